@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+# One graph for all folders.  'make help' says what there is.  Never uses the network, but for 'make deps' (and demo, check, bench).
+
+MAKEFLAGS += --no-builtin-rules --no-builtin-variables
+.DELETE_ON_ERROR:
+.SECONDARY:
+.DEFAULT_GOAL := all
+
+VERSION := 0.1.0
+O       ?= build
+V       ?= 0
+SAN     ?= 0
+WERROR  ?= 0
+
+CC       ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+CLANG    ?= clang
+BPFTOOL  ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
+LLVM_STRIP ?= llvm-strip
+CFLAGS   ?= -O2 -g
+BPF_CFLAGS ?= -O2 -g
+
+ifeq ($(V),0)
+Q := @
+say = @printf '  %-8s %s\n' '$(1)' '$(2)';
+else
+Q :=
+say =
+endif
+
+LIBS_PKG := libbpf hiredis libmnl jansson yaml-0.1
+LDLIBS    = $(shell pkg-config --libs $(LIBS_PKG)) -lelf -lz
+WARN      = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-unused-parameter
+ALL_CFLAGS = -std=gnu17 $(CFLAGS) $(WARN) -D_GNU_SOURCE -DSKEP_VERSION='"$(VERSION)"' -I. -I$(O) -include util/banned.h \
+	     -fno-strict-aliasing -ffile-prefix-map=$(CURDIR)=. -MMD -MP
+ALL_BPF_CFLAGS = $(BPF_CFLAGS) -target bpf -mcpu=v3 -std=gnu17 -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -I. \
+	     -I/usr/include/$(shell $(CC) -print-multiarch) -ffile-prefix-map=$(CURDIR)=. -MMD -MP
+ifeq ($(SAN),1)
+ALL_CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+LDFLAGS    += -fsanitize=address,undefined
+endif
+ifeq ($(WERROR),1)
+ALL_CFLAGS += -Werror
+endif
+
+# --- what is made of what ---
+
+MODULES  := util maps packet topology simulator statedb
+src_of    = $(sort $(wildcard $(1)/*.c))
+objs      = $(patsubst %.c,$(O)/%.o,$(1))
+LIBS     := $(foreach m,$(MODULES),$(O)/$(m)/lib$(m).a)
+LINK_LIBS = $(O)/statedb/libstatedb.a $(O)/simulator/libsimulator.a $(O)/topology/libtopology.a $(O)/packet/libpacket.a \
+	    $(O)/maps/libmaps.a $(O)/util/libutil.a
+
+SKEPD_SRC := $(call src_of,loader)
+SKEP_SRC  := $(call src_of,cli) loader/control_client.c
+BPF_SRC   := $(sort $(wildcard bpf/*.bpf.c))
+BPF_OBJ   := $(patsubst %.c,$(O)/%.o,$(BPF_SRC))
+SKEL      := $(O)/bpf/skep.skel.h
+
+UNIT_SRC  := $(sort $(wildcard selftests/unit/*/*_test.c))
+UNIT      := $(patsubst %.c,$(O)/%,$(UNIT_SRC))
+BPFTEST_SRC := $(sort $(wildcard selftests/bpf/*_test.c selftests/diff/*_test.c))
+BPFTEST   := $(patsubst %.c,$(O)/%,$(BPFTEST_SRC))
+FUZZ_SRC  := $(sort $(wildcard selftests/fuzz/*_fuzz.c))
+FUZZ      := $(patsubst %.c,$(O)/%,$(FUZZ_SRC))
+TESTLIB_SRC := $(sort $(wildcard selftests/lib/*.c))
+TESTLIB   := $(O)/selftests/lib/libtest.a
+BENCH_SRC := $(sort $(wildcard bench/*.c))
+BENCH     := $(patsubst %.c,$(O)/%,$(BENCH_SRC))
+
+PROGRAMS := $(O)/skepd $(O)/skep
+
+.PHONY: all
+all: $(PROGRAMS) ## build skepd and skep into $(O)/
+
+$(O)/%.o: %.c
+	$(call say,CC,$<)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -c $< -o $@
+
+define module_rule
+$(O)/$(1)/lib$(1).a: $(call objs,$(call src_of,$(1)))
+	$$(call say,AR,$$@)mkdir -p $$(@D) && rm -f $$@ && ar rcs $$@ $$^
+endef
+$(foreach m,$(MODULES),$(eval $(call module_rule,$(m))))
+
+.PHONY: $(addprefix lib-,$(MODULES))
+$(addprefix lib-,$(MODULES)): lib-%: $(O)/%/lib%.a
+
+# --- BPF: every program in one object, so that they share their maps, and one skeleton ---
+
+$(O)/%.bpf.o: %.bpf.c
+	$(call say,BPF,$<)mkdir -p $(@D) && $(CLANG) $(ALL_BPF_CFLAGS) -c $< -o $@
+
+$(O)/bpf/skep.linked.o: $(BPF_OBJ)
+	$(call say,BPFLINK,$@)$(BPFTOOL) gen object $@ $^
+
+$(SKEL): $(O)/bpf/skep.linked.o
+	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name skep_bpf > $@
+
+.PHONY: bpf
+bpf: $(SKEL) ## build the BPF programs only
+
+$(call objs,$(SKEPD_SRC)) $(patsubst %.c,$(O)/%.o,$(BPFTEST_SRC) $(TESTLIB_SRC) $(BENCH_SRC)): | $(SKEL)
+
+# --- programs ---
+
+$(O)/skepd: $(call objs,$(SKEPD_SRC)) $(LIBS)
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LINK_LIBS) $(LDLIBS)
+
+$(O)/skep: $(call objs,$(SKEP_SRC)) $(LIBS)
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LINK_LIBS) $(LDLIBS)
+
+# --- tests ---
+
+$(TESTLIB): $(call objs,$(TESTLIB_SRC))
+	$(call say,AR,$@)mkdir -p $(@D) && rm -f $@ && ar rcs $@ $^
+
+$(UNIT) $(BPFTEST): %: %.o $(TESTLIB) $(LIBS)
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $< $(TESTLIB) $(LINK_LIBS) $(LDLIBS) -lcmocka
+
+$(BENCH): %: %.o $(TESTLIB) $(LIBS)
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $< $(TESTLIB) $(LINK_LIBS) $(LDLIBS) -lpthread
+
+FUZZ_CFLAGS = $(filter-out -MMD -MP -O2,$(ALL_CFLAGS)) -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+	      -Wno-unknown-warning-option
+$(FUZZ): $(O)/%: %.c $(foreach m,util maps packet topology simulator,$(call src_of,$(m))) $(wildcard selftests/lib/*.h */*.h)
+	$(call say,FUZZ,$<)mkdir -p $(@D) && $(CLANG) $(FUZZ_CFLAGS) -o $@ $< \
+		$(foreach m,util maps packet topology simulator,$(call src_of,$(m))) $(shell pkg-config --libs jansson yaml-0.1)
+
+.PHONY: tests
+tests: $(UNIT) $(BPFTEST) ## build all tests, run none
+
+.PHONY: deps
+deps:
+	$(Q)./configure --install
+
+# The tests run on a sanitizer build; speed is measured on the ordinary one.
+.PHONY: check
+check: deps ## install what is missing, build, run every test; NAME='nat*' selects, SKIP=fail makes skips fail
+	$(Q)$(MAKE) --no-print-directory O=$(O)/san SAN=1 all tests
+	$(Q)$(MAKE) --no-print-directory O=$(O) all
+	$(Q)$(MAKE) --no-print-directory O=$(O)/fuzz fuzz-build
+	$(Q)O=$(abspath $(O)/san) O_FAST=$(abspath $(O)) O_FUZZ=$(abspath $(O)/fuzz) NAME='$(NAME)' SKIP='$(SKIP)' selftests/run
+
+.PHONY: fuzz-build
+fuzz-build: $(FUZZ)
+
+.PHONY: fuzz
+fuzz: deps ## fuzz every parser and the simulator, SECONDS=60 each; NAME= selects
+	$(Q)$(MAKE) --no-print-directory O=$(O)/fuzz fuzz-build
+	$(Q)O_FUZZ=$(abspath $(O)/fuzz) NAME='$(NAME)' selftests/fuzz/run $(or $(SECONDS),60)
+
+.PHONY: bench
+bench: deps ## measure; JSON lines on stdout; NAME='tcp*' selects
+	$(Q)$(MAKE) --no-print-directory O=$(O) all bench-build
+	$(Q)O=$(abspath $(O)) NAME='$(NAME)' bench/run
+
+.PHONY: bench-build
+bench-build: $(BENCH)
+
+.PHONY: demo
+demo: deps ## two hosts, four machines, a router and a firewall, in one minute; KEEP=1 leaves it running
+	$(Q)$(MAKE) --no-print-directory O=$(O) all
+	$(Q)O=$(abspath $(O)) KEEP='$(KEEP)' packaging/demo/run
+
+# --- upkeep ---
+
+.PHONY: compile_commands.json
+compile_commands.json: ## for clangd and clang-tidy
+	$(Q)$(MAKE) --no-print-directory -B -n V=1 O=$(O) SAN=0 $(O)/skepd $(O)/skep 2>/dev/null | \
+		sed -n 's|.*&& \($(CC) .* -c \([^ ]*\.c\) .*\)|{"directory":"$(CURDIR)","command":"\1","file":"\2"},|p' | \
+		sed -e 's|\\|\\\\|g' -e "s|'\"|'\\\\\"|g" -e "s|\"'|\\\\\"'|g" | \
+		(echo '['; sed '$$ s/,$$//'; echo ']') > $@
+
+.PHONY: format
+format: ## run clang-format over the tree
+	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i
+
+.PHONY: install
+PREFIX ?= /usr
+install: all ## install into $(DESTDIR)$(PREFIX)
+	install -D -m 755 $(O)/skepd $(DESTDIR)$(PREFIX)/sbin/skepd
+	install -D -m 755 $(O)/skep $(DESTDIR)$(PREFIX)/bin/skep
+	install -D -m 644 $(O)/bpf/skep.linked.o $(DESTDIR)$(PREFIX)/lib/skep/bpf/skep.bpf.o
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf $(O) compile_commands.json
+
+.PHONY: help
+help: ## this text
+	@echo 'skep: network virtualization for Linux hosts, on eBPF'
+	@echo
+	@sed -n 's/^\([a-z_.-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-28s %s\n", $$1, $$2 }'
+	@echo
+	@echo 'Variables: O=dir (build), V=1 (show commands), SAN=1 (sanitizers), WERROR=1, CC, CLANG, CFLAGS, BPF_CFLAGS'
+
+-include $(shell find $(O) -name '*.d' 2>/dev/null)

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Datapath counters, one per-CPU array.  Drops are counted apart, by reason (drops.h). */
+#pragma once
+
+/* X(ID, "name", "explanation").  Append only. */
+#define SKEP_COUNTERS(X)                                                                           \
+	X(RX_PORT, "rx_port", "packets from local ports")                                          \
+	X(RX_TUNNEL, "rx_tunnel", "packets decapsulated from other hosts")                         \
+	X(TX_PORT, "tx_port", "packets delivered to local ports")                                  \
+	X(TX_TUNNEL, "tx_tunnel", "packets encapsulated to other hosts")                           \
+	X(FLOW_HIT, "flow_hit", "packets that met a flow")                                         \
+	X(UPCALL, "upcall", "packets sent up to skepd")                                            \
+	X(INJECT, "inject", "packets that skepd sent on")                                          \
+	X(EVENT_LOST, "event_lost", "drop events not sent: ring full or over the rate")            \
+	X(KERNEL_DECAP, "kernel_decap", "packets decapsulated by the kernel's tunnel device")      \
+	X(XDP_DECAP, "xdp_decap", "packets decapsulated by XDP")
+
+enum skep_counter {
+#define X(id, name, help) SKEP_CNT_##id,
+	SKEP_COUNTERS(X)
+#undef X
+	SKEP_CNT_MAX
+};

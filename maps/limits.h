@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Sizes and rates of the maps.  Those marked (config) are defaults; skepd sets the real size before load. */
+#pragma once
+
+#define SKEP_FLOWS_MAX 65536 /* (config) entries of each flow cache, IPv4 and IPv6 */
+#define SKEP_IFACES_MAX 4096 /* (config) VM and container interfaces of a host */
+#define SKEP_PORTS_MAX 16384 /* (config) tunnel keys of a host: its ports and its flood groups */
+#define SKEP_PEERS_MAX 4096  /* other hosts; index 0 is never used */
+#define SKEP_SETS_MAX 4096   /* output sets; index 0 is never used */
+#define SKEP_SET_OUTS 32     /* outputs of one set; longer ones are chained by 'next' */
+#define SKEP_SET_CHAIN 32    /* sets in one chain: 1024 outputs of one frame */
+#define SKEP_SLOTS_MAX 64    /* verdict slots of the upcall path */
+#define SKEP_EVENTS_BYTES (1 << 20)
+#define SKEP_EVENT_HEAD 96 /* bytes of the packet that a drop event quotes */
+
+#define SKEP_KEY_MAX 0xffffff /* tunnel keys are 24 bits (RFC 7348 VNI) */
+#define SKEP_KEY_FIRST 0x100  /* below: reserved (0 = none, 1 = control, 2 = hand-off) */
+
+#define SKEP_VXLAN_PORT 4789
+#define SKEP_TTL_OUTER 64
+#define SKEP_ENCAP_V4 50 /* outer IPv4 + UDP + VXLAN + inner Ethernet */
+#define SKEP_ENCAP_V6 70
+
+#define SKEP_UPCALL_RATE 5000	/* (config) misses/s that one port may send up for ever ... */
+#define SKEP_UPCALL_BURST 1000	/* (config) ... after so many at once */
+#define SKEP_AGENT_DEAD_NS 3000000000ULL /* a heartbeat older than this: nobody reads the upcalls */
+#define SKEP_EVENT_RATE 1000	/* drop events/s of one host; counters count them all */

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The ABI between skep's BPF programs and user space.  Pinned under <bpffs>/skep/<instance>/<abi>/maps/<name>:
+ *
+ *   skep_flows4   LRU hash   skep_flow_key4 -> skep_flow    flow cache; skepd installs, BPF counts, kernel may evict
+ *   skep_flows6   LRU hash   skep_flow_key6 -> skep_flow    the same for IPv6
+ *   skep_ifaces   hash       __u32 ifindex  -> skep_iface   ports' interfaces
+ *   skep_ports    hash       __u32 key      -> skep_port    tunnel key -> local delivery
+ *   skep_peers    array      __u32 index    -> skep_peer    other hosts
+ *   skep_remotes  hash       skep_ip        -> __u32        outer source -> index into skep_peers
+ *   skep_sets     array      __u32 index    -> skep_set     output sets
+ *   skep_slots    array      __u32 index    -> skep_flow    verdicts of re-injected packets; mmapable
+ *   skep_config   array(1)   __u32 0        -> skep_config  settings; mmapable
+ *   skep_drops    per-CPU array  enum skep_drop    -> __u64 packets
+ *   skep_counters per-CPU array  enum skep_counter -> __u64
+ *   skep_events   ring buffer    skep_event
+ */
+#pragma once
+
+#include "types.h"
+#include "limits.h"
+#include "drops.h"
+#include "counters.h"
+#include "port.h"
+#include "flow.h"
+#include "event.h"
+
+const char *skep_drop_name(unsigned int reason);    /* "policy"; "?" out of range.  maps/names.c */
+const char *skep_drop_help(unsigned int reason);    /* one sentence */
+const char *skep_counter_name(unsigned int counter);
+const char *skep_counter_help(unsigned int counter);

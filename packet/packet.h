@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Bytes <-> fields, and packets as one line of text.  Pure: no I/O, no clock, no globals.
+ *
+ * Sources: RFC 826 (ARP), 791/8200 (IPv4/IPv6), 792/4443 (ICMP), 4861 (ND), 9293 (TCP), 768 (UDP), 1071/1624 (checksum).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "maps/drops.h"
+#include "maps/flow.h"
+#include "util/addr.h"
+#include "util/arena.h"
+#include "util/err.h"
+
+#define PKT_MAX 65700	     /* longest frame: a super-packet and its Ethernet header */
+#define PKT_VLAN_PRESENT 0x1000 /* in 'vlan' of fields and flow keys: a tag exists */
+
+/* Header fields of a frame.  Fields that the frame does not have are zero.  Everything that goes on the wire is in network order. */
+struct pkt_fields {
+	struct skep_mac eth_dst, eth_src;
+	__be16 eth_type; /* behind a VLAN tag; 802.3 length frames: 0 */
+	__be16 vlan;	 /* 0 = untagged, else htons(TCI | PKT_VLAN_PRESENT) */
+	struct skep_ip ip_src, ip_dst; /* IPv4, IPv6; ARP: sender and target protocol address */
+	uint8_t ip_proto; /* IPPROTO_*, behind IPv6 extension headers; ARP: operation */
+	uint8_t ip_ttl;	  /* or hop limit */
+	uint8_t ip_tos;	  /* DSCP << 2 | ECN */
+	uint8_t ip_frag;  /* enum skep_frag */
+	__be16 l4_src;	  /* TCP, UDP, SCTP: port.  ICMP, ICMPv6: htons(type << 8 | code) */
+	__be16 l4_dst;	  /* TCP, UDP, SCTP: port.  ICMP, ICMPv6: id of an echo, else 0 */
+	uint8_t tcp_flags;
+	uint8_t has_l4; /* l4_* are there: false in later fragments and unknown protocols */
+	struct skep_mac arp_sha, arp_tha;
+	struct skep_ip nd_target; /* NS and NA */
+	struct skep_mac nd_lla;	  /* source (NS, RS, RA) or target (NA) link-layer address option; zero = none */
+	uint8_t nd_flags;	  /* NA: R S O bits as on the wire (0x80 0x40 0x20) */
+};
+
+/* A parsed frame.  'data' is the caller's. */
+struct pkt {
+	const uint8_t *data; /* from the Ethernet header */
+	uint32_t len;	     /* bytes; more than the IP length when padded */
+	uint16_t l3_off;     /* offset of ARP, IPv4, IPv6, or of the unknown payload */
+	uint16_t l4_off;     /* offset of the L4 header; 0 = none */
+	uint16_t payload_off; /* behind the L4 header; 0 = none */
+	uint32_t l3_len;     /* bytes from l3_off to the end as the IP header tells; without padding */
+	struct pkt_fields f;
+};
+
+/*
+ * Parses any bytes.  Returns SKEP_DROP_NONE, SKEP_DROP_TRUNCATED or SKEP_DROP_BAD_HEADER; never reads outside data[0..len).
+ * Must agree with bpf/ on every input: same reason, same flow key (the differential tests compare them).
+ * IPv4: version 4, ihl >= 5, total length >= ihl*4 and <= what is there.  IPv6: version 6, payload length fits (0 with a GSO
+ * super-packet is not accepted here); at most PKT_EXT_MAX extension headers (hop-by-hop, routing, fragment, destination, AH are
+ * walked; more than that, or one that overruns, is BAD_HEADER / TRUNCATED).  TCP: data offset >= 5 and fits.  UDP, ICMP:
+ * eight bytes are there.  ARP: Ethernet/IPv4 only (htype 1, ptype 0x0800, hlen 6, plen 4), else it is left an unknown payload.
+ * VLAN: one tag (0x8100 or 0x88a8) is read; a second one is payload.  L4 is not looked at in later fragments.
+ */
+enum skep_drop pkt_parse(const uint8_t *data, uint32_t len, struct pkt *pkt);
+#define PKT_EXT_MAX 6
+
+/* The flow key of a packet that came in by 'in_key'.  One of them, by ethertype: true = IPv6 (key6 filled), false = key4. */
+bool pkt_flow_key(const struct pkt_fields *f, uint32_t in_key, struct skep_flow_key4 *key4,
+		  struct skep_flow_key6 *key6);
+
+/* Symmetric over directions?  No: hash of addresses, protocol and ports, for the outer UDP source port and spreading. */
+uint64_t pkt_hash(const struct pkt_fields *f);
+
+/* What differs between 'from' and 'to' (MACs, VLAN, TTL, TOS, addresses, ports) is written into the frame, checksums incrementally
+ * (RFC 1624).  'data' holds the frame that parsed to 'pkt'.  0 or -EINVAL (a field that the frame does not have; nothing written). */
+int pkt_rewrite(uint8_t *data, const struct pkt *pkt, const struct pkt_fields *to);
+
+/* --- building.  All return the frame's length, 0 when 'cap' is too small.  Checksums are right. --- */
+
+/* ARP (op 1 or 2).  A request goes to eth_dst (broadcast when tha is zero). */
+uint32_t pkt_build_arp(uint8_t *buf, uint32_t cap, uint16_t op, const struct skep_mac *eth_dst,
+		       const struct skep_mac *sha, const struct skep_ip *spa,
+		       const struct skep_mac *tha, const struct skep_ip *tpa);
+/* Neighbour solicitation for 'target', to its solicited-node group, with source link-layer option. */
+uint32_t pkt_build_ns(uint8_t *buf, uint32_t cap, const struct skep_mac *src_mac,
+		      const struct skep_ip *src, const struct skep_ip *target);
+/* Neighbour advertisement: 'flags' R S O bits; target link-layer option = 'mac'. */
+uint32_t pkt_build_na(uint8_t *buf, uint32_t cap, const struct skep_mac *eth_dst,
+		      const struct skep_mac *mac, const struct skep_ip *src,
+		      const struct skep_ip *dst, const struct skep_ip *target, uint8_t flags);
+/* Answer to the echo request 'req' (ICMP or ICMPv6), from the address that was asked, TTL 64, MACs swapped. */
+uint32_t pkt_build_echo_reply(uint8_t *buf, uint32_t cap, const struct pkt *req);
+/*
+ * ICMP or ICMPv6 error of 'type'/'code' about 'about', from 'src'/'src_mac' to about's sender; 'info' is the second word (MTU).
+ * Quotes as much as fits: IPv4 header + 8..548 bytes (RFC 1812 4.3.2.3), IPv6 up to 1280 in all (RFC 4443 2.4c).
+ */
+uint32_t pkt_build_icmp_error(uint8_t *buf, uint32_t cap, const struct pkt *about, uint8_t type,
+			      uint8_t code, uint32_t info, const struct skep_mac *src_mac,
+			      const struct skep_ip *src);
+/* TCP RST answering 'about' (RFC 9293 3.10.7.1), addresses, MACs and ports swapped. */
+uint32_t pkt_build_tcp_reset(uint8_t *buf, uint32_t cap, const struct pkt *about);
+/* May an ICMP error be sent about this packet at all?  RFC 1812 4.3.2.7, RFC 4443 2.4e: not about ICMP errors or redirects,
+ * multicast or broadcast destinations (L2 or L3), later fragments, or senders that are no single host. */
+bool pkt_may_icmp_error(const struct pkt *about);
+
+/* --- checksums --- */
+uint16_t pkt_csum(const void *p, size_t len, uint32_t start); /* RFC 1071, folded, complemented, network order as stored */
+uint32_t pkt_csum_add(const void *p, size_t len, uint32_t sum); /* unfolded partial sum, to feed into the above */
+/* Are all checksums of the frame (IP, TCP, UDP, ICMP; UDP zero over IPv4 passes) right?  Later fragments: IP only. */
+bool pkt_csum_ok(const struct pkt *pkt);
+
+/*
+ * --- text, for tests, traces and the command line ---
+ *
+ *   eth SRC>DST [vlan N [pcp N]] [type 0xNNNN] / ip SRC>DST [ttl N] [tos N] [frag first|later] [df] [id N] [proto N]
+ *       / tcp SPORT>DPORT [flags] | udp SPORT>DPORT | icmp echo|reply|TYPE/CODE [id N] [seq N] | data N
+ *   eth A>B / ip 10.0.0.1>10.0.0.2 ttl 64 / tcp 4000>80 S
+ *   eth A>ff:ff:ff:ff:ff:ff / arp request SPA>TPA          (sha from eth)      eth A>B / arp reply SPA>TPA [sha X] [tha Y]
+ *   eth A>B / ip fd00::1>fd00::2 / icmp6 echo id 1          eth A>33:33:.. / ip .. / ns TARGET   / na TARGET flags SO
+ *
+ * 'names' resolves names in place of addresses ("vm1", "r1.web"): the fixture's business; may be NULL.
+ */
+struct pkt_names {
+	bool (*mac)(void *arg, const char *name, struct skep_mac *mac);
+	bool (*ip)(void *arg, const char *name, bool want_v6, struct skep_ip *ip);
+	void *arg;
+};
+/* Builds the frame of a line.  Returns its length, or -EINVAL with 'err' naming the word. */
+int pkt_dsl_parse(const char *line, const struct pkt_names *names, uint8_t *buf, uint32_t cap,
+		  struct err *err);
+/* The line of a frame, with literal addresses, in a canonical form (all of it from the arena); never NULL unless the arena failed.  A frame
+ * that does not parse is shown as "bad <reason> / hex ..". */
+char *pkt_dsl_format(const uint8_t *data, uint32_t len, struct arena *arena);
+/* Short form without the Ethernet part for people: "tcp 10.0.1.5:4000 > 10.0.2.9:80 syn", "arp who-has 10.0.0.1", ... */
+char *pkt_summary(const struct pkt *pkt, struct arena *arena);

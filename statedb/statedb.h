@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The state DB: tenants' records in Redis 7 (embedded, single server or Cluster; one code path).  The only folder that knows a key
+ * name.  Asynchronous on util/loop; nothing here blocks, nothing on the packet path waits for it.
+ *
+ * A space holds records: "path" -> JSON object.  Each tenant is a space; so is DB_HOSTS, the registry of hosts.  All of a space lives in one
+ * slot.  Records are of two sorts: configuration (what people write; paths of topology's kinds) and state (what agents publish: "live/",
+ * "mac/", "neigh/").  Each write is one atomic script: check, change, append to the space's stream.  The space has two revisions: 'rev' counts
+ * every write, 'crev' only writes of configuration, so that a commit of configuration that was validated against 'crev' is never
+ * disturbed by state, and never lands on a configuration it was not validated against.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "util/err.h"
+#include "util/loop.h"
+
+#define DB_SCHEMA 1	   /* refused when the database has a newer one; older ones are migrated */
+#define DB_HOSTS "_hosts"  /* space: "host/<name>" {address, ...}, "use/<host>/<tenant>" {} = tenant has bindings there */
+#define DB_LOG_MAX 100000  /* entries kept of a space's stream (approximately) */
+
+enum db_mode { DB_EMBEDDED, DB_SERVER, DB_CLUSTER };
+
+struct db_config {
+	enum db_mode mode;
+	const char *const *addresses; /* "host:port", "[v6]:port", "unix:/path"; SERVER: one, CLUSTER: seeds.  EMBEDDED: unused */
+	unsigned int n_addresses;
+	const char *password; /* NULL = none */
+	const char *state_dir, *run_dir; /* EMBEDDED: data in <state_dir>/db, socket <run_dir>/db.sock */
+	const char *listen;   /* EMBEDDED: "address:port" for other hosts; NULL = socket only */
+	const char *server;   /* EMBEDDED: program; NULL = "redis-server" */
+	unsigned int wait_replicas, wait_ms; /* durability asked of each commit; 0 = none.  Fewer reached: a warning, not an error */
+	unsigned int timeout_ms; /* of one request, default 5000 */
+};
+
+struct db;
+
+/* "embedded", "server", "cluster"; false if none */
+bool db_mode_parse(const char *text, enum db_mode *mode);
+/* Starts connecting (EMBEDDED: adopts the server that a previous skepd left, or starts it).  NULL: 'err'.  Connection trouble later is not an
+ * error here: it is retried for ever with backoff, and shows in db_status() and in the requests' answers. */
+struct db *db_new(struct loop *loop, const struct db_config *config, struct err *err);
+/* Fails pending requests (-ECANCELED) and frees.  'stop_server': EMBEDDED: save and stop redis-server too. */
+void db_free(struct db *db, bool stop_server); /* takes NULL */
+/* {"mode", "connected", "schema", "nodes": [{"address", "connected", "master"...}], "error": text of the last trouble or null}: new reference */
+json_t *db_status(const struct db *db);
+
+/* Every request's answer, exactly once.  'err' NULL = success.  'reply' is borrowed, only on success, shape as said at the request. */
+typedef void db_done(void *arg, const struct err *err, const json_t *reply);
+
+/* {"records": {path: object}, "rev": N, "crev": N}; a space that does not exist is empty with rev 0. */
+void db_read(struct db *db, const char *space, db_done *done, void *arg);
+/*
+ * Writes configuration: 'changes' {path: object | null}.  Each object's "rev" becomes the new revision.  If the space's crev is not 'crev':
+ * -EAGAIN (read again, validate again).  {"rev", "crev", "replicas": reached, "warning": text or null}.  A new tenant is registered (shard fixed).
+ */
+void db_commit(struct db *db, const char *space, uint64_t crev, const json_t *changes, db_done *done,
+	       void *arg);
+/* Writes state.  'owner' non-NULL: a path in 'changes' whose present record has a different "host" is not deleted (but may be overwritten: last
+ * writer wins).  {"rev"}.  Not ordered with other requests of this process unless the same space. */
+void db_put(struct db *db, const char *space, const char *owner, const json_t *changes, db_done *done,
+	    void *arg);
+/* {"tenants": [names]} */
+void db_tenants(struct db *db, db_done *done, void *arg);
+
+/*
+ * Follows a space: first 'snapshot' (all records, borrowed), then 'change' ({path: object | null}, borrowed) in order, and 'snapshot' again after
+ * every reconnect, move or trimmed position: apply the difference, for history may have been rewound.  'rev' never needs checking.
+ */
+struct db_follow;
+struct db_follow_ops {
+	void (*snapshot)(void *arg, const json_t *records, uint64_t rev, uint64_t crev);
+	void (*change)(void *arg, const json_t *changes, uint64_t rev, uint64_t crev);
+};
+struct db_follow *db_follow(struct db *db, const char *space, const struct db_follow_ops *ops, void *arg);
+void db_unfollow(struct db_follow *f); /* takes NULL; no callback comes after it */
+
+/*
+ * Lease "host/<name>": one process at a time.  Taken at once or refused (-EBUSY: held by another process; text says for how long), renewed every third of
+ * 'ttl_ms'.  'lost' is called when renewal found another owner or the lease ran out by our own clock before it could be renewed.
+ */
+struct db_lease;
+struct db_lease *db_lease(struct db *db, const char *name, const char *owner, unsigned int ttl_ms,
+			  db_done *taken, void (*lost)(void *arg, const char *why), void *arg);
+void db_lease_release(struct db_lease *l); /* takes NULL; gives it back if the connection is up */
+/* {"name": remaining ms, ...} of live leases whose name begins with 'prefix' */
+void db_leases(struct db *db, const char *prefix, db_done *done, void *arg);
+
+/* For programs that do one thing: turns the loop until *done or 'timeout_ms'.  0 or -ETIMEDOUT with 'err' saying what the connection's trouble is. */
+int db_await(struct db *db, const bool *done, unsigned int timeout_ms, struct err *err);

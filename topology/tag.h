@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Tags: what a flow's decision depended on, absences included.  A change of the object removes exactly the flows that carry its
+ * tag.  Names are unique within a tenant, so a tag means something only within one.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "maps/types.h"
+#include "util/addr.h"
+
+/* X(ID, "name", what a flow with this tag depends on) */
+#define TOPO_TAGS(X)                                                                               \
+	X(PORT, "port", "the port's configuration, link, binding or whereabouts")                  \
+	X(BRIDGE, "bridge", "the bridge's configuration")                                          \
+	X(ROUTER, "router", "the router's configuration and its ports' addresses")                 \
+	X(CHAIN, "chain", "the rules of the chain")                                                \
+	X(FLOOD, "flood", "which ports the bridge has")                                            \
+	X(MAC, "mac", "where the bridge believes the MAC to be; or that it does not know")         \
+	X(NEIGH, "neigh", "the MAC of the address behind the router port; or that it is unknown")  \
+	X(DST, "dst", "the router's routes towards the address")
+
+enum topo_tag_kind {
+#define X(id, name, help) TOPO_TAG_##id,
+	TOPO_TAGS(X)
+#undef X
+	TOPO_TAG_MAX
+};
+
+struct topo_tag {
+	enum topo_tag_kind kind;
+	const char *name;    /* of the object; MAC: bridge; NEIGH: router port; DST: router */
+	struct skep_mac mac; /* MAC */
+	struct skep_ip ip;   /* NEIGH, DST */
+	uint8_t len;	     /* DST: prefix length; flows carry 32 or 128, changes name prefixes */
+};
+
+uint64_t topo_tag_hash(const struct topo_tag *tag);
+bool topo_tag_eq(const struct topo_tag *a, const struct topo_tag *b);
+/* "port:web1", "mac:b1/02:00:00:00:00:01", "neigh:r1-web/10.0.1.5", "dst:r1/10.0.2.0/24" (without length when full) */
+const char *topo_tag_format(const struct topo_tag *tag, char *buf, size_t size);
