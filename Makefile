@@ -86,7 +86,7 @@ endef
 $(foreach m,$(MODULES),$(eval $(call module_rule,$(m))))
 
 .PHONY: $(addprefix lib-,$(MODULES))
-$(addprefix lib-,$(MODULES)): lib-%: $(O)/%/lib%.a
+$(foreach m,$(MODULES),$(eval lib-$(m): $(O)/$(m)/lib$(m).a))
 
 # --- BPF: every program in one object, so that they share their maps, and one skeleton ---
 

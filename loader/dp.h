@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The host's datapath as the agent sees it: BPF programs, pinned maps, interfaces, the upcall tap.  Knows nothing of topology.  All on
+ * the loop's thread.  Everything it puts into the kernel is pinned and survives the process.
+ *
+ *   <bpffs>/skep/<instance>/abi<N>/{maps,progs,links}/
+ *   links/<ifindex>-<hook>   tcx links (kernel 6.6+); else clsact filters on the interface, found again by their program's name
+ *   devices: <prefix>up (the upcall tap, persistent), <prefix>vx (collect-metadata vxlan); prefix "skep-" by default
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "maps/maps.h"
+#include "util/err.h"
+#include "util/loop.h"
+
+enum dp_xdp { DP_XDP_AUTO, DP_XDP_ON, DP_XDP_OFF }; /* auto: native XDP if the driver has it and is not veth or tun, else TC */
+
+struct dp_config {
+	const char *bpffs;    /* "/sys/fs/bpf"; mounted if it is not */
+	const char *instance; /* name of this agent on the machine */
+	const char *underlay; /* interface towards the other hosts */
+	struct skep_ip local; /* its tunnel address */
+	uint16_t tunnel_port; /* UDP, host order */
+	const char *device_prefix; /* at most 8 characters */
+	enum dp_xdp xdp;
+	uint32_t flows_max, ports_max; /* map sizes; an adopted map of another size is kept, with a warning in dp_warning() */
+	uint32_t upcall_rate, upcall_burst; /* per port */
+	uint32_t event_rate;
+};
+
+struct dp;
+
+/* A frame that came up, or is to go down: 'vnet' is its struct virtio_net_hdr as the kernel gave it (offloads: a super-packet stays one). */
+struct dp_frame {
+	uint8_t *data; /* from the Ethernet header; SKEP tag inserted in-band; room for DP_HEADROOM bytes in front */
+	uint32_t len;
+	uint8_t vnet[12]; /* struct virtio_net_hdr_mrg_rxbuf; zeroes for frames made by skepd (checksums complete) */
+};
+#define DP_HEADROOM 64
+
+struct dp_ops {
+	/* A packet without a (usable) flow.  'frame' is valid until return; its bytes may be changed.  Checksum of a frame with
+	 * VIRTIO_NET_HDR_F_NEEDS_CSUM is partial: leave it to the kernel. */
+	void (*upcall)(void *arg, uint32_t in_key, enum skep_upcall_why why, struct dp_frame *frame);
+	/* All packets that were waiting have been shown (at most DP_BATCH): time to install flows. */
+	void (*upcall_done)(void *arg);
+	void (*event)(void *arg, const struct skep_event *event);
+	/* An interface appeared, changed or vanished (ifindex 0) in this namespace; at dp_open for all that exist. */
+	void (*iface)(void *arg, const char *name, uint32_t ifindex, bool up);
+	/* Underlay MTU, address or state changed. */
+	void (*underlay)(void *arg, bool up, uint32_t mtu);
+};
+#define DP_BATCH 64
+
+/* Loads, or adopts what an earlier process left (links are updated in place: no packet is lost).  NULL: 'err'. */
+struct dp *dp_open(struct loop *loop, const struct dp_config *config, const struct dp_ops *ops, void *arg,
+		   struct err *err);
+/* Stops reading; the datapath goes on forwarding what it has flows for. */
+void dp_close(struct dp *dp); /* takes NULL */
+/* Removes everything that this instance has in the kernel; without a running dp.  0 also when there is nothing. */
+int dp_remove(const struct dp_config *config, struct err *err);
+/* Was there something to adopt? */
+bool dp_adopted(const struct dp *dp);
+/* {"programs": [...], "maps": {name: {"entries", "max"}}, "xdp": "native|off", "hook": "tcx|clsact", "tunnel_device": .., "warnings": [..]} */
+json_t *dp_status(const struct dp *dp);
+
+/* --- ports --- */
+
+/* Binds interface 'ifname' to 'key': attaches the program, fills skep_ifaces and skep_ports.  Again with the same: no-op. */
+int dp_port_attach(struct dp *dp, uint32_t key, const char *ifname, struct err *err);
+/* Undoes it; also when the interface has gone. */
+void dp_port_detach(struct dp *dp, uint32_t key);
+/* What an adopted datapath has: key and ifindex of each attached port. */
+void dp_ports(struct dp *dp, void (*cb)(void *arg, uint32_t key, uint32_t ifindex), void *arg);
+/* ifindex and whether bpf_redirect_peer may be used; false if the key is not attached. */
+bool dp_port_output(const struct dp *dp, uint32_t key, uint32_t *ifindex, bool *peer);
+/* Makes 'key' deliver to the members of set 'set' (0 = remove the key). */
+int dp_flood_key(struct dp *dp, uint32_t key, uint32_t set);
+
+/* --- other hosts: index 1..SKEP_PEERS_MAX-1, the same one again for the same address --- */
+int dp_peer_add(struct dp *dp, const struct skep_ip *remote, uint32_t *index, struct err *err);
+void dp_peer_del(struct dp *dp, const struct skep_ip *remote);
+
+/* --- output sets --- */
+/* Writes 'n' outputs as a chain of sets; *set = its head, reused if *set was one already (contents are replaced).  -ENOSPC. */
+int dp_set_put(struct dp *dp, const struct skep_out *outs, uint32_t n, uint32_t *set);
+void dp_set_free(struct dp *dp, uint32_t set);
+
+/* --- flows --- */
+struct dp_flow_key {
+	bool v6;
+	union {
+		struct skep_flow_key4 k4;
+		struct skep_flow_key6 k6;
+	};
+};
+/* Queues; dp_flows_flush() writes all in one batch.  packets, bytes and last_seen are set by the caller (last_seen = dp_jiffies). */
+void dp_flow_put(struct dp *dp, const struct dp_flow_key *key, const struct skep_flow *flow);
+int dp_flows_flush(struct dp *dp);
+void dp_flow_del(struct dp *dp, const struct dp_flow_key *key); /* at once */
+bool dp_flow_get(struct dp *dp, const struct dp_flow_key *key, struct skep_flow *flow);
+/* All flows, in batches; the callback may delete any. */
+int dp_flows_walk(struct dp *dp, void (*cb)(void *arg, const struct dp_flow_key *key, const struct skep_flow *flow),
+		  void *arg);
+/* bpf_jiffies64() now, and ticks per second. */
+uint64_t dp_jiffies(struct dp *dp);
+uint32_t dp_hz(const struct dp *dp);
+
+/* --- packets --- */
+/* Executes 'verdict' on the frame with the code of the fast path.  Synchronous.  0 or -errno (counted as drop UPCALL_QUEUE). */
+int dp_inject(struct dp *dp, uint32_t in_key, const struct dp_frame *frame, const struct skep_flow *verdict);
+
+/* --- counters: sums over CPUs --- */
+void dp_drops(struct dp *dp, uint64_t out[SKEP_DROP_MAX]);
+void dp_counters(struct dp *dp, uint64_t out[SKEP_CNT_MAX]);
+/* skepd drops packets too: same list, same counters. */
+void dp_count_drop(struct dp *dp, enum skep_drop reason);
