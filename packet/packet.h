@@ -44,7 +44,7 @@ struct pkt {
 	const uint8_t *data; /* from the Ethernet header */
 	uint32_t len;	     /* bytes; more than the IP length when padded */
 	uint16_t l3_off;     /* offset of ARP, IPv4, IPv6, or of the unknown payload */
-	uint16_t l4_off;     /* offset of the L4 header; 0 = none */
+	uint16_t l4_off;     /* offset of the L4 header; 0 = none (has_l4 false) */
 	uint16_t payload_off; /* behind the L4 header; 0 = none */
 	uint32_t l3_len;     /* bytes from l3_off to the end as the IP header tells; without padding */
 	struct pkt_fields f;
@@ -52,12 +52,27 @@ struct pkt {
 
 /*
  * Parses any bytes.  Returns SKEP_DROP_NONE, SKEP_DROP_TRUNCATED or SKEP_DROP_BAD_HEADER; never reads outside data[0..len).
- * Must agree with bpf/ on every input: same reason, same flow key (the differential tests compare them).
- * IPv4: version 4, ihl >= 5, total length >= ihl*4 and <= what is there.  IPv6: version 6, payload length fits (0 with a GSO
- * super-packet is not accepted here); at most PKT_EXT_MAX extension headers (hop-by-hop, routing, fragment, destination, AH are
- * walked; more than that, or one that overruns, is BAD_HEADER / TRUNCATED).  TCP: data offset >= 5 and fits.  UDP, ICMP:
- * eight bytes are there.  ARP: Ethernet/IPv4 only (htype 1, ptype 0x0800, hlen 6, plen 4), else it is left an unknown payload.
- * VLAN: one tag (0x8100 or 0x88a8) is read; a second one is payload.  L4 is not looked at in later fragments.
+ * Must agree with bpf/ on every input: same reason, same flow key (the differential tests compare them).  The checks are made in
+ * the order written here, and the first that fails decides.  Checksums are not looked at (offloads leave them unfinished).
+ *
+ * Ethernet: 14 bytes, else TRUNCATED.  VLAN: one tag (0x8100 or 0x88a8) is read, 18 bytes, else TRUNCATED; a second one is
+ *   payload with eth_type 0x8100 or 0x88a8.  The DEI bit is lost.  eth_type below 0x0600 is a length: eth_type 0, unknown payload.
+ * ARP: 28 bytes, else TRUNCATED.  Ethernet/IPv4 only (htype 1, ptype 0x0800, hlen 6, plen 4), else it is left an unknown payload:
+ *   addresses and ip_proto zero.  Any operation; ip_proto is its low byte.
+ * IPv4: 20 bytes, else TRUNCATED; version 4 and ihl >= 5, else BAD_HEADER; ihl*4 <= what is there, else TRUNCATED; total length
+ *   >= ihl*4, else BAD_HEADER; total length <= what is there, else TRUNCATED.  Options are skipped.  ip_frag: offset > 0 is
+ *   LATER, else MF is FIRST.
+ * IPv6: 40 bytes, else TRUNCATED; version 6, else BAD_HEADER; payload length <= what is there, else TRUNCATED (a payload length of 0
+ *   means 0).  Extension headers hop-by-hop 0, routing 43, fragment 44, AH 51, destination 60 are walked in any order: a
+ *   seventh (more than PKT_EXT_MAX) is BAD_HEADER; 8 bytes of each, else TRUNCATED; all of it ((n + 1) * 8, fragment 8, AH (n + 2) * 4),
+ *   else TRUNCATED.  A fragment header with offset > 0: LATER, and the walk ends with ip_proto = its next header, whatever that
+ *   is; with offset 0 and M: FIRST; with neither: ignored.  ip_proto is otherwise the first next header that is none of the five.
+ * L4 is read within the IP length, and not in LATER fragments.  TCP: 20 bytes, else TRUNCATED; data offset >= 5, else
+ *   BAD_HEADER; data offset * 4 <= what is there, else TRUNCATED.  UDP: 8 bytes, else TRUNCATED; its length field is not looked at.
+ *   SCTP: 12 bytes, else TRUNCATED.  ICMP (1, in IPv4 only) and ICMPv6 (58, in IPv6 only): 8 bytes, else TRUNCATED; id of type 8
+ *   and 0 (ICMP), 128 and 129 (ICMPv6), with any code.  Every other protocol: has_l4 false, ports zero.
+ * ND: nd_* are filled only from what RFC 4861 6.1 and 7.1 call valid, else they stay zero and the frame is plain ICMPv6: hop limit
+ *   255, code 0, no fragment, long enough, options' lengths not zero and fitting, NS and NA: target not multicast.
  */
 enum skep_drop pkt_parse(const uint8_t *data, uint32_t len, struct pkt *pkt);
 #define PKT_EXT_MAX 6
@@ -66,45 +81,54 @@ enum skep_drop pkt_parse(const uint8_t *data, uint32_t len, struct pkt *pkt);
 bool pkt_flow_key(const struct pkt_fields *f, uint32_t in_key, struct skep_flow_key4 *key4,
 		  struct skep_flow_key6 *key6);
 
-/* Symmetric over directions?  No: hash of addresses, protocol and ports, for the outer UDP source port and spreading. */
+/* Hash of addresses, protocol and ports for spreading; not symmetric over directions.  Fragments: without ports, so that all of a
+ * packet take one way.  Frames that are neither IP nor ARP: of MACs and eth_type. */
 uint64_t pkt_hash(const struct pkt_fields *f);
 
-/* What differs between 'from' and 'to' (MACs, VLAN, TTL, TOS, addresses, ports) is written into the frame, checksums incrementally
- * (RFC 1624).  'data' holds the frame that parsed to 'pkt'.  0 or -EINVAL (a field that the frame does not have; nothing written). */
+/*
+ * Writes what differs between pkt->f and 'to' into the frame, checksums incrementally (RFC 1624): MACs, VLAN (of a tagged frame, which
+ * stays tagged), TTL, TOS, addresses (of IP, not of ARP), ports (TCP and UDP), id of an echo.  'data' holds the frame that parsed to 'pkt'.
+ * A UDP checksum of zero stays zero.  0, or -EINVAL when anything else differs; nothing is written then.
+ */
 int pkt_rewrite(uint8_t *data, const struct pkt *pkt, const struct pkt_fields *to);
 
-/* --- building.  All return the frame's length, 0 when 'cap' is too small.  Checksums are right. --- */
+/* --- building.  All return the frame's length, 0 when 'cap' is too small or the question makes no sense (said below).  Checksums are
+ * right.  Answers to a frame carry its VLAN tag. --- */
 
 /* ARP (op 1 or 2).  A request goes to eth_dst (broadcast when tha is zero). */
 uint32_t pkt_build_arp(uint8_t *buf, uint32_t cap, uint16_t op, const struct skep_mac *eth_dst,
 		       const struct skep_mac *sha, const struct skep_ip *spa,
 		       const struct skep_mac *tha, const struct skep_ip *tpa);
-/* Neighbour solicitation for 'target', to its solicited-node group, with source link-layer option. */
+/* Neighbour solicitation for 'target', to its solicited-node group, with source link-layer option (not when 'src' is ::). */
 uint32_t pkt_build_ns(uint8_t *buf, uint32_t cap, const struct skep_mac *src_mac,
 		      const struct skep_ip *src, const struct skep_ip *target);
 /* Neighbour advertisement: 'flags' R S O bits; target link-layer option = 'mac'. */
 uint32_t pkt_build_na(uint8_t *buf, uint32_t cap, const struct skep_mac *eth_dst,
 		      const struct skep_mac *mac, const struct skep_ip *src,
 		      const struct skep_ip *dst, const struct skep_ip *target, uint8_t flags);
-/* Answer to the echo request 'req' (ICMP or ICMPv6), from the address that was asked, TTL 64, MACs swapped. */
+/* Answer to the echo request 'req' (ICMP or ICMPv6), from the address that was asked, TTL 64, MACs swapped.  0 also when 'req' is no echo
+ * request, a fragment, from or to a multicast or broadcast address, or has a wrong ICMP checksum. */
 uint32_t pkt_build_echo_reply(uint8_t *buf, uint32_t cap, const struct pkt *req);
 /*
  * ICMP or ICMPv6 error of 'type'/'code' about 'about', from 'src'/'src_mac' to about's sender; 'info' is the second word (MTU).
- * Quotes as much as fits: IPv4 header + 8..548 bytes (RFC 1812 4.3.2.3), IPv6 up to 1280 in all (RFC 4443 2.4c).
+ * Quotes from the IP header on, as much as the RFCs want: IPv4 packets up to 576 bytes in all (RFC 1812 4.3.2.3), IPv6 up to 1280
+ * (RFC 4443 2.4c).  0 also when 'about' is not IP or 'src' of the other family.  Ask pkt_may_icmp_error() before.
  */
 uint32_t pkt_build_icmp_error(uint8_t *buf, uint32_t cap, const struct pkt *about, uint8_t type,
 			      uint8_t code, uint32_t info, const struct skep_mac *src_mac,
 			      const struct skep_ip *src);
-/* TCP RST answering 'about' (RFC 9293 3.10.7.1), addresses, MACs and ports swapped. */
+/* TCP RST answering 'about' (RFC 9293 3.10.7.1), addresses, MACs and ports swapped.  0 also when 'about' is not TCP, a fragment, itself a
+ * RST, or from or to a multicast or broadcast address. */
 uint32_t pkt_build_tcp_reset(uint8_t *buf, uint32_t cap, const struct pkt *about);
 /* May an ICMP error be sent about this packet at all?  RFC 1812 4.3.2.7, RFC 4443 2.4e: not about ICMP errors or redirects,
- * multicast or broadcast destinations (L2 or L3), later fragments, or senders that are no single host. */
+ * multicast or broadcast destinations (L2 or L3; the "too big" exception of 2.4e.3 is not used), later fragments, or senders that are no
+ * single host (::, 0.0.0.0/8, loopback, multicast, 240/4).  ICMP types other than the known queries count as errors. */
 bool pkt_may_icmp_error(const struct pkt *about);
 
 /* --- checksums --- */
 uint16_t pkt_csum(const void *p, size_t len, uint32_t start); /* RFC 1071, folded, complemented, network order as stored */
 uint32_t pkt_csum_add(const void *p, size_t len, uint32_t sum); /* unfolded partial sum, to feed into the above */
-/* Are all checksums of the frame (IP, TCP, UDP, ICMP; UDP zero over IPv4 passes) right?  Later fragments: IP only. */
+/* Are all checksums of the frame (IP, TCP, UDP, ICMP; UDP zero over IPv4 passes) right?  Fragments: IP only. */
 bool pkt_csum_ok(const struct pkt *pkt);
 
 /*
