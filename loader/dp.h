@@ -27,9 +27,10 @@ struct dp_config {
 	uint16_t tunnel_port; /* UDP, host order */
 	const char *device_prefix; /* at most 8 characters */
 	enum dp_xdp xdp;
-	uint32_t flows_max, ports_max; /* map sizes; an adopted map of another size is kept, with a warning in dp_warning() */
-	uint32_t upcall_rate, upcall_burst; /* per port */
-	uint32_t event_rate;
+	uint32_t flows_max, ports_max; /* map sizes, 0 = default; an adopted map of another size is kept, with a warning in dp_status() */
+	uint32_t upcall_rate, upcall_burst; /* per port; rate 0 = unlimited */
+	uint32_t event_rate; /* drop events/s; 0 = none */
+	bool clsact; /* clsact filters even where the kernel has tcx links */
 };
 
 struct dp;
@@ -49,9 +50,10 @@ struct dp_ops {
 	/* All packets that were waiting have been shown (at most DP_BATCH): time to install flows. */
 	void (*upcall_done)(void *arg);
 	void (*event)(void *arg, const struct skep_event *event);
-	/* An interface appeared, changed or vanished (ifindex 0) in this namespace; at dp_open for all that exist. */
+	/* An interface appeared, changed or vanished (ifindex 0) in this namespace; for all that exist in the first round of the loop
+	 * behind dp_open.  'up' = up and with carrier.  A vanished one has been detached from its port already. */
 	void (*iface)(void *arg, const char *name, uint32_t ifindex, bool up);
-	/* Underlay MTU, address or state changed. */
+	/* Underlay MTU, address or state changed; also in the first round.  'up' = up, with carrier, and the tunnel address exists. */
 	void (*underlay)(void *arg, bool up, uint32_t mtu);
 };
 #define DP_BATCH 64
@@ -65,6 +67,9 @@ void dp_close(struct dp *dp); /* takes NULL */
 int dp_remove(const struct dp_config *config, struct err *err);
 /* Was there something to adopt? */
 bool dp_adopted(const struct dp *dp);
+/* Removes adopted peers, flood keys and output sets that were not asked for again since dp_open (sets: and that no flow uses).  To be
+ * called once behind adoption, when topology and flows are in order; adopted ports are the caller's: dp_ports(). */
+void dp_sweep(struct dp *dp);
 /* {"programs": [...], "maps": {name: {"entries", "max"}}, "xdp": "native|off", "hook": "tcx|clsact", "tunnel_device": .., "warnings": [..]} */
 json_t *dp_status(const struct dp *dp);
 
