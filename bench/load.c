@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * One measurement between two network namespaces: a client child and a server child, each in its own.  Counts work, wall time and
+ * the CPU time of both children, which includes the softirq path that runs inline in their system calls.  Prints one JSON object.
+ *
+ *   load MODE CLIENT_NS SERVER_NS SERVER_ADDRESS SECONDS [PID]
+ *
+ * MODE: udp_rr tcp_rr tcp_crr tcp_stream udp_pps first_packet new_flows.  PID: its CPU time is reported too (skepd).
+ * bench/run calls it.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "util/cleanup.h"
+#include "util/clock.h"
+
+#define PORT	    5201
+#define SMALL	    22 /* UDP payload of a 64-byte frame */
+#define STREAM_BUF  (128 << 10)
+#define LATENCY_MAX 200000
+
+struct shared { /* between the two children and their parent */
+	volatile int ready, stop;
+	volatile uint64_t work, sent; /* received by the server, or completed by the client; sent by the client */
+	uint64_t wall_ns;
+	uint32_t n_lat;
+	uint32_t lat_ns[LATENCY_MAX];
+};
+
+struct job {
+	const char *mode, *address;
+	unsigned int seconds;
+	struct shared *sh;
+};
+
+static void die(const char *what)
+{
+	fprintf(stderr, "load: %s: %s\n", what, strerror(errno));
+	_exit(1);
+}
+
+static void enter(const char *ns)
+{
+	char path[256];
+	int fd;
+
+	snprintf(path, sizeof(path), "/run/netns/%s", ns);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || setns(fd, CLONE_NEWNET))
+		die(path);
+	close(fd);
+}
+
+/* Request and response on one CPU: on two, the wake-ups of the virtual CPUs are all one sees. */
+static void pin(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	(void)sched_setaffinity(0, sizeof(set), &set); /* a machine with one CPU: as it is */
+}
+
+static struct sockaddr_in server_addr(const struct job *job)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons(PORT) };
+
+	if (inet_pton(AF_INET, job->address, &sa.sin_addr) != 1)
+		die(job->address);
+	return sa;
+}
+
+static int make_socket(int type)
+{
+	int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0), one = 1;
+
+	if (fd < 0)
+		die("socket");
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (type == SOCK_STREAM) {
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+		setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "cubic", 5);
+	}
+	return fd;
+}
+
+static int listen_on(int type)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons(PORT) };
+	int fd = make_socket(type), size = 4 << 20;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+	if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)))
+		die("bind");
+	if (type == SOCK_STREAM && listen(fd, 128))
+		die("listen");
+	return fd;
+}
+
+static int connect_to(const struct job *job, int type)
+{
+	struct sockaddr_in sa = server_addr(job);
+	int fd = make_socket(type);
+
+	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)))
+		die("connect");
+	return fd;
+}
+
+static bool is(const struct job *job, const char *mode)
+{
+	return strcmp(job->mode, mode) == 0;
+}
+
+static bool wait_readable(struct shared *sh, int fd, int ms)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	(void)sh;
+	return poll(&p, 1, ms) > 0;
+}
+
+static void serve(const struct job *job)
+{
+	static char buf[STREAM_BUF];
+	struct shared *sh = job->sh;
+	bool tcp = strncmp(job->mode, "tcp", 3) == 0, stream = is(job, "tcp_stream");
+	bool answer = !stream && !is(job, "udp_pps") && !is(job, "new_flows");
+	int fd = listen_on(tcp ? SOCK_STREAM : SOCK_DGRAM), c;
+	struct sockaddr_in from;
+	socklen_t len;
+	ssize_t n;
+
+	sh->ready = 1;
+	if (!tcp) {
+		while (!sh->stop) {
+			len = sizeof(from);
+			n = recvfrom(fd, buf, sizeof(buf), MSG_DONTWAIT, (struct sockaddr *)&from, &len);
+			if (n < 0) {
+				(void)wait_readable(sh, fd, 100);
+				continue;
+			}
+			if (answer)
+				(void)sendto(fd, buf, (size_t)n, 0, (struct sockaddr *)&from, len);
+			else
+				sh->work++;
+		}
+		return;
+	}
+	while (!sh->stop) {
+		if (!wait_readable(sh, fd, 100))
+			continue;
+		c = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+		if (c < 0)
+			die("accept");
+		for (;;) {
+			if (sh->stop || (n = recv(c, buf, sizeof(buf), 0)) <= 0)
+				break;
+			if (stream)
+				sh->work += (uint64_t)n;
+			else if (send(c, buf, 1, MSG_NOSIGNAL) < 0)
+				break;
+		}
+		close(c);
+	}
+}
+
+static void note_latency(struct shared *sh, uint64_t ns)
+{
+	if (sh->n_lat < LATENCY_MAX)
+		sh->lat_ns[sh->n_lat++] = (uint32_t)ns;
+}
+
+/* One request and its answer; false if none came within a second. */
+static bool round_trip(const struct job *job, int fd)
+{
+	struct timeval tv = { .tv_sec = 1 };
+	uint64_t t = clock_mono_ns();
+	char b[SMALL] = { 0 };
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
+	if (send(fd, b, strncmp(job->mode, "tcp", 3) ? sizeof(b) : 1, MSG_NOSIGNAL) < 0 ||
+	    recv(fd, b, sizeof(b), 0) <= 0)
+		return false;
+	note_latency(job->sh, clock_mono_ns() - t);
+	job->sh->work++;
+	return true;
+}
+
+static void run_client(const struct job *job)
+{
+	static char buf[STREAM_BUF];
+	struct shared *sh = job->sh;
+	uint64_t end, start;
+	bool each_new = is(job, "tcp_crr") || is(job, "first_packet"), rr = strstr(job->mode, "_rr");
+	int type = strncmp(job->mode, "tcp", 3) ? SOCK_DGRAM : SOCK_STREAM, fd = -1;
+	struct linger lo = { .l_onoff = 1 };
+
+	while (!sh->ready)
+		sched_yield();
+	start = clock_mono_ns();
+	end = start + job->seconds * NSEC_PER_SEC;
+	if (!each_new && !is(job, "new_flows"))
+		fd = connect_to(job, type);
+	while (clock_mono_ns() < end) {
+		if (each_new || is(job, "new_flows"))
+			fd = connect_to(job, type);
+		if (each_new || rr) {
+			(void)round_trip(job, fd);
+		} else if (is(job, "tcp_stream")) {
+			if (send(fd, buf, sizeof(buf), MSG_NOSIGNAL) < 0)
+				die("send");
+		} else if (send(fd, buf, SMALL, 0) > 0) {
+			sh->sent++;
+		}
+		if (each_new && type == SOCK_STREAM) /* no TIME_WAIT: ports would run out */
+			setsockopt(fd, SOL_SOCKET, SO_LINGER, &lo, sizeof(lo));
+		if (each_new || is(job, "new_flows"))
+			close(fd);
+	}
+	sh->wall_ns = clock_mono_ns() - start;
+}
+
+static double cpu_of(const struct rusage *ru)
+{
+	return (double)(ru->ru_utime.tv_sec + ru->ru_stime.tv_sec) +
+	       (double)(ru->ru_utime.tv_usec + ru->ru_stime.tv_usec) / 1e6;
+}
+
+/* User and system seconds of a running process; /proc/PID/stat fields 14 and 15, behind the ')' of the name. */
+static double cpu_of_pid(const char *pid)
+{
+	unsigned long u = 0, s = 0;
+	char path[64], line[1024] = "", *p;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%s/stat", pid);
+	f = fopen(path, "r");
+	if (!f)
+		return 0;
+	p = fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL;
+	fclose(f);
+	if (!p || sscanf(p + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &u, &s) != 2)
+		return 0;
+	return (double)(u + s) / (double)sysconf(_SC_CLK_TCK);
+}
+
+static int by_value(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double reap(pid_t pid)
+{
+	struct rusage ru;
+	int status;
+
+	if (wait4(pid, &status, 0, &ru) != pid || status)
+		exit(1);
+	return cpu_of(&ru);
+}
+
+int main(int argc, char **argv)
+{
+	struct shared *sh = mmap(NULL, sizeof(*sh), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	double cpu_c, cpu_s, cpu_p = 0;
+	struct job job;
+	pid_t c, s;
+
+	if (argc < 6 || argc > 7) {
+		fprintf(stderr, "usage: load MODE CLIENT_NS SERVER_NS SERVER_ADDRESS SECONDS [PID]\n");
+		return 2;
+	}
+	if (sh == MAP_FAILED)
+		die("mmap");
+	job = (struct job){ .mode = argv[1], .address = argv[4], .seconds = (unsigned int)strtoul(argv[5], NULL, 10), .sh = sh };
+	if (argc == 7)
+		cpu_p = -cpu_of_pid(argv[6]);
+	s = fork();
+	if (!s) {
+		enter(argv[3]);
+		pin(strstr(argv[1], "rr") ? 0 : 1);
+		serve(&job);
+		_exit(0);
+	}
+	c = fork();
+	if (!c) {
+		enter(argv[2]);
+		pin(0);
+		run_client(&job);
+		_exit(0);
+	}
+	if (s < 0 || c < 0)
+		die("fork");
+	cpu_c = reap(c);
+	sh->stop = 1;
+	cpu_s = reap(s);
+	if (argc == 7)
+		cpu_p += cpu_of_pid(argv[6]);
+	qsort(sh->lat_ns, sh->n_lat, sizeof(sh->lat_ns[0]), by_value);
+	printf("{\"mode\":\"%s\",\"work\":%llu,\"sent\":%llu,\"wall_s\":%.3f,\"cpu_s\":%.4f,\"agent_cpu_s\":%.2f,"
+	       "\"p50_us\":%.1f,\"p99_us\":%.1f}\n",
+	       argv[1], (unsigned long long)sh->work, (unsigned long long)sh->sent, (double)sh->wall_ns / 1e9, cpu_c + cpu_s, cpu_p,
+	       sh->n_lat ? sh->lat_ns[sh->n_lat / 2] / 1e3 : 0.0,
+	       sh->n_lat ? sh->lat_ns[(uint64_t)sh->n_lat * 99 / 100] / 1e3 : 0.0);
+	return 0;
+}
