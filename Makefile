@@ -68,7 +68,7 @@ FUZZ_SRC  := $(sort $(wildcard selftests/fuzz/*_fuzz.c))
 FUZZ      := $(patsubst %.c,$(O)/%,$(FUZZ_SRC))
 TESTLIB_SRC := $(sort $(wildcard selftests/lib/*.c))
 TESTLIB   := $(O)/selftests/lib/libtest.a
-BENCH_SRC := $(sort $(wildcard bench/*.c))
+BENCH_SRC := $(filter-out %.bpf.c,$(sort $(wildcard bench/*.c)))
 BENCH     := $(patsubst %.c,$(O)/%,$(BENCH_SRC))
 
 PROGRAMS := $(O)/skepd $(O)/skep
