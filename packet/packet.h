@@ -95,7 +95,7 @@ int pkt_rewrite(uint8_t *data, const struct pkt *pkt, const struct pkt_fields *t
 /* --- building.  All return the frame's length, 0 when 'cap' is too small or the question makes no sense (said below).  Checksums are
  * right.  Answers to a frame carry its VLAN tag. --- */
 
-/* ARP (op 1 or 2).  A request goes to eth_dst (broadcast when tha is zero). */
+/* ARP (op 1 or 2).  'eth_dst' NULL or zero: broadcast.  'tha' NULL: zero. */
 uint32_t pkt_build_arp(uint8_t *buf, uint32_t cap, uint16_t op, const struct skep_mac *eth_dst,
 		       const struct skep_mac *sha, const struct skep_ip *spa,
 		       const struct skep_mac *tha, const struct skep_ip *tpa);
