@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the commands of skep share: the parsed command line, the connections it opened, and the exit codes.  main.c fills
+ * struct cli and calls one cmd_*(); each returns 0 or -errno with 'err' filled, and main.c turns that into a message and a status.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "loader/control.h"
+#include "statedb/statedb.h"
+#include "util/err.h"
+#include "util/loop.h"
+
+enum cli_exit {
+	CLI_OK = 0,
+	CLI_FAILED = 1,
+	CLI_USAGE = 2,
+	CLI_NOT_FOUND = 3,
+	CLI_CONFLICT = 4,
+};
+
+/* Options: X(ID, long name, short name or 0, argument or NULL, help) */
+#define CLI_OPTIONS(X)                                                                             \
+	X(FILE, "file", 'f', "FILE", "document to read, YAML or JSON; - is standard input")        \
+	X(TENANT, "tenant", 't', "TENANT", "needed only where there are several")                  \
+	X(OUTPUT, "output", 'o', "FORMAT", "table, json or yaml")                                  \
+	X(PRUNE, "prune", 0, NULL, "also delete what the document does not name")                  \
+	X(DRY_RUN, "dry-run", 0, NULL, "check and show, change nothing")                           \
+	X(HOST, "host", 0, "HOST", "host that the port is on")                                     \
+	X(INTERFACE, "interface", 'i', "NAME", "network interface on that host")                   \
+	X(PORT, "port", 'p', "PORT", "virtual port")                                               \
+	X(ETH, "eth", 0, "SRC>DST", "Ethernet addresses, instead of those found in the topology")  \
+	X(COUNT, "count", 'n', "N", "stop after so many")                                          \
+	X(TIMEOUT, "timeout", 0, "SECONDS", "give up after so long")                               \
+	X(JSON, "json", 'j', NULL, "JSON on standard output, errors included")                     \
+	X(DB, "db", 0, "ADDRESS", "state database: host:port, unix:/path; several = cluster")      \
+	X(CONFIG, "config", 0, "FILE", "skepd's configuration, for the addresses in it")           \
+	X(SOCKET, "socket", 0, "PATH", "control socket of the skepd to ask")                       \
+	X(HELP, "help", 'h', NULL, "what the command does")
+
+enum cli_option {
+#define X(id, name, letter, arg, help) CLI_O_##id##_BIT,
+	CLI_OPTIONS(X)
+#undef X
+	CLI_O_MAX
+};
+enum cli_option_bit {
+#define X(id, name, letter, arg, help) CLI_O_##id = 1 << CLI_O_##id##_BIT,
+	CLI_OPTIONS(X)
+#undef X
+};
+#define CLI_O_ALWAYS (CLI_O_JSON | CLI_O_CONFIG | CLI_O_HELP)
+
+enum cli_format { CLI_TABLE, CLI_JSON, CLI_YAML };
+
+struct cli {
+	uint32_t given; /* options on the command line, 1 << enum cli_option */
+	enum cli_format format;
+	const char *value[CLI_O_MAX]; /* arguments of the options; NULL = not given */
+	uint64_t count;	     /* --count; 0 = no limit */
+	uint64_t timeout_ms; /* --timeout; 0 = none */
+	char **args;	     /* positional */
+	int n_args;
+
+	struct loop *loop; /* conn.c */
+	struct db *db;
+	struct control_client *control;
+	struct config *config;
+};
+
+struct cmd {
+	const char *noun, *verb; /* verb NULL: the noun is the whole command */
+	int (*fn)(struct cli *cli, struct err *err);
+	const char *usage; /* positional arguments */
+	int min_args, max_args; /* max_args -1 = any */
+	uint32_t options; /* beyond CLI_O_ALWAYS */
+	const char *help;
+};
+
+static inline bool cli_has(const struct cli *cli, uint32_t option)
+{
+	return cli->given & option;
+}
+
+/* --- conn.c: the state DB and the agent, one answer at a time --- */
+
+int cli_db_open(struct cli *cli, struct err *err);
+/* {"records", "rev", "crev"}: new reference, NULL with 'err'. */
+json_t *cli_db_read(struct cli *cli, const char *space, struct err *err);
+json_t *cli_db_commit(struct cli *cli, const char *space, uint64_t crev, const json_t *changes,
+		      struct err *err);
+json_t *cli_db_put(struct cli *cli, const char *space, const json_t *changes, struct err *err);
+json_t *cli_db_tenants(struct cli *cli, struct err *err); /* array of names */
+json_t *cli_db_leases(struct cli *cli, const char *prefix, struct err *err);
+/* --tenant, or the only one that there is.  NULL: 'err'.  Valid until cli_close(). */
+const char *cli_tenant(struct cli *cli, struct err *err);
+/* Records of a tenant that must exist: {"records", "rev", "crev"}. */
+json_t *cli_db_read_tenant(struct cli *cli, const char *tenant, struct err *err);
+
+int cli_control_open(struct cli *cli, struct err *err);
+json_t *cli_control_call(struct cli *cli, json_t *request, struct err *err); /* takes 'request' */
+void cli_close(struct cli *cli);
+
+/* --- change.c: changes of configuration, from documents to commits --- */
+
+enum change_how { CHANGE_APPLY, CHANGE_DELETE };
+/* One tenant's document to changes, retried when somebody else wrote meanwhile.  With 'dry_run' nothing is written.  Returns
+ * {"tenant", "changes": [{"path", "op", "before", "after"}], "warning"}. */
+json_t *change_run(struct cli *cli, const char *tenant, const json_t *doc, enum change_how how,
+		   bool prune, bool dry_run, struct err *err);
+/* The documents of --file, one per tenant: array of {tenant, ...}. */
+json_t *change_read_file(struct cli *cli, struct err *err);
+
+/* --- commands --- */
+
+int cmd_apply(struct cli *cli, struct err *err);
+int cmd_diff(struct cli *cli, struct err *err);
+int cmd_get(struct cli *cli, struct err *err);
+int cmd_delete(struct cli *cli, struct err *err);
+int cmd_port_bind(struct cli *cli, struct err *err);
+int cmd_port_unbind(struct cli *cli, struct err *err);
+int cmd_port_list(struct cli *cli, struct err *err);
+int cmd_trace(struct cli *cli, struct err *err);
+int cmd_flow_list(struct cli *cli, struct err *err);
+int cmd_flow_flush(struct cli *cli, struct err *err);
+int cmd_drop_watch(struct cli *cli, struct err *err);
+int cmd_host_list(struct cli *cli, struct err *err);
+int cmd_host_leave(struct cli *cli, struct err *err);
+int cmd_status(struct cli *cli, struct err *err);

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+/* status, flow list, flow flush, drop watch: what only the host's own agent can tell, through its control socket. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/cli.h"
+#include "cli/json.h"
+#include "cli/out.h"
+#include "util/clock.h"
+
+/* {"cmd": ...} with --port and --tenant where given. */
+static json_t *request(const struct cli *cli, const char *cmd)
+{
+	return json_pack("{s:s, s:s*, s:s*}", "cmd", cmd, "port", cli->value[CLI_O_PORT_BIT], "tenant",
+			 cli->value[CLI_O_TENANT_BIT]);
+}
+
+static long long number(const json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
+/* --- flows --- */
+
+/* "web2", "web2@h2", "web2, db1@h3"; a drop: the reason and who is to blame. */
+static void flow_outcome(const json_t *flow, char *buf, size_t size)
+{
+	const char *action = json_str(flow, "action"), *culprit = json_str(flow, "culprit");
+	const json_t *output;
+	size_t n = 0, i;
+
+	if (action && !strcmp(action, "drop")) {
+		const char *reason = json_str(flow, "reason");
+
+		snprintf(buf, size, "drop: %s%s%s", reason ? reason : "?", culprit && *culprit ? ", " : "", culprit ? culprit : "");
+		return;
+	}
+	snprintf(buf, size, "%s", action ? action : "?");
+	json_array_foreach (json_object_get(flow, "output"), i, output) {
+		const char *port = json_str(output, "port"), *host = json_str(output, "host");
+
+		if (n < size)
+			n += (size_t)snprintf(buf + n, size - n, "%s%s%s%s", i ? ", " : "", port ? port : "?", host ? "@" : "",
+					      host ? host : "");
+	}
+}
+
+static void print_flows(const json_t *flows)
+{
+	static const char *const headings[] = { "PORT", "PACKET", "TO", "PACKETS", "BYTES", "IDLE" };
+	struct out_table *t = out_table_new(headings, ARRAY_SIZE(headings));
+	const json_t *flow;
+	size_t i;
+
+	json_array_foreach (flows, i, flow) {
+		char outcome[512];
+
+		flow_outcome(flow, outcome, sizeof(outcome));
+		out_cell(t, json_str(flow, "port"));
+		out_cell(t, json_str(flow, "packet"));
+		out_cell(t, outcome);
+		out_cellf(t, "%lld", number(flow, "packets"));
+		out_cellf(t, "%lld", number(flow, "bytes"));
+		out_cellf(t, "%.1fs", (double)number(flow, "idle_ms") / 1000);
+	}
+	out_table_end(t);
+}
+
+int cmd_flow_list(struct cli *cli, struct err *err)
+{
+	_json_ json_t *result = cli_control_call(cli, request(cli, "flows"), err);
+
+	if (!result)
+		return err->code;
+	if (cli->format == CLI_JSON)
+		out_json(result);
+	else
+		print_flows(json_object_get(result, "flows"));
+	return 0;
+}
+
+int cmd_flow_flush(struct cli *cli, struct err *err)
+{
+	_json_ json_t *result = cli_control_call(cli, request(cli, "flush"), err);
+
+	if (!result)
+		return err->code;
+	if (cli->format == CLI_JSON)
+		out_json(result);
+	else
+		printf("%lld flows flushed\n", number(result, "flushed"));
+	return 0;
+}
+
+/* --- drops --- */
+
+static void print_drop(const json_t *drop)
+{
+	static const char *const headings[] = { "TIME", "REASON", "PORT", "BECAUSE OF", "PACKET" };
+	const char *port = json_str(drop, "port"), *culprit = json_str(drop, "culprit"), *packet = json_str(drop, "packet");
+	uint64_t age = clock_mono_ns() - (uint64_t)number(drop, "time_ns");
+	static bool heading;
+	struct timespec now;
+	char clock[16] = "";
+	struct tm tm;
+	time_t when;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	when = now.tv_sec - (time_t)(age / NSEC_PER_SEC);
+	if (localtime_r(&when, &tm))
+		strftime(clock, sizeof(clock), "%H:%M:%S", &tm);
+	if (!heading)
+		printf("%s%-8s  %-12s  %-10s  %-36s  %s%s\n", out_style(stdout, OUT_BOLD), headings[0], headings[1], headings[2],
+		       headings[3], headings[4], out_style(stdout, OUT_PLAIN));
+	heading = true;
+	printf("%-8s  %s%-12s%s  %-10s  %-36s  %s\n", clock, out_style(stdout, OUT_RED), json_str(drop, "reason"),
+	       out_style(stdout, OUT_PLAIN), port && *port ? port : "-",
+	       culprit && *culprit ? culprit : json_str(drop, "help") ? json_str(drop, "help") : "-", packet ? packet : "-");
+	fflush(stdout);
+}
+
+int cmd_drop_watch(struct cli *cli, struct err *err)
+{
+	uint64_t end = cli->timeout_ms ? clock_mono_ns() + cli->timeout_ms * NSEC_PER_MSEC : 0;
+	_json_ json_t *drop = NULL;
+	uint64_t n = 0;
+
+	drop = cli_control_call(cli, json_pack("{s:s, s:b}", "cmd", "drops", "watch", 1), err);
+	if (!drop)
+		return err->code;
+	for (;;) {
+		uint64_t now = clock_mono_ns();
+		int wait_ms = 60000;
+
+		if (drop && json_object_get(drop, "reason")) { /* else: the acknowledgement */
+			n++;
+			if (cli->format == CLI_JSON)
+				out_json(drop);
+			else
+				print_drop(drop);
+			if (cli->count && n >= cli->count)
+				return 0;
+		}
+		if (ferror(stdout))
+			return 0; /* whoever read us has gone */
+		if (end && now >= end)
+			break;
+		if (end && (end - now) / NSEC_PER_MSEC < 60000)
+			wait_ms = (int)((end - now) / NSEC_PER_MSEC) + 1;
+		json_decref(drop);
+		*err = (struct err){ 0 };
+		drop = control_next(cli->control, wait_ms, err);
+		if (!drop && err->code != -ETIMEDOUT)
+			return err->code;
+	}
+	*err = (struct err){ 0 };
+	if (cli->count)
+		return err_tag(err, -ETIMEDOUT, "timeout", "only %llu of %llu drops in %llu s", (unsigned long long)n,
+			       (unsigned long long)cli->count, (unsigned long long)cli->timeout_ms / 1000);
+	return 0;
+}
+
+/* --- status --- */
+
+static void print_ports(const json_t *ports)
+{
+	static const char *const headings[] = { "PORT", "TENANT", "INTERFACE", "KEY", "STATE" };
+	struct out_table *t = out_table_new(headings, ARRAY_SIZE(headings));
+	const json_t *port;
+	size_t i;
+
+	json_array_foreach (ports, i, port) {
+		out_cell(t, json_str(port, "port"));
+		out_cell(t, json_str(port, "tenant"));
+		out_cell(t, json_str(port, "interface"));
+		out_cellf(t, "%lld", number(port, "key"));
+		out_cell(t, json_str(port, "state"));
+	}
+	out_table_end(t);
+}
+
+static void print_peers(const json_t *peers)
+{
+	static const char *const headings[] = { "PEER", "ADDRESS" };
+	struct out_table *t = out_table_new(headings, ARRAY_SIZE(headings));
+	const json_t *peer;
+	size_t i;
+
+	json_array_foreach (peers, i, peer) {
+		out_cell(t, json_str(peer, "host"));
+		out_cell(t, json_str(peer, "address"));
+	}
+	out_table_end(t);
+}
+
+/* "policy 3, ttl 1": what is not zero. */
+static void print_counts(const char *title, const json_t *counts)
+{
+	const char *name;
+	json_t *value;
+	bool first = true;
+
+	json_object_foreach ((json_t *)counts, name, value) {
+		if (!json_integer_value(value))
+			continue;
+		printf("%s%s %" JSON_INTEGER_FORMAT, first ? title : ", ", name, json_integer_value(value));
+		first = false;
+	}
+	if (!first)
+		putchar('\n');
+}
+
+int cmd_status(struct cli *cli, struct err *err)
+{
+	_json_ json_t *s = cli_control_call(cli, json_pack("{s:s}", "cmd", "status"), err);
+	const json_t *db, *dp, *warning;
+	const char *trouble;
+	bool connected;
+	size_t i;
+
+	if (!s)
+		return err->code;
+	if (cli->format == CLI_JSON) {
+		out_json(s);
+		return 0;
+	}
+	db = json_object_get(s, "db");
+	dp = json_object_get(s, "datapath");
+	connected = json_is_true(json_object_get(db, "connected"));
+	trouble = json_str(db, "error");
+	printf("host        %s%s%s, skepd %s, pid %lld, up %lld s\n", out_style(stdout, OUT_BOLD), json_str(s, "host"),
+	       out_style(stdout, OUT_PLAIN), json_str(s, "version"), number(s, "pid"), number(s, "uptime_s"));
+	printf("state DB    %s, %s%s%s%s%s\n", json_str(db, "mode"), out_style(stdout, connected ? OUT_GREEN : OUT_RED),
+	       connected ? "connected" : "not connected", out_style(stdout, OUT_PLAIN), trouble && !connected ? ": " : "",
+	       trouble && !connected ? trouble : "");
+	if (dp) {
+		const char *device = json_str(dp, "tunnel_device");
+
+		printf("datapath    hook %s, xdp %s, tunnel device %s\n", json_str(dp, "hook"), json_str(dp, "xdp"),
+		       device ? device : "none");
+	}
+	json_array_foreach (json_object_get(dp, "warnings"), i, warning)
+		printf("%swarning%s     %s\n", out_style(stdout, OUT_YELLOW), out_style(stdout, OUT_PLAIN), json_string_value(warning));
+	printf("flows       %lld, simulations %lld\n", number(s, "flows"), number(s, "simulations"));
+	print_counts("packets     ", json_object_get(s, "counters"));
+	print_counts("drops       ", json_object_get(s, "drops"));
+	if (json_array_size(json_object_get(s, "ports"))) {
+		putchar('\n');
+		print_ports(json_object_get(s, "ports"));
+	}
+	if (json_array_size(json_object_get(s, "peers"))) {
+		putchar('\n');
+		print_peers(json_object_get(s, "peers"));
+	}
+	return 0;
+}

@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * skep: the command line.  One table of commands; the help, the checks of arguments and options, and the dispatch come from it.
+ * What a command returns becomes a message on stderr (with --json: on stdout) and the exit status.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/json.h"
+#include "cli/out.h"
+
+static int cmd_version(struct cli *cli, struct err *err);
+static int cmd_help(struct cli *cli, struct err *err);
+
+static const struct cmd commands[] = {
+	/* noun, verb, function, arguments, min, max, options, help */
+	{ "status", NULL, cmd_status, "", 0, 0, CLI_O_SOCKET, "the agent of this host: ports, peers, flows, drops" },
+	{ "apply", NULL, cmd_apply, "-f FILE", 0, 0,
+	  CLI_O_FILE | CLI_O_TENANT | CLI_O_PRUNE | CLI_O_DRY_RUN | CLI_O_DB,
+	  "make the network what the document says, all of it or nothing" },
+	{ "diff", NULL, cmd_diff, "-f FILE", 0, 0,
+	  CLI_O_FILE | CLI_O_TENANT | CLI_O_PRUNE | CLI_O_DB, "what apply would change" },
+	{ "get", NULL, cmd_get, "[KIND [NAME]]", 0, 2, CLI_O_TENANT | CLI_O_OUTPUT | CLI_O_DB,
+	  "objects; with -o yaml a document that apply takes" },
+	{ "delete", NULL, cmd_delete, "-f FILE | KIND NAME", 0, 2,
+	  CLI_O_FILE | CLI_O_TENANT | CLI_O_DRY_RUN | CLI_O_DB,
+	  "delete objects; refused while others refer to them" },
+	{ "port", "list", cmd_port_list, "", 0, 0, CLI_O_TENANT | CLI_O_DB, "ports, where they should be and where they are" },
+	{ "port", "bind", cmd_port_bind, "PORT --host HOST --interface NAME", 1, 1,
+	  CLI_O_TENANT | CLI_O_HOST | CLI_O_INTERFACE | CLI_O_DB,
+	  "attach a port to a network interface of a host" },
+	{ "port", "unbind", cmd_port_unbind, "PORT", 1, 1, CLI_O_TENANT | CLI_O_DB, "undo that" },
+	{ "trace", NULL, cmd_trace, "--port PORT PACKET", 1, -1,
+	  CLI_O_TENANT | CLI_O_PORT | CLI_O_ETH | CLI_O_DB,
+	  "what would happen to 'tcp 10.0.1.5:4000 > 10.0.2.9:80 syn', step by step" },
+	{ "flow", "list", cmd_flow_list, "", 0, 0, CLI_O_PORT | CLI_O_TENANT | CLI_O_SOCKET,
+	  "flows in the kernel of this host" },
+	{ "flow", "flush", cmd_flow_flush, "", 0, 0, CLI_O_PORT | CLI_O_TENANT | CLI_O_SOCKET,
+	  "forget them; each costs one new simulation" },
+	{ "drop", "watch", cmd_drop_watch, "", 0, 0, CLI_O_COUNT | CLI_O_TIMEOUT | CLI_O_SOCKET,
+	  "dropped packets as they happen: why, and which rule, route or port" },
+	{ "host", "list", cmd_host_list, "", 0, 0, CLI_O_DB, "hosts, whether they are alive, ports bound to them" },
+	{ "host", "leave", cmd_host_leave, "", 0, 0, CLI_O_SOCKET, "take this host out: its agent removes all it did and exits" },
+	{ "version", NULL, cmd_version, "", 0, 0, 0, "version of this program" },
+	{ "help", NULL, cmd_help, "[COMMAND]", 0, 2, 0, "this text, or that of a command" },
+};
+
+static const struct {
+	const char *name;
+	char letter;
+	const char *arg, *help;
+} options[] = {
+#define X(id, name, letter, arg, help) { name, letter, arg, help },
+	CLI_OPTIONS(X)
+#undef X
+};
+
+static uint32_t allowed(const struct cmd *cmd)
+{
+	return cmd->options | CLI_O_ALWAYS;
+}
+
+/* --- help --- */
+
+static void cmd_name(const struct cmd *cmd, char *buf, size_t size)
+{
+	snprintf(buf, size, "%s%s%s", cmd->noun, cmd->verb ? " " : "", cmd->verb ? cmd->verb : "");
+}
+
+static void help_all(FILE *f)
+{
+	fprintf(f, "usage: skep COMMAND [OPTIONS]\n\n");
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		char name[128], usage[256];
+
+		cmd_name(&commands[i], name, sizeof(name));
+		snprintf(usage, sizeof(usage), "%s %s", name, commands[i].usage);
+		if (strlen(usage) > 32)
+			fprintf(f, "  %s\n  %-32s  %s\n", usage, "", commands[i].help);
+		else
+			fprintf(f, "  %-32s  %s\n", usage, commands[i].help);
+	}
+	fprintf(f, "\nA bare 'skep' is 'skep status'; 'skep help COMMAND' tells the options of one.  -j makes any of them print JSON.\n");
+}
+
+static void help_cmd(FILE *f, const struct cmd *cmd)
+{
+	char name[128];
+
+	cmd_name(cmd, name, sizeof(name));
+	fprintf(f, "usage: skep %s%s%s [OPTIONS]\n\n  %s\n\n", name, *cmd->usage ? " " : "", cmd->usage, cmd->help);
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+		char left[64];
+
+		if (!(allowed(cmd) & 1u << i))
+			continue;
+		snprintf(left, sizeof(left), "%c%c%s--%s%s%s", options[i].letter ? '-' : ' ',
+			 options[i].letter ? options[i].letter : ' ', options[i].letter ? ", " : "  ", options[i].name,
+			 options[i].arg ? " " : "", options[i].arg ? options[i].arg : "");
+		fprintf(f, "  %-24s  %s\n", left, options[i].help);
+	}
+}
+
+static const struct cmd *find_cmd(const char *noun, const char *verb)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		if (!strcmp(commands[i].noun, noun) &&
+		    (!commands[i].verb || (verb && !strcmp(commands[i].verb, verb))))
+			return &commands[i];
+	return NULL;
+}
+
+static bool is_noun(const char *noun)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		if (!strcmp(commands[i].noun, noun))
+			return true;
+	return false;
+}
+
+static int no_such_cmd(const char *noun, const char *verb, struct err *err)
+{
+	if (is_noun(noun)) {
+		char verbs[128] = "";
+
+		for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+			if (!strcmp(commands[i].noun, noun)) {
+				size_t n = strlen(verbs);
+
+				snprintf(verbs + n, sizeof(verbs) - n, "%s%s", n ? ", " : "", commands[i].verb);
+			}
+		if (verb)
+			return err_tag(err, -EINVAL, "usage", "'%s' cannot '%s' (want %s)", noun, verb, verbs);
+		return err_tag(err, -EINVAL, "usage", "'%s' what? (want %s)", noun, verbs);
+	}
+	return err_tag(err, -EINVAL, "usage", "there is no command '%s' (see 'skep help')", noun);
+}
+
+static int cmd_help(struct cli *cli, struct err *err)
+{
+	const struct cmd *cmd;
+	unsigned int n = 0;
+
+	if (!cli->n_args) {
+		help_all(stdout);
+		return 0;
+	}
+	cmd = find_cmd(cli->args[0], cli->n_args > 1 ? cli->args[1] : NULL);
+	if (cmd) {
+		help_cmd(stdout, cmd);
+		return 0;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		if (cli->n_args == 1 && !strcmp(commands[i].noun, cli->args[0])) {
+			if (n++)
+				putchar('\n');
+			help_cmd(stdout, &commands[i]);
+		}
+	return n ? 0 : no_such_cmd(cli->args[0], cli->n_args > 1 ? cli->args[1] : NULL, err);
+}
+
+static int cmd_version(struct cli *cli, struct err *err)
+{
+	if (cli->format == CLI_JSON) {
+		_json_ json_t *v = json_pack("{s:s}", "version", SKEP_VERSION);
+
+		out_json(v);
+	} else {
+		printf("skep %s\n", SKEP_VERSION);
+	}
+	return 0;
+}
+
+/* --- command line --- */
+
+static int parse_number(const char *option, const char *text, uint64_t max, uint64_t *value, struct err *err)
+{
+	char *end;
+	unsigned long long n;
+
+	errno = 0;
+	n = strtoull(text, &end, 10);
+	if (errno || *end || end == text || *text == '-' || !n || n > max)
+		return err_tag(err, -EINVAL, "usage", "option '--%s': '%s' is not a number from 1 to %llu", option, text,
+			       (unsigned long long)max);
+	*value = n;
+	return 0;
+}
+
+static int check_values(struct cli *cli, struct err *err)
+{
+	const char *output = cli->value[CLI_O_OUTPUT_BIT];
+	const char *count = cli->value[CLI_O_COUNT_BIT];
+	const char *timeout = cli->value[CLI_O_TIMEOUT_BIT];
+
+	if (output) {
+		if (!strcmp(output, "json"))
+			cli->format = CLI_JSON;
+		else if (!strcmp(output, "yaml"))
+			cli->format = CLI_YAML;
+		else if (strcmp(output, "table"))
+			return err_tag(err, -EINVAL, "usage", "option '--output': '%s' is not known (want table, json or yaml)",
+				       output);
+	}
+	if (cli_has(cli, CLI_O_JSON))
+		cli->format = CLI_JSON;
+	if (count && parse_number("count", count, 1000000000, &cli->count, err))
+		return err->code;
+	if (timeout && parse_number("timeout", timeout, 1000000, &cli->timeout_ms, err))
+		return err->code;
+	cli->timeout_ms *= 1000;
+	return 0;
+}
+
+/* Options may stand anywhere.  Fills 'cli'; what is left are the command's words and its arguments. */
+static int parse_options(struct cli *cli, int argc, char **argv, struct err *err)
+{
+	struct option longs[CLI_O_MAX + 1] = { 0 };
+	char shorts[2 * CLI_O_MAX + 2] = ":";
+	size_t n = 1;
+	int c;
+
+	for (unsigned int i = 0; i < CLI_O_MAX; i++) {
+		longs[i] = (struct option){ options[i].name, options[i].arg ? required_argument : no_argument, NULL, 256 + (int)i };
+		if (options[i].letter) {
+			shorts[n++] = options[i].letter;
+			if (options[i].arg)
+				shorts[n++] = ':';
+		}
+	}
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+		unsigned int o = CLI_O_MAX;
+
+		if (c == '?')
+			return err_tag(err, -EINVAL, "usage", "unknown option '%s'", argv[optind - 1]);
+		if (c == ':')
+			return err_tag(err, -EINVAL, "usage", "option '%s' wants an argument", argv[optind - 1]);
+		if (c >= 256)
+			o = (unsigned int)c - 256;
+		else
+			for (o = 0; o < CLI_O_MAX && options[o].letter != c; o++)
+				;
+		if (o < CLI_O_MAX) {
+			cli->given |= 1u << o;
+			cli->value[o] = optarg;
+		}
+	}
+	cli->args = argv + optind;
+	cli->n_args = argc - optind;
+	return check_values(cli, err);
+}
+
+static int check_usage(const struct cli *cli, const struct cmd *cmd, struct err *err)
+{
+	char name[128];
+
+	cmd_name(cmd, name, sizeof(name));
+	for (unsigned int i = 0; i < CLI_O_MAX; i++)
+		if (cli->given & ~allowed(cmd) & 1u << i)
+			return err_tag(err, -EINVAL, "usage", "'skep %s' has no option '--%s' (see 'skep help %s')", name,
+				       options[i].name, name);
+	if (cli->n_args < cmd->min_args || (cmd->max_args >= 0 && cli->n_args > cmd->max_args))
+		return err_tag(err, -EINVAL, "usage", "usage: skep %s %s", name, cmd->usage);
+	return 0;
+}
+
+static int run(struct cli *cli, int argc, char **argv, struct err *err)
+{
+	const struct cmd *cmd;
+
+	if (parse_options(cli, argc, argv, err))
+		return err->code;
+	if (!cli->n_args && cli_has(cli, CLI_O_HELP)) {
+		help_all(stdout);
+		return 0;
+	}
+	if (!cli->n_args) {
+		cmd = find_cmd("status", NULL);
+	} else {
+		const char *verb = cli->n_args > 1 ? cli->args[1] : NULL;
+
+		cmd = find_cmd(cli->args[0], verb);
+		if (!cmd && cli_has(cli, CLI_O_HELP))
+			return cmd_help(cli, err);
+		if (!cmd)
+			return no_such_cmd(cli->args[0], verb, err);
+		cli->args += cmd->verb ? 2 : 1;
+		cli->n_args -= cmd->verb ? 2 : 1;
+	}
+	if (cli_has(cli, CLI_O_HELP)) {
+		help_cmd(stdout, cmd);
+		return 0;
+	}
+	if (check_usage(cli, cmd, err))
+		return err->code;
+	return cmd->fn(cli, err);
+}
+
+static int exit_status(const struct err *err)
+{
+	const char *name = err_name(err);
+
+	if (!strcmp(name, "usage"))
+		return CLI_USAGE;
+	if (err->code == -ENOENT || !strncmp(name, "no_such_", 8) || !strcmp(name, "not_found"))
+		return CLI_NOT_FOUND;
+	if (!strcmp(name, "conflict") || !strcmp(name, "exists") || err->code == -EEXIST || err->code == -EBUSY ||
+	    err->code == -EAGAIN)
+		return CLI_CONFLICT;
+	return CLI_FAILED;
+}
+
+int main(int argc, char **argv)
+{
+	struct cli cli = { 0 };
+	struct err err = { 0 };
+	int rc;
+
+	signal(SIGPIPE, SIG_IGN);
+	rc = run(&cli, argc, argv, &err);
+	if (rc && !err.code)
+		err_set(&err, rc, "failed: %s", strerror(-rc));
+	cli_close(&cli);
+	if (rc) {
+		bool json = cli.format == CLI_JSON;
+
+		for (int i = 1; i < argc && !json; i++) /* the command line itself may be what is wrong */
+			json = !strcmp(argv[i], "-j") || !strcmp(argv[i], "--json");
+		if (json)
+			out_error_json(&err);
+		else
+			fprintf(stderr, "%sskep:%s %s\n", out_style(stderr, OUT_RED), out_style(stderr, OUT_PLAIN), err.text);
+		return exit_status(&err);
+	}
+	if (fflush(stdout) || ferror(stdout)) {
+		fprintf(stderr, "skep: cannot write to standard output: %s\n", strerror(errno));
+		return CLI_FAILED;
+	}
+	return CLI_OK;
+}

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Standard output of every command (out.h).  Text from the database or from packets is stripped of control characters. */
+#include "cli/out.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+#include <yaml.h>
+
+#include "cli/json.h"
+
+const char *out_style(FILE *stream, enum out_style style)
+{
+	static const char *const escapes[] = {
+		[OUT_PLAIN] = "\033[0m",  [OUT_BOLD] = "\033[1m", [OUT_GREEN] = "\033[32m",
+		[OUT_YELLOW] = "\033[33m", [OUT_RED] = "\033[31m", [OUT_DIM] = "\033[2m",
+	};
+	const char *no_color = getenv("NO_COLOR");
+
+	if ((no_color && *no_color) || !isatty(fileno(stream)))
+		return "";
+	return escapes[style];
+}
+
+void out_json(const json_t *value)
+{
+	json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY);
+	putchar('\n');
+	fflush(stdout);
+}
+
+void out_error_json(const struct err *err)
+{
+	json_t *root = json_pack("{s:{s:s, s:s}}", "error", "code", err_name(err), "message", err->text);
+
+	if (!root) /* text that is no UTF-8 */
+		root = json_pack("{s:{s:s, s:s}}", "error", "code", err_name(err), "message", "");
+	out_json(root);
+	json_decref(root);
+}
+
+/* --- tables --- */
+
+struct out_table {
+	const char *const *headings;
+	unsigned int n_columns;
+	char **cells;
+	size_t n, cap;
+	bool failed;
+};
+
+struct out_table *out_table_new(const char *const *headings, unsigned int n_columns)
+{
+	struct out_table *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->headings = headings;
+	t->n_columns = n_columns;
+	return t;
+}
+
+static void clean(char *s)
+{
+	for (; *s; s++)
+		if ((unsigned char)*s < 0x20 || *s == 0x7f)
+			*s = '?';
+}
+
+void out_cell(struct out_table *t, const char *text)
+{
+	char *copy;
+
+	if (!t || t->failed)
+		return;
+	if (t->n == t->cap) {
+		size_t cap = t->cap ? 2 * t->cap : 64;
+		char **cells = realloc(t->cells, cap * sizeof(*cells));
+
+		if (!cells) {
+			t->failed = true;
+			return;
+		}
+		t->cells = cells;
+		t->cap = cap;
+	}
+	copy = strdup(text && *text ? text : "-");
+	if (!copy) {
+		t->failed = true;
+		return;
+	}
+	clean(copy);
+	t->cells[t->n++] = copy;
+}
+
+void out_cellf(struct out_table *t, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	out_cell(t, text);
+}
+
+static void print_row(const struct out_table *t, const int *width, char *const *cells)
+{
+	for (unsigned int i = 0; i < t->n_columns; i++) {
+		if (i + 1 == t->n_columns)
+			printf("%s", cells[i]);
+		else
+			printf("%-*s  ", width[i], cells[i]);
+	}
+}
+
+void out_table_end(struct out_table *t)
+{
+	int width[32] = { 0 };
+
+	if (!t) {
+		fprintf(stderr, "skep: out of memory\n");
+		return;
+	}
+	for (unsigned int i = 0; i < t->n_columns && i < 32; i++)
+		width[i] = (int)strlen(t->headings[i]);
+	for (size_t i = 0; i < t->n; i++) {
+		int len = (int)strlen(t->cells[i]);
+
+		if (len > width[i % t->n_columns])
+			width[i % t->n_columns] = len;
+	}
+	printf("%s", out_style(stdout, OUT_BOLD));
+	print_row(t, width, (char *const *)t->headings);
+	printf("%s\n", out_style(stdout, OUT_PLAIN));
+	for (size_t i = 0; i + t->n_columns <= t->n; i += t->n_columns) {
+		print_row(t, width, t->cells + i);
+		putchar('\n');
+	}
+	if (t->failed)
+		fprintf(stderr, "skep: out of memory, the table is not complete\n");
+	for (size_t i = 0; i < t->n; i++)
+		free(t->cells[i]);
+	free(t->cells);
+	free(t);
+	fflush(stdout);
+}
+
+char *out_text(const json_t *value)
+{
+	char *text = NULL;
+	size_t size = 0;
+	const json_t *item;
+	size_t i;
+	FILE *f;
+
+	if (json_is_string(value))
+		return strdup(json_string_value(value));
+	f = open_memstream(&text, &size);
+	if (!f)
+		return NULL;
+	if (json_is_array(value)) {
+		json_array_foreach (value, i, item) {
+			_free_ char *part = out_text(item);
+
+			fprintf(f, "%s%s", i ? "," : "", part ? part : "");
+		}
+	} else if (value && !json_is_null(value)) {
+		json_dumpf(value, f, JSON_COMPACT | JSON_ENCODE_ANY);
+	}
+	if (fclose(f))
+		return NULL;
+	return text;
+}
+
+/* --- YAML --- */
+
+/* Would a reader take this string for something else when it is not quoted? */
+static bool needs_quotes(const char *s)
+{
+	static const char *const words[] = { "true", "false", "yes", "no", "on", "off", "null", "~", "y", "n" };
+
+	if (!*s)
+		return true;
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (!strcasecmp(s, words[i]))
+			return true;
+	if (strchr("0123456789+-.", *s)) /* a number, or an address with colons that YAML 1.1 reads in base 60 */
+		return true;
+	return strpbrk(s, ":#{}[],&*!|>'\"%@`\\") != NULL;
+}
+
+static int emit(yaml_emitter_t *e, const json_t *v)
+{
+	char number[32];
+	const char *text = number;
+	yaml_scalar_style_t style = YAML_PLAIN_SCALAR_STYLE;
+	yaml_event_t event;
+	const char *key;
+	const json_t *item;
+	size_t i;
+
+	switch (json_typeof(v)) {
+	case JSON_OBJECT:
+		if (!yaml_mapping_start_event_initialize(&event, NULL, NULL, 1, YAML_BLOCK_MAPPING_STYLE) ||
+		    !yaml_emitter_emit(e, &event))
+			return -ENOMEM;
+		json_object_foreach ((json_t *)v, key, item) {
+			_json_ json_t *k = json_string(key);
+
+			if (!k || emit(e, k) || emit(e, item))
+				return -ENOMEM;
+		}
+		return yaml_mapping_end_event_initialize(&event) && yaml_emitter_emit(e, &event) ? 0 : -ENOMEM;
+	case JSON_ARRAY:
+		if (!yaml_sequence_start_event_initialize(&event, NULL, NULL, 1,
+							  json_array_size(v) && json_is_object(json_array_get(v, 0)) ?
+								  YAML_BLOCK_SEQUENCE_STYLE :
+								  YAML_FLOW_SEQUENCE_STYLE) ||
+		    !yaml_emitter_emit(e, &event))
+			return -ENOMEM;
+		json_array_foreach (v, i, item)
+			if (emit(e, item))
+				return -ENOMEM;
+		return yaml_sequence_end_event_initialize(&event) && yaml_emitter_emit(e, &event) ? 0 : -ENOMEM;
+	case JSON_STRING:
+		text = json_string_value(v);
+		if (needs_quotes(text))
+			style = YAML_DOUBLE_QUOTED_SCALAR_STYLE;
+		break;
+	case JSON_INTEGER:
+		snprintf(number, sizeof(number), "%" JSON_INTEGER_FORMAT, json_integer_value(v));
+		break;
+	case JSON_REAL:
+		snprintf(number, sizeof(number), "%g", json_real_value(v));
+		break;
+	case JSON_TRUE:
+		text = "true";
+		break;
+	case JSON_FALSE:
+		text = "false";
+		break;
+	default:
+		text = "null";
+	}
+	return yaml_scalar_event_initialize(&event, NULL, NULL, (yaml_char_t *)text, (int)strlen(text), 1, 1, style) &&
+			       yaml_emitter_emit(e, &event) ?
+		       0 :
+		       -ENOMEM;
+}
+
+int out_yaml(const json_t *value, struct err *err)
+{
+	yaml_emitter_t e;
+	yaml_event_t event;
+	int rc = -ENOMEM;
+
+	if (!yaml_emitter_initialize(&e))
+		return err_set(err, -ENOMEM, "out of memory");
+	yaml_emitter_set_output_file(&e, stdout);
+	yaml_emitter_set_width(&e, 120);
+	yaml_emitter_set_unicode(&e, 1);
+	if (yaml_stream_start_event_initialize(&event, YAML_UTF8_ENCODING) && yaml_emitter_emit(&e, &event) &&
+	    yaml_document_start_event_initialize(&event, NULL, NULL, NULL, 1) && yaml_emitter_emit(&e, &event) &&
+	    !emit(&e, value) && yaml_document_end_event_initialize(&event, 1) && yaml_emitter_emit(&e, &event) &&
+	    yaml_stream_end_event_initialize(&event) && yaml_emitter_emit(&e, &event))
+		rc = 0;
+	yaml_emitter_delete(&e);
+	fflush(stdout);
+	return rc ? err_set(err, rc, "cannot write YAML") : 0;
+}
