@@ -63,7 +63,8 @@ struct pkt {
  *   >= ihl*4, else BAD_HEADER; total length <= what is there, else TRUNCATED.  Options are skipped.  ip_frag: offset > 0 is
  *   LATER, else MF is FIRST.
  * IPv6: 40 bytes, else TRUNCATED; version 6, else BAD_HEADER; payload length <= what is there, else TRUNCATED (a payload length of 0
- *   means 0).  Extension headers hop-by-hop 0, routing 43, fragment 44, AH 51, destination 60 are walked in any order: a
+ *   means 0); source and destination not IPv4-mapped (::ffff:0:0/96: struct skep_ip could not tell them from IPv4, and policy for
+ *   IPv4 must not be met by IPv6), else BAD_HEADER.  Extension headers hop-by-hop 0, routing 43, fragment 44, AH 51, destination 60 are walked in any order: a
  *   seventh (more than PKT_EXT_MAX) is BAD_HEADER; 8 bytes of each, else TRUNCATED; all of it ((n + 1) * 8, fragment 8, AH (n + 2) * 4),
  *   else TRUNCATED.  A fragment header with offset > 0: LATER, and the walk ends with ip_proto = its next header, whatever that
  *   is; with offset 0 and M: FIRST; with neither: ignored.  ip_proto is otherwise the first next header that is none of the five.
@@ -72,7 +73,7 @@ struct pkt {
  *   SCTP: 12 bytes, else TRUNCATED.  ICMP (1, in IPv4 only) and ICMPv6 (58, in IPv6 only): 8 bytes, else TRUNCATED; id of type 8
  *   and 0 (ICMP), 128 and 129 (ICMPv6), with any code.  Every other protocol: has_l4 false, ports zero.
  * ND: nd_* are filled only from what RFC 4861 6.1 and 7.1 call valid, else they stay zero and the frame is plain ICMPv6: hop limit
- *   255, code 0, no fragment, long enough, options' lengths not zero and fitting, NS and NA: target not multicast.
+ *   255, code 0, no fragment, long enough, options' lengths not zero and fitting, NS and NA: target neither multicast nor IPv4-mapped.
  */
 enum skep_drop pkt_parse(const uint8_t *data, uint32_t len, struct pkt *pkt);
 #define PKT_EXT_MAX 6

@@ -160,6 +160,8 @@ static enum skep_drop parse_ipv6(struct pkt *pkt)
 	f->ip_ttl = ip[7];
 	memcpy(&f->ip_src, ip + 8, 16);
 	memcpy(&f->ip_dst, ip + 24, 16);
+	if (ip_is_v4(&f->ip_src) || ip_is_v4(&f->ip_dst))
+		return SKEP_DROP_BAD_HEADER;
 	end = off + payload;
 	drop = walk_extensions(pkt, ip[6], &off, end);
 	if (drop)
@@ -249,7 +251,7 @@ static void parse_nd(struct pkt *pkt, uint32_t end)
 		return;
 	if (off == ND_SIZE) {
 		memcpy(&target, nd + 8, 16);
-		if (ip_is_multicast(&target))
+		if (ip_is_multicast(&target) || ip_is_v4(&target))
 			return;
 	}
 	want = nd[0] == ND_NA ? 2 : 1;
