@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Changes of configuration: document -> read, apply, validate -> one atomic commit against the revision that was validated, and
- * again when somebody else was faster.  Called by cmd_topo.c and cmd_port.c.
+ * Changes of configuration: document -> read, apply, validate -> one atomic commit against the
+ * revision that was validated, and again when somebody else was faster.  Called by cmd_topo.c and
+ * cmd_port.c.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -33,8 +34,9 @@ static void uuid7(void *arg, char out[static 37])
 		b[i] = (uint8_t)(ms >> (40 - 8 * i));
 	b[6] = (b[6] & 0x0f) | 0x70;
 	b[8] = (b[8] & 0x3f) | 0x80;
-	snprintf(out, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2], b[3],
-		 b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+	snprintf(out, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
+		 b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12],
+		 b[13], b[14], b[15]);
 }
 
 /* --- documents --- */
@@ -74,7 +76,8 @@ static char *read_all(FILE *f, size_t *len, struct err *err)
 	return text;
 }
 
-/* Documents of one tenant become one: what a stream says of a tenant is applied, or pruned, together. */
+/* Documents of one tenant become one: what a stream says of a tenant is applied, or pruned,
+ * together. */
 static int merge_doc(json_t *docs, json_t *doc)
 {
 	const char *tenant = json_str(doc, "tenant");
@@ -82,15 +85,18 @@ static int merge_doc(json_t *docs, json_t *doc)
 	const char *key;
 	size_t i;
 
-	json_array_foreach (docs, i, have) {
+	json_array_foreach(docs, i, have)
+	{
 		if (strcmp(json_str(have, "tenant"), tenant))
 			continue;
-		json_object_foreach (doc, key, value) {
+		json_object_foreach(doc, key, value)
+		{
 			json_t *list = json_object_get(have, key);
 
 			if (!json_is_array(value))
 				continue;
-			if (json_is_array(list) ? json_array_extend(list, value) : json_object_set(have, key, value))
+			if (json_is_array(list) ? json_array_extend(list, value)
+						: json_object_set(have, key, value))
 				return -ENOMEM;
 		}
 		return 0;
@@ -125,11 +131,13 @@ json_t *change_read_file(struct cli *cli, struct err *err)
 	parsed = topo_doc_parse(text, len, shown, err);
 	if (!parsed)
 		return NULL;
-	json_array_foreach (parsed, i, doc) {
+	json_array_foreach(parsed, i, doc)
+	{
 		const char *tenant = json_str(doc, "tenant");
 
 		if (tenant && given && strcmp(tenant, given)) {
-			err_set(err, -EINVAL, "%s: field 'tenant': '%s' is not the '%s' of --tenant (leave one of them out)",
+			err_set(err, -EINVAL,
+				"%s: field 'tenant': '%s' is not the '%s' of --tenant (leave one of them out)",
 				shown, tenant, given);
 			return NULL;
 		}
@@ -161,23 +169,28 @@ static json_t *describe(const char *tenant, const json_t *records, const json_t 
 	json_t *list = json_array(), *after;
 	const char *path;
 
-	json_object_foreach ((json_t *)changes, path, after) {
+	json_object_foreach((json_t *)changes, path, after)
+	{
 		json_t *before = json_object_get(records, path);
 
-		json_array_append_new(list, json_pack("{s:s, s:s, s:O?, s:O?}", "path", path, "op", op_of(before, after),
-						      "before", before, "after", json_is_null(after) ? NULL : after));
+		json_array_append_new(list, json_pack("{s:s, s:s, s:O?, s:O?}", "path", path, "op",
+						      op_of(before, after), "before", before,
+						      "after", json_is_null(after) ? NULL : after));
 	}
 	return json_pack("{s:s, s:o, s:n}", "tenant", tenant, "changes", list, "warning");
 }
 
-/* A host reads the tenants that the registry says have bindings there: say so before the binding is written, never after. */
-static int announce_bindings(struct cli *cli, const char *tenant, const json_t *changes, struct err *err)
+/* A host reads the tenants that the registry says have bindings there: say so before the binding is
+ * written, never after. */
+static int announce_bindings(struct cli *cli, const char *tenant, const json_t *changes,
+			     struct err *err)
 {
 	_json_ json_t *uses = json_object(), *reply = NULL;
 	const char *path;
 	json_t *record;
 
-	json_object_foreach ((json_t *)changes, path, record) {
+	json_object_foreach((json_t *)changes, path, record)
+	{
 		const char *host = json_str(record, "host");
 		char use[2 * TOPO_NAME_MAX + 8];
 
@@ -193,8 +206,8 @@ static int announce_bindings(struct cli *cli, const char *tenant, const json_t *
 }
 
 /* One attempt: NULL with -EAGAIN when the configuration moved. */
-static json_t *attempt(struct cli *cli, const char *tenant, const json_t *doc, enum change_how how, bool prune,
-		       bool dry_run, struct err *err)
+static json_t *attempt(struct cli *cli, const char *tenant, const json_t *doc, enum change_how how,
+		       bool prune, bool dry_run, struct err *err)
 {
 	_json_ json_t *state = cli_db_read(cli, tenant, err);
 	_json_ json_t *changes = NULL, *reply = NULL, *report = NULL;
@@ -204,8 +217,8 @@ static json_t *attempt(struct cli *cli, const char *tenant, const json_t *doc, e
 	if (!state)
 		return NULL;
 	records = json_object_get(state, "records");
-	changes = how == CHANGE_APPLY ? topo_doc_apply(records, doc, prune, uuid7, NULL, err) :
-					topo_doc_delete(records, doc, err);
+	changes = how == CHANGE_APPLY ? topo_doc_apply(records, doc, prune, uuid7, NULL, err)
+				      : topo_doc_delete(records, doc, err);
 	if (!changes)
 		return NULL;
 	report = describe(tenant, records, changes);
@@ -217,7 +230,9 @@ static json_t *attempt(struct cli *cli, const char *tenant, const json_t *doc, e
 		return TAKE_PTR(report);
 	if (announce_bindings(cli, tenant, changes, err))
 		return NULL;
-	reply = cli_db_commit(cli, tenant, (uint64_t)json_integer_value(json_object_get(state, "crev")), changes, err);
+	reply = cli_db_commit(cli, tenant,
+			      (uint64_t)json_integer_value(json_object_get(state, "crev")), changes,
+			      err);
 	if (!reply)
 		return NULL;
 	warning = json_object_get(reply, "warning");
@@ -226,8 +241,8 @@ static json_t *attempt(struct cli *cli, const char *tenant, const json_t *doc, e
 	return TAKE_PTR(report);
 }
 
-json_t *change_run(struct cli *cli, const char *tenant, const json_t *doc, enum change_how how, bool prune,
-		   bool dry_run, struct err *err)
+json_t *change_run(struct cli *cli, const char *tenant, const json_t *doc, enum change_how how,
+		   bool prune, bool dry_run, struct err *err)
 {
 	for (unsigned int i = 0; i < ATTEMPTS; i++) {
 		json_t *report;
@@ -239,7 +254,8 @@ json_t *change_run(struct cli *cli, const char *tenant, const json_t *doc, enum 
 		if (err->code != -EAGAIN)
 			return NULL;
 	}
-	err_tag(err, -EAGAIN, "conflict", "tenant '%s': others changed it %d times in a row while this was being applied (try again)",
+	err_tag(err, -EAGAIN, "conflict",
+		"tenant '%s': others changed it %d times in a row while this was being applied (try again)",
 		tenant, ATTEMPTS);
 	return NULL;
 }

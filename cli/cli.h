@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the commands of skep share: the parsed command line, the connections it opened, and the exit codes.  main.c fills
- * struct cli and calls one cmd_*(); each returns 0 or -errno with 'err' filled, and main.c turns that into a message and a status.
+ * What the commands of skep share: the parsed command line, the connections it opened, and the exit
+ * codes.  main.c fills struct cli and calls one cmd_*(); each returns 0 or -errno with 'err'
+ * filled, and main.c turns that into a message and a status.
  */
 #pragma once
 
@@ -23,29 +24,29 @@ enum cli_exit {
 };
 
 /* Options: X(ID, long name, short name or 0, argument or NULL, help) */
-#define CLI_OPTIONS(X)                                                                             \
-	X(FILE, "file", 'f', "FILE", "document to read, YAML or JSON; - is standard input")        \
-	X(TENANT, "tenant", 't', "TENANT", "needed only where there are several")                  \
-	X(OUTPUT, "output", 'o', "FORMAT", "table, json or yaml")                                  \
-	X(PRUNE, "prune", 0, NULL, "also delete what the document does not name")                  \
-	X(DRY_RUN, "dry-run", 0, NULL, "check and show, change nothing")                           \
-	X(HOST, "host", 0, "HOST", "host that the port is on")                                     \
-	X(INTERFACE, "interface", 'i', "NAME", "network interface on that host")                   \
-	X(PORT, "port", 'p', "PORT", "virtual port")                                               \
-	X(ETH, "eth", 0, "SRC>DST", "Ethernet addresses, instead of those found in the topology")  \
-	X(COUNT, "count", 'n', "N", "stop after so many")                                          \
-	X(TIMEOUT, "timeout", 0, "SECONDS", "give up after so long")                               \
-	X(JSON, "json", 'j', NULL, "JSON on standard output, errors included")                     \
-	X(DB, "db", 0, "ADDRESS", "state database: host:port, unix:/path; several = cluster")      \
-	X(CONFIG, "config", 0, "FILE", "skepd's configuration, for the addresses in it")           \
-	X(SOCKET, "socket", 0, "PATH", "control socket of the skepd to ask")                       \
+#define CLI_OPTIONS(X)                                                                            \
+	X(FILE, "file", 'f', "FILE", "document to read, YAML or JSON; - is standard input")       \
+	X(TENANT, "tenant", 't', "TENANT", "needed only where there are several")                 \
+	X(OUTPUT, "output", 'o', "FORMAT", "table, json or yaml")                                 \
+	X(PRUNE, "prune", 0, NULL, "also delete what the document does not name")                 \
+	X(DRY_RUN, "dry-run", 0, NULL, "check and show, change nothing")                          \
+	X(HOST, "host", 0, "HOST", "host that the port is on")                                    \
+	X(INTERFACE, "interface", 'i', "NAME", "network interface on that host")                  \
+	X(PORT, "port", 'p', "PORT", "virtual port")                                              \
+	X(ETH, "eth", 0, "SRC>DST", "Ethernet addresses, instead of those found in the topology") \
+	X(COUNT, "count", 'n', "N", "stop after so many")                                         \
+	X(TIMEOUT, "timeout", 0, "SECONDS", "give up after so long")                              \
+	X(JSON, "json", 'j', NULL, "JSON on standard output, errors included")                    \
+	X(DB, "db", 0, "ADDRESS", "state database: host:port, unix:/path; several = cluster")     \
+	X(CONFIG, "config", 0, "FILE", "skepd's configuration, for the addresses in it")          \
+	X(SOCKET, "socket", 0, "PATH", "control socket of the skepd to ask")                      \
 	X(HELP, "help", 'h', NULL, "what the command does")
 
 enum cli_option {
 #define X(id, name, letter, arg, help) CLI_O_##id##_BIT,
 	CLI_OPTIONS(X)
 #undef X
-	CLI_O_MAX
+		CLI_O_MAX
 };
 enum cli_option_bit {
 #define X(id, name, letter, arg, help) CLI_O_##id = 1 << CLI_O_##id##_BIT,
@@ -60,9 +61,9 @@ struct cli {
 	uint32_t given; /* options on the command line, 1 << enum cli_option */
 	enum cli_format format;
 	const char *value[CLI_O_MAX]; /* arguments of the options; NULL = not given */
-	uint64_t count;	     /* --count; 0 = no limit */
-	uint64_t timeout_ms; /* --timeout; 0 = none */
-	char **args;	     /* positional */
+	uint64_t count;		      /* --count; 0 = no limit */
+	uint64_t timeout_ms;	      /* --timeout; 0 = none */
+	char **args;		      /* positional */
 	int n_args;
 
 	struct loop *loop; /* conn.c */
@@ -74,9 +75,9 @@ struct cli {
 struct cmd {
 	const char *noun, *verb; /* verb NULL: the noun is the whole command */
 	int (*fn)(struct cli *cli, struct err *err);
-	const char *usage; /* positional arguments */
+	const char *usage;	/* positional arguments */
 	int min_args, max_args; /* max_args -1 = any */
-	uint32_t options; /* beyond CLI_O_ALWAYS */
+	uint32_t options;	/* beyond CLI_O_ALWAYS */
 	const char *help;
 };
 
@@ -107,7 +108,8 @@ void cli_close(struct cli *cli);
 /* --- change.c: changes of configuration, from documents to commits --- */
 
 enum change_how { CHANGE_APPLY, CHANGE_DELETE };
-/* One tenant's document to changes, retried when somebody else wrote meanwhile.  With 'dry_run' nothing is written.  Returns
+/* One tenant's document to changes, retried when somebody else wrote meanwhile.  With 'dry_run'
+ * nothing is written.  Returns
  * {"tenant", "changes": [{"path", "op", "before", "after"}], "warning"}. */
 json_t *change_run(struct cli *cli, const char *tenant, const json_t *doc, enum change_how how,
 		   bool prune, bool dry_run, struct err *err);

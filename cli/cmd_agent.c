@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* status, flow list, flow flush, drop watch: what only the host's own agent can tell, through its control socket. */
+/* status, flow list, flow flush, drop watch: what only the host's own agent can tell, through its
+ * control socket. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,8 +14,8 @@
 /* {"cmd": ...} with --port and --tenant where given. */
 static json_t *request(const struct cli *cli, const char *cmd)
 {
-	return json_pack("{s:s, s:s*, s:s*}", "cmd", cmd, "port", cli->value[CLI_O_PORT_BIT], "tenant",
-			 cli->value[CLI_O_TENANT_BIT]);
+	return json_pack("{s:s, s:s*, s:s*}", "cmd", cmd, "port", cli->value[CLI_O_PORT_BIT],
+			 "tenant", cli->value[CLI_O_TENANT_BIT]);
 }
 
 static long long number(const json_t *object, const char *key)
@@ -34,27 +35,32 @@ static void flow_outcome(const json_t *flow, char *buf, size_t size)
 	if (action && !strcmp(action, "drop")) {
 		const char *reason = json_str(flow, "reason");
 
-		snprintf(buf, size, "drop: %s%s%s", reason ? reason : "?", culprit && *culprit ? ", " : "", culprit ? culprit : "");
+		snprintf(buf, size, "drop: %s%s%s", reason ? reason : "?",
+			 culprit && *culprit ? ", " : "", culprit ? culprit : "");
 		return;
 	}
 	snprintf(buf, size, "%s", action ? action : "?");
-	json_array_foreach (json_object_get(flow, "output"), i, output) {
+	json_array_foreach(json_object_get(flow, "output"), i, output)
+	{
 		const char *port = json_str(output, "port"), *host = json_str(output, "host");
 
 		if (n < size)
-			n += (size_t)snprintf(buf + n, size - n, "%s%s%s%s", i ? ", " : "", port ? port : "?", host ? "@" : "",
-					      host ? host : "");
+			n += (size_t)snprintf(buf + n, size - n, "%s%s%s%s", i ? ", " : "",
+					      port ? port : "?", host ? "@" : "", host ? host : "");
 	}
 }
 
 static void print_flows(const json_t *flows)
 {
-	static const char *const headings[] = { "PORT", "PACKET", "TO", "PACKETS", "BYTES", "IDLE" };
+	static const char *const headings[] = {
+		"PORT", "PACKET", "TO", "PACKETS", "BYTES", "IDLE"
+	};
 	struct out_table *t = out_table_new(headings, ARRAY_SIZE(headings));
 	const json_t *flow;
 	size_t i;
 
-	json_array_foreach (flows, i, flow) {
+	json_array_foreach(flows, i, flow)
+	{
 		char outcome[512];
 
 		flow_outcome(flow, outcome, sizeof(outcome));
@@ -99,7 +105,8 @@ int cmd_flow_flush(struct cli *cli, struct err *err)
 static void print_drop(const json_t *drop)
 {
 	static const char *const headings[] = { "TIME", "REASON", "PORT", "BECAUSE OF", "PACKET" };
-	const char *port = json_str(drop, "port"), *culprit = json_str(drop, "culprit"), *packet = json_str(drop, "packet");
+	const char *port = json_str(drop, "port"), *culprit = json_str(drop, "culprit"),
+		   *packet = json_str(drop, "packet");
 	uint64_t age = clock_mono_ns() - (uint64_t)number(drop, "time_ns");
 	static bool heading;
 	struct timespec now;
@@ -112,12 +119,16 @@ static void print_drop(const json_t *drop)
 	if (localtime_r(&when, &tm))
 		strftime(clock, sizeof(clock), "%H:%M:%S", &tm);
 	if (!heading)
-		printf("%s%-8s  %-12s  %-10s  %-36s  %s%s\n", out_style(stdout, OUT_BOLD), headings[0], headings[1], headings[2],
-		       headings[3], headings[4], out_style(stdout, OUT_PLAIN));
+		printf("%s%-8s  %-12s  %-10s  %-36s  %s%s\n", out_style(stdout, OUT_BOLD),
+		       headings[0], headings[1], headings[2], headings[3], headings[4],
+		       out_style(stdout, OUT_PLAIN));
 	heading = true;
-	printf("%-8s  %s%-12s%s  %-10s  %-36s  %s\n", clock, out_style(stdout, OUT_RED), json_str(drop, "reason"),
-	       out_style(stdout, OUT_PLAIN), port && *port ? port : "-",
-	       culprit && *culprit ? culprit : json_str(drop, "help") ? json_str(drop, "help") : "-", packet ? packet : "-");
+	printf("%-8s  %s%-12s%s  %-10s  %-36s  %s\n", clock, out_style(stdout, OUT_RED),
+	       json_str(drop, "reason"), out_style(stdout, OUT_PLAIN), port && *port ? port : "-",
+	       culprit && *culprit	? culprit
+	       : json_str(drop, "help") ? json_str(drop, "help")
+					: "-",
+	       packet ? packet : "-");
 	fflush(stdout);
 }
 
@@ -157,8 +168,9 @@ int cmd_drop_watch(struct cli *cli, struct err *err)
 	}
 	*err = (struct err){ 0 };
 	if (cli->count)
-		return err_tag(err, -ETIMEDOUT, "timeout", "only %llu of %llu drops in %llu s", (unsigned long long)n,
-			       (unsigned long long)cli->count, (unsigned long long)cli->timeout_ms / 1000);
+		return err_tag(err, -ETIMEDOUT, "timeout", "only %llu of %llu drops in %llu s",
+			       (unsigned long long)n, (unsigned long long)cli->count,
+			       (unsigned long long)cli->timeout_ms / 1000);
 	return 0;
 }
 
@@ -171,7 +183,8 @@ static void print_ports(const json_t *ports)
 	const json_t *port;
 	size_t i;
 
-	json_array_foreach (ports, i, port) {
+	json_array_foreach(ports, i, port)
+	{
 		out_cell(t, json_str(port, "port"));
 		out_cell(t, json_str(port, "tenant"));
 		out_cell(t, json_str(port, "interface"));
@@ -188,7 +201,8 @@ static void print_peers(const json_t *peers)
 	const json_t *peer;
 	size_t i;
 
-	json_array_foreach (peers, i, peer) {
+	json_array_foreach(peers, i, peer)
+	{
 		out_cell(t, json_str(peer, "host"));
 		out_cell(t, json_str(peer, "address"));
 	}
@@ -202,10 +216,12 @@ static void print_counts(const char *title, const json_t *counts)
 	json_t *value;
 	bool first = true;
 
-	json_object_foreach ((json_t *)counts, name, value) {
+	json_object_foreach((json_t *)counts, name, value)
+	{
 		if (!json_integer_value(value))
 			continue;
-		printf("%s%s %" JSON_INTEGER_FORMAT, first ? title : ", ", name, json_integer_value(value));
+		printf("%s%s %" JSON_INTEGER_FORMAT, first ? title : ", ", name,
+		       json_integer_value(value));
 		first = false;
 	}
 	if (!first)
@@ -230,20 +246,24 @@ int cmd_status(struct cli *cli, struct err *err)
 	dp = json_object_get(s, "datapath");
 	connected = json_is_true(json_object_get(db, "connected"));
 	trouble = json_str(db, "error");
-	printf("host        %s%s%s, skepd %s, pid %lld, up %lld s\n", out_style(stdout, OUT_BOLD), json_str(s, "host"),
-	       out_style(stdout, OUT_PLAIN), json_str(s, "version"), number(s, "pid"), number(s, "uptime_s"));
-	printf("state DB    %s, %s%s%s%s%s\n", json_str(db, "mode"), out_style(stdout, connected ? OUT_GREEN : OUT_RED),
-	       connected ? "connected" : "not connected", out_style(stdout, OUT_PLAIN), trouble && !connected ? ": " : "",
-	       trouble && !connected ? trouble : "");
+	printf("host        %s%s%s, skepd %s, pid %lld, up %lld s\n", out_style(stdout, OUT_BOLD),
+	       json_str(s, "host"), out_style(stdout, OUT_PLAIN), json_str(s, "version"),
+	       number(s, "pid"), number(s, "uptime_s"));
+	printf("state DB    %s, %s%s%s%s%s\n", json_str(db, "mode"),
+	       out_style(stdout, connected ? OUT_GREEN : OUT_RED),
+	       connected ? "connected" : "not connected", out_style(stdout, OUT_PLAIN),
+	       trouble && !connected ? ": " : "", trouble && !connected ? trouble : "");
 	if (dp) {
 		const char *device = json_str(dp, "tunnel_device");
 
-		printf("datapath    hook %s, xdp %s, tunnel device %s\n", json_str(dp, "hook"), json_str(dp, "xdp"),
-		       device ? device : "none");
+		printf("datapath    hook %s, xdp %s, tunnel device %s\n", json_str(dp, "hook"),
+		       json_str(dp, "xdp"), device ? device : "none");
 	}
-	json_array_foreach (json_object_get(dp, "warnings"), i, warning)
-		printf("%swarning%s     %s\n", out_style(stdout, OUT_YELLOW), out_style(stdout, OUT_PLAIN), json_string_value(warning));
-	printf("flows       %lld, simulations %lld\n", number(s, "flows"), number(s, "simulations"));
+	json_array_foreach(json_object_get(dp, "warnings"), i, warning)
+		printf("%swarning%s     %s\n", out_style(stdout, OUT_YELLOW),
+		       out_style(stdout, OUT_PLAIN), json_string_value(warning));
+	printf("flows       %lld, simulations %lld\n", number(s, "flows"),
+	       number(s, "simulations"));
 	print_counts("packets     ", json_object_get(s, "counters"));
 	print_counts("drops       ", json_object_get(s, "drops"));
 	if (json_array_size(json_object_get(s, "ports"))) {

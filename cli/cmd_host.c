@@ -16,22 +16,27 @@ static int count_bindings(struct cli *cli, const json_t *registry, json_t *count
 	const char *path, *name;
 	json_t *record;
 
-	json_object_foreach ((json_t *)registry, path, record) {
+	json_object_foreach((json_t *)registry, path, record)
+	{
 		_json_ json_t *state = NULL;
 		const char *tenant;
 
-		if (strncmp(path, "use/", 4) || !(tenant = strchr(path + 4, '/')) || json_object_get(seen, ++tenant))
+		if (strncmp(path, "use/", 4) || !(tenant = strchr(path + 4, '/')) ||
+		    json_object_get(seen, ++tenant))
 			continue;
 		json_object_set_new(seen, tenant, json_true());
 		state = cli_db_read(cli, tenant, err);
 		if (!state)
 			return err->code;
-		json_object_foreach (json_object_get(state, "records"), name, record) {
+		json_object_foreach(json_object_get(state, "records"), name, record)
+		{
 			const char *host = json_str(record, "host");
 
 			if (!strncmp(name, "bind/", 5) && host)
 				json_object_set_new(counts, host,
-						    json_integer(json_integer_value(json_object_get(counts, host)) + 1));
+						    json_integer(json_integer_value(json_object_get(
+									 counts, host)) +
+								 1));
 		}
 	}
 	return 0;
@@ -40,7 +45,8 @@ static int count_bindings(struct cli *cli, const json_t *registry, json_t *count
 int cmd_host_list(struct cli *cli, struct err *err)
 {
 	static const char *const headings[] = { "HOST", "ADDRESS", "STATE", "PORTS" };
-	_json_ json_t *space = cli_db_read(cli, DB_HOSTS, err), *leases = NULL, *counts = json_object(), *list = json_array();
+	_json_ json_t *space = cli_db_read(cli, DB_HOSTS, err), *leases = NULL,
+		      *counts = json_object(), *list = json_array();
 	json_t *records, *record;
 	struct out_table *t;
 	const char *path;
@@ -52,14 +58,18 @@ int cmd_host_list(struct cli *cli, struct err *err)
 	leases = cli_db_leases(cli, "host/", err);
 	if (!leases || count_bindings(cli, records, counts, err))
 		return err->code;
-	json_object_foreach (records, path, record) {
+	json_object_foreach(records, path, record)
+	{
 		json_t *ms = json_object_get(leases, path);
 
 		if (strncmp(path, "host/", 5))
 			continue;
-		json_array_append_new(list, json_pack("{s:s, s:O*, s:s, s:I, s:O*}", "name", path + 5, "address",
-						      json_object_get(record, "address"), "state", ms ? "alive" : "dead", "ports",
-						      json_integer_value(json_object_get(counts, path + 5)), "lease_ms", ms));
+		json_array_append_new(
+			list, json_pack("{s:s, s:O*, s:s, s:I, s:O*}", "name", path + 5, "address",
+					json_object_get(record, "address"), "state",
+					ms ? "alive" : "dead", "ports",
+					json_integer_value(json_object_get(counts, path + 5)),
+					"lease_ms", ms));
 	}
 	if (cli->format == CLI_JSON) {
 		_json_ json_t *root = json_pack("{s:O}", "hosts", list);
@@ -68,11 +78,13 @@ int cmd_host_list(struct cli *cli, struct err *err)
 		return 0;
 	}
 	t = out_table_new(headings, ARRAY_SIZE(headings));
-	json_array_foreach (list, i, record) {
+	json_array_foreach(list, i, record)
+	{
 		out_cell(t, json_str(record, "name"));
 		out_cell(t, json_str(record, "address"));
 		out_cell(t, json_str(record, "state"));
-		out_cellf(t, "%" JSON_INTEGER_FORMAT, json_integer_value(json_object_get(record, "ports")));
+		out_cellf(t, "%" JSON_INTEGER_FORMAT,
+			  json_integer_value(json_object_get(record, "ports")));
 	}
 	out_table_end(t);
 	return 0;

@@ -24,17 +24,20 @@ static json_t *read_port(struct cli *cli, const char *tenant, const char *port, 
 		return NULL;
 	snprintf(path, sizeof(path), "port/%.*s", TOPO_NAME_MAX, port);
 	if (!json_object_get(json_object_get(state, "records"), path)) {
-		err_tag(err, -ENOENT, "no_such_port", "tenant '%s' has no port '%s' ('skep port list' shows those it has)", tenant,
-			port);
+		err_tag(err, -ENOENT, "no_such_port",
+			"tenant '%s' has no port '%s' ('skep port list' shows those it has)",
+			tenant, port);
 		return NULL;
 	}
 	return TAKE_PTR(state);
 }
 
-static int report_binding(struct cli *cli, const char *port, const char *what, const json_t *binding)
+static int report_binding(struct cli *cli, const char *port, const char *what,
+			  const json_t *binding)
 {
 	if (cli->format == CLI_JSON) {
-		_json_ json_t *root = json_pack("{s:s, s:s, s:O*}", "port", port, "result", what, "binding", binding);
+		_json_ json_t *root = json_pack("{s:s, s:s, s:O*}", "port", port, "result", what,
+						"binding", binding);
 
 		out_json(root);
 	} else {
@@ -45,14 +48,16 @@ static int report_binding(struct cli *cli, const char *port, const char *what, c
 
 int cmd_port_bind(struct cli *cli, struct err *err)
 {
-	const char *port = cli->args[0], *host = cli->value[CLI_O_HOST_BIT], *interface = cli->value[CLI_O_INTERFACE_BIT];
+	const char *port = cli->args[0], *host = cli->value[CLI_O_HOST_BIT],
+		   *interface = cli->value[CLI_O_INTERFACE_BIT];
 	_json_ json_t *state = NULL, *doc = NULL, *report = NULL;
 	char path[TOPO_NAME_MAX + 16];
 	const json_t *bound;
 	const char *tenant;
 
 	if (!host || !interface)
-		return err_tag(err, -EINVAL, "usage", "where is port '%s'? (want --host HOST --interface NAME)", port);
+		return err_tag(err, -EINVAL, "usage",
+			       "where is port '%s'? (want --host HOST --interface NAME)", port);
 	tenant = cli_tenant(cli, err);
 	if (!tenant)
 		return err->code;
@@ -66,26 +71,31 @@ int cmd_port_bind(struct cli *cli, struct err *err)
 
 		if (h && i && !strcmp(h, host) && !strcmp(i, interface))
 			return report_binding(cli, port, "bound already", bound);
-		return err_tag(err, -EEXIST, "conflict",
-			       "port '%s' is bound to interface '%s' of host '%s' (run 'skep port unbind %s' first)", port,
-			       i ? i : "?", h ? h : "?", port);
+		return err_tag(
+			err, -EEXIST, "conflict",
+			"port '%s' is bound to interface '%s' of host '%s' (run 'skep port unbind %s' first)",
+			port, i ? i : "?", h ? h : "?", port);
 	}
-	doc = json_pack("{s:s, s:[{s:s, s:s, s:s}]}", "tenant", tenant, "bindings", "port", port, "host", host, "interface",
-			interface);
+	doc = json_pack("{s:s, s:[{s:s, s:s, s:s}]}", "tenant", tenant, "bindings", "port", port,
+			"host", host, "interface", interface);
 	if (!doc)
 		return err_set(err, -EINVAL, "host or interface is not UTF-8 text");
 	{
 		/* The same checks as for a document: names, lengths. */
 		_free_ char *text = json_dumps(doc, 0);
-		_json_ json_t *parsed = text ? topo_doc_parse(text, strlen(text), "command line", err) : NULL;
+		_json_ json_t *parsed =
+			text ? topo_doc_parse(text, strlen(text), "command line", err) : NULL;
 
 		if (!parsed)
 			return err->code ? err->code : err_set(err, -ENOMEM, "out of memory");
-		report = change_run(cli, tenant, json_array_get(parsed, 0), CHANGE_APPLY, false, false, err);
+		report = change_run(cli, tenant, json_array_get(parsed, 0), CHANGE_APPLY, false,
+				    false, err);
 	}
 	if (!report)
 		return err->code;
-	return report_binding(cli, port, "bound", json_object_get(json_array_get(json_object_get(report, "changes"), 0), "after"));
+	return report_binding(
+		cli, port, "bound",
+		json_object_get(json_array_get(json_object_get(report, "changes"), 0), "after"));
 }
 
 int cmd_port_unbind(struct cli *cli, struct err *err)
@@ -123,16 +133,19 @@ static json_t *describe_port(const json_t *records, const char *name, const json
 	snprintf(path, sizeof(path), "live/%s", name);
 	live = json_object_get(records, path);
 	state = peer ? "linked" : live ? "up" : bind ? "waiting" : "unbound";
-	return json_pack("{s:s, s:O*, s:O*, s:O*, s:O*, s:O*, s:O*, s:O*, s:O*, s:s}", "name", name, "bridge",
-			 json_object_get(port, "bridge"), "router", json_object_get(port, "router"), "mac",
-			 json_object_get(port, "mac"), "addresses", addresses, "peer", json_object_get(port, "peer"), "host",
-			 json_object_get(bind, "host"), "interface", json_object_get(bind, "interface"), "live_host",
+	return json_pack("{s:s, s:O*, s:O*, s:O*, s:O*, s:O*, s:O*, s:O*, s:O*, s:s}", "name", name,
+			 "bridge", json_object_get(port, "bridge"), "router",
+			 json_object_get(port, "router"), "mac", json_object_get(port, "mac"),
+			 "addresses", addresses, "peer", json_object_get(port, "peer"), "host",
+			 json_object_get(bind, "host"), "interface",
+			 json_object_get(bind, "interface"), "live_host",
 			 json_object_get(live, "host"), "state", state);
 }
 
 int cmd_port_list(struct cli *cli, struct err *err)
 {
-	static const char *const headings[] = { "PORT", "DEVICE", "MAC", "ADDRESSES", "BOUND TO", "STATE" };
+	static const char *const headings[] = { "PORT",	     "DEVICE",	 "MAC",
+						"ADDRESSES", "BOUND TO", "STATE" };
 	const char *tenant = cli_tenant(cli, err), *path;
 	_json_ json_t *state = NULL, *list = json_array();
 	json_t *records, *record;
@@ -145,9 +158,8 @@ int cmd_port_list(struct cli *cli, struct err *err)
 	if (!state)
 		return err->code;
 	records = json_object_get(state, "records");
-	json_object_foreach (records, path, record)
-		if (!strncmp(path, "port/", 5))
-			json_array_append_new(list, describe_port(records, path + 5, record));
+	json_object_foreach(records, path, record) if (!strncmp(path, "port/", 5))
+		json_array_append_new(list, describe_port(records, path + 5, record));
 	if (cli->format == CLI_JSON) {
 		_json_ json_t *root = json_pack("{s:s, s:O}", "tenant", tenant, "ports", list);
 
@@ -155,13 +167,15 @@ int cmd_port_list(struct cli *cli, struct err *err)
 		return 0;
 	}
 	t = out_table_new(headings, ARRAY_SIZE(headings));
-	json_array_foreach (list, i, record) {
+	json_array_foreach(list, i, record)
+	{
 		const char *bridge = json_str(record, "bridge"), *host = json_str(record, "host");
 		const char *peer = json_str(record, "peer");
 		_free_ char *addresses = out_text(json_object_get(record, "addresses"));
 
 		out_cell(t, json_str(record, "name"));
-		out_cellf(t, "%s %s", bridge ? "bridge" : "router", bridge ? bridge : json_str(record, "router"));
+		out_cellf(t, "%s %s", bridge ? "bridge" : "router",
+			  bridge ? bridge : json_str(record, "router"));
 		out_cell(t, json_str(record, "mac"));
 		out_cell(t, addresses);
 		if (host)

@@ -21,11 +21,12 @@ static void print_summary(const json_t *report, bool dry_run)
 	const json_t *change;
 	size_t i;
 
-	json_array_foreach (json_object_get(report, "changes"), i, change) {
+	json_array_foreach(json_object_get(report, "changes"), i, change)
+	{
 		const char *op = json_str(change, "op");
 
-		printf("%s %s%s%s%s\n", json_str(change, "path"), out_style(stdout, op_style(op)), dry_run ? "would be " : "", op,
-		       out_style(stdout, OUT_PLAIN));
+		printf("%s %s%s%s%s\n", json_str(change, "path"), out_style(stdout, op_style(op)),
+		       dry_run ? "would be " : "", op, out_style(stdout, OUT_PLAIN));
 	}
 	if (!json_array_size(json_object_get(report, "changes")))
 		printf("tenant %s: nothing to change\n", json_str(report, "tenant"));
@@ -35,8 +36,8 @@ static void print_field(char sign, const char *key, const json_t *value)
 {
 	_free_ char *text = out_text(value);
 
-	printf("%s    %c %s: %s%s\n", out_style(stdout, sign == '+' ? OUT_GREEN : OUT_RED), sign, key, text ? text : "?",
-	       out_style(stdout, OUT_PLAIN));
+	printf("%s    %c %s: %s%s\n", out_style(stdout, sign == '+' ? OUT_GREEN : OUT_RED), sign,
+	       key, text ? text : "?", out_style(stdout, OUT_PLAIN));
 }
 
 /* What people do not write, and so do not want to see changed. */
@@ -50,19 +51,26 @@ static void print_diff(const json_t *report)
 	const json_t *change;
 	size_t i;
 
-	json_array_foreach (json_object_get(report, "changes"), i, change) {
-		json_t *before = json_object_get(change, "before"), *after = json_object_get(change, "after");
+	json_array_foreach(json_object_get(report, "changes"), i, change)
+	{
+		json_t *before = json_object_get(change, "before"),
+		       *after = json_object_get(change, "after");
 		const char *op = json_str(change, "op"), *key;
 		json_t *value;
 
-		printf("%s%c %s%s\n", out_style(stdout, op_style(op)), *op == 'c' && op[1] == 'r' ? '+' : *op == 'd' ? '-' : '~',
+		printf("%s%c %s%s\n", out_style(stdout, op_style(op)),
+		       *op == 'c' && op[1] == 'r' ? '+'
+		       : *op == 'd'		  ? '-'
+						  : '~',
 		       json_str(change, "path"), out_style(stdout, OUT_PLAIN));
-		json_object_foreach (before, key, value)
-			if (!is_bookkeeping(key) && !json_equal(value, json_object_get(after, key)) && json_is_object(after))
-				print_field('-', key, value);
-		json_object_foreach (after, key, value)
-			if (!is_bookkeeping(key) && !json_equal(value, json_object_get(before, key)))
-				print_field('+', key, value);
+		json_object_foreach(before, key,
+				    value) if (!is_bookkeeping(key) &&
+					       !json_equal(value, json_object_get(after, key)) &&
+					       json_is_object(after)) print_field('-', key, value);
+		json_object_foreach(after, key,
+				    value) if (!is_bookkeeping(key) &&
+					       !json_equal(value, json_object_get(before, key)))
+			print_field('+', key, value);
 	}
 	if (!json_array_size(json_object_get(report, "changes")))
 		printf("tenant %s: no difference\n", json_str(report, "tenant"));
@@ -73,25 +81,29 @@ static void print_warning(const json_t *report)
 	const char *warning = json_str(report, "warning");
 
 	if (warning)
-		fprintf(stderr, "%sskep: warning:%s %s\n", out_style(stderr, OUT_YELLOW), out_style(stderr, OUT_PLAIN), warning);
+		fprintf(stderr, "%sskep: warning:%s %s\n", out_style(stderr, OUT_YELLOW),
+			out_style(stderr, OUT_PLAIN), warning);
 }
 
 enum report { REPORT_SUMMARY, REPORT_DIFF };
 
-static int run_docs(struct cli *cli, const json_t *docs, enum change_how how, bool dry_run, enum report style,
-		    struct err *err)
+static int run_docs(struct cli *cli, const json_t *docs, enum change_how how, bool dry_run,
+		    enum report style, struct err *err)
 {
 	_json_ json_t *reports = json_array();
 	const json_t *doc;
 	int rc = 0;
 	size_t i;
 
-	json_array_foreach (docs, i, doc) {
+	json_array_foreach(docs, i, doc)
+	{
 		const char *tenant = json_str(doc, "tenant");
-		json_t *report = change_run(cli, tenant, doc, how, cli_has(cli, CLI_O_PRUNE), dry_run, err);
+		json_t *report =
+			change_run(cli, tenant, doc, how, cli_has(cli, CLI_O_PRUNE), dry_run, err);
 
 		if (!report) {
-			rc = json_array_size(docs) > 1 ? err_prefix(err, "tenant '%s'", tenant) : err->code;
+			rc = json_array_size(docs) > 1 ? err_prefix(err, "tenant '%s'", tenant)
+						       : err->code;
 			break; /* what was done for tenants before this one is told below */
 		}
 		json_array_append_new(reports, report);
@@ -104,19 +116,22 @@ static int run_docs(struct cli *cli, const json_t *docs, enum change_how how, bo
 		print_warning(report);
 	}
 	if (cli->format == CLI_JSON && (!rc || json_array_size(reports))) {
-		_json_ json_t *root = json_pack("{s:O, s:b}", "tenants", reports, "dry_run", dry_run);
+		_json_ json_t *root =
+			json_pack("{s:O, s:b}", "tenants", reports, "dry_run", dry_run);
 
 		out_json(root);
 	}
 	return rc;
 }
 
-static int run_file(struct cli *cli, enum change_how how, bool dry_run, enum report style, struct err *err)
+static int run_file(struct cli *cli, enum change_how how, bool dry_run, enum report style,
+		    struct err *err)
 {
 	_json_ json_t *docs = NULL;
 
 	if (!cli->value[CLI_O_FILE_BIT])
-		return err_tag(err, -EINVAL, "usage", "which document? (want -f FILE, or -f - for standard input)");
+		return err_tag(err, -EINVAL, "usage",
+			       "which document? (want -f FILE, or -f - for standard input)");
 	docs = change_read_file(cli, err);
 	if (!docs)
 		return err->code;
@@ -145,7 +160,8 @@ static int find_kind(const char *text, struct err *err)
 	for (int i = 0; i < TOPO_KIND_MAX; i++) {
 		size_t n = strlen(all);
 
-		snprintf(all + n, sizeof(all) - n, "%s%s", n ? ", " : "", topo_kind_name((enum topo_kind)i));
+		snprintf(all + n, sizeof(all) - n, "%s%s", n ? ", " : "",
+			 topo_kind_name((enum topo_kind)i));
 	}
 	return err_tag(err, -EINVAL, "usage", "'%s' is not a kind of object (want %s)", text, all);
 }
@@ -160,7 +176,8 @@ int cmd_delete(struct cli *cli, struct err *err)
 
 	if (cli->value[CLI_O_FILE_BIT]) {
 		if (cli->n_args)
-			return err_tag(err, -EINVAL, "usage", "either -f FILE or KIND NAME, not both");
+			return err_tag(err, -EINVAL, "usage",
+				       "either -f FILE or KIND NAME, not both");
 		return run_file(cli, CHANGE_DELETE, dry_run, REPORT_SUMMARY, err);
 	}
 	if (cli->n_args != 2)
@@ -176,10 +193,11 @@ int cmd_delete(struct cli *cli, struct err *err)
 		return err->code;
 	snprintf(path, sizeof(path), "%s/%s", topo_kind_name((enum topo_kind)kind), cli->args[1]);
 	if (!json_object_get(json_object_get(state, "records"), path))
-		return err_set(err, -ENOENT, "tenant '%s' has no %s '%s'", tenant, topo_kind_name((enum topo_kind)kind),
-			       cli->args[1]);
+		return err_set(err, -ENOENT, "tenant '%s' has no %s '%s'", tenant,
+			       topo_kind_name((enum topo_kind)kind), cli->args[1]);
 	key = kind == TOPO_BIND ? "port" : "name";
-	docs = json_pack("[{s:s, s:[{s:s}]}]", "tenant", tenant, topo_kind_plural((enum topo_kind)kind), key, cli->args[1]);
+	docs = json_pack("[{s:s, s:[{s:s}]}]", "tenant", tenant,
+			 topo_kind_plural((enum topo_kind)kind), key, cli->args[1]);
 	return run_docs(cli, docs, CHANGE_DELETE, dry_run, REPORT_SUMMARY, err);
 }
 
@@ -204,8 +222,7 @@ static int get_tenants(struct cli *cli, struct err *err)
 		return 0;
 	}
 	t = out_table_new(headings, 1);
-	json_array_foreach (names, i, name)
-		out_cell(t, json_string_value(name));
+	json_array_foreach(names, i, name) out_cell(t, json_string_value(name));
 	out_table_end(t);
 	return 0;
 }
@@ -219,15 +236,18 @@ static void print_rules(const json_t *chain)
 	const char *key;
 	size_t i;
 
-	json_array_foreach (json_object_get(chain, "rules"), i, rule) {
+	json_array_foreach(json_object_get(chain, "rules"), i, rule)
+	{
 		char match[512] = "";
 
-		json_object_foreach (rule, key, value) {
+		json_object_foreach(rule, key, value)
+		{
 			_free_ char *text = out_text(value);
 			size_t n = strlen(match);
 
 			if (strcmp(key, "name") && strcmp(key, "action"))
-				snprintf(match + n, sizeof(match) - n, "%s%s %s", n ? ", " : "", key, text ? text : "?");
+				snprintf(match + n, sizeof(match) - n, "%s%s %s", n ? ", " : "",
+					 key, text ? text : "?");
 		}
 		out_cellf(t, "%zu", i + 1);
 		out_cell(t, json_str(rule, "name"));
@@ -247,13 +267,16 @@ static void print_kind(const char *plural, const json_t *list)
 	struct out_table *t;
 	size_t i;
 
-	json_array_foreach (list, i, object) {
-		json_object_foreach (object, key, value) {
+	json_array_foreach(list, i, object)
+	{
+		json_object_foreach(object, key, value)
+		{
 			unsigned int c = 0;
 
 			while (c < n && strcmp(keys[c], key))
 				c++;
-			if (c < n || n == ARRAY_SIZE(keys) || !strcmp(key, "id") || !strcmp(key, "rev"))
+			if (c < n || n == ARRAY_SIZE(keys) || !strcmp(key, "id") ||
+			    !strcmp(key, "rev"))
 				continue;
 			keys[n] = key;
 			snprintf(upper[n], sizeof(upper[n]), "%s", key);
@@ -267,7 +290,8 @@ static void print_kind(const char *plural, const json_t *list)
 		return;
 	printf("%s%s%s\n", out_style(stdout, OUT_DIM), plural, out_style(stdout, OUT_PLAIN));
 	t = out_table_new(headings, n);
-	json_array_foreach (list, i, object) {
+	json_array_foreach(list, i, object)
+	{
 		for (unsigned int c = 0; c < n; c++) {
 			_free_ char *text = NULL;
 
@@ -289,7 +313,8 @@ static void print_doc(const json_t *doc, bool one)
 	json_t *list;
 	bool first = true;
 
-	json_object_foreach ((json_t *)doc, plural, list) {
+	json_object_foreach((json_t *)doc, plural, list)
+	{
 		if (!json_is_array(list) || !json_array_size(list))
 			continue;
 		if (!first)
@@ -328,10 +353,11 @@ int cmd_get(struct cli *cli, struct err *err)
 
 		snprintf(path, sizeof(path), "%s/%s", kind_name, cli->args[1]);
 		if (!json_object_get(json_object_get(state, "records"), path))
-			return err_set(err, -ENOENT, "tenant '%s' has no %s '%s'", tenant, kind_name, cli->args[1]);
+			return err_set(err, -ENOENT, "tenant '%s' has no %s '%s'", tenant,
+				       kind_name, cli->args[1]);
 	}
-	doc = topo_doc_export(json_object_get(state, "records"), tenant, kind_name, cli->n_args == 2 ? cli->args[1] : NULL,
-			      err);
+	doc = topo_doc_export(json_object_get(state, "records"), tenant, kind_name,
+			      cli->n_args == 2 ? cli->args[1] : NULL, err);
 	if (!doc)
 		return err->code;
 	if (cli->format == CLI_YAML)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * trace: what the network would do with a packet, computed here from the state DB by the simulator that the agents use.  Needs no
- * agent and sends nothing.
+ * trace: what the network would do with a packet, computed here from the state DB by the simulator
+ * that the agents use.  Needs no agent and sends nothing.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -19,9 +19,11 @@
 
 #define TABLES_MAX 1000000
 
-/* --- what the agents have learnt: records "mac/<bridge>/<mac>" {"port"} and "neigh/<port>/<ip>" {"mac"} --- */
+/* --- what the agents have learnt: records "mac/<bridge>/<mac>" {"port"} and "neigh/<port>/<ip>"
+ * {"mac"} --- */
 
-static void load_mac(struct sim_tables *tables, const char *rest, const json_t *record, uint64_t now)
+static void load_mac(struct sim_tables *tables, const char *rest, const json_t *record,
+		     uint64_t now)
 {
 	const char *slash = strrchr(rest, '/'), *port = json_str(record, "port");
 	char bridge[TOPO_NAME_MAX + 1];
@@ -30,17 +32,20 @@ static void load_mac(struct sim_tables *tables, const char *rest, const json_t *
 	if (!slash || !port || slash - rest > TOPO_NAME_MAX || !mac_parse(slash + 1, &mac))
 		return;
 	snprintf(bridge, sizeof(bridge), "%.*s", (int)(slash - rest), rest);
-	(void)sim_tables_set_mac(tables, bridge, &mac, port, false, now); /* full: traced as unknown */
+	(void)sim_tables_set_mac(tables, bridge, &mac, port, false,
+				 now); /* full: traced as unknown */
 }
 
-static void load_neigh(struct sim_tables *tables, const char *rest, const json_t *record, uint64_t now)
+static void load_neigh(struct sim_tables *tables, const char *rest, const json_t *record,
+		       uint64_t now)
 {
 	const char *slash = strchr(rest, '/'), *text = json_str(record, "mac");
 	char port[TOPO_NAME_MAX + 1];
 	struct skep_mac mac;
 	struct skep_ip ip;
 
-	if (!slash || !text || slash - rest > TOPO_NAME_MAX || !ip_parse(slash + 1, &ip) || !mac_parse(text, &mac))
+	if (!slash || !text || slash - rest > TOPO_NAME_MAX || !ip_parse(slash + 1, &ip) ||
+	    !mac_parse(text, &mac))
 		return;
 	snprintf(port, sizeof(port), "%.*s", (int)(slash - rest), rest);
 	(void)sim_tables_set_neigh(tables, port, &ip, &mac, false, now);
@@ -54,7 +59,8 @@ static struct sim_tables *load_tables(const json_t *records, uint64_t now)
 
 	if (!tables)
 		return NULL;
-	json_object_foreach ((json_t *)records, path, record) {
+	json_object_foreach((json_t *)records, path, record)
+	{
 		if (!strncmp(path, "mac/", 4))
 			load_mac(tables, path + 4, record, now);
 		else if (!strncmp(path, "neigh/", 6))
@@ -98,8 +104,8 @@ static const struct topo_port *router_side(const struct topo_port *p)
 }
 
 /* MAC of 'ip' on the bridge, when the topology or the agents know it. */
-static bool find_on_bridge(const struct topo_bridge *bridge, const struct sim_view *view, const struct skep_ip *ip,
-			   struct skep_mac *mac)
+static bool find_on_bridge(const struct topo_bridge *bridge, const struct sim_view *view,
+			   const struct skep_ip *ip, struct skep_mac *mac)
 {
 	for (uint32_t i = 0; i < bridge->n_ports; i++) {
 		const struct topo_port *p = bridge->ports[i], *r = router_side(p);
@@ -119,8 +125,9 @@ static bool find_on_bridge(const struct topo_bridge *bridge, const struct sim_vi
 }
 
 /* The gateway of 'src' on the bridge; *on_link: 'dst' is in the same subnet as 'src'. */
-static const struct topo_port *find_gateway(const struct topo_bridge *bridge, const struct skep_ip *src,
-					    const struct skep_ip *dst, bool *on_link)
+static const struct topo_port *find_gateway(const struct topo_bridge *bridge,
+					    const struct skep_ip *src, const struct skep_ip *dst,
+					    bool *on_link)
 {
 	for (uint32_t i = 0; i < bridge->n_ports; i++) {
 		const struct topo_port *r = router_side(bridge->ports[i]);
@@ -135,14 +142,16 @@ static const struct topo_port *find_gateway(const struct topo_bridge *bridge, co
 	return NULL;
 }
 
-static int find_macs(const struct topo_port *in, const struct sim_view *view, const struct packet_text *p,
-		     struct skep_mac *src, struct skep_mac *dst, struct err *err)
+static int find_macs(const struct topo_port *in, const struct sim_view *view,
+		     const struct packet_text *p, struct skep_mac *src, struct skep_mac *dst,
+		     struct err *err)
 {
 	const struct topo_port *gateway;
 	char text[ADDR_TEXT];
 	bool on_link;
 
-	if (in->router) { /* a packet from outside, by the port's own address; who sent it does not matter to a router */
+	if (in->router) { /* a packet from outside, by the port's own address; who sent it does not
+			     matter to a router */
 		*src = (struct skep_mac){ { 0x02, 0, 0, 0, 0, 0xfe } };
 		(void)view->neigh(view->arg, in, &p->src, src);
 		*dst = in->mac;
@@ -153,9 +162,10 @@ static int find_macs(const struct topo_port *in, const struct sim_view *view, co
 	if (in->has_mac)
 		*src = in->mac;
 	else if (!find_on_bridge(in->bridge, view, &p->src, src))
-		return err_tag(err, -EINVAL, "usage",
-			       "port '%s' has no field 'mac', and the MAC of %s is not known: give one with --eth 'SRC>DST'", in->o.name,
-			       ip_format(&p->src, text));
+		return err_tag(
+			err, -EINVAL, "usage",
+			"port '%s' has no field 'mac', and the MAC of %s is not known: give one with --eth 'SRC>DST'",
+			in->o.name, ip_format(&p->src, text));
 	if (p->what == PACKET_ARP) {
 		memset(dst->b, 0xff, sizeof(dst->b));
 		return 0;
@@ -169,10 +179,11 @@ static int find_macs(const struct topo_port *in, const struct sim_view *view, co
 	}
 	if (find_on_bridge(in->bridge, view, &p->dst, dst))
 		return 0;
-	return err_tag(err, -EINVAL, "usage",
-		       "the MAC of %s is not known on bridge '%s', and no router port there has the subnet of the source: give one with "
-		       "--eth 'SRC>DST'",
-		       ip_format(&p->dst, text), in->bridge->o.name);
+	return err_tag(
+		err, -EINVAL, "usage",
+		"the MAC of %s is not known on bridge '%s', and no router port there has the subnet of the source: give one with "
+		"--eth 'SRC>DST'",
+		ip_format(&p->dst, text), in->bridge->o.name);
 }
 
 static int parse_eth(const char *text, struct skep_mac *src, struct skep_mac *dst, struct err *err)
@@ -185,8 +196,10 @@ static int parse_eth(const char *text, struct skep_mac *src, struct skep_mac *ds
 		if (mac_parse(one, src) && mac_parse(gt + 1, dst))
 			return 0;
 	}
-	return err_tag(err, -EINVAL, "usage",
-		       "option '--eth': '%s' is not two Ethernet addresses (want 02:00:00:00:00:01>02:00:00:00:00:02)", text);
+	return err_tag(
+		err, -EINVAL, "usage",
+		"option '--eth': '%s' is not two Ethernet addresses (want 02:00:00:00:00:01>02:00:00:00:00:02)",
+		text);
 }
 
 /* --- the command --- */
@@ -207,8 +220,8 @@ static char *join_args(const struct cli *cli)
 	return line;
 }
 
-static int build_packet(const struct cli *cli, const char *line, const struct topo_port *in, const struct sim_view *view,
-			uint8_t *buf, uint32_t cap, struct err *err)
+static int build_packet(const struct cli *cli, const char *line, const struct topo_port *in,
+			const struct sim_view *view, uint8_t *buf, uint32_t cap, struct err *err)
 {
 	const char *eth = cli->value[CLI_O_ETH_BIT];
 	struct skep_mac src, dst;
@@ -231,8 +244,9 @@ static int build_packet(const struct cli *cli, const char *line, const struct to
 	return pkt_dsl_parse(dsl, NULL, buf, cap, err);
 }
 
-static int trace_packet(struct cli *cli, const struct topo_snapshot *snap, const struct sim_view *view,
-			const struct topo_port *in, const uint8_t *frame, uint32_t len, struct err *err)
+static int trace_packet(struct cli *cli, const struct topo_snapshot *snap,
+			const struct sim_view *view, const struct topo_port *in,
+			const uint8_t *frame, uint32_t len, struct err *err)
 {
 	struct sim_result res;
 	enum skep_drop bad;
@@ -242,8 +256,8 @@ static int trace_packet(struct cli *cli, const struct topo_snapshot *snap, const
 
 	bad = pkt_parse(frame, len, &pkt);
 	if (bad != SKEP_DROP_NONE)
-		return err_set(err, -EINVAL, "every host drops this packet at once: %s (%s)", skep_drop_name(bad),
-			       skep_drop_help(bad));
+		return err_set(err, -EINVAL, "every host drops this packet at once: %s (%s)",
+			       skep_drop_name(bad), skep_drop_help(bad));
 	sim_init(&sim);
 	rc = sim_run(&sim, snap, view, in, &pkt, clock_mono_ns(), 0, SIM_TRACE, &res, err);
 	if (!rc && cli->format == CLI_JSON) {
@@ -276,7 +290,8 @@ int cmd_trace(struct cli *cli, struct err *err)
 	int len;
 
 	if (!name)
-		return err_tag(err, -EINVAL, "usage", "where does the packet enter? (want --port PORT)");
+		return err_tag(err, -EINVAL, "usage",
+			       "where does the packet enter? (want --port PORT)");
 	if (!line || !frame)
 		return err_set(err, -ENOMEM, "out of memory");
 	tenant = cli_tenant(cli, err);
@@ -294,9 +309,13 @@ int cmd_trace(struct cli *cli, struct err *err)
 	if (!tables) {
 		err_set(err, -ENOMEM, "out of memory");
 	} else if (!in) {
-		err_tag(err, -ENOENT, "no_such_port", "tenant '%s' has no port '%s' ('skep port list' shows those it has)", tenant, name);
+		err_tag(err, -ENOENT, "no_such_port",
+			"tenant '%s' has no port '%s' ('skep port list' shows those it has)",
+			tenant, name);
 	} else if (in->peer) {
-		err_set(err, -EINVAL, "port '%s' is linked to port '%s': packets enter by exterior ports", name, in->peer->o.name);
+		err_set(err, -EINVAL,
+			"port '%s' is linked to port '%s': packets enter by exterior ports", name,
+			in->peer->o.name);
 	} else {
 		sim_tables_view_init(&view, tables, snap, now);
 		len = build_packet(cli, line, in, &view.view, frame, PKT_MAX, err);

@@ -13,10 +13,12 @@ static yaml_node_t *member(yaml_document_t *doc, yaml_node_t *node, const char *
 {
 	if (!node || node->type != YAML_MAPPING_NODE)
 		return NULL;
-	for (yaml_node_pair_t *p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top; p++) {
+	for (yaml_node_pair_t *p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top;
+	     p++) {
 		yaml_node_t *k = yaml_document_get_node(doc, p->key);
 
-		if (k && k->type == YAML_SCALAR_NODE && !strcmp((const char *)k->data.scalar.value, key))
+		if (k && k->type == YAML_SCALAR_NODE &&
+		    !strcmp((const char *)k->data.scalar.value, key))
 			return yaml_document_get_node(doc, p->value);
 	}
 	return NULL;
@@ -24,7 +26,8 @@ static yaml_node_t *member(yaml_document_t *doc, yaml_node_t *node, const char *
 
 static const char *scalar(yaml_node_t *node)
 {
-	return node && node->type == YAML_SCALAR_NODE ? (const char *)node->data.scalar.value : NULL;
+	return node && node->type == YAML_SCALAR_NODE ? (const char *)node->data.scalar.value
+						      : NULL;
 }
 
 static int add_address(struct config *config, const char *text, size_t len, struct err *err)
@@ -32,7 +35,8 @@ static int add_address(struct config *config, const char *text, size_t len, stru
 	char *copy;
 
 	if (config->n_addresses == ARRAY_SIZE(config->addresses))
-		return err_set(err, -E2BIG, "more than %zu addresses of the state DB", ARRAY_SIZE(config->addresses));
+		return err_set(err, -E2BIG, "more than %zu addresses of the state DB",
+			       ARRAY_SIZE(config->addresses));
 	if (*text == '/') {
 		if (asprintf(&copy, "unix:%.*s", (int)len, text) < 0)
 			copy = NULL;
@@ -54,8 +58,10 @@ int config_address(struct config *config, const char *text, struct err *err)
 		size_t len = strcspn(text, ",");
 
 		if (!len)
-			return err_tag(err, -EINVAL, "usage",
-				       "state DB: '%s' is not an address (want host:port, [v6]:port or unix:/path)", text);
+			return err_tag(
+				err, -EINVAL, "usage",
+				"state DB: '%s' is not an address (want host:port, [v6]:port or unix:/path)",
+				text);
 		if (add_address(config, text, len, err))
 			return err->code;
 		if (!text[len])
@@ -67,7 +73,8 @@ int config_address(struct config *config, const char *text, struct err *err)
 	return 0;
 }
 
-static int read_db(struct config *config, yaml_document_t *doc, yaml_node_t *db, const char *path, struct err *err)
+static int read_db(struct config *config, yaml_document_t *doc, yaml_node_t *db, const char *path,
+		   struct err *err)
 {
 	yaml_node_t *list = member(doc, db, "addresses");
 	const char *mode = scalar(member(doc, db, "mode"));
@@ -76,12 +83,15 @@ static int read_db(struct config *config, yaml_document_t *doc, yaml_node_t *db,
 
 	config->mode = DB_EMBEDDED;
 	if (mode && !db_mode_parse(mode, &config->mode))
-		return err_set(err, -EINVAL, "%s: field 'db.mode': '%s' is not known (want embedded, server or cluster)", path,
-			       mode);
+		return err_set(
+			err, -EINVAL,
+			"%s: field 'db.mode': '%s' is not known (want embedded, server or cluster)",
+			path, mode);
 	if (text && add_address(config, text, strlen(text), err))
 		return err->code;
 	if (list && list->type == YAML_SEQUENCE_NODE)
-		for (yaml_node_item_t *i = list->data.sequence.items.start; i < list->data.sequence.items.top; i++) {
+		for (yaml_node_item_t *i = list->data.sequence.items.start;
+		     i < list->data.sequence.items.top; i++) {
 			text = scalar(yaml_document_get_node(doc, *i));
 			if (text && add_address(config, text, strlen(text), err))
 				return err->code;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What skep wants from skepd's configuration file: where the state DB and the control socket are.  The rest is skepd's business. */
+/* What skep wants from skepd's configuration file: where the state DB and the control socket are.
+ * The rest is skepd's business. */
 #pragma once
 
 #include "statedb/statedb.h"
 #include "util/err.h"
 
-#define CONFIG_PATH "/etc/skep/skepd.yaml"
+#define CONFIG_PATH    "/etc/skep/skepd.yaml"
 #define CONFIG_RUN_DIR "/run/skep"
 
 struct config {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Connections of one command: the state DB and the control socket, opened when first asked for, and each request turned
- * into a call that returns its answer.  Where they are: the command line, then the environment, then skepd's configuration.
+ * Connections of one command: the state DB and the control socket, opened when first asked for, and
+ * each request turned into a call that returns its answer.  Where they are: the command line, then
+ * the environment, then skepd's configuration.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -55,7 +56,8 @@ int cli_db_open(struct cli *cli, struct err *err)
 	if (read_config(cli, err))
 		return err->code;
 	c = cli->config;
-	if (!c->has_db || c->mode == DB_EMBEDDED) { /* somebody else's private server: a socket to talk to, nothing to start */
+	if (!c->has_db || c->mode == DB_EMBEDDED) { /* somebody else's private server: a socket to
+						       talk to, nothing to start */
 		snprintf(path, sizeof(path), "unix:%s/db.sock", run_dir(cli));
 		if (config_address(c, path, err))
 			return err->code;
@@ -64,7 +66,8 @@ int cli_db_open(struct cli *cli, struct err *err)
 	config.addresses = (const char *const *)c->addresses;
 	config.n_addresses = c->n_addresses;
 	config.password = c->password;
-	if (config.mode == DB_CLUSTER) { /* a write that only one node has seen dies with that node */
+	if (config.mode ==
+	    DB_CLUSTER) { /* a write that only one node has seen dies with that node */
 		config.wait_replicas = 1;
 		config.wait_ms = 200;
 	}
@@ -76,7 +79,8 @@ int cli_db_open(struct cli *cli, struct err *err)
 	return cli->db ? 0 : err->code;
 }
 
-/* One request on its way.  Lives on the stack: when it is given up, the connection goes first, and with it the callback. */
+/* One request on its way.  Lives on the stack: when it is given up, the connection goes first, and
+ * with it the callback. */
 struct answer {
 	bool done;
 	int code;
@@ -189,9 +193,11 @@ const char *cli_tenant(struct cli *cli, struct err *err)
 		return NULL;
 	if (json_array_size(names) != 1) {
 		if (!json_array_size(names))
-			err_tag(err, -ENOENT, "no_tenant", "there is no tenant yet (create one with 'skep apply -f FILE')");
+			err_tag(err, -ENOENT, "no_tenant",
+				"there is no tenant yet (create one with 'skep apply -f FILE')");
 		else
-			err_tag(err, -EINVAL, "usage", "there are %zu tenants: say which with --tenant ('skep get tenants' lists them)",
+			err_tag(err, -EINVAL, "usage",
+				"there are %zu tenants: say which with --tenant ('skep get tenants' lists them)",
 				json_array_size(names));
 		return NULL;
 	}

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * skep: the command line.  One table of commands; the help, the checks of arguments and options, and the dispatch come from it.
- * What a command returns becomes a message on stderr (with --json: on stdout) and the exit status.
+ * skep: the command line.  One table of commands; the help, the checks of arguments and options,
+ * and the dispatch come from it. What a command returns becomes a message on stderr (with --json:
+ * on stdout) and the exit status.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -18,7 +19,8 @@ static int cmd_help(struct cli *cli, struct err *err);
 
 static const struct cmd commands[] = {
 	/* noun, verb, function, arguments, min, max, options, help */
-	{ "status", NULL, cmd_status, "", 0, 0, CLI_O_SOCKET, "the agent of this host: ports, peers, flows, drops" },
+	{ "status", NULL, cmd_status, "", 0, 0, CLI_O_SOCKET,
+	  "the agent of this host: ports, peers, flows, drops" },
 	{ "apply", NULL, cmd_apply, "-f FILE", 0, 0,
 	  CLI_O_FILE | CLI_O_TENANT | CLI_O_PRUNE | CLI_O_DRY_RUN | CLI_O_DB,
 	  "make the network what the document says, all of it or nothing" },
@@ -29,7 +31,8 @@ static const struct cmd commands[] = {
 	{ "delete", NULL, cmd_delete, "-f FILE | KIND NAME", 0, 2,
 	  CLI_O_FILE | CLI_O_TENANT | CLI_O_DRY_RUN | CLI_O_DB,
 	  "delete objects; refused while others refer to them" },
-	{ "port", "list", cmd_port_list, "", 0, 0, CLI_O_TENANT | CLI_O_DB, "ports, where they should be and where they are" },
+	{ "port", "list", cmd_port_list, "", 0, 0, CLI_O_TENANT | CLI_O_DB,
+	  "ports, where they should be and where they are" },
 	{ "port", "bind", cmd_port_bind, "PORT --host HOST --interface NAME", 1, 1,
 	  CLI_O_TENANT | CLI_O_HOST | CLI_O_INTERFACE | CLI_O_DB,
 	  "attach a port to a network interface of a host" },
@@ -43,8 +46,10 @@ static const struct cmd commands[] = {
 	  "forget them; each costs one new simulation" },
 	{ "drop", "watch", cmd_drop_watch, "", 0, 0, CLI_O_COUNT | CLI_O_TIMEOUT | CLI_O_SOCKET,
 	  "dropped packets as they happen: why, and which rule, route or port" },
-	{ "host", "list", cmd_host_list, "", 0, 0, CLI_O_DB, "hosts, whether they are alive, ports bound to them" },
-	{ "host", "leave", cmd_host_leave, "", 0, 0, CLI_O_SOCKET, "take this host out: its agent removes all it did and exits" },
+	{ "host", "list", cmd_host_list, "", 0, 0, CLI_O_DB,
+	  "hosts, whether they are alive, ports bound to them" },
+	{ "host", "leave", cmd_host_leave, "", 0, 0, CLI_O_SOCKET,
+	  "take this host out: its agent removes all it did and exits" },
 	{ "version", NULL, cmd_version, "", 0, 0, 0, "version of this program" },
 	{ "help", NULL, cmd_help, "[COMMAND]", 0, 2, 0, "this text, or that of a command" },
 };
@@ -84,7 +89,8 @@ static void help_all(FILE *f)
 		else
 			fprintf(f, "  %-32s  %s\n", usage, commands[i].help);
 	}
-	fprintf(f, "\nA bare 'skep' is 'skep status'; 'skep help COMMAND' tells the options of one.  -j makes any of them print JSON.\n");
+	fprintf(f,
+		"\nA bare 'skep' is 'skep status'; 'skep help COMMAND' tells the options of one.  -j makes any of them print JSON.\n");
 }
 
 static void help_cmd(FILE *f, const struct cmd *cmd)
@@ -92,14 +98,16 @@ static void help_cmd(FILE *f, const struct cmd *cmd)
 	char name[128];
 
 	cmd_name(cmd, name, sizeof(name));
-	fprintf(f, "usage: skep %s%s%s [OPTIONS]\n\n  %s\n\n", name, *cmd->usage ? " " : "", cmd->usage, cmd->help);
+	fprintf(f, "usage: skep %s%s%s [OPTIONS]\n\n  %s\n\n", name, *cmd->usage ? " " : "",
+		cmd->usage, cmd->help);
 	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
 		char left[64];
 
 		if (!(allowed(cmd) & 1u << i))
 			continue;
 		snprintf(left, sizeof(left), "%c%c%s--%s%s%s", options[i].letter ? '-' : ' ',
-			 options[i].letter ? options[i].letter : ' ', options[i].letter ? ", " : "  ", options[i].name,
+			 options[i].letter ? options[i].letter : ' ',
+			 options[i].letter ? ", " : "  ", options[i].name,
 			 options[i].arg ? " " : "", options[i].arg ? options[i].arg : "");
 		fprintf(f, "  %-24s  %s\n", left, options[i].help);
 	}
@@ -131,10 +139,12 @@ static int no_such_cmd(const char *noun, const char *verb, struct err *err)
 			if (!strcmp(commands[i].noun, noun)) {
 				size_t n = strlen(verbs);
 
-				snprintf(verbs + n, sizeof(verbs) - n, "%s%s", n ? ", " : "", commands[i].verb);
+				snprintf(verbs + n, sizeof(verbs) - n, "%s%s", n ? ", " : "",
+					 commands[i].verb);
 			}
 		if (verb)
-			return err_tag(err, -EINVAL, "usage", "'%s' cannot '%s' (want %s)", noun, verb, verbs);
+			return err_tag(err, -EINVAL, "usage", "'%s' cannot '%s' (want %s)", noun,
+				       verb, verbs);
 		return err_tag(err, -EINVAL, "usage", "'%s' what? (want %s)", noun, verbs);
 	}
 	return err_tag(err, -EINVAL, "usage", "there is no command '%s' (see 'skep help')", noun);
@@ -177,7 +187,8 @@ static int cmd_version(struct cli *cli, struct err *err)
 
 /* --- command line --- */
 
-static int parse_number(const char *option, const char *text, uint64_t max, uint64_t *value, struct err *err)
+static int parse_number(const char *option, const char *text, uint64_t max, uint64_t *value,
+			struct err *err)
 {
 	char *end;
 	unsigned long long n;
@@ -185,7 +196,8 @@ static int parse_number(const char *option, const char *text, uint64_t max, uint
 	errno = 0;
 	n = strtoull(text, &end, 10);
 	if (errno || *end || end == text || *text == '-' || !n || n > max)
-		return err_tag(err, -EINVAL, "usage", "option '--%s': '%s' is not a number from 1 to %llu", option, text,
+		return err_tag(err, -EINVAL, "usage",
+			       "option '--%s': '%s' is not a number from 1 to %llu", option, text,
 			       (unsigned long long)max);
 	*value = n;
 	return 0;
@@ -203,8 +215,10 @@ static int check_values(struct cli *cli, struct err *err)
 		else if (!strcmp(output, "yaml"))
 			cli->format = CLI_YAML;
 		else if (strcmp(output, "table"))
-			return err_tag(err, -EINVAL, "usage", "option '--output': '%s' is not known (want table, json or yaml)",
-				       output);
+			return err_tag(
+				err, -EINVAL, "usage",
+				"option '--output': '%s' is not known (want table, json or yaml)",
+				output);
 	}
 	if (cli_has(cli, CLI_O_JSON))
 		cli->format = CLI_JSON;
@@ -216,7 +230,8 @@ static int check_values(struct cli *cli, struct err *err)
 	return 0;
 }
 
-/* Options may stand anywhere.  Fills 'cli'; what is left are the command's words and its arguments. */
+/* Options may stand anywhere.  Fills 'cli'; what is left are the command's words and its arguments.
+ */
 static int parse_options(struct cli *cli, int argc, char **argv, struct err *err)
 {
 	struct option longs[CLI_O_MAX + 1] = { 0 };
@@ -225,7 +240,9 @@ static int parse_options(struct cli *cli, int argc, char **argv, struct err *err
 	int c;
 
 	for (unsigned int i = 0; i < CLI_O_MAX; i++) {
-		longs[i] = (struct option){ options[i].name, options[i].arg ? required_argument : no_argument, NULL, 256 + (int)i };
+		longs[i] = (struct option){ options[i].name,
+					    options[i].arg ? required_argument : no_argument, NULL,
+					    256 + (int)i };
 		if (options[i].letter) {
 			shorts[n++] = options[i].letter;
 			if (options[i].arg)
@@ -237,9 +254,11 @@ static int parse_options(struct cli *cli, int argc, char **argv, struct err *err
 		unsigned int o = CLI_O_MAX;
 
 		if (c == '?')
-			return err_tag(err, -EINVAL, "usage", "unknown option '%s'", argv[optind - 1]);
+			return err_tag(err, -EINVAL, "usage", "unknown option '%s'",
+				       argv[optind - 1]);
 		if (c == ':')
-			return err_tag(err, -EINVAL, "usage", "option '%s' wants an argument", argv[optind - 1]);
+			return err_tag(err, -EINVAL, "usage", "option '%s' wants an argument",
+				       argv[optind - 1]);
 		if (c >= 256)
 			o = (unsigned int)c - 256;
 		else
@@ -262,7 +281,8 @@ static int check_usage(const struct cli *cli, const struct cmd *cmd, struct err 
 	cmd_name(cmd, name, sizeof(name));
 	for (unsigned int i = 0; i < CLI_O_MAX; i++)
 		if (cli->given & ~allowed(cmd) & 1u << i)
-			return err_tag(err, -EINVAL, "usage", "'skep %s' has no option '--%s' (see 'skep help %s')", name,
+			return err_tag(err, -EINVAL, "usage",
+				       "'skep %s' has no option '--%s' (see 'skep help %s')", name,
 				       options[i].name, name);
 	if (cli->n_args < cmd->min_args || (cmd->max_args >= 0 && cli->n_args > cmd->max_args))
 		return err_tag(err, -EINVAL, "usage", "usage: skep %s %s", name, cmd->usage);
@@ -309,8 +329,8 @@ static int exit_status(const struct err *err)
 		return CLI_USAGE;
 	if (err->code == -ENOENT || !strncmp(name, "no_such_", 8) || !strcmp(name, "not_found"))
 		return CLI_NOT_FOUND;
-	if (!strcmp(name, "conflict") || !strcmp(name, "exists") || err->code == -EEXIST || err->code == -EBUSY ||
-	    err->code == -EAGAIN)
+	if (!strcmp(name, "conflict") || !strcmp(name, "exists") || err->code == -EEXIST ||
+	    err->code == -EBUSY || err->code == -EAGAIN)
 		return CLI_CONFLICT;
 	return CLI_FAILED;
 }
@@ -329,12 +349,14 @@ int main(int argc, char **argv)
 	if (rc) {
 		bool json = cli.format == CLI_JSON;
 
-		for (int i = 1; i < argc && !json; i++) /* the command line itself may be what is wrong */
+		for (int i = 1; i < argc && !json;
+		     i++) /* the command line itself may be what is wrong */
 			json = !strcmp(argv[i], "-j") || !strcmp(argv[i], "--json");
 		if (json)
 			out_error_json(&err);
 		else
-			fprintf(stderr, "%sskep:%s %s\n", out_style(stderr, OUT_RED), out_style(stderr, OUT_PLAIN), err.text);
+			fprintf(stderr, "%sskep:%s %s\n", out_style(stderr, OUT_RED),
+				out_style(stderr, OUT_PLAIN), err.text);
 		return exit_status(&err);
 	}
 	if (fflush(stdout) || ferror(stdout)) {

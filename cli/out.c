@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Standard output of every command (out.h).  Text from the database or from packets is stripped of control characters. */
+/* Standard output of every command (out.h).  Text from the database or from packets is stripped of
+ * control characters. */
 #include "cli/out.h"
 
 #include <errno.h>
@@ -15,7 +16,7 @@
 const char *out_style(FILE *stream, enum out_style style)
 {
 	static const char *const escapes[] = {
-		[OUT_PLAIN] = "\033[0m",  [OUT_BOLD] = "\033[1m", [OUT_GREEN] = "\033[32m",
+		[OUT_PLAIN] = "\033[0m",   [OUT_BOLD] = "\033[1m", [OUT_GREEN] = "\033[32m",
 		[OUT_YELLOW] = "\033[33m", [OUT_RED] = "\033[31m", [OUT_DIM] = "\033[2m",
 	};
 	const char *no_color = getenv("NO_COLOR");
@@ -34,7 +35,8 @@ void out_json(const json_t *value)
 
 void out_error_json(const struct err *err)
 {
-	json_t *root = json_pack("{s:{s:s, s:s}}", "error", "code", err_name(err), "message", err->text);
+	json_t *root =
+		json_pack("{s:{s:s, s:s}}", "error", "code", err_name(err), "message", err->text);
 
 	if (!root) /* text that is no UTF-8 */
 		root = json_pack("{s:{s:s, s:s}}", "error", "code", err_name(err), "message", "");
@@ -163,7 +165,8 @@ char *out_text(const json_t *value)
 	if (!f)
 		return NULL;
 	if (json_is_array(value)) {
-		json_array_foreach (value, i, item) {
+		json_array_foreach(value, i, item)
+		{
 			_free_ char *part = out_text(item);
 
 			fprintf(f, "%s%s", i ? "," : "", part ? part : "");
@@ -181,14 +184,16 @@ char *out_text(const json_t *value)
 /* Would a reader take this string for something else when it is not quoted? */
 static bool needs_quotes(const char *s)
 {
-	static const char *const words[] = { "true", "false", "yes", "no", "on", "off", "null", "~", "y", "n" };
+	static const char *const words[] = { "true", "false", "yes", "no", "on",
+					     "off",  "null",  "~",   "y",  "n" };
 
 	if (!*s)
 		return true;
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
 		if (!strcasecmp(s, words[i]))
 			return true;
-	if (strchr("0123456789+-.", *s)) /* a number, or an address with colons that YAML 1.1 reads in base 60 */
+	if (strchr("0123456789+-.",
+		   *s)) /* a number, or an address with colons that YAML 1.1 reads in base 60 */
 		return true;
 	return strpbrk(s, ":#{}[],&*!|>'\"%@`\\") != NULL;
 }
@@ -205,27 +210,32 @@ static int emit(yaml_emitter_t *e, const json_t *v)
 
 	switch (json_typeof(v)) {
 	case JSON_OBJECT:
-		if (!yaml_mapping_start_event_initialize(&event, NULL, NULL, 1, YAML_BLOCK_MAPPING_STYLE) ||
+		if (!yaml_mapping_start_event_initialize(&event, NULL, NULL, 1,
+							 YAML_BLOCK_MAPPING_STYLE) ||
 		    !yaml_emitter_emit(e, &event))
 			return -ENOMEM;
-		json_object_foreach ((json_t *)v, key, item) {
+		json_object_foreach((json_t *)v, key, item)
+		{
 			_json_ json_t *k = json_string(key);
 
 			if (!k || emit(e, k) || emit(e, item))
 				return -ENOMEM;
 		}
-		return yaml_mapping_end_event_initialize(&event) && yaml_emitter_emit(e, &event) ? 0 : -ENOMEM;
+		return yaml_mapping_end_event_initialize(&event) && yaml_emitter_emit(e, &event)
+			       ? 0
+			       : -ENOMEM;
 	case JSON_ARRAY:
-		if (!yaml_sequence_start_event_initialize(&event, NULL, NULL, 1,
-							  json_array_size(v) && json_is_object(json_array_get(v, 0)) ?
-								  YAML_BLOCK_SEQUENCE_STYLE :
-								  YAML_FLOW_SEQUENCE_STYLE) ||
+		if (!yaml_sequence_start_event_initialize(
+			    &event, NULL, NULL, 1,
+			    json_array_size(v) && json_is_object(json_array_get(v, 0))
+				    ? YAML_BLOCK_SEQUENCE_STYLE
+				    : YAML_FLOW_SEQUENCE_STYLE) ||
 		    !yaml_emitter_emit(e, &event))
 			return -ENOMEM;
-		json_array_foreach (v, i, item)
-			if (emit(e, item))
-				return -ENOMEM;
-		return yaml_sequence_end_event_initialize(&event) && yaml_emitter_emit(e, &event) ? 0 : -ENOMEM;
+		json_array_foreach(v, i, item) if (emit(e, item)) return -ENOMEM;
+		return yaml_sequence_end_event_initialize(&event) && yaml_emitter_emit(e, &event)
+			       ? 0
+			       : -ENOMEM;
 	case JSON_STRING:
 		text = json_string_value(v);
 		if (needs_quotes(text))
@@ -246,10 +256,11 @@ static int emit(yaml_emitter_t *e, const json_t *v)
 	default:
 		text = "null";
 	}
-	return yaml_scalar_event_initialize(&event, NULL, NULL, (yaml_char_t *)text, (int)strlen(text), 1, 1, style) &&
-			       yaml_emitter_emit(e, &event) ?
-		       0 :
-		       -ENOMEM;
+	return yaml_scalar_event_initialize(&event, NULL, NULL, (yaml_char_t *)text,
+					    (int)strlen(text), 1, 1, style) &&
+			       yaml_emitter_emit(e, &event)
+		       ? 0
+		       : -ENOMEM;
 }
 
 int out_yaml(const json_t *value, struct err *err)
@@ -263,9 +274,11 @@ int out_yaml(const json_t *value, struct err *err)
 	yaml_emitter_set_output_file(&e, stdout);
 	yaml_emitter_set_width(&e, 120);
 	yaml_emitter_set_unicode(&e, 1);
-	if (yaml_stream_start_event_initialize(&event, YAML_UTF8_ENCODING) && yaml_emitter_emit(&e, &event) &&
-	    yaml_document_start_event_initialize(&event, NULL, NULL, NULL, 1) && yaml_emitter_emit(&e, &event) &&
-	    !emit(&e, value) && yaml_document_end_event_initialize(&event, 1) && yaml_emitter_emit(&e, &event) &&
+	if (yaml_stream_start_event_initialize(&event, YAML_UTF8_ENCODING) &&
+	    yaml_emitter_emit(&e, &event) &&
+	    yaml_document_start_event_initialize(&event, NULL, NULL, NULL, 1) &&
+	    yaml_emitter_emit(&e, &event) && !emit(&e, value) &&
+	    yaml_document_end_event_initialize(&event, 1) && yaml_emitter_emit(&e, &event) &&
 	    yaml_stream_end_event_initialize(&event) && yaml_emitter_emit(&e, &event))
 		rc = 0;
 	yaml_emitter_delete(&e);

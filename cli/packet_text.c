@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The short packet language of 'skep trace' (packet_text.h).  Pure text; called by cmd_trace.c and the unit tests. */
+/* The short packet language of 'skep trace' (packet_text.h).  Pure text; called by cmd_trace.c and
+ * the unit tests. */
 #include "cli/packet_text.h"
 
 #include <errno.h>
@@ -10,9 +11,11 @@
 
 #include "util/addr.h"
 
-#define FORMS "want 'tcp A:PORT > B:PORT [syn]', 'udp A:PORT > B:PORT', 'icmp A > B' or 'arp who-has A from B'"
+#define FORMS \
+	"want 'tcp A:PORT > B:PORT [syn]', 'udp A:PORT > B:PORT', 'icmp A > B' or 'arp who-has A from B'"
 
-/* Next word of '*at' into 'word'; false at the end.  A word that is too long stays too long: it matches nothing. */
+/* Next word of '*at' into 'word'; false at the end.  A word that is too long stays too long: it
+ * matches nothing. */
 static bool next_word(const char **at, char word[static 80])
 {
 	size_t n;
@@ -54,7 +57,8 @@ static int parse_port(const char *text, uint16_t *port, struct err *err)
 	unsigned long n = strtoul(text, &end, 10);
 
 	if (*text < '0' || *text > '9' || *end || n > 65535)
-		return err_tag(err, -EINVAL, "usage", "packet: '%s' is not a port (want 0 to 65535)", text);
+		return err_tag(err, -EINVAL, "usage",
+			       "packet: '%s' is not a port (want 0 to 65535)", text);
 	*port = (uint16_t)n;
 	return 0;
 }
@@ -67,8 +71,12 @@ static int parse_endpoint(const char *word, struct skep_ip *ip, uint16_t *port, 
 
 	snprintf(address, sizeof(address), "%s", word);
 	colon = strrchr(address, ':');
-	if (!colon || (*address == '[' && colon[-1] != ']') || (*address != '[' && strchr(address, ':') != colon))
-		return err_tag(err, -EINVAL, "usage", "packet: '%s' is not address:port (want 10.0.1.5:80 or [fd00::5]:80)", word);
+	if (!colon || (*address == '[' && colon[-1] != ']') ||
+	    (*address != '[' && strchr(address, ':') != colon))
+		return err_tag(
+			err, -EINVAL, "usage",
+			"packet: '%s' is not address:port (want 10.0.1.5:80 or [fd00::5]:80)",
+			word);
 	*colon = 0;
 	if (parse_ip(address, ip, err))
 		return err->code;
@@ -80,7 +88,9 @@ static int parse_flag(struct packet_text *p, const char *word)
 	static const struct {
 		const char *name;
 		char letter;
-	} flags[] = { { "syn", 'S' }, { "ack", 'A' }, { "fin", 'F' }, { "rst", 'R' }, { "psh", 'P' } };
+	} flags[] = {
+		{ "syn", 'S' }, { "ack", 'A' }, { "fin", 'F' }, { "rst", 'R' }, { "psh", 'P' }
+	};
 	size_t n = strlen(p->flags);
 
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
@@ -102,12 +112,14 @@ static int parse_rest(const char *at, struct packet_text *p, struct err *err)
 		if (p->what == PACKET_TCP && !parse_flag(p, word))
 			continue;
 		if (strcmp(word, "ttl") || p->what == PACKET_ARP)
-			return err_tag(err, -EINVAL, "usage", "packet: '%s' is not known here (want %sttl N)", word,
+			return err_tag(err, -EINVAL, "usage",
+				       "packet: '%s' is not known here (want %sttl N)", word,
 				       p->what == PACKET_TCP ? "syn, ack, fin, rst, psh, " : "");
 		if (want_word(&at, word, "the number behind 'ttl'", err))
 			return err->code;
 		if (parse_port(word, &ttl, err) || !ttl || ttl > 255)
-			return err_tag(err, -EINVAL, "usage", "packet: '%s' is not a TTL (want 1 to 255)", word);
+			return err_tag(err, -EINVAL, "usage",
+				       "packet: '%s' is not a TTL (want 1 to 255)", word);
 		p->ttl = ttl;
 	}
 	return 0;
@@ -120,13 +132,16 @@ static int parse_arp(const char *at, struct packet_text *p, struct err *err)
 	if (want_word(&at, word, "'who-has'", err))
 		return err->code;
 	if (strcmp(word, "who-has"))
-		return err_tag(err, -EINVAL, "usage", "packet: '%s' is not known here (want who-has)", word);
-	if (want_word(&at, word, "the address that is asked for", err) || parse_ip(word, &p->dst, err))
+		return err_tag(err, -EINVAL, "usage",
+			       "packet: '%s' is not known here (want who-has)", word);
+	if (want_word(&at, word, "the address that is asked for", err) ||
+	    parse_ip(word, &p->dst, err))
 		return err->code;
 	if (want_word(&at, word, "'from'", err))
 		return err->code;
 	if (strcmp(word, "from"))
-		return err_tag(err, -EINVAL, "usage", "packet: '%s' is not known here (want from)", word);
+		return err_tag(err, -EINVAL, "usage", "packet: '%s' is not known here (want from)",
+			       word);
 	if (want_word(&at, word, "the sender's address", err) || parse_ip(word, &p->src, err))
 		return err->code;
 	if (!ip_is_v4(&p->src) || !ip_is_v4(&p->dst))
@@ -154,7 +169,8 @@ int packet_text_parse(const char *text, struct packet_text *p, struct err *err)
 	else if (!strcmp(word, "icmp") || !strcmp(word, "icmp6"))
 		p->what = PACKET_ICMP;
 	else
-		return err_tag(err, -EINVAL, "usage", "packet: '%s' is not a protocol (" FORMS ")", word);
+		return err_tag(err, -EINVAL, "usage", "packet: '%s' is not a protocol (" FORMS ")",
+			       word);
 	ports = p->what != PACKET_ICMP;
 	if (want_word(&at, word, "the source", err) ||
 	    (ports ? parse_endpoint(word, &p->src, &p->sport, err) : parse_ip(word, &p->src, err)))
@@ -167,12 +183,13 @@ int packet_text_parse(const char *text, struct packet_text *p, struct err *err)
 	    (ports ? parse_endpoint(word, &p->dst, &p->dport, err) : parse_ip(word, &p->dst, err)))
 		return err->code;
 	if (ip_is_v4(&p->src) != ip_is_v4(&p->dst))
-		return err_tag(err, -EINVAL, "usage", "packet: source and destination are not of the same family");
+		return err_tag(err, -EINVAL, "usage",
+			       "packet: source and destination are not of the same family");
 	return parse_rest(at, p, err);
 }
 
-int packet_text_dsl(const struct packet_text *p, const struct skep_mac *src, const struct skep_mac *dst, char *buf,
-		    size_t size, struct err *err)
+int packet_text_dsl(const struct packet_text *p, const struct skep_mac *src,
+		    const struct skep_mac *dst, char *buf, size_t size, struct err *err)
 {
 	char m1[ADDR_TEXT], m2[ADDR_TEXT], a1[ADDR_TEXT], a2[ADDR_TEXT], ttl[16] = "", l4[64];
 	int n;
@@ -190,8 +207,8 @@ int packet_text_dsl(const struct packet_text *p, const struct skep_mac *src, con
 	if (p->what == PACKET_ICMP)
 		snprintf(l4, sizeof(l4), "%s echo id 1", ip_is_v4(&p->src) ? "icmp" : "icmp6");
 	else
-		snprintf(l4, sizeof(l4), "%s %u>%u%s%s", p->what == PACKET_TCP ? "tcp" : "udp", p->sport, p->dport,
-			 *p->flags ? " " : "", p->flags);
+		snprintf(l4, sizeof(l4), "%s %u>%u%s%s", p->what == PACKET_TCP ? "tcp" : "udp",
+			 p->sport, p->dport, *p->flags ? " " : "", p->flags);
 	n = snprintf(buf, size, "eth %s>%s / ip %s>%s%s / %s", m1, m2, a1, a2, ttl, l4);
 	return n > 0 && (size_t)n < size ? 0 : err_set(err, -E2BIG, "packet: too long");
 }

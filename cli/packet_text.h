@@ -2,9 +2,9 @@
 /*
  * The packet that people write behind 'skep trace', turned into packet.h's full language:
  *
- *   tcp 10.0.1.5:4000 > 10.0.2.9:80 [syn] [ack] [fin] [rst] [psh]     udp [fd00::1]:53 > [fd00::2]:53
- *   icmp 10.0.1.5 > 10.0.2.9          (an echo request; with IPv6 addresses, ICMPv6)
- *   arp who-has 10.0.1.1 from 10.0.1.5        any of them: ... ttl N
+ *   tcp 10.0.1.5:4000 > 10.0.2.9:80 [syn] [ack] [fin] [rst] [psh]     udp [fd00::1]:53 >
+ * [fd00::2]:53 icmp 10.0.1.5 > 10.0.2.9          (an echo request; with IPv6 addresses, ICMPv6) arp
+ * who-has 10.0.1.1 from 10.0.1.5        any of them: ... ttl N
  */
 #pragma once
 
@@ -25,5 +25,5 @@ struct packet_text {
 /* -EINVAL: 'err' names the word. */
 int packet_text_parse(const char *text, struct packet_text *p, struct err *err);
 /* The same with its Ethernet part, in packet.h's language. */
-int packet_text_dsl(const struct packet_text *p, const struct skep_mac *src, const struct skep_mac *dst, char *buf,
-		    size_t size, struct err *err);
+int packet_text_dsl(const struct packet_text *p, const struct skep_mac *src,
+		    const struct skep_mac *dst, char *buf, size_t size, struct err *err);
