@@ -161,6 +161,8 @@ char *sim_trace_text(struct sim *sim, const struct pkt *pkt, const struct sim_re
 json_t *sim_trace_json(struct sim *sim, const struct pkt *pkt, const struct sim_result *res);
 /* "rule 'block-telnet' of chain 'fw'", "route '10.0.0.0/8' of router 'r1'", "port 'web1'"; "" for nobody. */
 const char *sim_culprit_text(const struct sim_culprit *c, char buf[static 192]);
+/* "eth_dst ip_dst/24 ...", in the order of enum sim_field; cut when 'size' is too small. */
+const char *sim_mask_format(const struct sim_mask *mask, char *buf, size_t size);
 
 /*
  * In-memory view: MAC and neighbour tables of one tenant, by name, so that they outlive snapshots.  Used by the agent, the trace

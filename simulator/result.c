@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Collects what a run finds out: outputs, effects, tags, the ends of paths, trace steps.  Arrays grow in the arena.  When the arena
+ * fails, things are left out here and sim_run() reports -ENOMEM.
+ */
+#include "simulator/run.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "util/hash.h"
+
+#define TAGS_LINEAR 24 /* up to here duplicates are looked for one by one */
+
+/* Room for one more in an array of 'n' elements; false when there is no memory. */
+static bool grow(struct arena *arena, void **v, uint32_t n, uint32_t *max, size_t size)
+{
+	uint32_t want = *max ? *max * 2 : 8;
+	void *p;
+
+	if (n < *max)
+		return true;
+	p = arena_alloc(arena, want * size);
+	if (!p)
+		return false;
+	if (n)
+		memcpy(p, *v, n * size);
+	*v = p;
+	*max = want;
+	return true;
+}
+
+#define GROW(run, v, n, max) grow((run)->arena, (void **)&(v), n, &(max), sizeof(*(v)))
+
+static bool same_tag(const struct topo_tag *a, const struct topo_tag *b)
+{
+	/* names of one snapshot: the same object has the same string */
+	return a->kind == b->kind && a->name == b->name && mac_eq(&a->mac, &b->mac) &&
+	       ip_eq(&a->ip, &b->ip);
+}
+
+static uint64_t hash_tag(const struct topo_tag *t)
+{
+	uint64_t m = 0, ip[2];
+
+	memcpy(&m, &t->mac, sizeof(t->mac));
+	memcpy(ip, &t->ip, sizeof(ip));
+	return hash_u64((uintptr_t)t->name ^ hash_u64(m ^ (uint64_t)t->kind << 56) ^ ip[0] ^
+			hash_u64(ip[1]));
+}
+
+static void index_tag(struct run *run, uint32_t pos)
+{
+	uint32_t i = (uint32_t)hash_tag(&run->tags[pos]) & (run->tag_slots - 1);
+
+	while (run->tag_index[i])
+		i = (i + 1) & (run->tag_slots - 1);
+	run->tag_index[i] = pos + 1;
+}
+
+static bool reindex_tags(struct run *run)
+{
+	uint32_t slots = run->tag_slots ? run->tag_slots * 2 : TAGS_LINEAR * 8;
+
+	while (slots & (slots - 1))
+		slots += slots & -slots;
+	run->tag_index = arena_alloc(run->arena, slots * sizeof(*run->tag_index));
+	if (!run->tag_index)
+		return false;
+	run->tag_slots = slots;
+	for (uint32_t i = 0; i < run->n_tags; i++)
+		index_tag(run, i);
+	return true;
+}
+
+static bool have_tag(const struct run *run, const struct topo_tag *tag)
+{
+	uint32_t i;
+
+	if (!run->tag_index) {
+		for (i = 0; i < run->n_tags; i++)
+			if (same_tag(&run->tags[i], tag))
+				return true;
+		return false;
+	}
+	for (i = (uint32_t)hash_tag(tag) & (run->tag_slots - 1); run->tag_index[i];
+	     i = (i + 1) & (run->tag_slots - 1))
+		if (same_tag(&run->tags[run->tag_index[i] - 1], tag))
+			return true;
+	return false;
+}
+
+void sim_tag(struct walk *w, const struct topo_tag *tag)
+{
+	struct run *run = w->run;
+
+	if (w->generation || have_tag(run, tag)) /* frames of the network are not cached */
+		return;
+	if (!GROW(run, run->tags, run->n_tags, run->max_tags))
+		return;
+	if (run->n_tags >= TAGS_LINEAR && run->n_tags * 2 >= run->tag_slots && !reindex_tags(run))
+		return;
+	run->tags[run->n_tags++] = *tag;
+	if (run->tag_index)
+		index_tag(run, run->n_tags - 1);
+}
+
+void sim_output(struct walk *w, const struct topo_port *port)
+{
+	struct sim_outputs *o = w->outputs;
+	struct run *run = w->run;
+
+	if (o->n >= SIM_OUTPUTS_MAX) {
+		run->truncated = true;
+		sim_drop(w, SKEP_DROP_OVERLOAD, &port->o, NULL);
+		return;
+	}
+	if (!GROW(run, o->v, o->n, o->max))
+		return;
+	if (!w->generation) {
+		if (o->n && run->ttl_dec != w->ttl_dec)
+			run->cacheable = false;
+		if (!o->n || run->ttl_dec < w->ttl_dec)
+			run->ttl_dec = w->ttl_dec;
+	}
+	o->v[o->n++] = (struct sim_output){ .port = port, .f = w->f, .flooded = w->flooded };
+	STEP(w, 0, "output", port->o.name, "host %s, key 0x%x", port->live_host, port->live_key);
+}
+
+void sim_learn_mac(struct walk *w, const struct topo_bridge *bridge, const struct skep_mac *mac,
+		   const struct topo_port *port)
+{
+	struct run *run = w->run;
+
+	for (uint32_t i = 0; i < run->n_learns; i++)
+		if (run->learns[i].bridge == bridge && mac_eq(&run->learns[i].mac, mac))
+			return;
+	if (GROW(run, run->learns, run->n_learns, run->max_learns))
+		run->learns[run->n_learns++] =
+			(struct sim_learn){ .bridge = bridge, .mac = *mac, .port = port };
+}
+
+void sim_learn_neigh(struct walk *w, const struct topo_port *port, const struct skep_ip *ip,
+		     const struct skep_mac *mac)
+{
+	struct run *run = w->run;
+	char a[ADDR_TEXT], m[ADDR_TEXT];
+
+	STEP(w, 1, "learn", port->o.name, "%s is at %s", ip_format(ip, a), mac_format(mac, m));
+	for (uint32_t i = 0; i < run->n_neighs; i++)
+		if (run->neighs[i].port == port && ip_eq(&run->neighs[i].ip, ip)) {
+			run->neighs[i].mac = *mac;
+			return;
+		}
+	if (GROW(run, run->neighs, run->n_neighs, run->max_neighs))
+		run->neighs[run->n_neighs++] =
+			(struct sim_neigh_learn){ .port = port, .ip = *ip, .mac = *mac };
+}
+
+/* Of several copies' ends, which says most about why nothing came out? */
+static uint8_t drop_rank(enum skep_drop reason)
+{
+	switch (reason) {
+	case SKEP_DROP_BUDGET:
+		return 4;
+	case SKEP_DROP_L2_MISMATCH: /* a flooded copy at a router */
+	case SKEP_DROP_PROTOCOL:
+		return 1;
+	case SKEP_DROP_NO_OUTPUT:
+	case SKEP_DROP_NOT_LIVE:
+		return 2;
+	default:
+		return 3;
+	}
+}
+
+static const char *drop_name(enum skep_drop reason)
+{
+	static const char *const names[] = {
+#define X(id, name, help) name,
+		SKEP_DROPS(X)
+#undef X
+	};
+
+	return names[reason];
+}
+
+void sim_drop(struct walk *w, enum skep_drop reason, const struct topo_object *object,
+	      const struct topo_rule *rule)
+{
+	struct run *run = w->run;
+	struct sim_culprit culprit = { .object = object, .rule = rule };
+	char buf[192];
+
+	STEP(w, 1, "drop", "", "%s%s%s", drop_name(reason), object ? ": " : "",
+	     sim_culprit_text(&culprit, buf));
+	if (w->generation)
+		return;
+	if (reason == SKEP_DROP_BUDGET)
+		run->looped = true;
+	if (drop_rank(reason) > run->drop_rank) {
+		run->drop_rank = drop_rank(reason);
+		run->reason = reason;
+		run->culprit = culprit;
+	}
+}
+
+void sim_consume(struct walk *w, const struct topo_object *object, const char *text)
+{
+	STEP(w, 1, "consumed", object->name, "%s", text);
+	if (w->generation)
+		return;
+	w->run->consumed = true;
+	w->run->cacheable = false;
+}
+
+void sim_need_neigh(struct walk *w, const struct topo_port *port, const struct skep_ip *ip)
+{
+	struct run *run = w->run;
+	char a[ADDR_TEXT];
+
+	STEP(w, 1, "need", port->o.name, "the MAC of %s is not known yet", ip_format(ip, a));
+	if (run->need.kind == SIM_NEED_NONE)
+		run->need = (struct sim_need){ .kind = SIM_NEED_NEIGH, .port = port, .ip = *ip };
+}
+
+void sim_need_object(struct walk *w, const struct topo_port *port)
+{
+	struct run *run = w->run;
+
+	STEP(w, 1, "need", port->o.name, "the port's device is not loaded yet");
+	if (run->need.kind == SIM_NEED_OBJECT)
+		return;
+	run->need = (struct sim_need){ .kind = SIM_NEED_OBJECT,
+				       .path = arena_printf(run->arena, "port/%s", port->o.name) };
+}
+
+void sim_emit(struct walk *w, const char *what, const uint8_t *data, uint32_t len,
+	      const struct topo_port *port, const struct topo_chain *chain,
+	      const struct topo_object *device, const struct skep_mac *eth_src,
+	      const struct skep_mac *eth_dst, bool solicits)
+{
+	struct run *run = w->run;
+	struct emit *e;
+
+	if (!w->generation)
+		run->cacheable = false;
+	if (!len || w->generation >= SIM_GENERATIONS_MAX || run->n_emits >= SIM_FRAMES_MAX)
+		return;
+	e = arena_alloc(run->arena, sizeof(*e));
+	if (!e || pkt_parse(data, len, &e->pkt) != SKEP_DROP_NONE)
+		return;
+	e->what = what;
+	e->port = port;
+	e->chain = chain;
+	e->device = device;
+	e->f = e->pkt.f;
+	e->f.eth_src = *eth_src;
+	e->f.eth_dst = *eth_dst;
+	e->generation = w->generation + 1;
+	e->solicits = solicits;
+	*run->queue_tail = e;
+	run->queue_tail = &e->next;
+	run->n_emits++;
+}
+
+void sim_step(struct run *run, unsigned int depth, const char *what, const char *name,
+	      const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (!GROW(run, run->steps, run->n_steps, run->max_steps))
+		return;
+	run->steps[run->n_steps++] = (struct sim_step){
+		.depth = (uint16_t)depth,
+		.what = what,
+		.name = name,
+		.text = arena_printf(run->arena, "%s", text),
+	};
+}

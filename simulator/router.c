@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The router: takes what is addressed to its port, answers for itself, and sends the rest one hop on.  Entered from port.c only.
+ */
+#include "simulator/run.h"
+
+const struct topo_addr *sim_port_subnet(const struct topo_port *port, const struct skep_ip *ip)
+{
+	for (uint32_t i = 0; i < port->n_addrs; i++)
+		if (ip_in_prefix(ip, &port->addrs[i].ip, port->addrs[i].len))
+			return &port->addrs[i];
+	return NULL;
+}
+
+static const struct topo_addr *of_family(const struct topo_port *port, bool v4)
+{
+	for (uint32_t i = 0; i < port->n_addrs; i++)
+		if (ip_is_v4(&port->addrs[i].ip) == v4)
+			return &port->addrs[i];
+	return NULL;
+}
+
+const struct topo_addr *sim_port_addr(const struct topo_port *port, const struct skep_ip *peer)
+{
+	const struct topo_addr *a = sim_port_subnet(port, peer);
+
+	if (!a)
+		a = of_family(port, ip_is_v4(peer));
+	for (uint32_t i = 0; !a && i < port->router->n_ports; i++)
+		a = of_family(port->router->ports[i], ip_is_v4(peer));
+	return a;
+}
+
+bool sim_port_owns(const struct topo_port *port, const struct skep_ip *ip)
+{
+	struct skep_ip own;
+
+	for (uint32_t i = 0; i < port->n_addrs; i++)
+		if (ip_eq(&port->addrs[i].ip, ip))
+			return true;
+	if (ip_is_v4(ip) || !ip_is_link_local(ip))
+		return false;
+	own = sim_link_local(&port->mac);
+	return ip_eq(&own, ip);
+}
+
+/* Destinations that no unicast route may match: this network, loopback, multicast, class E and broadcast; ::/32, ff00::/8. */
+static bool is_unroutable(struct walk *w)
+{
+	const uint8_t *b = (const uint8_t *)see_ip_dst(w, 8);
+
+	if (ip_width(w) == 32)
+		return b[12] == 0 || b[12] == 127 || b[12] >= 224;
+	if (b[0])
+		return b[0] == 0xff;
+	return !see_ip_dst(w, 32)->w[0];
+}
+
+static bool is_subnet_broadcast(const struct topo_port *port, const struct skep_ip *ip)
+{
+	const struct topo_addr *a = sim_port_subnet(port, ip);
+	uint32_t host;
+
+	if (!a || !ip_is_v4(ip) || a->len > 30)
+		return false;
+	host = ntohl(ip_v4(ip)) & (0xffffffffu >> a->len);
+	return !host || host == 0xffffffffu >> a->len;
+}
+
+/* Addressed to one of the router's own addresses. */
+static void deliver(struct walk *w, const struct topo_port *port)
+{
+	uint8_t proto = see_proto(w);
+	bool echo;
+
+	if (see_frag(w) != SKEP_FRAG_NONE || !see_has_l4(w)) {
+		sim_drop(w, SKEP_DROP_CONSUMED, &port->router->o, NULL);
+		return;
+	}
+	echo = (proto == IPPROTO_ICMP && see_icmp_type(w) == SIM_ICMP_ECHO) ||
+	       (proto == IPPROTO_ICMPV6 && see_icmp_type(w) == SIM_ICMP6_ECHO);
+	if (echo) {
+		sim_icmp_echo(w, port);
+		sim_consume(w, &port->router->o, "echo request answered");
+		return;
+	}
+	if (proto == IPPROTO_TCP || proto == IPPROTO_UDP)
+		sim_icmp_error(w, SIM_ERR_PORT);
+	sim_drop(w, SKEP_DROP_CONSUMED, &port->router->o, NULL);
+}
+
+/* The route is chosen and leads out of a port. */
+static void forward(struct walk *w, const struct topo_router *r, const struct topo_route *route)
+{
+	const struct topo_port *out = route->port;
+	const struct skep_ip *hop = &route->gateway;
+	char d[ADDR_TEXT], h[ADDR_TEXT], m[ADDR_TEXT];
+	struct skep_mac mac;
+
+	STEP(w, 1, "route", route->o.name, "%s by port %s%s%s",
+	     prefix_format(&route->dst, route->dst_len, d), out->o.name,
+	     ip_is_zero(hop) ? "" : " and gateway ", ip_is_zero(hop) ? "" : ip_format(hop, h));
+	if (see_ttl(w) <= 1) {
+		w->run->cacheable = false; /* other packets of this flow key have a larger one */
+		sim_icmp_error(w, SIM_ERR_TTL);
+		sim_drop(w, SKEP_DROP_TTL, &r->o, NULL);
+		return;
+	}
+	w->f.ip_ttl--;
+	w->ttl_dec++;
+	if (!sim_hook(w, r->out_chain))
+		return;
+	if (ip_is_zero(hop)) {
+		hop = see_ip_dst(w, ip_width(w));
+		if (is_subnet_broadcast(out, hop)) {
+			sim_drop(w, SKEP_DROP_NO_OUTPUT, &out->o, NULL);
+			return;
+		}
+	}
+	if (!sim_resolve(w, out, hop, &mac))
+		return;
+	STEP(w, 1, "neighbour", out->o.name, "%s is at %s", ip_format(hop, h), mac_format(&mac, m));
+	set_macs(w, &out->mac, &mac);
+	w->depth++;
+	sim_port_out(w, out);
+}
+
+static void route(struct walk *w, const struct topo_port *in)
+{
+	const struct topo_router *r = in->router;
+	const struct topo_route *routes[SIM_ECMP_MAX], *best;
+	unsigned int n, dst_len = 0, src_len = 0, width = ip_width(w);
+	bool link_local = false;
+
+	if (is_unroutable(w)) {
+		sim_drop(w, SKEP_DROP_PROTOCOL, &r->o, NULL);
+		return;
+	}
+	if (width == 128) {
+		link_local = ip_is_link_local(see_ip_dst(w, 10));
+		if (link_local && sim_port_owns(in, see_ip_dst(w, 128))) {
+			deliver(w, in);
+			return;
+		}
+	}
+	n = link_local ? 0 : topo_route_lookup(r, &w->f.ip_src, &w->f.ip_dst, routes, SIM_ECMP_MAX,
+					       &dst_len, &src_len);
+	see_ip_dst(w, dst_len);
+	see_ip_src(w, src_len);
+	sim_tag(w, &(struct topo_tag){ .kind = TOPO_TAG_DST, .name = r->o.name, .ip = w->f.ip_dst,
+				       .len = (uint8_t)width });
+	best = n ? sim_choose_route(w, r, routes, n) : NULL;
+	if (best && best->type == TOPO_ROUTE_LOCAL) {
+		STEP(w, 1, "route", best->o.name, "the router's own address");
+		deliver(w, in);
+		return;
+	}
+	/* RFC 4291 2.5.6: neither from nor to a link-local address */
+	if (link_local || (width == 128 && ip_is_link_local(see_ip_src(w, 10)))) {
+		sim_drop(w, SKEP_DROP_NO_ROUTE, &r->o, NULL);
+		return;
+	}
+	if (!best) {
+		sim_icmp_error(w, SIM_ERR_NET);
+		sim_drop(w, SKEP_DROP_NO_ROUTE, &r->o, NULL);
+	} else if (best->type == TOPO_ROUTE_BLACKHOLE) {
+		sim_drop(w, SKEP_DROP_BLACKHOLE, &best->o, NULL);
+	} else if (best->type == TOPO_ROUTE_REJECT) {
+		sim_icmp_error(w, SIM_ERR_ADMIN);
+		sim_drop(w, SKEP_DROP_REJECT_ROUTE, &best->o, NULL);
+	} else {
+		forward(w, r, best);
+	}
+}
+
+void sim_router_in(struct walk *w, const struct topo_port *in)
+{
+	const struct topo_router *r = in->router;
+	const struct skep_mac *dst = see_eth_dst(w);
+	char d[ADDR_TEXT];
+
+	sim_tag_object(w, TOPO_TAG_ROUTER, &r->o);
+	if (!mac_eq(dst, &in->mac) &&
+	    (!mac_is_multicast(dst) || (!sim_is_arp(w) && !sim_is_nd(w)))) {
+		sim_drop(w, SKEP_DROP_L2_MISMATCH, &in->o, NULL);
+		return;
+	}
+	if (mac_is_multicast(see_eth_src(w)) || mac_eq(&w->f.eth_src, dst)) {
+		sim_drop(w, SKEP_DROP_BAD_MAC, &in->o, NULL);
+		return;
+	}
+	if (ntohs(see_vlan(w)) & 0xfff) { /* VLAN 0 carries a priority only, 802.1Q 9.6 */
+		sim_drop(w, SKEP_DROP_PROTOCOL, &r->o, NULL);
+		return;
+	}
+	if (!r->admin_up) {
+		sim_icmp_error(w, SIM_ERR_ADMIN);
+		sim_drop(w, SKEP_DROP_ADMIN_DOWN, &r->o, NULL);
+		return;
+	}
+	if (sim_is_arp(w)) {
+		sim_arp_router(w, in);
+		return;
+	}
+	if (!see_is_ip(w)) {
+		sim_drop(w, SKEP_DROP_PROTOCOL, &r->o, NULL);
+		return;
+	}
+	if (sim_is_nd(w)) {
+		sim_nd_router(w, in);
+		return;
+	}
+	STEP(w, 0, "router", r->o.name, "to %s", ip_format(&w->f.ip_dst, d));
+	if (sim_hook(w, r->in_chain))
+		route(w, in);
+}

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Inside the simulator: the state of one run, of one frame's way through it, and who does what.  Not for other modules.
+ *
+ *   sim.c       a run from start to result; frames made by the network wait in a queue and are walked after the packet
+ *   result.c    collects outputs, effects, tags, drops, steps
+ *   port.c      port in, port out      bridge.c, router.c   the devices       chain.c   rules
+ *   nexthop.c   ECMP, neighbours       arp.c, nd.c          responders        icmp.c    echo, errors, resets
+ *   tables.c    the in-memory view     trace.c              the result for people and programs
+ *
+ * Every read of a header field that decides something goes through a see_*() below: it puts the field into the mask, unless this path has
+ * overwritten it (then the packet's own value no longer counts).
+ */
+#pragma once
+
+#include <arpa/inet.h>
+#include <linux/if_ether.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "simulator/simulator.h"
+
+#define SIM_ENTRIES_MAX 4096	/* ports entered in one run, all copies together: a mesh of bridges multiplies floods */
+#define SIM_RULES_MAX 1000000	/* rules looked at in one run */
+#define SIM_JUMPS_MAX 64	/* nested jumps */
+#define SIM_FRAMES_MAX 32	/* frames made by the network in one run */
+#define SIM_GENERATIONS_MAX 4	/* answers to answers (ARP between two of our own routers) */
+#define SIM_ECMP_MAX 64		/* routes of equal weight that are looked at */
+#define SIM_RESTARTS_MAX 8	/* runs again because an address was learnt on the way */
+
+#define SIM_ND_NS 135
+#define SIM_ND_NA 136
+#define SIM_ICMP_ECHO 8
+#define SIM_ICMP6_ECHO 128
+#define SIM_TCP_RST 0x04
+#define SIM_ND_HOPS 255 /* RFC 4861 7.1: anything else came from beyond a router */
+
+struct sim_outputs {
+	struct sim_output *v;
+	uint32_t n, max;
+};
+
+/* A frame made by the network, waiting for its own walk. */
+struct emit {
+	struct emit *next;
+	const char *what;	      /* "ARP request", "echo reply", ... */
+	const struct topo_port *port; /* leaves by it */
+	const struct topo_chain *chain; /* outbound chain of the device; NULL = none */
+	const struct topo_object *device;
+	struct pkt pkt;
+	struct pkt_fields f; /* as it leaves the device */
+	struct sim_outputs outputs;
+	uint8_t generation;
+	bool solicits; /* ARP request, NS: is sent also when the packet has to wait */
+};
+
+struct run {
+	struct arena *arena;
+	const struct topo_snapshot *snap;
+	const struct sim_view *view;
+	const struct topo_port *in;
+	const struct pkt *pkt;
+	uint64_t seed;
+	bool tracing;
+
+	bool cacheable, truncated;
+	bool looped;   /* a path was longer than SIM_DEVICES_MAX */
+	bool consumed; /* a path ended in the network itself */
+	uint8_t drop_rank; /* 0 = no drop yet; the first of the highest rank is told */
+	uint8_t ttl_dec;
+	enum skep_drop reason;
+	struct sim_culprit culprit;
+	struct sim_need need;
+	struct sim_mask mask;
+
+	struct sim_outputs outputs;
+	struct sim_learn *learns;
+	struct sim_neigh_learn *neighs;
+	struct topo_tag *tags;
+	uint32_t *tag_index; /* open addressing, values are position + 1; NULL while there are few tags */
+	struct sim_step *steps;
+	uint32_t n_learns, max_learns, n_neighs, max_neighs;
+	uint32_t n_tags, max_tags, tag_slots, n_steps, max_steps;
+
+	struct emit *queue, **queue_tail;
+	uint32_t n_emits, n_entries, n_rules;
+};
+
+/* One frame on its way.  Copied for each member of a flood. */
+struct walk {
+	struct run *run;
+	const struct pkt *pkt;	       /* as it came in, or was made */
+	struct sim_outputs *outputs;   /* of the packet, or of the frame */
+	const struct topo_port *l3_in; /* router port by which it entered the last router; NULL = none yet */
+	const struct topo_bridge *flooded;
+	struct pkt_fields f;	       /* headers as they are now */
+	struct skep_mac l3_from;       /* who sent it to l3_in */
+	uint32_t written;	       /* enum sim_field: no longer the packet's own */
+	uint16_t depth;
+	uint8_t entered;	       /* ports */
+	uint8_t ttl_dec;
+	uint8_t generation;	       /* 0 = the packet; else made by the network */
+	bool quiet;		       /* a copy by flooding, or not addressed to the router: nobody answers */
+};
+
+/* --- result.c --- */
+void sim_tag(struct walk *w, const struct topo_tag *tag);
+static inline void sim_tag_object(struct walk *w, enum topo_tag_kind kind,
+				  const struct topo_object *o)
+{
+	sim_tag(w, &(struct topo_tag){ .kind = kind, .name = o->name });
+}
+void sim_output(struct walk *w, const struct topo_port *port);
+void sim_learn_mac(struct walk *w, const struct topo_bridge *bridge, const struct skep_mac *mac,
+		   const struct topo_port *port);
+void sim_learn_neigh(struct walk *w, const struct topo_port *port, const struct skep_ip *ip,
+		     const struct skep_mac *mac);
+/* The path ends here. */
+void sim_drop(struct walk *w, enum skep_drop reason, const struct topo_object *object,
+	      const struct topo_rule *rule);
+void sim_consume(struct walk *w, const struct topo_object *object, const char *text);
+void sim_need_neigh(struct walk *w, const struct topo_port *port, const struct skep_ip *ip);
+void sim_need_object(struct walk *w, const struct topo_port *port);
+/* Queues a frame of the network: 'data' (arena) leaves by 'port' from 'eth_src' to 'eth_dst', after 'chain' of 'device'. */
+void sim_emit(struct walk *w, const char *what, const uint8_t *data, uint32_t len,
+	      const struct topo_port *port, const struct topo_chain *chain,
+	      const struct topo_object *device, const struct skep_mac *eth_src,
+	      const struct skep_mac *eth_dst, bool solicits);
+void sim_step(struct run *run, unsigned int depth, const char *what, const char *name,
+	      const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+#define STEP(w, deeper, what, name, ...)                                                           \
+	do {                                                                                       \
+		if ((w)->run->tracing)                                                             \
+			sim_step((w)->run, (w)->depth + (deeper), what, name, __VA_ARGS__);        \
+	} while (0)
+
+/* --- the devices --- */
+void sim_port_in(struct walk *w, const struct topo_port *port);
+void sim_port_out(struct walk *w, const struct topo_port *port);
+void sim_bridge_in(struct walk *w, const struct topo_port *port);
+void sim_router_in(struct walk *w, const struct topo_port *port);
+/* false: the chain ended the path. */
+bool sim_hook(struct walk *w, const struct topo_chain *chain);
+
+/* What a bridge knows by configuration: the port behind which the address is, and its MAC.  NULL = nothing. */
+const struct topo_port *sim_bridge_find_ip(const struct topo_bridge *bridge,
+					   const struct skep_ip *ip, const struct skep_mac **mac);
+const struct topo_port *sim_bridge_find_mac(const struct topo_bridge *bridge,
+					    const struct skep_mac *mac);
+
+/* --- nexthop.c --- */
+const struct topo_route *sim_choose_route(struct walk *w, const struct topo_router *router,
+					  const struct topo_route **routes, unsigned int n);
+/* Finds the MAC of 'hop' behind 'out'; false: the path ended (drop or need). */
+bool sim_resolve(struct walk *w, const struct topo_port *out, const struct skep_ip *hop,
+		 struct skep_mac *mac);
+
+/* --- responders --- */
+bool sim_is_arp(const struct walk *w);
+bool sim_arp_suppress(struct walk *w, const struct topo_port *in, const struct topo_port **to);
+void sim_arp_router(struct walk *w, const struct topo_port *port);
+void sim_arp_ask(struct walk *w, const struct topo_port *port, const struct skep_ip *ip);
+
+bool sim_is_nd(const struct walk *w);
+bool sim_nd_suppress(struct walk *w, const struct topo_port *in, const struct topo_port **to);
+void sim_nd_router(struct walk *w, const struct topo_port *port);
+void sim_nd_ask(struct walk *w, const struct topo_port *port, const struct skep_ip *ip);
+struct skep_ip sim_link_local(const struct skep_mac *mac); /* fe80:: and modified EUI-64, RFC 4291 appendix A */
+
+enum sim_error {
+	SIM_ERR_NET,	/* no route */
+	SIM_ERR_HOST,	/* no neighbour */
+	SIM_ERR_PORT,	/* nobody listens */
+	SIM_ERR_ADMIN,	/* prohibited */
+	SIM_ERR_TTL,
+};
+/* Queues an ICMP or ICMPv6 error to the sender if one may be sent; the path is ended by the caller. */
+void sim_icmp_error(struct walk *w, enum sim_error error);
+void sim_icmp_echo(struct walk *w, const struct topo_port *port);
+/* The answer of a reject rule: TCP reset, or an ICMP error. */
+void sim_reject(struct walk *w);
+/* The address of 'port' (else of its router) of the family of 'peer', best one in the subnet of 'peer'.  NULL = none. */
+const struct topo_addr *sim_port_addr(const struct topo_port *port, const struct skep_ip *peer);
+bool sim_port_owns(const struct topo_port *port, const struct skep_ip *ip); /* link-local one included */
+/* The port's subnet that holds 'ip'; NULL = none. */
+const struct topo_addr *sim_port_subnet(const struct topo_port *port, const struct skep_ip *ip);
+
+/* --- reading fields --- */
+
+static inline void see(struct walk *w, uint32_t fields)
+{
+	if (!w->generation)
+		w->run->mask.fields |= fields & ~w->written;
+}
+
+static inline const struct skep_mac *see_eth_dst(struct walk *w)
+{
+	see(w, SIM_FIELD_ETH_DST);
+	return &w->f.eth_dst;
+}
+
+static inline const struct skep_mac *see_eth_src(struct walk *w)
+{
+	see(w, SIM_FIELD_ETH_SRC);
+	return &w->f.eth_src;
+}
+
+static inline uint16_t see_eth_type(struct walk *w) /* host order */
+{
+	see(w, SIM_FIELD_ETH_TYPE);
+	return ntohs(w->f.eth_type);
+}
+
+static inline __be16 see_vlan(struct walk *w)
+{
+	see(w, SIM_FIELD_VLAN);
+	return w->f.vlan;
+}
+
+static inline const struct skep_ip *see_ip_src(struct walk *w, unsigned int len)
+{
+	if (!w->generation && len) {
+		w->run->mask.fields |= SIM_FIELD_IP_SRC;
+		if (w->run->mask.src_len < len)
+			w->run->mask.src_len = (uint8_t)len;
+	}
+	return &w->f.ip_src;
+}
+
+static inline const struct skep_ip *see_ip_dst(struct walk *w, unsigned int len)
+{
+	if (!w->generation && len) {
+		w->run->mask.fields |= SIM_FIELD_IP_DST;
+		if (w->run->mask.dst_len < len)
+			w->run->mask.dst_len = (uint8_t)len;
+	}
+	return &w->f.ip_dst;
+}
+
+static inline bool see_is_ip(struct walk *w)
+{
+	uint16_t type = see_eth_type(w);
+
+	return type == ETH_P_IP || type == ETH_P_IPV6;
+}
+
+/* Those below make sense for IP packets only. */
+static inline unsigned int ip_width(const struct walk *w)
+{
+	return w->f.eth_type == htons(ETH_P_IPV6) ? 128 : 32;
+}
+
+static inline uint8_t see_proto(struct walk *w)
+{
+	see(w, SIM_FIELD_PROTO);
+	return w->f.ip_proto;
+}
+
+static inline uint8_t see_frag(struct walk *w)
+{
+	see(w, SIM_FIELD_FRAG);
+	return w->f.ip_frag;
+}
+
+/* Whether there are ports at all follows from the protocol and the fragment kind. */
+static inline bool see_has_l4(struct walk *w)
+{
+	see(w, SIM_FIELD_PROTO | SIM_FIELD_FRAG);
+	return w->f.has_l4;
+}
+
+static inline uint16_t see_l4_src(struct walk *w) /* host order */
+{
+	see(w, SIM_FIELD_L4_SRC);
+	return ntohs(w->f.l4_src);
+}
+
+static inline uint16_t see_l4_dst(struct walk *w)
+{
+	see(w, SIM_FIELD_L4_DST);
+	return ntohs(w->f.l4_dst);
+}
+
+static inline uint8_t see_icmp_type(struct walk *w)
+{
+	return (uint8_t)(see_l4_src(w) >> 8);
+}
+
+static inline uint8_t see_ttl(struct walk *w)
+{
+	see(w, SIM_FIELD_TTL);
+	return w->f.ip_ttl;
+}
+
+static inline const struct pkt_fields *see_arp(struct walk *w)
+{
+	see(w, SIM_FIELD_ARP);
+	see_ip_src(w, 32);
+	see_ip_dst(w, 32);
+	return &w->f;
+}
+
+static inline const struct pkt_fields *see_nd(struct walk *w)
+{
+	see(w, SIM_FIELD_ND);
+	see_ip_src(w, 128);
+	return &w->f;
+}
+
+static inline void set_macs(struct walk *w, const struct skep_mac *src, const struct skep_mac *dst)
+{
+	w->f.eth_src = *src;
+	w->f.eth_dst = *dst;
+	w->written |= SIM_FIELD_ETH_SRC | SIM_FIELD_ETH_DST;
+}
