@@ -68,6 +68,8 @@ FUZZ_SRC  := $(sort $(wildcard selftests/fuzz/*_fuzz.c))
 FUZZ      := $(patsubst %.c,$(O)/%,$(FUZZ_SRC))
 TESTLIB_SRC := $(sort $(wildcard selftests/lib/*.c))
 TESTLIB   := $(O)/selftests/lib/libtest.a
+TOOL_SRC  := $(sort $(wildcard selftests/net/*.c))
+TOOL      := $(patsubst %.c,$(O)/%,$(TOOL_SRC))
 BENCH_SRC := $(filter-out %.bpf.c,$(sort $(wildcard bench/*.c)))
 BENCH     := $(patsubst %.c,$(O)/%,$(BENCH_SRC))
 
@@ -120,6 +122,9 @@ $(TESTLIB): $(call objs,$(TESTLIB_SRC))
 $(UNIT) $(BPFTEST): %: %.o $(TESTLIB) $(LIBS)
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $< $(TESTLIB) $(LINK_LIBS) $(LDLIBS) -lcmocka
 
+$(TOOL): %: %.o
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $<
+
 $(BENCH): %: %.o $(TESTLIB) $(LIBS)
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $< $(TESTLIB) $(LINK_LIBS) $(LDLIBS) -lpthread
 
@@ -130,7 +135,7 @@ $(FUZZ): $(O)/%: %.c $(foreach m,util maps packet topology simulator,$(call src_
 		$(foreach m,util maps packet topology simulator,$(call src_of,$(m))) $(shell pkg-config --libs jansson yaml-0.1)
 
 .PHONY: tests
-tests: $(UNIT) $(BPFTEST) ## build all tests, run none
+tests: $(UNIT) $(BPFTEST) $(TOOL) ## build all tests, run none
 
 .PHONY: deps
 deps:

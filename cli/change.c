@@ -14,29 +14,22 @@
 #include "cli/cli.h"
 #include "cli/json.h"
 #include "topology/topology.h"
+#include "util/uuid.h"
 
 #define ATTEMPTS 8
 #define FILE_MAX (64u << 20)
 
-/* UUIDv7 (RFC 9562 5.7): 48 bits of Unix time in ms, the rest random. */
-static void uuid7(void *arg, char out[static 37])
+/* Ids of new objects. */
+static void new_id(void *arg, char out[static 37])
 {
-	uint8_t b[16];
+	uint8_t random[10];
 	struct timespec ts;
-	uint64_t ms;
 
 	(void)arg;
-	if (getrandom(b, sizeof(b), 0) != sizeof(b))
-		memset(b, 0x5a, sizeof(b)); /* cannot be: 16 bytes always come whole */
+	if (getrandom(random, sizeof(random), 0) != sizeof(random))
+		memset(random, 0x5a, sizeof(random)); /* cannot be: so few bytes always come whole */
 	clock_gettime(CLOCK_REALTIME, &ts);
-	ms = (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-	for (int i = 0; i < 6; i++)
-		b[i] = (uint8_t)(ms >> (40 - 8 * i));
-	b[6] = (b[6] & 0x0f) | 0x70;
-	b[8] = (b[8] & 0x3f) | 0x80;
-	snprintf(out, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
-		 b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12],
-		 b[13], b[14], b[15]);
+	uuid_v7((uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000, random, out);
 }
 
 /* --- documents --- */
@@ -217,7 +210,7 @@ static json_t *attempt(struct cli *cli, const char *tenant, const json_t *doc, e
 	if (!state)
 		return NULL;
 	records = json_object_get(state, "records");
-	changes = how == CHANGE_APPLY ? topo_doc_apply(records, doc, prune, uuid7, NULL, err)
+	changes = how == CHANGE_APPLY ? topo_doc_apply(records, doc, prune, new_id, NULL, err)
 				      : topo_doc_delete(records, doc, err);
 	if (!changes)
 		return NULL;
