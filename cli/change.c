@@ -27,7 +27,8 @@ static void new_id(void *arg, char out[static 37])
 
 	(void)arg;
 	if (getrandom(random, sizeof(random), 0) != sizeof(random))
-		memset(random, 0x5a, sizeof(random)); /* cannot be: so few bytes always come whole */
+		memset(random, 0x5a,
+		       sizeof(random)); /* cannot be: so few bytes always come whole */
 	clock_gettime(CLOCK_REALTIME, &ts);
 	uuid_v7((uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000, random, out);
 }

@@ -4,31 +4,13 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
-#include <yaml.h>
 
-#include "util/cleanup.h"
+#include "cli/json.h"
+#include "util/yaml.h"
 
-static yaml_node_t *member(yaml_document_t *doc, yaml_node_t *node, const char *key)
-{
-	if (!node || node->type != YAML_MAPPING_NODE)
-		return NULL;
-	for (yaml_node_pair_t *p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top;
-	     p++) {
-		yaml_node_t *k = yaml_document_get_node(doc, p->key);
-
-		if (k && k->type == YAML_SCALAR_NODE &&
-		    !strcmp((const char *)k->data.scalar.value, key))
-			return yaml_document_get_node(doc, p->value);
-	}
-	return NULL;
-}
-
-static const char *scalar(yaml_node_t *node)
-{
-	return node && node->type == YAML_SCALAR_NODE ? (const char *)node->data.scalar.value
-						      : NULL;
-}
+#define FILE_MAX (1u << 20)
 
 static int add_address(struct config *config, const char *text, size_t len, struct err *err)
 {
@@ -73,77 +55,93 @@ int config_address(struct config *config, const char *text, struct err *err)
 	return 0;
 }
 
-static int read_db(struct config *config, yaml_document_t *doc, yaml_node_t *db, const char *path,
-		   struct err *err)
+static char *read_text(const char *path, size_t *len, struct err *err)
 {
-	yaml_node_t *list = member(doc, db, "addresses");
-	const char *mode = scalar(member(doc, db, "mode"));
-	const char *text = scalar(member(doc, db, "address"));
-	const char *password = scalar(member(doc, db, "password"));
+	FILE *f = fopen(path, "re");
+	char *text = NULL;
+
+	if (!f) {
+		err_set(err, -errno, "cannot read '%s': %s", path, strerror(errno));
+		return NULL;
+	}
+	text = malloc(FILE_MAX + 1);
+	if (!text) {
+		err_set(err, -ENOMEM, "out of memory");
+	} else {
+		*len = fread(text, 1, FILE_MAX, f);
+		text[*len] = 0;
+	}
+	fclose(f);
+	return text;
+}
+
+/* The first line of 'path' is the password. */
+static int read_password(struct config *config, const char *path, struct err *err)
+{
+	_free_ char *text = NULL;
+	size_t len;
+
+	text = read_text(path, &len, err);
+	if (!text)
+		return err->code;
+	text[strcspn(text, "\r\n")] = 0;
+	config->password = strdup(text);
+	return config->password ? 0 : err_set(err, -ENOMEM, "out of memory");
+}
+
+static int take_db(struct config *config, const json_t *db, const char *path, struct err *err)
+{
+	const json_t *list = json_object_get(db, "addresses"), *item;
+	const char *mode = json_str(db, "mode"), *password = json_str(db, "password_file");
+	size_t i;
 
 	config->mode = DB_EMBEDDED;
 	if (mode && !db_mode_parse(mode, &config->mode))
 		return err_set(
 			err, -EINVAL,
-			"%s: field 'db.mode': '%s' is not known (want embedded, server or cluster)",
+			"%s: 'db.mode': '%s' is not allowed (want embedded, server or cluster)",
 			path, mode);
-	if (text && add_address(config, text, strlen(text), err))
+	if (json_is_string(list) && config_address(config, json_string_value(list), err))
 		return err->code;
-	if (list && list->type == YAML_SEQUENCE_NODE)
-		for (yaml_node_item_t *i = list->data.sequence.items.start;
-		     i < list->data.sequence.items.top; i++) {
-			text = scalar(yaml_document_get_node(doc, *i));
-			if (text && add_address(config, text, strlen(text), err))
-				return err->code;
-		}
-	if (password) {
-		config->password = strdup(password);
-		if (!config->password)
-			return err_set(err, -ENOMEM, "out of memory");
+	if (json_is_string(list) && mode)
+		db_mode_parse(mode, &config->mode);
+	json_array_foreach(list, i, item)
+	{
+		const char *text = json_string_value(item);
+
+		if (text && add_address(config, text, strlen(text), err))
+			return err->code;
 	}
 	config->has_db = true;
-	return 0;
+	return password ? read_password(config, password, err) : 0;
 }
 
 int config_read(struct config *config, const char *path, bool must_exist, struct err *err)
 {
-	yaml_document_t doc;
-	yaml_parser_t parser;
-	yaml_node_t *root;
+	_json_ json_t *docs = NULL;
+	_free_ char *text = NULL;
+	const json_t *doc;
 	const char *run;
-	FILE *f = fopen(path, "re");
-	int rc = 0;
+	size_t len;
 
-	if (!f) {
-		if (!must_exist && errno == ENOENT)
-			return 0;
-		return err_set(err, -errno, "cannot read '%s': %s", path, strerror(errno));
+	text = read_text(path, &len, err);
+	if (!text) {
+		if (must_exist || err->code != -ENOENT)
+			return err->code;
+		*err = (struct err){ 0 };
+		return 0;
 	}
-	if (!yaml_parser_initialize(&parser)) {
-		fclose(f);
-		return err_set(err, -ENOMEM, "out of memory");
-	}
-	yaml_parser_set_input_file(&parser, f);
-	if (!yaml_parser_load(&parser, &doc)) {
-		rc = err_set(err, -EINVAL, "%s:%zu: %s", path, parser.problem_mark.line + 1,
-			     parser.problem ? parser.problem : "not YAML");
-		yaml_parser_delete(&parser);
-		fclose(f);
-		return rc;
-	}
-	root = yaml_document_get_root_node(&doc);
-	run = scalar(member(&doc, member(&doc, root, "paths"), "run"));
+	docs = yaml_parse(text, len, path, NULL, err);
+	if (!docs)
+		return err->code;
+	doc = json_array_get(docs, 0);
+	run = json_str(json_object_get(doc, "paths"), "run");
 	if (run) {
 		config->run_dir = strdup(run);
 		if (!config->run_dir)
-			rc = err_set(err, -ENOMEM, "out of memory");
+			return err_set(err, -ENOMEM, "out of memory");
 	}
-	if (!rc && root && root->type == YAML_MAPPING_NODE)
-		rc = read_db(config, &doc, member(&doc, root, "db"), path, err);
-	yaml_document_delete(&doc);
-	yaml_parser_delete(&parser);
-	fclose(f);
-	return rc;
+	return take_db(config, json_object_get(doc, "db"), path, err);
 }
 
 void config_fini(struct config *config)
