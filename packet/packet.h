@@ -45,7 +45,7 @@ struct pkt {
 	uint32_t len;	     /* bytes; more than the IP length when padded */
 	uint16_t l3_off;     /* offset of ARP, IPv4, IPv6, or of the unknown payload */
 	uint16_t l4_off;     /* offset of the L4 header; 0 = none (has_l4 false) */
-	uint16_t payload_off; /* behind the L4 header; 0 = none */
+	uint16_t payload_off; /* behind the headers that were read: L4, else IP with its extension headers, else ARP, else l3_off */
 	uint32_t l3_len;     /* bytes from l3_off to the end as the IP header tells; without padding */
 	struct pkt_fields f;
 };
@@ -135,11 +135,28 @@ bool pkt_csum_ok(const struct pkt *pkt);
 /*
  * --- text, for tests, traces and the command line ---
  *
- *   eth SRC>DST [vlan N [pcp N]] [type 0xNNNN] / ip SRC>DST [ttl N] [tos N] [frag first|later] [df] [id N] [proto N]
- *       / tcp SPORT>DPORT [flags] | udp SPORT>DPORT | icmp echo|reply|TYPE/CODE [id N] [seq N] | data N
+ * Layers from the outside in, separated by " / "; words in any order behind a layer's own; numbers decimal or 0x..; [] may be left out:
+ *
+ *   eth SRC>DST [vlan N [pcp N]] [type N]     type: without an ip or arp layer; 0 = 802.3 with a length
+ *   ip A>B [ttl N] [tos N] [frag first|later] [df] [id N] [proto N]
+ *                                             ip6 for names that should be IPv6.  ttl: 64, with ns and na 255.  frag later: no L4 layer.
+ *                                             id: of IPv4, or of IPv6's fragment header.  proto: without an L4 layer.
+ *   arp request|reply|N SPA>TPA [sha X] [tha Y]    sha: eth SRC.  tha: in a reply eth DST, else zero
+ *   tcp SPORT>DPORT [FLAGS] [seq N] [ack N]   FLAGS: letters of FSRPAUEC, none if left out
+ *   udp SPORT>DPORT [nocsum]                  nocsum: checksum field zero
+ *   sctp SPORT>DPORT
+ *   icmp echo|reply [id N] [seq N]            icmp6 the same with IPv6
+ *   icmp TYPE/CODE [info N]                   info: second word of the header
+ *   ns TARGET [slla X|none]                   slla: eth SRC, none from ::
+ *   na TARGET [flags RSO] [tlla X|none]       tlla: eth SRC
+ *   data N                                    N zero bytes of payload
+ *   badcsum                                   the innermost checksum that covers this frame is wrong
+ *
  *   eth A>B / ip 10.0.0.1>10.0.0.2 ttl 64 / tcp 4000>80 S
- *   eth A>ff:ff:ff:ff:ff:ff / arp request SPA>TPA          (sha from eth)      eth A>B / arp reply SPA>TPA [sha X] [tha Y]
- *   eth A>B / ip fd00::1>fd00::2 / icmp6 echo id 1          eth A>33:33:.. / ip .. / ns TARGET   / na TARGET flags SO
+ *   eth A>ff:ff:ff:ff:ff:ff / arp request 10.0.0.1>10.0.0.2
+ *   eth A>B / ip fd00::1>fd00::2 / icmp6 echo id 1 / data 56
+ *
+ * or raw bytes: [bad REASON /] hex 0011..
  *
  * 'names' resolves names in place of addresses ("vm1", "r1.web"): the fixture's business; may be NULL.
  */
@@ -151,8 +168,9 @@ struct pkt_names {
 /* Builds the frame of a line.  Returns its length, or -EINVAL with 'err' naming the word. */
 int pkt_dsl_parse(const char *line, const struct pkt_names *names, uint8_t *buf, uint32_t cap,
 		  struct err *err);
-/* The line of a frame, with literal addresses, in a canonical form (all of it from the arena); never NULL unless the arena failed.  A frame
- * that does not parse is shown as "bad <reason> / hex ..". */
+/* The line of a frame, with literal addresses, in a canonical form: defaults and zeros left out, but for ttl (all of it from the arena);
+ * never NULL unless the arena failed.  What the language cannot say (options, payload bytes, padding) is left out; parsing the
+ * line again and formatting that gives the same line.  A frame that does not parse is shown as "bad <reason> / hex ..". */
 char *pkt_dsl_format(const uint8_t *data, uint32_t len, struct arena *arena);
 /* Short form without the Ethernet part for people: "tcp 10.0.1.5:4000 > 10.0.2.9:80 syn", "arp who-has 10.0.0.1", ... */
 char *pkt_summary(const struct pkt *pkt, struct arena *arena);

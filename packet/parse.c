@@ -35,6 +35,7 @@ enum skep_drop pkt_parse(const uint8_t *data, uint32_t len, struct pkt *pkt)
 		pkt->l3_off += VLAN_SIZE;
 	}
 	pkt->l3_len = len - pkt->l3_off;
+	pkt->payload_off = pkt->l3_off;
 	f->eth_type = type < ETH_P_802_3_MIN ? 0 : htons(type);
 
 	switch (type) {
@@ -60,6 +61,7 @@ static enum skep_drop parse_arp(struct pkt *pkt)
 	if (memcmp(arp, ethernet_ipv4, sizeof(ethernet_ipv4)) != 0)
 		return SKEP_DROP_NONE;
 	pkt->l3_len = ARP_SIZE;
+	pkt->payload_off += ARP_SIZE;
 	f->ip_proto = arp[7];
 	memcpy(&f->arp_sha, arp + 8, 6);
 	f->ip_src = load_v4(arp + 14);
@@ -175,6 +177,7 @@ static enum skep_drop parse_l4(struct pkt *pkt, uint32_t off, uint32_t end)
 	const uint8_t *l4 = pkt->data + off;
 	uint32_t left = end - off, size;
 
+	pkt->payload_off = (uint16_t)off;
 	if (f->ip_frag == SKEP_FRAG_LATER)
 		return SKEP_DROP_NONE;
 	switch (f->ip_proto) {
