@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Opens, adopts, closes and removes the datapath; the upcall path between the tap and the agent.  The order of opening is such that a packet
+ * in flight meets either the old or the new program, never none: maps, programs, devices, ports, underlay, and the heartbeat last.
+ */
+#include "loader/dp_private.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <sys/epoll.h>
+#include <arpa/inet.h>
+#include <unistd.h>
+
+#include "util/addr.h"
+#include "util/clock.h"
+
+#define HEARTBEAT_NS (500 * NSEC_PER_MSEC)
+#define EVENT_BURST  100
+#define SLOT	     0 /* one thread, and a write executes its slot before it returns */
+
+void dp_warn(struct dp *dp, const char *fmt, ...)
+{
+	va_list args;
+	char *text;
+	int n;
+
+	va_start(args, fmt);
+	n = vasprintf(&text, fmt, args);
+	va_end(args);
+	if (n < 0)
+		return;
+	for (unsigned int i = 0; i < dp->n_warnings; i++)
+		if (!strcmp(dp->warnings[i], text)) {
+			free(text);
+			return;
+		}
+	if (dp->n_warnings == DP_WARNINGS_MAX) { /* the oldest makes room */
+		free(dp->warnings[0]);
+		memmove(&dp->warnings[0], &dp->warnings[1], (DP_WARNINGS_MAX - 1) * sizeof(dp->warnings[0]));
+		dp->n_warnings--;
+	}
+	dp->warnings[dp->n_warnings++] = text;
+}
+
+/* --- packets --- */
+
+static void on_tap(void *arg, uint32_t events)
+{
+	struct dp *dp = arg;
+	struct dp_frame frame;
+	enum skep_upcall_why why;
+	uint32_t key;
+	int n = 0;
+
+	while (n < DP_BATCH && dp->tap.fd >= 0 && tap_read(&dp->tap, &key, &why, &frame) > 0) {
+		n++;
+		dp->ops.upcall(dp->arg, key, why, &frame);
+	}
+	if (n && dp->ops.upcall_done)
+		dp->ops.upcall_done(dp->arg);
+}
+
+int dp_inject(struct dp *dp, uint32_t in_key, const struct dp_frame *frame, const struct skep_flow *verdict)
+{
+	int rc;
+
+	dp->slots[SLOT] = *verdict;
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	rc = dp->tap.fd >= 0 ? tap_write(&dp->tap, in_key, SLOT, frame) : -ENODEV;
+	if (rc)
+		dp_count_drop(dp, SKEP_DROP_UPCALL_QUEUE);
+	return rc;
+}
+
+int dp_tap_start(struct dp *dp, struct err *err)
+{
+	char name[IFNAMSIZ];
+	int rc = dp_device_name(&dp->config, "up", name, err);
+
+	if (rc)
+		return rc;
+	rc = tap_open(&dp->tap, name, err);
+	if (rc)
+		return rc;
+	rc = nl_link_setup(&dp->nl, dp->tap.ifindex, TAP_MTU, TAP_QUEUE);
+	if (rc) {
+		err_set(err, rc, "cannot bring up tap '%s': %s", name, strerror(-rc));
+		goto fail;
+	}
+	rc = dp_link_attach(dp, dp->tap.ifindex, name, DP_PROG_INJECT, err);
+	if (rc)
+		goto fail;
+	dp->tap_fd = loop_fd_add(dp->loop, dp->tap.fd, EPOLLIN, on_tap, dp);
+	if (dp->tap_fd)
+		return 0;
+	rc = err_set(err, -errno, "cannot watch tap '%s': %s", name, strerror(errno));
+fail:
+	dp_tap_stop(dp);
+	return rc;
+}
+
+void dp_tap_stop(struct dp *dp)
+{
+	loop_fd_del(dp->tap_fd);
+	dp->tap_fd = NULL;
+	tap_close(&dp->tap);
+	dp->tap.ifindex = 0;
+}
+
+static void on_heartbeat(void *arg)
+{
+	struct dp *dp = arg;
+
+	__atomic_store_n(&dp->kconfig->agent_seen_ns, clock_mono_ns(), __ATOMIC_RELEASE);
+}
+
+void dp_config_write(struct dp *dp)
+{
+	struct skep_config *c = dp->kconfig;
+	uint32_t rate = dp->config.event_rate, interval = rate ? (uint32_t)(NSEC_PER_SEC / rate) : 0;
+
+	if (rate && !interval)
+		interval = 1;
+	c->abi = SKEP_ABI;
+	c->upcall_ifindex = dp->tap.ifindex;
+	c->tunnel_ifindex = dp->tunnel_ifindex;
+	c->under_ifindex = dp->under_ifindex;
+	c->tunnel_port = htons(dp->config.tunnel_port);
+	c->flags = (dp->xdp ? SKEP_CFG_XDP_DECAP : 0) | (dp->decap_l3 ? SKEP_CFG_DECAP_L3_FLAGS : 0);
+	c->event_interval_ns = interval;
+	c->event_burst_ns = (uint64_t)interval * (rate < EVENT_BURST ? rate : EVENT_BURST);
+	c->local = dp->config.local;
+}
+
+/* --- open --- */
+
+static int copy_config(struct dp *dp, const struct dp_config *config, struct err *err)
+{
+	struct dp_config *c = &dp->config;
+	char text[ADDR_TEXT];
+
+	*c = *config;
+	c->bpffs = config->bpffs ? strdup(config->bpffs) : NULL;
+	c->instance = config->instance ? strdup(config->instance) : NULL;
+	c->underlay = config->underlay ? strdup(config->underlay) : NULL;
+	c->device_prefix = config->device_prefix ? strdup(config->device_prefix) : NULL;
+	if ((config->bpffs && !c->bpffs) || (config->instance && !c->instance) || (config->underlay && !c->underlay) ||
+	    (config->device_prefix && !c->device_prefix))
+		return err_set(err, -ENOMEM, "out of memory");
+	if (!c->underlay || !c->underlay[0] || strlen(c->underlay) >= IFNAMSIZ)
+		return err_set(err, -EINVAL, "underlay '%s' is not an interface name (want 1 to %d characters)",
+			       c->underlay ? c->underlay : "", IFNAMSIZ - 1);
+	if (ip_is_unspecified(&c->local) || ip_is_multicast(&c->local))
+		return err_set(err, -EINVAL, "'%s' cannot be this host's tunnel address (want a unicast address)",
+			       ip_format(&c->local, text));
+	if (!c->tunnel_port)
+		c->tunnel_port = SKEP_VXLAN_PORT;
+	return 0;
+}
+
+static bool link_wanted(struct dp *dp, uint32_t ifindex, const char *hook)
+{
+	if (!strcmp(hook, "xdp"))
+		return dp->xdp && ifindex == dp->under_ifindex;
+	if (!dp->tcx)
+		return false;
+	return ifindex == dp->tap.ifindex || ifindex == dp->under_ifindex ||
+	       (dp->tunnel_ifindex && ifindex == dp->tunnel_ifindex) || dp_port_wants(dp, ifindex);
+}
+
+static int start(struct dp *dp, struct err *err)
+{
+	int rc;
+
+	if ((rc = dp_dirs_make(&dp->dirs, err)) || (rc = dp_maps_load(dp, err)) || (rc = dp_clock_init(dp, err)) ||
+	    (rc = dp_tap_start(dp, err)) || (rc = dp_tunnel_open(dp, err)))
+		return rc;
+	dp->decap_l3 = dp_probe_decap_l3();
+	rc = dp_under_open(dp, err); /* before the peers: they quote its ifindex and MTU */
+	if (rc)
+		return rc;
+	dp_config_write(dp);
+	if ((rc = dp_sets_adopt(dp, err)) || (rc = dp_peers_adopt(dp, err)) || (rc = dp_ports_adopt(dp, err)))
+		return rc;
+	dp_links_prune(dp, link_wanted);
+	dp->heartbeat = loop_timer_add(dp->loop, HEARTBEAT_NS, HEARTBEAT_NS, on_heartbeat, dp);
+	if (!dp->heartbeat)
+		return err_set(err, -errno, "cannot start a timer: %s", strerror(errno));
+	on_heartbeat(dp);
+	return 0;
+}
+
+struct dp *dp_open(struct loop *loop, const struct dp_config *config, const struct dp_ops *ops, void *arg,
+		   struct err *err)
+{
+	struct dp *dp = calloc(1, sizeof(*dp));
+	bool fresh;
+	int rc;
+
+	if (!dp) {
+		err_set(err, -ENOMEM, "out of memory");
+		return NULL;
+	}
+	dp->loop = loop;
+	dp->ops = *ops;
+	dp->arg = arg;
+	dp->tap.fd = -1;
+	dp->dirs.lock_fd = -1;
+	dp->tcx = !config->clsact;
+	rc = copy_config(dp, config, err);
+	if (rc == 0) {
+		dp->handle = dp_links_handle(config->instance ? config->instance : "");
+		rc = dp_dirs_open(&dp->dirs, config, true, err);
+	}
+	if (rc == 0) {
+		rc = nl_open(&dp->nl);
+		if (rc)
+			err_set(err, rc, "cannot open a netlink socket: %s", strerror(-rc));
+	}
+	if (rc == 0)
+		rc = start(dp, err);
+	if (rc == 0)
+		return dp;
+	fresh = dp->dirs.lock_fd >= 0 && !dp->adopted;
+	dp_close(dp);
+	if (fresh) /* nothing half-made stays; what an earlier process left is not ours to break */
+		(void)dp_remove(config, NULL);
+	return NULL;
+}
+
+void dp_close(struct dp *dp)
+{
+	if (!dp)
+		return;
+	if (dp->kconfig)
+		__atomic_store_n(&dp->kconfig->agent_seen_ns, 0, __ATOMIC_RELEASE);
+	if (dp->heartbeat)
+		(void)dp_flows_flush(dp);
+	loop_timer_del(dp->heartbeat);
+	dp_tap_stop(dp);
+	dp_under_close(dp);
+	dp_ports_close(dp);
+	dp_peers_close(dp);
+	dp_maps_unload(dp);
+	nl_close(&dp->nl);
+	dp_dirs_close(&dp->dirs);
+	for (unsigned int i = 0; i < dp->n_warnings; i++)
+		free(dp->warnings[i]);
+	free((char *)dp->config.bpffs);
+	free((char *)dp->config.instance);
+	free((char *)dp->config.underlay);
+	free((char *)dp->config.device_prefix);
+	free(dp);
+}
+
+/* --- remove --- */
+
+static int remove_device(struct nl *nl, const struct dp_config *config, const char *suffix, const char *kind,
+			 struct err *err)
+{
+	char name[IFNAMSIZ];
+	struct nl_link link;
+	int rc = dp_device_name(config, suffix, name, err);
+
+	if (rc)
+		return rc;
+	rc = nl_link_get(nl, 0, name, &link);
+	if (rc == -ENODEV || (rc == 0 && strcmp(link.kind, kind) != 0))
+		return 0;
+	if (rc == 0)
+		rc = nl_link_del(nl, link.ifindex);
+	if (rc && rc != -ENODEV)
+		return err_set(err, rc, "cannot remove device '%s': %s", name, strerror(-rc));
+	return 0;
+}
+
+int dp_remove(const struct dp_config *config, struct err *err)
+{
+	struct dp_dirs dirs;
+	struct nl nl;
+	int rc, rc_vx;
+	bool has_dirs;
+
+	dp_log_start();
+	rc = dp_dirs_open(&dirs, config, false, err);
+	if (rc && rc != -ENOENT)
+		return rc;
+	has_dirs = rc == 0;
+	rc = nl_open(&nl);
+	if (rc) {
+		dp_dirs_close(&dirs);
+		return err_set(err, rc, "cannot open a netlink socket: %s", strerror(-rc));
+	}
+	dp_links_remove(has_dirs ? &dirs : NULL, &nl, dp_links_handle(config->instance));
+	rc = remove_device(&nl, config, "up", "tun", err);
+	rc_vx = remove_device(&nl, config, "vx", "vxlan", rc ? NULL : err);
+	nl_close(&nl);
+	if (has_dirs)
+		dp_dirs_remove(&dirs);
+	dp_dirs_close(&dirs);
+	return rc ? rc : rc_vx;
+}
+
+bool dp_adopted(const struct dp *dp)
+{
+	return dp->adopted;
+}
+
+void dp_sweep(struct dp *dp)
+{
+	dp_peers_sweep(dp);
+	dp_ports_sweep(dp);
+	dp_sets_sweep(dp);
+}
+
+/* --- status --- */
+
+json_t *dp_status(const struct dp *dp)
+{
+	json_t *progs = json_array(), *maps = json_object(), *warnings = json_array();
+	char name[IFNAMSIZ] = "";
+
+	for (unsigned int i = 0; i < DP_PROG_MAX; i++)
+		json_array_append_new(progs, json_string(dp_prog_name(i)));
+	for (unsigned int i = 0; i < DP_MAP_MAX; i++)
+		json_object_set_new(maps, dp_map_name(i),
+				    json_pack("{s:I, s:I}", "entries", (json_int_t)dp_map_count(dp, i), "max",
+					      (json_int_t)dp->map_max[i]));
+	for (unsigned int i = 0; i < dp->n_warnings; i++)
+		json_array_append_new(warnings, json_string(dp->warnings[i]));
+	if (dp->tunnel_ifindex)
+		(void)dp_device_name(&dp->config, "vx", name, NULL);
+	return json_pack("{s:o, s:o, s:s, s:s, s:s, s:s, s:b, s:b, s:I, s:b, s:s, s:o}", "programs", progs, "maps", maps,
+			 "xdp", dp->xdp ? "native" : "off", "hook", dp->tcx ? "tcx" : "clsact", "tunnel_device", name,
+			 "underlay", dp->config.underlay, "underlay_up", dp->under_up, "adopted", dp->adopted,
+			 "underlay_mtu", (json_int_t)dp->under_mtu, "decap_l3_flags", dp->decap_l3, "pins", dp->dirs.abi,
+			 "warnings", warnings);
+}

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The flow caches.  Installs are queued and written in one batch per address family; deletes and lookups act at once, and see the
+ * queue too.  Kernels or maps that refuse batches get one call per element.
+ */
+#include "loader/dp_private.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+
+#define WALK_BATCH 4096
+
+static enum dp_map map_of(bool v6)
+{
+	return v6 ? DP_MAP_FLOWS6 : DP_MAP_FLOWS4;
+}
+
+static size_t key_size(bool v6)
+{
+	return v6 ? sizeof(struct skep_flow_key6) : sizeof(struct skep_flow_key4);
+}
+
+static uint8_t *queue_keys(struct dp_queue *q, bool v6)
+{
+	return v6 ? (uint8_t *)q->k6 : (uint8_t *)q->k4;
+}
+
+static const void *key_bytes(const struct dp_flow_key *key)
+{
+	return key->v6 ? (const void *)&key->k6 : (const void *)&key->k4;
+}
+
+static bool no_batches(int error)
+{
+	return error == EINVAL || error == ENOTSUP || error == 524 /* the kernel's ENOTSUPP */;
+}
+
+static int flush(struct dp *dp, bool v6)
+{
+	struct dp_queue *q = v6 ? &dp->q6 : &dp->q4;
+	int fd = dp->map_fd[map_of(v6)], rc = 0;
+	uint8_t *keys = queue_keys(q, v6);
+	uint32_t n = q->n, done = 0;
+
+	q->n = 0;
+	if (n && !dp->no_batch) {
+		done = n;
+		if (bpf_map_update_batch(fd, keys, q->flows, &done, NULL) == 0)
+			return 0;
+		if (no_batches(errno)) { /* and 'done' says nothing */
+			dp->no_batch = true;
+			done = 0;
+		}
+	}
+	for (uint32_t i = done; i < n; i++) /* from the one that failed on, each on its own */
+		if (bpf_map_update_elem(fd, keys + i * key_size(v6), &q->flows[i], BPF_ANY))
+			rc = -errno;
+	return rc;
+}
+
+void dp_flow_put(struct dp *dp, const struct dp_flow_key *key, const struct skep_flow *flow)
+{
+	struct dp_queue *q = key->v6 ? &dp->q6 : &dp->q4;
+	size_t size = key_size(key->v6);
+
+	if (q->n == DP_BATCH)
+		(void)flush(dp, key->v6); /* flows are a cache: one not written is simulated again */
+	memcpy(queue_keys(q, key->v6) + q->n * size, key_bytes(key), size);
+	q->flows[q->n++] = *flow;
+}
+
+int dp_flows_flush(struct dp *dp)
+{
+	int rc4 = flush(dp, false), rc6 = flush(dp, true);
+
+	return rc4 ? rc4 : rc6;
+}
+
+/* Index of the last queued put of this key; -1 = none. */
+static int find_queued(struct dp *dp, const struct dp_flow_key *key)
+{
+	struct dp_queue *q = key->v6 ? &dp->q6 : &dp->q4;
+	size_t size = key_size(key->v6);
+
+	for (int i = (int)q->n - 1; i >= 0; i--)
+		if (memcmp(queue_keys(q, key->v6) + (size_t)i * size, key_bytes(key), size) == 0)
+			return i;
+	return -1;
+}
+
+void dp_flow_del(struct dp *dp, const struct dp_flow_key *key)
+{
+	struct dp_queue *q = key->v6 ? &dp->q6 : &dp->q4;
+	size_t size = key_size(key->v6);
+	int i;
+
+	while ((i = find_queued(dp, key)) >= 0) {
+		uint8_t *keys = queue_keys(q, key->v6);
+
+		q->n--;
+		memmove(keys + (size_t)i * size, keys + (size_t)(i + 1) * size, (q->n - (uint32_t)i) * size);
+		memmove(&q->flows[i], &q->flows[i + 1], (q->n - (uint32_t)i) * sizeof(q->flows[0]));
+	}
+	(void)bpf_map_delete_elem(dp->map_fd[map_of(key->v6)], key_bytes(key));
+}
+
+bool dp_flow_get(struct dp *dp, const struct dp_flow_key *key, struct skep_flow *flow)
+{
+	struct dp_queue *q = key->v6 ? &dp->q6 : &dp->q4;
+	int i = find_queued(dp, key);
+
+	if (i >= 0) {
+		*flow = q->flows[i];
+		return true;
+	}
+	return bpf_map_lookup_elem(dp->map_fd[map_of(key->v6)], key_bytes(key), flow) == 0;
+}
+
+/* --- walk --- */
+
+struct walk {
+	bool v6;
+	void (*cb)(void *arg, const struct dp_flow_key *key, const struct skep_flow *flow);
+	void *arg;
+};
+
+static void show(const struct walk *w, const uint8_t *key, const struct skep_flow *flow)
+{
+	struct dp_flow_key k = {.v6 = w->v6};
+
+	if (w->v6)
+		memcpy(&k.k6, key, sizeof(k.k6));
+	else
+		memcpy(&k.k4, key, sizeof(k.k4));
+	w->cb(w->arg, &k, flow);
+}
+
+/* -EOPNOTSUPP: no batches here. */
+static int walk_batches(struct dp *dp, const struct walk *w)
+{
+	enum dp_map map = map_of(w->v6);
+	uint64_t left = (uint64_t)dp->map_max[map] + WALK_BATCH; /* entries that appear meanwhile do not keep us for ever */
+	char token_a[sizeof(struct skep_flow_key6)], token_b[sizeof(struct skep_flow_key6)];
+	char *in = NULL, *out = token_a;
+	uint32_t size = WALK_BATCH;
+
+	for (;;) {
+		_free_ uint8_t *keys = malloc(size * key_size(w->v6));
+		_free_ struct skep_flow *flows = malloc(size * sizeof(*flows));
+
+		if (!keys || !flows)
+			return -ENOMEM;
+		while (left) {
+			__u32 n = size;
+			int error = bpf_map_lookup_batch(dp->map_fd[map], in, out, keys, flows, &n, NULL) ? errno : 0;
+
+			if (error == ENOSPC && n == 0)
+				break; /* a hash bucket with more entries than our buffer */
+			if (error && error != ENOENT && error != ENOSPC)
+				return !in && no_batches(error) ? -EOPNOTSUPP : -error;
+			for (uint32_t i = 0; i < n && i < size; i++)
+				show(w, keys + i * key_size(w->v6), &flows[i]);
+			if (error == ENOENT || n == 0)
+				return 0;
+			left = left > n ? left - n : 0;
+			in = out;
+			out = in == token_a ? token_b : token_a;
+		}
+		if (!left)
+			return 0;
+		if (size > dp->map_max[map] + WALK_BATCH)
+			return -ENOSPC;
+		size *= 2;
+	}
+}
+
+static int walk_each(struct dp *dp, const struct walk *w)
+{
+	enum dp_map map = map_of(w->v6);
+	size_t size = key_size(w->v6), n = 0, max = dp->map_max[map];
+	_free_ uint8_t *keys = malloc((max + 1) * size); /* all keys first: the callback deletes */
+	struct skep_flow flow;
+
+	if (!keys)
+		return -ENOMEM;
+	while (n < max && bpf_map_get_next_key(dp->map_fd[map], n ? keys + (n - 1) * size : NULL, keys + n * size) == 0)
+		n++;
+	for (size_t i = 0; i < n; i++)
+		if (bpf_map_lookup_elem(dp->map_fd[map], keys + i * size, &flow) == 0)
+			show(w, keys + i * size, &flow);
+	return 0;
+}
+
+int dp_flows_walk(struct dp *dp, void (*cb)(void *arg, const struct dp_flow_key *key, const struct skep_flow *flow),
+		  void *arg)
+{
+	int rc;
+
+	for (int v6 = 0; v6 < 2; v6++) {
+		struct walk w = {v6 != 0, cb, arg};
+
+		rc = dp->no_batch ? -EOPNOTSUPP : walk_batches(dp, &w);
+		if (rc == -EOPNOTSUPP)
+			rc = walk_each(dp, &w);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}

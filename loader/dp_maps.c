@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Programs and maps: sizes them, takes over maps that an earlier process pinned, loads, pins.  A pinned map of another shape (key, value,
+ * type) is replaced by an empty one; of another size it is kept.
+ */
+#include "loader/dp_private.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "bpf/skep.skel.h"
+
+static const char *const map_names[DP_MAP_MAX] = {
+#define X(id, name) [DP_MAP_##id] = name,
+	DP_MAPS(X)
+#undef X
+};
+
+static const char *const prog_names[DP_PROG_MAX] = {
+#define X(id, name) [DP_PROG_##id] = name,
+	DP_PROGS(X)
+#undef X
+};
+
+const char *dp_map_name(enum dp_map map)
+{
+	return map_names[map];
+}
+
+const char *dp_prog_name(enum dp_prog prog)
+{
+	return prog_names[prog];
+}
+
+/* --- open: sizes and adoption --- */
+
+static uint32_t wanted_size(const struct dp *dp, enum dp_map map)
+{
+	switch (map) {
+	case DP_MAP_FLOWS4:
+	case DP_MAP_FLOWS6:
+		return dp->config.flows_max;
+	case DP_MAP_PORTS:
+		return dp->config.ports_max;
+	default:
+		return 0; /* as compiled */
+	}
+}
+
+static int adopt_map(struct dp *dp, struct bpf_map *map, const char *name, struct err *err)
+{
+	char path[DP_PATH_MAX];
+	struct bpf_map_info info = {0};
+	__u32 len = sizeof(info);
+	_close_ int fd = bpf_obj_get(dp_path(&dp->dirs, path, "maps", name));
+	int rc;
+
+	if (fd < 0) {
+		if (errno == ENOENT)
+			return 0;
+		return err_set(err, -errno, "cannot open pinned map '%s': %s", path, strerror(errno));
+	}
+	if (bpf_obj_get_info_by_fd(fd, &info, &len) < 0)
+		return err_set(err, -errno, "cannot read pinned map '%s': %s", path, strerror(errno));
+	if (info.type != bpf_map__type(map) || info.key_size != bpf_map__key_size(map) ||
+	    info.value_size != bpf_map__value_size(map) || info.map_flags != bpf_map__map_flags(map)) {
+		dp_warn(dp, "pinned map '%s' has another layout: replaced by an empty one", name);
+		return 0;
+	}
+	if (info.max_entries != bpf_map__max_entries(map))
+		dp_warn(dp, "pinned map '%s' has %u entries, the configuration wants %u: kept as it is (takes effect after 'skepd --detach')",
+			name, info.max_entries, bpf_map__max_entries(map));
+	rc = bpf_map__reuse_fd(map, fd);
+	if (rc)
+		return err_set(err, rc, "cannot reuse pinned map '%s': %s", path, strerror(-rc));
+	dp->adopted = true;
+	return 0;
+}
+
+static int prepare_maps(struct dp *dp, struct err *err)
+{
+	struct bpf_map *map;
+	int rc;
+
+	for (unsigned int i = 0; i < DP_MAP_MAX; i++) {
+		uint32_t size = wanted_size(dp, i);
+
+		map = bpf_object__find_map_by_name(dp->obj, map_names[i]);
+		if (!map)
+			return err_set(err, -EINVAL, "the BPF object has no map '%s'", map_names[i]);
+		if (size) {
+			rc = bpf_map__set_max_entries(map, size);
+			if (rc)
+				return err_set(err, rc, "cannot size map '%s' to %u entries", map_names[i], size);
+		}
+		rc = bpf_map__set_pin_path(map, NULL); /* pinned below, under our own path */
+		if (!rc)
+			rc = adopt_map(dp, map, map_names[i], err);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+/* --- load --- */
+
+static int load_error(int rc, struct err *err)
+{
+	struct utsname un;
+	char prog[64] = "", tail[360];
+
+	if (uname(&un) < 0)
+		un.release[0] = '\0';
+	dp_log_tail(tail, sizeof(tail), 3);
+	if (dp_log_failed_prog(prog, sizeof(prog)))
+		return err_set(err, rc, "kernel %s refuses program '%s': %s: %s", un.release, prog, strerror(-rc), tail);
+	return err_set(err, rc, "cannot load the BPF programs on kernel %s: %s: %s", un.release, strerror(-rc), tail);
+}
+
+static int pin_all(struct dp *dp, struct err *err)
+{
+	char path[DP_PATH_MAX];
+
+	for (unsigned int i = 0; i < DP_MAP_MAX; i++) {
+		struct bpf_map *map = bpf_object__find_map_by_name(dp->obj, map_names[i]);
+		struct bpf_map_info info = {0};
+		__u32 id, len = sizeof(info);
+		_close_ int old = -1;
+
+		dp->map_fd[i] = bpf_map__fd(map);
+		dp->map_max[i] = bpf_map__max_entries(map);
+		dp_path(&dp->dirs, path, "maps", map_names[i]);
+		if (bpf_obj_get_info_by_fd(dp->map_fd[i], &info, &len) < 0)
+			return err_set(err, -errno, "cannot read map '%s': %s", map_names[i], strerror(errno));
+		id = info.id;
+		old = bpf_obj_get(path);
+		if (old >= 0) {
+			len = sizeof(info);
+			if (bpf_obj_get_info_by_fd(old, &info, &len) == 0 && info.id == id)
+				continue; /* adopted */
+			(void)unlink(path);
+		}
+		if (bpf_obj_pin(dp->map_fd[i], path) < 0)
+			return err_set(err, -errno, "cannot pin map '%s': %s", path, strerror(errno));
+	}
+	for (unsigned int i = 0; i < DP_PROG_MAX; i++) {
+		struct bpf_program *prog = bpf_object__find_program_by_name(dp->obj, prog_names[i]);
+
+		if (!prog)
+			return err_set(err, -EINVAL, "the BPF object has no program '%s'", prog_names[i]);
+		dp->prog_fd[i] = bpf_program__fd(prog);
+		dp_path(&dp->dirs, path, "progs", prog_names[i]);
+		(void)unlink(path); /* of the earlier process; its links hold their own reference */
+		if (bpf_obj_pin(dp->prog_fd[i], path) < 0)
+			return err_set(err, -errno, "cannot pin program '%s': %s", path, strerror(errno));
+	}
+	return 0;
+}
+
+static size_t map_bytes(size_t value_size, uint32_t entries)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), bytes = (value_size + 7) / 8 * 8 * entries;
+
+	return (bytes + page - 1) / page * page;
+}
+
+static void *map_mmap(struct dp *dp, enum dp_map map, size_t value_size, struct err *err)
+{
+	void *p = mmap(NULL, map_bytes(value_size, dp->map_max[map]), PROT_READ | PROT_WRITE, MAP_SHARED,
+		       dp->map_fd[map], 0);
+
+	if (p == MAP_FAILED) {
+		err_set(err, -errno, "cannot mmap map '%s': %s", map_names[map], strerror(errno));
+		return NULL;
+	}
+	return p;
+}
+
+static int on_event(void *arg, void *data, size_t size)
+{
+	struct dp *dp = arg;
+
+	if (size >= sizeof(struct skep_event) && dp->ops.event)
+		dp->ops.event(dp->arg, data);
+	return 0;
+}
+
+static void on_events(void *arg, uint32_t events)
+{
+	struct dp *dp = arg;
+
+	(void)ring_buffer__consume(dp->events); /* its rate is limited in BPF */
+}
+
+int dp_maps_load(struct dp *dp, struct err *err)
+{
+	struct skep_bpf *skel;
+	int rc;
+
+	dp_log_start();
+	skel = skep_bpf__open();
+	if (!skel)
+		return load_error(errno ? -errno : -EINVAL, err);
+	dp->skel = skel;
+	dp->obj = skel->obj;
+	rc = prepare_maps(dp, err);
+	if (rc)
+		return rc;
+	rc = skep_bpf__load(skel);
+	if (rc)
+		return load_error(rc, err);
+	rc = pin_all(dp, err);
+	if (rc)
+		return rc;
+	dp->slots = map_mmap(dp, DP_MAP_SLOTS, sizeof(struct skep_flow), err);
+	dp->kconfig = map_mmap(dp, DP_MAP_CONFIG, sizeof(struct skep_config), err);
+	if (!dp->slots || !dp->kconfig)
+		return err ? err->code : -EIO;
+	dp->events = ring_buffer__new(dp->map_fd[DP_MAP_EVENTS], on_event, dp, NULL);
+	if (!dp->events)
+		return err_set(err, -errno, "cannot open the event ring: %s", strerror(errno));
+	dp->events_fd = loop_fd_add(dp->loop, ring_buffer__epoll_fd(dp->events), EPOLLIN, on_events, dp);
+	if (!dp->events_fd)
+		return err_set(err, -errno, "cannot watch the event ring: %s", strerror(errno));
+	return 0;
+}
+
+void dp_maps_unload(struct dp *dp)
+{
+	loop_fd_del(dp->events_fd);
+	ring_buffer__free(dp->events);
+	if (dp->slots)
+		munmap(dp->slots, map_bytes(sizeof(struct skep_flow), dp->map_max[DP_MAP_SLOTS]));
+	if (dp->kconfig)
+		munmap(dp->kconfig, map_bytes(sizeof(struct skep_config), dp->map_max[DP_MAP_CONFIG]));
+	skep_bpf__destroy(dp->skel);
+	dp->events_fd = NULL;
+	dp->events = NULL;
+	dp->slots = NULL;
+	dp->kconfig = NULL;
+	dp->skel = NULL;
+	dp->obj = NULL;
+}
+
+/* --- how full --- */
+
+#define COUNT_BATCH 4096
+
+uint64_t dp_map_count(const struct dp *dp, enum dp_map map)
+{
+	_free_ char *keys = NULL, *values = NULL;
+	const struct bpf_map *m = bpf_object__find_map_by_name(dp->obj, map_names[map]);
+	char token_a[128], token_b[128], *in = NULL, *out = token_a;
+	uint64_t total = 0;
+
+	switch (bpf_map__type(m)) {
+	case BPF_MAP_TYPE_HASH:
+	case BPF_MAP_TYPE_LRU_HASH:
+		break;
+	default:
+		return dp->map_max[map]; /* arrays are always full */
+	}
+	keys = malloc((size_t)COUNT_BATCH * bpf_map__key_size(m));
+	values = malloc((size_t)COUNT_BATCH * bpf_map__value_size(m));
+	for (uint32_t left = dp->map_max[map] + COUNT_BATCH; keys && values && left;) {
+		__u32 n = COUNT_BATCH;
+		int rc = bpf_map_lookup_batch(dp->map_fd[map], in, out, keys, values, &n, NULL);
+
+		if (rc && errno != ENOENT)
+			break;
+		total += n;
+		if (rc || n == 0)
+			break;
+		left = left > n ? left - n : 0;
+		in = out;
+		out = in == token_a ? token_b : token_a;
+	}
+	return total;
+}

@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Ports of this host: an interface with our program, and the tunnel key that delivers to it.  The maps are the truth at adoption. */
+#include "loader/dp_private.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+
+#include "util/hash.h"
+
+static struct dp_port_entry *by_key(const struct dp *dp, uint32_t key)
+{
+	struct hmap_node *node;
+
+	hmap_for_each_with_hash(node, &dp->ports_by_key, hash_u64(key)) {
+		struct dp_port_entry *port = container_of(node, struct dp_port_entry, by_key);
+
+		if (port->key == key)
+			return port;
+	}
+	return NULL;
+}
+
+static struct dp_port_entry *by_ifindex(const struct dp *dp, uint32_t ifindex)
+{
+	struct hmap_node *node;
+
+	hmap_for_each_with_hash(node, &dp->ports_by_ifindex, hash_u64(ifindex)) {
+		struct dp_port_entry *port = container_of(node, struct dp_port_entry, by_ifindex);
+
+		if (port->ifindex == ifindex)
+			return port;
+	}
+	return NULL;
+}
+
+static struct dp_port_entry *port_new(struct dp *dp, uint32_t key, uint32_t ifindex, bool peer)
+{
+	struct dp_port_entry *port = calloc(1, sizeof(*port));
+
+	if (!port)
+		return NULL;
+	*port = (struct dp_port_entry){.key = key, .ifindex = ifindex, .peer = peer};
+	if (hmap_insert(&dp->ports_by_key, &port->by_key, hash_u64(key))) {
+		free(port);
+		return NULL;
+	}
+	if (hmap_insert(&dp->ports_by_ifindex, &port->by_ifindex, hash_u64(ifindex))) {
+		hmap_remove(&dp->ports_by_key, &port->by_key);
+		free(port);
+		return NULL;
+	}
+	return port;
+}
+
+static void port_free(struct dp *dp, struct dp_port_entry *port)
+{
+	hmap_remove(&dp->ports_by_key, &port->by_key);
+	hmap_remove(&dp->ports_by_ifindex, &port->by_ifindex);
+	free(port);
+}
+
+static bool is_flood(const struct dp *dp, uint32_t key, struct dp_flood **found)
+{
+	struct hmap_node *node;
+
+	hmap_for_each_with_hash(node, &dp->floods, hash_u64(key)) {
+		*found = container_of(node, struct dp_flood, node);
+		if ((*found)->key == key)
+			return true;
+	}
+	return false;
+}
+
+/* Writes skep_ifaces; the counters and the budget's state of an adopted entry stay. */
+static int write_iface(struct dp *dp, uint32_t ifindex, uint32_t key)
+{
+	struct skep_iface iface = {0};
+	uint32_t rate = dp->config.upcall_rate;
+	uint64_t burst = dp->config.upcall_burst ? dp->config.upcall_burst : 1;
+
+	if (bpf_map_lookup_elem(dp->map_fd[DP_MAP_IFACES], &ifindex, &iface) || iface.key != key)
+		iface = (struct skep_iface){0};
+	iface.key = key;
+	iface.upcall_interval_ns = rate ? 1000000000U / rate : 0;
+	if (rate && !iface.upcall_interval_ns)
+		iface.upcall_interval_ns = 1;
+	iface.upcall_burst_ns = burst * iface.upcall_interval_ns;
+	return bpf_map_update_elem(dp->map_fd[DP_MAP_IFACES], &ifindex, &iface, BPF_ANY) ? -errno : 0;
+}
+
+static int write_port(struct dp *dp, const struct dp_port_entry *port)
+{
+	struct skep_port value = {0};
+
+	if (bpf_map_lookup_elem(dp->map_fd[DP_MAP_PORTS], &port->key, &value) || value.kind != SKEP_PORT_LOCAL ||
+	    value.ifindex != port->ifindex)
+		value = (struct skep_port){.kind = SKEP_PORT_LOCAL, .ifindex = port->ifindex};
+	value.flags = port->peer ? SKEP_PORT_PEER : 0;
+	return bpf_map_update_elem(dp->map_fd[DP_MAP_PORTS], &port->key, &value, BPF_ANY) ? -errno : 0;
+}
+
+static void unwire(struct dp *dp, const struct dp_port_entry *port)
+{
+	(void)bpf_map_delete_elem(dp->map_fd[DP_MAP_PORTS], &port->key);
+	dp_link_detach(dp, port->ifindex);
+	(void)bpf_map_delete_elem(dp->map_fd[DP_MAP_IFACES], &port->ifindex);
+}
+
+static int wire(struct dp *dp, const struct dp_port_entry *port, const char *ifname, struct err *err)
+{
+	int rc = write_iface(dp, port->ifindex, port->key);
+
+	if (rc)
+		return err_set(err, rc, "cannot bind interface '%s': map '%s' is full (%u entries)", ifname,
+			       dp_map_name(DP_MAP_IFACES), dp->map_max[DP_MAP_IFACES]);
+	rc = dp_link_attach(dp, port->ifindex, ifname, DP_PROG_PORT, err);
+	if (rc)
+		return rc;
+	rc = write_port(dp, port);
+	if (rc)
+		return err_set(err, rc, "cannot bind interface '%s': map '%s' is full (%u entries)", ifname,
+			       dp_map_name(DP_MAP_PORTS), dp->map_max[DP_MAP_PORTS]);
+	return 0;
+}
+
+static bool is_ours(const struct dp *dp, const struct nl_link *link)
+{
+	return link->ifindex == dp->tap.ifindex || link->ifindex == dp->under_ifindex ||
+	       link->ifindex == dp->tunnel_ifindex;
+}
+
+int dp_port_attach(struct dp *dp, uint32_t key, const char *ifname, struct err *err)
+{
+	struct dp_port_entry *port;
+	struct dp_flood *flood;
+	struct nl_link link;
+	int rc;
+
+	if (key < SKEP_KEY_FIRST || key > SKEP_KEY_MAX)
+		return err_set(err, -EINVAL, "tunnel key %u is not one of a port (want %u to %u)", key, SKEP_KEY_FIRST,
+			       SKEP_KEY_MAX);
+	rc = nl_link_get(&dp->nl, 0, ifname, &link);
+	if (rc)
+		return err_set(err, rc, "interface '%s' does not exist in this network namespace", ifname);
+	if (is_ours(dp, &link))
+		return err_set(err, -EINVAL, "interface '%s' is the datapath's own and cannot be a port", ifname);
+	if (is_flood(dp, key, &flood))
+		return err_set(err, -EEXIST, "tunnel key %u is a flood key", key);
+	port = by_key(dp, key);
+	if (port && port->ifindex == link.ifindex)
+		return 0;
+	if (by_ifindex(dp, link.ifindex))
+		return err_set(err, -EBUSY, "interface '%s' is bound to another port (key %u)", ifname,
+			       by_ifindex(dp, link.ifindex)->key);
+	if (port)
+		dp_port_detach(dp, key);
+	port = port_new(dp, key, link.ifindex, link.has_peer_netns);
+	if (!port)
+		return err_set(err, -ENOMEM, "out of memory");
+	rc = wire(dp, port, ifname, err);
+	if (rc) {
+		unwire(dp, port);
+		port_free(dp, port);
+	}
+	return rc;
+}
+
+void dp_port_detach(struct dp *dp, uint32_t key)
+{
+	struct dp_port_entry *port = by_key(dp, key);
+
+	if (!port)
+		return;
+	unwire(dp, port);
+	port_free(dp, port);
+}
+
+void dp_ports(struct dp *dp, void (*cb)(void *arg, uint32_t key, uint32_t ifindex), void *arg)
+{
+	struct hmap_node *node, *tmp;
+
+	hmap_for_each(node, tmp, &dp->ports_by_key) {
+		struct dp_port_entry *port = container_of(node, struct dp_port_entry, by_key);
+
+		cb(arg, port->key, port->ifindex);
+	}
+}
+
+bool dp_port_output(const struct dp *dp, uint32_t key, uint32_t *ifindex, bool *peer)
+{
+	const struct dp_port_entry *port = by_key(dp, key);
+
+	if (!port)
+		return false;
+	*ifindex = port->ifindex;
+	*peer = port->peer;
+	return true;
+}
+
+int dp_flood_key(struct dp *dp, uint32_t key, uint32_t set)
+{
+	struct skep_port value = {.kind = SKEP_PORT_FLOOD, .set = set};
+	struct dp_flood *flood = NULL;
+	bool known = is_flood(dp, key, &flood);
+
+	if (by_key(dp, key) || key < SKEP_KEY_FIRST || key > SKEP_KEY_MAX)
+		return -EINVAL;
+	if (set == 0) {
+		if (known) {
+			(void)bpf_map_delete_elem(dp->map_fd[DP_MAP_PORTS], &key);
+			hmap_remove(&dp->floods, &flood->node);
+			free(flood);
+		}
+		return 0;
+	}
+	if (bpf_map_update_elem(dp->map_fd[DP_MAP_PORTS], &key, &value, BPF_ANY))
+		return -errno;
+	if (!known) {
+		flood = calloc(1, sizeof(*flood));
+		if (!flood || hmap_insert(&dp->floods, &flood->node, hash_u64(key))) {
+			free(flood);
+			(void)bpf_map_delete_elem(dp->map_fd[DP_MAP_PORTS], &key);
+			return -ENOMEM;
+		}
+		flood->key = key;
+	}
+	flood->adopted = false;
+	return 0;
+}
+
+/* --- adoption and change --- */
+
+static int adopt_flood(struct dp *dp, uint32_t key)
+{
+	struct dp_flood *flood = calloc(1, sizeof(*flood));
+
+	if (!flood || hmap_insert(&dp->floods, &flood->node, hash_u64(key))) {
+		free(flood);
+		return -ENOMEM;
+	}
+	flood->key = key;
+	flood->adopted = true;
+	return 0;
+}
+
+/* One entry of skep_ports that an earlier process left. */
+static int adopt_port(struct dp *dp, uint32_t key, const struct skep_port *value, struct err *err)
+{
+	struct dp_port_entry *port;
+	struct skep_iface iface;
+	struct nl_link link;
+
+	if (value->kind == SKEP_PORT_FLOOD)
+		return adopt_flood(dp, key) ? err_set(err, -ENOMEM, "out of memory") : 0;
+	if (value->kind != SKEP_PORT_LOCAL || nl_link_get(&dp->nl, value->ifindex, NULL, &link) ||
+	    bpf_map_lookup_elem(dp->map_fd[DP_MAP_IFACES], &value->ifindex, &iface) || iface.key != key) {
+		(void)bpf_map_delete_elem(dp->map_fd[DP_MAP_PORTS], &key); /* its interface went while nobody looked */
+		return 0;
+	}
+	port = port_new(dp, key, value->ifindex, link.has_peer_netns);
+	if (!port)
+		return err_set(err, -ENOMEM, "out of memory");
+	return wire(dp, port, link.name, err);
+}
+
+int dp_ports_adopt(struct dp *dp, struct err *err)
+{
+	uint32_t key, ifindex, *prev = NULL, *keys, n = 0, max = dp->map_max[DP_MAP_PORTS];
+	struct skep_port value;
+	int rc = 0;
+
+	keys = calloc(max, sizeof(*keys));
+	if (!keys)
+		return err_set(err, -ENOMEM, "out of memory");
+	while (n < max && bpf_map_get_next_key(dp->map_fd[DP_MAP_PORTS], prev, &key) == 0) {
+		keys[n] = key;
+		prev = &keys[n++];
+	}
+	for (uint32_t i = 0; i < n && rc == 0; i++)
+		if (bpf_map_lookup_elem(dp->map_fd[DP_MAP_PORTS], &keys[i], &value) == 0)
+			rc = adopt_port(dp, keys[i], &value, err);
+	free(keys);
+
+	/* interfaces without a port */
+	prev = NULL;
+	for (uint32_t left = dp->map_max[DP_MAP_IFACES]; rc == 0 && left > 0; left--) {
+		if (bpf_map_get_next_key(dp->map_fd[DP_MAP_IFACES], prev, &ifindex))
+			break;
+		if (by_ifindex(dp, ifindex)) {
+			key = ifindex;
+			prev = &key;
+		} else if (bpf_map_delete_elem(dp->map_fd[DP_MAP_IFACES], &ifindex)) {
+			break;
+		}
+	}
+	return rc;
+}
+
+bool dp_port_wants(struct dp *dp, uint32_t ifindex)
+{
+	return by_ifindex(dp, ifindex) != NULL;
+}
+
+void dp_ports_link_changed(struct dp *dp, const struct nl_link *link, bool gone)
+{
+	struct dp_port_entry *port = by_ifindex(dp, link->ifindex);
+
+	if (!port)
+		return;
+	if (gone) {
+		dp_port_detach(dp, port->key);
+	} else if (port->peer != link->has_peer_netns) { /* the other end moved between namespaces */
+		port->peer = link->has_peer_netns;
+		(void)write_port(dp, port);
+	}
+}
+
+void dp_ports_sweep(struct dp *dp)
+{
+	struct hmap_node *node, *tmp;
+
+	hmap_for_each(node, tmp, &dp->floods) {
+		struct dp_flood *flood = container_of(node, struct dp_flood, node);
+
+		if (flood->adopted)
+			(void)dp_flood_key(dp, flood->key, 0);
+	}
+}
+
+void dp_ports_close(struct dp *dp)
+{
+	struct hmap_node *node, *tmp;
+
+	hmap_for_each(node, tmp, &dp->ports_by_key)
+		port_free(dp, container_of(node, struct dp_port_entry, by_key));
+	hmap_for_each(node, tmp, &dp->floods) {
+		hmap_remove(&dp->floods, node);
+		free(container_of(node, struct dp_flood, node));
+	}
+	hmap_fini(&dp->ports_by_key);
+	hmap_fini(&dp->ports_by_ifindex);
+	hmap_fini(&dp->floods);
+}

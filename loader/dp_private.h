@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the datapath layer (dp*.c) share.  Nobody else includes it. */
+#pragma once
+
+#include <bpf/libbpf.h>
+
+#include "loader/dp.h"
+#include "loader/nl.h"
+#include "loader/tap.h"
+#include "util/hmap.h"
+
+/* X(ID, "map") in the order of the table in maps/maps.h */
+#define DP_MAPS(X)                                                                                 \
+	X(FLOWS4, "skep_flows4")                                                                   \
+	X(FLOWS6, "skep_flows6")                                                                   \
+	X(IFACES, "skep_ifaces")                                                                   \
+	X(PORTS, "skep_ports")                                                                     \
+	X(PEERS, "skep_peers")                                                                     \
+	X(REMOTES, "skep_remotes")                                                                 \
+	X(SETS, "skep_sets")                                                                       \
+	X(SLOTS, "skep_slots")                                                                     \
+	X(CONFIG, "skep_config")                                                                   \
+	X(DROPS, "skep_drops")                                                                     \
+	X(COUNTERS, "skep_counters")                                                               \
+	X(EVENTS, "skep_events")
+
+enum dp_map {
+#define X(id, name) DP_MAP_##id,
+	DP_MAPS(X)
+#undef X
+	DP_MAP_MAX
+};
+
+/* X(ID, "program") */
+#define DP_PROGS(X)                                                                                \
+	X(PORT, "skep_tc_port")                                                                    \
+	X(UNDER, "skep_tc_under")                                                                  \
+	X(TUNNEL, "skep_tc_tunnel")                                                                \
+	X(INJECT, "skep_tc_inject")                                                                \
+	X(XDP, "skep_xdp_under")                                                                   \
+	X(CLOCK, "skep_clock")
+
+enum dp_prog {
+#define X(id, name) DP_PROG_##id,
+	DP_PROGS(X)
+#undef X
+	DP_PROG_MAX
+};
+
+/* Where an instance keeps its pins. */
+struct dp_dirs {
+	char *bpffs;	/* the mount, perhaps as seen from another mount namespace */
+	char *instance; /* <bpffs>/skep/<instance> */
+	char *abi;	/* <bpffs>/skep/<instance>/abi<N> */
+	int lock_fd;	/* of 'instance': one process at a time; -1 = none */
+};
+
+struct dp_port_entry {
+	struct hmap_node by_key, by_ifindex;
+	uint32_t key, ifindex;
+	bool peer; /* bpf_redirect_peer reaches the other end */
+};
+
+struct dp_iface { /* an interface of this namespace, as last reported */
+	struct hmap_node node; /* by ifindex */
+	struct nl_link link;
+	bool seen; /* in the present dump */
+};
+
+struct dp_peer_entry {
+	struct hmap_node node; /* by remote */
+	struct skep_ip remote;
+	uint32_t index;
+	bool adopted; /* and not asked for again */
+};
+
+struct dp_flood {
+	struct hmap_node node; /* by key */
+	uint32_t key;
+	bool adopted;
+};
+
+enum dp_set_state { DP_SET_FREE, DP_SET_USED, DP_SET_ADOPTED };
+
+struct dp_queue { /* flows to be written */
+	uint32_t n;
+	struct skep_flow flows[DP_BATCH];
+	union {
+		struct skep_flow_key4 k4[DP_BATCH];
+		struct skep_flow_key6 k6[DP_BATCH];
+	};
+};
+
+#define DP_WARNINGS_MAX 16
+
+struct dp {
+	struct loop *loop;
+	struct dp_ops ops;
+	void *arg;
+	struct dp_config config; /* strings are ours */
+	struct dp_dirs dirs;
+	bool adopted;
+	char *warnings[DP_WARNINGS_MAX];
+	unsigned int n_warnings;
+
+	/* dp_maps.c */
+	struct bpf_object *obj;
+	void *skel;
+	int map_fd[DP_MAP_MAX], prog_fd[DP_PROG_MAX]; /* of 'obj' */
+	uint32_t map_max[DP_MAP_MAX];
+	struct skep_config *kconfig; /* mmapped */
+	struct skep_flow *slots;     /* mmapped */
+	struct ring_buffer *events;
+	struct loop_fd *events_fd;
+
+	/* dp_links.c */
+	bool tcx;	 /* links; else clsact */
+	uint32_t handle; /* of our clsact filters */
+
+	/* dp_under.c */
+	struct nl nl;
+	struct nl_monitor *mon;
+	struct hmap ifaces;
+	struct loop_timer *first; /* pending first report */
+	uint32_t under_ifindex, under_mtu; /* 0 = the interface is gone */
+	bool under_up, under_reported, has_local;
+	bool xdp; /* attached */
+	bool decap_l3; /* the kernel knows the DECAP_L3 flags */
+	uint32_t tunnel_ifindex; /* 0 = no device */
+
+	/* tap */
+	struct tap tap;
+	struct loop_fd *tap_fd;
+	struct loop_timer *heartbeat;
+	uint64_t tap_dropped; /* as last read */
+
+	struct hmap ports_by_key, ports_by_ifindex, floods, peers;
+	struct dp_peer_entry *peer_at[SKEP_PEERS_MAX];
+	uint8_t set_state[SKEP_SETS_MAX]; /* enum dp_set_state */
+	uint32_t set_next[SKEP_SETS_MAX]; /* the set that continues it */
+	uint32_t set_hint;
+
+	struct dp_queue q4, q6;
+	bool no_batch;
+	uint32_t hz;
+	uint64_t clock_ns, clock_jiffies, clock_last; /* dp_clock.c: the pair last sampled, and the last answer */
+	uint64_t own_drops[SKEP_DROP_MAX];
+};
+
+void dp_warn(struct dp *dp, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* dp_dirs.c */
+int dp_dirs_open(struct dp_dirs *dirs, const struct dp_config *config, bool create, struct err *err); /* -ENOENT: nothing there */
+void dp_dirs_close(struct dp_dirs *dirs);
+int dp_dirs_make(const struct dp_dirs *dirs, struct err *err); /* maps, progs, links */
+void dp_dirs_remove(const struct dp_dirs *dirs);	       /* the whole instance */
+/* "<abi>/<sub>/<name>" into 'path'. */
+#define DP_PATH_MAX 512
+const char *dp_path(const struct dp_dirs *dirs, char path[static DP_PATH_MAX], const char *sub, const char *name);
+
+/* dp_log.c: libbpf's messages, kept for our errors */
+void dp_log_start(void);
+const char *dp_log_tail(char *buf, size_t size, unsigned int lines); /* the last lines, joined by "; " */
+bool dp_log_failed_prog(char *buf, size_t size);		     /* name of the program that the kernel refused */
+
+/* dp_maps.c */
+int dp_maps_load(struct dp *dp, struct err *err);
+void dp_maps_unload(struct dp *dp);
+uint64_t dp_map_count(const struct dp *dp, enum dp_map map); /* entries in use */
+const char *dp_map_name(enum dp_map map);
+const char *dp_prog_name(enum dp_prog prog);
+
+/* dp_links.c */
+int dp_link_attach(struct dp *dp, uint32_t ifindex, const char *ifname, enum dp_prog prog, struct err *err);
+void dp_link_detach(struct dp *dp, uint32_t ifindex);
+int dp_xdp_attach(struct dp *dp, const struct nl_link *under, struct err *err); /* by config; sets dp->xdp */
+void dp_xdp_detach(struct dp *dp, uint32_t ifindex);
+void dp_links_prune(struct dp *dp, bool (*wanted)(struct dp *dp, uint32_t ifindex, const char *hook));
+void dp_links_remove(const struct dp_dirs *dirs, struct nl *nl, uint32_t handle); /* all; 'dirs' may be NULL */
+uint32_t dp_links_handle(const char *instance);
+
+/* dp_probe.c */
+bool dp_probe_decap_l3(void);
+
+/* dp_under.c */
+int dp_under_open(struct dp *dp, struct err *err);
+void dp_under_close(struct dp *dp);
+int dp_tunnel_open(struct dp *dp, struct err *err);
+int dp_device_name(const struct dp_config *config, const char *suffix, char name[static IFNAMSIZ], struct err *err);
+
+/* dp.c */
+int dp_tap_start(struct dp *dp, struct err *err); /* again when the device was removed under us */
+void dp_tap_stop(struct dp *dp);
+void dp_config_write(struct dp *dp); /* skep_config, but the heartbeat */
+
+/* dp_ports.c, dp_peers.c, dp_sets.c */
+int dp_ports_adopt(struct dp *dp, struct err *err);
+void dp_ports_close(struct dp *dp);
+void dp_ports_link_changed(struct dp *dp, const struct nl_link *link, bool gone);
+bool dp_port_wants(struct dp *dp, uint32_t ifindex);
+void dp_ports_sweep(struct dp *dp);
+int dp_peers_adopt(struct dp *dp, struct err *err);
+void dp_peers_close(struct dp *dp);
+void dp_peers_refresh(struct dp *dp); /* the underlay changed */
+void dp_peers_sweep(struct dp *dp);
+int dp_sets_adopt(struct dp *dp, struct err *err);
+void dp_sets_sweep(struct dp *dp);
+
+/* dp_clock.c */
+int dp_clock_init(struct dp *dp, struct err *err);
