@@ -11,6 +11,8 @@
 #include "cli/out.h"
 #include "util/clock.h"
 
+#define WATCH_START_MS 200 /* a watch may begin with silence */
+
 /* {"cmd": ...} with --port and --tenant where given. */
 static json_t *request(const struct cli *cli, const char *cmd)
 {
@@ -102,71 +104,85 @@ int cmd_flow_flush(struct cli *cli, struct err *err)
 
 /* --- drops --- */
 
+#define DROP_ROW "%-8s  %s%-12s%s  %-10s  %-36s  %s\n"
+
+/* Printed once the agent has been asked: whoever waits for this line knows that nothing will be
+ * missed. */
+static void print_drop_heading(void)
+{
+	printf("%s" DROP_ROW "%s", out_style(stdout, OUT_BOLD), "TIME", "", "REASON", "", "PORT",
+	       "BECAUSE OF", "PACKET", out_style(stdout, OUT_PLAIN));
+	fflush(stdout);
+}
+
 static void print_drop(const json_t *drop)
 {
-	static const char *const headings[] = { "TIME", "REASON", "PORT", "BECAUSE OF", "PACKET" };
-	const char *port = json_str(drop, "port"), *culprit = json_str(drop, "culprit"),
-		   *packet = json_str(drop, "packet");
-	uint64_t age = clock_mono_ns() - (uint64_t)number(drop, "time_ns");
-	static bool heading;
+	const char *port = json_str(drop, "port"), *culprit = json_str(drop, "culprit");
+	const char *packet = json_str(drop, "packet"), *help = json_str(drop, "help");
+	uint64_t age_ns = clock_mono_ns() - (uint64_t)number(drop, "time_ns");
 	struct timespec now;
 	char clock[16] = "";
 	struct tm tm;
 	time_t when;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	when = now.tv_sec - (time_t)(age / NSEC_PER_SEC);
+	when = now.tv_sec - (time_t)(age_ns / NSEC_PER_SEC);
 	if (localtime_r(&when, &tm))
 		strftime(clock, sizeof(clock), "%H:%M:%S", &tm);
-	if (!heading)
-		printf("%s%-8s  %-12s  %-10s  %-36s  %s%s\n", out_style(stdout, OUT_BOLD),
-		       headings[0], headings[1], headings[2], headings[3], headings[4],
-		       out_style(stdout, OUT_PLAIN));
-	heading = true;
-	printf("%-8s  %s%-12s%s  %-10s  %-36s  %s\n", clock, out_style(stdout, OUT_RED),
-	       json_str(drop, "reason"), out_style(stdout, OUT_PLAIN), port && *port ? port : "-",
-	       culprit && *culprit	? culprit
-	       : json_str(drop, "help") ? json_str(drop, "help")
-					: "-",
+	if (!culprit || !*culprit)
+		culprit = help ? help : "-";
+	printf(DROP_ROW, clock, out_style(stdout, OUT_RED), json_str(drop, "reason"),
+	       out_style(stdout, OUT_PLAIN), port && *port ? port : "-", culprit,
 	       packet ? packet : "-");
 	fflush(stdout);
 }
 
+/* How long to wait for the next one; 0 = the time is over. */
+static int wait_ms(uint64_t end_ns)
+{
+	uint64_t now = clock_mono_ns();
+
+	if (!end_ns)
+		return 60000;
+	if (now >= end_ns)
+		return 0;
+	return end_ns - now > 60 * NSEC_PER_SEC ? 60000 : (int)((end_ns - now) / NSEC_PER_MSEC) + 1;
+}
+
 int cmd_drop_watch(struct cli *cli, struct err *err)
 {
-	uint64_t end = cli->timeout_ms ? clock_mono_ns() + cli->timeout_ms * NSEC_PER_MSEC : 0;
-	_json_ json_t *drop = NULL;
+	uint64_t end_ns = cli->timeout_ms ? clock_mono_ns() + cli->timeout_ms * NSEC_PER_MSEC : 0;
+	_json_ json_t *ask = json_pack("{s:s, s:b}", "cmd", "drops", "watch", 1), *drop = NULL;
 	uint64_t n = 0;
+	int wait;
 
-	drop = cli_control_call(cli, json_pack("{s:s, s:b}", "cmd", "drops", "watch", 1), err);
-	if (!drop)
+	if (cli_control_open(cli, err))
 		return err->code;
+	drop = control_call(cli->control, ask, WATCH_START_MS, err);
+	if (!drop && err->code != -ETIMEDOUT)
+		return err->code;
+	if (cli->format == CLI_TABLE)
+		print_drop_heading();
 	for (;;) {
-		uint64_t now = clock_mono_ns();
-		int wait_ms = 60000;
-
-		if (drop && json_object_get(drop, "reason")) { /* else: the acknowledgement */
+		if (json_object_get(drop, "reason")) {
 			n++;
 			if (cli->format == CLI_JSON)
 				out_json(drop);
 			else
 				print_drop(drop);
-			if (cli->count && n >= cli->count)
-				return 0;
 		}
-		if (ferror(stdout))
-			return 0; /* whoever read us has gone */
-		if (end && now >= end)
-			break;
-		if (end && (end - now) / NSEC_PER_MSEC < 60000)
-			wait_ms = (int)((end - now) / NSEC_PER_MSEC) + 1;
-		json_decref(drop);
 		*err = (struct err){ 0 };
-		drop = control_next(cli->control, wait_ms, err);
+		if ((cli->count && n >= cli->count) ||
+		    ferror(stdout)) /* ... or whoever read us has gone */
+			return 0;
+		wait = wait_ms(end_ns);
+		if (!wait)
+			break;
+		json_decref(drop);
+		drop = control_next(cli->control, wait, err);
 		if (!drop && err->code != -ETIMEDOUT)
 			return err->code;
 	}
-	*err = (struct err){ 0 };
 	if (cli->count)
 		return err_tag(err, -ETIMEDOUT, "timeout", "only %llu of %llu drops in %llu s",
 			       (unsigned long long)n, (unsigned long long)cli->count,
