@@ -95,7 +95,7 @@ static void __attribute__((format(printf, 2, 3))) put(struct text *t, const char
 	va_end(ap);
 	if (n >= sizeof(line))
 		n = sizeof(line) - 1;
-	if (t->len + n >= t->max) {
+	if (!t->p || t->len + n >= t->max) {
 		t->max = (t->max + n) * 2;
 		p = arena_alloc(t->arena, t->max);
 		if (p && t->p)
