@@ -1,0 +1,101 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# skepd is not in the path of live traffic: 10 000 packets/s between hosts while agents stop, die and come back, and while the
+# state DB is away; not one is lost.  What an agent put into the kernel goes when it is told to go, all of it.
+cd "$(dirname "$0")/../.." && . selftests/lib/net.sh
+
+standard
+ping4_soon vm1 10.0.2.14 || bail 'no traffic'
+
+RATE=10000
+stream_start() { # SECONDS: vm1 -> vm4
+	total=$((RATE * $1))
+	: > "$work/received"
+	spawn nsenter --net="/run/netns/$id-vm4" "$stream" recv 5001 $total 3000 > "$work/received"
+	receiver=$!
+	wait_for 5 grep -q ready "$work/received"
+	spawn nsenter --net="/run/netns/$id-vm1" "$stream" send 10.0.2.14 5001 $total $RATE
+	sender=$!
+	wait_for 5 moving || bail 'the stream does not start'
+}
+moving() { in_vm vm1 cat /sys/class/net/eth0/statistics/tx_packets >/dev/null && [ "$(tx)" -gt 500 ]; }
+tx() { status h1 | json_number counters tx_tunnel; }
+sending() { kill -0 $sender 2>/dev/null; }
+stream_end() { # TEXT
+	wait $sender
+	wait $receiver
+	contains "$1" "^received $total lost 0 duplicated 0" "$(tail -n 1 "$work/received")"
+}
+still_sending() { if sending; then ok "$1"; else not_ok "$1 (the stream ended too early for this test to say anything)"; fi; }
+
+# --- SIGTERM and back ---
+stream_start 12
+for h in h1 h2; do
+	stop_skepd $h TERM
+	start_skepd $h || bail "skepd of $h does not come back"
+	wait_for 20 port_up $h "$([ $h = h1 ] && echo vm1 || echo vm4)" || not_ok "$h adopts its ports"
+done
+still_sending 'both agents restarted under load'
+stream_end 'SIGTERM and restart: no packet lost'
+
+# --- kill -9 and back ---
+stream_start 12
+for h in h1 h2; do
+	stop_skepd $h KILL
+	start_skepd $h || bail "skepd of $h does not come back"
+	wait_for 20 port_up $h "$([ $h = h1 ] && echo vm1 || echo vm4)" || not_ok "$h adopts its ports"
+done
+still_sending 'both agents killed under load'
+stream_end 'kill -9 and restart: no packet lost'
+check 'new flows work after the restarts' ping_ok vm2 10.0.2.13 3
+check 'IPv6 too' ping_ok vm2 fd00:2::13 3
+
+# --- without agents, what is known goes on ---
+stop_skepd h1 TERM; stop_skepd h2 TERM
+stream_known() {
+	total=$RATE
+	: > "$work/received"
+	spawn nsenter --net="/run/netns/$id-vm4" "$stream" recv 5001 $total 2000 > "$work/received"
+	receiver=$!
+	wait_for 5 grep -q ready "$work/received"
+}
+ok 'both agents are stopped'
+check 'a flow that is installed goes on without agents' ping_ok vm1 10.0.2.14 5
+start_skepd h1 && start_skepd h2 || bail 'the agents do not come back'
+standard_up || not_ok 'all ports are up again'
+
+# --- the state DB dies ---
+db_pid() { local p; for p in /proc/[0-9]*; do case $(readlink "$p/cwd" 2>/dev/null) in "$work"/*) [ "$(cat "$p/comm")" = redis-server ] && echo "${p#/proc/}" ;; esac; done; }
+db=$(db_pid | head -n 1)
+[ -n "$db" ] || bail 'the private redis-server is not found'
+stream_start 6
+kill -STOP "$db"
+check 'state DB hangs: known addresses get new flows' ping_ok vm2 10.0.2.13 3
+kill -CONT "$db"
+kill -9 "$db"
+check 'state DB killed: known addresses get new flows' ping_ok vm3 10.0.1.12 3
+still_sending 'the state DB hung and died under load'
+stream_end 'state DB hangs and dies: no packet lost'
+connected() { status "$1" | grep -qE '"connected": *true'; }
+if wait_for 30 connected h1 && wait_for 30 connected h2; then ok 'the agents find the state DB again'; else not_ok 'the agents find the state DB again'; fi
+check 'and configuration can be changed again' skep - port unbind vm3
+
+# --- leaving ---
+footprint() { # HOST: what skep left in the kernel
+	in_host "$1" ip -o link | grep -o 'skep-[a-z0-9]*' | sort -u
+	find "$work/bpf" -path "*/$1/*" -type f
+	in_host "$1" tc filter show dev u0 ingress 2>/dev/null
+	in_host "$1" bpftool net show 2>/dev/null | grep -i skep
+}
+contains 'a running host has a footprint' 'skep' "$(footprint h2)"
+check 'host leave' skep h2 host leave
+gone() { ! kill -0 "${agent_pid[h2]}" 2>/dev/null; }
+if wait_for 10 gone; then ok 'its agent has exited'; else not_ok 'its agent has exited'; fi
+wait "${agent_pid[h2]}" 2>/dev/null; unset 'agent_pid[h2]'
+equal 'host leave removes everything from the kernel' '' "$(footprint h2)"
+refute 'its record is gone from the registry' grep -q '"h2"' <(skep - -j host list)
+stop_skepd h1 TERM
+contains 'SIGTERM leaves the datapath' 'skep' "$(footprint h1)"
+check 'skepd --detach' in_host h1 "$SKEPD" -c "$work/h1/skepd.yaml" --detach
+equal '... removes everything from the kernel' '' "$(footprint h1)"
+check '... again: nothing to do is no error' in_host h1 "$SKEPD" -c "$work/h1/skepd.yaml" --detach
