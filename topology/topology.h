@@ -20,6 +20,8 @@
 #define TOPO_NAME_MAX 63	/* of names of objects, tenants, hosts: [A-Za-z0-9][A-Za-z0-9._-]* */
 #define TOPO_IFNAME_MAX 15
 #define TOPO_RULES_MAX 10000	/* of one chain */
+#define TOPO_ADDRS_MAX 256	/* of one port */
+#define TOPO_JUMPS_MAX 32	/* chains within chains; a chain that reaches itself is refused at all */
 #define TOPO_OBJECTS_MAX 1000000 /* of one tenant */
 
 /* The kinds of configuration, in an order in which references point backwards or sideways. */
@@ -68,7 +70,7 @@ enum topo_match {		       /* conditions that a rule has; the rest are not looked
 };
 
 struct topo_rule {
-	const char *name;	  /* unique in its chain; generated "rule<N>" when not given */
+	const char *name;	  /* unique in its chain; "rule<N>", N from 1, when not given */
 	struct topo_chain *chain; /* owner */
 	uint32_t index;		  /* position in the chain, from 0 */
 	enum topo_action action;
@@ -100,14 +102,15 @@ struct topo_bridge {
 enum topo_route_type { TOPO_ROUTE_PORT, TOPO_ROUTE_LOCAL, TOPO_ROUTE_BLACKHOLE, TOPO_ROUTE_REJECT };
 
 struct topo_route {
-	struct topo_object o; /* connected and local routes are derived from ports: name "<port>:connected" / "<port>:local", id "" */
+	/* connected and local routes are derived from ports: name "<port>:connected" / "<port>:local", id "", not found by name */
+	struct topo_object o;
 	struct topo_router *router;
 	enum topo_route_type type;
 	struct skep_ip dst, src; /* prefixes; src of length 0 = any */
 	uint8_t dst_len, src_len;
 	struct topo_port *port;	 /* PORT, LOCAL */
 	struct skep_ip gateway;	 /* zero = directly connected */
-	uint32_t weight;	 /* smaller wins; equal = ECMP */
+	uint32_t weight;	 /* smaller wins; equal = ECMP.  Configured 1..65535, derived 0 */
 };
 
 struct topo_router {
@@ -116,7 +119,7 @@ struct topo_router {
 	struct topo_chain *in_chain, *out_chain;
 	struct topo_port **ports;
 	uint32_t n_ports;
-	struct topo_route **routes; /* of both families, configured and derived, longest dst prefix first */
+	struct topo_route **routes; /* configured and derived; IPv4 before IPv6, each longest dst prefix first */
 	uint32_t n_routes;
 };
 

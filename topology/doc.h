@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Private to topology/: what parsing and applying of documents share. */
+#pragma once
+
+#include "topology/schema.h"
+
+/* Shape of a document; 'complete': objects that are only named are refused.  '*fault' says where. */
+int topo_doc_check(const json_t *doc, bool complete, struct topo_fault *fault, struct err *err);
+/* Splits "port/web1" -> kind and name; false if it is no path of a configuration object. */
+bool topo_path_parse(const char *path, enum topo_kind *kind, const char **name);
+#define TOPO_PATH 80 /* enough for any "<kind>/<name>" */
+const char *topo_path(enum topo_kind kind, const char *name, char buf[static TOPO_PATH]);
+/*
+ * Which state records die with an object: sets 'path' -> null in 'changes' for "bind/", "live/", "neigh/" of deleted ports and "mac/" of deleted
+ * bridges and ports.  0 or -ENOMEM.
+ */
+int topo_cascade(const json_t *records, json_t *changes);

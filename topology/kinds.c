@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Names of the kinds, and how an object is called in messages. */
+#include <stdio.h>
+#include <string.h>
+
+#include "topology/topology.h"
+
+static const struct {
+	const char *name, *plural;
+} kinds[] = {
+#define X(id, name, plural) { name, plural },
+	TOPO_KINDS(X)
+#undef X
+};
+
+const char *topo_kind_name(enum topo_kind kind)
+{
+	return (unsigned int)kind < TOPO_KIND_MAX ? kinds[kind].name : "?";
+}
+
+const char *topo_kind_plural(enum topo_kind kind)
+{
+	return (unsigned int)kind < TOPO_KIND_MAX ? kinds[kind].plural : "?";
+}
+
+int topo_kind_find(const char *name)
+{
+	for (int i = 0; i < TOPO_KIND_MAX; i++)
+		if (!strcmp(name, kinds[i].name) || !strcmp(name, kinds[i].plural))
+			return i;
+	return -1;
+}
+
+const char *topo_object_text(const struct topo_object *o, char buf[static 96])
+{
+	snprintf(buf, 96, "%s '%s'", topo_kind_name(o->kind), o->name);
+	return buf;
+}

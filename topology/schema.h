@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Private to topology/: the shapes of objects.  One table says which fields a kind has, of what type, what is allowed and what the
+ * default is; documents, records, exports and docs/topology.md all follow it.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "topology/topology.h"
+#include "util/cleanup.h"
+#include "util/err.h"
+
+enum topo_type {
+	TOPO_T_NAME,
+	TOPO_T_ID,
+	TOPO_T_REV,
+	TOPO_T_TEXT,	  /* free text */
+	TOPO_T_INTERFACE, /* name of a Linux interface */
+	TOPO_T_BOOL,
+	TOPO_T_INT,	  /* min..max */
+	TOPO_T_WORD,	  /* one of words[] */
+	TOPO_T_REF,	  /* name or id of an object of kind 'ref' */
+	TOPO_T_MAC,
+	TOPO_T_MAC_MASK,  /* MAC or MAC/mask */
+	TOPO_T_IP,
+	TOPO_T_PREFIX,	  /* no bits behind the length */
+	TOPO_T_ADDRESSES, /* array of address or address/length */
+	TOPO_T_PROTO,
+	TOPO_T_ETHERTYPE,
+	TOPO_T_PORTS,	  /* 80, "80" or "80-90" */
+	TOPO_T_RULES,
+};
+
+struct topo_field {
+	const char *name;
+	enum topo_type type;
+	bool required;
+	bool record_only; /* not for people to write */
+	enum topo_kind ref;
+	int min, max;
+	const char *const *words; /* NULL-terminated */
+	const char *def;	  /* JSON; NULL = not set */
+};
+
+struct topo_shape {
+	const char *what;	 /* "port", "rule" */
+	const char *key;	 /* the field that names an object in documents: "name"; bindings: "port" */
+	const struct topo_field *fields; /* in export order */
+	unsigned int n;
+};
+
+extern const struct topo_shape topo_shapes[TOPO_KIND_MAX]; /* in documents */
+extern const struct topo_shape topo_bind_record;	     /* bindings as records: named "name" */
+extern const struct topo_shape topo_rule_shape;
+
+/* The shape that records of the kind have. */
+const struct topo_shape *topo_record_shape(enum topo_kind kind);
+const struct topo_field *topo_field_find(const struct topo_shape *shape, const char *name);
+
+/* Where in a tree a check failed, for line numbers. */
+struct topo_fault {
+	const json_t *in; /* container; NULL = unknown */
+	const char *key;  /* member of an object; NULL = the container itself */
+};
+
+/*
+ * Checks one value that is neither null nor a list of rules, and if 'out' is not NULL puts its normal form there (new reference):
+ * lower case, shortest text of addresses, "80-90".  Text of 'err': "field 'mac': 'zz' is not ... (want ...)".
+ */
+int topo_scalar(const struct topo_field *f, const json_t *in, json_t **out, struct err *err);
+/*
+ * Checks an object's fields: known, right type, allowed; with 'complete' also that none is missing and that they go together.  'out' as
+ * above: all set fields in order, without defaults (topo_defaults).  Texts begin with "field ..", without the object's name.
+ */
+int topo_object_check(const struct topo_shape *shape, const json_t *obj, bool record, bool complete,
+		      json_t **out, struct topo_fault *fault, struct err *err);
+/* Puts the defaults of fields that are not set. */
+int topo_defaults(const struct topo_shape *shape, json_t *obj);
+/* The default of a field as JSON: new reference or NULL. */
+json_t *topo_default(const struct topo_field *f);
+
+bool topo_name_valid(const char *name);
+/* A value for messages: text as it is, anything else as JSON; shortened. */
+const char *topo_value_text(const json_t *v, char buf[static 80]);
+
+/* --- text -> values, for those who have checked the text before --- */
+
+bool topo_parse_mac_mask(const char *text, struct skep_mac *mac, struct skep_mac *mask);
+bool topo_parse_ports(const json_t *v, uint16_t range[2]);
+bool topo_parse_proto(const json_t *v, uint8_t *proto);
+bool topo_parse_ethertype(const json_t *v, uint16_t *type); /* host order */
+
+/* --- json owning locals --- */
+
+static inline void topo_json_decrefp(json_t **p)
+{
+	json_decref(*p);
+}
+#define _json_ __attribute__((cleanup(topo_json_decrefp)))
+
+static inline const char *topo_str(const json_t *obj, const char *key)
+{
+	return json_string_value(json_object_get(obj, key));
+}

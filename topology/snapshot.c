@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A snapshot's life: made from records, shared, found in, freed. */
+#include "topology/snapshot.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "topology/doc.h"
+#include "util/hash.h"
+
+struct row {
+	const char *name; /* key of 'records', borrowed */
+	const json_t *rec;
+};
+/* The records of one kind, by name: the order must be the same on all hosts. */
+struct rows {
+	struct row *row;
+	uint32_t n;
+};
+
+uint64_t topo_object_hash(enum topo_kind kind, const char *name)
+{
+	return hash_str(name, (uint64_t)kind + 1);
+}
+
+struct topo_snapshot *topo_ref(struct topo_snapshot *snap)
+{
+	__atomic_add_fetch(&snap->refs, 1, __ATOMIC_RELAXED);
+	return snap;
+}
+
+void topo_unref(struct topo_snapshot *snap)
+{
+	if (!snap || __atomic_sub_fetch(&snap->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	hmap_fini(&snap->by_name);
+	arena_fini(&snap->memory->arena);
+	free(snap->memory);
+	free(snap);
+}
+
+struct topo_object *topo_find(const struct topo_snapshot *snap, enum topo_kind kind, const char *name)
+{
+	struct hmap_node *node;
+
+	hmap_for_each_with_hash(node, &snap->by_name, topo_object_hash(kind, name)) {
+		struct topo_object *o = container_of(node, struct topo_object, by_name);
+
+		if (o->kind == kind && !strcmp(o->name, name))
+			return o;
+	}
+	return NULL;
+}
+
+struct topo_port *topo_find_port(const struct topo_snapshot *snap, const char *name)
+{
+	struct topo_object *o = topo_find(snap, TOPO_PORT, name);
+
+	return o ? container_of(o, struct topo_port, o) : NULL;
+}
+
+static int by_row_name(const void *a, const void *b)
+{
+	return strcmp(((const struct row *)a)->name, ((const struct row *)b)->name);
+}
+
+static int collect(const json_t *records, struct rows rows[TOPO_KIND_MAX], struct arena *scratch)
+{
+	uint32_t total = 0;
+	enum topo_kind kind;
+	const char *path, *name;
+	json_t *rec;
+
+	json_object_foreach((json_t *)records, path, rec)
+		if (topo_path_parse(path, &kind, &name)) {
+			rows[kind].n++;
+			total++;
+		}
+	if (total > TOPO_OBJECTS_MAX)
+		return -E2BIG;
+	for (int k = 0; k < TOPO_KIND_MAX; k++) {
+		rows[k].row = arena_alloc(scratch, (rows[k].n + 1) * sizeof(struct row));
+		if (!rows[k].row)
+			return -ENOMEM;
+		rows[k].n = 0;
+	}
+	json_object_foreach((json_t *)records, path, rec)
+		if (topo_path_parse(path, &kind, &name))
+			rows[kind].row[rows[kind].n++] = (struct row){ name, rec };
+	for (int k = 0; k < TOPO_KIND_MAX; k++)
+		qsort(rows[k].row, rows[k].n, sizeof(struct row), by_row_name);
+	return 0;
+}
+
+static int check_record(enum topo_kind kind, const struct row *row, struct err *err)
+{
+	const char *name;
+	char text[80];
+	int rc;
+
+	if (!json_is_object(row->rec))
+		rc = err_set(err, -EINVAL, "the record is '%s' and not an object", topo_value_text(row->rec, text));
+	else
+		rc = topo_object_check(topo_record_shape(kind), row->rec, true, true, NULL, NULL, err);
+	if (!rc && !json_object_get(row->rec, "id"))
+		rc = err_set(err, -EINVAL, "field 'id' is missing");
+	name = rc ? NULL : topo_str(row->rec, "name");
+	if (!rc && strcmp(name, row->name) != 0)
+		rc = err_set(err, -EINVAL, "field 'name': '%s' is not the record's name", name);
+	if (rc)
+		err_prefix(err, "%s '%.63s'", topo_kind_name(kind), row->name);
+	return rc;
+}
+
+/* An array of structs whose first member is their struct topo_object, with names, ids and revisions filled in. */
+static void *make_objects(struct topo_snapshot *snap, enum topo_kind kind, const struct rows *rows,
+			  size_t size, uint32_t *n, struct err *err)
+{
+	struct arena *arena = &snap->memory->arena;
+	char *all = arena_alloc(arena, (rows->n + 1) * size);
+
+	for (uint32_t i = 0; all && i < rows->n; i++) {
+		struct topo_object *o = (struct topo_object *)(all + i * size);
+		const json_t *rec = rows->row[i].rec;
+
+		if (check_record(kind, &rows->row[i], err))
+			return NULL;
+		o->kind = kind;
+		o->name = arena_printf(arena, "%s", rows->row[i].name);
+		o->id = arena_printf(arena, "%s", topo_str(rec, "id"));
+		o->rev = (uint64_t)json_integer_value(json_object_get(rec, "rev"));
+		if (!o->name || !o->id ||
+		    hmap_insert(&snap->by_name, &o->by_name, topo_object_hash(kind, o->name)))
+			all = NULL;
+	}
+	if (!all)
+		err_set(err, -ENOMEM, "out of memory");
+	else
+		*n = rows->n;
+	return all;
+}
+
+static int decode_all(struct topo_snapshot *snap, const struct rows rows[TOPO_KIND_MAX], struct err *err)
+{
+	int rc = 0;
+
+#define EACH(KIND, array, fn)                                                                      \
+	for (uint32_t i = 0; !rc && i < rows[KIND].n; i++) {                                       \
+		rc = fn(snap, &snap->array[i], rows[KIND].row[i].rec, err);                        \
+		if (rc)                                                                            \
+			err_prefix(err, "%s '%s'", topo_kind_name(KIND), snap->array[i].o.name);   \
+	}
+	EACH(TOPO_CHAIN, chains, topo_decode_chain)
+	EACH(TOPO_BRIDGE, bridges, topo_decode_bridge)
+	EACH(TOPO_ROUTER, routers, topo_decode_router)
+	EACH(TOPO_PORT, ports, topo_decode_port)
+	EACH(TOPO_ROUTE, routes, topo_decode_route)
+#undef EACH
+	for (uint32_t i = 0; !rc && i < rows[TOPO_BIND].n; i++) {
+		const struct row *row = &rows[TOPO_BIND].row[i];
+
+		rc = check_record(TOPO_BIND, row, err);
+		if (rc)
+			return rc;
+		rc = topo_decode_bind(snap, row->name, row->rec, err);
+		if (rc)
+			err_prefix(err, "bind '%s'", row->name);
+	}
+	return rc;
+}
+
+static int decode_live(struct topo_snapshot *snap, const json_t *records)
+{
+	const char *path;
+	json_t *rec;
+
+	json_object_foreach((json_t *)records, path, rec)
+		if (!strncmp(path, "live/", 5) && topo_decode_live(snap, path + 5, rec))
+			return -ENOMEM;
+	return 0;
+}
+
+/* The ports of each bridge and router, in order of names. */
+static int list_ports(struct topo_snapshot *snap, struct arena *arena)
+{
+	for (uint32_t i = 0; i < snap->n_ports; i++) {
+		struct topo_port *p = &snap->ports[i];
+
+		(*(p->bridge ? &p->bridge->n_ports : &p->router->n_ports))++;
+	}
+	for (uint32_t i = 0; i < snap->n_bridges; i++) {
+		struct topo_bridge *b = &snap->bridges[i];
+
+		b->ports = arena_alloc(arena, (b->n_ports + 1) * sizeof(struct topo_port *));
+		b->n_ports = 0;
+	}
+	for (uint32_t i = 0; i < snap->n_routers; i++) {
+		struct topo_router *r = &snap->routers[i];
+
+		r->ports = arena_alloc(arena, (r->n_ports + 1) * sizeof(struct topo_port *));
+		r->n_ports = 0;
+	}
+	if (arena_failed(arena))
+		return -ENOMEM;
+	for (uint32_t i = 0; i < snap->n_ports; i++) {
+		struct topo_port *p = &snap->ports[i];
+
+		if (p->bridge)
+			p->bridge->ports[p->bridge->n_ports++] = p;
+		else
+			p->router->ports[p->router->n_ports++] = p;
+	}
+	return 0;
+}
+
+static int fill(struct topo_snapshot *snap, const json_t *records, struct arena *scratch, struct err *err)
+{
+	struct rows rows[TOPO_KIND_MAX] = { 0 };
+	int rc;
+
+	rc = collect(records, rows, scratch);
+	if (rc == -E2BIG)
+		return err_set(err, rc, "more than %d objects in one tenant", TOPO_OBJECTS_MAX);
+	if (rc)
+		return err_set(err, rc, "out of memory");
+#define MAKE(KIND, array)                                                                          \
+	snap->array = make_objects(snap, KIND, &rows[KIND], sizeof(*snap->array), &snap->n_##array, err); \
+	if (!snap->array)                                                                          \
+		return -EINVAL;
+	MAKE(TOPO_CHAIN, chains)
+	MAKE(TOPO_BRIDGE, bridges)
+	MAKE(TOPO_ROUTER, routers)
+	MAKE(TOPO_PORT, ports)
+	MAKE(TOPO_ROUTE, routes)
+#undef MAKE
+	rc = decode_all(snap, rows, err);
+	if (rc)
+		return rc;
+	if (decode_live(snap, records) || list_ports(snap, &snap->memory->arena))
+		return err_set(err, -ENOMEM, "out of memory");
+	rc = topo_check_structure(snap, err);
+	return rc ? rc : topo_derive_routes(snap, err);
+}
+
+struct topo_snapshot *topo_decode(const char *tenant, uint64_t rev, const json_t *records, struct err *err)
+{
+	struct topo_snapshot *snap = calloc(1, sizeof(*snap));
+	struct topo_memory *memory = calloc(1, sizeof(*memory));
+	struct arena scratch;
+	int rc;
+
+	if (!snap || !memory) {
+		free(snap);
+		free(memory);
+		err_set(err, -ENOMEM, "out of memory");
+		return NULL;
+	}
+	arena_init(&memory->arena, 0);
+	arena_init(&scratch, 0);
+	hmap_init(&snap->by_name);
+	snap->refs = 1;
+	snap->rev = rev;
+	snap->memory = memory;
+	snap->tenant = arena_printf(&memory->arena, "%s", tenant);
+	rc = fill(snap, records, &scratch, err);
+	arena_fini(&scratch);
+	if (!rc && arena_failed(&memory->arena))
+		rc = err_set(err, -ENOMEM, "out of memory");
+	if (rc) {
+		topo_unref(snap);
+		return NULL;
+	}
+	return snap;
+}
+
+struct topo_snapshot *topo_build(const char *tenant, uint64_t rev, const json_t *records, struct err *err)
+{
+	return topo_decode(tenant, rev, records, err);
+}

@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What must hold between objects: one owner per address, MAC, interface; subnets apart; gateways within reach.  Runs over a decoded
+ * snapshot, so shapes and references are good already.  Called through topo_validate() by whoever is about to write.
+ */
+#include <endian.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "topology/snapshot.h"
+#include "util/hash.h"
+
+/* Things that only one may have: (scope, bytes) -> owner. */
+struct claim {
+	struct hmap_node node;
+	const void *scope;
+	struct skep_ip key;
+	const char *text;
+	const struct topo_port *owner;
+};
+struct claims {
+	struct hmap map;
+	struct arena *arena;
+};
+
+/* NULL: ours now.  Else the port that was first; '*failed' on lack of memory. */
+static const struct topo_port *claim(struct claims *c, const void *scope, const struct skep_ip *key,
+				     const char *text, const struct topo_port *owner, bool *failed)
+{
+	uint64_t h = hash_str(text, hash_bytes(key, sizeof(*key), (uint64_t)(uintptr_t)scope));
+	struct hmap_node *node;
+	struct claim *own;
+
+	hmap_for_each_with_hash(node, &c->map, h) {
+		const struct claim *other = container_of(node, struct claim, node);
+
+		if (other->scope == scope && ip_eq(&other->key, key) && !strcmp(other->text, text))
+			return other->owner;
+	}
+	own = arena_alloc(c->arena, sizeof(*own));
+	if (!own || hmap_insert(&c->map, &own->node, h)) {
+		*failed = true;
+		return NULL;
+	}
+	own->scope = scope;
+	own->key = *key;
+	own->text = text;
+	own->owner = owner;
+	return NULL;
+}
+
+static struct skep_ip mac_key(const struct skep_mac *mac)
+{
+	struct skep_ip key = { 0 };
+
+	memcpy(&key, mac, sizeof(*mac));
+	return key;
+}
+
+/* The bridge that a port's frames appear on. */
+static const struct topo_bridge *segment(const struct topo_port *p)
+{
+	if (p->bridge)
+		return p->bridge;
+	return p->peer ? p->peer->bridge : NULL;
+}
+
+static int no_memory(struct err *err)
+{
+	return err_set(err, -ENOMEM, "out of memory");
+}
+
+static int check_mac(struct claims *macs, const struct topo_port *p, struct err *err)
+{
+	const struct topo_bridge *b = segment(p);
+	const struct topo_port *other;
+	struct skep_ip key = mac_key(&p->mac);
+	bool failed = false;
+	char text[ADDR_TEXT];
+
+	/* a bridge's port towards a router, or another bridge, has no MAC of a machine: the router port's counts */
+	if (!p->has_mac || !b || (p->bridge && p->peer))
+		return 0;
+	other = claim(macs, b, &key, "", p, &failed);
+	if (failed)
+		return no_memory(err);
+	if (other)
+		return err_set(err, -EINVAL, "field 'mac': '%s' is that of port '%s' on the same bridge '%s' already (want one of its own)",
+			       mac_format(&p->mac, text), other->o.name, b->o.name);
+	return 0;
+}
+
+/* Why no machine can have this address; NULL = it can. */
+static const char *useless(const struct topo_addr *a)
+{
+	struct skep_ip net = ip_mask(&a->ip, a->len), last = a->ip;
+	unsigned int bits = ip_bits(&a->ip);
+
+	if (ip_is_unspecified(&a->ip))
+		return "the unspecified address";
+	if (ip_is_multicast(&a->ip))
+		return "a multicast address";
+	if (ip_is_broadcast(&a->ip))
+		return "the broadcast address";
+	if (ip_is_loopback(&a->ip))
+		return "a loopback address";
+	if (a->len >= bits - 1) /* RFC 3021, RFC 6164: both addresses of a /31 or /127 are hosts' */
+		return NULL;
+	if (ip_eq(&a->ip, &net))
+		return bits == 32 ? "its subnet's network address" : "its subnet's router anycast address";
+	if (bits == 128)
+		return NULL;
+	last.w[3] |= htobe32(0xffffffffu >> a->len);
+	return ip_eq(&a->ip, &last) ? "its subnet's broadcast address" : NULL;
+}
+
+static const char *address_text(const struct topo_port *p, const struct topo_addr *a, char buf[static ADDR_TEXT])
+{
+	return p->router ? prefix_format(&a->ip, a->len, buf) : ip_format(&a->ip, buf);
+}
+
+static int check_addresses(struct claims *ips, const struct topo_port *p, struct err *err)
+{
+	const void *device = p->router ? (const void *)p->router : p->bridge;
+	const char *device_name = p->router ? p->router->o.name : p->bridge->o.name, *why;
+	const struct topo_port *other;
+	bool failed = false;
+	char text[ADDR_TEXT];
+
+	for (uint32_t i = 0; i < p->n_addrs; i++) {
+		const struct topo_addr *a = &p->addrs[i];
+
+		why = useless(a);
+		if (why)
+			return err_set(err, -EINVAL, "field 'addresses': '%s' is %s (want the address of a machine)",
+				       address_text(p, a, text), why);
+		other = claim(ips, device, &a->ip, "", p, &failed);
+		if (failed)
+			return no_memory(err);
+		if (other == p)
+			return err_set(err, -EINVAL, "field 'addresses': '%s' appears twice", address_text(p, a, text));
+		if (other)
+			return err_set(err, -EINVAL, "field 'addresses': '%s' is that of port '%s' of %s '%s' already (want one of its own)",
+				       address_text(p, a, text), other->o.name, p->router ? "router" : "bridge",
+				       device_name);
+	}
+	return 0;
+}
+
+/* --- subnets of a router: sorted by their first address, only neighbours can overlap --- */
+
+struct subnet {
+	struct skep_ip net;
+	const struct topo_port *port;
+	const struct topo_addr *addr;
+};
+
+static int by_net(const void *a, const void *b)
+{
+	const struct subnet *x = a, *y = b;
+	int v4 = ip_is_v4(&y->net) - ip_is_v4(&x->net), c = memcmp(&x->net, &y->net, sizeof(x->net));
+
+	return v4 ? v4 : c ? c : (int)x->addr->len - (int)y->addr->len;
+}
+
+static int check_subnets(const struct topo_router *r, struct arena *arena, struct err *err)
+{
+	const struct subnet *outer = NULL;
+	char text[ADDR_TEXT], other[ADDR_TEXT];
+	struct subnet *all;
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < r->n_ports; i++)
+		n += r->ports[i]->n_addrs;
+	all = arena_alloc(arena, (n + 1) * sizeof(*all));
+	if (!all)
+		return no_memory(err);
+	n = 0;
+	for (uint32_t i = 0; i < r->n_ports; i++)
+		for (uint32_t k = 0; k < r->ports[i]->n_addrs; k++) {
+			const struct topo_addr *a = &r->ports[i]->addrs[k];
+
+			all[n++] = (struct subnet){ ip_mask(&a->ip, a->len), r->ports[i], a };
+		}
+	qsort(all, n, sizeof(*all), by_net);
+	for (size_t i = 0; i < n; i++) {
+		if (outer && ip_in_prefix(&all[i].net, &outer->net, outer->addr->len)) {
+			if (all[i].port != outer->port)
+				return err_set(err, -EINVAL, "port '%s': field 'addresses': subnet of '%s' overlaps that of '%s' on port '%s' of the same router '%s' (want subnets apart)",
+					       all[i].port->o.name,
+					       prefix_format(&all[i].addr->ip, all[i].addr->len, text),
+					       prefix_format(&outer->addr->ip, outer->addr->len, other),
+					       outer->port->o.name, r->o.name);
+			continue; /* the wider one goes on to count */
+		}
+		outer = &all[i];
+	}
+	return 0;
+}
+
+/* --- bindings, routes --- */
+
+static int check_binding(struct claims *interfaces, const struct topo_port *p, struct err *err)
+{
+	static const struct skep_ip none;
+	const struct topo_port *other;
+	bool failed = false;
+	char *text;
+
+	if (!p->host)
+		return 0;
+	if (p->peer)
+		return err_set(err, -EINVAL, "field 'port': '%s' is linked to its peer '%s' (only a port without peer can be bound)",
+			       p->o.name, p->peer->o.name);
+	text = arena_printf(interfaces->arena, "%s/%s", p->host, p->interface);
+	other = text ? claim(interfaces, interfaces, &none, text, p, &failed) : NULL;
+	if (!text || failed)
+		return no_memory(err);
+	if (other)
+		return err_set(err, -EINVAL, "field 'interface': '%s' of host '%s' is bound to port '%s' already (want one of its own)",
+			       p->interface, p->host, other->o.name);
+	return 0;
+}
+
+static int check_gateway(const struct topo_route *r, struct err *err)
+{
+	char text[ADDR_TEXT];
+	bool within = false;
+
+	if (ip_is_zero(&r->gateway))
+		return 0;
+	ip_format(&r->gateway, text);
+	if (ip_is_unspecified(&r->gateway) || ip_is_multicast(&r->gateway) || ip_is_broadcast(&r->gateway) ||
+	    ip_is_loopback(&r->gateway))
+		return err_set(err, -EINVAL, "field 'gateway': '%s' is not the address of a machine (want a unicast address)", text);
+	for (uint32_t i = 0; i < r->port->n_addrs; i++) {
+		const struct topo_addr *a = &r->port->addrs[i];
+
+		if (ip_eq(&a->ip, &r->gateway))
+			return err_set(err, -EINVAL, "field 'gateway': '%s' is the address of port '%s' itself (want the next router's)", text,
+				       r->port->o.name);
+		within = within || ip_in_prefix(&r->gateway, &a->ip, a->len);
+	}
+	if (!within && !(ip_is_link_local(&r->gateway) && !ip_is_v4(&r->gateway)))
+		return err_set(err, -EINVAL, "field 'gateway': '%s' is in no subnet of port '%s' (want an address that the port reaches directly)",
+			       text, r->port->o.name);
+	return 0;
+}
+
+static int check_rule_names(const struct topo_chain *c, struct arena *arena, struct err *err)
+{
+	static const struct skep_ip none;
+	struct claims names = { .arena = arena };
+	int rc = 0;
+
+	hmap_init(&names.map);
+	for (uint32_t i = 0; !rc && i < c->n_rules; i++) {
+		bool failed = false;
+		/* any non-NULL owner will do: rules are not ports */
+		const void *other = claim(&names, c, &none, c->rules[i].name, (const void *)c, &failed);
+
+		if (failed)
+			rc = no_memory(err);
+		else if (other)
+			rc = err_set(err, -EINVAL, "rule '%s': field 'name': '%s' is the name of another rule of the chain (want one of its own)",
+				     c->rules[i].name, c->rules[i].name);
+	}
+	hmap_fini(&names.map);
+	return rc;
+}
+
+static int by_id(const void *a, const void *b)
+{
+	return strcmp((*(const struct topo_object *const *)a)->id, (*(const struct topo_object *const *)b)->id);
+}
+
+static int check_ids(const struct topo_snapshot *snap, struct arena *arena, struct err *err)
+{
+	const struct topo_object **all = arena_alloc(arena, (snap->by_name.n + 1) * sizeof(*all));
+	struct hmap_node *node, *tmp;
+	char first[96], second[96];
+	size_t n = 0;
+
+	if (!all)
+		return no_memory(err);
+	hmap_for_each(node, tmp, &snap->by_name)
+		all[n++] = container_of(node, struct topo_object, by_name);
+	qsort(all, n, sizeof(*all), by_id);
+	for (size_t i = 1; i < n; i++)
+		if (!strcmp(all[i - 1]->id, all[i]->id))
+			return err_set(err, -EINVAL, "%s: field 'id': '%s' is the id of %s already (want one of its own)",
+				       topo_object_text(all[i], second), all[i]->id,
+				       topo_object_text(all[i - 1], first));
+	return 0;
+}
+
+static int check_ports(const struct topo_snapshot *snap, struct arena *arena, struct err *err)
+{
+	struct claims macs = { .arena = arena }, ips = { .arena = arena }, interfaces = { .arena = arena };
+	int rc = 0;
+
+	for (uint32_t i = 0; !rc && i < snap->n_ports; i++) {
+		const struct topo_port *p = &snap->ports[i];
+
+		rc = check_mac(&macs, p, err);
+		rc = rc ? rc : check_addresses(&ips, p, err);
+		if (rc) {
+			err_prefix(err, "port '%s'", p->o.name);
+			break;
+		}
+		rc = check_binding(&interfaces, p, err);
+		if (rc)
+			err_prefix(err, "bind '%s'", p->o.name);
+	}
+	hmap_fini(&macs.map);
+	hmap_fini(&ips.map);
+	hmap_fini(&interfaces.map);
+	return rc;
+}
+
+static int check_all(const struct topo_snapshot *snap, struct arena *arena, struct err *err)
+{
+	int rc = check_ids(snap, arena, err);
+
+	for (uint32_t i = 0; !rc && i < snap->n_chains; i++) {
+		rc = check_rule_names(&snap->chains[i], arena, err);
+		if (rc)
+			err_prefix(err, "chain '%s'", snap->chains[i].o.name);
+	}
+	if (!rc)
+		rc = check_ports(snap, arena, err);
+	for (uint32_t i = 0; !rc && i < snap->n_routers; i++)
+		rc = check_subnets(&snap->routers[i], arena, err);
+	for (uint32_t i = 0; !rc && i < snap->n_routes; i++) {
+		rc = check_gateway(&snap->routes[i], err);
+		if (rc)
+			err_prefix(err, "route '%s'", snap->routes[i].o.name);
+	}
+	return rc;
+}
+
+int topo_validate(const json_t *records, struct err *err)
+{
+	struct topo_snapshot *snap = topo_decode("", 0, records, err);
+	struct arena arena;
+	int rc;
+
+	if (!snap)
+		return -EINVAL;
+	arena_init(&arena, 0);
+	rc = check_all(snap, &arena, err);
+	arena_fini(&arena);
+	topo_unref(snap);
+	return rc;
+}
