@@ -66,6 +66,7 @@ BPFTEST_SRC := $(sort $(wildcard selftests/bpf/*_test.c selftests/diff/*_test.c)
 BPFTEST   := $(patsubst %.c,$(O)/%,$(BPFTEST_SRC))
 FUZZ_SRC  := $(sort $(wildcard selftests/fuzz/*_fuzz.c))
 FUZZ      := $(patsubst %.c,$(O)/%,$(FUZZ_SRC))
+LOADER_LIB := $(O)/loader/libloader.a
 TESTLIB_SRC := $(sort $(wildcard selftests/lib/*.c))
 TESTLIB   := $(O)/selftests/lib/libtest.a
 TOOL_SRC  := $(sort $(wildcard selftests/net/*.c))
@@ -119,8 +120,13 @@ $(O)/skep: $(call objs,$(SKEP_SRC)) $(LIBS)
 $(TESTLIB): $(call objs,$(TESTLIB_SRC))
 	$(call say,AR,$@)mkdir -p $(@D) && rm -f $@ && ar rcs $@ $^
 
+# skepd without its main(), for tests of the loader
+$(LOADER_LIB): $(filter-out $(O)/loader/main.o,$(call objs,$(SKEPD_SRC)))
+	$(call say,AR,$@)mkdir -p $(@D) && rm -f $@ && ar rcs $@ $^
+$(filter $(O)/selftests/unit/loader/%,$(UNIT)): $(LOADER_LIB)
+
 $(UNIT) $(BPFTEST): %: %.o $(TESTLIB) $(LIBS)
-	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $< $(TESTLIB) $(LINK_LIBS) $(LDLIBS) -lcmocka
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $< $(filter $(LOADER_LIB),$^) $(TESTLIB) $(LINK_LIBS) $(LDLIBS) -lcmocka
 
 $(TOOL): %: %.o
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $<
