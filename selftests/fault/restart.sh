@@ -52,14 +52,6 @@ check 'IPv6 too' ping_ok vm2 fd00:2::13 3
 
 # --- without agents, what is known goes on ---
 stop_skepd h1 TERM; stop_skepd h2 TERM
-stream_known() {
-	total=$RATE
-	: > "$work/received"
-	spawn nsenter --net="/run/netns/$id-vm4" "$stream" recv 5001 $total 2000 > "$work/received"
-	receiver=$!
-	wait_for 5 grep -q ready "$work/received"
-}
-ok 'both agents are stopped'
 check 'a flow that is installed goes on without agents' ping_ok vm1 10.0.2.14 5
 start_skepd h1 && start_skepd h2 || bail 'the agents do not come back'
 standard_up || not_ok 'all ports are up again'

@@ -28,7 +28,8 @@ spawn skep h1 drop watch -n 1 --timeout 10 > "$work/drops"
 watcher=$!
 wait_for 5 grep -q REASON "$work/drops" || bail 'drop watch does not start'
 spawn skep h1 -j drop watch -n 1 --timeout 10 > "$work/drops.json"
-wait_for 2 false # JSON has no heading to wait for
+watchers() { [ "$(in_host h1 ss -Hx state established | grep -c "$work/h1/skepd.sock")" -ge 2 ]; }
+wait_for 5 watchers # JSON has no heading to wait for
 refute 'a dropped port stays silent' get 23 2
 check 'drop watch saw it' wait $watcher
 contains 'drop watch names the rule and its chain' "policy.*no-telnet.*fw" "$(cat "$work/drops")"
