@@ -21,11 +21,8 @@ struct skep_mac topo_derive_mac(const char *id)
 	return mac;
 }
 
-/* Families apart, then longest prefix, then address, then weight, then name: what topo_route_lookup() bisects. */
-static int by_prefix(const void *a, const void *b)
+int topo_route_order(const struct topo_route *x, const struct topo_route *y)
 {
-	const struct topo_route *x = *(const struct topo_route *const *)a;
-	const struct topo_route *y = *(const struct topo_route *const *)b;
 	int v4 = ip_is_v4(&y->dst) - ip_is_v4(&x->dst), c;
 
 	if (v4)
@@ -38,6 +35,11 @@ static int by_prefix(const void *a, const void *b)
 	if (x->weight != y->weight)
 		return x->weight < y->weight ? -1 : 1;
 	return strcmp(x->o.name, y->o.name);
+}
+
+static int by_order(const void *a, const void *b)
+{
+	return topo_route_order(*(const struct topo_route *const *)a, *(const struct topo_route *const *)b);
 }
 
 static void derive(struct topo_snapshot *snap, struct topo_route *r, const struct topo_port *port,
@@ -112,6 +114,6 @@ int topo_derive_routes(struct topo_snapshot *snap, struct err *err)
 		r->routes[r->n_routes++] = &snap->routes[i];
 	}
 	for (uint32_t i = 0; i < snap->n_routers; i++)
-		qsort(snap->routers[i].routes, snap->routers[i].n_routes, sizeof(struct topo_route *), by_prefix);
+		qsort(snap->routers[i].routes, snap->routers[i].n_routes, sizeof(struct topo_route *), by_order);
 	return 0;
 }

@@ -240,6 +240,8 @@ static int fill(struct topo_snapshot *snap, const json_t *records, struct arena 
 	if (decode_live(snap, records) || list_ports(snap, &snap->memory->arena))
 		return err_set(err, -ENOMEM, "out of memory");
 	rc = topo_check_structure(snap, err);
+	if (!rc && topo_derive_known(snap))
+		rc = err_set(err, -ENOMEM, "out of memory");
 	return rc ? rc : topo_derive_routes(snap, err);
 }
 

@@ -24,7 +24,11 @@ int topo_decode_bind(struct topo_snapshot *snap, const char *port, const json_t 
 int topo_decode_live(struct topo_snapshot *snap, const char *port, const json_t *rec);
 /* Connected and local routes, and every router's sorted list.  derive.c */
 int topo_derive_routes(struct topo_snapshot *snap, struct err *err);
+/* Families apart, then longest prefix, then address, then weight, then name: what topo_route_lookup() bisects. */
+int topo_route_order(const struct topo_route *x, const struct topo_route *y);
 struct skep_mac topo_derive_mac(const char *id);
+/* Whom each bridge knows.  known.c */
+int topo_derive_known(struct topo_snapshot *snap);
 /* No chain reaches itself, jumps are not too deep, peers point at each other.  check.c */
 int topo_check_structure(const struct topo_snapshot *snap, struct err *err);
 

@@ -91,12 +91,24 @@ struct topo_chain {
 	uint32_t n_rules;
 };
 
+/* Whom a bridge knows by configuration: VMs by their ports' MAC and addresses, router ports that are linked to one of its ports. */
+struct topo_known {
+	union {
+		struct skep_mac mac;
+		struct skep_ip ip;
+	};
+	struct topo_port *port;	 /* the bridge's */
+	struct topo_port *owner; /* has the MAC and the address: 'port' itself, or its peer on a router */
+};
+
 struct topo_bridge {
 	struct topo_object o;
 	bool admin_up;
 	struct topo_chain *in_chain, *out_chain; /* NULL = accept */
-	struct topo_port **ports;
+	struct topo_port **ports;		 /* by name */
 	uint32_t n_ports;
+	struct topo_known *macs, *ips; /* sorted */
+	uint32_t n_macs, n_ips;
 };
 
 enum topo_route_type { TOPO_ROUTE_PORT, TOPO_ROUTE_LOCAL, TOPO_ROUTE_BLACKHOLE, TOPO_ROUTE_REJECT };
@@ -166,6 +178,10 @@ struct topo_snapshot *topo_ref(struct topo_snapshot *snap);
 void topo_unref(struct topo_snapshot *snap); /* takes NULL */
 struct topo_object *topo_find(const struct topo_snapshot *snap, enum topo_kind kind, const char *name);
 struct topo_port *topo_find_port(const struct topo_snapshot *snap, const char *name);
+/* The bridge's port behind which a MAC, or an address, is by configuration; '*mac' is the address's.  NULL: not known.  O(log n). */
+struct topo_port *topo_bridge_find_mac(const struct topo_bridge *bridge, const struct skep_mac *mac);
+struct topo_port *topo_bridge_find_ip(const struct topo_bridge *bridge, const struct skep_ip *ip,
+				      const struct skep_mac **mac);
 /* "port 'web1'" for messages */
 const char *topo_object_text(const struct topo_object *o, char buf[static 96]);
 
@@ -216,7 +232,7 @@ bool topo_route_usable(const struct topo_route *route);
 
 /* --- what changed --- */
 
-/* Calls back for each tag (tag.h says what each stands for) whose meaning differs between two snapshots of a tenant; 'old' may be
- * NULL.  The tag's name lives as long as the snapshots. */
+/* Calls back for each tag (tag.h says what each stands for) whose meaning differs between two snapshots of a tenant; NULL = an
+ * empty one.  The tag's name lives as long as the snapshots.  In a fixed order; a tag may come twice. */
 void topo_diff(const struct topo_snapshot *old, const struct topo_snapshot *new_,
 	       void (*cb)(void *arg, const struct topo_tag *tag), void *arg);

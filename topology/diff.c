@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Two snapshots -> the tags whose meaning changed.  All lists are sorted, so everything is a walk over two of them side by side.
+ * Called by the agent at each new generation; a tag too few leaves a wrong flow, a tag too many costs a simulation.
+ */
+#include <string.h>
+
+#include "topology/same.h"
+#include "topology/snapshot.h"
+
+struct diff {
+	void (*cb)(void *arg, const struct topo_tag *tag);
+	void *arg;
+	const struct topo_bridge *bridge; /* the one being walked: its new generation, or its last */
+};
+
+struct side {
+	const void *base; /* sorted array */
+	uint32_t n;
+};
+
+/* Calls 'pair' for each element of either side: with both when 'order' says they are the same thing, else with one and NULL. */
+static void merge(struct diff *d, struct side a, struct side b, size_t size,
+		  int (*order)(const void *a, const void *b),
+		  void (*pair)(struct diff *d, const void *a, const void *b))
+{
+	uint32_t i = 0, k = 0;
+
+	while (i < a.n || k < b.n) {
+		const void *x = i < a.n ? (const char *)a.base + i * size : NULL;
+		const void *y = k < b.n ? (const char *)b.base + k * size : NULL;
+		int c = x && y ? order(x, y) : x ? -1 : 1;
+
+		i += c <= 0;
+		k += c >= 0;
+		pair(d, c <= 0 ? x : NULL, c >= 0 ? y : NULL);
+	}
+}
+
+static void emit(const struct diff *d, enum topo_tag_kind kind, const char *name)
+{
+	d->cb(d->arg, &(struct topo_tag){ .kind = kind, .name = name });
+}
+
+/* All objects begin with their struct topo_object. */
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct topo_object *)a)->name, ((const struct topo_object *)b)->name);
+}
+
+static void chain_pair(struct diff *d, const void *a, const void *b)
+{
+	const struct topo_chain *x = a, *y = b;
+
+	if (!x || !y || !topo_same_chain(x, y))
+		emit(d, TOPO_TAG_CHAIN, y ? y->o.name : x->o.name);
+}
+
+static void port_pair(struct diff *d, const void *a, const void *b)
+{
+	const struct topo_port *x = a, *y = b;
+
+	if (!x || !y || !topo_same_port(x, y))
+		emit(d, TOPO_TAG_PORT, y ? y->o.name : x->o.name);
+}
+
+/* --- bridges --- */
+
+static bool same_members(const struct topo_bridge *a, const struct topo_bridge *b)
+{
+	if (a->n_ports != b->n_ports)
+		return false;
+	for (uint32_t i = 0; i < a->n_ports; i++)
+		if (!topo_same_member(a->ports[i], b->ports[i]))
+			return false;
+	return true;
+}
+
+static int by_known_mac(const void *a, const void *b)
+{
+	return memcmp(&((const struct topo_known *)a)->mac, &((const struct topo_known *)b)->mac,
+		      sizeof(struct skep_mac));
+}
+
+static int by_known_ip(const void *a, const void *b)
+{
+	return memcmp(&((const struct topo_known *)a)->ip, &((const struct topo_known *)b)->ip,
+		      sizeof(struct skep_ip));
+}
+
+static void mac_pair(struct diff *d, const void *a, const void *b)
+{
+	const struct topo_known *x = a, *y = b;
+
+	if (!x || !y || strcmp(x->port->o.name, y->port->o.name) != 0)
+		d->cb(d->arg, &(struct topo_tag){ .kind = TOPO_TAG_MAC, .name = d->bridge->o.name,
+						  .mac = y ? y->mac : x->mac });
+}
+
+/* Router ports on the bridge take its addresses for neighbours.  Those that left it have their PORT tag. */
+static void ip_pair(struct diff *d, const void *a, const void *b)
+{
+	const struct topo_known *x = a, *y = b;
+	struct topo_tag tag = { .kind = TOPO_TAG_NEIGH, .ip = y ? y->ip : x->ip };
+
+	if (x && y && !strcmp(x->port->o.name, y->port->o.name) && mac_eq(&x->owner->mac, &y->owner->mac))
+		return;
+	for (uint32_t i = 0; i < d->bridge->n_ports; i++) {
+		const struct topo_port *peer = d->bridge->ports[i]->peer;
+
+		if (!peer || !peer->router)
+			continue;
+		tag.name = peer->o.name;
+		d->cb(d->arg, &tag);
+	}
+}
+
+static void bridge_pair(struct diff *d, const void *a, const void *b)
+{
+	static const struct topo_bridge none;
+	const struct topo_bridge *x = a ? a : &none, *y = b ? b : &none;
+
+	d->bridge = b ? b : a;
+	if (!a || !b || !topo_same_bridge(x, y))
+		emit(d, TOPO_TAG_BRIDGE, d->bridge->o.name);
+	if (!same_members(x, y))
+		emit(d, TOPO_TAG_FLOOD, d->bridge->o.name);
+	merge(d, (struct side){ x->macs, x->n_macs }, (struct side){ y->macs, y->n_macs },
+	      sizeof(struct topo_known), by_known_mac, mac_pair);
+	merge(d, (struct side){ x->ips, x->n_ips }, (struct side){ y->ips, y->n_ips },
+	      sizeof(struct topo_known), by_known_ip, ip_pair);
+}
+
+/* --- routers --- */
+
+static int by_route(const void *a, const void *b)
+{
+	return topo_route_order(*(const struct topo_route *const *)a, *(const struct topo_route *const *)b);
+}
+
+static void route_pair(struct diff *d, const void *a, const void *b)
+{
+	const struct topo_route *x = a ? *(const struct topo_route *const *)a : NULL;
+	const struct topo_route *y = b ? *(const struct topo_route *const *)b : NULL;
+	const struct topo_route *r = y ? y : x;
+
+	if (!x || !y || !topo_same_route(x, y))
+		d->cb(d->arg, &(struct topo_tag){ .kind = TOPO_TAG_DST, .name = r->router->o.name,
+						  .ip = r->dst, .len = r->dst_len });
+}
+
+static void router_pair(struct diff *d, const void *a, const void *b)
+{
+	static const struct topo_router none;
+	const struct topo_router *x = a ? a : &none, *y = b ? b : &none;
+
+	if (!a || !b || !topo_same_router(x, y))
+		emit(d, TOPO_TAG_ROUTER, b ? y->o.name : x->o.name);
+	merge(d, (struct side){ x->routes, x->n_routes }, (struct side){ y->routes, y->n_routes },
+	      sizeof(struct topo_route *), by_route, route_pair);
+}
+
+void topo_diff(const struct topo_snapshot *old, const struct topo_snapshot *new_,
+	       void (*cb)(void *arg, const struct topo_tag *tag), void *arg)
+{
+	static const struct topo_snapshot empty;
+	struct diff d = { .cb = cb, .arg = arg };
+
+	old = old ? old : &empty;
+	new_ = new_ ? new_ : &empty;
+#define SIDES(array) (struct side){ old->array, old->n_##array }, (struct side){ new_->array, new_->n_##array }
+	merge(&d, SIDES(chains), sizeof(struct topo_chain), by_name, chain_pair);
+	merge(&d, SIDES(bridges), sizeof(struct topo_bridge), by_name, bridge_pair);
+	merge(&d, SIDES(routers), sizeof(struct topo_router), by_name, router_pair);
+	merge(&d, SIDES(ports), sizeof(struct topo_port), by_name, port_pair);
+#undef SIDES
+}
