@@ -97,7 +97,7 @@ void sim_port_out(struct walk *w, const struct topo_port *port)
 {
 	sim_tag_object(w, TOPO_TAG_PORT, &port->o);
 	STEP(w, 0, "port", port->o.name, "out%s", port->admin_up ? "" : ", administratively down");
-	if (!port->admin_up) {
+	if (!port->admin_up && port != w->exempt) {
 		sim_drop(w, SKEP_DROP_ADMIN_DOWN, &port->o, NULL);
 		return;
 	}

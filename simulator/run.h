@@ -93,6 +93,7 @@ struct walk {
 	struct sim_outputs *outputs;   /* of the packet, or of the frame */
 	const struct topo_port *l3_in; /* router port by which it entered the last router; NULL = none yet */
 	const struct topo_bridge *flooded;
+	const struct topo_port *exempt; /* a port that is down still says so (ICMP); NULL = none */
 	struct pkt_fields f;	       /* headers as they are now */
 	struct skep_mac l3_from;       /* who sent it to l3_in */
 	uint32_t written;	       /* enum sim_field: no longer the packet's own */

@@ -48,6 +48,7 @@ static void walk_emit(struct run *run, struct emit *e)
 		.run = run,
 		.pkt = &e->pkt,
 		.outputs = &e->outputs,
+		.exempt = e->port,
 		.f = e->f,
 		.generation = e->generation,
 		.quiet = true,

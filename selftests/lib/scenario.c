@@ -278,7 +278,7 @@ static int do_neigh(struct scenario_env *env, const char *rest, struct err *err)
 	if (!strcmp(word, "-"))
 		r = sim_tables_del_neigh(env->tables, port, &ip) ? 0 : -1;
 	else if (!strcmp(word, "failed"))
-		r = sim_tables_fail_neigh(env->tables, port, &ip, env->now_ns + 1);
+		r = sim_tables_fail_neigh(env->tables, port, &ip, env->now_ns + 3600000000000ULL);
 	else if (!scenario_mac(env, word, &mac))
 		return FAIL("'%s' is no MAC", word);
 	else
@@ -430,12 +430,16 @@ static int do_in(struct scenario_env *env, const char *rest, unsigned int line, 
 
 /* --- files --- */
 
-/* The indented lines behind 'i', joined; '*i' ends on the last of them. */
+/* The indented lines behind 'i', joined, as a document of tenant 't'; '*i' ends on the last of them. */
 static char *take_block(const struct scenario_file *f, unsigned int *i, unsigned int end)
 {
-	char *text = strdup("");
-	size_t len = 0, n;
+	int indent = *i + 1 < end ? (int)strspn(f->lines[*i + 1], " ") : 0;
+	char *text = NULL;
+	size_t len, n;
 
+	if (asprintf(&text, "%*stenant: t\n", indent, "") < 0)
+		return NULL;
+	len = strlen(text);
 	while (text && *i + 1 < end && (!f->lines[*i + 1][0] || isspace((unsigned char)f->lines[*i + 1][0]))) {
 		const char *line = f->lines[++*i];
 
