@@ -330,9 +330,9 @@ json_t *dp_status(const struct dp *dp)
 		json_array_append_new(warnings, json_string(dp->warnings[i]));
 	if (dp->tunnel_ifindex)
 		(void)dp_device_name(&dp->config, "vx", name, NULL);
-	return json_pack("{s:o, s:o, s:s, s:s, s:s, s:s, s:b, s:b, s:I, s:b, s:s, s:o}", "programs", progs, "maps", maps,
+	return json_pack("{s:o, s:o, s:s, s:s, s:s, s:s, s:b, s:b, s:I, s:b, s:s, s:I, s:o}", "programs", progs, "maps", maps,
 			 "xdp", dp->xdp ? "native" : "off", "hook", dp->tcx ? "tcx" : "clsact", "tunnel_device", name,
 			 "underlay", dp->config.underlay, "underlay_up", dp->under_up, "adopted", dp->adopted,
 			 "underlay_mtu", (json_int_t)dp->under_mtu, "decap_l3_flags", dp->decap_l3, "pins", dp->dirs.abi,
-			 "warnings", warnings);
+			 "foreign_frames", (json_int_t)dp->tap.foreign, "warnings", warnings);
 }

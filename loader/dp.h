@@ -70,7 +70,8 @@ bool dp_adopted(const struct dp *dp);
 /* Removes adopted peers, flood keys and output sets that were not asked for again since dp_open (sets: and that no flow uses).  To be
  * called once behind adoption, when topology and flows are in order; adopted ports are the caller's: dp_ports(). */
 void dp_sweep(struct dp *dp);
-/* {"programs": [...], "maps": {name: {"entries", "max"}}, "xdp": "native|off", "hook": "tcx|clsact", "tunnel_device": .., "warnings": [..]} */
+/* {"programs": [..], "maps": {name: {"entries", "max"}}, "xdp": "native|off", "hook": "tcx|clsact", "tunnel_device": name or "", "underlay",
+ *  "underlay_up", "underlay_mtu", "adopted", "decap_l3_flags", "pins": directory, "foreign_frames", "warnings": [..]} */
 json_t *dp_status(const struct dp *dp);
 
 /* --- ports --- */

@@ -85,6 +85,8 @@ static void remove_link(const char *path)
 
 /* --- TC --- */
 
+static void detach_clsact(struct nl *nl, uint32_t ifindex, uint32_t handle);
+
 static int attach_tcx(struct dp *dp, uint32_t ifindex, enum dp_prog prog)
 {
 	char path[DP_PATH_MAX];
@@ -101,7 +103,10 @@ static int attach_tcx(struct dp *dp, uint32_t ifindex, enum dp_prog prog)
 	fd = bpf_link_create(dp->prog_fd[prog], (int)ifindex, ATTACH_TCX_INGRESS, NULL);
 	if (fd < 0)
 		return -errno;
-	return bpf_obj_pin(fd, path) < 0 ? -errno : 0;
+	if (bpf_obj_pin(fd, path) < 0)
+		return -errno;
+	detach_clsact(&dp->nl, ifindex, dp->handle); /* of a process that was told to use clsact */
+	return 0;
 }
 
 static int attach_clsact(struct dp *dp, uint32_t ifindex, enum dp_prog prog)
@@ -122,7 +127,9 @@ int dp_link_attach(struct dp *dp, uint32_t ifindex, const char *ifname, enum dp_
 
 	if (dp->tcx) {
 		rc = attach_tcx(dp, ifindex, prog);
-		if (rc == -EINVAL || rc == -EOPNOTSUPP) /* kernel before 6.6 */
+		if (rc == 0)
+			dp->tcx_proven = true;
+		else if ((rc == -EINVAL || rc == -EOPNOTSUPP) && !dp->tcx_proven) /* kernel before 6.6 */
 			dp->tcx = false;
 	}
 	if (!dp->tcx)

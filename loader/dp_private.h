@@ -115,6 +115,7 @@ struct dp {
 
 	/* dp_links.c */
 	bool tcx;	 /* links; else clsact */
+	bool tcx_proven; /* one was made: the kernel has them */
 	uint32_t handle; /* of our clsact filters */
 
 	/* dp_under.c */
