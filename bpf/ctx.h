@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What both hooks share: the settings, bounded access to packet bytes, and the few kernel numbers that older headers lack. */
+#pragma once
+
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/in6.h>
+#include <linux/pkt_cls.h>
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "maps/maps.bpf.h"
+
+#define PASS TC_ACT_UNSPEC /* not ours: the next program, then the stack */
+#define DONE TC_ACT_SHOT   /* consumed: all copies have been sent.  No loss, and not counted as one */
+
+#define VLAN_PRESENT 0x1000 /* in key.vlan, see maps/flow.h */
+#define ETH_SIZE     14
+#define VLAN_SIZE    4
+
+static __always_inline struct skep_config *config(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&skep_config, &zero);
+}
+
+/* GCRA: may one more pass now?  'tat' is shared by all CPUs; a lost race is tried once more, then let through. */
+static __always_inline int rate_ok(__u64 *tat, __u64 now, __u64 interval, __u64 burst)
+{
+	for (int i = 0; i < 2; i++) {
+		__u64 old = *(volatile __u64 *)tat, base = old > now ? old : now;
+
+		if (old > now + burst)
+			return 0;
+		if (__sync_val_compare_and_swap(tat, old, base + interval) == old)
+			break;
+	}
+	return 1;
+}

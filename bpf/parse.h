@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * A frame of a local port -> its flow key.  The same rules, in the same order, as packet/packet.h: pkt_parse(); a differential
+ * test compares both on every input.
+ */
+#pragma once
+
+#include "bpf/ctx.h"
+
+#define WINDOW	  128 /* bytes that are made linear: Ethernet, VLAN, IPv4 with options or IPv6, TCP */
+#define EXT_MAX	  6   /* IPv6 extension headers */
+#define IP4_MIN	  20
+#define IP6_SIZE  40
+#define ARP_SIZE  28
+#define TCP_SIZE  20
+#define UDP_SIZE  8
+#define SCTP_SIZE 12
+#define ICMP_SIZE 8
+#define ND_FIRST  133 /* ICMPv6 types of neighbour discovery */
+#define ND_LAST	  137
+
+struct parsed {
+	union { /* both begin with in_key, MACs, eth_type and vlan */
+		struct skep_flow_key4 k4;
+		struct skep_flow_key6 k6;
+	};
+	__u32 l3_off;
+	__u32 hdr_len; /* up to the end of the L4 header that was read, or of the IP header */
+	__u8 ttl;
+	__u8 is_ip, is_v6;
+	__u8 always_up;	    /* ARP, ND: never decided from a flow */
+	__u8 vlan_in_meta; /* the tag is beside the frame, not in it */
+};
+
+/* Bytes of the frame at 'off', or NULL.  'off' is at most WINDOW. */
+static __always_inline void *at(struct __sk_buff *skb, __u64 off, __u32 size)
+{
+	void *p;
+
+	if (off > WINDOW)
+		return NULL;
+	p = (void *)(long)skb->data + off;
+	return p + size <= (void *)(long)skb->data_end ? p : NULL;
+}
+
+struct l4 {
+	__be16 src, dst;
+};
+
+/* 'left' bytes of the packet are at 'off'.  Reads ports into *l4, the header's size into *size. */
+static __always_inline enum skep_drop parse_l4(struct __sk_buff *skb, struct parsed *p, __u32 off, __u32 left,
+					       __u8 proto, struct l4 *l4)
+{
+	__u8 h[8], tcp[2];
+	__u32 size;
+
+	switch (proto) {
+	case IPPROTO_TCP:
+		size = TCP_SIZE;
+		break;
+	case IPPROTO_UDP:
+		size = UDP_SIZE;
+		break;
+	case IPPROTO_SCTP:
+		size = SCTP_SIZE;
+		break;
+	case IPPROTO_ICMP:
+		if (p->is_v6)
+			return SKEP_DROP_NONE;
+		size = ICMP_SIZE;
+		break;
+	case IPPROTO_ICMPV6:
+		if (!p->is_v6)
+			return SKEP_DROP_NONE;
+		size = ICMP_SIZE;
+		break;
+	default:
+		return SKEP_DROP_NONE;
+	}
+	if (left < size || bpf_skb_load_bytes(skb, off, h, sizeof(h)))
+		return SKEP_DROP_TRUNCATED;
+	if (proto == IPPROTO_TCP) {
+		if (bpf_skb_load_bytes(skb, off + 12, tcp, sizeof(tcp)))
+			return SKEP_DROP_TRUNCATED;
+		size = (tcp[0] >> 4) * 4;
+		if (size < TCP_SIZE)
+			return SKEP_DROP_BAD_HEADER;
+		if (size > left)
+			return SKEP_DROP_TRUNCATED;
+	}
+	p->hdr_len = off + size;
+	__builtin_memcpy(&l4->src, h, 2); /* ICMP: type and code */
+	if (proto != IPPROTO_ICMP && proto != IPPROTO_ICMPV6)
+		__builtin_memcpy(&l4->dst, h + 2, 2);
+	else if (p->is_v6 ? h[0] == 128 || h[0] == 129 : h[0] == 8 || h[0] == 0)
+		__builtin_memcpy(&l4->dst, h + 4, 2);
+	if (p->is_v6 && proto == IPPROTO_ICMPV6 && h[0] >= ND_FIRST && h[0] <= ND_LAST)
+		p->always_up = 1;
+	return SKEP_DROP_NONE;
+}
+
+static __always_inline enum skep_drop parse_arp(struct __sk_buff *skb, struct parsed *p, __u32 left)
+{
+	p->always_up = 1;
+	return left < ARP_SIZE ? SKEP_DROP_TRUNCATED : SKEP_DROP_NONE;
+}
+
+static __always_inline enum skep_drop parse_ipv4(struct __sk_buff *skb, struct parsed *p, __u32 left)
+{
+	__u32 ihl, total, frag;
+	enum skep_drop bad;
+	struct l4 l4 = {};
+	__u8 *ip;
+
+	if (left < IP4_MIN)
+		return SKEP_DROP_TRUNCATED;
+	ip = at(skb, p->l3_off, IP4_MIN);
+	if (!ip)
+		return SKEP_DROP_TRUNCATED;
+	ihl = (ip[0] & 0xf) * 4;
+	if (ip[0] >> 4 != 4 || ihl < IP4_MIN)
+		return SKEP_DROP_BAD_HEADER;
+	if (ihl > left)
+		return SKEP_DROP_TRUNCATED;
+	total = ip[2] << 8 | ip[3];
+	if (total < ihl)
+		return SKEP_DROP_BAD_HEADER;
+	if (total > left)
+		return SKEP_DROP_TRUNCATED;
+	frag = ip[6] << 8 | ip[7];
+	p->k4.frag = frag & 0x1fff ? SKEP_FRAG_LATER : frag & 0x2000 ? SKEP_FRAG_FIRST : SKEP_FRAG_NONE;
+	p->k4.proto = ip[9];
+	p->ttl = ip[8];
+	__builtin_memcpy(&p->k4.src, ip + 12, 4);
+	__builtin_memcpy(&p->k4.dst, ip + 16, 4);
+	p->is_ip = 1;
+	p->hdr_len = p->l3_off + ihl;
+	if (p->k4.frag == SKEP_FRAG_LATER)
+		return SKEP_DROP_NONE;
+	bad = parse_l4(skb, p, p->l3_off + ihl, total - ihl, p->k4.proto, &l4);
+	p->k4.sport = l4.src;
+	p->k4.dport = l4.dst;
+	return bad;
+}
+
+static __always_inline int is_ext(__u8 next)
+{
+	return next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_FRAGMENT || next == IPPROTO_AH ||
+	       next == IPPROTO_DSTOPTS;
+}
+
+static __always_inline int is_v4_mapped(const struct skep_ip *ip)
+{
+	return !ip->w[0] && !ip->w[1] && ip->w[2] == bpf_htonl(0xffff);
+}
+
+static __always_inline enum skep_drop parse_ipv6(struct __sk_buff *skb, struct parsed *p, __u32 left)
+{
+	__u32 off = p->l3_off + IP6_SIZE, size, frag;
+	enum skep_drop bad;
+	struct l4 l4 = {};
+	__u8 h[8], next, *ip;
+
+	if (left < IP6_SIZE)
+		return SKEP_DROP_TRUNCATED;
+	ip = at(skb, p->l3_off, IP6_SIZE);
+	if (!ip)
+		return SKEP_DROP_TRUNCATED;
+	if (ip[0] >> 4 != 6)
+		return SKEP_DROP_BAD_HEADER;
+	size = ip[4] << 8 | ip[5];
+	if (size > left - IP6_SIZE)
+		return SKEP_DROP_TRUNCATED;
+	left = size;
+	next = ip[6];
+	p->ttl = ip[7];
+	__builtin_memcpy(&p->k6.src, ip + 8, 16);
+	__builtin_memcpy(&p->k6.dst, ip + 24, 16);
+	if (is_v4_mapped(&p->k6.src) || is_v4_mapped(&p->k6.dst))
+		return SKEP_DROP_BAD_HEADER;
+	p->is_ip = 1;
+	for (int n = 0; n <= EXT_MAX; n++) {
+		if (!is_ext(next))
+			break;
+		if (n == EXT_MAX)
+			return SKEP_DROP_BAD_HEADER;
+		if (left < 8 || bpf_skb_load_bytes(skb, off, h, sizeof(h)))
+			return SKEP_DROP_TRUNCATED;
+		size = next == IPPROTO_FRAGMENT ? 8 : next == IPPROTO_AH ? (h[1] + 2) * 4 : (h[1] + 1) * 8;
+		if (size > left)
+			return SKEP_DROP_TRUNCATED;
+		left -= size;
+		off += size;
+		frag = next == IPPROTO_FRAGMENT ? h[2] << 8 | h[3] : 0;
+		next = h[0];
+		if (frag & 0xfff8) {
+			p->k6.frag = SKEP_FRAG_LATER;
+			break;
+		}
+		if (frag & 1)
+			p->k6.frag = SKEP_FRAG_FIRST;
+	}
+	p->k6.proto = next;
+	p->hdr_len = off;
+	if (p->k6.frag == SKEP_FRAG_LATER)
+		return SKEP_DROP_NONE;
+	bad = parse_l4(skb, p, off, left, next, &l4);
+	p->k6.sport = l4.src;
+	p->k6.dport = l4.dst;
+	return bad;
+}
+
+/* Fills *p, which is zero but for k4.in_key. */
+static __always_inline enum skep_drop parse(struct __sk_buff *skb, struct parsed *p)
+{
+	__u32 want = skb->len < WINDOW ? skb->len : WINDOW, left;
+	__u16 type;
+	__u8 *eth;
+
+	if ((void *)(long)skb->data + want > (void *)(long)skb->data_end && bpf_skb_pull_data(skb, want))
+		return SKEP_DROP_TRUNCATED;
+	eth = at(skb, 0, ETH_SIZE);
+	if (!eth)
+		return SKEP_DROP_TRUNCATED;
+	__builtin_memcpy(&p->k4.eth_dst, eth, 6);
+	__builtin_memcpy(&p->k4.eth_src, eth + 6, 6);
+	type = eth[12] << 8 | eth[13];
+	p->l3_off = ETH_SIZE;
+	if (skb->vlan_present) {
+		p->vlan_in_meta = 1;
+		p->k4.vlan = bpf_htons(skb->vlan_tci | VLAN_PRESENT);
+	} else if (type == ETH_P_8021Q || type == ETH_P_8021AD) {
+		eth = at(skb, 0, ETH_SIZE + VLAN_SIZE);
+		if (!eth)
+			return SKEP_DROP_TRUNCATED;
+		p->k4.vlan = bpf_htons((eth[14] << 8 | eth[15]) | VLAN_PRESENT);
+		type = eth[16] << 8 | eth[17];
+		p->l3_off += VLAN_SIZE;
+	}
+	p->hdr_len = p->l3_off;
+	p->k4.eth_type = type < ETH_P_802_3_MIN ? 0 : bpf_htons(type);
+	left = skb->len - p->l3_off;
+	if (type == ETH_P_IP)
+		return parse_ipv4(skb, p, left);
+	if (type == ETH_P_IPV6) {
+		p->is_v6 = 1;
+		return parse_ipv6(skb, p, left);
+	}
+	if (type == ETH_P_ARP)
+		return parse_arp(skb, p, left);
+	return SKEP_DROP_NONE;
+}

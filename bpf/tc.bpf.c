@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The TC programs, one per kind of interface.  Each reads top-down: parse, look up, act.  skepd loads, attaches and pins them.
+ * Kernel 6.1 and newer.
+ */
+#include "bpf/action.h"
+
+char _license[] SEC("license") = "Dual BSD/GPL";
+
+static __always_inline int bad_macs(const struct parsed *p)
+{
+	const __u16 *d = (const __u16 *)&p->k4.eth_dst, *s = (const __u16 *)&p->k4.eth_src;
+
+	return (p->k4.eth_src.b[0] & 1) || (d[0] == s[0] && d[1] == s[1] && d[2] == s[2]);
+}
+
+/* Ingress of a virtual machine's or container's interface. */
+SEC("tc")
+int skep_tc_port(struct __sk_buff *skb)
+{
+	__u32 ifindex = skb->ifindex, len = skb->len;
+	struct skep_iface *iface = bpf_map_lookup_elem(&skep_ifaces, &ifindex);
+	struct parsed p = {};
+	struct skep_flow *f;
+	enum skep_drop bad;
+
+	if (!iface)
+		return drop(skb, SKEP_DROP_UNKNOWN_IFACE, 0, 0);
+	count(SKEP_CNT_RX_PORT);
+	p.k4.in_key = iface->key;
+	bad = parse(skb, &p);
+	if (bad)
+		return drop(skb, bad, p.k4.in_key, 0);
+	if (bad_macs(&p))
+		return drop(skb, SKEP_DROP_BAD_MAC, p.k4.in_key, 0);
+	if (p.always_up)
+		return upcall(skb, iface, &p, SKEP_UP_MISS);
+
+	if (p.is_v6)
+		f = bpf_map_lookup_elem(&skep_flows6, &p.k6);
+	else
+		f = bpf_map_lookup_elem(&skep_flows4, &p.k4);
+	if (!f || f->action == SKEP_ACT_NONE)
+		return upcall(skb, iface, &p, SKEP_UP_MISS);
+	if (f->ttl_dec && p.ttl <= f->ttl_dec)
+		return upcall(skb, iface, &p, SKEP_UP_TTL);
+	if (f->action == SKEP_ACT_AGENT)
+		return upcall(skb, iface, &p, SKEP_UP_AGENT);
+
+	count(SKEP_CNT_FLOW_HIT);
+	__sync_fetch_and_add(&f->packets, 1);
+	__sync_fetch_and_add(&f->bytes, len);
+	f->last_seen = bpf_jiffies64();
+	return execute(skb, f, &p, FROM_PORT);
+}
+
+/* Ingress of the upcall tap: what skepd sends on, and copies that were relayed by upcall.h. */
+SEC("tc")
+int skep_tc_inject(struct __sk_buff *skb)
+{
+	struct skep_flow verdict, *slot;
+	struct parsed p = {};
+	struct skep_upcall up;
+	__u32 index, extra, key;
+	__be16 type;
+
+	if (bpf_skb_load_bytes(skb, 0, &up, sizeof(up)))
+		return drop(skb, SKEP_DROP_TRUNCATED, 0, 0);
+	key = bpf_ntohl(up.key);
+	__builtin_memcpy(&extra, up.pad, sizeof(extra));
+	if (pop_meta(skb))
+		return drop(skb, SKEP_DROP_REWRITE, key, 0);
+	switch (bpf_ntohs(up.magic)) {
+	case MAGIC_ENCAP:
+		/* a copy of something that passed before: all that is left is the way out */
+		p.hdr_len = ETH_SIZE + (up.eth_type == bpf_htons(ETH_P_IPV6) ? IP6_SIZE : IP4_MIN) + TCP_SIZE;
+		return encap(skb, extra, key, p.hdr_len, 0);
+	case MAGIC_SET:
+		return to_set(skb, key, 0, up.eth_type == bpf_htons(ETH_P_IPV6));
+	case SKEP_UPCALL_MAGIC:
+		break;
+	default:
+		return drop(skb, SKEP_DROP_BAD_HEADER, key, 0);
+	}
+	index = bpf_ntohs(up.slot);
+	slot = bpf_map_lookup_elem(&skep_slots, &index);
+	if (!slot)
+		return drop(skb, SKEP_DROP_NO_AGENT, key, 0);
+	verdict = *slot; /* the next packet may use the slot while this one is copied */
+	count(SKEP_CNT_INJECT);
+
+	p.k4.in_key = key;
+	if (bpf_skb_load_bytes(skb, 12, &type, sizeof(type)))
+		return drop(skb, SKEP_DROP_TRUNCATED, key, 0);
+	p.l3_off = ETH_SIZE;
+	if (type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD)) {
+		if (bpf_skb_load_bytes(skb, 16, &type, sizeof(type)))
+			return drop(skb, SKEP_DROP_TRUNCATED, key, 0);
+		p.l3_off += VLAN_SIZE;
+	}
+	p.is_v6 = type == bpf_htons(ETH_P_IPV6);
+	p.is_ip = p.is_v6 || type == bpf_htons(ETH_P_IP);
+	p.hdr_len = p.l3_off + (p.is_v6 ? IP6_SIZE : IP4_MIN) + TCP_SIZE;
+	return execute(skb, &verdict, &p, FROM_INJECT);
+}
+
+/* Ingress of the underlay interface: tunnel packets of other hosts; all else is none of our business. */
+SEC("tc")
+int skep_tc_under(struct __sk_buff *skb)
+{
+	__u32 want = ETH_SIZE + OUTER6 + ETH_SIZE + IP4_MIN;
+	struct skep_config *cfg = config();
+	struct skep_xdp_meta *meta = (void *)(long)skb->data_meta;
+	struct skep_port *port;
+	struct outer o = {};
+	__u64 flags = 0;
+
+	if (!cfg)
+		return PASS;
+	if ((cfg->flags & SKEP_CFG_XDP_DECAP) && (void *)(meta + 1) <= (void *)(long)skb->data &&
+	    meta->magic == SKEP_XDP_MAGIC) {
+		__u32 key = meta->key;
+
+		port = bpf_map_lookup_elem(&skep_ports, &key);
+		return port ? deliver(skb, key, port, 1) : drop(skb, SKEP_DROP_UNKNOWN_KEY, key, 0);
+	}
+	if (want > skb->len)
+		want = skb->len;
+	if ((void *)(long)skb->data + want > (void *)(long)skb->data_end)
+		bpf_skb_pull_data(skb, want); /* what cannot be pulled is not ours */
+	outer_parse((void *)(long)skb->data, (void *)(long)skb->data_end, skb->len, &o);
+	if (!o.ours)
+		return PASS;
+	if (!o.reason) {
+		port = bpf_map_lookup_elem(&skep_ports, &o.key);
+		if (!port)
+			o.reason = SKEP_DROP_UNKNOWN_KEY;
+	}
+	if (o.reason) {
+		struct drop_info info = { .reason = o.reason, .key = o.key, .remote = o.remote };
+
+		return drop_skb(skb, &info);
+	}
+	/* The kernel's device knows how to undo the segmentation state of the rest, and merges it (docs/datapath.md). */
+	if (cfg->tunnel_ifindex &&
+	    (o.inner_type != bpf_htons(ETH_P_IP) || o.inner_proto == IPPROTO_TCP || skb->gso_size ||
+	     skb->protocol != bpf_htons(ETH_P_IP)))
+		return PASS;
+	if (o.inner_type == bpf_htons(ETH_P_IPV6))
+		flags = DECAP_L3_IPV6;
+	else if (o.inner_type == bpf_htons(ETH_P_IP) && skb->protocol != bpf_htons(ETH_P_IP))
+		flags = DECAP_L3_IPV4;
+	if ((flags && !(cfg->flags & SKEP_CFG_DECAP_L3_FLAGS)) || pop(skb, o.size, flags))
+		return drop(skb, SKEP_DROP_REWRITE, o.key, 0);
+	return deliver(skb, o.key, port, o.inner_type == bpf_htons(ETH_P_IP) || flags);
+}
+
+/* Ingress of the collect-metadata vxlan device: what skep_tc_under left to the kernel. */
+SEC("tc")
+int skep_tc_tunnel(struct __sk_buff *skb)
+{
+	struct bpf_tunnel_key tk = {};
+	struct drop_info info = {};
+	struct skep_port *port;
+
+	if (bpf_skb_get_tunnel_key(skb, &tk, sizeof(tk), 0) == 0) {
+		info.remote.w[2] = bpf_htonl(0xffff);
+		info.remote.w[3] = bpf_htonl(tk.remote_ipv4);
+	} else if (bpf_skb_get_tunnel_key(skb, &tk, sizeof(tk), BPF_F_TUNINFO_IPV6) == 0) {
+		__builtin_memcpy(&info.remote, tk.remote_ipv6, 16);
+	} else {
+		return drop(skb, SKEP_DROP_BAD_TUNNEL, 0, 0);
+	}
+	info.key = tk.tunnel_id;
+	if (!bpf_map_lookup_elem(&skep_remotes, &info.remote)) {
+		info.reason = SKEP_DROP_UNKNOWN_PEER;
+		return drop_skb(skb, &info);
+	}
+	port = bpf_map_lookup_elem(&skep_ports, &info.key);
+	if (!port) {
+		info.reason = SKEP_DROP_UNKNOWN_KEY;
+		return drop_skb(skb, &info);
+	}
+	count(SKEP_CNT_KERNEL_DECAP);
+	return deliver(skb, info.key, port, 1);
+}
+
+/* Attached nowhere: skepd runs it to learn the datapath's clock. */
+SEC("tc")
+int skep_clock(struct __sk_buff *skb)
+{
+	__u64 now[2] = { bpf_jiffies64(), bpf_ktime_get_ns() };
+
+	return bpf_skb_store_bytes(skb, 0, now, sizeof(now), 0);
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* VXLAN (RFC 7348) over IPv4 and IPv6: push in TC, pop in TC, and the outer header's checks for both hooks. */
+#pragma once
+
+#include "bpf/account.h"
+#include "bpf/parse.h"
+
+#define VXLAN_I		  0x08 /* flags: VNI is valid; no other may be set */
+#define SPORT_FIRST	  49152
+#define OUTER4		  (IP4_MIN + UDP_SIZE + 8) /* IPv4 + UDP + VXLAN */
+#define OUTER6		  (IP6_SIZE + UDP_SIZE + 8)
+#define IP_DF		  0x4000
+#define DECAP_L3_IPV4	  (1ULL << 7) /* BPF_F_ADJ_ROOM_DECAP_L3_IPV4, _IPV6: kernel 6.3 */
+#define DECAP_L3_IPV6	  (1ULL << 8)
+
+struct vxlan {
+	__u8 flags, reserved[3];
+	__be32 vni; /* << 8 */
+};
+
+struct udp {
+	__be16 source, dest, len, check;
+};
+
+struct ip4 {
+	__u8 ver_ihl, tos;
+	__be16 tot_len, id, frag;
+	__u8 ttl, proto;
+	__u16 check;
+	__be32 src, dst;
+};
+
+struct ip6 {
+	__be32 ver_tc_flow;
+	__be16 len;
+	__u8 next, hops;
+	__be32 src[4], dst[4];
+};
+
+struct push4 {
+	struct ip4 ip;
+	struct udp udp;
+	struct vxlan vx;
+	struct ethhdr eth;
+} __attribute__((packed));
+SKEP_ASSERT(sizeof(struct push4) == SKEP_ENCAP_V4);
+
+struct push6 {
+	struct ip6 ip;
+	struct udp udp;
+	struct vxlan vx;
+	struct ethhdr eth;
+} __attribute__((packed));
+SKEP_ASSERT(sizeof(struct push6) == SKEP_ENCAP_V6);
+
+static __always_inline __u16 ip4_csum(const void *ip)
+{
+	const __u16 *w = ip;
+	__u32 sum = 0;
+
+	for (int i = 0; i < 10; i++)
+		sum += w[i];
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return ~sum;
+}
+
+/*
+ * Encapsulates and hands to the kernel's neighbour table.  skb->protocol must be IPv4 or IPv6.  'hdr_len' = inner headers, to tell
+ * how long the segments of a super-packet will be; 0 = not known.
+ */
+static __always_inline int encap(struct __sk_buff *skb, __u32 peer_index, __u32 key, __u32 hdr_len, __u32 in_key)
+{
+	struct skep_peer *peer = bpf_map_lookup_elem(&skep_peers, &peer_index);
+	__u32 len = skb->len, inner = len, hash = bpf_get_hash_recalc(skb), over, ifindex;
+	__u16 sport = SPORT_FIRST + (hash & 0x3fff);
+
+	if (!peer || !peer->family)
+		return drop(skb, SKEP_DROP_NO_ROUTE_UNDERLAY, in_key, 0);
+	ifindex = peer->ifindex;
+	over = (peer->family == 4 ? OUTER4 : OUTER6);
+	if (skb->gso_size)
+		inner = hdr_len + skb->gso_size;
+	if (inner + over > peer->mtu || len + over > 0xffff)
+		return drop(skb, SKEP_DROP_TOO_BIG, in_key, 0);
+	if (peer->family == 4) {
+		struct push4 h = {
+			.ip = { .ver_ihl = 0x45, .tos = peer->tos, .tot_len = bpf_htons(len + OUTER4),
+				.frag = bpf_htons(IP_DF), .ttl = peer->ttl, .proto = IPPROTO_UDP,
+				.src = peer->local.w[3], .dst = peer->remote.w[3] },
+			.udp = { bpf_htons(sport), peer->dport, bpf_htons(len + UDP_SIZE + 8), 0 },
+			.vx = { .flags = VXLAN_I, .vni = bpf_htonl(key << 8) },
+		};
+
+		h.ip.check = ip4_csum(&h);
+		if (bpf_skb_load_bytes(skb, 0, &h.eth, sizeof(h.eth)) ||
+		    bpf_skb_adjust_room(skb, sizeof(h), BPF_ADJ_ROOM_MAC,
+					BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET |
+						BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP |
+						BPF_F_ADJ_ROOM_ENCAP_L2_ETH | BPF_F_ADJ_ROOM_ENCAP_L2(ETH_SIZE)) ||
+		    bpf_skb_store_bytes(skb, ETH_SIZE, &h, sizeof(h), 0))
+			return drop(skb, SKEP_DROP_REWRITE, in_key, 0);
+	} else {
+		struct push6 h = {
+			.ip = { .ver_tc_flow = bpf_htonl(0x60000000 | (__u32)peer->tos << 20 | (hash & 0xfffff)),
+				.len = bpf_htons(len + UDP_SIZE + 8), .next = IPPROTO_UDP, .hops = peer->ttl },
+			.udp = { bpf_htons(sport), peer->dport, bpf_htons(len + UDP_SIZE + 8), 0 },
+			.vx = { .flags = VXLAN_I, .vni = bpf_htonl(key << 8) },
+		};
+
+		__builtin_memcpy(h.ip.src, &peer->local, 16);
+		__builtin_memcpy(h.ip.dst, &peer->remote, 16);
+		if (bpf_skb_load_bytes(skb, 0, &h.eth, sizeof(h.eth)) ||
+		    bpf_skb_adjust_room(skb, sizeof(h), BPF_ADJ_ROOM_MAC,
+					BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET |
+						BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP |
+						BPF_F_ADJ_ROOM_ENCAP_L2_ETH | BPF_F_ADJ_ROOM_ENCAP_L2(ETH_SIZE)) ||
+		    bpf_skb_store_bytes(skb, ETH_SIZE, &h, sizeof(h), 0))
+			return drop(skb, SKEP_DROP_REWRITE, in_key, 0);
+	}
+	{
+		/* what stands there is the inner one's copy; redirect_neigh refuses a multicast destination */
+		struct ethhdr eth = { .h_proto = peer->family == 4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6) };
+
+		if (bpf_skb_store_bytes(skb, 0, &eth, sizeof(eth), 0))
+			return drop(skb, SKEP_DROP_REWRITE, in_key, 0);
+	}
+	count(SKEP_CNT_TX_TUNNEL);
+	return bpf_redirect_neigh(ifindex, NULL, 0, 0);
+}
+
+/* The outer header of a frame that came in by the underlay. */
+struct outer {
+	__u32 ours;   /* it is a tunnel packet for us; the rest is filled */
+	__u32 reason; /* enum skep_drop */
+	__u32 key;
+	__u32 size; /* of all that precedes the inner Ethernet header */
+	__be16 inner_type;
+	__u8 inner_proto; /* of inner IPv4 */
+	struct skep_ip remote;
+};
+
+/* 'left' = length of the whole frame, which may be longer than data..data_end in TC.  Reads only in data..data_end. */
+static __always_inline void outer_parse(void *data, void *data_end, __u32 left, struct outer *o)
+{
+	struct skep_config *cfg = config();
+	struct ethhdr *eth = data, *in;
+	struct vxlan *vx;
+	struct udp *udp;
+	__u32 l3;
+
+	if (!cfg || (void *)(eth + 1) > data_end)
+		return;
+	if (eth->h_proto == bpf_htons(ETH_P_IP)) {
+		struct ip4 *ip = (void *)(eth + 1);
+
+		if ((void *)(ip + 1) > data_end || ip->proto != IPPROTO_UDP || ip->dst != cfg->local.w[3] ||
+		    cfg->local.w[2] != bpf_htonl(0xffff))
+			return;
+		o->remote.w[2] = bpf_htonl(0xffff);
+		o->remote.w[3] = ip->src;
+		if (ip->ver_ihl != 0x45) { /* options: behind them may be our port, which no skep host sends */
+			udp = (void *)(ip + 1);
+			if (ip->ver_ihl >> 4 != 4 || (ip->ver_ihl & 0xf) < 5)
+				return;
+			udp = (void *)ip + (ip->ver_ihl & 0xf) * 4;
+			if ((void *)(udp + 1) > data_end || udp->dest != cfg->tunnel_port)
+				return;
+			o->ours = 1;
+			o->reason = SKEP_DROP_BAD_TUNNEL;
+			return;
+		}
+		udp = (void *)(ip + 1);
+		l3 = IP4_MIN;
+		if ((void *)(udp + 1) > data_end || (ip->frag & bpf_htons(0x1fff)) || udp->dest != cfg->tunnel_port)
+			return;
+		if ((ip->frag & bpf_htons(0x2000)) || bpf_ntohs(ip->tot_len) > left - ETH_SIZE)
+			o->reason = SKEP_DROP_BAD_TUNNEL;
+	} else if (eth->h_proto == bpf_htons(ETH_P_IPV6)) {
+		struct ip6 *ip = (void *)(eth + 1);
+
+		if ((void *)(ip + 1) > data_end || ip->next != IPPROTO_UDP ||
+		    ip->dst[0] != cfg->local.w[0] ||
+		    ip->dst[1] != cfg->local.w[1] || ip->dst[2] != cfg->local.w[2] || ip->dst[3] != cfg->local.w[3])
+			return;
+		__builtin_memcpy(&o->remote, ip->src, 16);
+		udp = (void *)(ip + 1);
+		l3 = IP6_SIZE;
+		if ((void *)(udp + 1) > data_end || udp->dest != cfg->tunnel_port)
+			return;
+		if (bpf_ntohs(ip->len) > left - ETH_SIZE - IP6_SIZE)
+			o->reason = SKEP_DROP_BAD_TUNNEL;
+	} else {
+		return;
+	}
+	o->ours = 1;
+	o->size = ETH_SIZE + l3 + UDP_SIZE + sizeof(*vx);
+	vx = (void *)(udp + 1);
+	in = (void *)(vx + 1);
+	if (o->reason)
+		return;
+	if (!bpf_map_lookup_elem(&skep_remotes, &o->remote)) {
+		o->reason = SKEP_DROP_UNKNOWN_PEER;
+		return;
+	}
+	if ((void *)(in + 1) > data_end || bpf_ntohs(udp->len) < UDP_SIZE + sizeof(*vx) + ETH_SIZE ||
+	    vx->flags != VXLAN_I || bpf_ntohs(udp->len) > left - ETH_SIZE - l3) {
+		o->reason = SKEP_DROP_BAD_TUNNEL;
+		return;
+	}
+	o->key = bpf_ntohl(vx->vni) >> 8;
+	o->inner_type = in->h_proto;
+	if (in->h_proto == bpf_htons(ETH_P_IP) && (void *)(in + 1) + IP4_MIN <= data_end)
+		o->inner_proto = *((__u8 *)(in + 1) + 9);
+}
+
+/* Strips the outer header in TC.  'flags': what adjust_room has to be told of the inner protocol. */
+static __always_inline int pop(struct __sk_buff *skb, __u32 size, __u64 flags)
+{
+	struct ethhdr eth;
+
+	if (bpf_skb_load_bytes(skb, size, &eth, sizeof(eth)) ||
+	    bpf_skb_adjust_room(skb, -(int)size, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO | flags))
+		return -1;
+	return bpf_skb_store_bytes(skb, 0, &eth, sizeof(eth), BPF_F_RECOMPUTE_CSUM);
+}

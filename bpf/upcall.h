@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The way to skepd and back: frames travel behind a struct skep_upcall.  Two more kinds of that header never leave the kernel: a
+ * copy that must be encapsulated takes one turn through the tap's ingress (relay), where it looks like IP to the kernel even if
+ * it is ARP: adjust_room and redirect_neigh refuse anything else.
+ */
+#pragma once
+
+#include "bpf/account.h"
+#include "bpf/parse.h"
+
+#define MAGIC_ENCAP 0x5a54 /* key = tunnel key, pad = index of the peer */
+#define MAGIC_SET   0x5a55 /* key = set that continues another */
+
+static __always_inline int push_meta(struct __sk_buff *skb, __u16 magic, __u32 key, __u32 extra, __u16 slot,
+				     __be16 eth_type)
+{
+	struct skep_upcall up = {
+		.magic = bpf_htons(magic),
+		.key = bpf_htonl(key),
+		.slot = bpf_htons(slot),
+		.eth_type = eth_type == bpf_htons(ETH_P_IPV6) ? eth_type : bpf_htons(ETH_P_IP),
+	};
+
+	__builtin_memcpy(up.pad, &extra, sizeof(extra));
+	if (bpf_skb_change_head(skb, sizeof(up), 0))
+		return -1;
+	return bpf_skb_store_bytes(skb, 0, &up, sizeof(up), 0);
+}
+
+/* Takes the header off again: adjust_room removes bytes behind the first 14, so the real Ethernet header is moved by hand. */
+static __always_inline int pop_meta(struct __sk_buff *skb)
+{
+	struct ethhdr eth;
+
+	if (bpf_skb_load_bytes(skb, sizeof(struct skep_upcall), &eth, sizeof(eth)) ||
+	    bpf_skb_adjust_room(skb, -(int)sizeof(struct skep_upcall), BPF_ADJ_ROOM_MAC,
+				BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET))
+		return -1;
+	return bpf_skb_store_bytes(skb, 0, &eth, sizeof(eth), 0);
+}
+
+/* To skepd, as far as the port's budget goes. */
+static __always_inline int upcall(struct __sk_buff *skb, struct skep_iface *iface, const struct parsed *p,
+				  enum skep_upcall_why why)
+{
+	struct skep_config *cfg = config();
+	__u64 now = bpf_ktime_get_ns();
+	__u32 key = iface->key;
+
+	if (!cfg || !cfg->upcall_ifindex || !cfg->agent_seen_ns ||
+	    (now > cfg->agent_seen_ns && now - cfg->agent_seen_ns > SKEP_AGENT_DEAD_NS))
+		return drop(skb, SKEP_DROP_NO_AGENT, key, 0);
+	if (iface->upcall_interval_ns &&
+	    !rate_ok(&iface->upcall_tat_ns, now, iface->upcall_interval_ns, iface->upcall_burst_ns)) {
+		__sync_fetch_and_add(&iface->upcall_drops, 1);
+		return drop(skb, SKEP_DROP_UPCALL_RATE, key, 0);
+	}
+	if (push_meta(skb, SKEP_UPCALL_MAGIC, key, 0, why, p->k4.eth_type))
+		return drop(skb, SKEP_DROP_REWRITE, key, 0);
+	__sync_fetch_and_add(&iface->upcalls, 1);
+	count(SKEP_CNT_UPCALL);
+	return bpf_redirect(cfg->upcall_ifindex, 0);
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * XDP on the underlay interface, in front of skep_tc_under: refuses what is not for us before the kernel spends anything on it, strips
+ * the tunnel header of the rest and leaves the key in front of the frame, so that GRO merges inner packets and the TC
+ * program only has to deliver.
+ */
+#include "bpf/tunnel.h"
+
+char _license[] SEC("license") = "Dual BSD/GPL";
+
+SEC("xdp")
+int skep_xdp_under(struct xdp_md *xdp)
+{
+	void *data = (void *)(long)xdp->data, *data_end = (void *)(long)xdp->data_end;
+	struct skep_xdp_meta *meta;
+	struct drop_info info = {};
+	struct outer o = {};
+
+	outer_parse(data, data_end, bpf_xdp_get_buff_len(xdp), &o);
+	if (!o.ours)
+		return XDP_PASS;
+	info.key = o.key;
+	info.remote = o.remote;
+	info.reason = o.reason;
+	if (!o.reason && !bpf_map_lookup_elem(&skep_ports, &o.key))
+		info.reason = SKEP_DROP_UNKNOWN_KEY;
+	if (info.reason)
+		return drop_xdp(xdp, &info);
+	if (bpf_xdp_adjust_head(xdp, o.size) || bpf_xdp_adjust_meta(xdp, -(int)sizeof(*meta))) {
+		info.reason = SKEP_DROP_REWRITE;
+		return drop_xdp(xdp, &info);
+	}
+	meta = (void *)(long)xdp->data_meta;
+	if ((void *)(meta + 1) > (void *)(long)xdp->data) {
+		info.reason = SKEP_DROP_REWRITE;
+		return drop_xdp(xdp, &info);
+	}
+	meta->magic = SKEP_XDP_MAGIC;
+	meta->key = o.key;
+	count(SKEP_CNT_XDP_DECAP);
+	return XDP_PASS;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The BTF declarations of the maps that maps.h lists.  Included by the .bpf.c files only; skepd sets the real sizes and pins. */
+#pragma once
+
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include "maps/maps.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__type(key, struct skep_flow_key4);
+	__type(value, struct skep_flow);
+	__uint(max_entries, SKEP_FLOWS_MAX);
+} skep_flows4 SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__type(key, struct skep_flow_key6);
+	__type(value, struct skep_flow);
+	__uint(max_entries, SKEP_FLOWS_MAX);
+} skep_flows6 SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, __u32);
+	__type(value, struct skep_iface);
+	__uint(max_entries, SKEP_IFACES_MAX);
+} skep_ifaces SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, __u32);
+	__type(value, struct skep_port);
+	__uint(max_entries, SKEP_PORTS_MAX);
+} skep_ports SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct skep_peer);
+	__uint(max_entries, SKEP_PEERS_MAX);
+} skep_peers SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, struct skep_ip);
+	__type(value, __u32);
+	__uint(max_entries, SKEP_PEERS_MAX);
+} skep_remotes SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct skep_set);
+	__uint(max_entries, SKEP_SETS_MAX);
+} skep_sets SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct skep_flow);
+	__uint(max_entries, SKEP_SLOTS_MAX);
+} skep_slots SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct skep_config);
+	__uint(max_entries, 1);
+} skep_config SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, __u64);
+	__uint(max_entries, SKEP_DROP_MAX);
+} skep_drops SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, __u64);
+	__uint(max_entries, SKEP_CNT_MAX);
+} skep_counters SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, SKEP_EVENTS_BYTES);
+} skep_events SEC(".maps") __weak;
