@@ -1,0 +1,141 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Private Redis servers for tests: one, or a cluster of 3 masters and 3 replicas, on loopback ports that are free, in a temporary directory.
+#
+#   redis.sh single|cluster      prints "node N 127.0.0.1:PORT PID" for each, then "ready".  Then takes commands on stdin, each answered by "ok" or
+#                                "failed": kill N (-9), pause N, resume N, start N (with its old data), master-of KEY (answers "N"), cli N ARGS...
+#                                (answers one line).  At the end of stdin, so also when the test dies, kills the servers and removes their data.
+#   . redis.sh                   the functions below, for scripts: redis_up single|cluster; redis_down from a trap
+#
+# CLUSTER_NODE_TIMEOUT (ms, 1500).
+redis_dir='' redis_base=0 redis_n=0
+exec {redis_pause}<> <(:)
+
+redis_port() { echo $((redis_base + $1)); }
+
+redis_pid() { cat "$redis_dir/$1/redis.pid" 2>/dev/null; }
+
+redis_cli() { # redis_cli N ARGS...
+	local n=$1
+	shift
+	redis-cli -h 127.0.0.1 -p "$(redis_port "$n")" "$@"
+}
+
+redis_wait() { # redis_wait SECONDS COMMAND...: until it succeeds
+	local until=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ $SECONDS -lt $until ] || return 1
+		read -r -t 0.02 -u "$redis_pause" # a pause that starts no process: nothing is ever written there
+	done
+	return 0
+}
+
+redis_answers() { [ "$(redis_cli "$1" ping 2>/dev/null)" = PONG ]; }
+
+redis_start() { # redis_start N: with the data it has
+	local n=$1 d=$redis_dir/$1 args=()
+	mkdir -p "$d"
+	[ "$redis_n" -gt 1 ] && args=(--cluster-enabled yes --cluster-config-file nodes.conf --cluster-port $((redis_base + 6 + n))
+		--cluster-node-timeout "${CLUSTER_NODE_TIMEOUT:-1500}" --cluster-replica-validity-factor 0 --cluster-require-full-coverage no
+		--repl-diskless-sync-delay 0 --repl-ping-replica-period 1)
+	redis-server --port "$(redis_port "$n")" --bind 127.0.0.1 --dir "$d" --appendonly yes --save '' --daemonize no \
+		--pidfile "$d/redis.pid" --logfile "$d/redis.log" "${args[@]}" </dev/null >/dev/null 2>&1 &
+	echo $! >"$d/redis.pid"
+	disown $!
+	redis_wait 10 redis_answers "$n" && kill -0 "$(redis_pid "$n")" 2>/dev/null
+}
+
+redis_kill() { # redis_kill N
+	local pid
+	pid=$(redis_pid "$1")
+	[ -n "$pid" ] || return 0
+	kill -CONT "$pid" 2>/dev/null
+	kill -KILL "$pid" 2>/dev/null
+	redis_wait 5 eval "! kill -0 $pid" || return 1
+	rm -f "$redis_dir/$1/redis.pid"
+}
+
+redis_down() {
+	local n
+	[ -n "$redis_dir" ] || return 0
+	for ((n = 0; n < redis_n; n++)); do redis_kill "$n"; done
+	rm -rf "$redis_dir"
+	redis_dir=
+}
+
+redis_ports_free() {
+	local p
+	for ((p = redis_base; p < redis_base + 12; p++)); do
+		(: <>"/dev/tcp/127.0.0.1/$p") 2>/dev/null && return 1
+	done
+	return 0
+}
+
+redis_synced() { # every node knows 3 masters and all slots, every replica has its master's data
+	local n
+	for ((n = 0; n < 6; n++)); do
+		redis_cli "$n" cluster info | grep -q 'cluster_state:ok' || return 1
+		[ "$(redis_cli "$n" cluster nodes | grep -c ' slave \|,slave ')" -eq 3 ] || return 1
+		redis_cli "$n" info replication | grep -q 'role:master' && continue
+		redis_cli "$n" info replication | grep -q 'master_link_status:up' || return 1
+	done
+}
+
+redis_up() { # redis_up single|cluster
+	local n addresses=()
+	redis_n=1
+	[ "$1" = cluster ] && redis_n=6
+	redis_dir=$(mktemp -d /tmp/skep-redis.XXXXXX) || return 1
+	for _ in {1..50}; do
+		redis_base=$((12000 + RANDOM % 18000))
+		redis_ports_free && break
+	done
+	for ((n = 0; n < redis_n; n++)); do
+		redis_start "$n" || return 1
+		addresses+=("127.0.0.1:$(redis_port "$n")")
+	done
+	[ "$redis_n" -gt 1 ] || return 0
+	redis-cli --cluster create "${addresses[@]}" --cluster-replicas 1 --cluster-yes >"$redis_dir/create.log" 2>&1 || return 1
+	redis_wait 20 redis_synced
+}
+
+redis_master_of() { # redis_master_of KEY: the node's number
+	local n slot at
+	for ((n = 0; n < redis_n; n++)); do
+		slot=$(redis_cli "$n" cluster keyslot "$1" 2>/dev/null) || continue
+		at=$(redis_cli "$n" cluster nodes | awk -v s="$slot" '$3 ~ /master/ && $3 !~ /fail/ { for (i = 9; i <= NF; i++) {
+			split($i, r, "-"); if (s >= r[1] + 0 && s <= (r[2] == "" ? r[1] : r[2]) + 0) { split($2, a, /[:@]/); print a[2] } } }')
+		[ -n "$at" ] && { echo $((at - redis_base)); return 0; }
+	done
+	return 1
+}
+
+redis_commands() {
+	local verb n rest
+	while read -r verb n rest; do
+		case $verb in
+		kill) redis_kill "$n" ;;
+		pause) kill -STOP "$(redis_pid "$n")" ;;
+		resume) kill -CONT "$(redis_pid "$n")" ;;
+		start) redis_start "$n" ;;
+		master-of) redis_master_of "$n"; continue ;;
+		cli)
+			eval "redis_cli $n $rest" 2>&1 | tr '\n' ' '
+			echo
+			continue
+			;;
+		*) false ;;
+		esac && echo ok || echo failed
+	done
+}
+
+if [ "${BASH_SOURCE[0]}" = "$0" ]; then
+	set -u
+	trap redis_down EXIT
+	trap 'exit 1' TERM INT HUP
+	redis_up "${1:?single or cluster}" || { echo "failed"; cat "$redis_dir"/create.log "$redis_dir"/*/redis.log >&2; exit 1; }
+	for ((i = 0; i < redis_n; i++)); do echo "node $i 127.0.0.1:$(redis_port $i) $(redis_pid $i)"; done
+	echo ready
+	redis_commands
+fi

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of statedb/ share.  One tick every 50 ms drives all that depends on time (connecting, retries, deadlines, leases); the rest happens
+ * as answers come.  Callbacks to the user come from the tick or from a socket's callback, never from within a request's call.
+ */
+#pragma once
+
+#include <hiredis/hiredis.h>
+
+#include "statedb/node.h"
+#include "statedb/schema.h"
+#include "statedb/sha1.h"
+#include "statedb/slots.h"
+#include "statedb/statedb.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/hmap.h"
+
+#define DB_TICK_MS     50
+#define DB_PENDING_MAX 65536 /* requests not answered yet */
+#define DB_NODES_MAX   512
+
+enum schema_state { SCHEMA_UNKNOWN, SCHEMA_CHECKING, SCHEMA_OK, SCHEMA_REFUSED };
+
+struct embedded;
+struct feed;
+
+struct db {
+	struct loop *loop;
+	struct loop_timer *tick;
+	enum db_mode mode;
+	char *password; /* NULL = none */
+	struct db_addr *seeds;
+	unsigned int n_seeds;
+	unsigned int wait_replicas, wait_ms, timeout_ms;
+	uint32_t stall_ms;
+	uint64_t write_id, write_seq; /* a write's id is both: unique among processes */
+	bool closing;
+	char digest[SCRIPT_MAX][SHA1_TEXT]; /* EVALSHA's names of the scripts */
+	struct embedded *embedded;
+
+	struct node *nodes[DB_NODES_MAX]; /* command connections; all but CLUSTER: one */
+	unsigned int n_nodes;
+	struct slot_map *map; /* CLUSTER, once known */
+	struct slot_map *map_next; /* scratch of the refresh */
+	bool refreshing;
+	unsigned int refresh_turn;
+	uint64_t refresh_at_ns; /* 0 = not wanted */
+	char cluster_why[256];	/* why there is no usable map */
+
+	struct op *ops, **ops_last; /* finished ones are swept by the tick */
+	unsigned int n_ops;
+
+	enum schema_state schema;
+	uint64_t schema_at_ns; /* of the last check */
+	int schema_version;
+	char schema_why[256];
+
+	struct hmap spaces; /* struct space by name */
+	struct request *refused; /* wrong from the start: answered by the tick */
+	unsigned int n_requests;
+
+	struct feed *feeds;
+	struct watch *orphans; /* watches whose shard is not known yet */
+	char feed_why[384];
+	struct db_lease *leases;
+};
+
+/* --- cluster.c: an op is one command, routed and repeated until answered or late.  All ops may safely be repeated. --- */
+
+struct op;
+/* 'r' NULL: 'err'.  'n' is the connection that answered.  Error replies come as 'err' too. */
+typedef void op_done(void *arg, struct op *op, struct node *n, const redisReply *r, const struct err *err);
+
+struct op_spec {
+	const char *key;	     /* decides the slot */
+	enum script_id script;	     /* SCRIPT_MAX: 'argv' is a whole command */
+	int n_keys;		     /* of a script: so many of 'argv' are keys */
+	int argc;		     /* SCRIPT_MAX: with the command's name; else keys and arguments */
+	const char *const *argv;     /* copied */
+	uint64_t deadline_ns;
+	bool ungated; /* does not wait for the schema check */
+	op_done *done; /* NULL = nobody wants to know */
+	void *arg;
+};
+
+struct op *op_start(struct db *db, const struct op_spec *spec); /* NULL: no memory; 'done' is never called from within */
+void op_cancel(struct op *op); /* takes NULL; 'done' is not called any more */
+
+void cluster_tick(struct db *db, uint64_t now_ns);
+void cluster_kick(struct db *db); /* repeats at once what waits for a connection, a map or the schema */
+void cluster_refresh(struct db *db); /* soon */
+void cluster_moved(struct db *db, const struct reply_class *c, const struct db_addr *from);
+void cluster_fini(struct db *db);
+/* Who serves the slot: its command connection; NULL if nobody is known. */
+struct node *cluster_node_of_slot(struct db *db, uint16_t slot);
+struct node *cluster_node(struct db *db, const struct db_addr *addr); /* made if missing; NULL: no memory, too many */
+
+/* --- db.c --- */
+void db_schema_check(struct db *db);
+void db_on_node_state(void *arg, struct node *n, bool up);
+
+/* --- space.c --- */
+void space_tick(struct db *db);
+void space_fini(struct db *db);
+/* {path: object} from HGETALL's list; NULL and 'err' if one is not a JSON object. */
+json_t *space_records(const char *space, const redisReply *list, struct err *err);
+uint64_t reply_u64(const redisReply *r);
+
+/* --- watch.c --- */
+void watch_tick(struct db *db, uint64_t now_ns);
+void watch_fini(struct db *db);
+
+/* --- lease.c --- */
+void lease_tick(struct db *db, uint64_t now_ns);
+void lease_fini(struct db *db);
+
+/* --- embedded.c --- */
+struct embedded *embedded_new(struct db *db, const struct db_config *config, struct err *err);
+void embedded_tick(struct embedded *e, uint64_t now_ns);
+void embedded_connected(struct embedded *e, int fd); /* learns the server's pid from the socket */
+const char *embedded_why(const struct embedded *e);  /* "" if all is well */
+void embedded_free(struct embedded *e, bool stop);   /* takes NULL */

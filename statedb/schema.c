@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Every key's name and every script.  A script runs alone in the server, so it is one atomic change; it tests everything it may fail on before
+ * its first write.  Records are JSON text that Lua never re-encodes (cjson would turn [] into {} and round large integers): a revision
+ * is put in front of the first member as text, so all records are written with "rev" first.  Called by space.c, watch.c, lease.c, db.c.
+ */
+#include "statedb/schema.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "statedb/slots.h"
+#include "statedb/statedb.h"
+
+const char *schema_space_key(char buf[static DB_KEY], unsigned int shard, const char *space,
+			     enum space_key which)
+{
+	static const char *const suffix[SPACE_KEY_MAX] = { "o", "rev", "crev", "log" };
+
+	if (shard == DB_SHARD_HOSTS)
+		snprintf(buf, DB_KEY, "skep:{hosts}:%s", suffix[which]);
+	else
+		snprintf(buf, DB_KEY, "skep:{s%02u}:t:%.*s:%s", shard, DB_NAME_MAX, space, suffix[which]);
+	return buf;
+}
+
+const char *schema_lease_key(char buf[static DB_KEY], const char *name)
+{
+	snprintf(buf, DB_KEY, "skep:{hosts}:lease:%.*s", DB_NAME_MAX, name);
+	return buf;
+}
+
+unsigned int schema_new_shard(const char *space)
+{
+	return slot_crc16(space, strlen(space)) % DB_SHARDS;
+}
+
+bool schema_name_ok(const char *name)
+{
+	size_t len = strlen(name);
+
+	if (len == 0 || len > DB_NAME_MAX)
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)name[i] <= ' ' || name[i] == 0x7f)
+			return false;
+	return true;
+}
+
+static const char *const scripts[SCRIPT_MAX] = {
+	[SCRIPT_SCHEMA] =
+		"local v = redis.call('GET', KEYS[1])\n"
+		"if not v then redis.call('SET', KEYS[1], ARGV[1]); v = ARGV[1] end\n"
+		"return v\n",
+	[SCRIPT_REGISTER] =
+		"redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2])\n"
+		"return redis.call('HGET', KEYS[1], ARGV[1])\n",
+	[SCRIPT_READ] =
+		"local last = redis.call('XREVRANGE', KEYS[4], '+', '-', 'COUNT', 1)\n"
+		"return { redis.call('GET', KEYS[2]) or '0', redis.call('GET', KEYS[3]) or '0',\n"
+		"	last[1] and last[1][1] or '0-0', redis.call('HGETALL', KEYS[1]) }\n",
+	/* A commit that was applied, but whose answer was lost, is recognized by its id in the stream when it is sent again. */
+	[SCRIPT_WRITE] =
+		"local rev = tonumber(redis.call('GET', KEYS[2]) or '0')\n"
+		"local crev = tonumber(redis.call('GET', KEYS[3]) or '0')\n"
+		"local config, owner = ARGV[1] ~= '', ARGV[3]\n"
+		"redis.call('HLEN', KEYS[1])\n"
+		"redis.call('XLEN', KEYS[4])\n"
+		"if config and crev ~= tonumber(ARGV[1]) then\n"
+		"	for _, e in ipairs(redis.call('XREVRANGE', KEYS[4], '+', '-', 'COUNT', 64)) do\n"
+		"		local f = e[2]\n"
+		"		if f[6] == ARGV[2] then return { 1, tonumber(f[2]), tonumber(f[4]) } end\n"
+		"	end\n"
+		"	return { 0, rev, crev }\n"
+		"end\n"
+		"local r = string.format('%.0f', rev + 1)\n"
+		"local set, del, log = {}, {}, {}\n"
+		"for i = 5, #ARGV, 2 do\n"
+		"	local path, json = ARGV[i], ARGV[i + 1]\n"
+		"	if json ~= '' then\n"
+		"		json = '{\"rev\":' .. r .. (json == '{}' and '}' or ',' .. string.sub(json, 2))\n"
+		"		set[#set + 1] = { path, json }\n"
+		"	else\n"
+		"		local old = redis.call('HGET', KEYS[1], path)\n"
+		"		if old and owner ~= '' then\n"
+		"			local ok, t = pcall(cjson.decode, old)\n"
+		"			if ok and type(t) == 'table' and t.host and t.host ~= owner then old = nil end\n"
+		"		end\n"
+		"		if old then del[#del + 1] = path; json = 'null' else json = nil end\n"
+		"	end\n"
+		"	if json then log[#log + 1] = cjson.encode(path) .. ':' .. json end\n"
+		"end\n"
+		"if #log == 0 then return { 1, rev, crev } end\n"
+		"if config then crev = crev + 1 end\n"
+		"local c = string.format('%.0f', crev)\n"
+		"redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[4], '*', 'rev', r, 'crev', c, 'id', ARGV[2],\n"
+		"	'changes', '{' .. table.concat(log, ',') .. '}')\n"
+		"redis.call('SET', KEYS[2], r)\n"
+		"if config then redis.call('SET', KEYS[3], c) end\n"
+		"for _, s in ipairs(set) do redis.call('HSET', KEYS[1], s[1], s[2]) end\n"
+		"for _, p in ipairs(del) do redis.call('HDEL', KEYS[1], p) end\n"
+		"return { 1, rev + 1, crev }\n",
+	[SCRIPT_LEASE] =
+		"local o = redis.call('GET', KEYS[1])\n"
+		"if o and o ~= ARGV[1] then return { 0, redis.call('PTTL', KEYS[1]), o } end\n"
+		"redis.call('SADD', KEYS[2], ARGV[3])\n"
+		"redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])\n"
+		"return { 1, tonumber(ARGV[2]), ARGV[1] }\n",
+	[SCRIPT_RELEASE] =
+		"if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end\n"
+		"redis.call('SREM', KEYS[2], ARGV[2])\n"
+		"return redis.call('DEL', KEYS[1])\n",
+	[SCRIPT_LEASES] =
+		"local out = {}\n"
+		"for _, n in ipairs(redis.call('SMEMBERS', KEYS[1])) do\n"
+		"	if string.sub(n, 1, #ARGV[2]) == ARGV[2] then\n"
+		"		local ms = redis.call('PTTL', ARGV[1] .. n)\n"
+		"		if ms > 0 then out[#out + 1] = n; out[#out + 1] = ms\n"
+		"		else redis.call('SREM', KEYS[1], n) end\n"
+		"	end\n"
+		"end\n"
+		"return out\n",
+};
+
+const char *script_text(enum script_id id)
+{
+	return scripts[id];
+}

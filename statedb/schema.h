@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The database's shape: names of keys, shards, scripts.  Pure. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define DB_SHARDS    64
+#define DB_KEY	     192 /* enough for any key's name */
+#define DB_NAME_MAX  128 /* of spaces and leases */
+#define DB_SHARD_HOSTS DB_SHARDS /* in place of a shard's number: the space of hosts */
+
+#define KEY_SCHEMA  "skep:{meta}:schema"
+#define KEY_TENANTS "skep:{meta}:tenants"
+#define KEY_LEASES  "skep:{hosts}:leases" /* SET of the names of leases, live ones and some that are over */
+
+enum space_key { SPACE_OBJECTS, SPACE_REV, SPACE_CREV, SPACE_LOG, SPACE_KEY_MAX };
+
+/* "skep:{s07}:t:<tenant>:o", or "skep:{hosts}:o" for DB_HOSTS. */
+const char *schema_space_key(char buf[static DB_KEY], unsigned int shard, const char *space,
+			     enum space_key which);
+const char *schema_lease_key(char buf[static DB_KEY], const char *name);
+/* The shard that a new tenant gets. */
+unsigned int schema_new_shard(const char *space);
+/* Names that can stand in a key. */
+bool schema_name_ok(const char *name);
+
+enum script_id {
+	SCRIPT_SCHEMA,	 /* KEYS schema; ARGV own version -> the database's version */
+	SCRIPT_REGISTER, /* KEYS tenants; ARGV tenant, shard -> shard */
+	SCRIPT_READ,	 /* KEYS o rev crev log -> [rev, crev, last id, [path, json, ...]] */
+	SCRIPT_WRITE,	 /* KEYS o rev crev log; ARGV crev or "", id, owner or "", log length, path, json or "", ... -> [ok, rev, crev] */
+	SCRIPT_LEASE,	 /* KEYS lease, leases; ARGV owner, ttl ms, name -> [ok, ms left, owner] */
+	SCRIPT_RELEASE,	 /* KEYS lease, leases; ARGV owner, name -> 0 or 1 */
+	SCRIPT_LEASES,	 /* KEYS leases; ARGV lease key prefix, name prefix -> [name, ms left, ...] */
+	SCRIPT_MAX
+};
+
+const char *script_text(enum script_id id);
