@@ -71,6 +71,7 @@ int cmd_host_list(struct cli *cli, struct err *err)
 					json_integer_value(json_object_get(counts, path + 5)),
 					"lease_ms", ms));
 	}
+	out_sort(list, "name");
 	if (cli->format == CLI_JSON) {
 		_json_ json_t *root = json_pack("{s:O}", "hosts", list);
 

@@ -160,6 +160,7 @@ int cmd_port_list(struct cli *cli, struct err *err)
 	records = json_object_get(state, "records");
 	json_object_foreach(records, path, record) if (!strncmp(path, "port/", 5))
 		json_array_append_new(list, describe_port(records, path + 5, record));
+	out_sort(list, "name");
 	if (cli->format == CLI_JSON) {
 		_json_ json_t *root = json_pack("{s:s, s:O}", "tenant", tenant, "ports", list);
 

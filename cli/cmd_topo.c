@@ -41,9 +41,10 @@ static void print_field(char sign, const char *key, const json_t *value)
 }
 
 /* What people do not write, and so do not want to see changed. */
-static bool is_bookkeeping(const char *key)
+static bool is_bookkeeping(const char *key, const json_t *value)
 {
-	return !strcmp(key, "rev") || !strcmp(key, "id") || !strcmp(key, "name");
+	return !strcmp(key, "rev") || !strcmp(key, "id") || !strcmp(key, "name") ||
+	       (json_is_array(value) && !json_array_size(value));
 }
 
 static void print_diff(const json_t *report)
@@ -64,11 +65,11 @@ static void print_diff(const json_t *report)
 						  : '~',
 		       json_str(change, "path"), out_style(stdout, OUT_PLAIN));
 		json_object_foreach(before, key,
-				    value) if (!is_bookkeeping(key) &&
+				    value) if (!is_bookkeeping(key, value) &&
 					       !json_equal(value, json_object_get(after, key)) &&
 					       json_is_object(after)) print_field('-', key, value);
 		json_object_foreach(after, key,
-				    value) if (!is_bookkeeping(key) &&
+				    value) if (!is_bookkeeping(key, value) &&
 					       !json_equal(value, json_object_get(before, key)))
 			print_field('+', key, value);
 	}

@@ -179,6 +179,35 @@ char *out_text(const json_t *value)
 	return text;
 }
 
+struct sort_item {
+	json_t *object;
+	const char *text;
+};
+
+static int compare(const void *a, const void *b)
+{
+	return strcmp(((const struct sort_item *)a)->text, ((const struct sort_item *)b)->text);
+}
+
+void out_sort(json_t *list, const char *key)
+{
+	size_t n = json_array_size(list), i;
+	_free_ struct sort_item *items = calloc(n ? n : 1, sizeof(*items));
+	json_t *object;
+
+	if (!items)
+		return; /* unsorted is no error */
+	json_array_foreach(list, i, object)
+	{
+		const char *text = json_str(object, key);
+
+		items[i] = (struct sort_item){ json_incref(object), text ? text : "" };
+	}
+	qsort(items, n, sizeof(*items), compare);
+	for (i = 0; i < n; i++)
+		json_array_set_new(list, i, items[i].object);
+}
+
 /* --- YAML --- */
 
 /* Would a reader take this string for something else when it is not quoted? */

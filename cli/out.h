@@ -29,3 +29,6 @@ void out_table_end(struct out_table *t);
 /* A field for people: strings bare, arrays joined by commas, objects compact; "" for what is not
  * there.  Caller frees. */
 char *out_text(const json_t *value);
+
+/* Sorts an array of objects by the text of their 'key'. */
+void out_sort(json_t *list, const char *key);

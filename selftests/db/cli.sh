@@ -84,11 +84,11 @@ status_is 'host list without hosts' 0 host list
 status_is 'trace of a dropped packet' 0 trace --port vm1 'tcp 10.0.1.11:4000 > 10.0.2.14:23 syn'
 contains '... names the rule' 'no-telnet' "$(out)"
 status_is 'trace to a blackhole' 0 trace --port vm1 'icmp 10.0.1.11 > 203.0.113.5'
-contains '... names the route' 'nowhere' "$(out)"
+contains '... names the route' "203.0.113.0/24.*router 'r'" "$(out)"
 status_is 'trace of a forged address' 0 trace --port vm1 'udp 10.0.1.99:1 > 10.0.2.14:2'
 contains '... is a spoof' 'spoof' "$(out)"
 status_is 'trace of ARP' 0 trace --port vm1 'arp who-has 10.0.1.1 from 10.0.1.11'
-contains '... is answered' '02:00:00:00:01:01' "$(out)"
+contains '... is answered' 'answer r-left: ARP reply' "$(out)"
 status_is 'trace of IPv6' 0 trace --port vm1 'tcp [fd00:1::11]:4000 > [fd00:2::14]:23 syn'
 contains '... meets the same rule' 'no-telnet' "$(out)"
 status_is 'trace in the full language' 0 trace --port vm1 'eth 02:00:00:00:00:01>02:00:00:00:01:01 / ip 10.0.1.11>10.0.2.14 ttl 1 / udp 1>2'
@@ -104,8 +104,8 @@ for bad in 'tcp 10.0.1.11 > 10.0.1.12:80' 'tcp 10.0.1.11:80 10.0.1.12:80' 'tcp 1
 done
 
 # --- delete, prune, tenants ---
-status_is 'delete what others need: refused' 1 delete chain fw
-contains '... names who' "vm1" "$(cat "$work/err")"
+status_is 'delete what others need: conflict' 4 delete chain fw
+contains '... names who' "port 'vm[1-4]'" "$(cat "$work/err")"
 status_is 'delete one object' 0 delete route nowhere
 status_is 'delete it again: not found' 3 delete route nowhere
 printf '{"tenant": "other", "bridges": [{"name": "b"}]}' | s apply -f - && ok 'a second tenant' || not_ok 'a second tenant'
@@ -141,7 +141,7 @@ status_is 'a noun without its verb: usage' 2 port
 contains '... lists the verbs' 'list, bind, unbind' "$(cat "$work/err")"
 status_is '-j: errors are JSON on standard output' 3 -j get -t nosuch
 contains '... with a code' '^\{"error":\{"code":"no_such_tenant","message":' "$(out)"
-for c in $("$SKEP" help | sed -n 's/^  \([a-z][a-z ]*[a-z]\).*/\1/p' | tr ' ' '_' | sort -u); do
-	: # each command of the table is in the manual page
-	grep -q "It Cm ${c//_/ }" docs/man/skep.1 || not_ok "skep.1 lacks '${c//_/ }'"
-done
+undocumented=
+while read -r c; do grep -q "^.It Cm $c" docs/man/skep.1 || undocumented="$undocumented $c,"; done \
+	< <("$SKEP" help | sed -n 's/^  \(\(port\|flow\|drop\|host\) [a-z]*\|[a-z]*\) .*/\1/p')
+equal 'every command is in the manual page' '' "$undocumented"
