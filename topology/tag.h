@@ -14,7 +14,7 @@
 
 /* X(ID, "name", what a flow with this tag depends on) */
 #define TOPO_TAGS(X)                                                                               \
-	X(PORT, "port", "the port's configuration, link, binding or whereabouts")                  \
+	X(PORT, "port", "the port's configuration, link or whereabouts")                  \
 	X(BRIDGE, "bridge", "the bridge's configuration")                                          \
 	X(ROUTER, "router", "the router's configuration and its ports' addresses")                 \
 	X(CHAIN, "chain", "the rules of the chain")                                                \
