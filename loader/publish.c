@@ -220,6 +220,20 @@ int publish_set(struct publisher *p, const char *path, json_t *value)
 	return 0;
 }
 
+int publish_adopt(struct publisher *p, const char *path, json_t *value)
+{
+	struct entry *e = value ? get(p, path) : NULL;
+
+	if (!e || e->state != CLEAN) {
+		json_decref(value);
+		return !value ? -ENOMEM : e ? 0 : -ENOSPC;
+	}
+	json_decref(e->value);
+	e->value = value;
+	e->differs = false;
+	return 0;
+}
+
 void publish_del(struct publisher *p, const char *path)
 {
 	struct entry *e = get(p, path);

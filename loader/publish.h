@@ -26,6 +26,8 @@ struct publisher *publisher_new(struct loop *loop, struct db *db, const char *sp
 void publisher_free(struct publisher *p); /* takes NULL; writes nothing */
 /* Takes 'value' (NULL = allocation failed: -ENOMEM).  0, -ENOSPC. */
 int publish_set(struct publisher *p, const char *path, json_t *value);
+/* The same for a value that the DB has already: nothing is written.  Takes 'value'. */
+int publish_adopt(struct publisher *p, const char *path, json_t *value);
 void publish_del(struct publisher *p, const char *path);
 /* No opinion any more: another host's record stands. */
 void publish_forget(struct publisher *p, const char *path);

@@ -1,0 +1,520 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Owns everything, starts it in order and stops it.  The datapath comes first and forwards what it has flows for; the state DB may come when it
+ * likes.  Leaving the loop closes no door in the kernel: maps, programs and links stay pinned.
+ */
+#include "loader/agent.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "loader/identity.h"
+#include "loader/sd.h"
+#include "packet/packet.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+#define TICK_NS	      (250 * NSEC_PER_MSEC)
+#define TICKS_A_SECOND 4
+#define MANY_FLOWS    20000 /* are looked through less often */
+#define STOP_NS	      (100 * NSEC_PER_MSEC) /* for the last words to the DB */
+#define LEAVE_NS      (3 * NSEC_PER_SEC)
+#define ARENA_MAX     (8u << 20)
+
+struct leave {
+	void (*done)(void *arg, const struct err *err);
+	void *arg;
+	uint64_t deadline_ns;
+};
+
+/* What agent.c alone knows. */
+struct shell {
+	struct agent a;
+	bool lease_dead, remove;
+	unsigned int ticks;
+	struct loop_timer *watchdog;
+	struct leave leave;
+	struct err leave_err;
+	int lock_fd;
+};
+
+static struct shell *shell_of(struct agent *a)
+{
+	return container_of(a, struct shell, a);
+}
+
+/* --- lease --- */
+
+static void for_publishers(struct agent *a, void (*fn)(struct publisher *p, void *arg), void *arg)
+{
+	struct hmap_node *n, *tmp;
+
+	if (a->self)
+		fn(a->self, arg);
+	hmap_for_each(n, tmp, &a->tenants)
+		fn(container_of(n, struct tenant, node)->pub, arg);
+}
+
+static void tick_publisher(struct publisher *p, void *arg)
+{
+	publish_tick(p, *(uint64_t *)arg);
+}
+
+static void on_taken(void *arg, const struct err *err, const json_t *reply)
+{
+	struct agent *a = arg;
+	uint64_t now = clock_mono_ns();
+
+	(void)reply;
+	if (err) {
+		shell_of(a)->lease_dead = true;
+		if (err->code == -EBUSY && !a->refused_ns) {
+			a->refused_ns = now;
+			log_error("another skepd uses the host name '%s' (%s): trying until its lease is over", a->config->host,
+				  err->text);
+		} else if (err->code != -EBUSY) {
+			a->refused_ns = 0;
+			log_debug("the state database does not answer yet: %s", err->text);
+		}
+		return;
+	}
+	a->leased = true;
+	a->refused_ns = 0;
+	log_info("this host is '%s' to the others", a->config->host);
+	if (!a->registry && hosts_follow(a)) {
+		log_error("cannot follow the registry of hosts: out of memory");
+		a->exit_code = 1;
+		loop_stop(a->loop);
+		return;
+	}
+	for_publishers(a, tick_publisher, &now);
+}
+
+static void on_lost(void *arg, const char *why)
+{
+	struct agent *a = arg;
+
+	log_error("the lease of the host name '%s' is lost: %s (forwarding goes on, nothing is published)", a->config->host, why);
+	a->leased = false;
+	shell_of(a)->lease_dead = true;
+}
+
+static void ask_lease(struct agent *a)
+{
+	char name[TOPO_NAME_MAX + 8];
+
+	snprintf(name, sizeof(name), "host/%s", a->config->host);
+	a->lease = db_lease(a->db, name, a->owner, AGENT_LEASE_MS, on_taken, on_lost, a);
+}
+
+static void tick_lease(struct agent *a, uint64_t now)
+{
+	struct shell *s = shell_of(a);
+
+	if (a->leaving)
+		return;
+	if (a->refused_ns && now - a->refused_ns > (AGENT_LEASE_MS + 2000) * NSEC_PER_MSEC) {
+		log_error("host name '%s' belongs to another skepd that is alive: set 'host' to a name of its own", a->config->host);
+		a->exit_code = 1;
+		loop_stop(a->loop);
+		return;
+	}
+	if (s->lease_dead) {
+		s->lease_dead = false;
+		db_lease_release(TAKE_PTR(a->lease));
+	}
+	if (!a->lease)
+		ask_lease(a);
+}
+
+/* --- leaving for good --- */
+
+static void stop_now(void *arg)
+{
+	loop_stop(((struct agent *)arg)->loop);
+}
+
+static void del_all(struct publisher *p, void *arg)
+{
+	(void)arg;
+	publish_all_del(p);
+}
+
+static void add_pending(struct publisher *p, void *arg)
+{
+	*(bool *)arg = *(bool *)arg || publish_pending(p);
+}
+
+void agent_leave(struct agent *a, void (*done)(void *arg, const struct err *err), void *arg)
+{
+	struct shell *s = shell_of(a);
+
+	s->leave = (struct leave){ .done = done, .arg = arg, .deadline_ns = clock_mono_ns() + LEAVE_NS };
+	if (a->leaving)
+		return;
+	log_info("leaving: withdrawing this host's records, removing its datapath");
+	a->leaving = true;
+	for_publishers(a, del_all, NULL);
+}
+
+static void tick_leave(struct agent *a, uint64_t now)
+{
+	struct shell *s = shell_of(a);
+	bool pending = false;
+
+	if (s->remove)
+		return;
+	for_publishers(a, add_pending, &pending);
+	if (pending && a->leased && now < s->leave.deadline_ns)
+		return;
+	if (pending)
+		err_tag(&s->leave_err, -ETIMEDOUT, "unavailable",
+			"the datapath is removed, but the state database did not take back this host's records in time");
+	db_lease_release(TAKE_PTR(a->lease));
+	s->remove = true;
+	if (!loop_timer_add(a->loop, STOP_NS, 0, stop_now, a)) /* the lease's release is on its way */
+		loop_stop(a->loop);
+}
+
+/* --- ticks --- */
+
+static void tick_ports(struct agent *a)
+{
+	struct hmap_node *n, *tmp;
+
+	/* those that failed, or wait for an interface that another port has given up */
+	hmap_for_each(n, tmp, &a->ports) {
+		struct lport *p = container_of(n, struct lport, by_key);
+
+		if (!p->attached && p->tenant->snap && if_nametoindex(p->interface)) {
+			if (ports_sync(p->tenant))
+				tenant_changed(p->tenant);
+			return; /* the tables may have changed under us: the others in a second */
+		}
+	}
+}
+
+static void tick_tenants(struct agent *a)
+{
+	struct hmap_node *n, *tmp;
+
+	hmap_for_each(n, tmp, &a->tenants)
+		learn_age(container_of(n, struct tenant, node));
+}
+
+static void on_tick(void *arg)
+{
+	struct agent *a = arg;
+	uint64_t now = clock_mono_ns();
+
+	if (a->leaving) {
+		tick_leave(a, now);
+		return;
+	}
+	upcall_tick(a);
+	if (++shell_of(a)->ticks % TICKS_A_SECOND)
+		return;
+	tick_lease(a, now);
+	tick_ports(a);
+	tick_tenants(a);
+	sets_gc(&a->sets, now);
+	for_publishers(a, tick_publisher, &now);
+	if (a->walk_soon || index_count(a->index) < MANY_FLOWS || now - a->walk_at_ns > 5 * NSEC_PER_SEC)
+		expiry_walk(a);
+}
+
+static void on_watchdog(void *arg)
+{
+	(void)arg;
+	sd_tell("WATCHDOG=1");
+}
+
+static void on_stop(void *arg, int signo)
+{
+	struct agent *a = arg;
+
+	log_info("stopping (signal %d): the datapath goes on", signo);
+	sd_tell("STOPPING=1");
+	a->leased = false;
+	db_lease_release(TAKE_PTR(a->lease));
+	if (!loop_timer_add(a->loop, STOP_NS, 0, stop_now, a))
+		loop_stop(a->loop);
+}
+
+/* --- the datapath's callbacks --- */
+
+static void on_upcall(void *arg, uint32_t in_key, enum skep_upcall_why why, struct dp_frame *frame)
+{
+	upcall_packet(arg, in_key, why, frame);
+}
+
+static void on_upcall_done(void *arg)
+{
+	upcall_done(arg);
+}
+
+static void on_event(void *arg, const struct skep_event *event)
+{
+	upcall_event(arg, event);
+}
+
+static void on_iface(void *arg, const char *name, uint32_t ifindex, bool up)
+{
+	(void)up;
+	ports_iface(arg, name, ifindex);
+}
+
+static void on_underlay(void *arg, bool up, uint32_t mtu)
+{
+	struct agent *a = arg;
+
+	if (a->underlay_up && !up)
+		log_warn("underlay interface '%s' is down", a->config->underlay_interface);
+	a->underlay_up = up;
+	if (mtu == a->mtu)
+		return;
+	a->mtu = mtu;
+	if (a->self && !a->leaving)
+		hosts_publish(a);
+}
+
+static void on_removed(void *arg, struct index_flow *flow)
+{
+	struct agent *a = arg;
+
+	dp_flow_del(a->dp, &flow->key);
+	sets_put(flow->set, clock_mono_ns());
+}
+
+/* --- start --- */
+
+static bool usable(const struct ifaddrs *i, const char *interface, struct skep_ip *ip)
+{
+	if (strcmp(i->ifa_name, interface) || !i->ifa_addr)
+		return false;
+	if (i->ifa_addr->sa_family == AF_INET) {
+		*ip = ip_from_v4(((struct sockaddr_in *)i->ifa_addr)->sin_addr.s_addr);
+		return true;
+	}
+	if (i->ifa_addr->sa_family != AF_INET6)
+		return false;
+	memcpy(ip, &((struct sockaddr_in6 *)i->ifa_addr)->sin6_addr, sizeof(*ip));
+	return !ip_is_link_local(ip);
+}
+
+/* The configured tunnel address, else the interface's first: IPv4 before IPv6. */
+static int find_address(const struct config *c, struct skep_ip *ip, struct err *err)
+{
+	struct skep_ip found = c->underlay_address, one;
+	struct ifaddrs *list;
+
+	if (!if_nametoindex(c->underlay_interface))
+		return err_set(err, -ENODEV, "underlay interface '%s' does not exist (set 'underlay.interface')",
+			       c->underlay_interface);
+	if (ip_is_zero(&found)) {
+		if (getifaddrs(&list))
+			return err_set(err, -errno, "cannot list addresses: %s", strerror(errno));
+		for (struct ifaddrs *i = list; i; i = i->ifa_next)
+			if (usable(i, c->underlay_interface, &one) &&
+			    (ip_is_zero(&found) || (ip_is_v4(&one) && !ip_is_v4(&found))))
+				found = one;
+		freeifaddrs(list);
+	}
+	if (ip_is_zero(&found))
+		return err_set(err, -EADDRNOTAVAIL, "underlay interface '%s' has no address (give it one, or set 'underlay.address')",
+			       c->underlay_interface);
+	*ip = found;
+	return 0;
+}
+
+void agent_dp_config(const struct config *c, struct skep_ip address, struct dp_config *out)
+{
+	*out = (struct dp_config){
+		.bpffs = c->path_bpffs,
+		.instance = c->instance,
+		.underlay = c->underlay_interface,
+		.local = address,
+		.tunnel_port = (uint16_t)c->underlay_port,
+		.device_prefix = c->device_prefix,
+		.xdp = (enum dp_xdp)c->underlay_xdp,
+		.flows_max = c->flows_max,
+		.ports_max = SKEP_PORTS_MAX,
+		.upcall_rate = c->upcall_rate,
+		.upcall_burst = c->upcall_burst,
+		.event_rate = SKEP_EVENT_RATE,
+	};
+}
+
+static int start_dp(struct agent *a, struct err *err)
+{
+	static const struct dp_ops ops = { .upcall = on_upcall, .upcall_done = on_upcall_done, .event = on_event,
+					   .iface = on_iface, .underlay = on_underlay };
+	struct dp_config dc;
+
+	agent_dp_config(a->config, a->address, &dc);
+	a->dp = dp_open(a->loop, &dc, &ops, a, err);
+	if (!a->dp)
+		return err->code;
+	sets_init(&a->sets, a->dp);
+	ports_adopt(a);
+	if (dp_adopted(a->dp))
+		log_info("datapath adopted: %zu ports", a->adopted.n);
+	return 0;
+}
+
+static int start_db(struct agent *a, struct err *err)
+{
+	const struct config *c = a->config;
+	struct db_config dc = {
+		.mode = (enum db_mode)c->db_mode,
+		.addresses = (const char *const *)c->addresses,
+		.n_addresses = c->n_addresses,
+		.password = c->password,
+		.state_dir = c->path_state,
+		.run_dir = c->path_run,
+		.listen = c->db_listen,
+		.server = c->db_server,
+		.wait_replicas = c->db_wait_replicas,
+		.wait_ms = c->db_wait_ms,
+	};
+
+	a->db = db_new(a->loop, &dc, err);
+	if (!a->db)
+		return err->code;
+	a->self = publisher_new(a->loop, a->db, DB_HOSTS, c->host, &a->leased);
+	if (!a->self)
+		return err_set(err, -ENOMEM, "out of memory");
+	hosts_publish(a);
+	ask_lease(a);
+	return 0;
+}
+
+static int start_memory(struct agent *a, struct err *err)
+{
+	uint64_t random[3];
+
+	if (getrandom(random, sizeof(random), 0) != sizeof(random))
+		return err_set(err, -EIO, "no random numbers: %s", strerror(errno));
+	a->last_key = SKEP_KEY_FIRST + (uint32_t)(random[0] % (SKEP_KEY_MAX - SKEP_KEY_FIRST));
+	arena_init(&a->arena, ARENA_MAX);
+	sim_init(&a->sim);
+	a->env = (struct install_env){ .host = a->config->host, .local = ports_output, .peer = hosts_peer, .arg = a };
+	a->index = index_new(a->config->flows_max, random[1], on_removed, a);
+	a->park = park_new(random[2]);
+	a->txbuf = malloc(DP_HEADROOM + PKT_MAX);
+	a->loop = loop_new();
+	if (!a->index || !a->park || !a->txbuf || !a->loop)
+		return err_set(err, -ENOMEM, "cannot start: %s", strerror(errno ? errno : ENOMEM));
+	return 0;
+}
+
+static int start_loop(struct agent *a, struct err *err)
+{
+	uint64_t watchdog = sd_watchdog_ns();
+	struct shell *s = shell_of(a);
+
+	if (watchdog)
+		s->watchdog = loop_timer_add(a->loop, watchdog, watchdog, on_watchdog, a);
+	a->tick_timer = loop_timer_add(a->loop, TICK_NS, TICK_NS, on_tick, a);
+	if (!a->tick_timer || loop_signal(a->loop, SIGTERM, on_stop, a) || loop_signal(a->loop, SIGINT, on_stop, a))
+		return err_set(err, -errno, "cannot start the event loop: %s", strerror(errno));
+	return 0;
+}
+
+static int start(struct agent *a, struct err *err)
+{
+	const struct config *c = a->config;
+	_free_ char *socket = NULL;
+	int rc;
+
+	signal(SIGPIPE, SIG_IGN);
+	if ((rc = identity_dir(c->path_state, err)) || (rc = identity_dir(c->path_run, err)))
+		return rc;
+	rc = identity_lock(c->path_state, err);
+	if (rc < 0)
+		return rc;
+	shell_of(a)->lock_fd = rc;
+	if ((rc = identity_owner(c->path_state, a->owner, sizeof(a->owner), err)) ||
+	    (rc = find_address(c, &a->address, err)) || (rc = start_memory(a, err)) || (rc = start_loop(a, err)) ||
+	    (rc = start_dp(a, err)) || (rc = start_db(a, err)))
+		return rc;
+	if (asprintf(&socket, "%s/skepd.sock", c->path_run) < 0)
+		return err_set(err, -ENOMEM, "out of memory");
+	a->control = control_server_new(a, socket, err);
+	return a->control ? 0 : err->code;
+}
+
+/* --- stop --- */
+
+static void finish_leave(struct agent *a)
+{
+	struct shell *s = shell_of(a);
+	struct dp_config dc;
+	struct err err = { 0 };
+
+	dp_close(TAKE_PTR(a->dp));
+	agent_dp_config(a->config, a->address, &dc);
+	if (dp_remove(&dc, &err)) {
+		log_error("%s", err.text);
+		s->leave_err = err;
+	}
+	if (s->leave.done)
+		s->leave.done(s->leave.arg, s->leave_err.code ? &s->leave_err : NULL);
+}
+
+static void stop(struct agent *a)
+{
+	struct shell *s = shell_of(a);
+
+	if (a->dp)
+		upcall_flush(a);
+	if (a->db) {
+		hosts_fini(a);
+		tenants_fini(a);
+		publisher_free(a->self);
+		/* a last message (the lease) may be on its way */
+		db_free(a->db, !a->keep_db);
+	}
+	index_free(a->index);
+	if (s->remove)
+		finish_leave(a);
+	control_server_free(a->control);
+	ports_fini(a);
+	sets_fini(&a->sets);
+	dp_close(a->dp);
+	park_free(a->park);
+	free(a->txbuf);
+	sim_fini(&a->sim);
+	arena_fini(&a->arena);
+	loop_free(a->loop);
+	if (s->lock_fd >= 0)
+		close(s->lock_fd);
+}
+
+int agent_run(const struct config *config, bool keep_db)
+{
+	struct shell s = { .a = { .config = config, .keep_db = keep_db, .started_ns = clock_mono_ns() }, .lock_fd = -1 };
+	struct agent *a = &s.a;
+	struct err err = { 0 };
+
+	if (start(a, &err)) {
+		log_error("%s", err.text);
+		a->exit_code = 1;
+	} else {
+		log_info("skepd %s of host '%s' is running on '%s'", SKEP_VERSION, config->host, config->underlay_interface);
+		sd_tell("READY=1");
+		if (loop_run(a->loop)) {
+			log_error("the event loop failed");
+			a->exit_code = 1;
+		}
+	}
+	stop(a);
+	return a->exit_code;
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the parts of skepd share.  Private to loader/ (above the datapath layer dp.h).  One thread, one loop; no part blocks.
+ *
+ *   agent.c   start, stop, lease, ticks          hosts.c    the registry: other hosts, our own record, which tenants are ours
+ *   tenant.c  records -> snapshot -> tags        ports.c    ports bound here: interface, tunnel key, live record, flood keys
+ *   upcall.c  packet -> simulation -> verdict    park.c     packets that wait for something
+ *   learn.c   MAC and neighbour tables           expiry.c   idle, evicted and adopted flows
+ *   report.c  status, flows, drops as JSON       control_server.c  the socket
+ */
+#pragma once
+
+#include <jansson.h>
+
+#include "loader/config.h"
+#include "loader/dp.h"
+#include "loader/index.h"
+#include "loader/install.h"
+#include "loader/park.h"
+#include "loader/publish.h"
+#include "loader/sets.h"
+#include "simulator/simulator.h"
+#include "statedb/statedb.h"
+#include "topology/topology.h"
+#include "util/arena.h"
+#include "util/hmap.h"
+#include "util/loop.h"
+
+#define AGENT_LEASE_MS	   6000
+#define AGENT_MACS_MAX	   65536 /* of one tenant */
+#define AGENT_NEIGHS_MAX   65536
+#define AGENT_TENANTS_MAX  4096
+#define AGENT_SEED	   0 /* of the simulation's hashes: the same on all hosts */
+#define AGENT_NEIGH_TRIES  3
+#define AGENT_NEIGH_RETRY_NS 1000000000ULL
+#define AGENT_NEIGH_FAIL_NS  5000000000ULL /* how long "no answer" is believed */
+
+struct agent;
+struct control_server;
+
+/* Another host. */
+struct host {
+	struct hmap_node node; /* agent.hosts, by name */
+	struct skep_ip address;
+	uint32_t peer; /* index in skep_peers; 0 = could not be added */
+	json_t *record;
+	char name[TOPO_NAME_MAX + 1];
+};
+
+/* An interface of this network namespace. */
+struct iface {
+	struct hmap_node node; /* agent.ifaces, by name */
+	uint32_t ifindex;
+	struct lport *port; /* attached to it */
+	char name[TOPO_IFNAME_MAX + 1];
+};
+
+/* A port that is bound to this host, whether its interface exists or not.  Keeps its key while it is. */
+struct lport {
+	struct hmap_node by_key;  /* agent.ports */
+	struct hmap_node by_name; /* tenant.ports */
+	struct tenant *tenant;
+	struct flood *flood; /* of its bridge; NULL = router port */
+	uint32_t key;
+	uint32_t ifindex; /* 0 = not attached */
+	bool attached, wanted;
+	char trouble[256]; /* why it is not attached; "" = its interface is not there */
+	char interface[TOPO_IFNAME_MAX + 1];
+	char name[TOPO_NAME_MAX + 1];
+};
+
+/* The members of a bridge on this host, as other hosts reach them in one copy. */
+struct flood {
+	struct hmap_node by_key;    /* agent.floods */
+	struct hmap_node by_bridge; /* tenant.floods */
+	uint32_t key;
+	uint32_t set;	/* in skep_sets; 0 = none */
+	uint32_t ports; /* lports that belong to it */
+	bool dirty;
+	char bridge[TOPO_NAME_MAX + 1];
+};
+
+struct tenant {
+	struct hmap_node node; /* agent.tenants, by name */
+	struct agent *agent;
+	struct db_follow *follow;
+	struct publisher *pub;
+	json_t *records; /* mirror of the space */
+	uint64_t rev;
+	struct topo_snapshot *snap; /* NULL until the first was built */
+	struct sim_tables *tables;
+	struct hmap ports, floods;
+	bool loaded; /* a snapshot came from the DB */
+	bool dirty;  /* records changed since 'snap' was built */
+	char trouble[512]; /* why 'snap' is older than the records; "" = it is not */
+	char name[TOPO_NAME_MAX + 1];
+};
+
+struct agent_stats {
+	uint64_t upcalls, simulations, installed, injected, answered, learnt, invalidated, reconciled, expired;
+};
+
+struct agent {
+	struct loop *loop;
+	const struct config *config;
+	bool keep_db;
+	uint64_t started_ns;
+	int exit_code;
+
+	struct db *db;
+	struct db_lease *lease;
+	char owner[128];
+	bool leased, leaving;
+	uint64_t refused_ns; /* since when the lease is refused; 0 = it is not */
+	struct publisher *self; /* our record in the registry */
+	struct db_follow *registry;
+	bool registry_known;
+
+	struct dp *dp;
+	struct skep_ip address;
+	uint32_t mtu;
+	bool underlay_up;
+	struct hmap tenants, hosts, ifaces;
+	struct hmap ports, floods; /* by key */
+	uint32_t last_key;
+	struct hmap adopted; /* ports that the kernel had at start and no tenant has claimed yet (ports.c) */
+	bool adoption_done;
+
+	struct index *index;
+	struct sets sets;
+	struct park *park;
+	struct sim sim;	    /* results are valid until the next simulation */
+	struct arena arena; /* of one packet's work */
+	struct install_env env;
+	uint8_t *txbuf; /* for frames that skepd itself sends */
+	uint64_t walk;	/* number of the present walk over the kernel's flows */
+	uint64_t walk_at_ns;
+	bool walk_soon, flows_queued;
+	struct loop_timer *rebuild_timer, *tick_timer;
+	struct control_server *control;
+	struct agent_stats stats;
+};
+
+/* --- agent.c --- */
+/* Runs until a signal, "leave" or a lasting refusal of the lease.  The process's exit status. */
+int agent_run(const struct config *config, bool keep_db);
+void agent_dp_config(const struct config *config, struct skep_ip address, struct dp_config *out);
+/* Withdraws the host from the DB, removes its datapath, stops the loop; then calls back. */
+void agent_leave(struct agent *a, void (*done)(void *arg, const struct err *err), void *arg);
+
+/* --- hosts.c --- */
+int hosts_follow(struct agent *a);
+void hosts_publish(struct agent *a); /* our own record: wanted value from address, MTU */
+uint32_t hosts_peer(void *agent, const char *name); /* install_env.peer */
+void hosts_fini(struct agent *a);
+
+/* --- tenant.c --- */
+struct tenant *tenant_find(const struct agent *a, const char *name);
+int tenant_follow(struct agent *a, const char *name);
+void tenant_free(struct tenant *t); /* its ports are detached */
+void tenants_fini(struct agent *a); /* memory only: at exit, the kernel keeps what it has */
+/* Rebuilds the snapshot before the loop waits again. */
+void tenant_changed(struct tenant *t);
+void tenant_invalidate(struct tenant *t, const struct topo_tag *tag);
+/* Have all tenants that the registry names been loaded? */
+bool tenants_loaded(const struct agent *a);
+
+/* --- ports.c --- */
+void ports_adopt(struct agent *a);
+void ports_iface(struct agent *a, const char *name, uint32_t ifindex);
+/* Brings the local ports in line with the tenant's snapshot.  True: what the tenant's live records should say has changed. */
+bool ports_sync(struct tenant *t);
+/* The tenant's records with our own live records as they should be: new reference. */
+json_t *ports_overlay(struct tenant *t);
+void ports_forget(struct tenant *t); /* the tenant goes */
+void ports_adoption_end(struct agent *a); /* when all tenants are loaded: detaches what nobody claimed */
+struct lport *ports_find(const struct agent *a, uint32_t key);
+struct lport *ports_find_name(const struct tenant *t, const char *name);
+bool ports_output(void *agent, uint32_t key, uint32_t *ifindex, bool *peer); /* install_env.local */
+void ports_fini(struct agent *a);
+
+/* --- upcall.c --- */
+void upcall_packet(struct agent *a, uint32_t in_key, enum skep_upcall_why why, struct dp_frame *frame);
+void upcall_done(struct agent *a);
+void upcall_tick(struct agent *a); /* asks neighbours again, gives up on packets that waited too long */
+/* Runs the packets whose wait is over.  Not from within upcall_packet(). */
+void upcall_drain(struct agent *a);
+/* Simulates what the adopted flow's key stands for: true and *verdict, or false = not to be kept. */
+bool upcall_readopt(struct agent *a, const struct dp_flow_key *key, const struct skep_flow *flow);
+void upcall_flush(struct agent *a); /* queued flow installations */
+void upcall_event(struct agent *a, const struct skep_event *event);
+/* Counts and reports a packet that skepd dropped. */
+void upcall_drop(struct agent *a, enum skep_drop reason, uint32_t in_key, const struct dp_frame *frame,
+		 const char *culprit);
+
+/* --- learn.c --- */
+/* The result's learns and neighbours into the tables, the DB and the parked packets. */
+void learn_result(struct tenant *t, const struct sim_result *res);
+/* A "mac/" or "neigh/" record of the DB; NULL = deleted. */
+void learn_record(struct tenant *t, const char *path, const json_t *record);
+bool learn_is_path(const char *path);
+void learn_age(struct tenant *t);
+
+/* --- expiry.c --- */
+void expiry_walk(struct agent *a);
+
+/* --- report.c --- */
+json_t *report_status(const struct agent *a);
+json_t *report_flows(struct agent *a, const char *tenant, const char *port, struct err *err);
+json_t *report_flush(struct agent *a, const char *tenant, const char *port, struct err *err);
+json_t *report_drop(struct agent *a, uint64_t time_ns, enum skep_drop reason, uint32_t key, const char *culprit,
+		    const uint8_t *data, uint32_t have, uint32_t len, const struct skep_ip *remote);
+
+/* --- control_server.c --- */
+struct control_server *control_server_new(struct agent *a, const char *path, struct err *err);
+void control_server_free(struct control_server *s); /* takes NULL */
+bool control_watched(const struct control_server *s); /* does anybody watch drops? */
+void control_drop(struct control_server *s, json_t *event); /* takes 'event' */

@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * skepd's side of the control socket.  Never blocks and never grows without bound: a client that does not read loses its connection, or, if
+ * it watches drops, the lines it had no room for; it is then told their number.
+ */
+#include "loader/agent.h"
+#include "loader/control.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "util/log.h"
+
+#define CLIENTS_MAX 64
+#define OUT_MAX	    (64u << 20) /* bytes waiting for one client */
+#define WATCH_MAX   (256u << 10) /* of which lines of a watch */
+
+struct client {
+	struct client *next;
+	struct control_server *server;
+	int fd;
+	struct loop_fd *f;
+	char *in, *out;
+	size_t in_len, in_cap, out_len, out_off, out_cap;
+	bool watch, leaving, closing, dead;
+	uint64_t lost;
+};
+
+struct control_server {
+	struct agent *a;
+	int fd;
+	struct loop_fd *f;
+	struct client *clients;
+	unsigned int n, watchers;
+	char *path;
+};
+
+static void sweep(struct control_server *s)
+{
+	for (struct client **c = &s->clients; *c;) {
+		struct client *dead = *c;
+
+		if (!dead->dead) {
+			c = &dead->next;
+			continue;
+		}
+		*c = dead->next;
+		free(dead->in);
+		free(dead->out);
+		free(dead);
+	}
+}
+
+static void kill_client(struct client *c)
+{
+	if (c->dead)
+		return;
+	loop_fd_del(c->f);
+	close(c->fd);
+	c->dead = true;
+	c->server->n--;
+	c->server->watchers -= c->watch;
+}
+
+static void push(struct client *c)
+{
+	while (c->out_off < c->out_len) {
+		ssize_t rc = send(c->fd, c->out + c->out_off, c->out_len - c->out_off, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (rc < 0 && errno == EINTR)
+			continue;
+		if (rc < 0 && errno == EAGAIN) {
+			(void)loop_fd_events(c->f, EPOLLIN | EPOLLOUT);
+			return;
+		}
+		if (rc < 0) {
+			kill_client(c);
+			return;
+		}
+		c->out_off += (size_t)rc;
+	}
+	c->out_off = c->out_len = 0;
+	if (c->closing)
+		kill_client(c);
+	else
+		(void)loop_fd_events(c->f, EPOLLIN);
+}
+
+/* Queues a line; false = no room. */
+static bool queue(struct client *c, const char *line, size_t n, size_t max)
+{
+	if (c->out_len - c->out_off + n + 1 > max)
+		return false;
+	if (c->out_off) {
+		memmove(c->out, c->out + c->out_off, c->out_len - c->out_off);
+		c->out_len -= c->out_off;
+		c->out_off = 0;
+	}
+	if (c->out_len + n + 1 > c->out_cap) {
+		size_t cap = c->out_cap ? c->out_cap : 4096;
+		char *p;
+
+		while (cap < c->out_len + n + 1)
+			cap *= 2;
+		p = realloc(c->out, cap);
+		if (!p)
+			return false;
+		c->out = p;
+		c->out_cap = cap;
+	}
+	memcpy(c->out + c->out_len, line, n);
+	c->out[c->out_len + n] = '\n';
+	c->out_len += n + 1;
+	return true;
+}
+
+/* Takes 'reply'. */
+static void answer(struct client *c, json_t *reply)
+{
+	char *line = reply ? json_dumps(reply, JSON_COMPACT) : NULL;
+
+	json_decref(reply);
+	if (c->dead) {
+		free(line);
+		return;
+	}
+	if (!line || !queue(c, line, strlen(line), OUT_MAX))
+		kill_client(c);
+	else
+		push(c);
+	free(line);
+}
+
+static void answer_result(struct client *c, json_t *result)
+{
+	answer(c, json_pack("{s:o}", "result", result));
+}
+
+static void answer_error(struct client *c, const struct err *err)
+{
+	answer(c, json_pack("{s:{s:s, s:s}}", "error", "code", err_name(err), "message", err->text));
+}
+
+/* --- drops --- */
+
+bool control_watched(const struct control_server *s)
+{
+	return s->watchers;
+}
+
+static bool tell_lost(struct client *c)
+{
+	char line[64];
+	int n;
+
+	if (!c->lost)
+		return true;
+	n = snprintf(line, sizeof(line), "{\"result\":{\"lost\":%llu}}", (unsigned long long)c->lost);
+	if (!queue(c, line, (size_t)n, WATCH_MAX))
+		return false;
+	c->lost = 0;
+	return true;
+}
+
+void control_drop(struct control_server *s, json_t *event)
+{
+	json_t *reply = event ? json_pack("{s:o}", "result", event) : NULL;
+	char *line = reply ? json_dumps(reply, JSON_COMPACT) : NULL;
+
+	for (struct client *c = s->clients; c; c = c->next) {
+		if (c->dead || !c->watch)
+			continue;
+		if (!line || !tell_lost(c) || !queue(c, line, strlen(line), WATCH_MAX))
+			c->lost++;
+		push(c);
+	}
+	free(line);
+	json_decref(reply);
+}
+
+/* --- requests --- */
+
+static void left(void *arg, const struct err *err)
+{
+	struct control_server *s = arg;
+
+	for (struct client *c = s->clients; c; c = c->next) {
+		if (c->dead || !c->leaving)
+			continue;
+		c->leaving = false;
+		if (err)
+			answer_error(c, err);
+		else
+			answer_result(c, json_object());
+	}
+}
+
+static void request(struct client *c, const char *line, size_t n)
+{
+	struct agent *a = c->server->a;
+	const char *cmd, *tenant, *port;
+	struct err err = { 0 };
+	json_t *req, *result = NULL;
+	json_error_t je;
+
+	req = json_loadb(line, n, JSON_REJECT_DUPLICATES, &je);
+	cmd = json_string_value(json_object_get(req, "cmd"));
+	tenant = json_string_value(json_object_get(req, "tenant"));
+	port = json_string_value(json_object_get(req, "port"));
+	if (!req)
+		err_set(&err, -EINVAL, "request is not JSON: %s", je.text);
+	else if (!cmd)
+		err_set(&err, -EINVAL, "request: field 'cmd' is missing (want status, flows, flush, drops or leave)");
+	else if (!strcmp(cmd, "status"))
+		result = report_status(a);
+	else if (!strcmp(cmd, "flows"))
+		result = report_flows(a, tenant, port, &err);
+	else if (!strcmp(cmd, "flush"))
+		result = report_flush(a, tenant, port, &err);
+	else if (!strcmp(cmd, "drops") && json_is_true(json_object_get(req, "watch"))) {
+		c->server->watchers += !c->watch;
+		c->watch = true;
+		json_decref(req);
+		return;
+	} else if (!strcmp(cmd, "drops")) {
+		err_set(&err, -EINVAL, "request 'drops': field 'watch' must be true");
+	} else if (!strcmp(cmd, "leave")) {
+		c->leaving = true;
+		json_decref(req);
+		agent_leave(a, left, c->server);
+		return;
+	} else {
+		err_tag(&err, -EINVAL, "no_such_command", "request '%.40s' is not known (want status, flows, flush, drops or leave)",
+			cmd);
+	}
+	json_decref(req);
+	if (result)
+		answer_result(c, result);
+	else
+		answer_error(c, err.code ? &err : &(struct err){ .code = -ENOMEM, .text = "out of memory" });
+}
+
+static void requests(struct client *c)
+{
+	char *nl, *p = c->in;
+
+	while (!c->dead && (nl = memchr(p, '\n', (size_t)(c->in + c->in_len - p)))) {
+		if (nl > p)
+			request(c, p, (size_t)(nl - p));
+		p = nl + 1;
+	}
+	if (c->dead)
+		return;
+	c->in_len -= (size_t)(p - c->in);
+	memmove(c->in, p, c->in_len);
+	if (c->in_len >= CONTROL_LINE_MAX) {
+		c->in_len = 0;
+		c->closing = true;
+		answer_error(c, &(struct err){ .code = -E2BIG, .text = "request is longer than 1 MiB" });
+	}
+}
+
+static void on_client(void *arg, uint32_t events)
+{
+	struct client *c = arg;
+	ssize_t rc;
+
+	if (events & EPOLLOUT)
+		push(c);
+	if (c->dead || !(events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
+		goto out;
+	if (c->in_len == c->in_cap) {
+		size_t cap = c->in_cap ? c->in_cap * 2 : 4096;
+		char *p = cap <= 2 * CONTROL_LINE_MAX ? realloc(c->in, cap) : NULL;
+
+		if (!p) {
+			kill_client(c);
+			goto out;
+		}
+		c->in = p;
+		c->in_cap = cap;
+	}
+	rc = recv(c->fd, c->in + c->in_len, c->in_cap - c->in_len, MSG_DONTWAIT);
+	if (rc > 0) {
+		c->in_len += (size_t)rc;
+		requests(c);
+	} else if (!rc || (errno != EAGAIN && errno != EINTR)) {
+		kill_client(c);
+	}
+out:
+	sweep(c->server);
+}
+
+static void on_accept(void *arg, uint32_t events)
+{
+	struct control_server *s = arg;
+	struct client *c;
+	int fd;
+
+	(void)events;
+	while ((fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
+		c = s->n < CLIENTS_MAX ? calloc(1, sizeof(*c)) : NULL;
+		if (c) {
+			*c = (struct client){ .server = s, .fd = fd };
+			c->f = loop_fd_add(s->a->loop, fd, EPOLLIN, on_client, c);
+		}
+		if (!c || !c->f) {
+			log_warn("control socket: a client was turned away (%u are connected)", s->n);
+			free(c);
+			close(fd);
+			continue;
+		}
+		c->next = s->clients;
+		s->clients = c;
+		s->n++;
+	}
+}
+
+/* --- the socket --- */
+
+static int listen_at(const char *path, struct err *err)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	mode_t old;
+	int fd, rc;
+
+	if (strlen(path) >= sizeof(sa.sun_path))
+		return err_set(err, -ENAMETOOLONG, "control socket '%s': the path is too long (at most %zu characters)", path,
+			       sizeof(sa.sun_path) - 1);
+	memcpy(sa.sun_path, path, strlen(path) + 1);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return err_set(err, -errno, "control socket '%s': %s", path, strerror(errno));
+	(void)unlink(path); /* left by an earlier process; one skepd at a time is ensured elsewhere */
+	old = umask(0117);
+	rc = bind(fd, (struct sockaddr *)&sa, sizeof(sa)) || listen(fd, 16) ? -errno : 0;
+	umask(old);
+	if (rc) {
+		close(fd);
+		return err_set(err, rc, "control socket '%s': %s", path, strerror(-rc));
+	}
+	return fd;
+}
+
+struct control_server *control_server_new(struct agent *a, const char *path, struct err *err)
+{
+	struct control_server *s = calloc(1, sizeof(*s));
+
+	if (!s || !(s->path = strdup(path)))
+		goto nomem;
+	s->a = a;
+	s->fd = listen_at(path, err);
+	if (s->fd < 0) {
+		free(s->path);
+		free(s);
+		return NULL;
+	}
+	s->f = loop_fd_add(a->loop, s->fd, EPOLLIN, on_accept, s);
+	if (s->f)
+		return s;
+	close(s->fd);
+nomem:
+	err_set(err, -ENOMEM, "control socket '%s': out of memory", path);
+	if (s)
+		free(s->path);
+	free(s);
+	return NULL;
+}
+
+void control_server_free(struct control_server *s)
+{
+	if (!s)
+		return;
+	for (struct client *c = s->clients; c; c = c->next)
+		kill_client(c);
+	sweep(s);
+	loop_fd_del(s->f);
+	close(s->fd);
+	(void)unlink(s->path);
+	free(s->path);
+	free(s);
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Walks the kernel's flow caches: idle flows are deleted, flows that the kernel evicted leave the index, and flows that an earlier skepd left
+ * are simulated again: kept if the answer is the same, else deleted.  Their packets move all the time.
+ */
+#include "loader/agent.h"
+
+#include "util/clock.h"
+#include "util/log.h"
+
+struct walk {
+	struct agent *a;
+	uint64_t now_jiffies, idle_jiffies;
+	uint32_t kept, deleted;
+};
+
+static void on_flow(void *arg, const struct dp_flow_key *key, const struct skep_flow *flow)
+{
+	struct walk *w = arg;
+	struct agent *a = w->a;
+	struct index_flow *f = index_find(a->index, key);
+	struct lport *p;
+
+	if (f) {
+		f->walk = a->walk;
+		if (w->now_jiffies > flow->last_seen && w->now_jiffies - flow->last_seen > w->idle_jiffies) {
+			index_del(a->index, f);
+			a->stats.expired++;
+		}
+		return;
+	}
+	/* not ours, or left by an earlier process: to be judged when the tenant of its port is known */
+	p = ports_find(a, key->v6 ? key->k6.in_key : key->k4.in_key);
+	if ((!p || !p->tenant->snap || p->tenant->dirty) && !a->adoption_done)
+		return;
+	if (upcall_readopt(a, key, flow)) {
+		w->kept++;
+	} else {
+		dp_flow_del(a->dp, key);
+		w->deleted++;
+	}
+}
+
+struct evicted {
+	struct agent *a;
+	uint64_t before_ns;
+};
+
+static void on_indexed(void *arg, struct index_flow *f)
+{
+	struct evicted *e = arg;
+
+	/* a flow that was added while the walk was under way may have been missed by it */
+	if (f->walk != e->a->walk && f->added_ns < e->before_ns)
+		index_del(e->a->index, f);
+}
+
+void expiry_walk(struct agent *a)
+{
+	struct walk w = { .a = a };
+	struct evicted e = { .a = a, .before_ns = clock_mono_ns() };
+
+	a->walk_soon = false;
+	a->walk_at_ns = e.before_ns;
+	upcall_flush(a);
+	a->walk++;
+	w.now_jiffies = dp_jiffies(a->dp);
+	w.idle_jiffies = (uint64_t)a->config->flows_idle_s * dp_hz(a->dp);
+	if (!dp_flows_walk(a->dp, on_flow, &w))
+		index_walk(a->index, NULL, on_indexed, &e);
+	a->stats.reconciled += w.kept + w.deleted;
+	if (w.kept || w.deleted)
+		log_info("flows of an earlier skepd: %u kept, %u deleted", w.kept, w.deleted);
+}

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A tenant as this host sees it: the mirror of its records, the snapshot made of them, and what a new snapshot entails: flows whose tags
+ * changed meaning go, ports bound here are attached, waiting packets are tried again.  Changes are gathered until the loop has taken all that
+ * has arrived.
+ */
+#include "loader/agent.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/hash.h"
+#include "util/log.h"
+
+struct tenant *tenant_find(const struct agent *a, const char *name)
+{
+	struct hmap_node *n;
+
+	hmap_for_each_with_hash(n, &a->tenants, hash_str(name, 0)) {
+		struct tenant *t = container_of(n, struct tenant, node);
+
+		if (!strcmp(t->name, name))
+			return t;
+	}
+	return NULL;
+}
+
+bool tenants_loaded(const struct agent *a)
+{
+	struct hmap_node *n, *tmp;
+
+	hmap_for_each(n, tmp, &a->tenants) {
+		const struct tenant *t = container_of(n, struct tenant, node);
+
+		if (!t->loaded || t->dirty || !t->snap)
+			return false;
+	}
+	return a->registry_known;
+}
+
+void tenant_invalidate(struct tenant *t, const struct topo_tag *tag)
+{
+	/* a flow that is still queued would be written after its deletion */
+	upcall_flush(t->agent);
+	t->agent->stats.invalidated += index_invalidate(t->agent->index, t, tag);
+}
+
+static void on_tag(void *arg, const struct topo_tag *tag)
+{
+	tenant_invalidate(arg, tag);
+}
+
+static void say_trouble(struct tenant *t, const char *text)
+{
+	if (!strcmp(t->trouble, text))
+		return;
+	snprintf(t->trouble, sizeof(t->trouble), "%s", text);
+	if (*text)
+		log_error("tenant '%s': the records in the database cannot be used, keeping the network as it was: %s", t->name, text);
+	else
+		log_info("tenant '%s': the records in the database are usable again", t->name);
+}
+
+/* False: the old snapshot stands. */
+static bool build(struct tenant *t)
+{
+	struct topo_snapshot *snap, *old = t->snap;
+	json_t *records = ports_overlay(t);
+	struct err err = { 0 };
+
+	snap = records ? topo_build(t->name, t->rev, records, &err) : NULL;
+	json_decref(records);
+	if (!snap) {
+		say_trouble(t, *err.text ? err.text : "out of memory");
+		return false;
+	}
+	say_trouble(t, "");
+	topo_diff(old, snap, on_tag, t);
+	t->snap = snap;
+	topo_unref(old);
+	return true;
+}
+
+static void rebuild(struct tenant *t)
+{
+	t->dirty = false;
+	/* ports that come up change the live records that the next snapshot is made of; a third time would change nothing */
+	for (int i = 0; i < 3; i++)
+		if (!build(t) || !ports_sync(t))
+			break;
+	park_ready_scope(t->agent->park, t);
+}
+
+static void rebuild_all(void *arg)
+{
+	struct agent *a = arg;
+	struct hmap_node *n, *tmp;
+
+	a->rebuild_timer = NULL;
+	hmap_for_each(n, tmp, &a->tenants) {
+		struct tenant *t = container_of(n, struct tenant, node);
+
+		if (t->dirty && t->loaded)
+			rebuild(t);
+	}
+	if (tenants_loaded(a))
+		ports_adoption_end(a);
+	upcall_drain(a);
+	if (a->walk_soon)
+		expiry_walk(a);
+}
+
+void tenant_changed(struct tenant *t)
+{
+	struct agent *a = t->agent;
+
+	t->dirty = true;
+	if (!a->rebuild_timer)
+		a->rebuild_timer = loop_timer_add(a->loop, 0, 0, rebuild_all, a);
+}
+
+/* The snapshot depends on it; the rest is tables. */
+static bool is_topology(const char *path)
+{
+	return !learn_is_path(path);
+}
+
+static void apply(struct tenant *t, const char *path, const json_t *record)
+{
+	const json_t *old = json_object_get(t->records, path);
+
+	if (json_is_null(record))
+		record = NULL;
+	publish_seen(t->pub, path, record);
+	if (old ? record && json_equal(old, record) : !record)
+		return;
+	if (learn_is_path(path))
+		learn_record(t, path, record);
+	else if (is_topology(path))
+		tenant_changed(t);
+	if (!record)
+		(void)json_object_del(t->records, path);
+	else if (json_object_set(t->records, path, (json_t *)record))
+		log_error("tenant '%s': out of memory at record '%s'", t->name, path);
+}
+
+static void on_snapshot(void *arg, const json_t *records, uint64_t rev, uint64_t crev)
+{
+	struct tenant *t = arg;
+	const char *path;
+	json_t *v;
+	void *tmp;
+
+	(void)crev;
+	t->rev = rev;
+	json_object_foreach_safe(t->records, tmp, path, v)
+		if (!json_object_get(records, path)) {
+			/* the key goes with the record */
+			char *copy = strdup(path);
+
+			if (copy)
+				apply(t, copy, NULL);
+			free(copy);
+		}
+	json_object_foreach((json_t *)records, path, v)
+		apply(t, path, v);
+	publish_snapshot(t->pub, records);
+	if (!t->loaded) {
+		log_info("tenant '%s': %zu records", t->name, json_object_size(records));
+		t->loaded = true;
+		t->agent->walk_soon = true;
+		tenant_changed(t);
+	}
+	upcall_drain(t->agent);
+}
+
+static void on_change(void *arg, const json_t *changes, uint64_t rev, uint64_t crev)
+{
+	struct tenant *t = arg;
+	const char *path;
+	json_t *v;
+
+	(void)crev;
+	t->rev = rev;
+	json_object_foreach((json_t *)changes, path, v)
+		apply(t, path, v);
+	upcall_drain(t->agent);
+}
+
+int tenant_follow(struct agent *a, const char *name)
+{
+	static const struct db_follow_ops ops = { .snapshot = on_snapshot, .change = on_change };
+	struct tenant *t;
+
+	if (!*name || strlen(name) > TOPO_NAME_MAX || a->tenants.n >= AGENT_TENANTS_MAX) {
+		log_error("tenant '%.80s' cannot be followed: %s", name,
+			  a->tenants.n >= AGENT_TENANTS_MAX ? "too many tenants on this host" : "not a name");
+		return -1;
+	}
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		goto fail;
+	t->agent = a;
+	memcpy(t->name, name, strlen(name) + 1);
+	t->records = json_object();
+	t->tables = sim_tables_new(AGENT_MACS_MAX, AGENT_NEIGHS_MAX);
+	t->pub = publisher_new(a->loop, a->db, name, a->config->host, &a->leased);
+	if (!t->records || !t->tables || !t->pub || hmap_insert(&a->tenants, &t->node, hash_str(name, 0)))
+		goto fail;
+	t->follow = db_follow(a->db, name, &ops, t);
+	if (t->follow)
+		return 0;
+	hmap_remove(&a->tenants, &t->node);
+fail:
+	if (t) {
+		json_decref(t->records);
+		sim_tables_free(t->tables);
+		publisher_free(t->pub);
+		free(t);
+	}
+	log_error("tenant '%s' cannot be followed: out of memory", name);
+	return -1;
+}
+
+static void delete_flow(void *arg, struct index_flow *flow)
+{
+	index_del(arg, flow);
+}
+
+static void free_tenant(struct tenant *t)
+{
+	publisher_free(t->pub);
+	sim_tables_free(t->tables);
+	topo_unref(t->snap);
+	json_decref(t->records);
+	free(t);
+}
+
+void tenant_free(struct tenant *t)
+{
+	struct agent *a = t->agent;
+
+	db_unfollow(t->follow);
+	upcall_flush(a);
+	index_walk(a->index, t, delete_flow, a->index);
+	park_ready_scope(a->park, t); /* they will find no port, and be counted */
+	ports_forget(t);
+	hmap_remove(&a->tenants, &t->node);
+	free_tenant(t);
+}
+
+void tenants_fini(struct agent *a)
+{
+	struct hmap_node *n, *tmp, *m, *mtmp;
+
+	hmap_for_each(n, tmp, &a->tenants) {
+		struct tenant *t = container_of(n, struct tenant, node);
+
+		db_unfollow(t->follow);
+		hmap_for_each(m, mtmp, &t->ports) {
+			hmap_remove(&t->ports, m);
+			free(container_of(m, struct lport, by_name));
+		}
+		hmap_for_each(m, mtmp, &t->floods) {
+			hmap_remove(&t->floods, m);
+			free(container_of(m, struct flood, by_bridge));
+		}
+		hmap_fini(&t->ports);
+		hmap_fini(&t->floods);
+		hmap_remove(&a->tenants, &t->node);
+		free_tenant(t);
+	}
+	hmap_fini(&a->tenants);
+}
