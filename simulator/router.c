@@ -108,6 +108,8 @@ static void forward(struct walk *w, const struct topo_router *r, const struct to
 	}
 	w->f.ip_ttl--;
 	w->ttl_dec++;
+	if (!w->generation && w->run->ttl_max < w->ttl_dec)
+		w->run->ttl_max = w->ttl_dec;
 	if (!sim_hook(w, r->out_chain))
 		return;
 	if (ip_is_zero(hop)) {

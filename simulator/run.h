@@ -67,7 +67,8 @@ struct run {
 	bool looped;   /* a path was longer than SIM_DEVICES_MAX */
 	bool consumed; /* a path ended in the network itself */
 	uint8_t drop_rank; /* 0 = no drop yet; the first of the highest rank is told */
-	uint8_t ttl_dec;
+	uint8_t ttl_dec; /* of the outputs */
+	uint8_t ttl_max; /* of all paths */
 	enum skep_drop reason;
 	struct sim_culprit culprit;
 	struct sim_need need;

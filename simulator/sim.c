@@ -119,6 +119,7 @@ static void finish(struct run *run, struct sim_result *res)
 		res->verdict = SIM_DROP;
 		res->reason = run->drop_rank ? run->reason : SKEP_DROP_NO_OUTPUT;
 		res->culprit = run->culprit;
+		res->ttl_dec = run->ttl_max;
 	} else if (run->outputs.n) {
 		res->verdict = SIM_FORWARD;
 		res->outputs = run->outputs.v;

@@ -117,7 +117,7 @@ struct sim_result {
 	struct sim_culprit culprit;
 	bool cacheable; /* the verdict holds for every packet with the same flow key: install it.  False: ARP, ND, answers, errors */
 	bool truncated; /* more than SIM_OUTPUTS_MAX */
-	uint8_t ttl_dec; /* routers passed; the same on all outputs, else cacheable is false */
+	uint8_t ttl_dec; /* routers passed; the same on all outputs, else cacheable is false.  DROP: by the longest path; a smaller TTL is another case */
 	const struct sim_output *outputs;
 	uint32_t n_outputs;
 	const struct sim_frame *frames;

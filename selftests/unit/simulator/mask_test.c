@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Mask soundness: a packet that differs only in what a cacheable decision did not read must meet the same decision, and keep what it
+ * has of its own.  Tried on every step of every scenario, and on random policies.
+ */
+#include <arpa/inet.h>
+#include <glob.h>
+#include <linux/if_ether.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "selftests/lib/scenario.h"
+#include "selftests/lib/simtest.h"
+
+#define VARIANTS 40
+
+struct state {
+	struct sim sim;
+	uint64_t random;
+	unsigned int cases, cacheable;
+};
+
+static const uint8_t protos[] = { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP, IPPROTO_ICMPV6, 47 };
+
+static void random_bytes(struct state *st, void *p, size_t n)
+{
+	for (uint8_t *b = p; n; n--)
+		*b++ = (uint8_t)simtest_random(&st->random);
+}
+
+/* Bits of 'ip' behind the first 'len' become others. */
+static void vary_ip(struct state *st, struct skep_ip *ip, unsigned int len)
+{
+	unsigned int skip = ip_is_v4(ip) ? 96 : 0;
+	struct skep_ip other;
+
+	random_bytes(st, &other, sizeof(other));
+	for (unsigned int bit = skip + len; bit < 128; bit++) {
+		uint8_t mask = 0x80 >> bit % 8;
+
+		((uint8_t *)ip)[bit / 8] ^= ((uint8_t *)&other)[bit / 8] & mask;
+	}
+}
+
+static void vary_mac(struct state *st, struct skep_mac *mac)
+{
+	random_bytes(st, mac, sizeof(*mac));
+	if (!simtest_below(&st->random, 8))
+		memset(mac, 0xff, sizeof(*mac));
+}
+
+/* Fields as a parser gives them: no ports where there are none. */
+static void settle(struct pkt_fields *f)
+{
+	bool known = f->ip_proto == IPPROTO_TCP || f->ip_proto == IPPROTO_UDP ||
+		     f->ip_proto == IPPROTO_SCTP || f->ip_proto == IPPROTO_ICMP ||
+		     f->ip_proto == IPPROTO_ICMPV6;
+
+	f->has_l4 = known && f->ip_frag != SKEP_FRAG_LATER;
+	if (!f->has_l4)
+		f->l4_src = f->l4_dst = 0;
+}
+
+static void become_another_type(struct state *st, struct pkt_fields *f)
+{
+	static const uint16_t types[] = { ETH_P_IP, ETH_P_IPV6, 0x88b5, 0 };
+	struct pkt_fields n = { .eth_dst = f->eth_dst, .eth_src = f->eth_src, .vlan = f->vlan };
+	uint16_t type = types[simtest_below(&st->random, 4)];
+
+	n.eth_type = htons(type);
+	if (type == ETH_P_IP || type == ETH_P_IPV6) {
+		n.ip_src = n.ip_dst = ip_from_v4(0);
+		if (type == ETH_P_IPV6)
+			n.ip_src = n.ip_dst = (struct skep_ip){ { htonl(0xfd000000) } };
+		vary_ip(st, &n.ip_src, 8);
+		vary_ip(st, &n.ip_dst, 8);
+		n.ip_proto = IPPROTO_UDP;
+		n.ip_ttl = 64;
+		settle(&n);
+	}
+	*f = n;
+}
+
+static void vary(struct state *st, const struct sim_result *res, struct pkt_fields *f)
+{
+	uint32_t free_ = ~res->mask.fields;
+	bool ip;
+
+	if (free_ & SIM_FIELD_ETH_DST)
+		vary_mac(st, &f->eth_dst);
+	if (free_ & SIM_FIELD_ETH_SRC)
+		vary_mac(st, &f->eth_src);
+	if (free_ & SIM_FIELD_VLAN)
+		f->vlan = simtest_below(&st->random, 2) ?
+				  htons((uint16_t)(simtest_below(&st->random, 4096) | PKT_VLAN_PRESENT)) :
+				  0;
+	if ((free_ & SIM_FIELD_ETH_TYPE) && simtest_below(&st->random, 2))
+		become_another_type(st, f);
+	ip = f->eth_type == htons(ETH_P_IP) || f->eth_type == htons(ETH_P_IPV6);
+	if (!ip)
+		return;
+	vary_ip(st, &f->ip_src, free_ & SIM_FIELD_IP_SRC ? 0 : res->mask.src_len);
+	vary_ip(st, &f->ip_dst, free_ & SIM_FIELD_IP_DST ? 0 : res->mask.dst_len);
+	if (free_ & SIM_FIELD_PROTO)
+		f->ip_proto = protos[simtest_below(&st->random, sizeof(protos))];
+	if (free_ & SIM_FIELD_FRAG)
+		f->ip_frag = (uint8_t)simtest_below(&st->random, 3);
+	if (free_ & SIM_FIELD_L4_SRC)
+		random_bytes(st, &f->l4_src, 2);
+	if (free_ & SIM_FIELD_L4_DST)
+		random_bytes(st, &f->l4_dst, 2);
+	f->ip_ttl = (uint8_t)(res->ttl_dec + 1 + simtest_below(&st->random, 255 - res->ttl_dec));
+	random_bytes(st, &f->ip_tos, 1);
+	settle(f);
+}
+
+/* What leaves is the variant's own, but for what the first packet's flow rewrites. */
+static bool same_rewrite(const struct pkt_fields *in, const struct pkt_fields *out,
+			 const struct pkt_fields *in2, const struct pkt_fields *out2)
+{
+	struct pkt_fields want = *in2;
+
+	if (!mac_eq(&in->eth_dst, &out->eth_dst))
+		want.eth_dst = out->eth_dst;
+	if (!mac_eq(&in->eth_src, &out->eth_src))
+		want.eth_src = out->eth_src;
+	want.ip_ttl = (uint8_t)(want.ip_ttl - (in->ip_ttl - out->ip_ttl));
+	return !memcmp(&want, out2, sizeof(want));
+}
+
+static const char *difference(const struct pkt_fields *in, const struct sim_result *a,
+			      const struct pkt_fields *in2, const struct sim_result *b)
+{
+	if (a->verdict != b->verdict)
+		return "verdict";
+	if (a->reason != b->reason)
+		return "reason";
+	if (a->culprit.object != b->culprit.object || a->culprit.rule != b->culprit.rule)
+		return "culprit";
+	if (!b->cacheable)
+		return "cacheable";
+	if (a->ttl_dec != b->ttl_dec)
+		return "ttl_dec";
+	if (a->n_outputs != b->n_outputs)
+		return "number of outputs";
+	if (a->n_learns != b->n_learns)
+		return "what is learnt";
+	for (uint32_t i = 0; i < a->n_outputs; i++) {
+		if (a->outputs[i].port != b->outputs[i].port ||
+		    a->outputs[i].flooded != b->outputs[i].flooded)
+			return "output port";
+		if (!same_rewrite(in, &a->outputs[i].f, in2, &b->outputs[i].f))
+			return "rewrite";
+	}
+	return NULL;
+}
+
+static int try_variants(void *arg, const struct scenario_step *step, struct err *err)
+{
+	struct state *st = arg;
+	char mask[256], a[ADDR_TEXT], d[ADDR_TEXT];
+
+	st->cases++;
+	if (!step->res->cacheable)
+		return 0;
+	st->cacheable++;
+	for (unsigned int i = 0; i < VARIANTS; i++) {
+		struct pkt pkt = *step->pkt;
+		struct sim_result res;
+		const char *what;
+
+		vary(st, step->res, &pkt.f);
+		if (sim_always_up(&pkt.f))
+			continue;
+		if (sim_run(&st->sim, step->snap, step->view, step->in, &pkt, 0, SCENARIO_SEED, 0, &res, err))
+			return -1;
+		what = difference(&step->pkt->f, step->res, &pkt.f, &res);
+		if (what)
+			return err_set(err, -1,
+				       "line %u: %s differs (mask: %s; type 0x%04x proto %u frag %u %s>%s l4 0x%x>%u)",
+				       step->line, what,
+				       sim_mask_format(&step->res->mask, mask, sizeof(mask)),
+				       ntohs(pkt.f.eth_type), pkt.f.ip_proto, pkt.f.ip_frag,
+				       ip_format(&pkt.f.ip_src, a), ip_format(&pkt.f.ip_dst, d),
+				       ntohs(pkt.f.l4_src), ntohs(pkt.f.l4_dst));
+	}
+	return 0;
+}
+
+static void test_scenarios(void **state)
+{
+	struct state st = { .random = 20251 };
+	struct scenario_file *f;
+	struct err err = { 0 };
+	glob_t paths;
+
+	(void)state;
+	sim_init(&st.sim);
+	assert_int_equal(glob("selftests/sim/*.sim", 0, NULL, &paths), 0);
+	for (size_t i = 0; i < paths.gl_pathc; i++) {
+		f = scenario_load(paths.gl_pathv[i], &err);
+		assert_non_null(f);
+		for (unsigned int j = 0; j < scenario_count(f); j++)
+			if (scenario_run(f, j, try_variants, &st, &err))
+				fail_msg("%s: %s", scenario_name(f, j), err.text);
+		scenario_free(f);
+	}
+	globfree(&paths);
+	sim_fini(&st.sim);
+	assert_true(st.cacheable > 100);
+}
+
+/* --- random policies and packets --- */
+
+static const char *random_rule(struct state *st, char *buf, size_t size)
+{
+	static const char *const actions[] = { "accept", "drop", "return", "reject" };
+	static const char *const conditions[] = {
+		"", ", ethertype: 0x86dd", ", ethertype: 0x0800", ", proto: tcp", ", proto: udp",
+		", proto: icmp", ", proto: icmp6", ", proto: tcp, dst_ports: 1000-40000",
+		", proto: udp, src_ports: 0-30000", ", proto: icmp, icmp_type: 8",
+		", src: 172.20.0.0/16", ", dst: 172.20.2.0/25", ", src: \"fd20:1::/32\"",
+		", dst: \"fd20:2::/64\"", ", eth_src: \"02:00:00:00:00:01\"",
+		", eth_dst: \"02:00:00:00:00:00/ff:00:00:00:00:00\"",
+		", proto: udp, dst: 172.20.2.10, dst_ports: 53",
+	};
+
+	snprintf(buf, size, "          - {action: %s%s}\n", actions[simtest_below(&st->random, 4)],
+		 conditions[simtest_below(&st->random, sizeof(conditions) / sizeof(*conditions))]);
+	return buf;
+}
+
+static struct topo_snapshot *random_network(struct state *st)
+{
+	char yaml[16384], rule[256];
+	size_t n = (size_t)snprintf(yaml, sizeof(yaml), "chains:\n");
+
+	for (unsigned int c = 0; c < 4; c++) {
+		n += (size_t)snprintf(yaml + n, sizeof(yaml) - n, "      - name: c%u\n        rules:\n", c);
+		for (unsigned int r = 0; r < 3; r++)
+			n += (size_t)snprintf(yaml + n, sizeof(yaml) - n, "%s",
+					      random_rule(st, rule, sizeof(rule)));
+	}
+	snprintf(yaml + n, sizeof(yaml) - n,
+		 "bridges: [{name: ba, out_chain: c0}, {name: bb}]\n"
+		 "routers: [{name: r, in_chain: c1}]\n"
+		 "ports:\n"
+		 "  - {name: vm1, bridge: ba, in_chain: c2}\n"
+		 "  - {name: vm2, bridge: bb, mac: \"02:00:00:00:00:02\", out_chain: c3,\n"
+		 "     addresses: [172.20.2.10, \"fd20:2::10\"]}\n"
+		 "  - {name: vm3, bridge: ba, mac: \"02:00:00:00:00:03\", addresses: [172.20.1.3]}\n"
+		 "  - {name: a-r, bridge: ba, peer: ra}\n"
+		 "  - {name: b-r, bridge: bb, peer: rb}\n"
+		 "  - {name: ra, router: r, peer: a-r, mac: \"02:aa:00:00:00:01\", addresses: [172.20.1.1/24, \"fd20:1::1/64\"]}\n"
+		 "  - {name: rb, router: r, peer: b-r, mac: \"02:aa:00:00:00:02\", addresses: [172.20.2.1/24, \"fd20:2::1/64\"]}\n"
+		 "  - {name: u, router: r, mac: \"02:aa:00:00:00:03\", addresses: [198.51.100.2/24]}\n"
+		 "  - {name: w, router: r, mac: \"02:aa:00:00:00:04\", addresses: [198.51.101.2/24]}\n"
+		 "routes:\n"
+		 "  - {name: e1, router: r, dst: 0.0.0.0/0, port: u, gateway: 198.51.100.1}\n"
+		 "  - {name: e2, router: r, dst: 0.0.0.0/0, port: w, gateway: 198.51.101.1}\n"
+		 "  - {name: h, router: r, dst: 10.0.0.0/12, type: blackhole}\n"
+		 "  - {name: s, router: r, dst: 10.0.0.0/9, src: 172.20.0.0/17, port: u, gateway: 198.51.100.1}\n");
+	return simtest_snapshot(yaml);
+}
+
+static void random_packet(struct state *st, struct pkt *pkt)
+{
+	static const struct skep_mac macs[] = {
+		{ { 2, 0, 0, 0, 0, 1 } },    { { 2, 0, 0, 0, 0, 3 } },
+		{ { 2, 0xaa, 0, 0, 0, 1 } }, { { 2, 0xaa, 0, 0, 0, 1 } },
+		{ { 2, 0xaa, 0, 0, 0, 1 } }, { { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } },
+		{ { 2, 0, 0, 0, 0, 0x99 } },
+	};
+	static const char *const v4[] = { "172.20.1.10", "172.20.2.10", "172.20.2.200", "10.1.2.3",
+					  "10.64.1.1", "8.8.8.8", "172.20.1.1", "10.200.0.1" };
+	static const char *const v6[] = { "fd20:1::10", "fd20:2::10", "fd20:2::1", "fd99::1" };
+	struct pkt_fields *f = &pkt->f;
+
+	*f = (struct pkt_fields){ .eth_src = macs[0], .ip_ttl = 64 };
+	f->eth_dst = macs[1 + simtest_below(&st->random, 6)];
+	if (simtest_below(&st->random, 3)) {
+		f->eth_type = htons(ETH_P_IP);
+		ip_parse(v4[simtest_below(&st->random, 8)], &f->ip_src);
+		ip_parse(v4[simtest_below(&st->random, 8)], &f->ip_dst);
+	} else {
+		f->eth_type = htons(ETH_P_IPV6);
+		ip_parse(v6[simtest_below(&st->random, 4)], &f->ip_src);
+		ip_parse(v6[simtest_below(&st->random, 4)], &f->ip_dst);
+	}
+	f->ip_proto = protos[simtest_below(&st->random, sizeof(protos))];
+	f->ip_frag = simtest_below(&st->random, 6) ? SKEP_FRAG_NONE : (uint8_t)simtest_below(&st->random, 3);
+	random_bytes(st, &f->l4_src, 2);
+	f->l4_dst = simtest_below(&st->random, 3) ? htons(53) : htons((uint16_t)simtest_random(&st->random));
+	settle(f);
+}
+
+static void test_random(void **state)
+{
+	struct state st = { .random = 4711 };
+	struct sim_tables *tables = sim_tables_new(100, 100);
+	const struct skep_mac gw = { { 2, 0xff, 0, 0, 0, 1 } };
+	_Alignas(8) static uint8_t frame[PKT_MAX];
+	struct err err = { 0 };
+	struct skep_ip ip;
+	struct pkt base;
+
+	(void)state;
+	sim_init(&st.sim);
+	simtest_packet("eth 02:00:00:00:00:01>02:aa:00:00:00:01 / ip 172.20.1.10>172.20.2.10 / udp 1>2", frame,
+		       &base);
+	ip_parse("198.51.100.1", &ip);
+	sim_tables_set_neigh(tables, "u", &ip, &gw, false, 0);
+	ip_parse("198.51.101.1", &ip);
+	sim_tables_set_neigh(tables, "w", &ip, &gw, false, 0);
+	for (unsigned int i = 0; i < 60; i++) {
+		struct topo_snapshot *snap = random_network(&st);
+		struct sim_tables_view view;
+		struct sim sim;
+
+		sim_init(&sim);
+		sim_tables_view_init(&view, tables, snap, 1);
+		for (unsigned int j = 0; j < 60; j++) {
+			struct scenario_step step = { .snap = snap, .view = &view.view, .line = i * 60 + j };
+			struct pkt pkt = base;
+			struct sim_result res;
+
+			random_packet(&st, &pkt);
+			if (sim_always_up(&pkt.f))
+				continue;
+			step.in = topo_find_port(snap, "vm1");
+			step.pkt = &pkt;
+			step.res = &res;
+			assert_int_equal(sim_run(&sim, snap, &view.view, step.in, &pkt, 0, SCENARIO_SEED, 0,
+						 &res, &err), 0);
+			if (try_variants(&st, &step, &err))
+				fail_msg("%s", err.text);
+		}
+		sim_fini(&sim);
+		topo_unref(snap);
+	}
+	sim_tables_free(tables);
+	sim_fini(&st.sim);
+	assert_true(st.cacheable > 2000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_scenarios),
+		cmocka_unit_test(test_random),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
