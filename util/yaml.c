@@ -30,7 +30,7 @@ struct yaml_lines {
 struct frame {
 	json_t *node; /* owned until it is put into its parent */
 	char *key;    /* object: the key whose value comes next */
-	unsigned int line;
+	unsigned int key_line, line;
 };
 struct reader {
 	const char *file;
@@ -202,6 +202,7 @@ static int add_value(struct reader *r, json_t *value, unsigned int line)
 	}
 	if (json_is_object(parent)) {
 		member = member_of_key(f->key);
+		line = f->key_line;
 		rc = json_object_set_new(parent, f->key, value);
 		free(f->key);
 		f->key = NULL;
@@ -222,6 +223,7 @@ static int on_key(struct reader *r, struct frame *f, const yaml_event_t *ev)
 		return fail(r, -EINVAL, line_of(ev), "key '%.63s' appears twice (first in line %u)", key,
 			    yaml_line_of_key(r->lines, f->node, key));
 	f->key = strdup(key);
+	f->key_line = line_of(ev);
 	return f->key ? 0 : no_memory(r);
 }
 

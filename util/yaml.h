@@ -26,7 +26,7 @@ struct yaml_lines;
  */
 json_t *yaml_parse(const char *text, size_t len, const char *file, struct yaml_lines **lines,
 		   struct err *err);
-/* Lines count from 1; 0 = not known.  'lines' may be NULL. */
+/* Lines count from 1; 0 = not known; a member's is that of its key.  'lines' may be NULL. */
 unsigned int yaml_line_of_key(const struct yaml_lines *lines, const json_t *object, const char *key);
 unsigned int yaml_line_of_item(const struct yaml_lines *lines, const json_t *array, size_t index);
 /* Where the container itself begins. */
