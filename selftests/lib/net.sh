@@ -57,24 +57,25 @@ finish() {
 	fi
 	for p in "${background[@]}" "${agent_pid[@]}"; do kill -CONT "$p" 2>/dev/null; kill "$p" 2>/dev/null; done
 	for p in "${background[@]}" "${agent_pid[@]}"; do wait "$p" 2>/dev/null; done
-	for h in "$work"/*/db/redis.pid "$work"/*/*.pid; do [ -s "$h" ] && kill "$(cat "$h")" 2>/dev/null; done
 	type -t more_cleanup >/dev/null && more_cleanup
 	kill_owned
+	wait_for 5 none_owned || kill_owned KILL
 	for n in $(ip netns list | awk '{ print $1 }' | grep "^$id-"); do ip netns del "$n"; done
-	mountpoint -q "$work/bpf" && umount "$work/bpf"
+	mountpoint -q "$work/bpf" && umount -l "$work/bpf"
 	rm -rf "$work"
 	[ $rc -ne 0 ] && exit $rc
 	[ $n_tests -gt 0 ] && [ $n_failed -eq 0 ] && exit 0
 	exit 1
 }
-# What an agent left running on purpose (its private redis-server) is known by its working directory or arguments below $work.
-kill_owned() {
-	local p cwd
+# What an agent leaves running on purpose (its private redis-server) is known by its working directory below $work.
+owned() {
+	local p
 	for p in /proc/[0-9]*; do
-		cwd=$(readlink "$p/cwd" 2>/dev/null) || continue
-		case $cwd in "$work"/*) kill "${p#/proc/}" 2>/dev/null ;; esac
+		case $(readlink "$p/cwd" 2>/dev/null) in "$work"/*) echo "${p#/proc/}" ;; esac
 	done
 }
+none_owned() { [ -z "$(owned)" ]; }
+kill_owned() { local p; for p in $(owned); do kill "-${1:-TERM}" "$p" 2>/dev/null; done; }
 trap finish EXIT
 trap 'exit 130' INT TERM
 

@@ -26,6 +26,7 @@ contains 'a bridge takes none' 'ttl=64' "$(in_vm vm1 ping -c 1 -W 2 10.0.1.12)"
 in_vm vm1 ip neigh flush dev eth0
 check 'ARP: the neighbour answers, or the bridge for it' ping_ok vm1 10.0.1.12
 contains 'ARP: with the right address' "$(mac_of 2)" "$(in_vm vm1 ip neigh show 10.0.1.12)"
+check 'ARP: the gateway answers' ping_ok vm1 10.0.1.1
 contains 'ARP: the gateway is the router port' '02:00:00:00:01:01' "$(in_vm vm1 ip neigh show 10.0.1.1)"
 
 # --- nothing lost, nothing twice ---
