@@ -205,7 +205,7 @@ struct dp *dp_open(struct loop *loop, const struct dp_config *config, const stru
 	dp->ops = *ops;
 	dp->arg = arg;
 	dp->tap.fd = -1;
-	dp->dirs.lock_fd = -1;
+	dp->dirs = (struct dp_dirs){.lock_fd = -1, .far_fd = -1};
 	dp->tcx = !config->clsact;
 	rc = copy_config(dp, config, err);
 	if (rc == 0) {
@@ -318,8 +318,9 @@ void dp_sweep(struct dp *dp)
 json_t *dp_status(const struct dp *dp)
 {
 	json_t *progs = json_array(), *maps = json_object(), *warnings = json_array();
-	char name[IFNAMSIZ] = "";
+	char name[IFNAMSIZ] = "", pins[DP_PATH_MAX];
 
+	snprintf(pins, sizeof(pins), "%s%s", dp->config.bpffs, dp->dirs.abi + strlen(dp->dirs.bpffs));
 	for (unsigned int i = 0; i < DP_PROG_MAX; i++)
 		json_array_append_new(progs, json_string(dp_prog_name(i)));
 	for (unsigned int i = 0; i < DP_MAP_MAX; i++)
@@ -333,6 +334,6 @@ json_t *dp_status(const struct dp *dp)
 	return json_pack("{s:o, s:o, s:s, s:s, s:s, s:s, s:b, s:b, s:I, s:b, s:s, s:I, s:o}", "programs", progs, "maps", maps,
 			 "xdp", dp->xdp ? "native" : "off", "hook", dp->tcx ? "tcx" : "clsact", "tunnel_device", name,
 			 "underlay", dp->config.underlay, "underlay_up", dp->under_up, "adopted", dp->adopted,
-			 "underlay_mtu", (json_int_t)dp->under_mtu, "decap_l3_flags", dp->decap_l3, "pins", dp->dirs.abi,
+			 "underlay_mtu", (json_int_t)dp->under_mtu, "decap_l3_flags", dp->decap_l3, "pins", pins,
 			 "foreign_frames", (json_int_t)dp->tap.foreign, "warnings", warnings);
 }

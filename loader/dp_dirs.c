@@ -2,7 +2,8 @@
 /*
  * Where an instance's pins live, and the lock that lets one process at a time have them.  The bpffs may be hidden: 'ip netns exec'
  * unshares mounts and puts a fresh /sys in place.  A mount made there would die with the process, and the datapath with it, so the
- * one of the first process's mount namespace is preferred, looked at through /proc/1/root.
+ * mounts of the process's ancestors are looked at too, and a new one is made in theirs.  It is then held by a descriptor, and named
+ * /proc/self/fd/N: the ancestor may exit.
  */
 #include "loader/dp_private.h"
 
@@ -23,15 +24,6 @@ static bool is_bpffs(const char *path)
 	struct statfs fs;
 
 	return statfs(path, &fs) == 0 && fs.f_type == BPF_FS_MAGIC;
-}
-
-static bool in_first_mount_ns(void)
-{
-	struct stat ours, first;
-
-	if (stat("/proc/self/ns/mnt", &ours) < 0 || stat("/proc/1/ns/mnt", &first) < 0)
-		return true; /* no way to look elsewhere */
-	return ours.st_dev == first.st_dev && ours.st_ino == first.st_ino;
 }
 
 static int make_path(const char *path)
@@ -60,57 +52,103 @@ static int mount_here(const char *path)
 	return mount("bpf", path, "bpf", 0, "mode=0700") < 0 ? -errno : 0;
 }
 
-static int mount_in_first_ns(const char *path)
-{
-	int status, fd, rc;
-	pid_t pid = fork();
+/* --- the bpffs, perhaps in another mount namespace --- */
 
-	if (pid < 0)
-		return -errno;
-	if (pid == 0) {
-		fd = open("/proc/1/ns/mnt", O_RDONLY | O_CLOEXEC);
-		if (fd < 0 || setns(fd, CLONE_NEWNS) < 0)
-			_exit(errno);
-		rc = mount_here(path);
-		_exit(rc < 0 ? -rc : 0);
-	}
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return -errno;
-	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EIO;
+#define ANCESTORS_MAX 64
+
+static pid_t parent_of(pid_t pid)
+{
+	char path[64], line[512], *end;
+	FILE *f;
+	long ppid = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	if (fgets(line, sizeof(line), f) && (end = strrchr(line, ')')) && strlen(end) > 4)
+		ppid = strtol(end + 4, NULL, 10); /* ") S ppid" */
+	fclose(f);
+	return (pid_t)ppid;
 }
 
-/* The mount as a path that this process can use; NULL with *rc = -ENOENT when there is none and none is to be made. */
-static char *find_bpffs(const char *path, bool create, int *rc)
+static bool other_mount_ns(pid_t pid)
 {
-	char *far = NULL;
-	bool elsewhere = !in_first_mount_ns();
+	struct stat ours, theirs;
+	char path[64];
 
-	*rc = 0;
-	if (is_bpffs(path))
-		goto here;
-	if (elsewhere && asprintf(&far, "/proc/1/root%s", path) < 0) {
-		*rc = -ENOMEM;
-		return NULL;
+	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int)pid);
+	return stat("/proc/self/ns/mnt", &ours) == 0 && stat(path, &theirs) == 0 &&
+	       (ours.st_dev != theirs.st_dev || ours.st_ino != theirs.st_ino);
+}
+
+/* 'path' as process 'pid' sees it, if that is a bpffs; else -1. */
+static int open_far(pid_t pid, const char *path)
+{
+	char far[DP_PATH_MAX];
+	struct statfs fs;
+	int fd;
+
+	snprintf(far, sizeof(far), "/proc/%d/root%s", (int)pid, path);
+	fd = open(far, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	if (fstatfs(fd, &fs) == 0 && fs.f_type == BPF_FS_MAGIC)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static int mount_far(pid_t pid, const char *path)
+{
+	char ns[64];
+	int status, fd, rc;
+	pid_t child;
+
+	snprintf(ns, sizeof(ns), "/proc/%d/ns/mnt", (int)pid);
+	fd = open(ns, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	child = fork();
+	if (child == 0) {
+		rc = setns(fd, CLONE_NEWNS) < 0 ? -errno : mount_here(path);
+		_exit(rc ? 1 : 0);
 	}
-	if (far && is_bpffs(far))
-		return far;
-	if (!create) {
-		free(far);
-		*rc = -ENOENT;
-		return NULL;
+	close(fd);
+	while (child > 0 && waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			return -1;
+	return child > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0 ? open_far(pid, path) : -1;
+}
+
+/* Sets dirs->bpffs.  -ENOENT when there is none and none is to be made. */
+static int find_bpffs(struct dp_dirs *dirs, const char *path, bool create)
+{
+	pid_t pid = getppid(), outer = 0;
+	int rc;
+
+	if (!is_bpffs(path)) {
+		for (int i = 0; pid > 0 && i < ANCESTORS_MAX && dirs->far_fd < 0; i++, pid = parent_of(pid)) {
+			if (!other_mount_ns(pid))
+				continue;
+			dirs->far_fd = open_far(pid, path);
+			if (!outer)
+				outer = pid;
+		}
+		if (dirs->far_fd < 0 && !create)
+			return -ENOENT;
+		if (dirs->far_fd < 0 && outer)
+			dirs->far_fd = mount_far(outer, path);
+		if (dirs->far_fd < 0) {
+			rc = mount_here(path);
+			if (rc)
+				return rc;
+		}
 	}
-	if (far && mount_in_first_ns(path) == 0 && is_bpffs(far))
-		return far;
-	free(far);
-	*rc = mount_here(path);
-	if (*rc)
-		return NULL;
-here:
-	far = strdup(path);
-	if (!far)
-		*rc = -ENOMEM;
-	return far;
+	if (dirs->far_fd >= 0)
+		return asprintf(&dirs->bpffs, "/proc/self/fd/%d", dirs->far_fd) < 0 ? -ENOMEM : 0;
+	dirs->bpffs = strdup(path);
+	return dirs->bpffs ? 0 : -ENOMEM;
 }
 
 static bool name_ok(const char *name)
@@ -125,7 +163,7 @@ int dp_dirs_open(struct dp_dirs *dirs, const struct dp_config *config, bool crea
 	struct stat st;
 	int rc;
 
-	*dirs = (struct dp_dirs){.lock_fd = -1};
+	*dirs = (struct dp_dirs){.lock_fd = -1, .far_fd = -1};
 	if (!name_ok(config->instance))
 		return err_set(err, -EINVAL,
 			       "instance '%s' is not a usable name (want 1 to 64 characters without '/', not a dot in front)",
@@ -133,12 +171,14 @@ int dp_dirs_open(struct dp_dirs *dirs, const struct dp_config *config, bool crea
 	if (!config->bpffs || config->bpffs[0] != '/' || strlen(config->bpffs) > 256)
 		return err_set(err, -EINVAL, "bpffs '%s' is not an absolute path of at most 256 characters",
 			       config->bpffs ? config->bpffs : "");
-	dirs->bpffs = find_bpffs(config->bpffs, create, &rc);
-	if (!dirs->bpffs) {
+	rc = find_bpffs(dirs, config->bpffs, create);
+	if (rc) {
 		if (rc == -ENOENT && !create)
-			return err_set(err, rc, "no bpffs is mounted on '%s'", config->bpffs);
-		return err_set(err, rc, "cannot mount a bpffs on '%s': %s (run 'mount -t bpf bpf %s' first)",
-			       config->bpffs, strerror(-rc), config->bpffs);
+			err_set(err, rc, "no bpffs is mounted on '%s'", config->bpffs);
+		else
+			err_set(err, rc, "cannot mount a bpffs on '%s': %s (run 'mount -t bpf bpf %s' first)",
+				config->bpffs, strerror(-rc), config->bpffs);
+		goto fail;
 	}
 	if (asprintf(&dirs->instance, "%s/skep/%s", dirs->bpffs, config->instance) < 0 ||
 	    asprintf(&dirs->abi, "%s/abi%d", dirs->instance, SKEP_ABI) < 0) {
@@ -174,10 +214,12 @@ void dp_dirs_close(struct dp_dirs *dirs)
 {
 	if (dirs->lock_fd >= 0)
 		close(dirs->lock_fd);
+	if (dirs->far_fd >= 0)
+		close(dirs->far_fd);
 	free(dirs->bpffs);
 	free(dirs->instance);
 	free(dirs->abi);
-	*dirs = (struct dp_dirs){.lock_fd = -1};
+	*dirs = (struct dp_dirs){.lock_fd = -1, .far_fd = -1};
 }
 
 int dp_dirs_make(const struct dp_dirs *dirs, struct err *err)

@@ -49,7 +49,8 @@ enum dp_prog {
 
 /* Where an instance keeps its pins. */
 struct dp_dirs {
-	char *bpffs;	/* the mount, perhaps as seen from another mount namespace */
+	char *bpffs;	/* the mount, as a path; /proc/self/fd/N when it is in another mount namespace */
+	int far_fd;	/* holds that one; -1 = it is in ours */
 	char *instance; /* <bpffs>/skep/<instance> */
 	char *abi;	/* <bpffs>/skep/<instance>/abi<N> */
 	int lock_fd;	/* of 'instance': one process at a time; -1 = none */
