@@ -123,7 +123,7 @@ $(TESTLIB): $(call objs,$(TESTLIB_SRC))
 # skepd without its main(), for tests of the loader
 $(LOADER_LIB): $(filter-out $(O)/loader/main.o,$(call objs,$(SKEPD_SRC)))
 	$(call say,AR,$@)mkdir -p $(@D) && rm -f $@ && ar rcs $@ $^
-$(filter $(O)/selftests/unit/loader/%,$(UNIT)): $(LOADER_LIB)
+$(filter $(O)/selftests/unit/loader/%,$(UNIT)) $(BPFTEST): $(LOADER_LIB)
 
 $(UNIT) $(BPFTEST): %: %.o $(TESTLIB) $(LIBS)
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $< $(filter $(LOADER_LIB),$^) $(TESTLIB) $(LINK_LIBS) $(LDLIBS) -lcmocka

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "selftests/lib/bpfrun.h"
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+
+#include "bpf/skep.skel.h"
+#include "util/addr.h"
+#include "util/clock.h"
+
+struct bpfrun {
+	struct skep_bpf *skel;
+	uint64_t drops[SKEP_DROP_MAX];
+};
+
+static int map_fd(struct bpfrun *r, const char *map)
+{
+	return bpf_object__find_map_fd_by_name(r->skel->obj, map);
+}
+
+int bpfrun_put(struct bpfrun *r, const char *map, const void *key, const void *value)
+{
+	return bpf_map_update_elem(map_fd(r, map), key, value, BPF_ANY) ? -errno : 0;
+}
+
+int bpfrun_get(struct bpfrun *r, const char *map, const void *key, void *value)
+{
+	return bpf_map_lookup_elem(map_fd(r, map), key, value) ? -errno : 0;
+}
+
+int bpfrun_del(struct bpfrun *r, const char *map, const void *key)
+{
+	return bpf_map_delete_elem(map_fd(r, map), key) ? -errno : 0;
+}
+
+/* Sum of one element of a per-CPU array over the CPUs. */
+static uint64_t percpu_sum(struct bpfrun *r, const char *map, uint32_t index)
+{
+	int n = libbpf_num_possible_cpus();
+	uint64_t *values = calloc((size_t)(n > 0 ? n : 1), sizeof(*values)), sum = 0;
+
+	if (values && bpfrun_get(r, map, &index, values) == 0)
+		for (int i = 0; i < n; i++)
+			sum += values[i];
+	free(values);
+	return sum;
+}
+
+uint64_t bpfrun_counter(struct bpfrun *r, enum skep_counter which)
+{
+	return percpu_sum(r, "skep_counters", which);
+}
+
+static int quiet(enum libbpf_print_level level, const char *fmt, va_list args)
+{
+	(void)level;
+	(void)fmt;
+	(void)args;
+	return 0;
+}
+
+/* skepd seems alive for the whole of the test; no events. */
+static int set_config(struct bpfrun *r)
+{
+	struct skep_config cfg = { .abi = SKEP_ABI, .upcall_ifindex = BPFRUN_TAP, .under_ifindex = BPFRUN_UNDER,
+				   .tunnel_port = htons(SKEP_VXLAN_PORT), .agent_seen_ns = UINT64_MAX >> 1 };
+	struct skep_iface iface = { .key = BPFRUN_KEY };
+	uint32_t zero = 0, lo = 1;
+	int rc;
+
+	ip_parse("10.9.0.1", &cfg.local);
+	rc = bpfrun_put(r, "skep_config", &zero, &cfg);
+	return rc ? rc : bpfrun_put(r, "skep_ifaces", &lo, &iface);
+}
+
+struct bpfrun *bpfrun_open(struct err *err)
+{
+	struct bpfrun *r = calloc(1, sizeof(*r));
+	int rc;
+
+	if (!r) {
+		err_set(err, -ENOMEM, "no memory");
+		return NULL;
+	}
+	libbpf_set_print(quiet);
+	r->skel = skep_bpf__open_and_load();
+	if (!r->skel) {
+		err_set(err, -errno, "the BPF programs do not load: %s", strerror(errno));
+		free(r);
+		return NULL;
+	}
+	rc = set_config(r);
+	if (rc) {
+		err_set(err, rc, "cannot fill the maps: %s", strerror(-rc));
+		bpfrun_close(r);
+		return NULL;
+	}
+	return r;
+}
+
+void bpfrun_close(struct bpfrun *r)
+{
+	if (!r)
+		return;
+	skep_bpf__destroy(r->skel);
+	free(r);
+}
+
+static enum skep_drop new_drop(struct bpfrun *r)
+{
+	enum skep_drop found = SKEP_DROP_NONE;
+
+	for (uint32_t i = 1; i < SKEP_DROP_MAX; i++) {
+		uint64_t now = percpu_sum(r, "skep_drops", i);
+
+		if (now != r->drops[i])
+			found = (enum skep_drop)i;
+		r->drops[i] = now;
+	}
+	return found;
+}
+
+int bpfrun_run(struct bpfrun *r, enum bpfrun_prog prog, const uint8_t *frame, uint32_t len, struct bpfrun_result *res)
+{
+	struct bpf_program *progs[BPFRUN_PROGS] = { r->skel->progs.skep_tc_port, r->skel->progs.skep_tc_under,
+						    r->skel->progs.skep_xdp_under };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = len, .data_out = res->data,
+		    .data_size_out = sizeof(res->data));
+
+	if (bpf_prog_test_run_opts(bpf_program__fd(progs[prog]), &opts))
+		return -errno;
+	res->action = (int)opts.retval;
+	res->len = opts.data_size_out;
+	res->drop = new_drop(r);
+	return 0;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The real BPF programs, run on one frame by BPF_PROG_TEST_RUN: for tests that compare bytes.  Needs root.  Loaded once per process, attached
+ * and pinned nowhere.  Frames enter by interface 1 (lo), which is bound to the port BPFRUN_KEY.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "maps/maps.h"
+#include "util/err.h"
+
+#define BPFRUN_KEY     0x777
+#define BPFRUN_TAP     4001 /* ifindex that stands for the upcall tap; redirects are only looked at, never done */
+#define BPFRUN_UNDER   4002
+#define BPFRUN_MAX     (70 << 10)
+
+enum bpfrun_prog { BPFRUN_PORT, BPFRUN_UNDER_TC, BPFRUN_XDP, BPFRUN_PROGS };
+
+struct bpfrun_result {
+	int action; /* TC_ACT_*, XDP_* */
+	uint8_t data[BPFRUN_MAX];
+	uint32_t len;
+	enum skep_drop drop; /* the reason that was counted during this run; SKEP_DROP_NONE = none */
+};
+
+struct bpfrun;
+
+struct bpfrun *bpfrun_open(struct err *err); /* NULL: 'err' */
+void bpfrun_close(struct bpfrun *r);	     /* takes NULL */
+/* 0 or -errno of the run itself */
+int bpfrun_run(struct bpfrun *r, enum bpfrun_prog prog, const uint8_t *frame, uint32_t len, struct bpfrun_result *res);
+/* Map access by name; 0 or -errno. */
+int bpfrun_put(struct bpfrun *r, const char *map, const void *key, const void *value);
+int bpfrun_get(struct bpfrun *r, const char *map, const void *key, void *value);
+int bpfrun_del(struct bpfrun *r, const char *map, const void *key);
+uint64_t bpfrun_counter(struct bpfrun *r, enum skep_counter which);
