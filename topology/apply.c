@@ -195,7 +195,7 @@ static json_t *own_port(struct apply *a, const char *name)
 
 	if (!rec || json_object_get(a->touched, path))
 		return rec;
-	rec = json_deep_copy(rec);
+	rec = topo_json_copy(rec); /* only a member of its own will change */
 	if (!rec || json_object_set_new(a->merged, path, rec) ||
 	    json_object_set_new(a->touched, path, json_true()))
 		return NULL;
@@ -342,7 +342,7 @@ json_t *topo_doc_apply(const json_t *records, const json_t *doc, bool prune,
 
 	if (topo_doc_check(doc, true, &fault, err))
 		return NULL;
-	a.merged = json_copy((json_t *)records);
+	a.merged = topo_json_copy(records);
 	a.touched = json_object();
 	a.unlinked = json_object();
 	if (a.merged && a.touched && a.unlinked)

@@ -30,7 +30,7 @@ const char *topo_path(enum topo_kind kind, const char *name, char buf[static TOP
 
 json_t *topo_records_merge(const json_t *records, const json_t *changes)
 {
-	json_t *all = json_copy((json_t *)records);
+	json_t *all = topo_json_copy(records);
 	const char *path;
 	json_t *rec;
 

@@ -100,6 +100,18 @@ static inline void topo_json_decrefp(json_t **p)
 }
 #define _json_ __attribute__((cleanup(topo_json_decrefp)))
 
+/* Shallow.  json_copy() itself hides lack of memory: it returns what it could copy. */
+static inline json_t *topo_json_copy(const json_t *obj)
+{
+	json_t *copy = json_copy((json_t *)obj);
+
+	if (copy && json_object_size(copy) != json_object_size(obj)) {
+		json_decref(copy);
+		copy = NULL;
+	}
+	return copy;
+}
+
 static inline const char *topo_str(const json_t *obj, const char *key)
 {
 	return json_string_value(json_object_get(obj, key));
