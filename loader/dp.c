@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Opens, adopts, closes and removes the datapath; the upcall path between the tap and the agent.  The order of opening is such that a packet
- * in flight meets either the old or the new program, never none: maps, programs, devices, ports, underlay, and the heartbeat last.
+ * Opens, adopts, closes and removes the datapath; the upcall path between the tap and the agent.
+ * The order of opening is such that a packet in flight meets either the old or the new program,
+ * never none: maps, programs, devices, ports, underlay, and the heartbeat last.
  */
 #include "loader/dp_private.h"
 
@@ -36,7 +37,8 @@ void dp_warn(struct dp *dp, const char *fmt, ...)
 		}
 	if (dp->n_warnings == DP_WARNINGS_MAX) { /* the oldest makes room */
 		free(dp->warnings[0]);
-		memmove(&dp->warnings[0], &dp->warnings[1], (DP_WARNINGS_MAX - 1) * sizeof(dp->warnings[0]));
+		memmove(&dp->warnings[0], &dp->warnings[1],
+			(DP_WARNINGS_MAX - 1) * sizeof(dp->warnings[0]));
 		dp->n_warnings--;
 	}
 	dp->warnings[dp->n_warnings++] = text;
@@ -60,7 +62,8 @@ static void on_tap(void *arg, uint32_t events)
 		dp->ops.upcall_done(dp->arg);
 }
 
-int dp_inject(struct dp *dp, uint32_t in_key, const struct dp_frame *frame, const struct skep_flow *verdict)
+int dp_inject(struct dp *dp, uint32_t in_key, const struct dp_frame *frame,
+	      const struct skep_flow *verdict)
 {
 	int rc;
 
@@ -117,7 +120,8 @@ static void on_heartbeat(void *arg)
 void dp_config_write(struct dp *dp)
 {
 	struct skep_config *c = dp->kconfig;
-	uint32_t rate = dp->config.event_rate, interval = rate ? (uint32_t)(NSEC_PER_SEC / rate) : 0;
+	uint32_t rate = dp->config.event_rate,
+		 interval = rate ? (uint32_t)(NSEC_PER_SEC / rate) : 0;
 
 	if (rate && !interval)
 		interval = 1;
@@ -126,7 +130,8 @@ void dp_config_write(struct dp *dp)
 	c->tunnel_ifindex = dp->tunnel_ifindex;
 	c->under_ifindex = dp->under_ifindex;
 	c->tunnel_port = htons(dp->config.tunnel_port);
-	c->flags = (dp->xdp ? SKEP_CFG_XDP_DECAP : 0) | (dp->decap_l3 ? SKEP_CFG_DECAP_L3_FLAGS : 0);
+	c->flags =
+		(dp->xdp ? SKEP_CFG_XDP_DECAP : 0) | (dp->decap_l3 ? SKEP_CFG_DECAP_L3_FLAGS : 0);
 	c->event_interval_ns = interval;
 	c->event_burst_ns = (uint64_t)interval * (rate < EVENT_BURST ? rate : EVENT_BURST);
 	c->local = dp->config.local;
@@ -144,14 +149,16 @@ static int copy_config(struct dp *dp, const struct dp_config *config, struct err
 	c->instance = config->instance ? strdup(config->instance) : NULL;
 	c->underlay = config->underlay ? strdup(config->underlay) : NULL;
 	c->device_prefix = config->device_prefix ? strdup(config->device_prefix) : NULL;
-	if ((config->bpffs && !c->bpffs) || (config->instance && !c->instance) || (config->underlay && !c->underlay) ||
-	    (config->device_prefix && !c->device_prefix))
+	if ((config->bpffs && !c->bpffs) || (config->instance && !c->instance) ||
+	    (config->underlay && !c->underlay) || (config->device_prefix && !c->device_prefix))
 		return err_set(err, -ENOMEM, "out of memory");
 	if (!c->underlay || !c->underlay[0] || strlen(c->underlay) >= IFNAMSIZ)
-		return err_set(err, -EINVAL, "underlay '%s' is not an interface name (want 1 to %d characters)",
+		return err_set(err, -EINVAL,
+			       "underlay '%s' is not an interface name (want 1 to %d characters)",
 			       c->underlay ? c->underlay : "", IFNAMSIZ - 1);
 	if (ip_is_unspecified(&c->local) || ip_is_multicast(&c->local))
-		return err_set(err, -EINVAL, "'%s' cannot be this host's tunnel address (want a unicast address)",
+		return err_set(err, -EINVAL,
+			       "'%s' cannot be this host's tunnel address (want a unicast address)",
 			       ip_format(&c->local, text));
 	if (!c->tunnel_port)
 		c->tunnel_port = SKEP_VXLAN_PORT;
@@ -172,15 +179,17 @@ static int start(struct dp *dp, struct err *err)
 {
 	int rc;
 
-	if ((rc = dp_dirs_make(&dp->dirs, err)) || (rc = dp_maps_load(dp, err)) || (rc = dp_clock_init(dp, err)) ||
-	    (rc = dp_tap_start(dp, err)) || (rc = dp_tunnel_open(dp, err)))
+	if ((rc = dp_dirs_make(&dp->dirs, err)) || (rc = dp_maps_load(dp, err)) ||
+	    (rc = dp_clock_init(dp, err)) || (rc = dp_tap_start(dp, err)) ||
+	    (rc = dp_tunnel_open(dp, err)))
 		return rc;
 	dp->decap_l3 = dp_probe_decap_l3();
 	rc = dp_under_open(dp, err); /* before the peers: they quote its ifindex and MTU */
 	if (rc)
 		return rc;
 	dp_config_write(dp);
-	if ((rc = dp_sets_adopt(dp, err)) || (rc = dp_peers_adopt(dp, err)) || (rc = dp_ports_adopt(dp, err)))
+	if ((rc = dp_sets_adopt(dp, err)) || (rc = dp_peers_adopt(dp, err)) ||
+	    (rc = dp_ports_adopt(dp, err)))
 		return rc;
 	dp_links_prune(dp, link_wanted);
 	dp->heartbeat = loop_timer_add(dp->loop, HEARTBEAT_NS, HEARTBEAT_NS, on_heartbeat, dp);
@@ -190,8 +199,8 @@ static int start(struct dp *dp, struct err *err)
 	return 0;
 }
 
-struct dp *dp_open(struct loop *loop, const struct dp_config *config, const struct dp_ops *ops, void *arg,
-		   struct err *err)
+struct dp *dp_open(struct loop *loop, const struct dp_config *config, const struct dp_ops *ops,
+		   void *arg, struct err *err)
 {
 	struct dp *dp = calloc(1, sizeof(*dp));
 	bool fresh;
@@ -205,7 +214,7 @@ struct dp *dp_open(struct loop *loop, const struct dp_config *config, const stru
 	dp->ops = *ops;
 	dp->arg = arg;
 	dp->tap.fd = -1;
-	dp->dirs = (struct dp_dirs){.lock_fd = -1, .far_fd = -1};
+	dp->dirs = (struct dp_dirs){ .lock_fd = -1, .far_fd = -1 };
 	dp->tcx = !config->clsact;
 	rc = copy_config(dp, config, err);
 	if (rc == 0) {
@@ -255,8 +264,8 @@ void dp_close(struct dp *dp)
 
 /* --- remove --- */
 
-static int remove_device(struct nl *nl, const struct dp_config *config, const char *suffix, const char *kind,
-			 struct err *err)
+static int remove_device(struct nl *nl, const struct dp_config *config, const char *suffix,
+			 const char *kind, struct err *err)
 {
 	char name[IFNAMSIZ];
 	struct nl_link link;
@@ -320,20 +329,24 @@ json_t *dp_status(const struct dp *dp)
 	json_t *progs = json_array(), *maps = json_object(), *warnings = json_array();
 	char name[IFNAMSIZ] = "", pins[DP_PATH_MAX];
 
-	snprintf(pins, sizeof(pins), "%s%s", dp->config.bpffs, dp->dirs.abi + strlen(dp->dirs.bpffs));
+	snprintf(pins, sizeof(pins), "%s%s", dp->config.bpffs,
+		 dp->dirs.abi + strlen(dp->dirs.bpffs));
 	for (unsigned int i = 0; i < DP_PROG_MAX; i++)
 		json_array_append_new(progs, json_string(dp_prog_name(i)));
 	for (unsigned int i = 0; i < DP_MAP_MAX; i++)
 		json_object_set_new(maps, dp_map_name(i),
-				    json_pack("{s:I, s:I}", "entries", (json_int_t)dp_map_count(dp, i), "max",
+				    json_pack("{s:I, s:I}", "entries",
+					      (json_int_t)dp_map_count(dp, i), "max",
 					      (json_int_t)dp->map_max[i]));
 	for (unsigned int i = 0; i < dp->n_warnings; i++)
 		json_array_append_new(warnings, json_string(dp->warnings[i]));
 	if (dp->tunnel_ifindex)
 		(void)dp_device_name(&dp->config, "vx", name, NULL);
-	return json_pack("{s:o, s:o, s:s, s:s, s:s, s:s, s:b, s:b, s:I, s:b, s:s, s:I, s:o}", "programs", progs, "maps", maps,
-			 "xdp", dp->xdp ? "native" : "off", "hook", dp->tcx ? "tcx" : "clsact", "tunnel_device", name,
-			 "underlay", dp->config.underlay, "underlay_up", dp->under_up, "adopted", dp->adopted,
-			 "underlay_mtu", (json_int_t)dp->under_mtu, "decap_l3_flags", dp->decap_l3, "pins", pins,
-			 "foreign_frames", (json_int_t)dp->tap.foreign, "warnings", warnings);
+	return json_pack("{s:o, s:o, s:s, s:s, s:s, s:s, s:b, s:b, s:I, s:b, s:s, s:I, s:o}",
+			 "programs", progs, "maps", maps, "xdp", dp->xdp ? "native" : "off", "hook",
+			 dp->tcx ? "tcx" : "clsact", "tunnel_device", name, "underlay",
+			 dp->config.underlay, "underlay_up", dp->under_up, "adopted", dp->adopted,
+			 "underlay_mtu", (json_int_t)dp->under_mtu, "decap_l3_flags", dp->decap_l3,
+			 "pins", pins, "foreign_frames", (json_int_t)dp->tap.foreign, "warnings",
+			 warnings);
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * bpf_jiffies64() as seen from here.  User space cannot read jiffies: a program stores them, and the time, into a packet by
- * PROG_TEST_RUN.  In between, the time that passed is counted in ticks; a new sample each second corrects the drift.
+ * bpf_jiffies64() as seen from here.  User space cannot read jiffies: a program stores them, and
+ * the time, into a packet by PROG_TEST_RUN.  In between, the time that passed is counted in ticks;
+ * a new sample each second corrects the drift.
  */
 #include "loader/dp_private.h"
 
@@ -14,9 +15,9 @@
 
 static bool sample(struct dp *dp)
 {
-	uint8_t in[64] = {0}, out[64];
-	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = in, .data_size_in = sizeof(in), .data_out = out,
-		    .data_size_out = sizeof(out));
+	uint8_t in[64] = { 0 }, out[64];
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = in, .data_size_in = sizeof(in),
+		    .data_out = out, .data_size_out = sizeof(out));
 
 	if (bpf_prog_test_run_opts(dp->prog_fd[DP_PROG_CLOCK], &run) || run.data_size_out < 16)
 		return false;
@@ -28,8 +29,8 @@ static bool sample(struct dp *dp)
 /* The coarse clocks advance once a tick, and their resolution says how long that is. */
 static uint32_t kernel_hz(void)
 {
-	static const uint32_t known[] = {100, 250, 300, 1000};
-	struct timespec res = {0};
+	static const uint32_t known[] = { 100, 250, 300, 1000 };
+	struct timespec res = { 0 };
 	uint32_t hz, best = known[0];
 
 	if (clock_getres(CLOCK_MONOTONIC_COARSE, &res) || res.tv_sec || res.tv_nsec <= 0)
@@ -46,7 +47,8 @@ int dp_clock_init(struct dp *dp, struct err *err)
 {
 	dp->hz = kernel_hz();
 	if (!sample(dp))
-		return err_set(err, -EIO, "program '%s' does not run: %s", dp_prog_name(DP_PROG_CLOCK), strerror(errno));
+		return err_set(err, -EIO, "program '%s' does not run: %s",
+			       dp_prog_name(DP_PROG_CLOCK), strerror(errno));
 	return 0;
 }
 

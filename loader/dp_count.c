@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Counters: BPF's per-CPU arrays summed, plus what skepd itself dropped, plus what the full queue of the upcall tap dropped. */
+/* Counters: BPF's per-CPU arrays summed, plus what skepd itself dropped, plus what the full queue
+ * of the upcall tap dropped. */
 #include "loader/dp_private.h"
 
 #include <bpf/bpf.h>

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Where an instance's pins live, and the lock that lets one process at a time have them.  The bpffs may be hidden: 'ip netns exec'
- * unshares mounts and puts a fresh /sys in place.  A mount made there would die with the process, and the datapath with it, so the
- * mounts of the process's ancestors are looked at too, and a new one is made in theirs.  It is then held by a descriptor, and named
- * /proc/self/fd/N: the ancestor may exit.
+ * Where an instance's pins live, and the lock that lets one process at a time have them.  The bpffs
+ * may be hidden: 'ip netns exec' unshares mounts and puts a fresh /sys in place.  A mount made
+ * there would die with the process, and the datapath with it, so the mounts of the process's
+ * ancestors are looked at too, and a new one is made in theirs.  It is then held by a descriptor,
+ * and named /proc/self/fd/N: the ancestor may exit.
  */
 #include "loader/dp_private.h"
 
@@ -118,7 +119,8 @@ static int mount_far(pid_t pid, const char *path)
 	while (child > 0 && waitpid(child, &status, 0) < 0)
 		if (errno != EINTR)
 			return -1;
-	return child > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0 ? open_far(pid, path) : -1;
+	return child > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0 ? open_far(pid, path)
+									  : -1;
 }
 
 /* Sets dirs->bpffs.  -ENOENT when there is none and none is to be made. */
@@ -128,7 +130,8 @@ static int find_bpffs(struct dp_dirs *dirs, const char *path, bool create)
 	int rc;
 
 	if (!is_bpffs(path)) {
-		for (int i = 0; pid > 0 && i < ANCESTORS_MAX && dirs->far_fd < 0; i++, pid = parent_of(pid)) {
+		for (int i = 0; pid > 0 && i < ANCESTORS_MAX && dirs->far_fd < 0;
+		     i++, pid = parent_of(pid)) {
 			if (!other_mount_ns(pid))
 				continue;
 			dirs->far_fd = open_far(pid, path);
@@ -163,20 +166,23 @@ int dp_dirs_open(struct dp_dirs *dirs, const struct dp_config *config, bool crea
 	struct stat st;
 	int rc;
 
-	*dirs = (struct dp_dirs){.lock_fd = -1, .far_fd = -1};
+	*dirs = (struct dp_dirs){ .lock_fd = -1, .far_fd = -1 };
 	if (!name_ok(config->instance))
-		return err_set(err, -EINVAL,
-			       "instance '%s' is not a usable name (want 1 to 64 characters without '/', not a dot in front)",
-			       config->instance ? config->instance : "");
+		return err_set(
+			err, -EINVAL,
+			"instance '%s' is not a usable name (want 1 to 64 characters without '/', not a dot in front)",
+			config->instance ? config->instance : "");
 	if (!config->bpffs || config->bpffs[0] != '/' || strlen(config->bpffs) > 256)
-		return err_set(err, -EINVAL, "bpffs '%s' is not an absolute path of at most 256 characters",
+		return err_set(err, -EINVAL,
+			       "bpffs '%s' is not an absolute path of at most 256 characters",
 			       config->bpffs ? config->bpffs : "");
 	rc = find_bpffs(dirs, config->bpffs, create);
 	if (rc) {
 		if (rc == -ENOENT && !create)
 			err_set(err, rc, "no bpffs is mounted on '%s'", config->bpffs);
 		else
-			err_set(err, rc, "cannot mount a bpffs on '%s': %s (run 'mount -t bpf bpf %s' first)",
+			err_set(err, rc,
+				"cannot mount a bpffs on '%s': %s (run 'mount -t bpf bpf %s' first)",
 				config->bpffs, strerror(-rc), config->bpffs);
 		goto fail;
 	}
@@ -186,7 +192,8 @@ int dp_dirs_open(struct dp_dirs *dirs, const struct dp_config *config, bool crea
 		goto fail;
 	}
 	if (!create && stat(dirs->instance, &st) < 0) {
-		rc = err_set(err, -ENOENT, "instance '%s' has nothing under '%s'", config->instance, dirs->bpffs);
+		rc = err_set(err, -ENOENT, "instance '%s' has nothing under '%s'", config->instance,
+			     dirs->bpffs);
 		goto fail;
 	}
 	rc = make_path(dirs->instance);
@@ -198,7 +205,8 @@ int dp_dirs_open(struct dp_dirs *dirs, const struct dp_config *config, bool crea
 	if (dirs->lock_fd < 0 || flock(dirs->lock_fd, LOCK_EX | LOCK_NB) < 0) {
 		rc = -errno;
 		if (rc == -EWOULDBLOCK)
-			err_tag(err, -EBUSY, "busy", "instance '%s' is in use by another skepd", config->instance);
+			err_tag(err, -EBUSY, "busy", "instance '%s' is in use by another skepd",
+				config->instance);
 		else
 			err_set(err, rc, "cannot lock '%s': %s", dirs->instance, strerror(-rc));
 		rc = rc == -EWOULDBLOCK ? -EBUSY : rc;
@@ -219,12 +227,12 @@ void dp_dirs_close(struct dp_dirs *dirs)
 	free(dirs->bpffs);
 	free(dirs->instance);
 	free(dirs->abi);
-	*dirs = (struct dp_dirs){.lock_fd = -1, .far_fd = -1};
+	*dirs = (struct dp_dirs){ .lock_fd = -1, .far_fd = -1 };
 }
 
 int dp_dirs_make(const struct dp_dirs *dirs, struct err *err)
 {
-	static const char *const subs[] = {"maps", "progs", "links"};
+	static const char *const subs[] = { "maps", "progs", "links" };
 	char path[DP_PATH_MAX];
 	int rc;
 
@@ -247,7 +255,8 @@ static void remove_tree(const char *path, int depth)
 	while (dir && (e = readdir(dir))) {
 		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
 			continue;
-		if ((size_t)snprintf(child, sizeof(child), "%s/%s", path, e->d_name) >= sizeof(child))
+		if ((size_t)snprintf(child, sizeof(child), "%s/%s", path, e->d_name) >=
+		    sizeof(child))
 			continue;
 		if (unlink(child) < 0)
 			remove_tree(child, depth - 1);
@@ -266,7 +275,8 @@ void dp_dirs_remove(const struct dp_dirs *dirs)
 	(void)rmdir(parent); /* stays while other instances are there */
 }
 
-const char *dp_path(const struct dp_dirs *dirs, char path[static DP_PATH_MAX], const char *sub, const char *name)
+const char *dp_path(const struct dp_dirs *dirs, char path[static DP_PATH_MAX], const char *sub,
+		    const char *name)
 {
 	snprintf(path, DP_PATH_MAX, "%s/%s/%s", dirs->abi, sub, name);
 	return path;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The flow caches.  Installs are queued and written in one batch per address family; deletes and lookups act at once, and see the
- * queue too.  Kernels or maps that refuse batches get one call per element.
+ * The flow caches.  Installs are queued and written in one batch per address family; deletes and
+ * lookups act at once, and see the queue too.  Kernels or maps that refuse batches get one call per
+ * element.
  */
 #include "loader/dp_private.h"
 
@@ -64,7 +65,8 @@ void dp_flow_put(struct dp *dp, const struct dp_flow_key *key, const struct skep
 	size_t size = key_size(key->v6);
 
 	if (q->n == DP_BATCH)
-		(void)flush(dp, key->v6); /* flows are a cache: one not written is simulated again */
+		(void)flush(dp,
+			    key->v6); /* flows are a cache: one not written is simulated again */
 	memcpy(queue_keys(q, key->v6) + q->n * size, key_bytes(key), size);
 	q->flows[q->n++] = *flow;
 }
@@ -98,7 +100,8 @@ void dp_flow_del(struct dp *dp, const struct dp_flow_key *key)
 		uint8_t *keys = queue_keys(q, key->v6);
 
 		q->n--;
-		memmove(keys + (size_t)i * size, keys + (size_t)(i + 1) * size, (q->n - (uint32_t)i) * size);
+		memmove(keys + (size_t)i * size, keys + (size_t)(i + 1) * size,
+			(q->n - (uint32_t)i) * size);
 		memmove(&q->flows[i], &q->flows[i + 1], (q->n - (uint32_t)i) * sizeof(q->flows[0]));
 	}
 	(void)bpf_map_delete_elem(dp->map_fd[map_of(key->v6)], key_bytes(key));
@@ -126,7 +129,7 @@ struct walk {
 
 static void show(const struct walk *w, const uint8_t *key, const struct skep_flow *flow)
 {
-	struct dp_flow_key k = {.v6 = w->v6};
+	struct dp_flow_key k = { .v6 = w->v6 };
 
 	if (w->v6)
 		memcpy(&k.k6, key, sizeof(k.k6));
@@ -139,7 +142,8 @@ static void show(const struct walk *w, const uint8_t *key, const struct skep_flo
 static int walk_batches(struct dp *dp, const struct walk *w)
 {
 	enum dp_map map = map_of(w->v6);
-	uint64_t left = (uint64_t)dp->map_max[map] + WALK_BATCH; /* entries that appear meanwhile do not keep us for ever */
+	uint64_t left = (uint64_t)dp->map_max[map] +
+			WALK_BATCH; /* entries that appear meanwhile do not keep us for ever */
 	char token_a[sizeof(struct skep_flow_key6)], token_b[sizeof(struct skep_flow_key6)];
 	char *in = NULL, *out = token_a;
 	uint32_t size = WALK_BATCH;
@@ -152,7 +156,10 @@ static int walk_batches(struct dp *dp, const struct walk *w)
 			return -ENOMEM;
 		while (left) {
 			__u32 n = size;
-			int error = bpf_map_lookup_batch(dp->map_fd[map], in, out, keys, flows, &n, NULL) ? errno : 0;
+			int error = bpf_map_lookup_batch(dp->map_fd[map], in, out, keys, flows, &n,
+							 NULL)
+					    ? errno
+					    : 0;
 
 			if (error == ENOSPC && n == 0)
 				break; /* a hash bucket with more entries than our buffer */
@@ -183,7 +190,8 @@ static int walk_each(struct dp *dp, const struct walk *w)
 
 	if (!keys)
 		return -ENOMEM;
-	while (n < max && bpf_map_get_next_key(dp->map_fd[map], n ? keys + (n - 1) * size : NULL, keys + n * size) == 0)
+	while (n < max && bpf_map_get_next_key(dp->map_fd[map], n ? keys + (n - 1) * size : NULL,
+					       keys + n * size) == 0)
 		n++;
 	for (size_t i = 0; i < n; i++)
 		if (bpf_map_lookup_elem(dp->map_fd[map], keys + i * size, &flow) == 0)
@@ -191,13 +199,15 @@ static int walk_each(struct dp *dp, const struct walk *w)
 	return 0;
 }
 
-int dp_flows_walk(struct dp *dp, void (*cb)(void *arg, const struct dp_flow_key *key, const struct skep_flow *flow),
+int dp_flows_walk(struct dp *dp,
+		  void (*cb)(void *arg, const struct dp_flow_key *key,
+			     const struct skep_flow *flow),
 		  void *arg)
 {
 	int rc;
 
 	for (int v6 = 0; v6 < 2; v6++) {
-		struct walk w = {v6 != 0, cb, arg};
+		struct walk w = { v6 != 0, cb, arg };
 
 		rc = dp->no_batch ? -EOPNOTSUPP : walk_batches(dp, &w);
 		if (rc == -EOPNOTSUPP)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Programs on interfaces.  TC ingress: a pinned tcx link (kernel 6.6), else a clsact filter with a handle and priority of this
- * instance's own.  XDP on the underlay interface: a pinned link in native mode.  A link that is there already gets the new program in one
- * atomic step; a fresh tcx attach costs 12 ms, an update a microsecond.
+ * Programs on interfaces.  TC ingress: a pinned tcx link (kernel 6.6), else a clsact filter with a
+ * handle and priority of this instance's own.  XDP on the underlay interface: a pinned link in
+ * native mode.  A link that is there already gets the new program in one atomic step; a fresh tcx
+ * attach costs 12 ms, an update a microsecond.
  */
 #include "loader/dp_private.h"
 
@@ -27,7 +28,8 @@ uint32_t dp_links_handle(const char *instance)
 	return handle ? handle : 1;
 }
 
-static const char *link_path(const struct dp_dirs *dirs, char path[static DP_PATH_MAX], uint32_t ifindex, const char *hook)
+static const char *link_path(const struct dp_dirs *dirs, char path[static DP_PATH_MAX],
+			     uint32_t ifindex, const char *hook)
 {
 	char name[32];
 
@@ -37,7 +39,7 @@ static const char *link_path(const struct dp_dirs *dirs, char path[static DP_PAT
 
 static uint32_t link_id(int fd, uint32_t *ifindex)
 {
-	struct bpf_link_info info = {0};
+	struct bpf_link_info info = { 0 };
 	__u32 len = sizeof(info);
 
 	if (bpf_obj_get_info_by_fd(fd, &info, &len) < 0)
@@ -95,7 +97,8 @@ static int attach_tcx(struct dp *dp, uint32_t ifindex, enum dp_prog prog)
 
 	if (fd >= 0) {
 		id = link_id(fd, &on);
-		if (on == ifindex && tcx_has_link(ifindex, id) && bpf_link_update(fd, dp->prog_fd[prog], NULL) == 0)
+		if (on == ifindex && tcx_has_link(ifindex, id) &&
+		    bpf_link_update(fd, dp->prog_fd[prog], NULL) == 0)
 			return 0;
 		remove_link(path);
 		close(fd);
@@ -121,7 +124,8 @@ static int attach_clsact(struct dp *dp, uint32_t ifindex, enum dp_prog prog)
 	return bpf_tc_attach(&hook, &opts);
 }
 
-int dp_link_attach(struct dp *dp, uint32_t ifindex, const char *ifname, enum dp_prog prog, struct err *err)
+int dp_link_attach(struct dp *dp, uint32_t ifindex, const char *ifname, enum dp_prog prog,
+		   struct err *err)
 {
 	int rc = -EOPNOTSUPP;
 
@@ -129,14 +133,15 @@ int dp_link_attach(struct dp *dp, uint32_t ifindex, const char *ifname, enum dp_
 		rc = attach_tcx(dp, ifindex, prog);
 		if (rc == 0)
 			dp->tcx_proven = true;
-		else if ((rc == -EINVAL || rc == -EOPNOTSUPP) && !dp->tcx_proven) /* kernel before 6.6 */
+		else if ((rc == -EINVAL || rc == -EOPNOTSUPP) &&
+			 !dp->tcx_proven) /* kernel before 6.6 */
 			dp->tcx = false;
 	}
 	if (!dp->tcx)
 		rc = attach_clsact(dp, ifindex, prog);
 	if (rc)
-		return err_set(err, rc, "cannot attach program '%s' to interface '%s': %s", dp_prog_name(prog), ifname,
-			       strerror(-rc));
+		return err_set(err, rc, "cannot attach program '%s' to interface '%s': %s",
+			       dp_prog_name(prog), ifname, strerror(-rc));
 	return 0;
 }
 
@@ -175,7 +180,8 @@ static int attach_xdp(struct dp *dp, uint32_t ifindex)
 	_close_ int fd = bpf_obj_get(link_path(&dp->dirs, path, ifindex, "xdp"));
 
 	if (fd >= 0) {
-		if (link_id(fd, &on) && on == ifindex && bpf_link_update(fd, dp->prog_fd[DP_PROG_XDP], NULL) == 0)
+		if (link_id(fd, &on) && on == ifindex &&
+		    bpf_link_update(fd, dp->prog_fd[DP_PROG_XDP], NULL) == 0)
 			return 0;
 		remove_link(path);
 		close(fd);
@@ -189,7 +195,7 @@ static int attach_xdp(struct dp *dp, uint32_t ifindex)
 /* "program 'x' (id 7)" that sits on the interface's XDP hook. */
 static const char *xdp_holder(uint32_t ifindex, char *buf, size_t size)
 {
-	struct bpf_prog_info info = {0};
+	struct bpf_prog_info info = { 0 };
 	__u32 id = 0, len = sizeof(info);
 	_close_ int fd = -1;
 
@@ -222,17 +228,22 @@ int dp_xdp_attach(struct dp *dp, const struct nl_link *under, struct err *err)
 	}
 	if (dp->config.xdp == DP_XDP_AUTO) {
 		if (rc == -EBUSY)
-			dp_warn(dp, "interface '%s': XDP is held by %s, using TC alone", under->name,
-				xdp_holder(under->ifindex, holder, sizeof(holder)));
+			dp_warn(dp, "interface '%s': XDP is held by %s, using TC alone",
+				under->name, xdp_holder(under->ifindex, holder, sizeof(holder)));
 		else
-			dp_warn(dp, "interface '%s': no native XDP (%s), using TC alone", under->name, strerror(-rc));
+			dp_warn(dp, "interface '%s': no native XDP (%s), using TC alone",
+				under->name, strerror(-rc));
 		return 0;
 	}
 	if (rc == -EBUSY || rc == -EEXIST)
-		return err_set(err, rc, "cannot attach XDP to interface '%s': held by %s (remove it or set xdp: auto)",
-			       under->name, xdp_holder(under->ifindex, holder, sizeof(holder)));
-	return err_set(err, rc, "cannot attach native XDP to interface '%s': %s (driver '%s'; set xdp: auto or tc)",
-		       under->name, strerror(-rc), under->kind[0] ? under->kind : "of a NIC");
+		return err_set(
+			err, rc,
+			"cannot attach XDP to interface '%s': held by %s (remove it or set xdp: auto)",
+			under->name, xdp_holder(under->ifindex, holder, sizeof(holder)));
+	return err_set(
+		err, rc,
+		"cannot attach native XDP to interface '%s': %s (driver '%s'; set xdp: auto or tc)",
+		under->name, strerror(-rc), under->kind[0] ? under->kind : "of a NIC");
 }
 
 void dp_xdp_detach(struct dp *dp, uint32_t ifindex)
@@ -246,7 +257,8 @@ void dp_xdp_detach(struct dp *dp, uint32_t ifindex)
 /* --- all of them --- */
 
 /* Removes the pinned links that nothing wants any more. */
-void dp_links_prune(struct dp *dp, bool (*wanted)(struct dp *dp, uint32_t ifindex, const char *hook))
+void dp_links_prune(struct dp *dp,
+		    bool (*wanted)(struct dp *dp, uint32_t ifindex, const char *hook))
 {
 	char dirname[DP_PATH_MAX], path[DP_PATH_MAX];
 	struct dirent *e;
@@ -287,7 +299,7 @@ static void collect_link(void *arg, const struct nl_link *link)
 
 void dp_links_remove(const struct dp_dirs *dirs, struct nl *nl, uint32_t handle)
 {
-	struct filter_sweep s = {.nl = nl};
+	struct filter_sweep s = { .nl = nl };
 	char dirname[DP_PATH_MAX], path[DP_PATH_MAX];
 	struct dirent *e;
 	DIR *dir = dirs ? opendir(dp_path(dirs, dirname, "links", "")) : NULL;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * libbpf prints; a library of skepd may not.  What it says is kept here (the last few KB, since dp_log_start) and quoted in our errors.
- * libbpf's print hook is global to the process, hence these statics.
+ * libbpf prints; a library of skepd may not.  What it says is kept here (the last few KB, since
+ * dp_log_start) and quoted in our errors. libbpf's print hook is global to the process, hence these
+ * statics.
  */
 #include "loader/dp_private.h"
 
@@ -52,8 +53,9 @@ void dp_log_start(void)
 /* Lines that say nothing about the cause. */
 static bool is_noise(const char *line, size_t len)
 {
-	static const char *const noise[] = {"END PROG LOAD LOG", "failed to load object", "failed to load: ",
-					    "processed ", "failed to load BPF skeleton"};
+	static const char *const noise[] = { "END PROG LOAD LOG", "failed to load object",
+					     "failed to load: ", "processed ",
+					     "failed to load BPF skeleton" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(noise); i++)
 		if (memmem(line, len, noise[i], strlen(noise[i])))
@@ -83,7 +85,8 @@ const char *dp_log_tail(char *buf, size_t size, unsigned int lines)
 	buf[0] = '\0';
 	while (n-- > 0 && out + 4 < size) {
 		size_t len = strcspn(starts[n], "\n");
-		int w = snprintf(buf + out, size - out, "%s%.*s", out ? "; " : "", (int)len, starts[n]);
+		int w = snprintf(buf + out, size - out, "%s%.*s", out ? "; " : "", (int)len,
+				 starts[n]);
 
 		if (w < 0)
 			break;

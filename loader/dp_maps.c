@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Programs and maps: sizes them, takes over maps that an earlier process pinned, loads, pins.  A pinned map of another shape (key, value,
- * type) is replaced by an empty one; of another size it is kept.
+ * Programs and maps: sizes them, takes over maps that an earlier process pinned, loads, pins.  A
+ * pinned map of another shape (key, value, type) is replaced by an empty one; of another size it is
+ * kept.
  */
 #include "loader/dp_private.h"
 
@@ -54,7 +55,7 @@ static uint32_t wanted_size(const struct dp *dp, enum dp_map map)
 static int adopt_map(struct dp *dp, struct bpf_map *map, const char *name, struct err *err)
 {
 	char path[DP_PATH_MAX];
-	struct bpf_map_info info = {0};
+	struct bpf_map_info info = { 0 };
 	__u32 len = sizeof(info);
 	_close_ int fd = bpf_obj_get(dp_path(&dp->dirs, path, "maps", name));
 	int rc;
@@ -62,17 +63,21 @@ static int adopt_map(struct dp *dp, struct bpf_map *map, const char *name, struc
 	if (fd < 0) {
 		if (errno == ENOENT)
 			return 0;
-		return err_set(err, -errno, "cannot open pinned map '%s': %s", path, strerror(errno));
+		return err_set(err, -errno, "cannot open pinned map '%s': %s", path,
+			       strerror(errno));
 	}
 	if (bpf_obj_get_info_by_fd(fd, &info, &len) < 0)
-		return err_set(err, -errno, "cannot read pinned map '%s': %s", path, strerror(errno));
+		return err_set(err, -errno, "cannot read pinned map '%s': %s", path,
+			       strerror(errno));
 	if (info.type != bpf_map__type(map) || info.key_size != bpf_map__key_size(map) ||
-	    info.value_size != bpf_map__value_size(map) || info.map_flags != bpf_map__map_flags(map)) {
+	    info.value_size != bpf_map__value_size(map) ||
+	    info.map_flags != bpf_map__map_flags(map)) {
 		dp_warn(dp, "pinned map '%s' has another layout: replaced by an empty one", name);
 		return 0;
 	}
 	if (info.max_entries != bpf_map__max_entries(map))
-		dp_warn(dp, "pinned map '%s' has %u entries, the configuration wants %u: kept as it is (takes effect after 'skepd --detach')",
+		dp_warn(dp,
+			"pinned map '%s' has %u entries, the configuration wants %u: kept as it is (takes effect after 'skepd --detach')",
 			name, info.max_entries, bpf_map__max_entries(map));
 	rc = bpf_map__reuse_fd(map, fd);
 	if (rc)
@@ -91,11 +96,13 @@ static int prepare_maps(struct dp *dp, struct err *err)
 
 		map = bpf_object__find_map_by_name(dp->obj, map_names[i]);
 		if (!map)
-			return err_set(err, -EINVAL, "the BPF object has no map '%s'", map_names[i]);
+			return err_set(err, -EINVAL, "the BPF object has no map '%s'",
+				       map_names[i]);
 		if (size) {
 			rc = bpf_map__set_max_entries(map, size);
 			if (rc)
-				return err_set(err, rc, "cannot size map '%s' to %u entries", map_names[i], size);
+				return err_set(err, rc, "cannot size map '%s' to %u entries",
+					       map_names[i], size);
 		}
 		rc = bpf_map__set_pin_path(map, NULL); /* pinned below, under our own path */
 		if (!rc)
@@ -117,8 +124,10 @@ static int load_error(int rc, struct err *err)
 		un.release[0] = '\0';
 	dp_log_tail(tail, sizeof(tail), 3);
 	if (dp_log_failed_prog(prog, sizeof(prog)))
-		return err_set(err, rc, "kernel %s refuses program '%s': %s: %s", un.release, prog, strerror(-rc), tail);
-	return err_set(err, rc, "cannot load the BPF programs on kernel %s: %s: %s", un.release, strerror(-rc), tail);
+		return err_set(err, rc, "kernel %s refuses program '%s': %s: %s", un.release, prog,
+			       strerror(-rc), tail);
+	return err_set(err, rc, "cannot load the BPF programs on kernel %s: %s: %s", un.release,
+		       strerror(-rc), tail);
 }
 
 static int pin_all(struct dp *dp, struct err *err)
@@ -127,7 +136,7 @@ static int pin_all(struct dp *dp, struct err *err)
 
 	for (unsigned int i = 0; i < DP_MAP_MAX; i++) {
 		struct bpf_map *map = bpf_object__find_map_by_name(dp->obj, map_names[i]);
-		struct bpf_map_info info = {0};
+		struct bpf_map_info info = { 0 };
 		__u32 id, len = sizeof(info);
 		_close_ int old = -1;
 
@@ -135,7 +144,8 @@ static int pin_all(struct dp *dp, struct err *err)
 		dp->map_max[i] = bpf_map__max_entries(map);
 		dp_path(&dp->dirs, path, "maps", map_names[i]);
 		if (bpf_obj_get_info_by_fd(dp->map_fd[i], &info, &len) < 0)
-			return err_set(err, -errno, "cannot read map '%s': %s", map_names[i], strerror(errno));
+			return err_set(err, -errno, "cannot read map '%s': %s", map_names[i],
+				       strerror(errno));
 		id = info.id;
 		old = bpf_obj_get(path);
 		if (old >= 0) {
@@ -145,18 +155,21 @@ static int pin_all(struct dp *dp, struct err *err)
 			(void)unlink(path);
 		}
 		if (bpf_obj_pin(dp->map_fd[i], path) < 0)
-			return err_set(err, -errno, "cannot pin map '%s': %s", path, strerror(errno));
+			return err_set(err, -errno, "cannot pin map '%s': %s", path,
+				       strerror(errno));
 	}
 	for (unsigned int i = 0; i < DP_PROG_MAX; i++) {
 		struct bpf_program *prog = bpf_object__find_program_by_name(dp->obj, prog_names[i]);
 
 		if (!prog)
-			return err_set(err, -EINVAL, "the BPF object has no program '%s'", prog_names[i]);
+			return err_set(err, -EINVAL, "the BPF object has no program '%s'",
+				       prog_names[i]);
 		dp->prog_fd[i] = bpf_program__fd(prog);
 		dp_path(&dp->dirs, path, "progs", prog_names[i]);
 		(void)unlink(path); /* of the earlier process; its links hold their own reference */
 		if (bpf_obj_pin(dp->prog_fd[i], path) < 0)
-			return err_set(err, -errno, "cannot pin program '%s': %s", path, strerror(errno));
+			return err_set(err, -errno, "cannot pin program '%s': %s", path,
+				       strerror(errno));
 	}
 	return 0;
 }
@@ -170,8 +183,8 @@ static size_t map_bytes(size_t value_size, uint32_t entries)
 
 static void *map_mmap(struct dp *dp, enum dp_map map, size_t value_size, struct err *err)
 {
-	void *p = mmap(NULL, map_bytes(value_size, dp->map_max[map]), PROT_READ | PROT_WRITE, MAP_SHARED,
-		       dp->map_fd[map], 0);
+	void *p = mmap(NULL, map_bytes(value_size, dp->map_max[map]), PROT_READ | PROT_WRITE,
+		       MAP_SHARED, dp->map_fd[map], 0);
 
 	if (p == MAP_FAILED) {
 		err_set(err, -errno, "cannot mmap map '%s': %s", map_names[map], strerror(errno));
@@ -223,7 +236,8 @@ int dp_maps_load(struct dp *dp, struct err *err)
 	dp->events = ring_buffer__new(dp->map_fd[DP_MAP_EVENTS], on_event, dp, NULL);
 	if (!dp->events)
 		return err_set(err, -errno, "cannot open the event ring: %s", strerror(errno));
-	dp->events_fd = loop_fd_add(dp->loop, ring_buffer__epoll_fd(dp->events), EPOLLIN, on_events, dp);
+	dp->events_fd =
+		loop_fd_add(dp->loop, ring_buffer__epoll_fd(dp->events), EPOLLIN, on_events, dp);
 	if (!dp->events_fd)
 		return err_set(err, -errno, "cannot watch the event ring: %s", strerror(errno));
 	return 0;
@@ -236,7 +250,8 @@ void dp_maps_unload(struct dp *dp)
 	if (dp->slots)
 		munmap(dp->slots, map_bytes(sizeof(struct skep_flow), dp->map_max[DP_MAP_SLOTS]));
 	if (dp->kconfig)
-		munmap(dp->kconfig, map_bytes(sizeof(struct skep_config), dp->map_max[DP_MAP_CONFIG]));
+		munmap(dp->kconfig,
+		       map_bytes(sizeof(struct skep_config), dp->map_max[DP_MAP_CONFIG]));
 	skep_bpf__destroy(dp->skel);
 	dp->events_fd = NULL;
 	dp->events = NULL;

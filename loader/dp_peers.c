@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Other hosts: outer headers in skep_peers, who may send to us in skep_remotes.  An address keeps its index for as long as it is known,
- * across restarts too, because flows quote it.
+ * Other hosts: outer headers in skep_peers, who may send to us in skep_remotes.  An address keeps
+ * its index for as long as it is known, across restarts too, because flows quote it.
  */
 #include "loader/dp_private.h"
 
@@ -21,7 +21,8 @@ static struct dp_peer_entry *find(const struct dp *dp, const struct skep_ip *rem
 {
 	struct hmap_node *node;
 
-	hmap_for_each_with_hash(node, &dp->peers, ip_hash(remote)) {
+	hmap_for_each_with_hash(node, &dp->peers, ip_hash(remote))
+	{
 		struct dp_peer_entry *peer = container_of(node, struct dp_peer_entry, node);
 
 		if (ip_eq(&peer->remote, remote))
@@ -75,7 +76,7 @@ static int write_peer(struct dp *dp, const struct dp_peer_entry *peer)
 
 static void erase_peer(struct dp *dp, const struct skep_ip *remote, uint32_t index)
 {
-	struct skep_peer none = {0};
+	struct skep_peer none = { 0 };
 
 	(void)bpf_map_delete_elem(dp->map_fd[DP_MAP_REMOTES], remote);
 	(void)bpf_map_update_elem(dp->map_fd[DP_MAP_PEERS], &index, &none, BPF_ANY);
@@ -94,15 +95,19 @@ int dp_peer_add(struct dp *dp, const struct skep_ip *remote, uint32_t *index, st
 		return 0;
 	}
 	ip_format(remote, text);
-	if (ip_is_unspecified(remote) || ip_is_multicast(remote) || ip_is_v4(remote) != ip_is_v4(&dp->config.local))
-		return err_set(err, -EINVAL, "'%s' cannot be a host's tunnel address (want a unicast %s address, as ours)",
-			       text, ip_is_v4(&dp->config.local) ? "IPv4" : "IPv6");
+	if (ip_is_unspecified(remote) || ip_is_multicast(remote) ||
+	    ip_is_v4(remote) != ip_is_v4(&dp->config.local))
+		return err_set(
+			err, -EINVAL,
+			"'%s' cannot be a host's tunnel address (want a unicast %s address, as ours)",
+			text, ip_is_v4(&dp->config.local) ? "IPv4" : "IPv6");
 	if (ip_eq(remote, &dp->config.local))
 		return err_set(err, -EINVAL, "'%s' is this host's own tunnel address", text);
 	for (i = 1; i < dp->map_max[DP_MAP_PEERS] && i < SKEP_PEERS_MAX && dp->peer_at[i]; i++)
 		;
 	if (i >= dp->map_max[DP_MAP_PEERS] || i >= SKEP_PEERS_MAX)
-		return err_set(err, -ENOSPC, "host '%s': the table of hosts is full (%u)", text, i - 1);
+		return err_set(err, -ENOSPC, "host '%s': the table of hosts is full (%u)", text,
+			       i - 1);
 	peer = peer_new(dp, remote, i);
 	if (!peer)
 		return err_set(err, -ENOMEM, "out of memory");
@@ -110,7 +115,8 @@ int dp_peer_add(struct dp *dp, const struct skep_ip *remote, uint32_t *index, st
 	if (rc) {
 		erase_peer(dp, remote, i);
 		peer_free(dp, peer);
-		return err_set(err, rc, "host '%s': cannot write the table of hosts: %s", text, strerror(-rc));
+		return err_set(err, rc, "host '%s': cannot write the table of hosts: %s", text,
+			       strerror(-rc));
 	}
 	*index = i;
 	return 0;
@@ -136,7 +142,8 @@ int dp_peers_adopt(struct dp *dp, struct err *err)
 
 		if (bpf_map_lookup_elem(dp->map_fd[DP_MAP_PEERS], &i, &value) || !value.family)
 			continue;
-		if (find(dp, &value.remote) || ip_is_v4(&value.remote) != ip_is_v4(&dp->config.local)) {
+		if (find(dp, &value.remote) ||
+		    ip_is_v4(&value.remote) != ip_is_v4(&dp->config.local)) {
 			erase_peer(dp, &value.remote, i);
 			continue;
 		}
@@ -164,7 +171,7 @@ void dp_peers_refresh(struct dp *dp)
 {
 	struct hmap_node *node, *tmp;
 
-	hmap_for_each(node, tmp, &dp->peers)
+	hmap_for_each (node, tmp, &dp->peers)
 		(void)write_peer(dp, container_of(node, struct dp_peer_entry, node));
 }
 
@@ -172,7 +179,7 @@ void dp_peers_sweep(struct dp *dp)
 {
 	struct hmap_node *node, *tmp;
 
-	hmap_for_each(node, tmp, &dp->peers) {
+	hmap_for_each (node, tmp, &dp->peers) {
 		struct dp_peer_entry *peer = container_of(node, struct dp_peer_entry, node);
 
 		if (peer->adopted)
@@ -184,7 +191,7 @@ void dp_peers_close(struct dp *dp)
 {
 	struct hmap_node *node, *tmp;
 
-	hmap_for_each(node, tmp, &dp->peers)
+	hmap_for_each (node, tmp, &dp->peers)
 		peer_free(dp, container_of(node, struct dp_peer_entry, node));
 	hmap_fini(&dp->peers);
 }

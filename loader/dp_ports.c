@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Ports of this host: an interface with our program, and the tunnel key that delivers to it.  The maps are the truth at adoption. */
+/* Ports of this host: an interface with our program, and the tunnel key that delivers to it.  The
+ * maps are the truth at adoption. */
 #include "loader/dp_private.h"
 
 #include <bpf/bpf.h>
@@ -11,7 +12,8 @@ static struct dp_port_entry *by_key(const struct dp *dp, uint32_t key)
 {
 	struct hmap_node *node;
 
-	hmap_for_each_with_hash(node, &dp->ports_by_key, hash_u64(key)) {
+	hmap_for_each_with_hash(node, &dp->ports_by_key, hash_u64(key))
+	{
 		struct dp_port_entry *port = container_of(node, struct dp_port_entry, by_key);
 
 		if (port->key == key)
@@ -24,7 +26,8 @@ static struct dp_port_entry *by_ifindex(const struct dp *dp, uint32_t ifindex)
 {
 	struct hmap_node *node;
 
-	hmap_for_each_with_hash(node, &dp->ports_by_ifindex, hash_u64(ifindex)) {
+	hmap_for_each_with_hash(node, &dp->ports_by_ifindex, hash_u64(ifindex))
+	{
 		struct dp_port_entry *port = container_of(node, struct dp_port_entry, by_ifindex);
 
 		if (port->ifindex == ifindex)
@@ -39,7 +42,7 @@ static struct dp_port_entry *port_new(struct dp *dp, uint32_t key, uint32_t ifin
 
 	if (!port)
 		return NULL;
-	*port = (struct dp_port_entry){.key = key, .ifindex = ifindex, .peer = peer};
+	*port = (struct dp_port_entry){ .key = key, .ifindex = ifindex, .peer = peer };
 	if (hmap_insert(&dp->ports_by_key, &port->by_key, hash_u64(key))) {
 		free(port);
 		return NULL;
@@ -63,7 +66,8 @@ static bool is_flood(const struct dp *dp, uint32_t key, struct dp_flood **found)
 {
 	struct hmap_node *node;
 
-	hmap_for_each_with_hash(node, &dp->floods, hash_u64(key)) {
+	hmap_for_each_with_hash(node, &dp->floods, hash_u64(key))
+	{
 		*found = container_of(node, struct dp_flood, node);
 		if ((*found)->key == key)
 			return true;
@@ -74,29 +78,31 @@ static bool is_flood(const struct dp *dp, uint32_t key, struct dp_flood **found)
 /* Writes skep_ifaces; the counters and the budget's state of an adopted entry stay. */
 static int write_iface(struct dp *dp, uint32_t ifindex, uint32_t key)
 {
-	struct skep_iface iface = {0};
+	struct skep_iface iface = { 0 };
 	uint32_t rate = dp->config.upcall_rate;
 	uint64_t burst = dp->config.upcall_burst ? dp->config.upcall_burst : 1;
 
 	if (bpf_map_lookup_elem(dp->map_fd[DP_MAP_IFACES], &ifindex, &iface) || iface.key != key)
-		iface = (struct skep_iface){0};
+		iface = (struct skep_iface){ 0 };
 	iface.key = key;
 	iface.upcall_interval_ns = rate ? 1000000000U / rate : 0;
 	if (rate && !iface.upcall_interval_ns)
 		iface.upcall_interval_ns = 1;
 	iface.upcall_burst_ns = burst * iface.upcall_interval_ns;
-	return bpf_map_update_elem(dp->map_fd[DP_MAP_IFACES], &ifindex, &iface, BPF_ANY) ? -errno : 0;
+	return bpf_map_update_elem(dp->map_fd[DP_MAP_IFACES], &ifindex, &iface, BPF_ANY) ? -errno
+											 : 0;
 }
 
 static int write_port(struct dp *dp, const struct dp_port_entry *port)
 {
-	struct skep_port value = {0};
+	struct skep_port value = { 0 };
 
-	if (bpf_map_lookup_elem(dp->map_fd[DP_MAP_PORTS], &port->key, &value) || value.kind != SKEP_PORT_LOCAL ||
-	    value.ifindex != port->ifindex)
-		value = (struct skep_port){.kind = SKEP_PORT_LOCAL, .ifindex = port->ifindex};
+	if (bpf_map_lookup_elem(dp->map_fd[DP_MAP_PORTS], &port->key, &value) ||
+	    value.kind != SKEP_PORT_LOCAL || value.ifindex != port->ifindex)
+		value = (struct skep_port){ .kind = SKEP_PORT_LOCAL, .ifindex = port->ifindex };
 	value.flags = port->peer ? SKEP_PORT_PEER : 0;
-	return bpf_map_update_elem(dp->map_fd[DP_MAP_PORTS], &port->key, &value, BPF_ANY) ? -errno : 0;
+	return bpf_map_update_elem(dp->map_fd[DP_MAP_PORTS], &port->key, &value, BPF_ANY) ? -errno
+											  : 0;
 }
 
 static void unwire(struct dp *dp, const struct dp_port_entry *port)
@@ -106,20 +112,21 @@ static void unwire(struct dp *dp, const struct dp_port_entry *port)
 	(void)bpf_map_delete_elem(dp->map_fd[DP_MAP_IFACES], &port->ifindex);
 }
 
-static int wire(struct dp *dp, const struct dp_port_entry *port, const char *ifname, struct err *err)
+static int wire(struct dp *dp, const struct dp_port_entry *port, const char *ifname,
+		struct err *err)
 {
 	int rc = write_iface(dp, port->ifindex, port->key);
 
 	if (rc)
-		return err_set(err, rc, "cannot bind interface '%s': map '%s' is full (%u entries)", ifname,
-			       dp_map_name(DP_MAP_IFACES), dp->map_max[DP_MAP_IFACES]);
+		return err_set(err, rc, "cannot bind interface '%s': map '%s' is full (%u entries)",
+			       ifname, dp_map_name(DP_MAP_IFACES), dp->map_max[DP_MAP_IFACES]);
 	rc = dp_link_attach(dp, port->ifindex, ifname, DP_PROG_PORT, err);
 	if (rc)
 		return rc;
 	rc = write_port(dp, port);
 	if (rc)
-		return err_set(err, rc, "cannot bind interface '%s': map '%s' is full (%u entries)", ifname,
-			       dp_map_name(DP_MAP_PORTS), dp->map_max[DP_MAP_PORTS]);
+		return err_set(err, rc, "cannot bind interface '%s': map '%s' is full (%u entries)",
+			       ifname, dp_map_name(DP_MAP_PORTS), dp->map_max[DP_MAP_PORTS]);
 	return 0;
 }
 
@@ -137,21 +144,23 @@ int dp_port_attach(struct dp *dp, uint32_t key, const char *ifname, struct err *
 	int rc;
 
 	if (key < SKEP_KEY_FIRST || key > SKEP_KEY_MAX)
-		return err_set(err, -EINVAL, "tunnel key %u is not one of a port (want %u to %u)", key, SKEP_KEY_FIRST,
-			       SKEP_KEY_MAX);
+		return err_set(err, -EINVAL, "tunnel key %u is not one of a port (want %u to %u)",
+			       key, SKEP_KEY_FIRST, SKEP_KEY_MAX);
 	rc = nl_link_get(&dp->nl, 0, ifname, &link);
 	if (rc)
-		return err_set(err, rc, "interface '%s' does not exist in this network namespace", ifname);
+		return err_set(err, rc, "interface '%s' does not exist in this network namespace",
+			       ifname);
 	if (is_ours(dp, &link))
-		return err_set(err, -EINVAL, "interface '%s' is the datapath's own and cannot be a port", ifname);
+		return err_set(err, -EINVAL,
+			       "interface '%s' is the datapath's own and cannot be a port", ifname);
 	if (is_flood(dp, key, &flood))
 		return err_set(err, -EEXIST, "tunnel key %u is a flood key", key);
 	port = by_key(dp, key);
 	if (port && port->ifindex == link.ifindex)
 		return 0;
 	if (by_ifindex(dp, link.ifindex))
-		return err_set(err, -EBUSY, "interface '%s' is bound to another port (key %u)", ifname,
-			       by_ifindex(dp, link.ifindex)->key);
+		return err_set(err, -EBUSY, "interface '%s' is bound to another port (key %u)",
+			       ifname, by_ifindex(dp, link.ifindex)->key);
 	if (port)
 		dp_port_detach(dp, key);
 	port = port_new(dp, key, link.ifindex, link.has_peer_netns);
@@ -179,7 +188,7 @@ void dp_ports(struct dp *dp, void (*cb)(void *arg, uint32_t key, uint32_t ifinde
 {
 	struct hmap_node *node, *tmp;
 
-	hmap_for_each(node, tmp, &dp->ports_by_key) {
+	hmap_for_each (node, tmp, &dp->ports_by_key) {
 		struct dp_port_entry *port = container_of(node, struct dp_port_entry, by_key);
 
 		cb(arg, port->key, port->ifindex);
@@ -199,7 +208,7 @@ bool dp_port_output(const struct dp *dp, uint32_t key, uint32_t *ifindex, bool *
 
 int dp_flood_key(struct dp *dp, uint32_t key, uint32_t set)
 {
-	struct skep_port value = {.kind = SKEP_PORT_FLOOD, .set = set};
+	struct skep_port value = { .kind = SKEP_PORT_FLOOD, .set = set };
 	struct dp_flood *flood = NULL;
 	bool known = is_flood(dp, key, &flood);
 
@@ -253,8 +262,10 @@ static int adopt_port(struct dp *dp, uint32_t key, const struct skep_port *value
 	if (value->kind == SKEP_PORT_FLOOD)
 		return adopt_flood(dp, key) ? err_set(err, -ENOMEM, "out of memory") : 0;
 	if (value->kind != SKEP_PORT_LOCAL || nl_link_get(&dp->nl, value->ifindex, NULL, &link) ||
-	    bpf_map_lookup_elem(dp->map_fd[DP_MAP_IFACES], &value->ifindex, &iface) || iface.key != key) {
-		(void)bpf_map_delete_elem(dp->map_fd[DP_MAP_PORTS], &key); /* its interface went while nobody looked */
+	    bpf_map_lookup_elem(dp->map_fd[DP_MAP_IFACES], &value->ifindex, &iface) ||
+	    iface.key != key) {
+		(void)bpf_map_delete_elem(dp->map_fd[DP_MAP_PORTS],
+					  &key); /* its interface went while nobody looked */
 		return 0;
 	}
 	port = port_new(dp, key, value->ifindex, link.has_peer_netns);
@@ -309,7 +320,8 @@ void dp_ports_link_changed(struct dp *dp, const struct nl_link *link, bool gone)
 		return;
 	if (gone) {
 		dp_port_detach(dp, port->key);
-	} else if (port->peer != link->has_peer_netns) { /* the other end moved between namespaces */
+	} else if (port->peer !=
+		   link->has_peer_netns) { /* the other end moved between namespaces */
 		port->peer = link->has_peer_netns;
 		(void)write_port(dp, port);
 	}
@@ -319,7 +331,7 @@ void dp_ports_sweep(struct dp *dp)
 {
 	struct hmap_node *node, *tmp;
 
-	hmap_for_each(node, tmp, &dp->floods) {
+	hmap_for_each (node, tmp, &dp->floods) {
 		struct dp_flood *flood = container_of(node, struct dp_flood, node);
 
 		if (flood->adopted)
@@ -331,9 +343,9 @@ void dp_ports_close(struct dp *dp)
 {
 	struct hmap_node *node, *tmp;
 
-	hmap_for_each(node, tmp, &dp->ports_by_key)
+	hmap_for_each (node, tmp, &dp->ports_by_key)
 		port_free(dp, container_of(node, struct dp_port_entry, by_key));
-	hmap_for_each(node, tmp, &dp->floods) {
+	hmap_for_each (node, tmp, &dp->floods) {
 		hmap_remove(&dp->floods, node);
 		free(container_of(node, struct dp_flood, node));
 	}

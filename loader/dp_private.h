@@ -10,47 +10,48 @@
 #include "util/hmap.h"
 
 /* X(ID, "map") in the order of the table in maps/maps.h */
-#define DP_MAPS(X)                                                                                 \
-	X(FLOWS4, "skep_flows4")                                                                   \
-	X(FLOWS6, "skep_flows6")                                                                   \
-	X(IFACES, "skep_ifaces")                                                                   \
-	X(PORTS, "skep_ports")                                                                     \
-	X(PEERS, "skep_peers")                                                                     \
-	X(REMOTES, "skep_remotes")                                                                 \
-	X(SETS, "skep_sets")                                                                       \
-	X(SLOTS, "skep_slots")                                                                     \
-	X(CONFIG, "skep_config")                                                                   \
-	X(DROPS, "skep_drops")                                                                     \
-	X(COUNTERS, "skep_counters")                                                               \
+#define DP_MAPS(X)                   \
+	X(FLOWS4, "skep_flows4")     \
+	X(FLOWS6, "skep_flows6")     \
+	X(IFACES, "skep_ifaces")     \
+	X(PORTS, "skep_ports")       \
+	X(PEERS, "skep_peers")       \
+	X(REMOTES, "skep_remotes")   \
+	X(SETS, "skep_sets")         \
+	X(SLOTS, "skep_slots")       \
+	X(CONFIG, "skep_config")     \
+	X(DROPS, "skep_drops")       \
+	X(COUNTERS, "skep_counters") \
 	X(EVENTS, "skep_events")
 
 enum dp_map {
 #define X(id, name) DP_MAP_##id,
 	DP_MAPS(X)
 #undef X
-	DP_MAP_MAX
+		DP_MAP_MAX
 };
 
 /* X(ID, "program") */
-#define DP_PROGS(X)                                                                                \
-	X(PORT, "skep_tc_port")                                                                    \
-	X(UNDER, "skep_tc_under")                                                                  \
-	X(TUNNEL, "skep_tc_tunnel")                                                                \
-	X(INJECT, "skep_tc_inject")                                                                \
-	X(XDP, "skep_xdp_under")                                                                   \
+#define DP_PROGS(X)                 \
+	X(PORT, "skep_tc_port")     \
+	X(UNDER, "skep_tc_under")   \
+	X(TUNNEL, "skep_tc_tunnel") \
+	X(INJECT, "skep_tc_inject") \
+	X(XDP, "skep_xdp_under")    \
 	X(CLOCK, "skep_clock")
 
 enum dp_prog {
 #define X(id, name) DP_PROG_##id,
 	DP_PROGS(X)
 #undef X
-	DP_PROG_MAX
+		DP_PROG_MAX
 };
 
 /* Where an instance keeps its pins. */
 struct dp_dirs {
-	char *bpffs;	/* the mount, as a path; /proc/self/fd/N when it is in another mount namespace */
-	int far_fd;	/* holds that one; -1 = it is in ours */
+	char *bpffs; /* the mount, as a path; /proc/self/fd/N when it is in another mount namespace
+		      */
+	int far_fd;  /* holds that one; -1 = it is in ours */
 	char *instance; /* <bpffs>/skep/<instance> */
 	char *abi;	/* <bpffs>/skep/<instance>/abi<N> */
 	int lock_fd;	/* of 'instance': one process at a time; -1 = none */
@@ -62,7 +63,7 @@ struct dp_port_entry {
 	bool peer; /* bpf_redirect_peer reaches the other end */
 };
 
-struct dp_iface { /* an interface of this namespace, as last reported */
+struct dp_iface {	       /* an interface of this namespace, as last reported */
 	struct hmap_node node; /* by ifindex */
 	struct nl_link link;
 	bool seen; /* in the present dump */
@@ -123,11 +124,11 @@ struct dp {
 	struct nl nl;
 	struct nl_monitor *mon;
 	struct hmap ifaces;
-	struct loop_timer *first; /* pending first report */
+	struct loop_timer *first;	   /* pending first report */
 	uint32_t under_ifindex, under_mtu; /* 0 = the interface is gone */
 	bool under_up, under_reported, has_local;
-	bool xdp; /* attached */
-	bool decap_l3; /* the kernel knows the DECAP_L3 flags */
+	bool xdp;		 /* attached */
+	bool decap_l3;		 /* the kernel knows the DECAP_L3 flags */
 	uint32_t tunnel_ifindex; /* 0 = no device */
 
 	/* tap */
@@ -145,25 +146,29 @@ struct dp {
 	struct dp_queue q4, q6;
 	bool no_batch;
 	uint32_t hz;
-	uint64_t clock_ns, clock_jiffies, clock_last; /* dp_clock.c: the pair last sampled, and the last answer */
+	uint64_t clock_ns, clock_jiffies,
+		clock_last; /* dp_clock.c: the pair last sampled, and the last answer */
 	uint64_t own_drops[SKEP_DROP_MAX];
 };
 
 void dp_warn(struct dp *dp, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* dp_dirs.c */
-int dp_dirs_open(struct dp_dirs *dirs, const struct dp_config *config, bool create, struct err *err); /* -ENOENT: nothing there */
+int dp_dirs_open(struct dp_dirs *dirs, const struct dp_config *config, bool create,
+		 struct err *err); /* -ENOENT: nothing there */
 void dp_dirs_close(struct dp_dirs *dirs);
 int dp_dirs_make(const struct dp_dirs *dirs, struct err *err); /* maps, progs, links */
 void dp_dirs_remove(const struct dp_dirs *dirs);	       /* the whole instance */
 /* "<abi>/<sub>/<name>" into 'path'. */
 #define DP_PATH_MAX 512
-const char *dp_path(const struct dp_dirs *dirs, char path[static DP_PATH_MAX], const char *sub, const char *name);
+const char *dp_path(const struct dp_dirs *dirs, char path[static DP_PATH_MAX], const char *sub,
+		    const char *name);
 
 /* dp_log.c: libbpf's messages, kept for our errors */
 void dp_log_start(void);
-const char *dp_log_tail(char *buf, size_t size, unsigned int lines); /* the last lines, joined by "; " */
-bool dp_log_failed_prog(char *buf, size_t size);		     /* name of the program that the kernel refused */
+const char *dp_log_tail(char *buf, size_t size,
+			unsigned int lines);	 /* the last lines, joined by "; " */
+bool dp_log_failed_prog(char *buf, size_t size); /* name of the program that the kernel refused */
 
 /* dp_maps.c */
 int dp_maps_load(struct dp *dp, struct err *err);
@@ -173,12 +178,16 @@ const char *dp_map_name(enum dp_map map);
 const char *dp_prog_name(enum dp_prog prog);
 
 /* dp_links.c */
-int dp_link_attach(struct dp *dp, uint32_t ifindex, const char *ifname, enum dp_prog prog, struct err *err);
+int dp_link_attach(struct dp *dp, uint32_t ifindex, const char *ifname, enum dp_prog prog,
+		   struct err *err);
 void dp_link_detach(struct dp *dp, uint32_t ifindex);
-int dp_xdp_attach(struct dp *dp, const struct nl_link *under, struct err *err); /* by config; sets dp->xdp */
+int dp_xdp_attach(struct dp *dp, const struct nl_link *under,
+		  struct err *err); /* by config; sets dp->xdp */
 void dp_xdp_detach(struct dp *dp, uint32_t ifindex);
-void dp_links_prune(struct dp *dp, bool (*wanted)(struct dp *dp, uint32_t ifindex, const char *hook));
-void dp_links_remove(const struct dp_dirs *dirs, struct nl *nl, uint32_t handle); /* all; 'dirs' may be NULL */
+void dp_links_prune(struct dp *dp,
+		    bool (*wanted)(struct dp *dp, uint32_t ifindex, const char *hook));
+void dp_links_remove(const struct dp_dirs *dirs, struct nl *nl,
+		     uint32_t handle); /* all; 'dirs' may be NULL */
 uint32_t dp_links_handle(const char *instance);
 
 /* dp_probe.c */
@@ -188,7 +197,8 @@ bool dp_probe_decap_l3(void);
 int dp_under_open(struct dp *dp, struct err *err);
 void dp_under_close(struct dp *dp);
 int dp_tunnel_open(struct dp *dp, struct err *err);
-int dp_device_name(const struct dp_config *config, const char *suffix, char name[static IFNAMSIZ], struct err *err);
+int dp_device_name(const struct dp_config *config, const char *suffix, char name[static IFNAMSIZ],
+		   struct err *err);
 
 /* dp.c */
 int dp_tap_start(struct dp *dp, struct err *err); /* again when the device was removed under us */

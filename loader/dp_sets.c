@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Output sets: chains of array entries.  Flows quote the head's index, so a head keeps it while its contents change. */
+/* Output sets: chains of array entries.  Flows quote the head's index, so a head keeps it while its
+ * contents change. */
 #include "loader/dp_private.h"
 
 #include <bpf/bpf.h>
@@ -29,7 +30,7 @@ static uint32_t take(struct dp *dp)
 
 static void release(struct dp *dp, uint32_t set)
 {
-	struct skep_set none = {0};
+	struct skep_set none = { 0 };
 
 	for (uint32_t hops = 0; set && set < sets_max(dp) && hops < SKEP_SET_CHAIN; hops++) {
 		uint32_t next = dp->set_next[set];
@@ -43,7 +44,8 @@ static void release(struct dp *dp, uint32_t set)
 
 int dp_set_put(struct dp *dp, const struct skep_out *outs, uint32_t n, uint32_t *set)
 {
-	uint32_t chain[SKEP_SET_CHAIN], want = n ? (n + SKEP_SET_OUTS - 1) / SKEP_SET_OUTS : 1, have = 0, surplus;
+	uint32_t chain[SKEP_SET_CHAIN], want = n ? (n + SKEP_SET_OUTS - 1) / SKEP_SET_OUTS : 1,
+					have = 0, surplus;
 	uint32_t kept;
 
 	if (want > SKEP_SET_CHAIN)
@@ -66,7 +68,7 @@ int dp_set_put(struct dp *dp, const struct skep_out *outs, uint32_t n, uint32_t 
 	}
 	/* The tail first: the chain that a packet walks is complete at any time. */
 	for (uint32_t c = want; c-- > 0;) {
-		struct skep_set value = {.next = c + 1 < want ? chain[c + 1] : 0};
+		struct skep_set value = { .next = c + 1 < want ? chain[c + 1] : 0 };
 		uint32_t first = c * SKEP_SET_OUTS;
 
 		value.n = n - first < SKEP_SET_OUTS ? n - first : SKEP_SET_OUTS;
@@ -93,7 +95,8 @@ int dp_sets_adopt(struct dp *dp, struct err *err)
 	for (uint32_t i = 1; i < sets_max(dp); i++) {
 		struct skep_set value;
 
-		if (bpf_map_lookup_elem(dp->map_fd[DP_MAP_SETS], &i, &value) || (!value.n && !value.next))
+		if (bpf_map_lookup_elem(dp->map_fd[DP_MAP_SETS], &i, &value) ||
+		    (!value.n && !value.next))
 			continue;
 		dp->set_state[i] = DP_SET_ADOPTED;
 		dp->set_next[i] = value.next < sets_max(dp) ? value.next : 0;
@@ -125,12 +128,12 @@ static void reach_flow(void *arg, const struct dp_flow_key *key, const struct sk
 void dp_sets_sweep(struct dp *dp)
 {
 	_free_ uint8_t *reached = calloc(1, SKEP_SETS_MAX);
-	struct reach r = {dp, reached};
+	struct reach r = { dp, reached };
 	struct hmap_node *node, *tmp;
 
 	if (!reached || dp_flows_walk(dp, reach_flow, &r))
 		return; /* no harm: they stay */
-	hmap_for_each(node, tmp, &dp->floods) {
+	hmap_for_each (node, tmp, &dp->floods) {
 		struct dp_flood *flood = container_of(node, struct dp_flood, node);
 		struct skep_port value;
 
@@ -139,7 +142,7 @@ void dp_sets_sweep(struct dp *dp)
 			reach(&r, value.set);
 	}
 	for (uint32_t i = 1; i < sets_max(dp); i++) {
-		struct skep_set none = {0};
+		struct skep_set none = { 0 };
 
 		if (dp->set_state[i] != DP_SET_ADOPTED || reached[i])
 			continue;

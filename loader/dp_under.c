@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What happens to the interfaces of this namespace: reports them to the agent, keeps ports, the underlay interface and the tunnel device
- * in order when one comes, changes or goes.  Called from the loop by the netlink monitor.
+ * What happens to the interfaces of this namespace: reports them to the agent, keeps ports, the
+ * underlay interface and the tunnel device in order when one comes, changes or goes.  Called from
+ * the loop by the netlink monitor.
  */
 #include "loader/dp_private.h"
 
@@ -13,12 +14,16 @@
 
 #define TUNNEL_MTU 65485 /* the largest of a vxlan device over IPv4; it only receives */
 
-int dp_device_name(const struct dp_config *config, const char *suffix, char name[static IFNAMSIZ], struct err *err)
+int dp_device_name(const struct dp_config *config, const char *suffix, char name[static IFNAMSIZ],
+		   struct err *err)
 {
-	const char *prefix = config->device_prefix && config->device_prefix[0] ? config->device_prefix : "skep-";
+	const char *prefix =
+		config->device_prefix && config->device_prefix[0] ? config->device_prefix : "skep-";
 
 	if (strlen(prefix) > 8 || strchr(prefix, '/') || strchr(prefix, ' '))
-		return err_set(err, -EINVAL, "device prefix '%s' is not usable (want at most 8 characters)", prefix);
+		return err_set(err, -EINVAL,
+			       "device prefix '%s' is not usable (want at most 8 characters)",
+			       prefix);
 	snprintf(name, IFNAMSIZ, "%s%s", prefix, suffix);
 	return 0;
 }
@@ -41,17 +46,22 @@ int dp_tunnel_open(struct dp *dp, struct err *err)
 	dp->tunnel_ifindex = 0;
 	rc = nl_link_get(&dp->nl, 0, name, &link);
 	if (rc == 0 && strcmp(link.kind, "vxlan") != 0)
-		return err_set(err, -EEXIST, "device '%s' exists and is no vxlan device (choose another device prefix)", name);
+		return err_set(
+			err, -EEXIST,
+			"device '%s' exists and is no vxlan device (choose another device prefix)",
+			name);
 	if (rc == 0 && (!link.vxlan_external || link.vxlan_port != dp->config.tunnel_port)) {
 		rc = nl_link_del(&dp->nl, link.ifindex);
 		if (rc)
-			return err_set(err, rc, "cannot remove device '%s': %s", name, strerror(-rc));
+			return err_set(err, rc, "cannot remove device '%s': %s", name,
+				       strerror(-rc));
 		rc = -ENODEV;
 	}
 	if (rc == -ENODEV) {
 		rc = nl_vxlan_add(&dp->nl, name, dp->config.tunnel_port);
 		if (rc == -EOPNOTSUPP) {
-			dp_warn(dp, "the kernel has no vxlan device: tunnelled TCP will be slower, and tunnelled IPv6 needs kernel 6.3");
+			dp_warn(dp,
+				"the kernel has no vxlan device: tunnelled TCP will be slower, and tunnelled IPv6 needs kernel 6.3");
 			return 0;
 		}
 		if (rc == 0)
@@ -67,7 +77,9 @@ int dp_tunnel_open(struct dp *dp, struct err *err)
 		rc = dp_link_attach(dp, link.ifindex, name, DP_PROG_TUNNEL, err);
 	else
 		err_set(err, rc, "cannot bring up vxlan device '%s': %s%s", name, strerror(-rc),
-			rc == -EADDRINUSE || rc == -EEXIST ? " (UDP port in use by another device or program)" : "");
+			rc == -EADDRINUSE || rc == -EEXIST
+				? " (UDP port in use by another device or program)"
+				: "");
 	if (rc) {
 		(void)nl_link_del(&dp->nl, link.ifindex);
 		return rc;
@@ -121,7 +133,7 @@ static void report_under(struct dp *dp, bool up, uint32_t mtu)
 
 static void under_changed(struct dp *dp, const struct nl_link *link)
 {
-	struct err err = {0};
+	struct err err = { 0 };
 
 	if (link->ifindex != dp->under_ifindex) { /* it came back */
 		if (under_attach(dp, link, &err))
@@ -149,7 +161,8 @@ static struct dp_iface *iface_find(const struct dp *dp, uint32_t ifindex)
 {
 	struct hmap_node *node;
 
-	hmap_for_each_with_hash(node, &dp->ifaces, hash_u64(ifindex)) {
+	hmap_for_each_with_hash(node, &dp->ifaces, hash_u64(ifindex))
+	{
 		struct dp_iface *iface = container_of(node, struct dp_iface, node);
 
 		if (iface->link.ifindex == ifindex)
@@ -166,7 +179,7 @@ static void report_iface(struct dp *dp, const char *name, uint32_t ifindex, bool
 
 static void own_device_gone(struct dp *dp, uint32_t ifindex)
 {
-	struct err err = {0};
+	struct err err = { 0 };
 
 	dp_link_detach(dp, ifindex); /* its pin is of no use any more */
 	if (ifindex == dp->tap.ifindex) {
@@ -198,10 +211,11 @@ static void on_link(void *arg, const struct nl_link *link, bool gone)
 {
 	struct dp *dp = arg;
 	struct dp_iface *iface = iface_find(dp, link->ifindex);
-	struct nl_link before = {0};
+	struct nl_link before = { 0 };
 	bool is_new = !iface;
 
-	if (link->ifindex == dp->tap.ifindex || (dp->tunnel_ifindex && link->ifindex == dp->tunnel_ifindex)) {
+	if (link->ifindex == dp->tap.ifindex ||
+	    (dp->tunnel_ifindex && link->ifindex == dp->tunnel_ifindex)) {
 		if (gone)
 			own_device_gone(dp, link->ifindex);
 		return;
@@ -230,8 +244,8 @@ static void on_link(void *arg, const struct nl_link *link, bool gone)
 		report_iface(dp, before.name, 0, false);
 		is_new = true;
 	}
-	if (is_new || link_up(&before) != link_up(link) || before.has_peer_netns != link->has_peer_netns ||
-	    before.mtu != link->mtu)
+	if (is_new || link_up(&before) != link_up(link) ||
+	    before.has_peer_netns != link->has_peer_netns || before.mtu != link->mtu)
 		report_iface(dp, link->name, link->ifindex, link_up(link));
 }
 
@@ -270,23 +284,24 @@ static void collect(void *arg, const struct nl_link *link)
 	d->links[d->n++] = *link;
 }
 
-/* All interfaces, compared with what we know.  Collected first: the agent makes requests from within its callbacks. */
+/* All interfaces, compared with what we know.  Collected first: the agent makes requests from
+ * within its callbacks. */
 static void look_at_all(struct dp *dp)
 {
 	struct hmap_node *node, *tmp;
-	struct dump d = {0};
+	struct dump d = { 0 };
 
 	if (nl_link_dump(&dp->nl, collect, &d) || d.failed) {
 		dp_warn(dp, "cannot list the interfaces");
 		free(d.links);
 		return;
 	}
-	hmap_for_each(node, tmp, &dp->ifaces)
+	hmap_for_each (node, tmp, &dp->ifaces)
 		container_of(node, struct dp_iface, node)->seen = false;
 	for (size_t i = 0; i < d.n; i++)
 		on_link(dp, &d.links[i], false);
 	free(d.links);
-	hmap_for_each(node, tmp, &dp->ifaces) {
+	hmap_for_each (node, tmp, &dp->ifaces) {
 		struct dp_iface *iface = container_of(node, struct dp_iface, node);
 
 		if (!iface->seen)
@@ -312,7 +327,7 @@ static void on_first(void *arg)
 
 int dp_under_open(struct dp *dp, struct err *err)
 {
-	static const struct nl_monitor_ops ops = {on_link, on_addr, on_overrun};
+	static const struct nl_monitor_ops ops = { on_link, on_addr, on_overrun };
 	char text[ADDR_TEXT];
 	struct nl_link link;
 	int rc;
@@ -322,10 +337,13 @@ int dp_under_open(struct dp *dp, struct err *err)
 		return err_set(err, -errno, "cannot watch the interfaces: %s", strerror(errno));
 	rc = nl_link_get(&dp->nl, 0, dp->config.underlay, &link);
 	if (rc)
-		return err_set(err, rc, "underlay interface '%s' does not exist in this network namespace", dp->config.underlay);
+		return err_set(err, rc,
+			       "underlay interface '%s' does not exist in this network namespace",
+			       dp->config.underlay);
 	look_for_local(dp);
 	if (!dp->has_local)
-		dp_warn(dp, "tunnel address '%s' is on no interface yet", ip_format(&dp->config.local, text));
+		dp_warn(dp, "tunnel address '%s' is on no interface yet",
+			ip_format(&dp->config.local, text));
 	rc = under_attach(dp, &link, err);
 	if (rc)
 		return rc;
@@ -342,7 +360,7 @@ void dp_under_close(struct dp *dp)
 	dp->first = NULL;
 	nl_monitor_free(dp->mon);
 	dp->mon = NULL;
-	hmap_for_each(node, tmp, &dp->ifaces) {
+	hmap_for_each (node, tmp, &dp->ifaces) {
 		hmap_remove(&dp->ifaces, node);
 		free(container_of(node, struct dp_iface, node));
 	}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * rtnetlink through libmnl: links, addresses, the vxlan device, and the monitor socket.  Everything is synchronous but the monitor.
- * The kernel's answers are parsed here and nowhere else.
+ * rtnetlink through libmnl: links, addresses, the vxlan device, and the monitor socket.  Everything
+ * is synchronous but the monitor. The kernel's answers are parsed here and nowhere else.
  */
 #include "loader/nl.h"
 
@@ -49,18 +49,23 @@ static void parse_linkinfo(const struct nlattr *info, struct nl_link *link)
 {
 	const struct nlattr *attr, *data = NULL, *sub;
 
-	mnl_attr_for_each_nested(attr, info) {
-		if (mnl_attr_get_type(attr) == IFLA_INFO_KIND && mnl_attr_validate(attr, MNL_TYPE_STRING) >= 0)
+	mnl_attr_for_each_nested(attr, info)
+	{
+		if (mnl_attr_get_type(attr) == IFLA_INFO_KIND &&
+		    mnl_attr_validate(attr, MNL_TYPE_STRING) >= 0)
 			snprintf(link->kind, sizeof(link->kind), "%s", mnl_attr_get_str(attr));
 		else if (mnl_attr_get_type(attr) == IFLA_INFO_DATA)
 			data = attr;
 	}
 	if (!data || strcmp(link->kind, "vxlan") != 0)
 		return;
-	mnl_attr_for_each_nested(sub, data) {
-		if (mnl_attr_get_type(sub) == IFLA_VXLAN_COLLECT_METADATA && mnl_attr_get_payload_len(sub) >= 1)
+	mnl_attr_for_each_nested(sub, data)
+	{
+		if (mnl_attr_get_type(sub) == IFLA_VXLAN_COLLECT_METADATA &&
+		    mnl_attr_get_payload_len(sub) >= 1)
 			link->vxlan_external = mnl_attr_get_u8(sub) != 0;
-		else if (mnl_attr_get_type(sub) == IFLA_VXLAN_PORT && mnl_attr_get_payload_len(sub) >= 2)
+		else if (mnl_attr_get_type(sub) == IFLA_VXLAN_PORT &&
+			 mnl_attr_get_payload_len(sub) >= 2)
 			link->vxlan_port = ntohs(mnl_attr_get_u16(sub));
 	}
 }
@@ -75,11 +80,13 @@ static bool parse_link(const struct nlmsghdr *nlh, struct nl_link *link)
 		return false; /* AF_BRIDGE messages speak of bridge membership, not of the link */
 	link->ifindex = (uint32_t)ifi->ifi_index;
 	link->flags = ifi->ifi_flags;
-	mnl_attr_for_each(attr, nlh, sizeof(*ifi)) {
+	mnl_attr_for_each(attr, nlh, sizeof(*ifi))
+	{
 		switch (mnl_attr_get_type(attr)) {
 		case IFLA_IFNAME:
 			if (mnl_attr_validate(attr, MNL_TYPE_STRING) >= 0)
-				snprintf(link->name, sizeof(link->name), "%s", mnl_attr_get_str(attr));
+				snprintf(link->name, sizeof(link->name), "%s",
+					 mnl_attr_get_str(attr));
 			break;
 		case IFLA_MTU:
 			link->mtu = mnl_attr_get_u32(attr);
@@ -104,7 +111,8 @@ static bool parse_link(const struct nlmsghdr *nlh, struct nl_link *link)
 		}
 	}
 	if (strcmp(link->kind, "veth") != 0)
-		link->has_peer_netns = false; /* others carry the attribute for their lower device */
+		link->has_peer_netns =
+			false; /* others carry the attribute for their lower device */
 	return link->ifindex != 0;
 }
 
@@ -115,9 +123,11 @@ static bool parse_addr(const struct nlmsghdr *nlh, struct nl_addr *addr)
 
 	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*ifa))
 		return false;
-	mnl_attr_for_each(attr, nlh, sizeof(*ifa)) {
+	mnl_attr_for_each(attr, nlh, sizeof(*ifa))
+	{
 		/* point to point: IFA_ADDRESS is the other end */
-		if (mnl_attr_get_type(attr) == IFA_LOCAL || (mnl_attr_get_type(attr) == IFA_ADDRESS && !best))
+		if (mnl_attr_get_type(attr) == IFA_LOCAL ||
+		    (mnl_attr_get_type(attr) == IFA_ADDRESS && !best))
 			best = attr;
 	}
 	if (!best)
@@ -193,7 +203,7 @@ int nl_link_get(struct nl *nl, uint32_t ifindex, const char *name, struct nl_lin
 {
 	char buf[1024];
 	struct nlmsghdr *nlh = link_request(buf, RTM_GETLINK, NLM_F_ACK, name ? 0 : ifindex);
-	struct nl_link got = {0};
+	struct nl_link got = { 0 };
 	int rc;
 
 	if (name && (!name[0] || strlen(name) >= IFNAMSIZ))
@@ -227,7 +237,7 @@ static int on_link_dump(const struct nlmsghdr *nlh, void *arg)
 int nl_link_dump(struct nl *nl, void (*cb)(void *arg, const struct nl_link *link), void *arg)
 {
 	char buf[256];
-	struct link_dump dump = {cb, arg};
+	struct link_dump dump = { cb, arg };
 
 	return nl_talk(nl, link_request(buf, RTM_GETLINK, NLM_F_DUMP, 0), on_link_dump, &dump);
 }
@@ -252,7 +262,7 @@ int nl_addr_dump(struct nl *nl, void (*cb)(void *arg, const struct nl_addr *addr
 	char buf[256];
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 	struct ifaddrmsg *ifa;
-	struct addr_dump dump = {cb, arg};
+	struct addr_dump dump = { cb, arg };
 
 	nlh->nlmsg_type = RTM_GETADDR;
 	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
@@ -290,7 +300,8 @@ int nl_link_setup(struct nl *nl, uint32_t ifindex, uint32_t mtu, uint32_t txqlen
 int nl_vxlan_add(struct nl *nl, const char *name, uint16_t port)
 {
 	char buf[1024];
-	struct nlmsghdr *nlh = link_request(buf, RTM_NEWLINK, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, 0);
+	struct nlmsghdr *nlh =
+		link_request(buf, RTM_NEWLINK, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, 0);
 	struct nlattr *info, *data;
 
 	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
@@ -401,7 +412,8 @@ struct nl_monitor *nl_monitor_new(struct loop *loop, const struct nl_monitor_ops
 	mon->sock = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (!mon->sock)
 		goto fail;
-	(void)setsockopt(mnl_socket_get_fd(mon->sock), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+	(void)setsockopt(mnl_socket_get_fd(mon->sock), SOL_SOCKET, SO_RCVBUFFORCE, &size,
+			 sizeof(size));
 	if (mnl_socket_bind(mon->sock, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR,
 			    MNL_SOCKET_AUTOPID) < 0)
 		goto fail;

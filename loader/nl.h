@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * rtnetlink in the process's own network namespace: requests on one socket, changes from another.  Called by the datapath layer
- * (dp*.c, tap.c) only.  Functions return 0 or -errno (the kernel's).
+ * rtnetlink in the process's own network namespace: requests on one socket, changes from another.
+ * Called by the datapath layer (dp*.c, tap.c) only.  Functions return 0 or -errno (the kernel's).
  */
 #pragma once
 
@@ -43,7 +43,8 @@ void nl_close(struct nl *nl); /* also when never opened (zeroed) */
 int nl_link_get(struct nl *nl, uint32_t ifindex, const char *name, struct nl_link *link);
 int nl_link_dump(struct nl *nl, void (*cb)(void *arg, const struct nl_link *link), void *arg);
 int nl_addr_dump(struct nl *nl, void (*cb)(void *arg, const struct nl_addr *addr), void *arg);
-/* Ours to shape: up, this MTU and queue length (0 = as it is), and no IPv6 address of its own, so that the kernel stays silent. */
+/* Ours to shape: up, this MTU and queue length (0 = as it is), and no IPv6 address of its own, so
+ * that the kernel stays silent. */
 int nl_link_setup(struct nl *nl, uint32_t ifindex, uint32_t mtu, uint32_t txqlen);
 /* Collect-metadata vxlan device without learning, zero UDP checksums allowed over IPv6. */
 int nl_vxlan_add(struct nl *nl, const char *name, uint16_t port);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The device is multiqueue-capable, persistent, and has every offload the kernel offers, so that a TCP super-packet comes up and goes
- * down whole.  Offsets in the vnet header count from the start of the Ethernet frame; on the wire of this path 14 bytes of
- * struct skep_upcall stand in front of it.
+ * The device is multiqueue-capable, persistent, and has every offload the kernel offers, so that a
+ * TCP super-packet comes up and goes down whole.  Offsets in the vnet header count from the start
+ * of the Ethernet frame; on the wire of this path 14 bytes of struct skep_upcall stand in front of
+ * it.
  */
 #include "loader/tap.h"
 
@@ -33,18 +34,20 @@ static int set_offloads(int fd)
 
 int tap_open(struct tap *tap, const char *name, struct err *err)
 {
-	struct ifreq ifr = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE};
+	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE };
 	int vnet_len = sizeof(struct virtio_net_hdr_mrg_rxbuf);
 	int rc;
 
-	*tap = (struct tap){.fd = -1};
+	*tap = (struct tap){ .fd = -1 };
 	if (strlen(name) >= IFNAMSIZ)
-		return err_set(err, -EINVAL, "tap '%s': the name is too long (at most %d characters)", name,
+		return err_set(err, -EINVAL,
+			       "tap '%s': the name is too long (at most %d characters)", name,
 			       IFNAMSIZ - 1);
 	snprintf(ifr.ifr_name, IFNAMSIZ, "%s", name);
 	tap->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (tap->fd < 0)
-		return err_set(err, -errno, "cannot open '/dev/net/tun': %s (is the tun module loaded?)",
+		return err_set(err, -errno,
+			       "cannot open '/dev/net/tun': %s (is the tun module loaded?)",
 			       strerror(errno));
 	if (ioctl(tap->fd, TUNSETIFF, &ifr) < 0) {
 		rc = -errno;
@@ -52,8 +55,8 @@ int tap_open(struct tap *tap, const char *name, struct err *err)
 			errno == EINVAL ? " (another device has that name)" : "");
 		goto fail;
 	}
-	if (ioctl(tap->fd, TUNSETVNETHDRSZ, &vnet_len) < 0 || ioctl(tap->fd, TUNSETPERSIST, 1) < 0 ||
-	    set_offloads(tap->fd) < 0) {
+	if (ioctl(tap->fd, TUNSETVNETHDRSZ, &vnet_len) < 0 ||
+	    ioctl(tap->fd, TUNSETPERSIST, 1) < 0 || set_offloads(tap->fd) < 0) {
 		rc = err_set(err, -errno, "cannot set up tap '%s': %s", name, strerror(errno));
 		goto fail;
 	}
@@ -88,7 +91,8 @@ static bool is_vlan_proto(uint16_t type)
 	return type == ETH_P_8021Q || type == ETH_P_8021AD;
 }
 
-int tap_decode(uint8_t *buf, uint32_t len, uint32_t *key, enum skep_upcall_why *why, struct dp_frame *frame)
+int tap_decode(uint8_t *buf, uint32_t len, uint32_t *key, enum skep_upcall_why *why,
+	       struct dp_frame *frame)
 {
 	struct virtio_net_hdr_mrg_rxbuf vnet;
 	struct skep_upcall head;
@@ -99,7 +103,8 @@ int tap_decode(uint8_t *buf, uint32_t len, uint32_t *key, enum skep_upcall_why *
 	memcpy(&head, buf, HEAD_LEN);
 	if (ntohs(head.magic) != SKEP_UPCALL_MAGIC || ntohs(head.slot) > SKEP_UP_AGENT)
 		return 0;
-	/* A tag that the kernel held beside the frame: tun wrote it into our header, it belongs behind the frame's addresses. */
+	/* A tag that the kernel held beside the frame: tun wrote it into our header, it belongs
+	 * behind the frame's addresses. */
 	tagged = is_vlan_proto(get16(buf + 2 * ETH_ALEN));
 	if (tagged && len < HEAD_LEN + VLAN_LEN + ETH_HLEN)
 		return 0;
@@ -131,7 +136,7 @@ int tap_decode(uint8_t *buf, uint32_t len, uint32_t *key, enum skep_upcall_why *
 int tap_read(struct tap *tap, uint32_t *key, enum skep_upcall_why *why, struct dp_frame *frame)
 {
 	uint8_t *data = tap->buf + DP_HEADROOM;
-	struct iovec iov[] = {{frame->vnet, sizeof(frame->vnet)}, {data, TAP_FRAME_MAX}};
+	struct iovec iov[] = { { frame->vnet, sizeof(frame->vnet) }, { data, TAP_FRAME_MAX } };
 	ssize_t n;
 
 	for (;;) {
@@ -147,14 +152,16 @@ int tap_read(struct tap *tap, uint32_t *key, enum skep_upcall_why *why, struct d
 	}
 }
 
-/* The type of the payload behind VLAN tags: adjust_room in the program behind the tap works on IPv4 and IPv6 only. */
+/* The type of the payload behind VLAN tags: adjust_room in the program behind the tap works on IPv4
+ * and IPv6 only. */
 static uint16_t payload_type(const struct dp_frame *frame)
 {
 	uint32_t at = 2 * ETH_ALEN;
 
 	while (at + 2 + VLAN_LEN <= frame->len && is_vlan_proto(get16(frame->data + at)))
 		at += VLAN_LEN;
-	return at + 2 <= frame->len && get16(frame->data + at) == ETH_P_IPV6 ? ETH_P_IPV6 : ETH_P_IP;
+	return at + 2 <= frame->len && get16(frame->data + at) == ETH_P_IPV6 ? ETH_P_IPV6
+									     : ETH_P_IP;
 }
 
 void tap_encode(uint32_t key, uint16_t slot, const struct dp_frame *frame, struct skep_upcall *head,
@@ -171,7 +178,8 @@ void tap_encode(uint32_t key, uint16_t slot, const struct dp_frame *frame, struc
 	memcpy(&vnet, frame->vnet, sizeof(vnet));
 	if (vnet.hdr.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)
 		vnet.hdr.csum_start += HEAD_LEN;
-	if (vnet.hdr.hdr_len) { /* a hint how much to keep linear; larger than the frame is refused */
+	if (vnet.hdr.hdr_len) { /* a hint how much to keep linear; larger than the frame is refused
+				 */
 		uint32_t hint = vnet.hdr.hdr_len + (uint32_t)HEAD_LEN;
 
 		if (hint > frame->len + HEAD_LEN)
@@ -186,7 +194,9 @@ int tap_write(struct tap *tap, uint32_t key, uint16_t slot, const struct dp_fram
 {
 	struct skep_upcall head;
 	uint8_t vnet[12];
-	struct iovec iov[] = {{vnet, sizeof(vnet)}, {&head, sizeof(head)}, {frame->data, frame->len}};
+	struct iovec iov[] = { { vnet, sizeof(vnet) },
+			       { &head, sizeof(head) },
+			       { frame->data, frame->len } };
 	size_t want = sizeof(vnet) + sizeof(head) + frame->len;
 	ssize_t n;
 

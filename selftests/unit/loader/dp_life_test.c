@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The datapath layer over time: adoption by the next process, interfaces that come and go, removal. */
+/* The datapath layer over time: adoption by the next process, interfaces that come and go, removal.
+ */
 #include "selftests/unit/loader/dp_rig.h"
 
 static void count_port(void *arg, uint32_t key, uint32_t ifindex)
@@ -14,9 +15,10 @@ static void adopts(void)
 	struct virtio_net_hdr vnet;
 	uint8_t frame[256], got[256];
 	uint32_t len, ports = 0, want = 0, peer, again, set = 0;
-	struct skep_ip far = ip_from_v4(inet_addr("192.0.2.9")), stale = ip_from_v4(inet_addr("192.0.2.8"));
-	struct skep_out outs[40] = {{.action = SKEP_ACT_LOCAL, .out = 1}};
-	struct err err = {0};
+	struct skep_ip far = ip_from_v4(inet_addr("192.0.2.9")),
+		       stale = ip_from_v4(inet_addr("192.0.2.8"));
+	struct skep_out outs[40] = { { .action = SKEP_ACT_LOCAL, .out = 1 } };
+	struct err err = { 0 };
 
 	assert_int_equal(dp_peer_add(t.dp, &stale, &peer, &err), 0);
 	assert_int_equal(peer, 1);
@@ -51,9 +53,11 @@ static void adopts(void)
 	assert_int_equal(dp_peer_add(t.dp, &far, &again, &err), 0);
 	assert_int_equal(again, 2); /* flows quote it */
 	dp_sweep(t.dp);
-	assert_int_equal(dp_peer_add(t.dp, &stale, &again, &err), 0); /* was swept: a new one, in the lowest free place */
+	assert_int_equal(dp_peer_add(t.dp, &stale, &again, &err),
+			 0); /* was swept: a new one, in the lowest free place */
 	assert_int_equal(again, 1);
-	assert_int_equal(dp_port_attach(t.dp, 0x200, "p1", &err), -EBUSY); /* the flood key is gone, the interface is not free */
+	assert_int_equal(dp_port_attach(t.dp, 0x200, "p1", &err),
+			 -EBUSY); /* the flood key is gone, the interface is not free */
 	set = 0;
 	assert_int_equal(dp_set_put(t.dp, outs, 40, &set), 0);
 }
@@ -119,9 +123,7 @@ static bool has_warning(const char *part)
 	bool found = false;
 	size_t i;
 
-	json_array_foreach(warnings, i, w)
-		if (strstr(json_string_value(w), part))
-			found = true;
+	json_array_foreach(warnings, i, w) if (strstr(json_string_value(w), part)) found = true;
 	json_decref(status);
 	return found;
 }
@@ -131,9 +133,11 @@ static void test_pinned_map_of_another_shape(void **state)
 	NEED_ROOT();
 	assert_false(has_warning("pinned map"));
 	dp_close(t.dp);
-	assert_int_equal(sh("cd %s/skep/dp-test/abi%d/maps && rm skep_remotes && "
-			    "bpftool map create $PWD/skep_remotes type hash key 4 value 4 entries 8 name skep_remotes",
-			    t.bpffs, SKEP_ABI), 0);
+	assert_int_equal(
+		sh("cd %s/skep/dp-test/abi%d/maps && rm skep_remotes && "
+		   "bpftool map create $PWD/skep_remotes type hash key 4 value 4 entries 8 name skep_remotes",
+		   t.bpffs, SKEP_ABI),
+		0);
 	t.config.flows_max = 1024;
 	must_open();
 	t.config.flows_max = 0;
@@ -188,8 +192,10 @@ static void test_underlay_comes_back(void **state)
 	assert_int_equal(sh("ip link del u0"), 0);
 	assert_true(WAIT(!t.under_up));
 	enter(t.vm_ns);
-	assert_int_equal(sh("ip link add u1 type veth peer name u0 && ip link set u0 netns /proc/%d/fd/%d && ip link set u1 up",
-			    getpid(), t.host_ns), 0);
+	assert_int_equal(
+		sh("ip link add u1 type veth peer name u0 && ip link set u0 netns /proc/%d/fd/%d && ip link set u1 up",
+		   getpid(), t.host_ns),
+		0);
 	enter(t.host_ns);
 	assert_int_equal(sh("ip addr add 192.0.2.1/24 dev u0; ip link set u0 mtu 1600 up"), 0);
 	assert_true(WAIT(t.under_up && t.under_mtu == 1600));
@@ -218,7 +224,7 @@ static bool has_pins(void)
 
 static void test_remove_leaves_nothing(void **state)
 {
-	struct err err = {0};
+	struct err err = { 0 };
 
 	NEED_ROOT();
 	assert_int_equal(dp_remove(&t.config, &err), -EBUSY); /* not while a skepd has it */
@@ -237,7 +243,7 @@ static void test_remove_leaves_nothing(void **state)
 
 static void test_second_process_is_refused(void **state)
 {
-	struct err err = {0};
+	struct err err = { 0 };
 
 	NEED_ROOT();
 	assert_null(dp_open(t.loop, &t.config, &ops, NULL, &err));
@@ -247,7 +253,7 @@ static void test_second_process_is_refused(void **state)
 
 static void test_xdp_native(void **state)
 {
-	struct err err = {0};
+	struct err err = { 0 };
 	json_t *status;
 
 	NEED_ROOT();

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rig of the datapath layer's tests: the real kernel and the real BPF programs, as root, in namespaces of its own.  The process is the host
- * (underlay veth "u0", ports "p1" and "p2"), the ports' other ends "e1" and "e2" are machines in a second namespace, driven through
- * packet sockets.  The bpffs is a private mount.
+ * Rig of the datapath layer's tests: the real kernel and the real BPF programs, as root, in
+ * namespaces of its own.  The process is the host (underlay veth "u0", ports "p1" and "p2"), the
+ * ports' other ends "e1" and "e2" are machines in a second namespace, driven through packet
+ * sockets.  The bpffs is a private mount.
  */
 #pragma once
 
@@ -31,11 +32,11 @@
 #include "util/cleanup.h"
 #include "util/clock.h"
 
-#define KEY1	   0x101
-#define KEY2	   0x102
+#define KEY1	    0x101
+#define KEY2	    0x102
 #define DEADLINE_NS (5 * NSEC_PER_SEC)
 
-static const struct skep_mac mac1 = {{0x02, 0, 0, 0, 0, 1}}, mac2 = {{0x02, 0, 0, 0, 0, 2}};
+static const struct skep_mac mac1 = { { 0x02, 0, 0, 0, 0, 1 } }, mac2 = { { 0x02, 0, 0, 0, 0, 2 } };
 
 static struct {
 	bool ready;
@@ -86,7 +87,7 @@ static inline void enter(int ns)
 
 static inline int packet_socket(const char *ifname)
 {
-	struct sockaddr_ll addr = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL)};
+	struct sockaddr_ll addr = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL) };
 	int one = 1, fd;
 
 	enter(t.vm_ns);
@@ -102,10 +103,15 @@ static inline int packet_socket(const char *ifname)
 
 static inline void make_port(int n)
 {
-	assert_int_equal(sh("ip link add p%d type veth peer name e%d address 02:00:00:00:00:0%d", n, n, n), 0);
-	assert_int_equal(sh("ip link set e%d netns /proc/%d/fd/%d && ip link set p%d up", n, getpid(), t.vm_ns, n), 0);
+	assert_int_equal(
+		sh("ip link add p%d type veth peer name e%d address 02:00:00:00:00:0%d", n, n, n),
+		0);
+	assert_int_equal(sh("ip link set e%d netns /proc/%d/fd/%d && ip link set p%d up", n,
+			    getpid(), t.vm_ns, n),
+			 0);
 	enter(t.vm_ns);
-	assert_int_equal(sh("sysctl -qw net.ipv6.conf.e%d.disable_ipv6=1; ip link set e%d up", n, n), 0);
+	assert_int_equal(
+		sh("sysctl -qw net.ipv6.conf.e%d.disable_ipv6=1; ip link set e%d up", n, n), 0);
 	enter(t.host_ns);
 }
 
@@ -118,10 +124,14 @@ static inline int rig_up(void **state)
 	t.host_ns = open("/proc/self/ns/net", O_RDONLY);
 	assert_int_equal(unshare(CLONE_NEWNET), 0);
 	t.vm_ns = open("/proc/self/ns/net", O_RDONLY);
-	assert_int_equal(sh("ip link add u1 type veth peer name u0 && ip link set u0 netns /proc/%d/fd/%d && ip link set u1 up",
-			    getpid(), t.host_ns), 0);
+	assert_int_equal(
+		sh("ip link add u1 type veth peer name u0 && ip link set u0 netns /proc/%d/fd/%d && ip link set u1 up",
+		   getpid(), t.host_ns),
+		0);
 	enter(t.host_ns);
-	assert_int_equal(sh("ip link set lo up; ip addr add 192.0.2.1/24 dev u0; ip link set u0 mtu 1600 up"), 0);
+	assert_int_equal(
+		sh("ip link set lo up; ip addr add 192.0.2.1/24 dev u0; ip link set u0 mtu 1600 up"),
+		0);
 	make_port(1);
 	make_port(2);
 	t.sock1 = packet_socket("e1");
@@ -158,14 +168,16 @@ static inline int rig_down(void **state)
 
 /* --- the agent's part --- */
 
-static inline void on_upcall(void *arg, uint32_t key, enum skep_upcall_why why, struct dp_frame *frame)
+static inline void on_upcall(void *arg, uint32_t key, enum skep_upcall_why why,
+			     struct dp_frame *frame)
 {
 	t.upcalls++;
 	t.key = key;
 	t.why = why;
 	assert_true(frame->len <= sizeof(t.data));
 	memcpy(t.data, frame->data, frame->len);
-	memset(frame->data - DP_HEADROOM, 0xee, DP_HEADROOM); /* the room is there (and ASan watches) */
+	memset(frame->data - DP_HEADROOM, 0xee,
+	       DP_HEADROOM); /* the room is there (and ASan watches) */
 	t.frame = *frame;
 	t.frame.data = t.data;
 	if (t.answer)
@@ -200,11 +212,11 @@ static inline void on_underlay(void *arg, bool up, uint32_t mtu)
 	t.under_mtu = mtu;
 }
 
-static const struct dp_ops ops = {on_upcall, on_upcall_done, on_event, on_iface, on_underlay};
+static const struct dp_ops ops = { on_upcall, on_upcall_done, on_event, on_iface, on_underlay };
 
 static inline void must_open(void)
 {
-	struct err err = {0};
+	struct err err = { 0 };
 
 	t.dp = dp_open(t.loop, &t.config, &ops, NULL, &err);
 	if (!t.dp)
@@ -213,7 +225,7 @@ static inline void must_open(void)
 
 static inline void must_attach(uint32_t key, const char *ifname)
 {
-	struct err err = {0};
+	struct err err = { 0 };
 
 	if (dp_port_attach(t.dp, key, ifname, &err))
 		fail_msg("dp_port_attach: %s", err.text);
@@ -230,7 +242,7 @@ static inline void drain(int fd)
 /* Each test begins with a fresh datapath and two ports. */
 static inline int fresh(void **state)
 {
-	struct err err = {0};
+	struct err err = { 0 };
 
 	if (!t.ready)
 		return 0;
@@ -261,19 +273,19 @@ static inline int done(void **state)
 	return dp_remove(&t.config, NULL);
 }
 
-#define NEED_ROOT()                                                                                \
-	do {                                                                                       \
-		if (!t.ready)                                                                      \
-			skip();                                                                    \
+#define NEED_ROOT()             \
+	do {                    \
+		if (!t.ready)   \
+			skip(); \
 	} while (0)
 
 /* Runs the loop until 'cond' holds; false when it does not in time. */
-#define WAIT(cond)                                                                                 \
-	({                                                                                         \
-		uint64_t _end = clock_mono_ns() + DEADLINE_NS;                                     \
-		while (!(cond) && clock_mono_ns() < _end)                                          \
-			loop_once(t.loop, 5);                                                      \
-		(bool)(cond);                                                                      \
+#define WAIT(cond)                                             \
+	({                                                     \
+		uint64_t _end = clock_mono_ns() + DEADLINE_NS; \
+		while (!(cond) && clock_mono_ns() < _end)      \
+			loop_once(t.loop, 5);                  \
+		(bool)(cond);                                  \
 	})
 
 /* --- packets --- */
@@ -294,10 +306,11 @@ static inline uint8_t *put16(uint8_t *p, uint16_t v)
 	return p + 2;
 }
 
-/* Ethernet, IPv4 10.0.0.1 > 10.0.0.2, from machine 1 to machine 2.  'vlan' 0 = untagged.  Returns the offset behind IP. */
+/* Ethernet, IPv4 10.0.0.1 > 10.0.0.2, from machine 1 to machine 2.  'vlan' 0 = untagged.  Returns
+ * the offset behind IP. */
 static inline uint32_t put_ipv4(uint8_t *buf, uint16_t vlan, uint8_t proto, uint32_t payload)
 {
-	static const uint8_t addrs[8] = {10, 0, 0, 1, 10, 0, 0, 2};
+	static const uint8_t addrs[8] = { 10, 0, 0, 1, 10, 0, 0, 2 };
 	uint8_t *p = buf, *ip;
 
 	memcpy(p, &mac2, 6);
@@ -329,25 +342,29 @@ static inline uint32_t udp_frame(uint8_t *buf, uint16_t vlan, uint16_t sport)
 	return at + 40;
 }
 
-static inline void send_from(int fd, const uint8_t *frame, uint32_t len, const struct virtio_net_hdr *vnet)
+static inline void send_from(int fd, const uint8_t *frame, uint32_t len,
+			     const struct virtio_net_hdr *vnet)
 {
-	struct virtio_net_hdr none = {0};
-	struct iovec iov[] = {{(void *)(vnet ? vnet : &none), sizeof(none)}, {(void *)frame, len}};
-	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
+	struct virtio_net_hdr none = { 0 };
+	struct iovec iov[] = { { (void *)(vnet ? vnet : &none), sizeof(none) },
+			       { (void *)frame, len } };
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
 
 	assert_int_equal(sendmsg(fd, &msg, 0), (ssize_t)(sizeof(none) + len));
 }
 
 /* The next frame at a machine that begins with our addresses; 0 when none comes within 'ms'. */
-static inline uint32_t recv_at(int fd, uint8_t *buf, size_t size, struct virtio_net_hdr *vnet, int ms)
+static inline uint32_t recv_at(int fd, uint8_t *buf, size_t size, struct virtio_net_hdr *vnet,
+			       int ms)
 {
 	uint64_t end = clock_mono_ns() + (uint64_t)ms * NSEC_PER_MSEC;
-	struct iovec iov[] = {{vnet, sizeof(*vnet)}, {buf, size}};
+	struct iovec iov[] = { { vnet, sizeof(*vnet) }, { buf, size } };
 
 	do {
 		ssize_t n = readv(fd, iov, 2);
 
-		if (n > (ssize_t)sizeof(*vnet) && !memcmp(buf, &mac2, 6) && !memcmp(buf + 6, &mac1, 6))
+		if (n > (ssize_t)sizeof(*vnet) && !memcmp(buf, &mac2, 6) &&
+		    !memcmp(buf + 6, &mac1, 6))
 			return (uint32_t)(n - (ssize_t)sizeof(*vnet));
 		loop_once(t.loop, 2);
 	} while (clock_mono_ns() < end);
@@ -356,9 +373,9 @@ static inline uint32_t recv_at(int fd, uint8_t *buf, size_t size, struct virtio_
 
 static inline struct dp_flow_key key_of(const uint8_t *frame, uint32_t len, uint32_t in_key)
 {
-	struct dp_flow_key key = {0};
-	struct skep_flow_key4 k4 = {0};
-	struct skep_flow_key6 k6 = {0};
+	struct dp_flow_key key = { 0 };
+	struct skep_flow_key4 k4 = { 0 };
+	struct skep_flow_key6 k6 = { 0 };
 	struct pkt pkt;
 
 	assert_int_equal(pkt_parse(frame, len, &pkt), SKEP_DROP_NONE);
@@ -372,7 +389,7 @@ static inline struct dp_flow_key key_of(const uint8_t *frame, uint32_t len, uint
 
 static inline struct skep_flow to_port(uint32_t key)
 {
-	struct skep_flow flow = {.action = SKEP_ACT_LOCAL, .cookie = 7};
+	struct skep_flow flow = { .action = SKEP_ACT_LOCAL, .cookie = 7 };
 	bool peer;
 
 	assert_true(dp_port_output(t.dp, key, &flow.out, &peer));

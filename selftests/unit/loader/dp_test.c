@@ -38,8 +38,10 @@ static uint32_t tcp_super(uint8_t *buf, struct virtio_net_hdr *vnet)
 /* The path's wire format, without a kernel. */
 static void test_wire_format(void **state)
 {
-	struct virtio_net_hdr_mrg_rxbuf vnet = {.hdr = {.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .hdr_len = 90, .csum_start = 52}};
-	uint8_t buf[256] = {0x5a, 0x53, 0, 0, 1, 2, 0, SKEP_UP_TTL}, inner[128], vnet_out[12];
+	struct virtio_net_hdr_mrg_rxbuf vnet = {
+		.hdr = { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .hdr_len = 90, .csum_start = 52 }
+	};
+	uint8_t buf[256] = { 0x5a, 0x53, 0, 0, 1, 2, 0, SKEP_UP_TTL }, inner[128], vnet_out[12];
 	enum skep_upcall_why why;
 	struct skep_upcall head;
 	struct dp_frame frame;
@@ -103,7 +105,8 @@ static void test_vlan_tag_comes_up_in_band(void **state)
 	uint32_t len;
 
 	NEED_ROOT();
-	len = udp_frame(frame, 0x2064, 1111); /* the kernel takes it out of the frame before our program */
+	len = udp_frame(frame, 0x2064,
+			1111); /* the kernel takes it out of the frame before our program */
 	send_from(t.sock2, frame, len, NULL);
 	assert_true(WAIT(t.upcalls == 1));
 	assert_int_equal(t.key, KEY2);
@@ -183,7 +186,9 @@ static void test_super_packet_survives(void **state)
 
 static void test_drop_makes_event_and_count(void **state)
 {
-	struct skep_flow flow = {.action = SKEP_ACT_DROP, .out = SKEP_DROP_POLICY, .cookie = 4711};
+	struct skep_flow flow = { .action = SKEP_ACT_DROP,
+				  .out = SKEP_DROP_POLICY,
+				  .cookie = 4711 };
 	uint64_t before[SKEP_DROP_MAX], after[SKEP_DROP_MAX];
 	struct dp_flow_key key;
 	uint8_t frame[256];
@@ -229,19 +234,23 @@ static void on_flow(void *arg, const struct dp_flow_key *key, const struct skep_
 
 static void test_flow_walk_and_clock(void **state)
 {
-	struct skep_flow flow = {.action = SKEP_ACT_DROP, .out = SKEP_DROP_POLICY};
-	struct walked w = {0};
+	struct skep_flow flow = { .action = SKEP_ACT_DROP, .out = SKEP_DROP_POLICY };
+	struct walked w = { 0 };
 	uint64_t j0, j1, ns0, ticks;
 	json_t *status;
 
 	NEED_ROOT();
 	for (uint32_t i = 0; i < 1000; i++) {
-		struct dp_flow_key key = {.v6 = i % 4 == 0};
+		struct dp_flow_key key = { .v6 = i % 4 == 0 };
 
 		if (key.v6)
-			key.k6 = (struct skep_flow_key6){.in_key = KEY1, .sport = (__be16)i, .proto = 6};
+			key.k6 = (struct skep_flow_key6){ .in_key = KEY1,
+							  .sport = (__be16)i,
+							  .proto = 6 };
 		else
-			key.k4 = (struct skep_flow_key4){.in_key = KEY1, .sport = (__be16)i, .proto = 6};
+			key.k4 = (struct skep_flow_key4){ .in_key = KEY1,
+							  .sport = (__be16)i,
+							  .proto = 6 };
 		dp_flow_put(t.dp, &key, &flow);
 		dp_flow_put(t.dp, &key, &flow); /* twice: one entry */
 	}
@@ -249,10 +258,10 @@ static void test_flow_walk_and_clock(void **state)
 	assert_int_equal(dp_flows_walk(t.dp, on_flow, &w), 0);
 	assert_int_equal(w.n4, 750);
 	assert_int_equal(w.n6, 250);
-	w = (struct walked){.del = true};
+	w = (struct walked){ .del = true };
 	assert_int_equal(dp_flows_walk(t.dp, on_flow, &w), 0);
 	assert_int_equal(w.n4 + w.n6, 1000);
-	w = (struct walked){0};
+	w = (struct walked){ 0 };
 	assert_int_equal(dp_flows_walk(t.dp, on_flow, &w), 0);
 	assert_int_equal(w.n4 + w.n6, 0);
 
@@ -282,7 +291,8 @@ static void test_sets_keep_their_head(void **state)
 	assert_int_equal(set, head);
 	assert_int_equal(dp_set_put(t.dp, outs, SKEP_SET_OUTS * SKEP_SET_CHAIN, &set), 0);
 	assert_int_equal(set, head);
-	assert_int_equal(dp_set_put(t.dp, outs, SKEP_SET_OUTS * SKEP_SET_CHAIN + 1, &other), -ENOSPC);
+	assert_int_equal(dp_set_put(t.dp, outs, SKEP_SET_OUTS * SKEP_SET_CHAIN + 1, &other),
+			 -ENOSPC);
 	assert_int_equal(other, 0);
 	/* every set can be used once, and again after it was freed */
 	for (int round = 0; round < 2; round++) {
@@ -303,18 +313,19 @@ static void test_bad_configuration(void **state)
 	static const struct {
 		const char *name, *instance, *underlay, *prefix, *want;
 	} cases[] = {
-		{"no such underlay", "dp-bad", "nope0", "skb-", "underlay interface 'nope0' does not exist"},
-		{"instance with a slash", "a/b", "u0", "skb-", "instance 'a/b'"},
-		{"no instance", "", "u0", "skb-", "instance ''"},
-		{"long prefix", "dp-bad", "u0", "123456789", "device prefix '123456789'"},
-		{"no underlay", "dp-bad", "", "skb-", "underlay ''"},
-		{"taken UDP port", "dp-bad", "u0", "skb-", "UDP port"},
+		{ "no such underlay", "dp-bad", "nope0", "skb-",
+		  "underlay interface 'nope0' does not exist" },
+		{ "instance with a slash", "a/b", "u0", "skb-", "instance 'a/b'" },
+		{ "no instance", "", "u0", "skb-", "instance ''" },
+		{ "long prefix", "dp-bad", "u0", "123456789", "device prefix '123456789'" },
+		{ "no underlay", "dp-bad", "", "skb-", "underlay ''" },
+		{ "taken UDP port", "dp-bad", "u0", "skb-", "UDP port" },
 	};
 
 	NEED_ROOT();
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct dp_config config = t.config;
-		struct err err = {0};
+		struct err err = { 0 };
 
 		config.instance = cases[i].instance;
 		config.underlay = cases[i].underlay;
@@ -324,7 +335,8 @@ static void test_bad_configuration(void **state)
 		if (dp_open(t.loop, &config, &ops, NULL, &err))
 			fail_msg("%s: opened", cases[i].name);
 		if (!strstr(err.text, cases[i].want))
-			fail_msg("%s: want \"%s\", got \"%s\"", cases[i].name, cases[i].want, err.text);
+			fail_msg("%s: want \"%s\", got \"%s\"", cases[i].name, cases[i].want,
+				 err.text);
 		assert_int_equal(if_nametoindex("skb-up"), 0); /* nothing half-made */
 		assert_int_equal(if_nametoindex("skb-vx"), 0);
 	}
@@ -333,8 +345,8 @@ static void test_bad_configuration(void **state)
 
 static void test_bad_ports_and_peers(void **state)
 {
-	struct skep_ip own = t.config.local, v6 = {{1, 2, 3, 4}};
-	struct err err = {0};
+	struct skep_ip own = t.config.local, v6 = { { 1, 2, 3, 4 } };
+	struct err err = { 0 };
 	uint32_t index;
 
 	NEED_ROOT();
@@ -351,16 +363,11 @@ static void test_bad_ports_and_peers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_wire_format),
-		TEST(test_miss_comes_up),
-		TEST(test_vlan_tag_comes_up_in_band),
-		TEST(test_inject_delivers),
-		TEST(test_flow_forwards_without_upcall),
-		TEST(test_super_packet_survives),
-		TEST(test_drop_makes_event_and_count),
-		TEST(test_flow_walk_and_clock),
-		TEST(test_sets_keep_their_head),
-		TEST(test_bad_configuration),
+		cmocka_unit_test(test_wire_format),	 TEST(test_miss_comes_up),
+		TEST(test_vlan_tag_comes_up_in_band),	 TEST(test_inject_delivers),
+		TEST(test_flow_forwards_without_upcall), TEST(test_super_packet_survives),
+		TEST(test_drop_makes_event_and_count),	 TEST(test_flow_walk_and_clock),
+		TEST(test_sets_keep_their_head),	 TEST(test_bad_configuration),
 		TEST(test_bad_ports_and_peers),
 	};
 
