@@ -55,7 +55,7 @@ static void walk_emit(struct run *run, struct emit *e)
 		.depth = 1,
 	};
 
-	STEP(&w, -1, "answer", e->device->name, "%s", e->what);
+	STEP(&w, -1, e->solicits ? "ask" : "answer", e->device->name, "%s", e->what);
 	if (sim_hook(&w, e->chain))
 		sim_port_out(&w, e->port);
 }
