@@ -436,14 +436,12 @@ static void op_late(struct op *op)
 	struct err err;
 	const char *why = op->why;
 
-	if (!*why && db->embedded)
-		why = embedded_why(db->embedded);
-	if (!*why && db->n_nodes)
-		why = node_why(db->nodes[0]);
+	if (!*why)
+		why = db_trouble(db);
 	if (op->state == OP_SENT)
 		err_set(&err, -ETIMEDOUT, "the state DB did not answer in time");
 	else
-		err_set(&err, -ETIMEDOUT, "the state DB is unavailable: %s", *why ? why : "no connection yet");
+		err_set(&err, -ETIMEDOUT, "the state DB is unavailable: %s", why ? why : "no connection yet");
 	op_finish(op, NULL, NULL, &err);
 }
 

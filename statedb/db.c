@@ -263,7 +263,7 @@ static bool is_master(const struct db *db, const struct node *n)
 	return false;
 }
 
-static const char *trouble(const struct db *db)
+const char *db_trouble(const struct db *db)
 {
 	if (db->schema == SCHEMA_REFUSED)
 		return db->schema_why;
@@ -296,5 +296,5 @@ json_t *db_status(const struct db *db)
 	return json_pack("{s:s, s:b, s:o?, s:o, s:s?}", "mode", modes[db->mode], "connected",
 			 all && db->schema == SCHEMA_OK, "schema",
 			 db->schema_version ? json_integer(db->schema_version) : NULL, "nodes", nodes, "error",
-			 trouble(db));
+			 db_trouble(db));
 }

@@ -98,6 +98,7 @@ struct node *cluster_node(struct db *db, const struct db_addr *addr); /* made if
 
 /* --- db.c --- */
 void db_schema_check(struct db *db);
+const char *db_trouble(const struct db *db); /* the last trouble that is not over, or NULL */
 void db_on_node_state(void *arg, struct node *n, bool up);
 
 /* --- space.c --- */
