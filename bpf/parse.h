@@ -16,8 +16,8 @@
 #define UDP_SIZE  8
 #define SCTP_SIZE 12
 #define ICMP_SIZE 8
-#define ND_FIRST  133 /* ICMPv6 types of neighbour discovery */
-#define ND_LAST	  137
+#define ND_NS	  135 /* ICMPv6: neighbour solicitation and advertisement; the other ND types are ordinary flows */
+#define ND_NA	  136
 
 struct parsed {
 	union { /* both begin with in_key, MACs, eth_type and vlan */
@@ -28,7 +28,7 @@ struct parsed {
 	__u32 hdr_len; /* up to the end of the L4 header that was read, or of the IP header */
 	__u8 ttl;
 	__u8 is_ip, is_v6;
-	__u8 always_up;	    /* ARP, ND: never decided from a flow */
+	__u8 always_up;	    /* ARP, NS, NA: never decided from a flow */
 	__u8 vlan_in_meta; /* the tag is beside the frame, not in it */
 };
 
@@ -94,7 +94,7 @@ static __always_inline enum skep_drop parse_l4(struct __sk_buff *skb, struct par
 		__builtin_memcpy(&l4->dst, h + 2, 2);
 	else if (p->is_v6 ? h[0] == 128 || h[0] == 129 : h[0] == 8 || h[0] == 0)
 		__builtin_memcpy(&l4->dst, h + 4, 2);
-	if (p->is_v6 && proto == IPPROTO_ICMPV6 && h[0] >= ND_FIRST && h[0] <= ND_LAST)
+	if (p->is_v6 && proto == IPPROTO_ICMPV6 && (h[0] == ND_NS || h[0] == ND_NA))
 		p->always_up = 1;
 	return SKEP_DROP_NONE;
 }
