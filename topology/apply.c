@@ -11,10 +11,10 @@
 
 struct apply {
 	const json_t *records;
-	json_t *merged;	 /* records as they will be */
-	json_t *touched; /* path -> true: named by the document, or changed because of it */
+	json_t *merged;	  /* records as they will be */
+	json_t *touched;  /* path -> true: named by the document, or changed because of it */
 	json_t *unlinked; /* port name -> true: the document says peer: null */
-	json_t *ids;	 /* "kind/id" -> name; made when first needed */
+	json_t *ids;	  /* "kind/id" -> name; made when first needed */
 	void (*uuid)(void *arg, char out[static 37]);
 	void *arg;
 	struct err *err;
@@ -48,9 +48,8 @@ static int make_ids(struct apply *a)
 	a->ids = json_object();
 	if (!a->ids)
 		return -1;
-	json_object_foreach(a->merged, path, rec)
-		if (topo_path_parse(path, &kind, &name) && add_id(a, kind, rec, name))
-			return -1;
+	json_object_foreach(a->merged, path, rec) if (topo_path_parse(path, &kind, &name) &&
+						      add_id(a, kind, rec, name)) return -1;
 	return 0;
 }
 
@@ -60,7 +59,8 @@ static const char *resolve(struct apply *a, enum topo_kind kind, const char *ref
 	char path[TOPO_PATH];
 	const char *name;
 
-	if (json_object_get(a->merged, topo_path(kind, ref, path)) || !uuid_valid(ref) || make_ids(a))
+	if (json_object_get(a->merged, topo_path(kind, ref, path)) || !uuid_valid(ref) ||
+	    make_ids(a))
 		return ref;
 	name = topo_str(a->ids, path);
 	return name ? name : ref;
@@ -84,30 +84,35 @@ static int resolve_all(struct apply *a, json_t *rec, const struct topo_shape *sh
 	for (unsigned int k = 0; k < shape->n; k++)
 		if (resolve_field(a, rec, &shape->fields[k]))
 			return no_memory(a);
-	json_array_foreach(rules, i, rule)
-		for (unsigned int k = 0; k < topo_rule_shape.n; k++)
-			if (resolve_field(a, rule, &topo_rule_shape.fields[k]))
-				return no_memory(a);
+	json_array_foreach(
+		rules, i,
+		rule) for (unsigned int k = 0; k < topo_rule_shape.n;
+			   k++) if (resolve_field(a, rule,
+						  &topo_rule_shape.fields[k])) return no_memory(a);
 	return 0;
 }
 
 /* --- one object --- */
 
-static int set_identity(struct apply *a, enum topo_kind kind, json_t *rec, const char *name, const json_t *old)
+static int set_identity(struct apply *a, enum topo_kind kind, json_t *rec, const char *name,
+			const json_t *old)
 {
 	const char *id = topo_str(rec, "id"), *old_id = topo_str(old, "id");
 	char fresh[UUID_TEXT];
 
 	if (id && old_id && strcmp(id, old_id) != 0)
-		return err_set(a->err, -EINVAL, "%s '%s': field 'id': '%s' is not the id of the present one (want %s, or leave it out)",
-			       topo_kind_name(kind), name, id, old_id);
+		return err_set(
+			a->err, -EINVAL,
+			"%s '%s': field 'id': '%s' is not the id of the present one (want %s, or leave it out)",
+			topo_kind_name(kind), name, id, old_id);
 	if (!id && !old_id) {
 		a->uuid(a->arg, fresh);
 		id = fresh;
 	}
 	if (json_object_set_new(rec, "id", json_string(old_id ? old_id : id)))
 		return no_memory(a);
-	if (json_object_set_new(rec, "rev", json_integer(json_integer_value(json_object_get(old, "rev")))))
+	if (json_object_set_new(rec, "rev",
+				json_integer(json_integer_value(json_object_get(old, "rev")))))
 		return no_memory(a);
 	return 0;
 }
@@ -139,7 +144,8 @@ static int put_object(struct apply *a, enum topo_kind kind, const json_t *obj)
 	name = topo_str(rec, "name");
 	topo_path(kind, name, path);
 	if (json_object_get(a->touched, path))
-		return err_set(a->err, -EINVAL, "%s '%s': appears twice in the document", shape->what, name);
+		return err_set(a->err, -EINVAL, "%s '%s': appears twice in the document",
+			       shape->what, name);
 	old = json_object_get(a->records, path);
 	rc = set_identity(a, kind, rec, name, old);
 	if (rc)
@@ -156,11 +162,13 @@ static int put_object(struct apply *a, enum topo_kind kind, const json_t *obj)
 static int put_objects(struct apply *a, const json_t *doc)
 {
 	for (int k = 0; k < TOPO_KIND_MAX; k++) {
-		const json_t *list = json_object_get(doc, topo_kind_plural((enum topo_kind)k)), *obj;
+		const json_t *list = json_object_get(doc, topo_kind_plural((enum topo_kind)k)),
+			     *obj;
 		size_t i;
 		int rc;
 
-		json_array_foreach(list, i, obj) {
+		json_array_foreach(list, i, obj)
+		{
 			rc = put_object(a, (enum topo_kind)k, obj);
 			if (rc)
 				return rc;
@@ -176,7 +184,8 @@ static int resolve_references(struct apply *a)
 	json_t *unused;
 	int rc;
 
-	json_object_foreach(a->touched, path, unused) {
+	json_object_foreach(a->touched, path, unused)
+	{
 		(void)topo_path_parse(path, &kind, &name); /* it is one of ours */
 		rc = resolve_all(a, json_object_get(a->merged, path), topo_record_shape(kind));
 		if (rc)
@@ -240,7 +249,8 @@ static int fill_peer(struct apply *a, const char *name, const char *peer)
 	const json_t *other = port_of(a->merged, peer);
 	json_t *own;
 
-	if (!other || topo_str(other, "peer") || json_object_get(a->unlinked, peer) || same_text(name, peer))
+	if (!other || topo_str(other, "peer") || json_object_get(a->unlinked, peer) ||
+	    same_text(name, peer))
 		return 0;
 	own = own_port(a, peer);
 	if (!own || json_object_set_new(own, "peer", json_string(name)))
@@ -257,7 +267,8 @@ static int link_peers(struct apply *a, const json_t *doc)
 
 	for (i = 0; !rc && i < json_array_size(ports); i++)
 		rc = release_peer(a, json_array_get(ports, i));
-	json_array_foreach(ports, i, port) {
+	json_array_foreach(ports, i, port)
+	{
 		/* what the document says of this end, else what the records say of the other one */
 		name = topo_str(port, "name");
 		peer = topo_str(port_of(a->merged, name), "peer");
@@ -283,15 +294,15 @@ static int prune_rest(struct apply *a)
 
 	if (!deleted)
 		return no_memory(a);
-	json_object_foreach((json_t *)a->records, path, rec)
-		if (topo_path_parse(path, &kind, &name) && !json_object_get(a->touched, path) &&
-		    json_object_set_new(deleted, path, json_null()))
-			return no_memory(a);
+	json_object_foreach(
+		(json_t *)a->records, path,
+		rec) if (topo_path_parse(path, &kind, &name) &&
+			 !json_object_get(a->touched, path) &&
+			 json_object_set_new(deleted, path, json_null())) return no_memory(a);
 	if (topo_cascade(a->records, deleted))
 		return no_memory(a);
-	json_object_foreach(deleted, path, rec)
-		if (!json_object_get(a->touched, path))
-			(void)json_object_del(a->merged, path); /* was there */
+	json_object_foreach(deleted, path, rec) if (!json_object_get(a->touched, path))(void)
+		json_object_del(a->merged, path); /* was there */
 	return 0;
 }
 
@@ -303,10 +314,11 @@ static json_t *difference(struct apply *a)
 
 	if (!changes)
 		return NULL;
-	json_object_foreach((json_t *)a->records, path, rec)
-		if (!json_object_get(a->merged, path) && json_object_set_new(changes, path, json_null()))
-			return NULL;
-	json_object_foreach(a->touched, path, rec) {
+	json_object_foreach((json_t *)a->records, path,
+			    rec) if (!json_object_get(a->merged, path) &&
+				     json_object_set_new(changes, path, json_null())) return NULL;
+	json_object_foreach(a->touched, path, rec)
+	{
 		json_t *now = json_object_get(a->merged, path);
 
 		/* revisions are equal: the new record has taken over the old one's */

@@ -12,13 +12,19 @@ static int check_peer(const struct topo_port *p, struct err *err)
 	const struct topo_port *q = p->peer;
 
 	if (q == p)
-		return err_set(err, -EINVAL, "field 'peer': '%s' is the port itself (want another port)", q->o.name);
+		return err_set(err, -EINVAL,
+			       "field 'peer': '%s' is the port itself (want another port)",
+			       q->o.name);
 	if (q && !q->peer)
-		return err_set(err, -EINVAL, "field 'peer': '%s' does not have '%s' as its peer (both must name each other)",
-			       q->o.name, p->o.name);
+		return err_set(
+			err, -EINVAL,
+			"field 'peer': '%s' does not have '%s' as its peer (both must name each other)",
+			q->o.name, p->o.name);
 	if (q && q->peer != p)
-		return err_set(err, -EINVAL, "field 'peer': '%s' is the peer of '%s' already (a port has one peer)", q->o.name,
-			       q->peer->o.name);
+		return err_set(
+			err, -EINVAL,
+			"field 'peer': '%s' is the peer of '%s' already (a port has one peer)",
+			q->o.name, q->peer->o.name);
 	return 0;
 }
 
@@ -62,8 +68,10 @@ static int walk_from(struct walk *w, uint32_t start, struct err *err)
 			continue;
 		k = (uint32_t)(r->jump - w->snap->chains);
 		if (w->state[k] == 1)
-			return err_set(err, -EINVAL, "chain '%s': rule '%s': field 'jump': '%s' leads back to itself (chains must not jump in circles)",
-				       c->o.name, r->name, r->jump->o.name);
+			return err_set(
+				err, -EINVAL,
+				"chain '%s': rule '%s': field 'jump': '%s' leads back to itself (chains must not jump in circles)",
+				c->o.name, r->name, r->jump->o.name);
 		if (w->state[k] == 2) {
 			if (w->height[i] < w->height[k] + 1)
 				w->height[i] = w->height[k] + 1;
@@ -93,7 +101,8 @@ static int check_jumps(const struct topo_snapshot *snap, struct err *err)
 		if (!w.state[i])
 			rc = walk_from(&w, i, err);
 		if (!rc && w.height[i] > TOPO_JUMPS_MAX)
-			rc = err_set(err, -EINVAL, "chain '%s': its jumps are nested %u deep (at most %d)",
+			rc = err_set(err, -EINVAL,
+				     "chain '%s': its jumps are nested %u deep (at most %d)",
 				     snap->chains[i].o.name, w.height[i], TOPO_JUMPS_MAX);
 	}
 	arena_fini(&arena);

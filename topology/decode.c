@@ -25,24 +25,24 @@ static json_int_t get_int(const json_t *rec, const char *key, json_int_t def)
 }
 
 /* NULL and 0: not set.  -ENOENT: dangling. */
-static int get_ref(const struct topo_snapshot *snap, const json_t *rec, const char *key, enum topo_kind kind,
-		   struct topo_object **out, struct err *err)
+static int get_ref(const struct topo_snapshot *snap, const json_t *rec, const char *key,
+		   enum topo_kind kind, struct topo_object **out, struct err *err)
 {
 	const char *name = topo_str(rec, key);
 
 	*out = name ? topo_find(snap, kind, name) : NULL;
 	if (name && !*out)
-		return err_tag(err, -EINVAL, "no_such_object", "field '%s': %s '%s' does not exist", key,
-			       topo_kind_name(kind), name);
+		return err_tag(err, -EINVAL, "no_such_object", "field '%s': %s '%s' does not exist",
+			       key, topo_kind_name(kind), name);
 	return 0;
 }
 
-#define GET_REF(snap, rec, key, KIND, type, out, err)                                              \
-	({                                                                                         \
-		struct topo_object *_o;                                                            \
-		int _rc = get_ref(snap, rec, key, KIND, &_o, err);                                 \
-		*(out) = _o ? container_of(_o, type, o) : NULL;                                    \
-		_rc;                                                                               \
+#define GET_REF(snap, rec, key, KIND, type, out, err)              \
+	({                                                         \
+		struct topo_object *_o;                            \
+		int _rc = get_ref(snap, rec, key, KIND, &_o, err); \
+		*(out) = _o ? container_of(_o, type, o) : NULL;    \
+		_rc;                                               \
 	})
 
 static int get_chains(struct topo_snapshot *snap, const json_t *rec, struct topo_chain **in,
@@ -65,8 +65,8 @@ static void get_mac_match(const json_t *rec, const char *key, uint32_t bit, stru
 	rule->match |= bit;
 }
 
-static void get_prefix_match(const json_t *rec, const char *key, uint32_t bit, struct topo_rule *rule,
-			     struct skep_ip *ip, uint8_t *len)
+static void get_prefix_match(const json_t *rec, const char *key, uint32_t bit,
+			     struct topo_rule *rule, struct skep_ip *ip, uint8_t *len)
 {
 	const char *s = topo_str(rec, key);
 	unsigned int n;
@@ -81,8 +81,9 @@ static void get_proto(const json_t *rec, struct topo_rule *rule)
 {
 	const json_t *v = json_object_get(rec, "proto");
 	const struct skep_ip *ip = rule->match & TOPO_M_IP_SRC ? &rule->ip_src : &rule->ip_dst;
-	bool v6 = rule->match & (TOPO_M_IP_SRC | TOPO_M_IP_DST) ? !ip_is_v4(ip) :
-			  rule->match & TOPO_M_ETH_TYPE && rule->eth_type == htons(0x86dd);
+	bool v6 = rule->match & (TOPO_M_IP_SRC | TOPO_M_IP_DST)
+			  ? !ip_is_v4(ip)
+			  : rule->match & TOPO_M_ETH_TYPE && rule->eth_type == htons(0x86dd);
 
 	if (!v || !topo_parse_proto(v, &rule->proto))
 		return;
@@ -118,16 +119,19 @@ static void get_matches(const json_t *rec, struct topo_rule *rule)
 	}
 }
 
-static int get_rule(struct topo_snapshot *snap, const json_t *rec, struct topo_rule *rule, struct err *err)
+static int get_rule(struct topo_snapshot *snap, const json_t *rec, struct topo_rule *rule,
+		    struct err *err)
 {
-	static const char *const actions[] = { [TOPO_ACCEPT] = "accept", [TOPO_DROP] = "drop",
-					       [TOPO_REJECT] = "reject", [TOPO_JUMP] = "jump",
+	static const char *const actions[] = { [TOPO_ACCEPT] = "accept",
+					       [TOPO_DROP] = "drop",
+					       [TOPO_REJECT] = "reject",
+					       [TOPO_JUMP] = "jump",
 					       [TOPO_RETURN] = "return" };
 	struct arena *arena = &snap->memory->arena;
 	const char *name = topo_str(rec, "name"), *action = topo_str(rec, "action");
 
-	rule->name = name ? arena_printf(arena, "%s", name) :
-			    arena_printf(arena, "rule%u", rule->index + 1);
+	rule->name = name ? arena_printf(arena, "%s", name)
+			  : arena_printf(arena, "rule%u", rule->index + 1);
 	for (unsigned int i = 0; i < ARRAY_SIZE(actions); i++)
 		if (!strcmp(action, actions[i]))
 			rule->action = (enum topo_action)i;
@@ -139,7 +143,8 @@ static int get_rule(struct topo_snapshot *snap, const json_t *rec, struct topo_r
 	return 0;
 }
 
-int topo_decode_chain(struct topo_snapshot *snap, struct topo_chain *chain, const json_t *rec, struct err *err)
+int topo_decode_chain(struct topo_snapshot *snap, struct topo_chain *chain, const json_t *rec,
+		      struct err *err)
 {
 	const json_t *rules = json_object_get(rec, "rules");
 	size_t n = json_array_size(rules);
@@ -157,19 +162,22 @@ int topo_decode_chain(struct topo_snapshot *snap, struct topo_chain *chain, cons
 	return rc;
 }
 
-int topo_decode_bridge(struct topo_snapshot *snap, struct topo_bridge *bridge, const json_t *rec, struct err *err)
+int topo_decode_bridge(struct topo_snapshot *snap, struct topo_bridge *bridge, const json_t *rec,
+		       struct err *err)
 {
 	bridge->admin_up = get_bool(rec, "admin_up", true);
 	return get_chains(snap, rec, &bridge->in_chain, &bridge->out_chain, err);
 }
 
-int topo_decode_router(struct topo_snapshot *snap, struct topo_router *router, const json_t *rec, struct err *err)
+int topo_decode_router(struct topo_snapshot *snap, struct topo_router *router, const json_t *rec,
+		       struct err *err)
 {
 	router->admin_up = get_bool(rec, "admin_up", true);
 	return get_chains(snap, rec, &router->in_chain, &router->out_chain, err);
 }
 
-static int get_addresses(struct topo_snapshot *snap, const json_t *rec, struct topo_port *port, struct err *err)
+static int get_addresses(struct topo_snapshot *snap, const json_t *rec, struct topo_port *port,
+			 struct err *err)
 {
 	const json_t *list = json_object_get(rec, "addresses");
 	size_t n = json_array_size(list);
@@ -183,19 +191,25 @@ static int get_addresses(struct topo_snapshot *snap, const json_t *rec, struct t
 		struct topo_addr *a = &port->addrs[port->n_addrs++];
 
 		if (!prefix_parse(s, &a->ip, &len))
-			return err_set(err, -EINVAL, "field 'addresses': '%s' is not an IP address", s);
+			return err_set(err, -EINVAL, "field 'addresses': '%s' is not an IP address",
+				       s);
 		if (port->router && !strchr(s, '/'))
-			return err_set(err, -EINVAL, "field 'addresses': '%s' has no prefix length (a router port's subnet is part of it, want %s/%d)",
-				       s, s, ip_is_v4(&a->ip) ? 24 : 64);
+			return err_set(
+				err, -EINVAL,
+				"field 'addresses': '%s' has no prefix length (a router port's subnet is part of it, want %s/%d)",
+				s, s, ip_is_v4(&a->ip) ? 24 : 64);
 		if (port->bridge && len != ip_bits(&a->ip))
-			return err_set(err, -EINVAL, "field 'addresses': '%s' has a prefix length (a bridge port has single addresses, want it without '/%u')",
-				       s, len);
+			return err_set(
+				err, -EINVAL,
+				"field 'addresses': '%s' has a prefix length (a bridge port has single addresses, want it without '/%u')",
+				s, len);
 		a->len = (uint8_t)len;
 	}
 	return 0;
 }
 
-int topo_decode_port(struct topo_snapshot *snap, struct topo_port *port, const json_t *rec, struct err *err)
+int topo_decode_port(struct topo_snapshot *snap, struct topo_port *port, const json_t *rec,
+		     struct err *err)
 {
 	const char *mac = topo_str(rec, "mac");
 
@@ -214,9 +228,11 @@ int topo_decode_port(struct topo_snapshot *snap, struct topo_port *port, const j
 	return get_addresses(snap, rec, port, err);
 }
 
-int topo_decode_route(struct topo_snapshot *snap, struct topo_route *route, const json_t *rec, struct err *err)
+int topo_decode_route(struct topo_snapshot *snap, struct topo_route *route, const json_t *rec,
+		      struct err *err)
 {
-	static const char *const types[] = { [TOPO_ROUTE_PORT] = "port", [TOPO_ROUTE_LOCAL] = "local",
+	static const char *const types[] = { [TOPO_ROUTE_PORT] = "port",
+					     [TOPO_ROUTE_LOCAL] = "local",
 					     [TOPO_ROUTE_BLACKHOLE] = "blackhole",
 					     [TOPO_ROUTE_REJECT] = "reject" };
 	const char *type = topo_str(rec, "type"), *src = topo_str(rec, "src");
@@ -237,18 +253,22 @@ int topo_decode_route(struct topo_snapshot *snap, struct topo_route *route, cons
 	    GET_REF(snap, rec, "port", TOPO_PORT, struct topo_port, &route->port, err))
 		return -EINVAL;
 	if (route->port && route->port->router != route->router)
-		return err_set(err, -EINVAL, "field 'port': '%s' is not a port of router '%s' (want one of its own)",
-			       route->port->o.name, route->router->o.name);
+		return err_set(
+			err, -EINVAL,
+			"field 'port': '%s' is not a port of router '%s' (want one of its own)",
+			route->port->o.name, route->router->o.name);
 	return 0;
 }
 
-int topo_decode_bind(struct topo_snapshot *snap, const char *name, const json_t *rec, struct err *err)
+int topo_decode_bind(struct topo_snapshot *snap, const char *name, const json_t *rec,
+		     struct err *err)
 {
 	struct topo_port *port = topo_find_port(snap, name);
 	struct arena *arena = &snap->memory->arena;
 
 	if (!port)
-		return err_tag(err, -EINVAL, "no_such_object", "field 'port': port '%s' does not exist", name);
+		return err_tag(err, -EINVAL, "no_such_object",
+			       "field 'port': port '%s' does not exist", name);
 	port->host = arena_printf(arena, "%s", topo_str(rec, "host"));
 	port->interface = arena_printf(arena, "%s", topo_str(rec, "interface"));
 	return port->host && port->interface ? 0 : err_set(err, -ENOMEM, "out of memory");

@@ -7,7 +7,8 @@
 #include "util/uuid.h"
 
 /* The record that a document's object names: by name, or by id.  Borrowed; NULL = there is none.  'name' points into 'records'. */
-static const json_t *find(const json_t *records, enum topo_kind kind, const char *key, const char **name)
+static const json_t *find(const json_t *records, enum topo_kind kind, const char *key,
+			  const char **name)
 {
 	enum topo_kind k;
 	char path[TOPO_PATH];
@@ -18,21 +19,23 @@ static const json_t *find(const json_t *records, enum topo_kind kind, const char
 	*name = key;
 	if (rec || !uuid_valid(key))
 		return rec;
-	json_object_foreach((json_t *)records, p, rec)
-		if (topo_path_parse(p, &k, name) && k == kind && topo_str(rec, "id") &&
-		    !strcmp(topo_str(rec, "id"), key))
-			return rec;
+	json_object_foreach((json_t *)records, p,
+			    rec) if (topo_path_parse(p, &k, name) && k == kind &&
+				     topo_str(rec, "id") &&
+				     !strcmp(topo_str(rec, "id"), key)) return rec;
 	return NULL;
 }
 
-static int mark(const json_t *records, enum topo_kind kind, const json_t *obj, json_t *changes, struct err *err)
+static int mark(const json_t *records, enum topo_kind kind, const json_t *obj, json_t *changes,
+		struct err *err)
 {
 	const char *key = topo_str(obj, topo_shapes[kind].key), *name;
 	char path[TOPO_PATH];
 
 	if (!find(records, kind, key, &name))
-		return err_tag(err, -ENOENT, "no_such_object", "cannot delete %s '%s': it does not exist",
-			       topo_kind_name(kind), key);
+		return err_tag(err, -ENOENT, "no_such_object",
+			       "cannot delete %s '%s': it does not exist", topo_kind_name(kind),
+			       key);
 	if (json_object_set_new(changes, topo_path(kind, name, path), json_null()))
 		return err_set(err, -ENOMEM, "out of memory");
 	return 0;
@@ -49,11 +52,13 @@ static int check_ref(const struct scan *s, const char *field, enum topo_kind kin
 {
 	char path[TOPO_PATH];
 
-	if (!name || !topo_name_valid(name) || !json_is_null(json_object_get(s->changes, topo_path(kind, name, path))))
+	if (!name || !topo_name_valid(name) ||
+	    !json_is_null(json_object_get(s->changes, topo_path(kind, name, path))))
 		return 0;
-	return err_tag(s->err, -EBUSY, "in_use",
-		       "cannot delete %s '%s': %s '%.63s' refers to it in field '%s' (delete or change that first, or both together)",
-		       topo_kind_name(kind), name, topo_kind_name(s->user_kind), s->user_name, field);
+	return err_tag(
+		s->err, -EBUSY, "in_use",
+		"cannot delete %s '%s': %s '%.63s' refers to it in field '%s' (delete or change that first, or both together)",
+		topo_kind_name(kind), name, topo_kind_name(s->user_kind), s->user_name, field);
 }
 
 static int check_refs(const struct scan *s, const json_t *rec, const struct topo_shape *shape)
@@ -76,7 +81,8 @@ static int check_users(const json_t *records, const json_t *changes, struct err 
 	json_t *rec;
 	int rc;
 
-	json_object_foreach((json_t *)records, s.user_path, rec) {
+	json_object_foreach((json_t *)records, s.user_path, rec)
+	{
 		if (!topo_path_parse(s.user_path, &s.user_kind, &s.user_name) ||
 		    json_object_get(changes, s.user_path))
 			continue;
@@ -99,7 +105,8 @@ json_t *topo_doc_delete(const json_t *records, const json_t *doc, struct err *er
 		const json_t *list = json_object_get(doc, topo_kind_plural((enum topo_kind)k));
 
 		for (size_t i = 0; !rc && i < json_array_size(list); i++)
-			rc = mark(records, (enum topo_kind)k, json_array_get(list, i), changes, err);
+			rc = mark(records, (enum topo_kind)k, json_array_get(list, i), changes,
+				  err);
 	}
 	if (!rc && topo_cascade(records, changes))
 		rc = err_set(err, -ENOMEM, "out of memory");

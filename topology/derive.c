@@ -39,7 +39,8 @@ int topo_route_order(const struct topo_route *x, const struct topo_route *y)
 
 static int by_order(const void *a, const void *b)
 {
-	return topo_route_order(*(const struct topo_route *const *)a, *(const struct topo_route *const *)b);
+	return topo_route_order(*(const struct topo_route *const *)a,
+				*(const struct topo_route *const *)b);
 }
 
 static void derive(struct topo_snapshot *snap, struct topo_route *r, const struct topo_port *port,
@@ -56,7 +57,8 @@ static void derive(struct topo_snapshot *snap, struct topo_route *r, const struc
 		.port = (struct topo_port *)port,
 		.weight = TOPO_WEIGHT_DERIVED,
 	};
-	r->o.name = arena_printf(&snap->memory->arena, "%s:%s", port->o.name, local ? "local" : "connected");
+	r->o.name = arena_printf(&snap->memory->arena, "%s:%s", port->o.name,
+				 local ? "local" : "connected");
 }
 
 /* Makes the array of routes anew, with room for the derived ones. */
@@ -76,7 +78,8 @@ static int add_derived(struct topo_snapshot *snap)
 
 		hmap_remove(&snap->by_name, &old->by_name);
 		all[i] = snap->routes[i];
-		if (hmap_insert(&snap->by_name, &all[i].o.by_name, topo_object_hash(TOPO_ROUTE, old->name)))
+		if (hmap_insert(&snap->by_name, &all[i].o.by_name,
+				topo_object_hash(TOPO_ROUTE, old->name)))
 			return -ENOMEM;
 	}
 	snap->routes = all;
@@ -114,6 +117,7 @@ int topo_derive_routes(struct topo_snapshot *snap, struct err *err)
 		r->routes[r->n_routes++] = &snap->routes[i];
 	}
 	for (uint32_t i = 0; i < snap->n_routers; i++)
-		qsort(snap->routers[i].routes, snap->routers[i].n_routes, sizeof(struct topo_route *), by_order);
+		qsort(snap->routers[i].routes, snap->routers[i].n_routes,
+		      sizeof(struct topo_route *), by_order);
 	return 0;
 }

@@ -11,7 +11,8 @@
 struct diff {
 	void (*cb)(void *arg, const struct topo_tag *tag);
 	void *arg;
-	const struct topo_bridge *bridge; /* the one being walked: its new generation, or its last */
+	const struct topo_bridge
+		*bridge; /* the one being walked: its new generation, or its last */
 };
 
 struct side {
@@ -93,7 +94,8 @@ static void mac_pair(struct diff *d, const void *a, const void *b)
 	const struct topo_known *x = a, *y = b;
 
 	if (!x || !y || strcmp(x->port->o.name, y->port->o.name) != 0)
-		d->cb(d->arg, &(struct topo_tag){ .kind = TOPO_TAG_MAC, .name = d->bridge->o.name,
+		d->cb(d->arg, &(struct topo_tag){ .kind = TOPO_TAG_MAC,
+						  .name = d->bridge->o.name,
 						  .mac = y ? y->mac : x->mac });
 }
 
@@ -103,7 +105,8 @@ static void ip_pair(struct diff *d, const void *a, const void *b)
 	const struct topo_known *x = a, *y = b;
 	struct topo_tag tag = { .kind = TOPO_TAG_NEIGH, .ip = y ? y->ip : x->ip };
 
-	if (x && y && !strcmp(x->port->o.name, y->port->o.name) && mac_eq(&x->owner->mac, &y->owner->mac))
+	if (x && y && !strcmp(x->port->o.name, y->port->o.name) &&
+	    mac_eq(&x->owner->mac, &y->owner->mac))
 		return;
 	for (uint32_t i = 0; i < d->bridge->n_ports; i++) {
 		const struct topo_port *peer = d->bridge->ports[i]->peer;
@@ -135,7 +138,8 @@ static void bridge_pair(struct diff *d, const void *a, const void *b)
 
 static int by_route(const void *a, const void *b)
 {
-	return topo_route_order(*(const struct topo_route *const *)a, *(const struct topo_route *const *)b);
+	return topo_route_order(*(const struct topo_route *const *)a,
+				*(const struct topo_route *const *)b);
 }
 
 static void route_pair(struct diff *d, const void *a, const void *b)
@@ -145,8 +149,10 @@ static void route_pair(struct diff *d, const void *a, const void *b)
 	const struct topo_route *r = y ? y : x;
 
 	if (!x || !y || !topo_same_route(x, y))
-		d->cb(d->arg, &(struct topo_tag){ .kind = TOPO_TAG_DST, .name = r->router->o.name,
-						  .ip = r->dst, .len = r->dst_len });
+		d->cb(d->arg, &(struct topo_tag){ .kind = TOPO_TAG_DST,
+						  .name = r->router->o.name,
+						  .ip = r->dst,
+						  .len = r->dst_len });
 }
 
 static void router_pair(struct diff *d, const void *a, const void *b)
@@ -168,7 +174,8 @@ void topo_diff(const struct topo_snapshot *old, const struct topo_snapshot *new_
 
 	old = old ? old : &empty;
 	new_ = new_ ? new_ : &empty;
-#define SIDES(array) (struct side){ old->array, old->n_##array }, (struct side){ new_->array, new_->n_##array }
+#define SIDES(array) \
+	(struct side){ old->array, old->n_##array }, (struct side){ new_->array, new_->n_##array }
 	merge(&d, SIDES(chains), sizeof(struct topo_chain), by_name, chain_pair);
 	merge(&d, SIDES(bridges), sizeof(struct topo_bridge), by_name, bridge_pair);
 	merge(&d, SIDES(routers), sizeof(struct topo_router), by_name, router_pair);

@@ -35,15 +35,15 @@ static int check_one(const struct topo_shape *shape, const json_t *obj, size_t i
 	int rc;
 
 	if (!json_is_object(obj))
-		return err_set(err, -EINVAL, "%s %zu: '%s' is not an object (want {%s: ...})", shape->what, index + 1,
-			       topo_value_text(obj, text), shape->key);
+		return err_set(err, -EINVAL, "%s %zu: '%s' is not an object (want {%s: ...})",
+			       shape->what, index + 1, topo_value_text(obj, text), shape->key);
 	*fault = (struct topo_fault){ obj, NULL };
 	key = json_object_get(obj, shape->key);
 	if (!key || json_is_null(key))
 		rc = err_set(err, -EINVAL, "field '%s' is missing", shape->key);
 	else
-		rc = topo_object_check(shape, obj, false, complete || !only_named(shape, obj), NULL, fault,
-				       err);
+		rc = topo_object_check(shape, obj, false, complete || !only_named(shape, obj), NULL,
+				       fault, err);
 	if (rc)
 		err_prefix(err, "%s", object_label(shape, obj, index, label));
 	return rc;
@@ -54,14 +54,15 @@ static int unknown_kind(const char *key, struct err *err)
 	json_t *v = json_string(key);
 	char shown[80];
 
-	err_set(err, -EINVAL, "kind '%s' is unknown (a document has tenant, chains, bridges, routers, ports, routes, bindings)",
+	err_set(err, -EINVAL,
+		"kind '%s' is unknown (a document has tenant, chains, bridges, routers, ports, routes, bindings)",
 		v ? topo_value_text(v, shown) : "?");
 	json_decref(v);
 	return -EINVAL;
 }
 
-static int check_list(enum topo_kind kind, const json_t *list, bool complete, struct topo_fault *fault,
-		      struct err *err)
+static int check_list(enum topo_kind kind, const json_t *list, bool complete,
+		      struct topo_fault *fault, struct err *err)
 {
 	const json_t *obj;
 	char text[80];
@@ -71,12 +72,14 @@ static int check_list(enum topo_kind kind, const json_t *list, bool complete, st
 	if (json_is_null(list))
 		return 0;
 	if (!json_is_array(list))
-		return err_set(err, -EINVAL, "'%s' is '%s', which is not a list (want [{%s: ...}, ...])",
-			       topo_kind_plural(kind), topo_value_text(list, text), topo_shapes[kind].key);
+		return err_set(
+			err, -EINVAL, "'%s' is '%s', which is not a list (want [{%s: ...}, ...])",
+			topo_kind_plural(kind), topo_value_text(list, text), topo_shapes[kind].key);
 	if (json_array_size(list) > TOPO_OBJECTS_MAX)
-		return err_set(err, -EINVAL, "'%s': %zu objects are too many (at most %d)", topo_kind_plural(kind),
-			       json_array_size(list), TOPO_OBJECTS_MAX);
-	json_array_foreach(list, i, obj) {
+		return err_set(err, -EINVAL, "'%s': %zu objects are too many (at most %d)",
+			       topo_kind_plural(kind), json_array_size(list), TOPO_OBJECTS_MAX);
+	json_array_foreach(list, i, obj)
+	{
 		*fault = (struct topo_fault){ list, NULL };
 		rc = check_one(&topo_shapes[kind], obj, i, complete, fault, err);
 		if (rc)
@@ -94,17 +97,21 @@ int topo_doc_check(const json_t *doc, bool complete, struct topo_fault *fault, s
 
 	*fault = (struct topo_fault){ doc, NULL };
 	if (!json_is_object(doc))
-		return err_set(err, -EINVAL, "'%s' is not a document (want tenant: NAME and lists of objects)",
+		return err_set(err, -EINVAL,
+			       "'%s' is not a document (want tenant: NAME and lists of objects)",
 			       topo_value_text(doc, text));
 	tenant = json_object_get(doc, "tenant");
 	if (!tenant)
 		return err_set(err, -EINVAL, "field 'tenant' is missing (want tenant: NAME)");
 	if (!json_is_string(tenant) || !topo_name_valid(json_string_value(tenant))) {
 		fault->key = "tenant";
-		return err_set(err, -EINVAL, "field 'tenant': '%s' is not a name (want letters, digits, '.', '_', '-', first a letter or digit, at most %d)",
-			       topo_value_text(tenant, text), TOPO_NAME_MAX);
+		return err_set(
+			err, -EINVAL,
+			"field 'tenant': '%s' is not a name (want letters, digits, '.', '_', '-', first a letter or digit, at most %d)",
+			topo_value_text(tenant, text), TOPO_NAME_MAX);
 	}
-	json_object_foreach((json_t *)doc, key, value) {
+	json_object_foreach((json_t *)doc, key, value)
+	{
 		int kind = topo_kind_find(key);
 
 		*fault = (struct topo_fault){ doc, key };
@@ -128,7 +135,8 @@ static json_t *flatten(json_t *docs)
 
 	if (!all)
 		return NULL;
-	json_array_foreach(docs, i, doc) {
+	json_array_foreach(docs, i, doc)
+	{
 		if (json_is_null(doc))
 			continue;
 		if (!json_is_array(doc)) {
@@ -136,9 +144,7 @@ static json_t *flatten(json_t *docs)
 				return NULL;
 			continue;
 		}
-		json_array_foreach(doc, k, inner)
-			if (json_array_append(all, inner))
-				return NULL;
+		json_array_foreach(doc, k, inner) if (json_array_append(all, inner)) return NULL;
 	}
 	return TAKE_PTR(all);
 }
@@ -171,7 +177,8 @@ json_t *topo_doc_parse(const char *text, size_t len, const char *file, struct er
 	if (!docs)
 		rc = err_set(err, -ENOMEM, "%s: out of memory", file);
 	else if (!json_array_size(docs))
-		rc = err_set(err, -EINVAL, "%s: no document (want tenant: NAME and lists of objects)", file);
+		rc = err_set(err, -EINVAL,
+			     "%s: no document (want tenant: NAME and lists of objects)", file);
 	for (i = 0; !rc && i < json_array_size(docs); i++) {
 		doc = json_array_get(docs, i);
 		rc = topo_doc_check(doc, false, &fault, err);

@@ -33,8 +33,8 @@ static json_t *export_object(enum topo_kind kind, const char *name, const json_t
 		json_t *v = json_object_get(rec, f->name);
 		bool is_key = !strcmp(f->name, shape->key);
 
-		if (is_key ? json_object_set_new(obj, f->name, json_string(name)) :
-			     v && shown(f) && json_object_set(obj, f->name, v))
+		if (is_key ? json_object_set_new(obj, f->name, json_string(name))
+			   : v && shown(f) && json_object_set(obj, f->name, v))
 			return NULL;
 	}
 	return TAKE_PTR(obj);
@@ -53,7 +53,8 @@ static json_t *export_kind(const json_t *records, enum topo_kind kind, const cha
 	rows = calloc(json_object_size(records) + 1, sizeof(*rows));
 	if (!list || !rows)
 		return NULL;
-	json_object_foreach((json_t *)records, path, rec) {
+	json_object_foreach((json_t *)records, path, rec)
+	{
 		const char *id = topo_str(rec, "id");
 
 		if (!topo_path_parse(path, &k, &name) || k != kind)
@@ -68,8 +69,8 @@ static json_t *export_kind(const json_t *records, enum topo_kind kind, const cha
 	return TAKE_PTR(list);
 }
 
-json_t *topo_doc_export(const json_t *records, const char *tenant, const char *kind, const char *name,
-			struct err *err)
+json_t *topo_doc_export(const json_t *records, const char *tenant, const char *kind,
+			const char *name, struct err *err)
 {
 	/* people read bridges before the ports on them, and policy last but for what is bound where */
 	static const enum topo_kind order[] = { TOPO_BRIDGE, TOPO_ROUTER, TOPO_PORT,
@@ -79,7 +80,8 @@ json_t *topo_doc_export(const json_t *records, const char *tenant, const char *k
 	size_t n = 0;
 
 	if (kind && only < 0) {
-		err_set(err, -EINVAL, "'%.63s' is not a kind of object (want bridge, router, port, route, chain or bind)",
+		err_set(err, -EINVAL,
+			"'%.63s' is not a kind of object (want bridge, router, port, route, chain or bind)",
 			kind);
 		return NULL;
 	}
@@ -98,7 +100,8 @@ json_t *topo_doc_export(const json_t *records, const char *tenant, const char *k
 			goto no_memory;
 	}
 	if (name && !n) {
-		err_tag(err, -ENOENT, "no_such_object", "%s '%.63s' does not exist in tenant '%.63s'",
+		err_tag(err, -ENOENT, "no_such_object",
+			"%s '%.63s' does not exist in tenant '%.63s'",
 			kind ? topo_kind_name((enum topo_kind)only) : "object", name, tenant);
 		return NULL;
 	}

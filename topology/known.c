@@ -52,7 +52,8 @@ static int know(struct topo_bridge *b, struct arena *arena)
 			continue;
 		b->macs[b->n_macs++] = (struct topo_known){ .mac = o->mac, .port = p, .owner = o };
 		for (uint32_t k = 0; k < o->n_addrs; k++)
-			b->ips[b->n_ips++] = (struct topo_known){ .ip = o->addrs[k].ip, .port = p, .owner = o };
+			b->ips[b->n_ips++] =
+				(struct topo_known){ .ip = o->addrs[k].ip, .port = p, .owner = o };
 	}
 	qsort(b->macs, b->n_macs, sizeof(*b->macs), by_mac);
 	qsort(b->ips, b->n_ips, sizeof(*b->ips), by_ip);
@@ -68,7 +69,8 @@ int topo_derive_known(struct topo_snapshot *snap)
 }
 
 /* First of those whose key is 'key'. */
-static const struct topo_known *find(const struct topo_known *known, uint32_t n, const void *key, size_t size)
+static const struct topo_known *find(const struct topo_known *known, uint32_t n, const void *key,
+				     size_t size)
 {
 	uint32_t lo = 0, hi = n;
 

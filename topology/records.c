@@ -36,7 +36,8 @@ json_t *topo_records_merge(const json_t *records, const json_t *changes)
 
 	if (!all)
 		return NULL;
-	json_object_foreach((json_t *)changes, path, rec) {
+	json_object_foreach((json_t *)changes, path, rec)
+	{
 		if (json_is_null(rec)) {
 			(void)json_object_del(all, path); /* not there is as good as deleted */
 		} else if (json_object_set(all, path, rec)) {
@@ -72,7 +73,8 @@ static bool dies(const char *path, const json_t *rec, const json_t *changes)
 	if (strncmp(path, "mac/", 4) != 0)
 		return false;
 	port = topo_str(rec, "port");
-	return gone(changes, "bridge", rest, n) || (port && gone(changes, "port", port, strlen(port)));
+	return gone(changes, "bridge", rest, n) ||
+	       (port && gone(changes, "port", port, strlen(port)));
 }
 
 int topo_cascade(const json_t *records, json_t *changes)
@@ -81,13 +83,12 @@ int topo_cascade(const json_t *records, json_t *changes)
 	json_t *rec;
 	bool any = false;
 
-	json_object_foreach(changes, path, rec)
-		any = any || json_is_null(rec);
+	json_object_foreach(changes, path, rec) any = any || json_is_null(rec);
 	if (!any)
 		return 0;
-	json_object_foreach((json_t *)records, path, rec)
-		if (!json_object_get(changes, path) && dies(path, rec, changes) &&
-		    json_object_set_new(changes, path, json_null()))
-			return -ENOMEM;
+	json_object_foreach(
+		(json_t *)records, path,
+		rec) if (!json_object_get(changes, path) && dies(path, rec, changes) &&
+			 json_object_set_new(changes, path, json_null())) return -ENOMEM;
 	return 0;
 }

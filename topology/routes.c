@@ -34,7 +34,8 @@ static void at_least(unsigned int *value, unsigned int n)
 }
 
 /* Looking at it took one bit more than it has in common with 'net', but never more than 'len'. */
-static void tested(unsigned int *bits, const struct skep_ip *ip, const struct skep_ip *net, unsigned int len)
+static void tested(unsigned int *bits, const struct skep_ip *ip, const struct skep_ip *net,
+		   unsigned int len)
 {
 	unsigned int n = common_bits(ip, net) + 1;
 
@@ -73,7 +74,8 @@ static uint32_t first_of_family(const struct topo_router *router, bool v4)
 	return lo;
 }
 
-static uint32_t lower_bound(const struct topo_router *router, uint32_t lo, uint32_t hi, const struct skep_ip *net)
+static uint32_t lower_bound(const struct topo_router *router, uint32_t lo, uint32_t hi,
+			    const struct skep_ip *net)
 {
 	while (lo < hi) {
 		uint32_t mid = lo + (hi - lo) / 2;
@@ -86,7 +88,8 @@ static uint32_t lower_bound(const struct topo_router *router, uint32_t lo, uint3
 	return lo;
 }
 
-static bool src_matches(const struct topo_route *r, const struct skep_ip *src, unsigned int *src_bits)
+static bool src_matches(const struct topo_route *r, const struct skep_ip *src,
+			unsigned int *src_bits)
 {
 	if (!r->src_len)
 		return true;
@@ -97,9 +100,9 @@ static bool src_matches(const struct topo_route *r, const struct skep_ip *src, u
 }
 
 /* Routes [i, hi) of the same length; those with exactly 'net' are candidates, by weight. */
-static unsigned int pick(const struct topo_router *router, uint32_t i, uint32_t hi, const struct skep_ip *net,
-			 const struct skep_ip *src, const struct topo_route **out, unsigned int max,
-			 unsigned int *src_bits)
+static unsigned int pick(const struct topo_router *router, uint32_t i, uint32_t hi,
+			 const struct skep_ip *net, const struct skep_ip *src,
+			 const struct topo_route **out, unsigned int max, unsigned int *src_bits)
 {
 	uint32_t weight = 0;
 	unsigned int n = 0;

@@ -21,8 +21,9 @@ static bool same_port_ref(const struct topo_port *a, const struct topo_port *b)
 
 static bool same_rule(const struct topo_rule *a, const struct topo_rule *b)
 {
-	return !strcmp(a->name, b->name) && a->action == b->action && same_chain_ref(a->jump, b->jump) &&
-	       a->match == b->match && a->eth_type == b->eth_type && mac_eq(&a->eth_src, &b->eth_src) &&
+	return !strcmp(a->name, b->name) && a->action == b->action &&
+	       same_chain_ref(a->jump, b->jump) && a->match == b->match &&
+	       a->eth_type == b->eth_type && mac_eq(&a->eth_src, &b->eth_src) &&
 	       mac_eq(&a->eth_src_mask, &b->eth_src_mask) && mac_eq(&a->eth_dst, &b->eth_dst) &&
 	       mac_eq(&a->eth_dst_mask, &b->eth_dst_mask) && a->proto == b->proto &&
 	       ip_eq(&a->ip_src, &b->ip_src) && ip_eq(&a->ip_dst, &b->ip_dst) &&
@@ -45,7 +46,8 @@ bool topo_same_chain(const struct topo_chain *a, const struct topo_chain *b)
 bool topo_same_bridge(const struct topo_bridge *a, const struct topo_bridge *b)
 {
 	return !strcmp(a->o.id, b->o.id) && a->admin_up == b->admin_up &&
-	       same_chain_ref(a->in_chain, b->in_chain) && same_chain_ref(a->out_chain, b->out_chain);
+	       same_chain_ref(a->in_chain, b->in_chain) &&
+	       same_chain_ref(a->out_chain, b->out_chain);
 }
 
 static bool same_addresses(const struct topo_port *a, const struct topo_port *b)
@@ -61,21 +63,22 @@ static bool same_addresses(const struct topo_port *a, const struct topo_port *b)
 bool topo_same_router(const struct topo_router *a, const struct topo_router *b)
 {
 	if (strcmp(a->o.id, b->o.id) != 0 || a->admin_up != b->admin_up ||
-	    !same_chain_ref(a->in_chain, b->in_chain) || !same_chain_ref(a->out_chain, b->out_chain) ||
-	    a->n_ports != b->n_ports)
+	    !same_chain_ref(a->in_chain, b->in_chain) ||
+	    !same_chain_ref(a->out_chain, b->out_chain) || a->n_ports != b->n_ports)
 		return false;
 	for (uint32_t i = 0; i < a->n_ports; i++)
-		if (!same_port_ref(a->ports[i], b->ports[i]) || !same_addresses(a->ports[i], b->ports[i]))
+		if (!same_port_ref(a->ports[i], b->ports[i]) ||
+		    !same_addresses(a->ports[i], b->ports[i]))
 			return false;
 	return true;
 }
 
 bool topo_same_member(const struct topo_port *a, const struct topo_port *b)
 {
-	return !strcmp(a->o.name, b->o.name) && !strcmp(a->o.id, b->o.id) && a->admin_up == b->admin_up &&
-	       same_port_ref(a->peer, b->peer) && same_addresses(a, b) &&
-	       same_text(a->live_host, b->live_host) && a->live_key == b->live_key &&
-	       a->live_flood_key == b->live_flood_key;
+	return !strcmp(a->o.name, b->o.name) && !strcmp(a->o.id, b->o.id) &&
+	       a->admin_up == b->admin_up && same_port_ref(a->peer, b->peer) &&
+	       same_addresses(a, b) && same_text(a->live_host, b->live_host) &&
+	       a->live_key == b->live_key && a->live_flood_key == b->live_flood_key;
 }
 
 bool topo_same_port(const struct topo_port *a, const struct topo_port *b)

@@ -40,11 +40,13 @@ void topo_unref(struct topo_snapshot *snap)
 	free(snap);
 }
 
-struct topo_object *topo_find(const struct topo_snapshot *snap, enum topo_kind kind, const char *name)
+struct topo_object *topo_find(const struct topo_snapshot *snap, enum topo_kind kind,
+			      const char *name)
 {
 	struct hmap_node *node;
 
-	hmap_for_each_with_hash(node, &snap->by_name, topo_object_hash(kind, name)) {
+	hmap_for_each_with_hash(node, &snap->by_name, topo_object_hash(kind, name))
+	{
 		struct topo_object *o = container_of(node, struct topo_object, by_name);
 
 		if (o->kind == kind && !strcmp(o->name, name))
@@ -72,11 +74,11 @@ static int collect(const json_t *records, struct rows rows[TOPO_KIND_MAX], struc
 	const char *path, *name;
 	json_t *rec;
 
-	json_object_foreach((json_t *)records, path, rec)
-		if (topo_path_parse(path, &kind, &name)) {
-			rows[kind].n++;
-			total++;
-		}
+	json_object_foreach((json_t *)records, path, rec) if (topo_path_parse(path, &kind, &name))
+	{
+		rows[kind].n++;
+		total++;
+	}
 	if (total > TOPO_OBJECTS_MAX)
 		return -E2BIG;
 	for (int k = 0; k < TOPO_KIND_MAX; k++) {
@@ -85,9 +87,9 @@ static int collect(const json_t *records, struct rows rows[TOPO_KIND_MAX], struc
 			return -ENOMEM;
 		rows[k].n = 0;
 	}
-	json_object_foreach((json_t *)records, path, rec)
-		if (topo_path_parse(path, &kind, &name))
-			rows[kind].row[rows[kind].n++] = (struct row){ name, rec };
+	json_object_foreach((json_t *)records, path, rec) if (topo_path_parse(path, &kind, &name))
+		rows[kind]
+			.row[rows[kind].n++] = (struct row){ name, rec };
 	for (int k = 0; k < TOPO_KIND_MAX; k++)
 		qsort(rows[k].row, rows[k].n, sizeof(struct row), by_row_name);
 	return 0;
@@ -100,9 +102,11 @@ static int check_record(enum topo_kind kind, const struct row *row, struct err *
 	int rc;
 
 	if (!json_is_object(row->rec))
-		rc = err_set(err, -EINVAL, "the record is '%s' and not an object", topo_value_text(row->rec, text));
+		rc = err_set(err, -EINVAL, "the record is '%s' and not an object",
+			     topo_value_text(row->rec, text));
 	else
-		rc = topo_object_check(topo_record_shape(kind), row->rec, true, true, NULL, NULL, err);
+		rc = topo_object_check(topo_record_shape(kind), row->rec, true, true, NULL, NULL,
+				       err);
 	if (!rc && !json_object_get(row->rec, "id"))
 		rc = err_set(err, -EINVAL, "field 'id' is missing");
 	name = rc ? NULL : topo_str(row->rec, "name");
@@ -141,15 +145,16 @@ static void *make_objects(struct topo_snapshot *snap, enum topo_kind kind, const
 	return all;
 }
 
-static int decode_all(struct topo_snapshot *snap, const struct rows rows[TOPO_KIND_MAX], struct err *err)
+static int decode_all(struct topo_snapshot *snap, const struct rows rows[TOPO_KIND_MAX],
+		      struct err *err)
 {
 	int rc = 0;
 
-#define EACH(KIND, array, fn)                                                                      \
-	for (uint32_t i = 0; !rc && i < rows[KIND].n; i++) {                                       \
-		rc = fn(snap, &snap->array[i], rows[KIND].row[i].rec, err);                        \
-		if (rc)                                                                            \
-			err_prefix(err, "%s '%s'", topo_kind_name(KIND), snap->array[i].o.name);   \
+#define EACH(KIND, array, fn)                                                                    \
+	for (uint32_t i = 0; !rc && i < rows[KIND].n; i++) {                                     \
+		rc = fn(snap, &snap->array[i], rows[KIND].row[i].rec, err);                      \
+		if (rc)                                                                          \
+			err_prefix(err, "%s '%s'", topo_kind_name(KIND), snap->array[i].o.name); \
 	}
 	EACH(TOPO_CHAIN, chains, topo_decode_chain)
 	EACH(TOPO_BRIDGE, bridges, topo_decode_bridge)
@@ -175,9 +180,9 @@ static int decode_live(struct topo_snapshot *snap, const json_t *records)
 	const char *path;
 	json_t *rec;
 
-	json_object_foreach((json_t *)records, path, rec)
-		if (!strncmp(path, "live/", 5) && topo_decode_live(snap, path + 5, rec))
-			return -ENOMEM;
+	json_object_foreach((json_t *)records, path,
+			    rec) if (!strncmp(path, "live/", 5) &&
+				     topo_decode_live(snap, path + 5, rec)) return -ENOMEM;
 	return 0;
 }
 
@@ -214,7 +219,8 @@ static int list_ports(struct topo_snapshot *snap, struct arena *arena)
 	return 0;
 }
 
-static int fill(struct topo_snapshot *snap, const json_t *records, struct arena *scratch, struct err *err)
+static int fill(struct topo_snapshot *snap, const json_t *records, struct arena *scratch,
+		struct err *err)
 {
 	struct rows rows[TOPO_KIND_MAX] = { 0 };
 	int rc;
@@ -224,9 +230,10 @@ static int fill(struct topo_snapshot *snap, const json_t *records, struct arena 
 		return err_set(err, rc, "more than %d objects in one tenant", TOPO_OBJECTS_MAX);
 	if (rc)
 		return err_set(err, rc, "out of memory");
-#define MAKE(KIND, array)                                                                          \
-	snap->array = make_objects(snap, KIND, &rows[KIND], sizeof(*snap->array), &snap->n_##array, err); \
-	if (!snap->array)                                                                          \
+#define MAKE(KIND, array)                                                         \
+	snap->array = make_objects(snap, KIND, &rows[KIND], sizeof(*snap->array), \
+				   &snap->n_##array, err);                        \
+	if (!snap->array)                                                         \
 		return -EINVAL;
 	MAKE(TOPO_CHAIN, chains)
 	MAKE(TOPO_BRIDGE, bridges)
@@ -245,7 +252,8 @@ static int fill(struct topo_snapshot *snap, const json_t *records, struct arena 
 	return rc ? rc : topo_derive_routes(snap, err);
 }
 
-struct topo_snapshot *topo_decode(const char *tenant, uint64_t rev, const json_t *records, struct err *err)
+struct topo_snapshot *topo_decode(const char *tenant, uint64_t rev, const json_t *records,
+				  struct err *err)
 {
 	struct topo_snapshot *snap = calloc(1, sizeof(*snap));
 	struct topo_memory *memory = calloc(1, sizeof(*memory));
@@ -276,7 +284,8 @@ struct topo_snapshot *topo_decode(const char *tenant, uint64_t rev, const json_t
 	return snap;
 }
 
-struct topo_snapshot *topo_build(const char *tenant, uint64_t rev, const json_t *records, struct err *err)
+struct topo_snapshot *topo_build(const char *tenant, uint64_t rev, const json_t *records,
+				 struct err *err)
 {
 	return topo_decode(tenant, rev, records, err);
 }

@@ -6,20 +6,28 @@
 #include "util/arena.h"
 
 struct topo_memory {
-	struct arena arena; /* everything of the snapshot but the snapshot itself and the buckets of by_name */
+	struct arena
+		arena; /* everything of the snapshot but the snapshot itself and the buckets of by_name */
 };
 
 #define TOPO_WEIGHT_DERIVED 0 /* of connected and local routes: before all configured ones */
 
 /* A snapshot with references resolved and derived routes, checked no further than what a reader needs not to crash. */
-struct topo_snapshot *topo_decode(const char *tenant, uint64_t rev, const json_t *records, struct err *err);
+struct topo_snapshot *topo_decode(const char *tenant, uint64_t rev, const json_t *records,
+				  struct err *err);
 /* Fills an object's fields from its record, which was checked; other objects exist already (by name).  decode.c */
-int topo_decode_chain(struct topo_snapshot *snap, struct topo_chain *chain, const json_t *rec, struct err *err);
-int topo_decode_bridge(struct topo_snapshot *snap, struct topo_bridge *bridge, const json_t *rec, struct err *err);
-int topo_decode_router(struct topo_snapshot *snap, struct topo_router *router, const json_t *rec, struct err *err);
-int topo_decode_port(struct topo_snapshot *snap, struct topo_port *port, const json_t *rec, struct err *err);
-int topo_decode_route(struct topo_snapshot *snap, struct topo_route *route, const json_t *rec, struct err *err);
-int topo_decode_bind(struct topo_snapshot *snap, const char *port, const json_t *rec, struct err *err);
+int topo_decode_chain(struct topo_snapshot *snap, struct topo_chain *chain, const json_t *rec,
+		      struct err *err);
+int topo_decode_bridge(struct topo_snapshot *snap, struct topo_bridge *bridge, const json_t *rec,
+		       struct err *err);
+int topo_decode_router(struct topo_snapshot *snap, struct topo_router *router, const json_t *rec,
+		       struct err *err);
+int topo_decode_port(struct topo_snapshot *snap, struct topo_port *port, const json_t *rec,
+		     struct err *err);
+int topo_decode_route(struct topo_snapshot *snap, struct topo_route *route, const json_t *rec,
+		      struct err *err);
+int topo_decode_bind(struct topo_snapshot *snap, const char *port, const json_t *rec,
+		     struct err *err);
 /* Live state: records that make no sense are not seen. */
 int topo_decode_live(struct topo_snapshot *snap, const char *port, const json_t *rec);
 /* Connected and local routes, and every router's sorted list.  derive.c */

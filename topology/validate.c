@@ -33,7 +33,8 @@ static const struct topo_port *claim(struct claims *c, const void *scope, const 
 	struct hmap_node *node;
 	struct claim *own;
 
-	hmap_for_each_with_hash(node, &c->map, h) {
+	hmap_for_each_with_hash(node, &c->map, h)
+	{
 		const struct claim *other = container_of(node, struct claim, node);
 
 		if (other->scope == scope && ip_eq(&other->key, key) && !strcmp(other->text, text))
@@ -87,8 +88,10 @@ static int check_mac(struct claims *macs, const struct topo_port *p, struct err 
 	if (failed)
 		return no_memory(err);
 	if (other)
-		return err_set(err, -EINVAL, "field 'mac': '%s' is that of port '%s' on the same bridge '%s' already (want one of its own)",
-			       mac_format(&p->mac, text), other->o.name, b->o.name);
+		return err_set(
+			err, -EINVAL,
+			"field 'mac': '%s' is that of port '%s' on the same bridge '%s' already (want one of its own)",
+			mac_format(&p->mac, text), other->o.name, b->o.name);
 	return 0;
 }
 
@@ -109,14 +112,16 @@ static const char *useless(const struct topo_addr *a)
 	if (a->len >= bits - 1) /* RFC 3021, RFC 6164: both addresses of a /31 or /127 are hosts' */
 		return NULL;
 	if (ip_eq(&a->ip, &net))
-		return bits == 32 ? "its subnet's network address" : "its subnet's router anycast address";
+		return bits == 32 ? "its subnet's network address"
+				  : "its subnet's router anycast address";
 	if (bits == 128)
 		return NULL;
 	last.w[3] |= htobe32(0xffffffffu >> a->len);
 	return ip_eq(&a->ip, &last) ? "its subnet's broadcast address" : NULL;
 }
 
-static const char *address_text(const struct topo_port *p, const struct topo_addr *a, char buf[static ADDR_TEXT])
+static const char *address_text(const struct topo_port *p, const struct topo_addr *a,
+				char buf[static ADDR_TEXT])
 {
 	return p->router ? prefix_format(&a->ip, a->len, buf) : ip_format(&a->ip, buf);
 }
@@ -134,17 +139,22 @@ static int check_addresses(struct claims *ips, const struct topo_port *p, struct
 
 		why = useless(a);
 		if (why)
-			return err_set(err, -EINVAL, "field 'addresses': '%s' is %s (want the address of a machine)",
-				       address_text(p, a, text), why);
+			return err_set(
+				err, -EINVAL,
+				"field 'addresses': '%s' is %s (want the address of a machine)",
+				address_text(p, a, text), why);
 		other = claim(ips, device, &a->ip, "", p, &failed);
 		if (failed)
 			return no_memory(err);
 		if (other == p)
-			return err_set(err, -EINVAL, "field 'addresses': '%s' appears twice", address_text(p, a, text));
+			return err_set(err, -EINVAL, "field 'addresses': '%s' appears twice",
+				       address_text(p, a, text));
 		if (other)
-			return err_set(err, -EINVAL, "field 'addresses': '%s' is that of port '%s' of %s '%s' already (want one of its own)",
-				       address_text(p, a, text), other->o.name, p->router ? "router" : "bridge",
-				       device_name);
+			return err_set(
+				err, -EINVAL,
+				"field 'addresses': '%s' is that of port '%s' of %s '%s' already (want one of its own)",
+				address_text(p, a, text), other->o.name,
+				p->router ? "router" : "bridge", device_name);
 	}
 	return 0;
 }
@@ -160,7 +170,8 @@ struct subnet {
 static int by_net(const void *a, const void *b)
 {
 	const struct subnet *x = a, *y = b;
-	int v4 = ip_is_v4(&y->net) - ip_is_v4(&x->net), c = memcmp(&x->net, &y->net, sizeof(x->net));
+	int v4 = ip_is_v4(&y->net) - ip_is_v4(&x->net),
+	    c = memcmp(&x->net, &y->net, sizeof(x->net));
 
 	return v4 ? v4 : c ? c : (int)x->addr->len - (int)y->addr->len;
 }
@@ -188,11 +199,13 @@ static int check_subnets(const struct topo_router *r, struct arena *arena, struc
 	for (size_t i = 0; i < n; i++) {
 		if (outer && ip_in_prefix(&all[i].net, &outer->net, outer->addr->len)) {
 			if (all[i].port != outer->port)
-				return err_set(err, -EINVAL, "port '%s': field 'addresses': subnet of '%s' overlaps that of '%s' on port '%s' of the same router '%s' (want subnets apart)",
-					       all[i].port->o.name,
-					       prefix_format(&all[i].addr->ip, all[i].addr->len, text),
-					       prefix_format(&outer->addr->ip, outer->addr->len, other),
-					       outer->port->o.name, r->o.name);
+				return err_set(
+					err, -EINVAL,
+					"port '%s': field 'addresses': subnet of '%s' overlaps that of '%s' on port '%s' of the same router '%s' (want subnets apart)",
+					all[i].port->o.name,
+					prefix_format(&all[i].addr->ip, all[i].addr->len, text),
+					prefix_format(&outer->addr->ip, outer->addr->len, other),
+					outer->port->o.name, r->o.name);
 			continue; /* the wider one goes on to count */
 		}
 		outer = &all[i];
@@ -212,15 +225,19 @@ static int check_binding(struct claims *interfaces, const struct topo_port *p, s
 	if (!p->host)
 		return 0;
 	if (p->peer)
-		return err_set(err, -EINVAL, "field 'port': '%s' is linked to its peer '%s' (only a port without peer can be bound)",
-			       p->o.name, p->peer->o.name);
+		return err_set(
+			err, -EINVAL,
+			"field 'port': '%s' is linked to its peer '%s' (only a port without peer can be bound)",
+			p->o.name, p->peer->o.name);
 	text = arena_printf(interfaces->arena, "%s/%s", p->host, p->interface);
 	other = text ? claim(interfaces, interfaces, &none, text, p, &failed) : NULL;
 	if (!text || failed)
 		return no_memory(err);
 	if (other)
-		return err_set(err, -EINVAL, "field 'interface': '%s' of host '%s' is bound to port '%s' already (want one of its own)",
-			       p->interface, p->host, other->o.name);
+		return err_set(
+			err, -EINVAL,
+			"field 'interface': '%s' of host '%s' is bound to port '%s' already (want one of its own)",
+			p->interface, p->host, other->o.name);
 	return 0;
 }
 
@@ -232,20 +249,27 @@ static int check_gateway(const struct topo_route *r, struct err *err)
 	if (ip_is_zero(&r->gateway))
 		return 0;
 	ip_format(&r->gateway, text);
-	if (ip_is_unspecified(&r->gateway) || ip_is_multicast(&r->gateway) || ip_is_broadcast(&r->gateway) ||
-	    ip_is_loopback(&r->gateway))
-		return err_set(err, -EINVAL, "field 'gateway': '%s' is not the address of a machine (want a unicast address)", text);
+	if (ip_is_unspecified(&r->gateway) || ip_is_multicast(&r->gateway) ||
+	    ip_is_broadcast(&r->gateway) || ip_is_loopback(&r->gateway))
+		return err_set(
+			err, -EINVAL,
+			"field 'gateway': '%s' is not the address of a machine (want a unicast address)",
+			text);
 	for (uint32_t i = 0; i < r->port->n_addrs; i++) {
 		const struct topo_addr *a = &r->port->addrs[i];
 
 		if (ip_eq(&a->ip, &r->gateway))
-			return err_set(err, -EINVAL, "field 'gateway': '%s' is the address of port '%s' itself (want the next router's)", text,
-				       r->port->o.name);
+			return err_set(
+				err, -EINVAL,
+				"field 'gateway': '%s' is the address of port '%s' itself (want the next router's)",
+				text, r->port->o.name);
 		within = within || ip_in_prefix(&r->gateway, &a->ip, a->len);
 	}
 	if (!within && !(ip_is_link_local(&r->gateway) && !ip_is_v4(&r->gateway)))
-		return err_set(err, -EINVAL, "field 'gateway': '%s' is in no subnet of port '%s' (want an address that the port reaches directly)",
-			       text, r->port->o.name);
+		return err_set(
+			err, -EINVAL,
+			"field 'gateway': '%s' is in no subnet of port '%s' (want an address that the port reaches directly)",
+			text, r->port->o.name);
 	return 0;
 }
 
@@ -259,13 +283,16 @@ static int check_rule_names(const struct topo_chain *c, struct arena *arena, str
 	for (uint32_t i = 0; !rc && i < c->n_rules; i++) {
 		bool failed = false;
 		/* any non-NULL owner will do: rules are not ports */
-		const void *other = claim(&names, c, &none, c->rules[i].name, (const void *)c, &failed);
+		const void *other =
+			claim(&names, c, &none, c->rules[i].name, (const void *)c, &failed);
 
 		if (failed)
 			rc = no_memory(err);
 		else if (other)
-			rc = err_set(err, -EINVAL, "rule '%s': field 'name': '%s' is the name of another rule of the chain (want one of its own)",
-				     c->rules[i].name, c->rules[i].name);
+			rc = err_set(
+				err, -EINVAL,
+				"rule '%s': field 'name': '%s' is the name of another rule of the chain (want one of its own)",
+				c->rules[i].name, c->rules[i].name);
 	}
 	hmap_fini(&names.map);
 	return rc;
@@ -273,7 +300,8 @@ static int check_rule_names(const struct topo_chain *c, struct arena *arena, str
 
 static int by_id(const void *a, const void *b)
 {
-	return strcmp((*(const struct topo_object *const *)a)->id, (*(const struct topo_object *const *)b)->id);
+	return strcmp((*(const struct topo_object *const *)a)->id,
+		      (*(const struct topo_object *const *)b)->id);
 }
 
 static int check_ids(const struct topo_snapshot *snap, struct arena *arena, struct err *err)
@@ -290,15 +318,18 @@ static int check_ids(const struct topo_snapshot *snap, struct arena *arena, stru
 	qsort(all, n, sizeof(*all), by_id);
 	for (size_t i = 1; i < n; i++)
 		if (!strcmp(all[i - 1]->id, all[i]->id))
-			return err_set(err, -EINVAL, "%s: field 'id': '%s' is the id of %s already (want one of its own)",
-				       topo_object_text(all[i], second), all[i]->id,
-				       topo_object_text(all[i - 1], first));
+			return err_set(
+				err, -EINVAL,
+				"%s: field 'id': '%s' is the id of %s already (want one of its own)",
+				topo_object_text(all[i], second), all[i]->id,
+				topo_object_text(all[i - 1], first));
 	return 0;
 }
 
 static int check_ports(const struct topo_snapshot *snap, struct arena *arena, struct err *err)
 {
-	struct claims macs = { .arena = arena }, ips = { .arena = arena }, interfaces = { .arena = arena };
+	struct claims macs = { .arena = arena }, ips = { .arena = arena },
+		      interfaces = { .arena = arena };
 	int rc = 0;
 
 	for (uint32_t i = 0; !rc && i < snap->n_ports; i++) {

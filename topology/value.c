@@ -13,8 +13,11 @@
 static const struct {
 	const char *name;
 	uint8_t value;
-} protos[] = { { "tcp", IPPROTO_TCP },	  { "udp", IPPROTO_UDP },   { "icmp", IPPROTO_ICMP },
-	       { "icmp6", IPPROTO_ICMPV6 }, { "sctp", IPPROTO_SCTP } };
+} protos[] = { { "tcp", IPPROTO_TCP },
+	       { "udp", IPPROTO_UDP },
+	       { "icmp", IPPROTO_ICMP },
+	       { "icmp6", IPPROTO_ICMPV6 },
+	       { "sctp", IPPROTO_SCTP } };
 
 static const struct {
 	const char *name;
@@ -27,7 +30,8 @@ bool topo_name_valid(const char *name)
 
 	if (!n || n > TOPO_NAME_MAX || !isalnum((unsigned char)name[0]) || (name[0] & 0x80))
 		return false;
-	return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == n;
+	return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
+	       n;
 }
 
 static bool interface_valid(const char *s)
@@ -173,8 +177,9 @@ static json_t *normal_mac(const json_t *in)
 	struct skep_mac mac;
 	char buf[ADDR_TEXT];
 
-	return s && mac_parse(s, &mac) && !mac_is_zero(&mac) && !mac_is_multicast(&mac) ?
-		       json_string(mac_format(&mac, buf)) : NULL;
+	return s && mac_parse(s, &mac) && !mac_is_zero(&mac) && !mac_is_multicast(&mac)
+		       ? json_string(mac_format(&mac, buf))
+		       : NULL;
 }
 
 static json_t *normal_mac_mask(const json_t *in)
@@ -326,16 +331,20 @@ static json_t *normal(const struct topo_field *f, const json_t *in)
 static void wanted(const struct topo_field *f, char *buf, size_t size)
 {
 	static const char *const text[] = {
-		[TOPO_T_NAME] = "a name (want letters, digits, '.', '_', '-', first a letter or digit, at most 63, quoted if it looks like a number)",
+		[TOPO_T_NAME] =
+			"a name (want letters, digits, '.', '_', '-', first a letter or digit, at most 63, quoted if it looks like a number)",
 		[TOPO_T_ID] = "an id (want a UUID in lower case, or leave it out)",
 		[TOPO_T_REV] = "a revision (want a number, 0 or more)",
-		[TOPO_T_INTERFACE] = "an interface name (want 1 to 15 characters without space, '/', ':' and quotes)",
+		[TOPO_T_INTERFACE] =
+			"an interface name (want 1 to 15 characters without space, '/', ':' and quotes)",
 		[TOPO_T_BOOL] = "a truth value (want true or false)",
 		[TOPO_T_MAC] = "a unicast Ethernet address (want six octets, 02:00:00:00:00:01)",
-		[TOPO_T_MAC_MASK] = "an Ethernet address (want six octets, 02:00:00:00:00:01, and a mask if need be, 02:00:00:00:00:00/ff:00:00:00:00:00)",
+		[TOPO_T_MAC_MASK] =
+			"an Ethernet address (want six octets, 02:00:00:00:00:01, and a mask if need be, 02:00:00:00:00:00/ff:00:00:00:00:00)",
 		[TOPO_T_IP] = "an IP address (want 10.0.0.1 or fd00::1)",
 		[TOPO_T_PREFIX] = "an IP prefix (want 10.0.0.0/8 or fd00::/64)",
-		[TOPO_T_ADDRESSES] = "an IP address (want 10.0.0.1 or fd00::1, with /length on router ports)",
+		[TOPO_T_ADDRESSES] =
+			"an IP address (want 10.0.0.1 or fd00::1, with /length on router ports)",
 		[TOPO_T_PROTO] = "an IP protocol (want tcp, udp, icmp, icmp6, sctp or 0..255)",
 		[TOPO_T_ETHERTYPE] = "an ethertype (want ipv4, ipv6, arp or 0x0600..0xffff)",
 		[TOPO_T_PORTS] = "a port or range of ports (want 0..65535, 80 or \"80-90\")",
@@ -344,11 +353,14 @@ static void wanted(const struct topo_field *f, char *buf, size_t size)
 
 	switch (f->type) {
 	case TOPO_T_REF:
-		snprintf(buf, size, "the name of a %s (want letters, digits, '.', '_', '-', at most %d, or an id)",
-			 topo_kind_name(f->ref), TOPO_NAME_MAX);
+		snprintf(
+			buf, size,
+			"the name of a %s (want letters, digits, '.', '_', '-', at most %d, or an id)",
+			topo_kind_name(f->ref), TOPO_NAME_MAX);
 		break;
 	case TOPO_T_TEXT:
-		snprintf(buf, size, "a text of at most %d bytes (quote what looks like a number)", f->max);
+		snprintf(buf, size, "a text of at most %d bytes (quote what looks like a number)",
+			 f->max);
 		break;
 	case TOPO_T_INT:
 		snprintf(buf, size, "a number in range (want %d..%d)", f->min, f->max);
@@ -357,7 +369,10 @@ static void wanted(const struct topo_field *f, char *buf, size_t size)
 		n = (size_t)snprintf(buf, size, "allowed (want");
 		for (const char *const *w = f->words; *w && n < size; w++)
 			n += (size_t)snprintf(buf + n, size - n, "%s %s",
-					      w == f->words ? "" : w[1] ? "," : " or", *w);
+					      w == f->words ? ""
+					      : w[1]	    ? ","
+							    : " or",
+					      *w);
 		if (n < size)
 			snprintf(buf + n, size - n, ")");
 		break;
@@ -378,12 +393,14 @@ static int check_sense(const struct topo_field *f, const json_t *in, struct err 
 	if (f->type == TOPO_T_PREFIX && s && prefix_parse(s, &ip, &len)) {
 		net = ip_mask(&ip, len);
 		if (!ip_eq(&ip, &net))
-			return err_set(err, -EINVAL, "field '%s': '%s' has bits behind the prefix length (want %s)",
-				       f->name, s, prefix_format(&net, len, buf));
+			return err_set(
+				err, -EINVAL,
+				"field '%s': '%s' has bits behind the prefix length (want %s)",
+				f->name, s, prefix_format(&net, len, buf));
 	}
 	if (f->type == TOPO_T_PORTS && topo_parse_ports(in, range) && range[0] > range[1])
-		return err_set(err, -EINVAL, "field '%s': range '%s' is reversed (want %u-%u)", f->name, s,
-			       range[1], range[0]);
+		return err_set(err, -EINVAL, "field '%s': range '%s' is reversed (want %u-%u)",
+			       f->name, s, range[1], range[0]);
 	return 0;
 }
 
@@ -416,12 +433,14 @@ static int addresses(const struct topo_field *f, const json_t *in, json_t **out,
 	size_t i;
 
 	if (!json_is_array(in))
-		return err_set(err, -EINVAL, "field '%s': '%s' is not a list (want [10.0.0.1, ...])", f->name,
+		return err_set(err, -EINVAL,
+			       "field '%s': '%s' is not a list (want [10.0.0.1, ...])", f->name,
 			       topo_value_text(in, text));
 	if (json_array_size(in) > TOPO_ADDRS_MAX)
-		return err_set(err, -EINVAL, "field '%s': %zu addresses are too many (at most %d)", f->name,
-			       json_array_size(in), TOPO_ADDRS_MAX);
-	json_array_foreach(in, i, item) {
+		return err_set(err, -EINVAL, "field '%s': %zu addresses are too many (at most %d)",
+			       f->name, json_array_size(in), TOPO_ADDRS_MAX);
+	json_array_foreach(in, i, item)
+	{
 		json_t *v;
 		int rc = one(f, item, &v, err);
 

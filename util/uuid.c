@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* UUID text: made for new objects (topology, through a callback of its caller), checked in documents and records. */
+/* UUID text: made for new objects (topology, through a callback of its caller), checked in
+ * documents and records. */
 #include "util/uuid.h"
 
 #include <stdio.h>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * YAML events -> jansson trees, and the line table.  Called by topology's document parser and by skepd's configuration.
- * libyaml's parser does not recurse on flow or block nesting, and the stack here is of fixed depth: hostile text cannot exhaust it.
+ * YAML events -> jansson trees, and the line table.  Called by topology's document parser and by
+ * skepd's configuration. libyaml's parser does not recurse on flow or block nesting, and the stack
+ * here is of fixed depth: hostile text cannot exhaust it.
  */
 #include "util/yaml.h"
 
@@ -17,7 +18,8 @@
 #include "util/cleanup.h"
 #include "util/hash.h"
 
-/* Open addressing, no deletion.  The key is 64 bits of hash only: a collision costs a wrong line number in a message. */
+/* Open addressing, no deletion.  The key is 64 bits of hash only: a collision costs a wrong line
+ * number in a message. */
 struct line_slot {
 	uint64_t key; /* 0 = free */
 	unsigned int line;
@@ -175,7 +177,8 @@ static json_t *plain_scalar(const char *s)
 {
 	json_int_t value;
 
-	if (!*s || !strcmp(s, "~") || !strcmp(s, "null") || !strcmp(s, "Null") || !strcmp(s, "NULL"))
+	if (!*s || !strcmp(s, "~") || !strcmp(s, "null") || !strcmp(s, "Null") ||
+	    !strcmp(s, "NULL"))
 		return json_null();
 	if (!strcmp(s, "true") || !strcmp(s, "True") || !strcmp(s, "TRUE"))
 		return json_true();
@@ -220,8 +223,8 @@ static int on_key(struct reader *r, struct frame *f, const yaml_event_t *ev)
 	const char *key = (const char *)ev->data.scalar.value;
 
 	if (json_object_get(f->node, key))
-		return fail(r, -EINVAL, line_of(ev), "key '%.63s' appears twice (first in line %u)", key,
-			    yaml_line_of_key(r->lines, f->node, key));
+		return fail(r, -EINVAL, line_of(ev), "key '%.63s' appears twice (first in line %u)",
+			    key, yaml_line_of_key(r->lines, f->node, key));
 	f->key = strdup(key);
 	f->key_line = line_of(ev);
 	return f->key ? 0 : no_memory(r);
@@ -233,9 +236,11 @@ static int on_scalar(struct reader *r, const yaml_event_t *ev)
 	const char *s = (const char *)ev->data.scalar.value;
 
 	if (ev->data.scalar.anchor)
-		return fail(r, -EINVAL, line_of(ev), "anchors are not allowed (write the value out)");
+		return fail(r, -EINVAL, line_of(ev),
+			    "anchors are not allowed (write the value out)");
 	if (ev->data.scalar.tag)
-		return fail(r, -EINVAL, line_of(ev), "tags are not allowed (quote a text that looks like something else)");
+		return fail(r, -EINVAL, line_of(ev),
+			    "tags are not allowed (quote a text that looks like something else)");
 	if (strlen(s) != ev->data.scalar.length)
 		return fail(r, -EINVAL, line_of(ev), "a text has a NUL byte in it");
 	if (f && json_is_object(f->node) && !f->key)
@@ -285,7 +290,9 @@ static int on_event(struct reader *r, const yaml_event_t *ev)
 		r->done = true;
 		return 0;
 	case YAML_ALIAS_EVENT:
-		return fail(r, -EINVAL, line_of(ev), "aliases are not allowed (write the value out; quote a text that begins with '*')");
+		return fail(
+			r, -EINVAL, line_of(ev),
+			"aliases are not allowed (write the value out; quote a text that begins with '*')");
 	case YAML_SCALAR_EVENT:
 		return on_scalar(r, ev);
 	case YAML_SEQUENCE_START_EVENT:
@@ -311,7 +318,8 @@ static int parse_failed(struct reader *r, const yaml_parser_t *p)
 	if (p->error == YAML_READER_ERROR)
 		return fail(r, -EINVAL, 0, "byte %zu: %s", p->problem_offset, why);
 	if (p->context)
-		return fail(r, -EINVAL, (unsigned int)p->problem_mark.line + 1, "not YAML: %s, %s", p->context, why);
+		return fail(r, -EINVAL, (unsigned int)p->problem_mark.line + 1, "not YAML: %s, %s",
+			    p->context, why);
 	return fail(r, -EINVAL, (unsigned int)p->problem_mark.line + 1, "not YAML: %s", why);
 }
 
