@@ -54,6 +54,7 @@ struct node {
 	size_t n_pending;
 	uint64_t next_try_ns, state_ns, rx_ns; /* rx: when the last bytes came */
 	uint32_t backoff_ms;
+	unsigned int turn; /* attempts: a name may have several addresses */
 	unsigned int gen;  /* counts connections: tells a reading loop that its own is gone */
 	unsigned int busy; /* depth of our own frames on the stack */
 	bool freed;	   /* by a callback; memory goes when busy is 0 */
@@ -473,7 +474,7 @@ static void connect_start(struct node *n)
 		snprintf(un->sun_path, sizeof(un->sun_path), "%.107s", n->c.addr.host);
 		connect_to(n, &sa, sizeof(*un), NULL);
 	} else {
-		n->resolve = resolve_start(n->c.loop, n->c.addr.host, n->c.addr.port, connect_to, n);
+		n->resolve = resolve_start(n->c.loop, n->c.addr.host, n->c.addr.port, n->turn++, connect_to, n);
 	}
 }
 

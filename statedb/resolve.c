@@ -17,6 +17,7 @@ struct resolve {
 	atomic_int refs; /* loop's side, thread's side */
 	int efd;	 /* the thread writes it when the rest is filled */
 	char host[256], port[8];
+	unsigned int turn;
 	int rc; /* EAI_* */
 	struct sockaddr_storage sa;
 	socklen_t sa_len;
@@ -36,14 +37,20 @@ static void unref(struct resolve *r)
 
 static int lookup(struct resolve *r, int flags)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = flags | AI_NUMERICSERV }, *ai;
-	int rc = getaddrinfo(r->host, r->port, &hints, &ai);
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = flags | AI_NUMERICSERV }, *all, *ai;
+	int rc = getaddrinfo(r->host, r->port, &hints, &all);
+	unsigned int n = 0;
 
 	if (rc)
 		return rc;
+	for (ai = all; ai; ai = ai->ai_next)
+		n++;
+	ai = all;
+	for (unsigned int i = r->turn % n; i > 0; i--)
+		ai = ai->ai_next;
 	memcpy(&r->sa, ai->ai_addr, ai->ai_addrlen);
 	r->sa_len = ai->ai_addrlen;
-	freeaddrinfo(ai);
+	freeaddrinfo(all);
 	return 0;
 }
 
@@ -88,8 +95,8 @@ static int start_thread(struct resolve *r)
 	return rc;
 }
 
-struct resolve *resolve_start(struct loop *loop, const char *host, uint16_t port, resolve_done *done,
-			      void *arg)
+struct resolve *resolve_start(struct loop *loop, const char *host, uint16_t port, unsigned int turn,
+			      resolve_done *done, void *arg)
 {
 	struct resolve *r = calloc(1, sizeof(*r));
 
@@ -101,6 +108,7 @@ struct resolve *resolve_start(struct loop *loop, const char *host, uint16_t port
 	atomic_store(&r->refs, 1);
 	r->done = done;
 	r->arg = arg;
+	r->turn = turn;
 	snprintf(r->host, sizeof(r->host), "%s", host);
 	snprintf(r->port, sizeof(r->port), "%u", port);
 	if (lookup(r, AI_NUMERICHOST) == 0) {

@@ -11,6 +11,7 @@ struct resolve;
 /* 'why' non-NULL: it failed.  Called from the loop, or from within resolve_start() (which then returns NULL). */
 typedef void resolve_done(void *arg, const struct sockaddr_storage *sa, socklen_t len, const char *why);
 
-struct resolve *resolve_start(struct loop *loop, const char *host, uint16_t port, resolve_done *done,
-			      void *arg);
+/* A name may have several addresses: 'turn' counts attempts, and each gets the next one. */
+struct resolve *resolve_start(struct loop *loop, const char *host, uint16_t port, unsigned int turn,
+			      resolve_done *done, void *arg);
 void resolve_cancel(struct resolve *r); /* takes NULL; no callback comes after it */

@@ -43,7 +43,8 @@ bool db_mode_parse(const char *text, enum db_mode *mode);
 /* Starts connecting (EMBEDDED: adopts the server that a previous skepd left, or starts it).  NULL: 'err'.  Connection trouble later is not an
  * error here: it is retried for ever with backoff, and shows in db_status() and in the requests' answers. */
 struct db *db_new(struct loop *loop, const struct db_config *config, struct err *err);
-/* Fails pending requests (-ECANCELED) and frees.  'stop_server': EMBEDDED: save and stop redis-server too. */
+/* Fails pending requests (-ECANCELED), ends follows and leases (their handles are gone then; leases run out by themselves), and frees.  Not from within
+ * a callback of this db; a callback must not repeat a request on -ECANCELED.   'stop_server': EMBEDDED: save and stop redis-server too. */
 void db_free(struct db *db, bool stop_server); /* takes NULL */
 /* {"mode", "connected", "schema", "nodes": [{"address", "connected", "master"...}], "error": text of the last trouble or null}: new reference */
 json_t *db_status(const struct db *db);
