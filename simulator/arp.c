@@ -5,8 +5,8 @@
 #include "simulator/run.h"
 
 #define ARP_REQUEST 1
-#define ARP_REPLY 2
-#define ARP_FRAME 64
+#define ARP_REPLY   2
+#define ARP_FRAME   64
 
 static const struct skep_mac broadcast = { { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } };
 
@@ -27,7 +27,8 @@ static void answer(struct walk *w, const struct topo_port *out, const struct top
 
 	if (!buf)
 		return;
-	len = pkt_build_arp(buf, ARP_FRAME, ARP_REPLY, &f->eth_src, mac, ip, &f->arp_sha, &f->ip_src);
+	len = pkt_build_arp(buf, ARP_FRAME, ARP_REPLY, &f->eth_src, mac, ip, &f->arp_sha,
+			    &f->ip_src);
 	sim_emit(w, "ARP reply", buf, len, out, chain, device, mac, &f->eth_src, false);
 }
 
@@ -77,8 +78,10 @@ static void request(struct walk *w, const struct topo_port *port, const struct p
 {
 	bool probe = ip_is_unspecified(&f->ip_src);
 
-	if (!sim_port_owns(port, &f->ip_dst) || (!probe && !acceptable(port, &f->ip_src, &f->arp_sha))) {
-		sim_consume(w, &port->o, "ARP request ignored: not for this port, or not from its subnet");
+	if (!sim_port_owns(port, &f->ip_dst) ||
+	    (!probe && !acceptable(port, &f->ip_src, &f->arp_sha))) {
+		sim_consume(w, &port->o,
+			    "ARP request ignored: not for this port, or not from its subnet");
 		return;
 	}
 	if (!probe)
@@ -103,7 +106,8 @@ static void reply(struct walk *w, const struct topo_port *port, const struct pkt
 {
 	if (!mac_eq(&f->eth_dst, &port->mac) || !mac_eq(&f->arp_tha, &port->mac) ||
 	    !sim_port_owns(port, &f->ip_dst) || !acceptable(port, &f->ip_src, &f->arp_sha)) {
-		sim_consume(w, &port->o, "ARP reply ignored: not for this port, or not from its subnet");
+		sim_consume(w, &port->o,
+			    "ARP reply ignored: not for this port, or not from its subnet");
 		return;
 	}
 	sim_learn_neigh(w, port, &f->ip_src, &f->arp_sha);
@@ -137,6 +141,7 @@ void sim_arp_ask(struct walk *w, const struct topo_port *port, const struct skep
 
 	if (!buf || !from)
 		return;
-	len = pkt_build_arp(buf, ARP_FRAME, ARP_REQUEST, &broadcast, &port->mac, &from->ip, &none, ip);
+	len = pkt_build_arp(buf, ARP_FRAME, ARP_REQUEST, &broadcast, &port->mac, &from->ip, &none,
+			    ip);
 	sim_emit(w, "ARP request", buf, len, port, NULL, &port->o, &port->mac, &broadcast, true);
 }

@@ -130,7 +130,8 @@ void sim_bridge_in(struct walk *w, const struct topo_port *in)
 		sim_drop(w, SKEP_DROP_ADMIN_DOWN, &b->o, NULL);
 		return;
 	}
-	learn(w, b, in); /* also what the chain drops: that says nothing about where the sender is */
+	/* also what the chain drops: that says nothing about where the sender is */
+	learn(w, b, in);
 	STEP(w, 0, "bridge", b->o.name, "to %s", mac_format(dst, m));
 	if (!sim_hook(w, b->in_chain))
 		return;

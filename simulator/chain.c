@@ -64,7 +64,8 @@ static bool matches(struct walk *w, const struct topo_rule *r)
 			return false;
 		if ((r->match & TOPO_M_PROTO) && see_proto(w) != r->proto)
 			return false;
-		if ((r->match & TOPO_M_IP_SRC) && !prefix_matches(w, true, &r->ip_src, r->ip_src_len))
+		if ((r->match & TOPO_M_IP_SRC) &&
+		    !prefix_matches(w, true, &r->ip_src, r->ip_src_len))
 			return false;
 		if ((r->match & TOPO_M_IP_DST) &&
 		    !prefix_matches(w, false, &r->ip_dst, r->ip_dst_len))

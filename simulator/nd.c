@@ -4,10 +4,10 @@
  */
 #include "simulator/run.h"
 
-#define ND_FRAME 128
-#define NA_ROUTER 0x80
+#define ND_FRAME     128
+#define NA_ROUTER    0x80
 #define NA_SOLICITED 0x40
-#define NA_OVERRIDE 0x20
+#define NA_OVERRIDE  0x20
 
 static const struct skep_mac all_nodes_mac = { { 0x33, 0x33, 0, 0, 0, 1 } };
 
@@ -21,11 +21,15 @@ static struct skep_ip all_nodes(void)
 struct skep_ip sim_link_local(const struct skep_mac *mac)
 {
 	struct skep_ip ip = { 0 };
-	uint8_t b[16] = { 0xfe, 0x80, 0, 0, 0, 0, 0, 0,
-			  mac->b[0] ^ 2, mac->b[1], mac->b[2], 0xff, 0xfe,
-			  mac->b[3], mac->b[4], mac->b[5] };
+	uint8_t *b = (uint8_t *)&ip;
 
-	memcpy(&ip, b, sizeof(ip));
+	b[0] = 0xfe;
+	b[1] = 0x80;
+	memcpy(b + 8, mac->b, 3);
+	b[8] ^= 2;
+	b[11] = 0xff;
+	b[12] = 0xfe;
+	memcpy(b + 13, mac->b + 3, 3);
 	return ip;
 }
 
@@ -37,8 +41,9 @@ bool sim_is_nd(const struct walk *w)
 /* RFC 4861 7.1.1 and 7.1.2, as far as the parser does not check it. */
 static bool is_valid(const struct pkt_fields *f)
 {
-	return f->ip_ttl == SIM_ND_HOPS && !(ntohs(f->l4_src) & 0xff) && f->ip_frag == SKEP_FRAG_NONE &&
-	       !ip_is_zero(&f->nd_target) && !ip_is_multicast(&f->nd_target);
+	return f->ip_ttl == SIM_ND_HOPS && !(ntohs(f->l4_src) & 0xff) &&
+	       f->ip_frag == SKEP_FRAG_NONE && !ip_is_zero(&f->nd_target) &&
+	       !ip_is_multicast(&f->nd_target);
 }
 
 static void answer(struct walk *w, const struct topo_port *out, const struct topo_object *device,
@@ -104,8 +109,9 @@ static void solicitation(struct walk *w, const struct topo_port *port, const str
 	const struct skep_mac *lla = mac_is_zero(&f->nd_lla) ? &f->eth_src : &f->nd_lla;
 
 	if (!sim_port_owns(port, &f->nd_target) || (!probe && !acceptable(port, &f->ip_src, lla))) {
-		sim_consume(w, &port->o,
-			    "neighbour solicitation ignored: not for this port, or not from its subnet");
+		sim_consume(
+			w, &port->o,
+			"neighbour solicitation ignored: not for this port, or not from its subnet");
 		return;
 	}
 	if (!probe && !mac_is_zero(&f->nd_lla))
@@ -155,5 +161,6 @@ void sim_nd_ask(struct walk *w, const struct topo_port *port, const struct skep_
 		return;
 	memcpy(to.b + 3, (const uint8_t *)ip + 13, 3);
 	len = pkt_build_ns(buf, ND_FRAME, &port->mac, &from, ip);
-	sim_emit(w, "neighbour solicitation", buf, len, port, NULL, &port->o, &port->mac, &to, true);
+	sim_emit(w, "neighbour solicitation", buf, len, port, NULL, &port->o, &port->mac, &to,
+		 true);
 }

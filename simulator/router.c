@@ -145,11 +145,14 @@ static void route(struct walk *w, const struct topo_port *in)
 			return;
 		}
 	}
-	n = link_local ? 0 : topo_route_lookup(r, &w->f.ip_src, &w->f.ip_dst, routes, SIM_ECMP_MAX,
-					       &dst_len, &src_len);
+	n = link_local ? 0
+		       : topo_route_lookup(r, &w->f.ip_src, &w->f.ip_dst, routes, SIM_ECMP_MAX,
+					   &dst_len, &src_len);
 	see_ip_dst(w, dst_len);
 	see_ip_src(w, src_len);
-	sim_tag(w, &(struct topo_tag){ .kind = TOPO_TAG_DST, .name = r->o.name, .ip = w->f.ip_dst,
+	sim_tag(w, &(struct topo_tag){ .kind = TOPO_TAG_DST,
+				       .name = r->o.name,
+				       .ip = w->f.ip_dst,
 				       .len = (uint8_t)width });
 	best = n ? sim_choose_route(w, r, routes, n) : NULL;
 	if (best && best->type == TOPO_ROUTE_LOCAL) {

@@ -20,20 +20,21 @@
 
 #include "simulator/simulator.h"
 
-#define SIM_ENTRIES_MAX 4096	/* ports entered in one run, all copies together: a mesh of bridges multiplies floods */
-#define SIM_RULES_MAX 1000000	/* rules looked at in one run */
-#define SIM_JUMPS_MAX 64	/* nested jumps */
-#define SIM_FRAMES_MAX 32	/* frames made by the network in one run */
-#define SIM_GENERATIONS_MAX 4	/* answers to answers (ARP between two of our own routers) */
-#define SIM_ECMP_MAX 64		/* routes of equal weight that are looked at */
-#define SIM_RESTARTS_MAX 8	/* runs again because an address was learnt on the way */
+/* Ports entered in one run, all copies together: a mesh of bridges multiplies floods. */
+#define SIM_ENTRIES_MAX	    4096
+#define SIM_RULES_MAX	    1000000 /* rules looked at in one run */
+#define SIM_JUMPS_MAX	    64	    /* nested jumps */
+#define SIM_FRAMES_MAX	    32	    /* frames made by the network in one run */
+#define SIM_GENERATIONS_MAX 4	    /* answers to answers (ARP between two of our own routers) */
+#define SIM_ECMP_MAX	    64	    /* routes of equal weight that are looked at */
+#define SIM_RESTARTS_MAX    8	    /* runs again because an address was learnt on the way */
 
-#define SIM_ND_NS 135
-#define SIM_ND_NA 136
-#define SIM_ICMP_ECHO 8
+#define SIM_ND_NS      135
+#define SIM_ND_NA      136
+#define SIM_ICMP_ECHO  8
 #define SIM_ICMP6_ECHO 128
-#define SIM_TCP_RST 0x04
-#define SIM_ND_HOPS 255 /* RFC 4861 7.1: anything else came from beyond a router */
+#define SIM_TCP_RST    0x04
+#define SIM_ND_HOPS    255 /* RFC 4861 7.1: anything else came from beyond a router */
 
 struct sim_outputs {
 	struct sim_output *v;
@@ -43,8 +44,8 @@ struct sim_outputs {
 /* A frame made by the network, waiting for its own walk. */
 struct emit {
 	struct emit *next;
-	const char *what;	      /* "ARP request", "echo reply", ... */
-	const struct topo_port *port; /* leaves by it */
+	const char *what;		/* "ARP request", "echo reply", ... */
+	const struct topo_port *port;	/* leaves by it */
 	const struct topo_chain *chain; /* outbound chain of the device; NULL = none */
 	const struct topo_object *device;
 	struct pkt pkt;
@@ -64,11 +65,11 @@ struct run {
 	bool tracing;
 
 	bool cacheable, truncated;
-	bool looped;   /* a path was longer than SIM_DEVICES_MAX */
-	bool consumed; /* a path ended in the network itself */
+	bool looped;	   /* a path was longer than SIM_DEVICES_MAX */
+	bool consumed;	   /* a path ended in the network itself */
 	uint8_t drop_rank; /* 0 = no drop yet; the first of the highest rank is told */
-	uint8_t ttl_dec; /* of the outputs */
-	uint8_t ttl_max; /* of all paths */
+	uint8_t ttl_dec;   /* of the outputs */
+	uint8_t ttl_max;   /* of all paths */
 	enum skep_drop reason;
 	struct sim_culprit culprit;
 	struct sim_need need;
@@ -78,7 +79,8 @@ struct run {
 	struct sim_learn *learns;
 	struct sim_neigh_learn *neighs;
 	struct topo_tag *tags;
-	uint32_t *tag_index; /* open addressing, values are position + 1; NULL while there are few tags */
+	/* open addressing, values are position + 1; NULL while there are few tags */
+	uint32_t *tag_index;
 	struct sim_step *steps;
 	uint32_t n_learns, max_learns, n_neighs, max_neighs;
 	uint32_t n_tags, max_tags, tag_slots, n_steps, max_steps;
@@ -90,19 +92,20 @@ struct run {
 /* One frame on its way.  Copied for each member of a flood. */
 struct walk {
 	struct run *run;
-	const struct pkt *pkt;	       /* as it came in, or was made */
-	struct sim_outputs *outputs;   /* of the packet, or of the frame */
-	const struct topo_port *l3_in; /* router port by which it entered the last router; NULL = none yet */
+	const struct pkt *pkt;	     /* as it came in, or was made */
+	struct sim_outputs *outputs; /* of the packet, or of the frame */
+	const struct topo_port
+		*l3_in; /* router port by which it entered the last router; NULL = none yet */
 	const struct topo_bridge *flooded;
 	const struct topo_port *exempt; /* a port that is down still says so (ICMP); NULL = none */
-	struct pkt_fields f;	       /* headers as they are now */
-	struct skep_mac l3_from;       /* who sent it to l3_in */
-	uint32_t written;	       /* enum sim_field: no longer the packet's own */
+	struct pkt_fields f;		/* headers as they are now */
+	struct skep_mac l3_from;	/* who sent it to l3_in */
+	uint32_t written;		/* enum sim_field: no longer the packet's own */
 	uint16_t depth;
-	uint8_t entered;	       /* ports */
+	uint8_t entered; /* ports */
 	uint8_t ttl_dec;
-	uint8_t generation;	       /* 0 = the packet; else made by the network */
-	bool quiet;		       /* a copy by flooding, or not addressed to the router: nobody answers */
+	uint8_t generation; /* 0 = the packet; else made by the network */
+	bool quiet;	    /* a copy by flooding, or not addressed to the router: nobody answers */
 };
 
 /* --- result.c --- */
@@ -130,10 +133,10 @@ void sim_emit(struct walk *w, const char *what, const uint8_t *data, uint32_t le
 	      const struct skep_mac *eth_dst, bool solicits);
 void sim_step(struct run *run, unsigned int depth, const char *what, const char *name,
 	      const char *fmt, ...) __attribute__((format(printf, 5, 6)));
-#define STEP(w, deeper, what, name, ...)                                                           \
-	do {                                                                                       \
-		if ((w)->run->tracing)                                                             \
-			sim_step((w)->run, (w)->depth + (deeper), what, name, __VA_ARGS__);        \
+#define STEP(w, deeper, what, name, ...)                                                    \
+	do {                                                                                \
+		if ((w)->run->tracing)                                                      \
+			sim_step((w)->run, (w)->depth + (deeper), what, name, __VA_ARGS__); \
 	} while (0)
 
 /* --- the devices --- */
@@ -167,13 +170,14 @@ bool sim_is_nd(const struct walk *w);
 bool sim_nd_suppress(struct walk *w, const struct topo_port *in, const struct topo_port **to);
 void sim_nd_router(struct walk *w, const struct topo_port *port);
 void sim_nd_ask(struct walk *w, const struct topo_port *port, const struct skep_ip *ip);
-struct skep_ip sim_link_local(const struct skep_mac *mac); /* fe80:: and modified EUI-64, RFC 4291 appendix A */
+struct skep_ip
+sim_link_local(const struct skep_mac *mac); /* fe80:: and modified EUI-64, RFC 4291 appendix A */
 
 enum sim_error {
-	SIM_ERR_NET,	/* no route */
-	SIM_ERR_HOST,	/* no neighbour */
-	SIM_ERR_PORT,	/* nobody listens */
-	SIM_ERR_ADMIN,	/* prohibited */
+	SIM_ERR_NET,   /* no route */
+	SIM_ERR_HOST,  /* no neighbour */
+	SIM_ERR_PORT,  /* nobody listens */
+	SIM_ERR_ADMIN, /* prohibited */
 	SIM_ERR_TTL,
 };
 /* Queues an ICMP or ICMPv6 error to the sender if one may be sent; the path is ended by the caller. */
@@ -183,7 +187,8 @@ void sim_icmp_echo(struct walk *w, const struct topo_port *port);
 void sim_reject(struct walk *w);
 /* The address of 'port' (else of its router) of the family of 'peer', best one in the subnet of 'peer'.  NULL = none. */
 const struct topo_addr *sim_port_addr(const struct topo_port *port, const struct skep_ip *peer);
-bool sim_port_owns(const struct topo_port *port, const struct skep_ip *ip); /* link-local one included */
+bool sim_port_owns(const struct topo_port *port,
+		   const struct skep_ip *ip); /* link-local one included */
 /* The port's subnet that holds 'ip'; NULL = none. */
 const struct topo_addr *sim_port_subnet(const struct topo_port *port, const struct skep_ip *ip);
 

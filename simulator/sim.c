@@ -7,7 +7,8 @@
 
 #include <errno.h>
 
-#define ARENA_MAX (8u << 20) /* bytes of one run: 1024 outputs, tags of as many ports, and a trace */
+#define ARENA_MAX \
+	(8u << 20) /* bytes of one run: 1024 outputs, tags of as many ports, and a trace */
 
 void sim_init(struct sim *sim)
 {
@@ -142,7 +143,8 @@ int sim_run(struct sim *sim, const struct topo_snapshot *snap, const struct sim_
 
 	(void)now_ns; /* nothing depends on time yet; connections will */
 	if (in->peer)
-		return err_set(err, -EINVAL, "port '%s' is linked to port '%s' (want one without a peer)",
+		return err_set(err, -EINVAL,
+			       "port '%s' is linked to port '%s' (want one without a peer)",
 			       in->o.name, in->peer->o.name);
 	arena_reset(&sim->arena);
 	for (unsigned int i = 0; i < SIM_RESTARTS_MAX; i++) {

@@ -15,7 +15,7 @@ struct mac_entry {
 	struct hmap_node node; /* hash of bridge and MAC */
 	struct skep_mac mac;
 	bool own;
-	uint64_t seen_ns;      /* own: last refreshed */
+	uint64_t seen_ns; /* own: last refreshed */
 	char *port;
 	char bridge[];
 };
@@ -23,7 +23,7 @@ struct mac_entry {
 struct neigh_entry {
 	struct hmap_node node; /* hash of port and address */
 	struct skep_ip ip;
-	struct skep_mac mac;   /* zero while it is not known */
+	struct skep_mac mac; /* zero while it is not known */
 	bool own;
 	uint64_t seen_ns;
 	uint64_t failed_until_ns; /* 0 = it answers */
@@ -33,7 +33,8 @@ struct neigh_entry {
 struct sim_tables {
 	struct hmap macs, neighs;
 	uint32_t max_macs, max_neighs;
-	uint64_t seed; /* guests choose what is hashed; where the tables lie in memory is not theirs to know */
+	uint64_t
+		seed; /* guests choose what is hashed; where the tables lie in memory is not theirs to know */
 };
 
 struct sim_tables *sim_tables_new(uint32_t max_macs, uint32_t max_neighs)
@@ -69,9 +70,9 @@ void sim_tables_free(struct sim_tables *t)
 
 	if (!t)
 		return;
-	hmap_for_each(node, tmp, &t->macs)
+	hmap_for_each (node, tmp, &t->macs)
 		remove_mac(t, container_of(node, struct mac_entry, node));
-	hmap_for_each(node, tmp, &t->neighs)
+	hmap_for_each (node, tmp, &t->neighs)
 		remove_neigh(t, container_of(node, struct neigh_entry, node));
 	hmap_fini(&t->macs);
 	hmap_fini(&t->neighs);
@@ -93,7 +94,8 @@ static struct mac_entry *find_mac(const struct sim_tables *t, const char *bridge
 {
 	struct hmap_node *node;
 
-	hmap_for_each_with_hash(node, &t->macs, hash_mac(t, bridge, mac)) {
+	hmap_for_each_with_hash(node, &t->macs, hash_mac(t, bridge, mac))
+	{
 		struct mac_entry *e = container_of(node, struct mac_entry, node);
 
 		if (mac_eq(&e->mac, mac) && !strcmp(e->bridge, bridge))
@@ -107,7 +109,8 @@ static struct neigh_entry *find_neigh(const struct sim_tables *t, const char *po
 {
 	struct hmap_node *node;
 
-	hmap_for_each_with_hash(node, &t->neighs, hash_neigh(t, port, ip)) {
+	hmap_for_each_with_hash(node, &t->neighs, hash_neigh(t, port, ip))
+	{
 		struct neigh_entry *e = container_of(node, struct neigh_entry, node);
 
 		if (ip_eq(&e->ip, ip) && !strcmp(e->port, port))
@@ -254,18 +257,20 @@ bool sim_tables_del_neigh(struct sim_tables *t, const char *port, const struct s
 
 /* Failures that are over before 'older_ns' are forgotten on the way: they say nothing, and take room. */
 void sim_tables_aged(struct sim_tables *t, uint64_t older_ns,
-		     void (*mac)(void *arg, const char *bridge, const struct skep_mac *mac, const char *port),
-		     void (*neigh)(void *arg, const char *port, const struct skep_ip *ip), void *arg)
+		     void (*mac)(void *arg, const char *bridge, const struct skep_mac *mac,
+				 const char *port),
+		     void (*neigh)(void *arg, const char *port, const struct skep_ip *ip),
+		     void *arg)
 {
 	struct hmap_node *node, *tmp;
 
-	hmap_for_each(node, tmp, &t->macs) {
+	hmap_for_each (node, tmp, &t->macs) {
 		struct mac_entry *e = container_of(node, struct mac_entry, node);
 
 		if (mac && e->own && e->seen_ns < older_ns)
 			mac(arg, e->bridge, &e->mac, e->port);
 	}
-	hmap_for_each(node, tmp, &t->neighs) {
+	hmap_for_each (node, tmp, &t->neighs) {
 		struct neigh_entry *e = container_of(node, struct neigh_entry, node);
 
 		if (e->failed_until_ns) {

@@ -13,12 +13,18 @@ static const struct {
 	uint32_t bit;
 	const char *name;
 } fields[] = {
-	{ SIM_FIELD_ETH_DST, "eth_dst" }, { SIM_FIELD_ETH_SRC, "eth_src" },
-	{ SIM_FIELD_ETH_TYPE, "eth_type" }, { SIM_FIELD_VLAN, "vlan" },
-	{ SIM_FIELD_IP_SRC, "ip_src" },	  { SIM_FIELD_IP_DST, "ip_dst" },
-	{ SIM_FIELD_PROTO, "proto" },	  { SIM_FIELD_L4_SRC, "l4_src" },
-	{ SIM_FIELD_L4_DST, "l4_dst" },	  { SIM_FIELD_FRAG, "frag" },
-	{ SIM_FIELD_TTL, "ttl" },	  { SIM_FIELD_ARP, "arp" },
+	{ SIM_FIELD_ETH_DST, "eth_dst" },
+	{ SIM_FIELD_ETH_SRC, "eth_src" },
+	{ SIM_FIELD_ETH_TYPE, "eth_type" },
+	{ SIM_FIELD_VLAN, "vlan" },
+	{ SIM_FIELD_IP_SRC, "ip_src" },
+	{ SIM_FIELD_IP_DST, "ip_dst" },
+	{ SIM_FIELD_PROTO, "proto" },
+	{ SIM_FIELD_L4_SRC, "l4_src" },
+	{ SIM_FIELD_L4_DST, "l4_dst" },
+	{ SIM_FIELD_FRAG, "frag" },
+	{ SIM_FIELD_TTL, "ttl" },
+	{ SIM_FIELD_ARP, "arp" },
 	{ SIM_FIELD_ND, "nd" },
 };
 
@@ -40,7 +46,8 @@ const char *sim_culprit_text(const struct sim_culprit *c, char buf[static 192])
 
 	buf[0] = 0;
 	if (c->rule) {
-		snprintf(buf, 192, "rule '%s' of chain '%s'", c->rule->name, c->rule->chain->o.name);
+		snprintf(buf, 192, "rule '%s' of chain '%s'", c->rule->name,
+			 c->rule->chain->o.name);
 	} else if (c->object && c->object->kind == TOPO_ROUTE) {
 		route = container_of(c->object, struct topo_route, o);
 		snprintf(buf, 192, "route '%s' of router '%s'",
@@ -240,22 +247,21 @@ json_t *sim_trace_json(struct sim *sim, const struct pkt *pkt, const struct sim_
 	uint32_t i;
 
 	for (i = 0; i < res->n_steps; i++)
-		json_array_append_new(steps, json_pack("{s:i, s:s, s:s, s:s}", "depth",
-						       (int)res->steps[i].depth, "what",
-						       res->steps[i].what, "name", res->steps[i].name,
-						       "text", res->steps[i].text));
-	for (i = 0; i < res->n_frames; i++)
 		json_array_append_new(
-			frames, json_pack("{s:s, s:o}", "packet", frame_text(sim, &res->frames[i]),
-					  "outputs",
-					  outputs_json(res->frames[i].outputs,
-						       res->frames[i].n_outputs)));
+			steps, json_pack("{s:i, s:s, s:s, s:s}", "depth", (int)res->steps[i].depth,
+					 "what", res->steps[i].what, "name", res->steps[i].name,
+					 "text", res->steps[i].text));
+	for (i = 0; i < res->n_frames; i++)
+		json_array_append_new(frames, json_pack("{s:s, s:o}", "packet",
+							frame_text(sim, &res->frames[i]), "outputs",
+							outputs_json(res->frames[i].outputs,
+								     res->frames[i].n_outputs)));
 	for (i = 0; i < ARRAY_SIZE(fields); i++)
 		if (res->mask.fields & fields[i].bit)
 			json_array_append_new(mask, json_string(field_text(&res->mask, i, buf)));
 	for (i = 0; i < res->n_tags; i++)
-		json_array_append_new(tags, json_string(topo_tag_format(&res->tags[i], buf,
-									 sizeof(buf))));
+		json_array_append_new(
+			tags, json_string(topo_tag_format(&res->tags[i], buf, sizeof(buf))));
 	j = json_pack("{s:s, s:s, s:b, s:b, s:i, s:o, s:o, s:o, s:o, s:o}", "packet",
 		      summary ? summary : "", "verdict", verdicts[res->verdict], "cacheable",
 		      res->cacheable, "truncated", res->truncated, "ttl_dec", (int)res->ttl_dec,

@@ -12,8 +12,8 @@
 #include "util/cleanup.h"
 
 #define LINE_MAX_LEN 1024
-#define NAMES_MAX 64
-#define FAIL(...) (err_set(err, -1, __VA_ARGS__))
+#define NAMES_MAX    64
+#define FAIL(...)    (err_set(err, -1, __VA_ARGS__))
 
 struct scenario_file {
 	char *path;
@@ -197,8 +197,8 @@ static int do_document(struct scenario_env *env, const char *text, bool delete, 
 	if (!docs)
 		return -1;
 	doc = json_array_get(docs, 0);
-	changes = delete ? topo_doc_delete(env->records, doc, err) :
-			   topo_doc_apply(env->records, doc, false, next_uuid, env, err);
+	changes = delete ? topo_doc_delete(env->records, doc, err)
+			 : topo_doc_apply(env->records, doc, false, next_uuid, env, err);
 	json_decref(docs);
 	return changes ? merge(env, changes, err) : -1;
 }
@@ -227,9 +227,10 @@ static int do_live(struct scenario_env *env, char *rest, struct err *err)
 		if (!p)
 			return FAIL("no port '%s'", w);
 		snprintf(path, sizeof(path), "live/%s", w);
-		if (merge(env, json_pack("{s:{s:s, s:I, s:I}}", path, "host", host, "key",
-					 (json_int_t)key, "flood",
-					 (json_int_t)flood_key(env, p, host)), err))
+		if (merge(env,
+			  json_pack("{s:{s:s, s:I, s:I}}", path, "host", host, "key",
+				    (json_int_t)key, "flood", (json_int_t)flood_key(env, p, host)),
+			  err))
 			return -1;
 	}
 	return 0;
@@ -256,7 +257,8 @@ static int do_mac(struct scenario_env *env, const char *rest, struct err *err)
 	char bridge[64], word[64], port[64];
 	struct skep_mac mac;
 
-	if (sscanf(rest, "%63s %63s %63s", bridge, word, port) != 3 || !scenario_mac(env, word, &mac))
+	if (sscanf(rest, "%63s %63s %63s", bridge, word, port) != 3 ||
+	    !scenario_mac(env, word, &mac))
 		return FAIL("want: mac BRIDGE MAC PORT");
 	if (!strcmp(port, "-"))
 		sim_tables_del_mac(env->tables, bridge, &mac);
@@ -292,17 +294,20 @@ static int apply_effects(struct scenario_env *env, struct err *err)
 	int r = 0;
 
 	for (uint32_t i = 0; i < res->n_learns && r >= 0; i++)
-		r = sim_tables_set_mac(env->tables, res->learns[i].bridge->o.name, &res->learns[i].mac,
-				       res->learns[i].port->o.name, true, env->now_ns);
+		r = sim_tables_set_mac(env->tables, res->learns[i].bridge->o.name,
+				       &res->learns[i].mac, res->learns[i].port->o.name, true,
+				       env->now_ns);
 	for (uint32_t i = 0; i < res->n_neighs && r >= 0; i++)
-		r = sim_tables_set_neigh(env->tables, res->neighs[i].port->o.name, &res->neighs[i].ip,
-					 &res->neighs[i].mac, true, env->now_ns);
+		r = sim_tables_set_neigh(env->tables, res->neighs[i].port->o.name,
+					 &res->neighs[i].ip, &res->neighs[i].mac, true,
+					 env->now_ns);
 	return r < 0 ? FAIL("a table is full") : 0;
 }
 
 /* --- packets --- */
 
-int scenario_output_frame(const uint8_t *data, uint32_t len, const struct sim_output *o, uint8_t *out)
+int scenario_output_frame(const uint8_t *data, uint32_t len, const struct sim_output *o,
+			  uint8_t *out)
 {
 	struct pkt pkt;
 
@@ -320,14 +325,18 @@ static int add_out(struct scenario_env *env, const uint8_t *data, uint32_t len,
 	struct pkt pkt;
 	char *text;
 
-	if (!buf || env->n_outs == SCENARIO_OUTS_MAX || scenario_output_frame(data, len, o, buf) < 0)
+	if (!buf || env->n_outs == SCENARIO_OUTS_MAX ||
+	    scenario_output_frame(data, len, o, buf) < 0)
 		return FAIL("cannot write the headers that leave by port '%s'", o->port->o.name);
 	text = pkt_dsl_format(buf, len, &env->arena);
 	if (pkt_parse(buf, len, &pkt) != SKEP_DROP_NONE)
 		return FAIL("what leaves by port '%s' is malformed: %s", o->port->o.name, text);
 	if (!pkt_csum_ok(&pkt))
-		return FAIL("what leaves by port '%s' has a wrong checksum: %s", o->port->o.name, text);
-	*out = (struct scenario_out){ .port = o->port, .f = pkt.f, .text = text,
+		return FAIL("what leaves by port '%s' has a wrong checksum: %s", o->port->o.name,
+			    text);
+	*out = (struct scenario_out){ .port = o->port,
+				      .f = pkt.f,
+				      .text = text,
 				      .flooded = o->flooded && o->flooded == o->port->bridge,
 				      .answer = answer };
 	env->n_outs++;
@@ -367,7 +376,8 @@ static char *dump(struct scenario_env *env, struct sim *sim, const struct sim_re
 }
 
 /* The same once more: 'again' must tell the same tale (before the effects), or lead to the same ports (behind them). */
-static int run_again(struct scenario_env *env, const struct topo_port *in, bool after, struct err *err)
+static int run_again(struct scenario_env *env, const struct topo_port *in, bool after,
+		     struct err *err)
 {
 	_free_ char *one = NULL, *two = NULL;
 	struct sim_result res;
@@ -386,7 +396,8 @@ static int run_again(struct scenario_env *env, const struct topo_port *in, bool 
 			r = FAIL("the same packet again leaves by %u ports", res.n_outputs);
 		for (uint32_t i = 0; !r && i < res.n_outputs; i++)
 			if (res.outputs[i].port != env->res.outputs[i].port ||
-			    memcmp(&res.outputs[i].f, &env->res.outputs[i].f, sizeof(res.outputs[i].f)))
+			    memcmp(&res.outputs[i].f, &env->res.outputs[i].f,
+				   sizeof(res.outputs[i].f)))
 				r = FAIL("the same packet again leaves otherwise");
 	}
 	sim_fini(&sim);
@@ -417,9 +428,14 @@ static int do_in(struct scenario_env *env, const char *rest, unsigned int line, 
 	if (run(env, &env->sim, in, &env->res, err) || collect(env, err) ||
 	    run_again(env, in, false, err))
 		return -1;
-	if (hook && hook(arg, &(struct scenario_step){ .snap = env->snap, .view = &env->view.view,
-						       .in = in, .pkt = &env->pkt, .res = &env->res,
-						       .line = line }, err))
+	if (hook && hook(arg,
+			 &(struct scenario_step){ .snap = env->snap,
+						  .view = &env->view.view,
+						  .in = in,
+						  .pkt = &env->pkt,
+						  .res = &env->res,
+						  .line = line },
+			 err))
 		return -1;
 	if (apply_effects(env, err) || run_again(env, in, true, err))
 		return -1;
@@ -440,7 +456,8 @@ static char *take_block(const struct scenario_file *f, unsigned int *i, unsigned
 	if (asprintf(&text, "%*stenant: t\n", indent, "") < 0)
 		return NULL;
 	len = strlen(text);
-	while (text && *i + 1 < end && (!f->lines[*i + 1][0] || isspace((unsigned char)f->lines[*i + 1][0]))) {
+	while (text && *i + 1 < end &&
+	       (!f->lines[*i + 1][0] || isspace((unsigned char)f->lines[*i + 1][0]))) {
 		const char *line = f->lines[++*i];
 
 		n = strlen(line);

@@ -22,7 +22,8 @@ static unsigned int split(const char *text, char *copy, size_t size, char *words
 	char *save = NULL;
 
 	snprintf(copy, size, "%s", text);
-	for (char *w = strtok_r(copy, " \t", &save); w && n < WORDS_MAX; w = strtok_r(NULL, " \t", &save))
+	for (char *w = strtok_r(copy, " \t", &save); w && n < WORDS_MAX;
+	     w = strtok_r(NULL, " \t", &save))
 		words[n++] = w;
 	return n;
 }
@@ -62,8 +63,9 @@ static void list_outs(const struct scenario_env *env, char *buf, size_t size)
 	for (unsigned int i = 0; i < env->n_outs && n < size; i++)
 		if (!env->outs[i].claimed)
 			n += (size_t)snprintf(buf + n, size - n, "\n#   %s %s %s",
-					      env->outs[i].answer ? "answer" :
-					      env->outs[i].flooded ? "flooded" : "out",
+					      env->outs[i].answer    ? "answer"
+					      : env->outs[i].flooded ? "flooded"
+								     : "out",
 					      env->outs[i].port->o.name, env->outs[i].text);
 }
 
@@ -178,7 +180,8 @@ static int expect_learn(struct scenario_env *env, const char *rest, struct err *
 	if (n == 1 && !strcmp(w[0], "none")) {
 		if (res->n_learns)
 			return FAIL("learnt %s on '%s', want nothing",
-				    mac_format(&res->learns[0].mac, m), res->learns[0].bridge->o.name);
+				    mac_format(&res->learns[0].mac, m),
+				    res->learns[0].bridge->o.name);
 		if (res->n_neighs)
 			return FAIL("learnt %s on '%s', want nothing",
 				    ip_format(&res->neighs[0].ip, a), res->neighs[0].port->o.name);
@@ -187,12 +190,14 @@ static int expect_learn(struct scenario_env *env, const char *rest, struct err *
 	if (n != 3)
 		return FAIL("want: learn BRIDGE MAC PORT, learn PORT IP MAC or learn none");
 	for (i = 0; topo_find(env->snap, TOPO_BRIDGE, w[0]) && scenario_mac(env, w[1], &mac) &&
-		    i < res->n_learns; i++)
-		if (!strcmp(res->learns[i].bridge->o.name, w[0]) && mac_eq(&res->learns[i].mac, &mac) &&
-		    !strcmp(res->learns[i].port->o.name, w[2]))
+		    i < res->n_learns;
+	     i++)
+		if (!strcmp(res->learns[i].bridge->o.name, w[0]) &&
+		    mac_eq(&res->learns[i].mac, &mac) && !strcmp(res->learns[i].port->o.name, w[2]))
 			return 0;
-	for (i = 0; scenario_ip(env, w[1], strchr(w[1], ':'), &ip) && scenario_mac(env, w[2], &mac) &&
-		    i < res->n_neighs; i++)
+	for (i = 0; scenario_ip(env, w[1], strchr(w[1], ':'), &ip) &&
+		    scenario_mac(env, w[2], &mac) && i < res->n_neighs;
+	     i++)
 		if (!strcmp(res->neighs[i].port->o.name, w[0]) && ip_eq(&res->neighs[i].ip, &ip) &&
 		    mac_eq(&res->neighs[i].mac, &mac))
 			return 0;

@@ -26,13 +26,14 @@ static json_t *live_records(const json_t *records)
 	const char *path;
 	char name[80];
 
-	json_object_foreach((json_t *)records, path, rec) {
+	json_object_foreach((json_t *)records, path, rec)
+	{
 		if (strncmp(path, "port/", 5) || json_object_get(rec, "peer"))
 			continue;
 		snprintf(name, sizeof(name), "live/%s", path + 5);
 		json_object_set_new(live, name,
-				    json_pack("{s:s, s:I, s:I}", "host", "h1", "key", key++, "flood",
-					      (json_int_t)0));
+				    json_pack("{s:s, s:I, s:I}", "host", "h1", "key", key++,
+					      "flood", (json_int_t)0));
 	}
 	return live;
 }

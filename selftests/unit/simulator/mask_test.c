@@ -27,7 +27,8 @@ struct state {
 	unsigned int cases, cacheable;
 };
 
-static const uint8_t protos[] = { IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP, IPPROTO_ICMPV6, 47 };
+static const uint8_t protos[] = { IPPROTO_ICMP, IPPROTO_TCP,	IPPROTO_UDP,
+				  IPPROTO_SCTP, IPPROTO_ICMPV6, 47 };
 
 static void random_bytes(struct state *st, void *p, size_t n)
 {
@@ -98,9 +99,10 @@ static void vary(struct state *st, const struct sim_result *res, struct pkt_fiel
 	if (free_ & SIM_FIELD_ETH_SRC)
 		vary_mac(st, &f->eth_src);
 	if (free_ & SIM_FIELD_VLAN)
-		f->vlan = simtest_below(&st->random, 2) ?
-				  htons((uint16_t)(simtest_below(&st->random, 4096) | PKT_VLAN_PRESENT)) :
-				  0;
+		f->vlan = simtest_below(&st->random, 2)
+				  ? htons((uint16_t)(simtest_below(&st->random, 4096) |
+						     PKT_VLAN_PRESENT))
+				  : 0;
 	if ((free_ & SIM_FIELD_ETH_TYPE) && simtest_below(&st->random, 2))
 		become_another_type(st, f);
 	ip = f->eth_type == htons(ETH_P_IP) || f->eth_type == htons(ETH_P_IPV6);
@@ -179,17 +181,19 @@ static int try_variants(void *arg, const struct scenario_step *step, struct err 
 		vary(st, step->res, &pkt.f);
 		if (sim_always_up(&pkt.f))
 			continue;
-		if (sim_run(&st->sim, step->snap, step->view, step->in, &pkt, 0, SCENARIO_SEED, 0, &res, err))
+		if (sim_run(&st->sim, step->snap, step->view, step->in, &pkt, 0, SCENARIO_SEED, 0,
+			    &res, err))
 			return -1;
 		what = difference(&step->pkt->f, step->res, &pkt.f, &res);
 		if (what)
-			return err_set(err, -1,
-				       "line %u: %s differs (mask: %s; type 0x%04x proto %u frag %u %s>%s l4 0x%x>%u)",
-				       step->line, what,
-				       sim_mask_format(&step->res->mask, mask, sizeof(mask)),
-				       ntohs(pkt.f.eth_type), pkt.f.ip_proto, pkt.f.ip_frag,
-				       ip_format(&pkt.f.ip_src, a), ip_format(&pkt.f.ip_dst, d),
-				       ntohs(pkt.f.l4_src), ntohs(pkt.f.l4_dst));
+			return err_set(
+				err, -1,
+				"line %u: %s differs (mask: %s; type 0x%04x proto %u frag %u %s>%s l4 0x%x>%u)",
+				step->line, what,
+				sim_mask_format(&step->res->mask, mask, sizeof(mask)),
+				ntohs(pkt.f.eth_type), pkt.f.ip_proto, pkt.f.ip_frag,
+				ip_format(&pkt.f.ip_src, a), ip_format(&pkt.f.ip_dst, d),
+				ntohs(pkt.f.l4_src), ntohs(pkt.f.l4_dst));
 	}
 	return 0;
 }
@@ -223,11 +227,21 @@ static const char *random_rule(struct state *st, char *buf, size_t size)
 {
 	static const char *const actions[] = { "accept", "drop", "return", "reject" };
 	static const char *const conditions[] = {
-		"", ", ethertype: 0x86dd", ", ethertype: 0x0800", ", proto: tcp", ", proto: udp",
-		", proto: icmp", ", proto: icmp6", ", proto: tcp, dst_ports: 1000-40000",
-		", proto: udp, src_ports: 0-30000", ", proto: icmp, icmp_type: 8",
-		", src: 172.20.0.0/16", ", dst: 172.20.2.0/25", ", src: \"fd20:1::/32\"",
-		", dst: \"fd20:2::/64\"", ", eth_src: \"02:00:00:00:00:01\"",
+		"",
+		", ethertype: 0x86dd",
+		", ethertype: 0x0800",
+		", proto: tcp",
+		", proto: udp",
+		", proto: icmp",
+		", proto: icmp6",
+		", proto: tcp, dst_ports: 1000-40000",
+		", proto: udp, src_ports: 0-30000",
+		", proto: icmp, icmp_type: 8",
+		", src: 172.20.0.0/16",
+		", dst: 172.20.2.0/25",
+		", src: \"fd20:1::/32\"",
+		", dst: \"fd20:2::/64\"",
+		", eth_src: \"02:00:00:00:00:01\"",
 		", eth_dst: \"02:00:00:00:00:00/ff:00:00:00:00:00\"",
 		", proto: udp, dst: 172.20.2.10, dst_ports: 53",
 	};
@@ -243,30 +257,32 @@ static struct topo_snapshot *random_network(struct state *st)
 	size_t n = (size_t)snprintf(yaml, sizeof(yaml), "chains:\n");
 
 	for (unsigned int c = 0; c < 4; c++) {
-		n += (size_t)snprintf(yaml + n, sizeof(yaml) - n, "      - name: c%u\n        rules:\n", c);
+		n += (size_t)snprintf(yaml + n, sizeof(yaml) - n,
+				      "      - name: c%u\n        rules:\n", c);
 		for (unsigned int r = 0; r < 3; r++)
 			n += (size_t)snprintf(yaml + n, sizeof(yaml) - n, "%s",
 					      random_rule(st, rule, sizeof(rule)));
 	}
-	snprintf(yaml + n, sizeof(yaml) - n,
-		 "bridges: [{name: ba, out_chain: c0}, {name: bb}]\n"
-		 "routers: [{name: r, in_chain: c1}]\n"
-		 "ports:\n"
-		 "  - {name: vm1, bridge: ba, in_chain: c2}\n"
-		 "  - {name: vm2, bridge: bb, mac: \"02:00:00:00:00:02\", out_chain: c3,\n"
-		 "     addresses: [172.20.2.10, \"fd20:2::10\"]}\n"
-		 "  - {name: vm3, bridge: ba, mac: \"02:00:00:00:00:03\", addresses: [172.20.1.3]}\n"
-		 "  - {name: a-r, bridge: ba, peer: ra}\n"
-		 "  - {name: b-r, bridge: bb, peer: rb}\n"
-		 "  - {name: ra, router: r, peer: a-r, mac: \"02:aa:00:00:00:01\", addresses: [172.20.1.1/24, \"fd20:1::1/64\"]}\n"
-		 "  - {name: rb, router: r, peer: b-r, mac: \"02:aa:00:00:00:02\", addresses: [172.20.2.1/24, \"fd20:2::1/64\"]}\n"
-		 "  - {name: u, router: r, mac: \"02:aa:00:00:00:03\", addresses: [198.51.100.2/24]}\n"
-		 "  - {name: w, router: r, mac: \"02:aa:00:00:00:04\", addresses: [198.51.101.2/24]}\n"
-		 "routes:\n"
-		 "  - {name: e1, router: r, dst: 0.0.0.0/0, port: u, gateway: 198.51.100.1}\n"
-		 "  - {name: e2, router: r, dst: 0.0.0.0/0, port: w, gateway: 198.51.101.1}\n"
-		 "  - {name: h, router: r, dst: 10.0.0.0/12, type: blackhole}\n"
-		 "  - {name: s, router: r, dst: 10.0.0.0/9, src: 172.20.0.0/17, port: u, gateway: 198.51.100.1}\n");
+	snprintf(
+		yaml + n, sizeof(yaml) - n,
+		"bridges: [{name: ba, out_chain: c0}, {name: bb}]\n"
+		"routers: [{name: r, in_chain: c1}]\n"
+		"ports:\n"
+		"  - {name: vm1, bridge: ba, in_chain: c2}\n"
+		"  - {name: vm2, bridge: bb, mac: \"02:00:00:00:00:02\", out_chain: c3,\n"
+		"     addresses: [172.20.2.10, \"fd20:2::10\"]}\n"
+		"  - {name: vm3, bridge: ba, mac: \"02:00:00:00:00:03\", addresses: [172.20.1.3]}\n"
+		"  - {name: a-r, bridge: ba, peer: ra}\n"
+		"  - {name: b-r, bridge: bb, peer: rb}\n"
+		"  - {name: ra, router: r, peer: a-r, mac: \"02:aa:00:00:00:01\", addresses: [172.20.1.1/24, \"fd20:1::1/64\"]}\n"
+		"  - {name: rb, router: r, peer: b-r, mac: \"02:aa:00:00:00:02\", addresses: [172.20.2.1/24, \"fd20:2::1/64\"]}\n"
+		"  - {name: u, router: r, mac: \"02:aa:00:00:00:03\", addresses: [198.51.100.2/24]}\n"
+		"  - {name: w, router: r, mac: \"02:aa:00:00:00:04\", addresses: [198.51.101.2/24]}\n"
+		"routes:\n"
+		"  - {name: e1, router: r, dst: 0.0.0.0/0, port: u, gateway: 198.51.100.1}\n"
+		"  - {name: e2, router: r, dst: 0.0.0.0/0, port: w, gateway: 198.51.101.1}\n"
+		"  - {name: h, router: r, dst: 10.0.0.0/12, type: blackhole}\n"
+		"  - {name: s, router: r, dst: 10.0.0.0/9, src: 172.20.0.0/17, port: u, gateway: 198.51.100.1}\n");
 	return simtest_snapshot(yaml);
 }
 
@@ -278,8 +294,10 @@ static void random_packet(struct state *st, struct pkt *pkt)
 		{ { 2, 0xaa, 0, 0, 0, 1 } }, { { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } },
 		{ { 2, 0, 0, 0, 0, 0x99 } },
 	};
-	static const char *const v4[] = { "172.20.1.10", "172.20.2.10", "172.20.2.200", "10.1.2.3",
-					  "10.64.1.1", "8.8.8.8", "172.20.1.1", "10.200.0.1" };
+	static const char *const v4[] = {
+		"172.20.1.10", "172.20.2.10", "172.20.2.200", "10.1.2.3",
+		"10.64.1.1",   "8.8.8.8",     "172.20.1.1",   "10.200.0.1"
+	};
 	static const char *const v6[] = { "fd20:1::10", "fd20:2::10", "fd20:2::1", "fd99::1" };
 	struct pkt_fields *f = &pkt->f;
 
@@ -295,9 +313,11 @@ static void random_packet(struct state *st, struct pkt *pkt)
 		ip_parse(v6[simtest_below(&st->random, 4)], &f->ip_dst);
 	}
 	f->ip_proto = protos[simtest_below(&st->random, sizeof(protos))];
-	f->ip_frag = simtest_below(&st->random, 6) ? SKEP_FRAG_NONE : (uint8_t)simtest_below(&st->random, 3);
+	f->ip_frag = simtest_below(&st->random, 6) ? SKEP_FRAG_NONE
+						   : (uint8_t)simtest_below(&st->random, 3);
 	random_bytes(st, &f->l4_src, 2);
-	f->l4_dst = simtest_below(&st->random, 3) ? htons(53) : htons((uint16_t)simtest_random(&st->random));
+	f->l4_dst = simtest_below(&st->random, 3) ? htons(53)
+						  : htons((uint16_t)simtest_random(&st->random));
 	settle(f);
 }
 
@@ -313,8 +333,9 @@ static void test_random(void **state)
 
 	(void)state;
 	sim_init(&st.sim);
-	simtest_packet("eth 02:00:00:00:00:01>02:aa:00:00:00:01 / ip 172.20.1.10>172.20.2.10 / udp 1>2", frame,
-		       &base);
+	simtest_packet(
+		"eth 02:00:00:00:00:01>02:aa:00:00:00:01 / ip 172.20.1.10>172.20.2.10 / udp 1>2",
+		frame, &base);
 	ip_parse("198.51.100.1", &ip);
 	sim_tables_set_neigh(tables, "u", &ip, &gw, false, 0);
 	ip_parse("198.51.101.1", &ip);
@@ -327,7 +348,9 @@ static void test_random(void **state)
 		sim_init(&sim);
 		sim_tables_view_init(&view, tables, snap, 1);
 		for (unsigned int j = 0; j < 60; j++) {
-			struct scenario_step step = { .snap = snap, .view = &view.view, .line = i * 60 + j };
+			struct scenario_step step = { .snap = snap,
+						      .view = &view.view,
+						      .line = i * 60 + j };
 			struct pkt pkt = base;
 			struct sim_result res;
 
@@ -337,8 +360,9 @@ static void test_random(void **state)
 			step.in = topo_find_port(snap, "vm1");
 			step.pkt = &pkt;
 			step.res = &res;
-			assert_int_equal(sim_run(&sim, snap, &view.view, step.in, &pkt, 0, SCENARIO_SEED, 0,
-						 &res, &err), 0);
+			assert_int_equal(sim_run(&sim, snap, &view.view, step.in, &pkt, 0,
+						 SCENARIO_SEED, 0, &res, &err),
+					 0);
 			if (try_variants(&st, &step, &err))
 				fail_msg("%s", err.text);
 		}

@@ -48,8 +48,8 @@ static void fixture_free(struct fixture *x)
 static int run_pkt(struct fixture *x, const char *port)
 {
 	struct err err = { 0 };
-	int r = sim_run(&x->sim, x->snap, &x->view.view, topo_find_port(x->snap, port), &x->pkt, 1, 7, 0,
-			&x->res, &err);
+	int r = sim_run(&x->sim, x->snap, &x->view.view, topo_find_port(x->snap, port), &x->pkt, 1,
+			7, 0, &x->res, &err);
 
 	if (r)
 		print_message("# %s\n", err.text);
@@ -71,13 +71,13 @@ static void set_neigh(struct fixture *x, const char *port, const char *text, uin
 	assert_int_equal(sim_tables_set_neigh(x->tables, port, &ip, &mac, false, 0), 1);
 }
 
-#define ECMP_PORTS                                                                                 \
-	"routers: [{name: r}]\n"                                                                   \
-	"ports:\n"                                                                                 \
-	"  - {name: d, router: r, mac: \"02:aa:00:00:00:01\", addresses: [172.20.1.1/24]}\n"        \
-	"  - {name: u, router: r, mac: \"02:aa:00:00:00:02\", addresses: [198.51.100.1/24]}\n"      \
-	"routes:\n"                                                                                \
-	"  - {name: a, router: r, dst: 0.0.0.0/0, port: u, gateway: 198.51.100.11}\n"               \
+#define ECMP_PORTS                                                                             \
+	"routers: [{name: r}]\n"                                                               \
+	"ports:\n"                                                                             \
+	"  - {name: d, router: r, mac: \"02:aa:00:00:00:01\", addresses: [172.20.1.1/24]}\n"   \
+	"  - {name: u, router: r, mac: \"02:aa:00:00:00:02\", addresses: [198.51.100.1/24]}\n" \
+	"routes:\n"                                                                            \
+	"  - {name: a, router: r, dst: 0.0.0.0/0, port: u, gateway: 198.51.100.11}\n"          \
 	"  - {name: b, router: r, dst: 0.0.0.0/0, port: u, gateway: 198.51.100.12}\n"
 #define ECMP_THIRD "  - {name: c, router: r, dst: 0.0.0.0/0, port: u, gateway: 198.51.100.13}\n"
 
@@ -98,16 +98,17 @@ static struct fixture *ecmp_new(const char *yaml)
 	set_neigh(x, "u", "198.51.100.11", 11);
 	set_neigh(x, "u", "198.51.100.12", 12);
 	set_neigh(x, "u", "198.51.100.13", 13);
-	simtest_packet("eth 02:00:00:00:00:01>02:aa:00:00:00:01 / ip 172.20.1.10>8.8.8.8 / tcp 1>80 S",
-		       x->frame, &x->pkt);
+	simtest_packet(
+		"eth 02:00:00:00:00:01>02:aa:00:00:00:01 / ip 172.20.1.10>8.8.8.8 / tcp 1>80 S",
+		x->frame, &x->pkt);
 	return x;
 }
 
 static void test_ecmp_spreads(void **state)
 {
 	struct fixture *x = ecmp_new(ECMP_PORTS);
-	const uint32_t read = SIM_FIELD_IP_SRC | SIM_FIELD_IP_DST | SIM_FIELD_PROTO | SIM_FIELD_FRAG |
-			      SIM_FIELD_L4_SRC | SIM_FIELD_L4_DST;
+	const uint32_t read = SIM_FIELD_IP_SRC | SIM_FIELD_IP_DST | SIM_FIELD_PROTO |
+			      SIM_FIELD_FRAG | SIM_FIELD_L4_SRC | SIM_FIELD_L4_DST;
 	unsigned int n = 0;
 
 	(void)state;
@@ -135,7 +136,8 @@ static void test_ecmp_is_consistent(void **state)
 
 		n += with == 13;
 		if (with != 13)
-			assert_int_equal(with, without); /* only the flows of the third had to move */
+			assert_int_equal(with,
+					 without); /* only the flows of the third had to move */
 	}
 	assert_in_range(n, 250, 420);
 	fixture_free(x);
@@ -163,15 +165,17 @@ static void test_ecmp_keeps_fragments_together(void **state)
 
 static void test_refuses_interior_ingress(void **state)
 {
-	struct fixture *x = fixture_new("bridges: [{name: a}, {name: b}]\n"
-					"ports: [{name: p, bridge: a, peer: q}, {name: q, bridge: b, peer: p}]\n");
+	struct fixture *x = fixture_new(
+		"bridges: [{name: a}, {name: b}]\n"
+		"ports: [{name: p, bridge: a, peer: q}, {name: q, bridge: b, peer: p}]\n");
 	struct err err = { 0 };
 
 	(void)state;
 	memset(&x->res, 0x5a, sizeof(x->res));
-	simtest_packet("eth 02:00:00:00:00:01>02:00:00:00:00:02 type 0x88b5 / data 10", x->frame, &x->pkt);
-	assert_int_equal(sim_run(&x->sim, x->snap, &x->view.view, topo_find_port(x->snap, "p"), &x->pkt, 1, 7,
-				 0, &x->res, &err),
+	simtest_packet("eth 02:00:00:00:00:01>02:00:00:00:00:02 type 0x88b5 / data 10", x->frame,
+		       &x->pkt);
+	assert_int_equal(sim_run(&x->sim, x->snap, &x->view.view, topo_find_port(x->snap, "p"),
+				 &x->pkt, 1, 7, 0, &x->res, &err),
 			 -EINVAL);
 	assert_non_null(strstr(err.text, "'p'"));
 	assert_int_equal(((uint8_t *)&x->res)[0], 0x5a); /* untouched */
@@ -186,8 +190,11 @@ static void test_needs_the_device(void **state)
 
 	(void)state;
 	port.bridge = NULL;
-	simtest_packet("eth 02:00:00:00:00:01>02:00:00:00:00:02 type 0x88b5 / data 10", x->frame, &x->pkt);
-	assert_int_equal(sim_run(&x->sim, x->snap, &x->view.view, &port, &x->pkt, 1, 7, 0, &x->res, &err), 0);
+	simtest_packet("eth 02:00:00:00:00:01>02:00:00:00:00:02 type 0x88b5 / data 10", x->frame,
+		       &x->pkt);
+	assert_int_equal(
+		sim_run(&x->sim, x->snap, &x->view.view, &port, &x->pkt, 1, 7, 0, &x->res, &err),
+		0);
 	assert_int_equal(x->res.verdict, SIM_NEED);
 	assert_int_equal(x->res.need.kind, SIM_NEED_OBJECT);
 	assert_string_equal(x->res.need.path, "port/p");
@@ -252,9 +259,10 @@ static void test_mesh_terminates(void **state)
 	for (unsigned int i = 0; i < 8; i++)
 		for (unsigned int j = 0; j < 8; j++)
 			if (i != j)
-				n += (size_t)snprintf(yaml + n, sizeof(yaml) - n,
-						      "  - {name: p%u-%u, bridge: b%u, peer: p%u-%u}\n", i, j, i,
-						      j, i);
+				n += (size_t)snprintf(
+					yaml + n, sizeof(yaml) - n,
+					"  - {name: p%u-%u, bridge: b%u, peer: p%u-%u}\n", i, j, i,
+					j, i);
 	x = fixture_new(yaml);
 	run(x, "p", "eth 02:00:00:00:00:01>ff:ff:ff:ff:ff:ff type 0x88b5 / data 10");
 	assert_int_equal(x->res.verdict, SIM_DROP);
@@ -271,9 +279,10 @@ static void test_chains_terminate_closed(void **state)
 
 	(void)state;
 	for (unsigned int i = 0; i < 30; i++)
-		n += (size_t)snprintf(yaml + n, sizeof(yaml) - n,
-				      "  - {name: c%u, rules: [{action: jump, jump: c%u}, {action: jump, jump: c%u}]}\n",
-				      i, i + 1, i + 1);
+		n += (size_t)snprintf(
+			yaml + n, sizeof(yaml) - n,
+			"  - {name: c%u, rules: [{action: jump, jump: c%u}, {action: jump, jump: c%u}]}\n",
+			i, i + 1, i + 1);
 	snprintf(yaml + n, sizeof(yaml) - n,
 		 "  - {name: c30, rules: []}\n"
 		 "bridges: [{name: b}]\n"
@@ -285,8 +294,8 @@ static void test_chains_terminate_closed(void **state)
 	fixture_free(x);
 }
 
-#define ROUTER                                                                                     \
-	"routers: [{name: r}]\n"                                                                   \
+#define ROUTER                   \
+	"routers: [{name: r}]\n" \
 	"ports: [{name: d, router: r, mac: \"02:aa:00:00:00:01\", addresses: [172.20.1.1/24]}]\n"
 
 static void test_error_quotes_what_came_in(void **state)
@@ -296,7 +305,8 @@ static void test_error_quotes_what_came_in(void **state)
 	struct pkt reply;
 
 	(void)state;
-	run(x, "d", "eth 02:00:00:00:00:01>02:aa:00:00:00:01 / ip 172.20.1.10>8.8.8.8 ttl 9 / udp 7>9 / data 20");
+	run(x, "d",
+	    "eth 02:00:00:00:00:01>02:aa:00:00:00:01 / ip 172.20.1.10>8.8.8.8 ttl 9 / udp 7>9 / data 20");
 	assert_int_equal(x->res.n_frames, 1);
 	f = &x->res.frames[0];
 	assert_int_equal(pkt_parse(f->data, f->len, &reply), SKEP_DROP_NONE);
@@ -313,9 +323,11 @@ static void test_no_answer_to_a_multicast_sender(void **state)
 	struct fixture *x = fixture_new(ROUTER);
 
 	(void)state;
-	run(x, "d", "eth 02:00:00:00:00:01>02:aa:00:00:00:01 / ip 224.0.0.1>172.20.1.1 / icmp echo");
+	run(x, "d",
+	    "eth 02:00:00:00:00:01>02:aa:00:00:00:01 / ip 224.0.0.1>172.20.1.1 / icmp echo");
 	assert_int_equal(x->res.n_frames, 0);
-	run(x, "d", "eth 02:00:00:00:00:01>02:aa:00:00:00:01 / ip 255.255.255.255>172.20.1.1 / icmp echo");
+	run(x, "d",
+	    "eth 02:00:00:00:00:01>02:aa:00:00:00:01 / ip 255.255.255.255>172.20.1.1 / icmp echo");
 	assert_int_equal(x->res.n_frames, 0);
 	fixture_free(x);
 }
@@ -327,11 +339,16 @@ static void test_always_up(void **state)
 		bool up;
 	} cases[] = {
 		{ "eth 02:00:00:00:00:01>02:00:00:00:00:02 / arp request 10.0.0.1>10.0.0.2", true },
-		{ "eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip6 fd00::1>fd00::2 / ns fd00::2", true },
-		{ "eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip6 fd00::1>fd00::2 / na fd00::1", true },
-		{ "eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip6 fd00::1>fd00::2 / icmp6 echo", false },
-		{ "eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip6 fe80::1>ff02::2 / icmp6 133/0", false },
-		{ "eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip 10.0.0.1>10.0.0.2 / icmp 135/0", false },
+		{ "eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip6 fd00::1>fd00::2 / ns fd00::2",
+		  true },
+		{ "eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip6 fd00::1>fd00::2 / na fd00::1",
+		  true },
+		{ "eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip6 fd00::1>fd00::2 / icmp6 echo",
+		  false },
+		{ "eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip6 fe80::1>ff02::2 / icmp6 133/0",
+		  false },
+		{ "eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip 10.0.0.1>10.0.0.2 / icmp 135/0",
+		  false },
 		{ "eth 02:00:00:00:00:01>02:00:00:00:00:02 type 0x88b5 / data 10", false },
 	};
 	static uint8_t buf[PKT_MAX];

@@ -29,9 +29,12 @@ static void test_set_mac(void **state)
 	assert_int_equal(sim_tables_set_mac(t, "b", &m1, "p1", true, 2), 0);
 	assert_int_equal(sim_tables_set_mac(t, "b", &m1, "p2", true, 3), 1); /* moved */
 	assert_int_equal(sim_tables_set_mac(t, "c", &m1, "p3", true, 3), 1); /* another bridge */
-	assert_int_equal(sim_tables_set_mac(t, "b", &m1, "p2", false, 4), 0); /* our own words come back */
-	assert_int_equal(sim_tables_set_mac(t, "b", &m1, "p9", false, 5), 1); /* another host learnt it */
-	assert_int_equal(sim_tables_set_mac(t, "b", &m1, "p9", true, 6), 1); /* the port came to us */
+	assert_int_equal(sim_tables_set_mac(t, "b", &m1, "p2", false, 4),
+			 0); /* our own words come back */
+	assert_int_equal(sim_tables_set_mac(t, "b", &m1, "p9", false, 5),
+			 1); /* another host learnt it */
+	assert_int_equal(sim_tables_set_mac(t, "b", &m1, "p9", true, 6),
+			 1); /* the port came to us */
 	assert_true(sim_tables_del_mac(t, "b", &m1));
 	assert_false(sim_tables_del_mac(t, "b", &m1));
 	sim_tables_free(t);
@@ -45,7 +48,8 @@ static void test_full(void **state)
 	(void)state;
 	assert_int_equal(sim_tables_set_mac(t, "b", &m1, "p", true, 1), 1);
 	assert_int_equal(sim_tables_set_mac(t, "b", &m2, "p", true, 1), -ENOSPC);
-	assert_int_equal(sim_tables_set_mac(t, "b", &m1, "q", true, 1), 1); /* a change needs no room */
+	assert_int_equal(sim_tables_set_mac(t, "b", &m1, "q", true, 1),
+			 1); /* a change needs no room */
 	assert_int_equal(sim_tables_set_neigh(t, "r", &a, &m1, true, 1), 1);
 	assert_int_equal(sim_tables_set_neigh(t, "r", &b, &m1, true, 1), -ENOSPC);
 	assert_int_equal(sim_tables_fail_neigh(t, "r", &b, 10), -ENOSPC);
@@ -107,12 +111,13 @@ static void test_ageing(void **state)
 
 static void test_view(void **state)
 {
-	struct topo_snapshot *snap = simtest_snapshot("bridges: [{name: b}, {name: c}]\n"
-						      "routers: [{name: r}]\n"
-						      "ports:\n"
-						      "  - {name: p, bridge: b}\n"
-						      "  - {name: q, bridge: c}\n"
-						      "  - {name: rp, router: r, addresses: [10.0.0.1/24]}\n");
+	struct topo_snapshot *snap =
+		simtest_snapshot("bridges: [{name: b}, {name: c}]\n"
+				 "routers: [{name: r}]\n"
+				 "ports:\n"
+				 "  - {name: p, bridge: b}\n"
+				 "  - {name: q, bridge: c}\n"
+				 "  - {name: rp, router: r, addresses: [10.0.0.1/24]}\n");
 	const struct topo_bridge *b = topo_find_port(snap, "p")->bridge;
 	const struct topo_port *rp = topo_find_port(snap, "rp");
 	struct sim_tables *t = sim_tables_new(10, 10);

@@ -10,20 +10,20 @@
 
 #include "selftests/lib/simtest.h"
 
-#define NETWORK                                                                                    \
-	"chains:\n"                                                                                \
-	"  - name: web-only\n"                                                                     \
-	"    rules:\n"                                                                             \
-	"      - {name: web, action: accept, proto: tcp, dst_ports: 80}\n"                         \
-	"      - {name: block, action: drop, proto: tcp}\n"                                        \
-	"bridges: [{name: front}, {name: back}]\n"                                                 \
-	"routers: [{name: r}]\n"                                                                   \
-	"ports:\n"                                                                                 \
-	"  - {name: a, bridge: front, mac: \"02:00:00:00:00:01\", addresses: [10.0.1.5]}\n"         \
-	"  - {name: b, bridge: back, mac: \"02:00:00:00:00:02\", addresses: [10.0.2.9],\n"          \
-	"     out_chain: web-only}\n"                                                              \
-	"  - {name: front-r, bridge: front, peer: r-front}\n"                                      \
-	"  - {name: back-r, bridge: back, peer: r-back}\n"                                         \
+#define NETWORK                                                                                                 \
+	"chains:\n"                                                                                             \
+	"  - name: web-only\n"                                                                                  \
+	"    rules:\n"                                                                                          \
+	"      - {name: web, action: accept, proto: tcp, dst_ports: 80}\n"                                      \
+	"      - {name: block, action: drop, proto: tcp}\n"                                                     \
+	"bridges: [{name: front}, {name: back}]\n"                                                              \
+	"routers: [{name: r}]\n"                                                                                \
+	"ports:\n"                                                                                              \
+	"  - {name: a, bridge: front, mac: \"02:00:00:00:00:01\", addresses: [10.0.1.5]}\n"                     \
+	"  - {name: b, bridge: back, mac: \"02:00:00:00:00:02\", addresses: [10.0.2.9],\n"                      \
+	"     out_chain: web-only}\n"                                                                           \
+	"  - {name: front-r, bridge: front, peer: r-front}\n"                                                   \
+	"  - {name: back-r, bridge: back, peer: r-back}\n"                                                      \
 	"  - {name: r-front, router: r, peer: front-r, mac: \"02:aa:00:00:00:01\", addresses: [10.0.1.1/24]}\n" \
 	"  - {name: r-back, router: r, peer: back-r, mac: \"02:aa:00:00:00:02\", addresses: [10.0.2.1/24]}\n"
 
@@ -47,8 +47,8 @@ static void run(struct fixture *x, const char *line)
 	x->tables = sim_tables_new(10, 10);
 	sim_tables_view_init(&x->view, x->tables, x->snap, 1);
 	simtest_packet(line, buf, &x->pkt);
-	assert_int_equal(sim_run(&x->sim, x->snap, &x->view.view, topo_find_port(x->snap, "a"), &x->pkt, 1, 7,
-				 SIM_TRACE, &x->res, &err),
+	assert_int_equal(sim_run(&x->sim, x->snap, &x->view.view, topo_find_port(x->snap, "a"),
+				 &x->pkt, 1, 7, SIM_TRACE, &x->res, &err),
 			 0);
 }
 
@@ -71,55 +71,57 @@ static void check_text(const char *line, const char *want)
 static void test_forward(void **state)
 {
 	(void)state;
-	check_text("eth 02:00:00:00:00:01>02:aa:00:00:00:01 / ip 10.0.1.5>10.0.2.9 / tcp 4000>80 S",
-		   "tcp 10.0.1.5:4000 > 10.0.2.9:80 syn\n"
-		   "port a: in\n"
-		   "bridge front: to 02:aa:00:00:00:01\n"
-		   "  unicast front-r: configured\n"
-		   "  port front-r: out\n"
-		   "  port r-front: in\n"
-		   "  router r: to 10.0.2.9\n"
-		   "    route r-back:connected: 10.0.2.0/24 by port r-back\n"
-		   "    neighbour r-back: 10.0.2.9 is at 02:00:00:00:00:02\n"
-		   "    port r-back: out\n"
-		   "    port back-r: in\n"
-		   "    bridge back: to 02:00:00:00:00:02\n"
-		   "      unicast b: configured\n"
-		   "      port b: out\n"
-		   "        chain web-only: 2 rules\n"
-		   "          rule web: match: accept\n"
-		   "      output b: host h1, key 0x101\n"
-		   "forward:\n"
-		   "  b at host h1, key 0x101: eth 02:aa:00:00:00:02>02:00:00:00:00:02 ttl 63\n"
-		   "flow depends on: in_port eth_dst eth_src eth_type vlan ip_src/32 ip_dst/32 proto l4_dst frag ttl\n"
-		   "tags: port:a bridge:front mac:front/02:aa:00:00:00:01 port:front-r port:r-front router:r dst:r/10.0.2.9 port:r-back neigh:r-back/10.0.2.9 port:b port:back-r bridge:back mac:back/02:00:00:00:00:02 chain:web-only\n");
+	check_text(
+		"eth 02:00:00:00:00:01>02:aa:00:00:00:01 / ip 10.0.1.5>10.0.2.9 / tcp 4000>80 S",
+		"tcp 10.0.1.5:4000 > 10.0.2.9:80 syn\n"
+		"port a: in\n"
+		"bridge front: to 02:aa:00:00:00:01\n"
+		"  unicast front-r: configured\n"
+		"  port front-r: out\n"
+		"  port r-front: in\n"
+		"  router r: to 10.0.2.9\n"
+		"    route r-back:connected: 10.0.2.0/24 by port r-back\n"
+		"    neighbour r-back: 10.0.2.9 is at 02:00:00:00:00:02\n"
+		"    port r-back: out\n"
+		"    port back-r: in\n"
+		"    bridge back: to 02:00:00:00:00:02\n"
+		"      unicast b: configured\n"
+		"      port b: out\n"
+		"        chain web-only: 2 rules\n"
+		"          rule web: match: accept\n"
+		"      output b: host h1, key 0x101\n"
+		"forward:\n"
+		"  b at host h1, key 0x101: eth 02:aa:00:00:00:02>02:00:00:00:00:02 ttl 63\n"
+		"flow depends on: in_port eth_dst eth_src eth_type vlan ip_src/32 ip_dst/32 proto l4_dst frag ttl\n"
+		"tags: port:a bridge:front mac:front/02:aa:00:00:00:01 port:front-r port:r-front router:r dst:r/10.0.2.9 port:r-back neigh:r-back/10.0.2.9 port:b port:back-r bridge:back mac:back/02:00:00:00:00:02 chain:web-only\n");
 }
 
 static void test_drop(void **state)
 {
 	(void)state;
-	check_text("eth 02:00:00:00:00:01>02:aa:00:00:00:01 / ip 10.0.1.5>10.0.2.9 / tcp 4000>23 S",
-		   "tcp 10.0.1.5:4000 > 10.0.2.9:23 syn\n"
-		   "port a: in\n"
-		   "bridge front: to 02:aa:00:00:00:01\n"
-		   "  unicast front-r: configured\n"
-		   "  port front-r: out\n"
-		   "  port r-front: in\n"
-		   "  router r: to 10.0.2.9\n"
-		   "    route r-back:connected: 10.0.2.0/24 by port r-back\n"
-		   "    neighbour r-back: 10.0.2.9 is at 02:00:00:00:00:02\n"
-		   "    port r-back: out\n"
-		   "    port back-r: in\n"
-		   "    bridge back: to 02:00:00:00:00:02\n"
-		   "      unicast b: configured\n"
-		   "      port b: out\n"
-		   "        chain web-only: 2 rules\n"
-		   "          rule web: no match\n"
-		   "          rule block: match: drop\n"
-		   "        drop: policy: rule 'block' of chain 'web-only'\n"
-		   "drop: policy: a rule drops it: rule 'block' of chain 'web-only'\n"
-		   "flow depends on: in_port eth_dst eth_src eth_type vlan ip_src/32 ip_dst/32 proto l4_dst frag ttl\n"
-		   "tags: port:a bridge:front mac:front/02:aa:00:00:00:01 port:front-r port:r-front router:r dst:r/10.0.2.9 port:r-back neigh:r-back/10.0.2.9 port:b port:back-r bridge:back mac:back/02:00:00:00:00:02 chain:web-only\n");
+	check_text(
+		"eth 02:00:00:00:00:01>02:aa:00:00:00:01 / ip 10.0.1.5>10.0.2.9 / tcp 4000>23 S",
+		"tcp 10.0.1.5:4000 > 10.0.2.9:23 syn\n"
+		"port a: in\n"
+		"bridge front: to 02:aa:00:00:00:01\n"
+		"  unicast front-r: configured\n"
+		"  port front-r: out\n"
+		"  port r-front: in\n"
+		"  router r: to 10.0.2.9\n"
+		"    route r-back:connected: 10.0.2.0/24 by port r-back\n"
+		"    neighbour r-back: 10.0.2.9 is at 02:00:00:00:00:02\n"
+		"    port r-back: out\n"
+		"    port back-r: in\n"
+		"    bridge back: to 02:00:00:00:00:02\n"
+		"      unicast b: configured\n"
+		"      port b: out\n"
+		"        chain web-only: 2 rules\n"
+		"          rule web: no match\n"
+		"          rule block: match: drop\n"
+		"        drop: policy: rule 'block' of chain 'web-only'\n"
+		"drop: policy: a rule drops it: rule 'block' of chain 'web-only'\n"
+		"flow depends on: in_port eth_dst eth_src eth_type vlan ip_src/32 ip_dst/32 proto l4_dst frag ttl\n"
+		"tags: port:a bridge:front mac:front/02:aa:00:00:00:01 port:front-r port:r-front router:r dst:r/10.0.2.9 port:r-back neigh:r-back/10.0.2.9 port:b port:back-r bridge:back mac:back/02:00:00:00:00:02 chain:web-only\n");
 }
 
 static void test_answer(void **state)
@@ -215,8 +217,8 @@ static void test_no_steps_unless_asked(void **state)
 
 	(void)state;
 	run(&x, "eth 02:00:00:00:00:01>02:aa:00:00:00:01 / ip 10.0.1.5>10.0.2.9 / tcp 4000>80 S");
-	assert_int_equal(sim_run(&x.sim, x.snap, &x.view.view, topo_find_port(x.snap, "a"), &x.pkt, 1, 7, 0,
-				 &x.res, &err),
+	assert_int_equal(sim_run(&x.sim, x.snap, &x.view.view, topo_find_port(x.snap, "a"), &x.pkt,
+				 1, 7, 0, &x.res, &err),
 			 0);
 	assert_int_equal(x.res.n_steps, 0);
 	assert_int_equal(x.res.verdict, SIM_FORWARD);
@@ -226,7 +228,9 @@ static void test_no_steps_unless_asked(void **state)
 static void test_culprits(void **state)
 {
 	struct topo_router r = { .o = { .kind = TOPO_ROUTER, .name = "r1" } };
-	struct topo_route route = { .o = { .kind = TOPO_ROUTE, .name = "x" }, .router = &r, .dst_len = 8 };
+	struct topo_route route = { .o = { .kind = TOPO_ROUTE, .name = "x" },
+				    .router = &r,
+				    .dst_len = 8 };
 	struct topo_chain chain = { .o = { .kind = TOPO_CHAIN, .name = "fw" } };
 	struct topo_rule rule = { .name = "block-telnet", .chain = &chain };
 	char buf[192];
@@ -238,18 +242,16 @@ static void test_culprits(void **state)
 			    "rule 'block-telnet' of chain 'fw'");
 	assert_string_equal(sim_culprit_text(&(struct sim_culprit){ &route.o, NULL }, buf),
 			    "route '10.0.0.0/8' of router 'r1'");
-	assert_string_equal(sim_culprit_text(&(struct sim_culprit){ &r.o, NULL }, buf), "router 'r1'");
+	assert_string_equal(sim_culprit_text(&(struct sim_culprit){ &r.o, NULL }, buf),
+			    "router 'r1'");
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_forward),
-		cmocka_unit_test(test_drop),
-		cmocka_unit_test(test_answer),
-		cmocka_unit_test(test_need),
-		cmocka_unit_test(test_json),
-		cmocka_unit_test(test_no_steps_unless_asked),
+		cmocka_unit_test(test_forward),	 cmocka_unit_test(test_drop),
+		cmocka_unit_test(test_answer),	 cmocka_unit_test(test_need),
+		cmocka_unit_test(test_json),	 cmocka_unit_test(test_no_steps_unless_asked),
 		cmocka_unit_test(test_culprits),
 	};
 
