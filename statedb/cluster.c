@@ -131,8 +131,10 @@ static void op_wait(struct op *op, const char *why)
 	if (op->backoff_ms > RETRY_MAX_MS)
 		op->backoff_ms = RETRY_MAX_MS;
 	op->retry_at_ns = clock_mono_ns() + op->backoff_ms * NSEC_PER_MSEC;
-	if (why && *why)
+	if (why && *why) {
 		snprintf(op->why, sizeof(op->why), "%s", why);
+		snprintf(op->db->retry_why, sizeof(op->db->retry_why), "%s", why);
+	}
 }
 
 static void op_redirect(struct op *op)
@@ -196,6 +198,7 @@ static void on_reply(void *arg, struct node *n, const redisReply *r, const char 
 	} else if (r->type == REDIS_REPLY_ERROR) {
 		on_error_reply(op, n, r);
 	} else {
+		op->db->retry_why[0] = 0;
 		op_finish(op, n, r, NULL);
 	}
 }

@@ -274,6 +274,8 @@ const char *db_trouble(const struct db *db)
 	for (unsigned int i = 0; i < db->n_nodes; i++)
 		if (!node_is_up(db->nodes[i]) && *node_why(db->nodes[i]))
 			return node_why(db->nodes[i]);
+	if (db->retry_why[0])
+		return db->retry_why;
 	return db->feed_why[0] ? db->feed_why : NULL;
 }
 

@@ -50,6 +50,7 @@ struct db {
 
 	struct op *ops, **ops_last; /* finished ones are swept by the tick */
 	unsigned int n_ops;
+	char retry_why[256]; /* why an op had to be repeated; "" once one succeeded */
 
 	enum schema_state schema;
 	uint64_t schema_at_ns; /* of the last check */
