@@ -41,6 +41,7 @@ struct loop_sig {
 struct loop {
 	int epfd;
 	bool stop, has_dead;
+	unsigned int depth; /* of loop_once() within callbacks */
 	uint64_t now_ns;
 	struct loop_fd *fds;
 	struct loop_timer *timers;
@@ -144,6 +145,7 @@ int loop_once(struct loop *l, int timeout_ms)
 	if (n < 0 && errno != EINTR)
 		return -errno;
 	l->now_ns = clock_mono_ns();
+	l->depth++;
 	for (int i = 0; i < n; i++) {
 		struct loop_fd *f = ev[i].data.ptr;
 
@@ -151,7 +153,7 @@ int loop_once(struct loop *l, int timeout_ms)
 			f->cb(f->arg, ev[i].events);
 	}
 	run_timers(l);
-	if (l->has_dead)
+	if (--l->depth == 0 && l->has_dead) /* an outer round may still look at what is dead */
 		sweep(l);
 	return 0;
 }

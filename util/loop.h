@@ -12,7 +12,7 @@ struct loop_timer;
 struct loop *loop_new(void); /* NULL: errno */
 void loop_free(struct loop *loop); /* takes NULL; frees what is still registered */
 int loop_run(struct loop *loop);   /* until loop_stop(); 0 or -errno */
-/* One round: waits at most 'timeout_ms' (-1 = for ever) for something to happen.  0 or -errno. */
+/* One round: waits at most 'timeout_ms' (-1 = for ever) for something to happen.  0 or -errno.  Also from within a callback. */
 int loop_once(struct loop *loop, int timeout_ms);
 void loop_stop(struct loop *loop);
 /* Start of the present round, CLOCK_MONOTONIC. */

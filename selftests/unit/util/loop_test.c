@@ -207,6 +207,31 @@ static void timeouts(void **state)
 	assert_true(clock_mono_ns() - start < 1000 * MS);
 }
 
+/* A callback waits for something by turning the loop itself, and what it removes there is still being looked at outside. */
+static void turn_the_loop(void *arg, uint32_t events)
+{
+	struct world *w = arg;
+
+	w->calls++;
+	loop_fd_del(w->f);
+	loop_fd_del(w->g);
+	loop_timer_del(w->t);
+	assert_int_equal(loop_once(w->loop, 0), 0);
+}
+
+static void rounds_within_rounds(void **state)
+{
+	struct world *w = *state;
+
+	w->t = loop_timer_add(w->loop, 0, 1, count_other, w);
+	w->f = loop_fd_add(w->loop, w->pipe[0], EPOLLIN, turn_the_loop, w);
+	w->g = loop_fd_add(w->loop, w->pipe[1], EPOLLOUT, turn_the_loop, w);
+	assert_int_equal(write(w->pipe[1], "a", 1), 1);
+	assert_int_equal(loop_once(w->loop, 1000), 0);
+	assert_int_equal(w->calls, 1);
+	assert_int_equal(w->other, 0);
+}
+
 static void on_signal(void *arg, int signo)
 {
 	struct world *w = arg;
@@ -244,6 +269,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(descriptors), T(removal_in_a_callback), T(descriptor_numbers_come_back),
 		T(timers),	T(timers_change_timers),  T(timeouts),
+		T(rounds_within_rounds),
 		T(signals),	T(what_is_left_is_freed),
 	};
 
