@@ -40,6 +40,8 @@ static const struct row rows[] = {
 	{ "one interface name on two hosts", T "bindings: [{port: vm2, host: h2, interface: veth1}]\n", NULL },
 	{ "two subnets of one port may overlap", T "ports: [{name: x, router: r2, addresses: [10.9.0.1/16, 10.9.9.9/24]}]\n", NULL },
 
+	{ "the MAC of a port towards a router is nobody's", T "ports: [{name: web-r1, bridge: web, mac: 02:00:00:00:00:01}]\n", NULL },
+
 	{ "dangling bridge", T "ports: [{name: x, bridge: nope}]\n", "port 'x': field 'bridge': bridge 'nope' does not exist" },
 	{ "dangling router", T "ports: [{name: x, router: nope}]\n", "port 'x': field 'router': router 'nope' does not exist" },
 	{ "dangling peer", T "ports: [{name: x, bridge: web, peer: nope}]\n", "port 'x': field 'peer': port 'nope' does not exist" },
@@ -66,6 +68,8 @@ static const struct row rows[] = {
 	{ "overlapping subnets name both", R1_UP("198.51.100.2/24, 10.0.1.200/25"), "port 'r1-up': field 'addresses': subnet of '10.0.1.200/25' overlaps that of '10.0.1.1/24' on port 'r1-web' of the same router 'r1'" },
 	{ "a subnet within one further up", R1_UP("198.51.100.2/24, 10.0.0.1/16"), "overlaps" },
 	{ "overlapping subnets of IPv6", R1_UP("198.51.100.2/24, \"fd00:1::9/48\""), "overlaps that of" },
+	{ "a subnet behind one that lies within the same", T "ports: [{name: x, router: r2, addresses: [10.9.0.1/16, 10.9.1.1/24]}, {name: y, router: r2, addresses: [10.9.200.1/24]}]\n",
+	  "subnet of '10.9.200.1/24' overlaps that of '10.9.0.1/16' on port 'x'" },
 	{ "a /32 within a subnet", R1_UP("198.51.100.2/24, 10.0.1.9/32"), "overlaps that of" },
 	{ "network address", R1_UP("198.51.100.0/24"), "port 'r1-up': field 'addresses': '198.51.100.0/24' is its subnet's network address" },
 	{ "broadcast address", R1_UP("198.51.100.255/24"), "'198.51.100.255/24' is its subnet's broadcast address" },
