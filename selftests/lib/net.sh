@@ -160,7 +160,7 @@ config() { # HOST [YAML-LINES]: configuration of its skepd; the first has the em
 start_skepd() { # HOST: returns when it answers
 	local h=$1
 	[ -f "$work/$h/skepd.yaml" ] || config "$h"
-	in_host "$h" "$SKEPD" -c "$work/$h/skepd.yaml" 2>> "$work/$h/log" &
+	nsenter --net="/run/netns/$id-$h" "$SKEPD" -c "$work/$h/skepd.yaml" >> "$work/$h/log" 2>&1 </dev/null & # its own pid
 	agent_pid[$h]=$!
 	wait_for 20 skep "$h" status || { tail -n 20 "$work/$h/log" | note; return 1; }
 }
@@ -233,7 +233,7 @@ standard() { # [EXTRA-PORT-FIELDS]: all of it, running
 
 ping_ok() { in_vm "$1" ping -q -c "${3:-1}" -W 2 -i 0.05 "$2"; } # VM ADDRESS [COUNT]: all of them answered
 ping4_soon() { wait_for 10 in_vm "$1" ping -q -c 1 -W 1 "$2"; }
-spawn() { "$@" & background+=($!); }
+spawn() { "$@" & background+=($!); } # a program, not a function: the pid must be its own
 http_server() { # VM DIRECTORY PORT [ADDRESS]
 	spawn nsenter --net="/run/netns/$id-$1" busybox httpd -f -p "${4:+$4:}$3" -h "$2"
 	wait_for 5 listening "$1" "$3" || bail "no HTTP server in $1"
