@@ -62,7 +62,7 @@ static void flood(struct walk *w, const struct topo_bridge *b, const struct topo
 	sim_tag_object(w, TOPO_TAG_FLOOD, &b->o);
 	if (!sim_hook(w, b->out_chain))
 		return;
-	for (uint32_t i = 0; i < b->n_ports; i++) {
+	for (uint32_t i = 0; i < b->n_ports && !w->run->looped; i++) { /* a loop spoils all copies */
 		const struct topo_port *p = b->ports[i];
 		struct walk copy;
 

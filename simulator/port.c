@@ -60,7 +60,7 @@ void sim_port_in(struct walk *w, const struct topo_port *port)
 	}
 	if (++run->n_entries > SIM_ENTRIES_MAX) {
 		run->truncated = true;
-		sim_drop(w, SKEP_DROP_BUDGET, &port->o, NULL);
+		sim_drop(w, SKEP_DROP_OVERLOAD, &port->o, NULL);
 		return;
 	}
 	sim_tag_object(w, TOPO_TAG_PORT, &port->o);

@@ -249,6 +249,7 @@ static void test_large_flood_has_unique_tags(void **state)
 static void test_mesh_terminates(void **state)
 {
 	char yaml[16384];
+	struct err err = { 0 };
 	struct fixture *x;
 	size_t n = (size_t)snprintf(yaml, sizeof(yaml), "bridges:\n");
 
@@ -267,6 +268,11 @@ static void test_mesh_terminates(void **state)
 	run(x, "p", "eth 02:00:00:00:00:01>ff:ff:ff:ff:ff:ff type 0x88b5 / data 10");
 	assert_int_equal(x->res.verdict, SIM_DROP);
 	assert_int_equal(x->res.reason, SKEP_DROP_BUDGET);
+	/* and a trace of it can be had */
+	assert_int_equal(sim_run(&x->sim, x->snap, &x->view.view, topo_find_port(x->snap, "p"),
+				 &x->pkt, 1, 7, SIM_TRACE, &x->res, &err),
+			 0);
+	assert_non_null(strstr(sim_trace_text(&x->sim, &x->pkt, &x->res), "drop: budget"));
 	fixture_free(x);
 }
 
