@@ -91,6 +91,7 @@ bool topo_parse_mac_mask(const char *text, struct skep_mac *mac, struct skep_mac
 bool topo_parse_ports(const json_t *v, uint16_t range[2]);
 bool topo_parse_proto(const json_t *v, uint8_t *proto);
 bool topo_parse_ethertype(const json_t *v, uint16_t *type); /* host order */
+const char *topo_ethertype_name(uint16_t type);		     /* NULL: it has none */
 
 /* --- json owning locals --- */
 
