@@ -29,6 +29,8 @@
 #define SMALL	    22 /* UDP payload of a 64-byte frame */
 #define STREAM_BUF  (128 << 10)
 #define LATENCY_MAX 200000
+#define FIRST_PORT  1024 /* new flows have source ports from here on, each once: a repeated one would be no new flow */
+#define LAST_PORT   65535
 
 struct shared { /* between the two children and their parent */
 	volatile int ready, stop;
@@ -108,11 +110,14 @@ static int listen_on(int type)
 	return fd;
 }
 
-static int connect_to(const struct job *job, int type)
+/* 'port': source port, 0 = the kernel's choice */
+static int connect_to(const struct job *job, int type, uint16_t port)
 {
-	struct sockaddr_in sa = server_addr(job);
+	struct sockaddr_in sa = server_addr(job), from = { .sin_family = AF_INET, .sin_port = htons(port) };
 	int fd = make_socket(type);
 
+	if (port && bind(fd, (struct sockaddr *)&from, sizeof(from)))
+		die("bind");
 	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)))
 		die("connect");
 	return fd;
@@ -204,6 +209,8 @@ static void run_client(const struct job *job)
 	struct shared *sh = job->sh;
 	uint64_t end, start;
 	bool each_new = is(job, "tcp_crr") || is(job, "first_packet"), rr = strstr(job->mode, "_rr");
+	bool numbered = is(job, "first_packet") || is(job, "new_flows");
+	uint32_t port = FIRST_PORT;
 	int type = strncmp(job->mode, "tcp", 3) ? SOCK_DGRAM : SOCK_STREAM, fd = -1;
 	struct linger lo = { .l_onoff = 1 };
 
@@ -212,10 +219,10 @@ static void run_client(const struct job *job)
 	start = clock_mono_ns();
 	end = start + job->seconds * NSEC_PER_SEC;
 	if (!each_new && !is(job, "new_flows"))
-		fd = connect_to(job, type);
-	while (clock_mono_ns() < end) {
+		fd = connect_to(job, type, 0);
+	while (clock_mono_ns() < end && port <= LAST_PORT) {
 		if (each_new || is(job, "new_flows"))
-			fd = connect_to(job, type);
+			fd = connect_to(job, type, numbered ? (uint16_t)port++ : 0);
 		if (each_new || rr) {
 			(void)round_trip(job, fd);
 		} else if (is(job, "tcp_stream")) {
