@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Address resolution frames: ARP (RFC 826), neighbour solicitation and advertisement (RFC 4861).  Called by simulator/. */
+/* Address resolution frames: ARP (RFC 826), neighbour solicitation and advertisement (RFC 4861).
+ * Called by simulator/. */
 #include "packet/packet.h"
 
 #include "packet/wire.h"

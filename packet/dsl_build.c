@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* struct dsl_spec -> frame: fills defaults, refuses what contradicts itself, computes lengths and checksums.  Called by dsl_parse.c. */
+/* struct dsl_spec -> frame: fills defaults, refuses what contradicts itself, computes lengths and
+ * checksums.  Called by dsl_parse.c. */
 #include "packet/dsl.h"
 
 #include <errno.h>
@@ -70,25 +71,32 @@ static uint32_t l4_size(const struct dsl_spec *s)
 static int contradiction(const struct dsl_spec *s, struct err *err)
 {
 	if (s->l3 != DSL_NONE && s->type != DSL_DEFAULT)
-		return err_set(err, -EINVAL, "packet: layer 'eth': 'type' goes without an ip or arp layer");
+		return err_set(err, -EINVAL,
+			       "packet: layer 'eth': 'type' goes without an ip or arp layer");
 	if (s->l3 == DSL_NONE && s->vlan == DSL_DEFAULT &&
 	    (s->type == ETH_P_8021Q || s->type == ETH_P_8021AD))
 		return err_set(err, -EINVAL, "packet: layer 'eth': a tag is written as 'vlan N'");
-	if (s->l3 == DSL_NONE && (s->type == DSL_DEFAULT || s->type == 0) && s->data >= ETH_P_802_3_MIN)
-		return err_set(err, -EINVAL, "packet: layer 'data': a frame with a length holds at most 1535 bytes");
+	if (s->l3 == DSL_NONE && (s->type == DSL_DEFAULT || s->type == 0) &&
+	    s->data >= ETH_P_802_3_MIN)
+		return err_set(
+			err, -EINVAL,
+			"packet: layer 'data': a frame with a length holds at most 1535 bytes");
 	if (s->type != DSL_DEFAULT && s->type && s->type < ETH_P_802_3_MIN)
-		return err_set(err, -EINVAL,
-			       "packet: layer 'eth': type 0x%04x is a length (want 0, or 0x0600 and above)",
-			       s->type);
+		return err_set(
+			err, -EINVAL,
+			"packet: layer 'eth': type 0x%04x is a length (want 0, or 0x0600 and above)",
+			s->type);
 	if (s->pcp && s->vlan == DSL_DEFAULT)
 		return err_set(err, -EINVAL, "packet: layer 'eth': 'pcp' needs 'vlan'");
 	if (s->l3 != DSL_IP)
 		return 0;
 	if (s->l4 != DSL_NONE && s->proto != DSL_DEFAULT)
-		return err_set(err, -EINVAL, "packet: layer 'ip': 'proto' goes without an L4 layer");
-	if (s->l4 != DSL_NONE && s->frag == SKEP_FRAG_LATER)
 		return err_set(err, -EINVAL,
-			       "packet: layer 'ip': a later fragment has no L4 layer (want 'proto N / data N')");
+			       "packet: layer 'ip': 'proto' goes without an L4 layer");
+	if (s->l4 != DSL_NONE && s->frag == SKEP_FRAG_LATER)
+		return err_set(
+			err, -EINVAL,
+			"packet: layer 'ip': a later fragment has no L4 layer (want 'proto N / data N')");
 	if (s->v6 && s->df)
 		return err_set(err, -EINVAL, "packet: layer 'ip': 'df' exists in IPv4 only");
 	if (s->v6 && s->id && s->frag == SKEP_FRAG_NONE)
@@ -103,10 +111,10 @@ static int contradiction(const struct dsl_spec *s, struct err *err)
 
 static void put_eth(const struct dsl_spec *s, uint8_t *buf)
 {
-	uint32_t type = s->l3 == DSL_ARP	  ? ETH_P_ARP :
-			s->l3 == DSL_IP		  ? (s->v6 ? ETH_P_IPV6 : ETH_P_IP) :
-			s->type == DSL_DEFAULT || !s->type ? s->data :
-						    s->type;
+	uint32_t type = s->l3 == DSL_ARP		     ? ETH_P_ARP
+			: s->l3 == DSL_IP		     ? (s->v6 ? ETH_P_IPV6 : ETH_P_IP)
+			: s->type == DSL_DEFAULT || !s->type ? s->data
+							     : s->type;
 
 	memcpy(buf, &s->eth_dst, 6);
 	memcpy(buf + 6, &s->eth_src, 6);
@@ -154,7 +162,8 @@ static void put_arp(const struct dsl_spec *s, uint8_t *to)
 	const struct skep_mac *tha = s->has_tha ? &s->tha : s->arp_op == 2 ? &s->eth_dst : NULL;
 	uint8_t arp[ETH_SIZE + ARP_SIZE];
 
-	(void)pkt_build_arp(arp, sizeof(arp), (uint16_t)s->arp_op, &s->eth_dst, sha, &s->src, tha, &s->dst);
+	(void)pkt_build_arp(arp, sizeof(arp), (uint16_t)s->arp_op, &s->eth_dst, sha, &s->src, tha,
+			    &s->dst);
 	memcpy(to, arp + ETH_SIZE, ARP_SIZE);
 }
 
@@ -222,7 +231,8 @@ static void spoil(uint8_t *csum)
 
 static void put_checksums(const struct dsl_spec *s, uint8_t *ip, uint8_t *l4, uint32_t len)
 {
-	struct pkt_fields f = { .eth_type = htons(s->v6 ? ETH_P_IPV6 : ETH_P_IP), .ip_src = s->src,
+	struct pkt_fields f = { .eth_type = htons(s->v6 ? ETH_P_IPV6 : ETH_P_IP),
+				.ip_src = s->src,
 				.ip_dst = s->dst };
 	uint8_t proto = protocol(s);
 	uint32_t off = s->l4 == DSL_NONE || s->nocsum ? 0 : l4_csum_off(proto);
@@ -230,7 +240,8 @@ static void put_checksums(const struct dsl_spec *s, uint8_t *ip, uint8_t *l4, ui
 	if (s->l4 == DSL_SCTP)
 		put_sctp_crc(l4, len);
 	if (off) {
-		uint16_t sum = pkt_csum(l4, len, proto == IPPROTO_ICMP ? 0 : pkt_pseudo_sum(&f, proto, len));
+		uint16_t sum = pkt_csum(l4, len,
+					proto == IPPROTO_ICMP ? 0 : pkt_pseudo_sum(&f, proto, len));
 
 		store_be16(l4 + off, s->l4 == DSL_UDP && !sum ? 0xffff : sum);
 	}
@@ -259,10 +270,13 @@ int dsl_build(const struct dsl_spec *s, uint8_t *buf, uint32_t cap, struct err *
 	ip_len = z.l3 + z.ext + z.l4 + s->data;
 	z.total = z.l2 + ip_len;
 	if (s->l3 == DSL_IP && ip_len - (s->v6 ? IP6_SIZE : 0) > UINT16_MAX)
-		return err_set(err, -EINVAL, "packet: layer 'data': %u bytes make the IP packet longer than 65535",
-			       s->data);
+		return err_set(
+			err, -EINVAL,
+			"packet: layer 'data': %u bytes make the IP packet longer than 65535",
+			s->data);
 	if (z.total > cap)
-		return err_set(err, -EINVAL, "packet: %u bytes, more than the buffer's %u", z.total, cap);
+		return err_set(err, -EINVAL, "packet: %u bytes, more than the buffer's %u", z.total,
+			       cap);
 
 	memset(buf, 0, z.total);
 	put_eth(s, buf);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Frame -> one line of text, the canonical form of what dsl_parse.c reads.  Called by tests, scenarios and traces. */
+/* Frame -> one line of text, the canonical form of what dsl_parse.c reads.  Called by tests,
+ * scenarios and traces. */
 #include "packet/packet.h"
 
 #include "maps/maps.h"
@@ -73,8 +74,8 @@ static void add_ip(struct text *t, const struct pkt *pkt)
 		text_add(t, " proto %u", f->ip_proto);
 }
 
-static void add_letters(struct text *t, const char *before, const char *set, uint8_t flags, uint8_t first,
-			bool left)
+static void add_letters(struct text *t, const char *before, const char *set, uint8_t flags,
+			uint8_t first, bool left)
 {
 	char letters[9] = "";
 	size_t n = 0;
@@ -125,7 +126,8 @@ static void add_icmp(struct text *t, const struct pkt *pkt)
 
 	text_add(t, " / %s ", v6 ? "icmp6" : "icmp");
 	if (icmp_is_echo(v6, icmp[0]) && icmp[1] == 0) {
-		text_add(t, "%s", icmp[0] == ICMP4_ECHO || icmp[0] == ICMP6_ECHO_REQUEST ? "echo" : "reply");
+		text_add(t, "%s",
+			 icmp[0] == ICMP4_ECHO || icmp[0] == ICMP6_ECHO_REQUEST ? "echo" : "reply");
 		add_number(t, "id", get16(icmp + 4));
 		add_number(t, "seq", get16(icmp + 6));
 	} else {
@@ -144,8 +146,8 @@ static void add_l4(struct text *t, const struct pkt *pkt)
 		break;
 	case IPPROTO_UDP:
 	case IPPROTO_SCTP:
-		text_add(t, " / %s %u>%u", f->ip_proto == IPPROTO_UDP ? "udp" : "sctp", ntohs(f->l4_src),
-			 ntohs(f->l4_dst));
+		text_add(t, " / %s %u>%u", f->ip_proto == IPPROTO_UDP ? "udp" : "sctp",
+			 ntohs(f->l4_src), ntohs(f->l4_dst));
 		if (f->ip_proto == IPPROTO_UDP && get16(pkt->data + pkt->l4_off + 6) == 0)
 			text_add(t, " nocsum");
 		break;

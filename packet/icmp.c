@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What the network itself answers: echo replies, ICMP errors, TCP resets.  Called by simulator/ for routers and reject rules. */
+/* What the network itself answers: echo replies, ICMP errors, TCP resets.  Called by simulator/ for
+ * routers and reject rules. */
 #include "packet/packet.h"
 
 #include "packet/wire.h"
 
-#define ANSWER_TTL 64
+#define ANSWER_TTL    64
 #define IP4_ERROR_TOS 0xc0 /* precedence "internetwork control", RFC 1812 4.3.2.5 */
 #define IP4_ERROR_MAX 576
 #define IP6_ERROR_MAX 1280

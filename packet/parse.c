@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Bytes -> struct pkt.  packet.h has the rules and their order, bpf/ has the same rules in its own words, and a differential test
- * holds both together.  Called for each upcall, by the builders' users, and by the text form.
+ * Bytes -> struct pkt.  packet.h has the rules and their order, bpf/ has the same rules in its own
+ * words, and a differential test holds both together.  Called for each upcall, by the builders'
+ * users, and by the text form.
  */
 #include "packet/packet.h"
 
@@ -92,9 +93,9 @@ static enum skep_drop parse_ipv4(struct pkt *pkt)
 
 	pkt->l3_len = total;
 	frag = get16(ip + 6);
-	f->ip_frag = frag & IP4_OFFSET ? SKEP_FRAG_LATER :
-		     frag & IP4_MF     ? SKEP_FRAG_FIRST :
-					 SKEP_FRAG_NONE;
+	f->ip_frag = frag & IP4_OFFSET ? SKEP_FRAG_LATER
+		     : frag & IP4_MF   ? SKEP_FRAG_FIRST
+				       : SKEP_FRAG_NONE;
 	f->ip_tos = ip[1];
 	f->ip_ttl = ip[8];
 	f->ip_proto = ip[9];
@@ -103,7 +104,8 @@ static enum skep_drop parse_ipv4(struct pkt *pkt)
 	return parse_l4(pkt, pkt->l3_off + ihl, pkt->l3_off + total);
 }
 
-/* Walks the extension headers.  *off: in, behind the IPv6 header; out, where the upper layer begins. */
+/* Walks the extension headers.  *off: in, behind the IPv6 header; out, where the upper layer
+ * begins. */
 static enum skep_drop walk_extensions(struct pkt *pkt, uint8_t next, uint32_t *off, uint32_t end)
 {
 	struct pkt_fields *f = &pkt->f;
@@ -112,16 +114,16 @@ static enum skep_drop walk_extensions(struct pkt *pkt, uint8_t next, uint32_t *o
 		const uint8_t *h = pkt->data + *off;
 		uint32_t size;
 
-		if (next != IPPROTO_HOPOPTS && next != IPPROTO_ROUTING && next != IPPROTO_FRAGMENT &&
-		    next != IPPROTO_AH && next != IPPROTO_DSTOPTS)
+		if (next != IPPROTO_HOPOPTS && next != IPPROTO_ROUTING &&
+		    next != IPPROTO_FRAGMENT && next != IPPROTO_AH && next != IPPROTO_DSTOPTS)
 			break;
 		if (n == PKT_EXT_MAX)
 			return SKEP_DROP_BAD_HEADER;
 		if (end - *off < 8)
 			return SKEP_DROP_TRUNCATED;
-		size = next == IPPROTO_FRAGMENT ? IP6_FRAG_SIZE :
-		       next == IPPROTO_AH	? (h[1] + 2U) * 4 :
-						  (h[1] + 1U) * 8;
+		size = next == IPPROTO_FRAGMENT ? IP6_FRAG_SIZE
+		       : next == IPPROTO_AH	? (h[1] + 2U) * 4
+						: (h[1] + 1U) * 8;
 		if (size > end - *off)
 			return SKEP_DROP_TRUNCATED;
 		*off += size;
@@ -226,7 +228,8 @@ static enum skep_drop parse_l4(struct pkt *pkt, uint32_t off, uint32_t end)
 	return SKEP_DROP_NONE;
 }
 
-/* Neighbour discovery: what is not valid leaves the nd_ fields zero, and nobody will take it for ND. */
+/* Neighbour discovery: what is not valid leaves the nd_ fields zero, and nobody will take it for
+ * ND. */
 static void parse_nd(struct pkt *pkt, uint32_t end)
 {
 	const uint8_t *nd = pkt->data + pkt->l4_off;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Changes header fields in place, checksums incrementally (RFC 1624, eqn. 3).  A checksum that was wrong stays wrong: a corrupt packet
- * is not laundered.  Called by simulator/ users when a frame leaves with other headers than it came with.
+ * Changes header fields in place, checksums incrementally (RFC 1624, eqn. 3).  A checksum that was
+ * wrong stays wrong: a corrupt packet is not laundered.  Called by simulator/ users when a frame
+ * leaves with other headers than it came with.
  */
 #include "packet/packet.h"
 
@@ -9,7 +10,8 @@
 
 #include "packet/wire.h"
 
-/* The checksum at 'csum' (as stored) after 'len' bytes, even in number and in place, changed from 'old' to 'new_'. */
+/* The checksum at 'csum' (as stored) after 'len' bytes, even in number and in place, changed from
+ * 'old' to 'new_'. */
 static void csum_replace(uint8_t *csum, const void *old, const void *new_, size_t len)
 {
 	const uint8_t *o = old;

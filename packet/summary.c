@@ -39,7 +39,8 @@ static void add_icmp(struct text *t, const struct pkt_fields *f)
 	text_add(t, "%s", v6 ? "icmp6" : "icmp");
 	add_hosts(t, f, false);
 	if (icmp_is_echo(v6, type))
-		text_add(t, " %s id %u", type == ICMP4_ECHO || type == ICMP6_ECHO_REQUEST ? "echo" : "reply",
+		text_add(t, " %s id %u",
+			 type == ICMP4_ECHO || type == ICMP6_ECHO_REQUEST ? "echo" : "reply",
 			 ntohs(f->l4_dst));
 	else if (v6 && type == ND_NS && !ip_is_zero(&f->nd_target))
 		text_add(t, " who-has %s", ip_format(&f->nd_target, x));
@@ -66,7 +67,9 @@ static void add_ip(struct text *t, const struct pkt_fields *f)
 		add_icmp(t, f);
 	} else if (f->has_l4) {
 		text_add(t, "%s",
-			 f->ip_proto == IPPROTO_TCP ? "tcp" : f->ip_proto == IPPROTO_UDP ? "udp" : "sctp");
+			 f->ip_proto == IPPROTO_TCP   ? "tcp"
+			 : f->ip_proto == IPPROTO_UDP ? "udp"
+						      : "sctp");
 		add_hosts(t, f, true);
 		add_tcp_flags(t, f->ip_proto == IPPROTO_TCP ? f->tcp_flags : 0);
 	} else {
@@ -83,9 +86,11 @@ static void add_arp(struct text *t, const struct pkt_fields *f)
 	char x[ADDR_TEXT], y[ADDR_TEXT];
 
 	if (f->ip_proto == 1)
-		text_add(t, "arp who-has %s tell %s", ip_format(&f->ip_dst, x), ip_format(&f->ip_src, y));
+		text_add(t, "arp who-has %s tell %s", ip_format(&f->ip_dst, x),
+			 ip_format(&f->ip_src, y));
 	else if (f->ip_proto == 2)
-		text_add(t, "arp %s is-at %s", ip_format(&f->ip_src, x), mac_format(&f->arp_sha, y));
+		text_add(t, "arp %s is-at %s", ip_format(&f->ip_src, x),
+			 mac_format(&f->arp_sha, y));
 	else
 		text_add(t, "arp operation %u of %s", f->ip_proto, ip_format(&f->ip_src, x));
 }
@@ -103,7 +108,7 @@ char *pkt_summary(const struct pkt *pkt, struct arena *arena)
 	else if (f->eth_type == htons(ETH_P_ARP) && ip_is_v4(&f->ip_src))
 		add_arp(&t, f);
 	else
-		text_add(&t, "ethertype 0x%04x %s > %s", ntohs(f->eth_type), mac_format(&f->eth_src, x),
-			 mac_format(&f->eth_dst, y));
+		text_add(&t, "ethertype 0x%04x %s > %s", ntohs(f->eth_type),
+			 mac_format(&f->eth_src, x), mac_format(&f->eth_dst, y));
 	return text_done(&t, arena);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A line under construction, private to packet/.  Longer than any line made of headers; what does not fit is cut. */
+/* A line under construction, private to packet/.  Longer than any line made of headers; what does
+ * not fit is cut. */
 #pragma once
 
 #include <stdarg.h>
@@ -13,7 +14,8 @@ struct text {
 	size_t n;
 };
 
-static inline void __attribute__((format(printf, 2, 3))) text_add(struct text *t, const char *fmt, ...)
+static inline void __attribute__((format(printf, 2, 3)))
+text_add(struct text *t, const char *fmt, ...)
 {
 	size_t room = sizeof(t->b) - t->n;
 	va_list ap;

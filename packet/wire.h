@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Header layouts by offset, and unaligned loads and stores; private to packet/.  Fields are read and written by bytes, so that any
- * alignment and any frame will do.
+ * Header layouts by offset, and unaligned loads and stores; private to packet/.  Fields are read
+ * and written by bytes, so that any alignment and any frame will do.
  */
 #pragma once
 
@@ -13,22 +13,22 @@
 
 #include "packet/packet.h"
 
-#define ETH_SIZE 14
-#define VLAN_SIZE 4
-#define ARP_SIZE 28
-#define IP4_SIZE 20
-#define IP6_SIZE 40
-#define TCP_SIZE 20
-#define UDP_SIZE 8
-#define SCTP_SIZE 12
-#define ICMP_SIZE 8
-#define ND_SIZE 24 /* NS and NA without options */
+#define ETH_SIZE      14
+#define VLAN_SIZE     4
+#define ARP_SIZE      28
+#define IP4_SIZE      20
+#define IP6_SIZE      40
+#define TCP_SIZE      20
+#define UDP_SIZE      8
+#define SCTP_SIZE     12
+#define ICMP_SIZE     8
+#define ND_SIZE	      24 /* NS and NA without options */
 #define IP6_FRAG_SIZE 8
 
-#define IP4_DF 0x4000
-#define IP4_MF 0x2000
+#define IP4_DF	   0x4000
+#define IP4_MF	   0x2000
 #define IP4_OFFSET 0x1fff
-#define IP6_MF 0x0001
+#define IP6_MF	   0x0001
 #define IP6_OFFSET 0xfff8
 
 #define TCP_FIN 0x01
@@ -118,8 +118,8 @@ static inline uint8_t icmp_type(const struct pkt_fields *f)
 
 static inline bool icmp_is_echo(bool v6, uint8_t type)
 {
-	return v6 ? type == ICMP6_ECHO_REQUEST || type == ICMP6_REPLY :
-		    type == ICMP4_ECHO || type == ICMP4_REPLY;
+	return v6 ? type == ICMP6_ECHO_REQUEST || type == ICMP6_REPLY
+		  : type == ICMP4_ECHO || type == ICMP4_REPLY;
 }
 
 /* Header length in bytes from the IPv4 header. */
@@ -131,7 +131,8 @@ static inline uint32_t ip4_header_len(const uint8_t *ip)
 /* Partial sum of the pseudo-header of 'f' for 'len' bytes of protocol 'proto'. */
 uint32_t pkt_pseudo_sum(const struct pkt_fields *f, uint8_t proto, uint32_t len);
 
-/* Offset of the L4 checksum within its header; 0 = the protocol has none that covers addresses or that we write. */
+/* Offset of the L4 checksum within its header; 0 = the protocol has none that covers addresses or
+ * that we write. */
 static inline uint32_t l4_csum_off(uint8_t proto)
 {
 	switch (proto) {

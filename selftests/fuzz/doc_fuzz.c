@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Any text as a document, and any JSON object as the records of a tenant.  What is accepted must build, apply to itself without a change, and
- * come back from an export as the same thing; what is refused must say why.
+ * Any text as a document, and any JSON object as the records of a tenant.  What is accepted must
+ * build, apply to itself without a change, and come back from an export as the same thing; what is
+ * refused must say why.
  */
 #include "selftests/fuzz/fuzz.h"
 
@@ -143,8 +144,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		refused(&err);
 		return 0;
 	}
-	json_array_foreach(docs, i, doc)
-		check_document(doc);
+	json_array_foreach(docs, i, doc) check_document(doc);
 	json_decref(docs);
 	return 0;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Any bytes into the packet parser.  What parses must survive everything that is done to packets: keys, text, rewriting, and the frames
- * built as answers, which must parse themselves, be addressed to the sender and have good checksums.  The input is also read as a
- * line of the packet language.
+ * Any bytes into the packet parser.  What parses must survive everything that is done to packets:
+ * keys, text, rewriting, and the frames built as answers, which must parse themselves, be addressed
+ * to the sender and have good checksums.  The input is also read as a line of the packet language.
  */
 #include "selftests/fuzz/fuzz.h"
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Any frame into any exterior port of a fixed network that has something of everything: bridges, routers, a loop, chains with each action,
- * both families.  Two runs must agree in every byte, and what comes out must be sendable.  Input: port, view, frame.
+ * Any frame into any exterior port of a fixed network that has something of everything: bridges,
+ * routers, a loop, chains with each action, both families.  Two runs must agree in every byte, and
+ * what comes out must be sendable.  Input: port, view, frame.
  */
 #include "selftests/fuzz/fuzz.h"
 
@@ -11,7 +12,7 @@
 #include "simulator/simulator.h"
 
 #define SEED 0x5eedULL
-#define NOW 1000000000000ULL
+#define NOW  1000000000000ULL
 
 static const char document[] =
 	"{\"tenant\": \"t\", \"chains\": ["
@@ -61,7 +62,8 @@ static const char document[] =
 	" {\"name\": \"no\", \"router\": \"r1\", \"dst\": \"192.0.2.128/25\", \"type\": \"reject\"},"
 	" {\"name\": \"no6\", \"router\": \"r1\", \"dst\": \"2001:db8::/32\", \"type\": \"reject\"}]}";
 
-static const char *const ports[] = { "vm1", "vm2", "open1", "open2", "vm3", "off", "deaf", "up1", "up2" };
+static const char *const ports[] = { "vm1", "vm2",  "open1", "open2", "vm3",
+				     "off", "deaf", "up1",   "up2" };
 #define N_PORTS (sizeof(ports) / sizeof(ports[0]))
 
 static struct topo_snapshot *snap;
@@ -112,8 +114,8 @@ static void set_up(void)
 		json_t *live;
 
 		snprintf(path, sizeof(path), "live/%s", ports[i]);
-		live = json_pack("{s:s, s:i, s:i}", "host", i % 2 ? "h1" : "h2", "key", 0x100 + (int)i, "flood_key",
-				 0x200 + (int)i);
+		live = json_pack("{s:s, s:i, s:i}", "host", i % 2 ? "h1" : "h2", "key",
+				 0x100 + (int)i, "flood_key", 0x200 + (int)i);
 		must(live && json_object_set_new(records, path, live) == 0);
 	}
 	snap = topo_build("t", 1, records, &err);
@@ -142,7 +144,8 @@ static void set_up(void)
 	json_decref(docs);
 }
 
-static void same_outputs(const struct sim_output *a, uint32_t n_a, const struct sim_output *b, uint32_t n_b)
+static void same_outputs(const struct sim_output *a, uint32_t n_a, const struct sim_output *b,
+			 uint32_t n_b)
 {
 	must(n_a == n_b);
 	for (uint32_t i = 0; i < n_a; i++)
@@ -154,9 +157,11 @@ static void same(const struct sim_result *a, const struct sim_result *b)
 {
 	must(a->verdict == b->verdict && a->reason == b->reason);
 	must(a->culprit.object == b->culprit.object && a->culprit.rule == b->culprit.rule);
-	must(a->cacheable == b->cacheable && a->truncated == b->truncated && a->ttl_dec == b->ttl_dec);
+	must(a->cacheable == b->cacheable && a->truncated == b->truncated &&
+	     a->ttl_dec == b->ttl_dec);
 	same_outputs(a->outputs, a->n_outputs, b->outputs, b->n_outputs);
-	must(a->n_frames == b->n_frames && a->n_learns == b->n_learns && a->n_neighs == b->n_neighs);
+	must(a->n_frames == b->n_frames && a->n_learns == b->n_learns &&
+	     a->n_neighs == b->n_neighs);
 	for (uint32_t i = 0; i < a->n_frames; i++) {
 		must(a->frames[i].len == b->frames[i].len);
 		must(!memcmp(a->frames[i].data, b->frames[i].data, a->frames[i].len));
@@ -164,10 +169,12 @@ static void same(const struct sim_result *a, const struct sim_result *b)
 			     b->frames[i].n_outputs);
 	}
 	for (uint32_t i = 0; i < a->n_learns; i++)
-		must(a->learns[i].bridge == b->learns[i].bridge && a->learns[i].port == b->learns[i].port &&
+		must(a->learns[i].bridge == b->learns[i].bridge &&
+		     a->learns[i].port == b->learns[i].port &&
 		     mac_eq(&a->learns[i].mac, &b->learns[i].mac));
 	for (uint32_t i = 0; i < a->n_neighs; i++)
-		must(a->neighs[i].port == b->neighs[i].port && ip_eq(&a->neighs[i].ip, &b->neighs[i].ip) &&
+		must(a->neighs[i].port == b->neighs[i].port &&
+		     ip_eq(&a->neighs[i].ip, &b->neighs[i].ip) &&
 		     mac_eq(&a->neighs[i].mac, &b->neighs[i].mac));
 	must(a->need.kind == b->need.kind && a->need.port == b->need.port);
 	must(a->n_tags == b->n_tags);
@@ -177,11 +184,14 @@ static void same(const struct sim_result *a, const struct sim_result *b)
 	     a->mask.dst_len == b->mask.dst_len);
 	must(a->n_steps == b->n_steps);
 	for (uint32_t i = 0; i < a->n_steps; i++)
-		must(a->steps[i].depth == b->steps[i].depth && !strcmp(a->steps[i].what, b->steps[i].what) &&
-		     !strcmp(a->steps[i].name, b->steps[i].name) && !strcmp(a->steps[i].text, b->steps[i].text));
+		must(a->steps[i].depth == b->steps[i].depth &&
+		     !strcmp(a->steps[i].what, b->steps[i].what) &&
+		     !strcmp(a->steps[i].name, b->steps[i].name) &&
+		     !strcmp(a->steps[i].text, b->steps[i].text));
 }
 
-/* 'data' with the headers of each output is a frame like any other, and goes to a port that can be reached. */
+/* 'data' with the headers of each output is a frame like any other, and goes to a port that can be
+ * reached. */
 static void check_outputs(const uint8_t *data, uint32_t len, const struct sim_output *o, uint32_t n,
 			  bool good_csum)
 {
@@ -242,7 +252,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	sim_tables_view_init(&view, tables[data[1] & 1], snap, NOW);
 	for (int i = 0; i < 2; i++)
-		must(sim_run(&sims[i], snap, &view.view, in, &pkt, NOW, SEED, SIM_TRACE, &res[i], &err) == 0);
+		must(sim_run(&sims[i], snap, &view.view, in, &pkt, NOW, SEED, SIM_TRACE, &res[i],
+			     &err) == 0);
 	same(&res[0], &res[1]);
 	check_result(&pkt, &res[0]);
 	must(sim_trace_text(&sims[0], &pkt, &res[0]));

@@ -25,8 +25,9 @@ static struct skep_ip ip(const char *text)
 static void arp(void **state)
 {
 	static const uint8_t want[42] = {
-		0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 8, 6, /* Ethernet */
-		0, 1, 8, 0, 6, 4, 0, 1, 2, 0, 0, 0, 0, 1, 10, 0, 0, 1, 0, 0, 0, 0, 0, 0, 10, 0, 0, 2,
+		0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0,  1, 8, 6, /* Ethernet */
+		0,    1,    8,	  0,	6,    4,    0, 1, 2, 0, 0,  0, 0, 1,
+		10,   0,    0,	  1,	0,    0,    0, 0, 0, 0, 10, 0, 0, 2,
 	};
 	struct skep_mac a = mac(A), b = mac(B), none = { 0 };
 	struct skep_ip spa = ip("10.0.0.1"), tpa = ip("10.0.0.2");
@@ -45,17 +46,22 @@ static void arp(void **state)
 static void neighbours(void **state)
 {
 	struct skep_mac a = mac(A), b = mac(B);
-	struct skep_ip src = ip("fd00::1"), any = ip("::"), target = ip("fd00::12:3456"), dst = ip("fd00::2");
+	struct skep_ip src = ip("fd00::1"), any = ip("::"), target = ip("fd00::12:3456"),
+		       dst = ip("fd00::2");
 	uint8_t buf[86];
 
 	assert_int_equal(pkt_build_ns(buf, 86, &a, &src, &target), 86);
-	assert_frame("ns", buf, 86,
-		     "eth " A ">33:33:ff:12:34:56 / ip fd00::1>ff02::1:ff12:3456 ttl 255 / ns fd00::12:3456");
+	assert_frame(
+		"ns", buf, 86,
+		"eth " A
+		">33:33:ff:12:34:56 / ip fd00::1>ff02::1:ff12:3456 ttl 255 / ns fd00::12:3456");
 	assert_int_equal(pkt_build_ns(buf, 86, &a, &any, &target), 78);
 	assert_frame("ns from ::", buf, 78,
-		     "eth " A ">33:33:ff:12:34:56 / ip ::>ff02::1:ff12:3456 ttl 255 / ns fd00::12:3456");
+		     "eth " A
+		     ">33:33:ff:12:34:56 / ip ::>ff02::1:ff12:3456 ttl 255 / ns fd00::12:3456");
 	assert_int_equal(pkt_build_na(buf, 86, &b, &a, &target, &dst, &target, 0x60), 86);
-	assert_frame("na", buf, 86, ETH " / ip fd00::12:3456>fd00::2 ttl 255 / na fd00::12:3456 flags SO");
+	assert_frame("na", buf, 86,
+		     ETH " / ip fd00::12:3456>fd00::2 ttl 255 / na fd00::12:3456 flags SO");
 	assert_int_equal(pkt_build_ns(buf, 85, &a, &src, &target), 0);
 	assert_int_equal(pkt_build_na(buf, 85, &b, &a, &target, &dst, &target, 0x60), 0);
 }
@@ -65,7 +71,8 @@ struct exchange {
 	const char *in, *want;
 };
 
-static void check_exchanges(const struct exchange *t, size_t n, uint32_t (*build)(uint8_t *, uint32_t, const struct pkt *))
+static void check_exchanges(const struct exchange *t, size_t n,
+			    uint32_t (*build)(uint8_t *, uint32_t, const struct pkt *))
 {
 	static uint8_t big[PKT_MAX];
 
@@ -93,7 +100,8 @@ static void check_exchanges(const struct exchange *t, size_t n, uint32_t (*build
 static void echo_replies(void **state)
 {
 	static const struct exchange t[] = {
-		{ ETH " / ip 10.0.0.1>10.0.0.2 ttl 3 tos 8 df id 7 / icmp echo id 1 seq 2 / data 57",
+		{ ETH
+		  " / ip 10.0.0.1>10.0.0.2 ttl 3 tos 8 df id 7 / icmp echo id 1 seq 2 / data 57",
 		  BA " / ip 10.0.0.2>10.0.0.1 ttl 64 tos 8 / icmp reply id 1 seq 2 / data 57" },
 		{ ETH " vlan 5 pcp 1 / ip 10.0.0.1>10.0.0.2 / icmp echo id 1 seq 2",
 		  BA " vlan 5 pcp 1 / ip 10.0.0.2>10.0.0.1 ttl 64 / icmp reply id 1 seq 2" },
@@ -154,8 +162,8 @@ static void errors(void **state)
 	static const struct exchange t[] = {
 		{ ETH " / ip 10.0.0.1>10.0.0.2 / udp 4000>80 / data 10",
 		  RA " / ip 10.0.0.254>10.0.0.1 ttl 64 tos 192 / icmp 3/4 info 1400 / data 38" },
-		{ ETH " vlan 3 / ip 10.0.0.1>10.0.0.2 / udp 4000>80 / data 1400",
-		  RA " vlan 3 / ip 10.0.0.254>10.0.0.1 ttl 64 tos 192 / icmp 3/4 info 1400 / data 548" },
+		{ ETH " vlan 3 / ip 10.0.0.1>10.0.0.2 / udp 4000>80 / data 1400", RA
+		  " vlan 3 / ip 10.0.0.254>10.0.0.1 ttl 64 tos 192 / icmp 3/4 info 1400 / data 548" },
 		{ ETH " / ip fd00::1>fd00::2 / udp 4000>80 / data 10",
 		  RA " / ip fd00::fe>fd00::1 ttl 64 / icmp6 2/0 info 1400 / data 58" },
 		{ ETH " / ip fd00::1>fd00::2 / udp 4000>80 / data 60000",

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Checksums against worked examples from elsewhere and against a second, naive sum: packet/csum.c. */
+/* Checksums against worked examples from elsewhere and against a second, naive sum: packet/csum.c.
+ */
 #include "selftests/unit/packet/frames.h"
 
 #include <arpa/inet.h>
@@ -81,7 +82,8 @@ static void each_byte_counts(void **state)
 			fail_msg("%s: built wrong", t[i].line);
 		for (uint32_t at = t[i].from; at < f.len; at++) {
 			f.b[at] ^= 0x10;
-			if (frame_parse(&f) == SKEP_DROP_NONE && f.pkt.f.has_l4 && pkt_csum_ok(&f.pkt))
+			if (frame_parse(&f) == SKEP_DROP_NONE && f.pkt.f.has_l4 &&
+			    pkt_csum_ok(&f.pkt))
 				fail_msg("%s: byte %u does not count", t[i].line, at);
 			f.b[at] ^= 0x10;
 		}
@@ -99,7 +101,8 @@ static void udp_without(void **state)
 
 static void fragments_by_header_only(void **state)
 {
-	struct frame f _frame_ = frame_new(ETH " / ip 10.0.0.1>10.0.0.2 frag first / udp 4000>53 / data 8");
+	struct frame f _frame_ =
+		frame_new(ETH " / ip 10.0.0.1>10.0.0.2 frag first / udp 4000>53 / data 8");
 
 	f.b[f.len - 1] ^= 1;
 	assert_true(pkt_csum_ok(&f.pkt));

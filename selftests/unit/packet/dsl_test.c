@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The text form: what it accepts, what it refuses and how it says so, and that it is canonical: packet/dsl_*.c, packet/summary.c. */
+/* The text form: what it accepts, what it refuses and how it says so, and that it is canonical:
+ * packet/dsl_*.c, packet/summary.c. */
 #include "selftests/unit/packet/frames.h"
 
 #include <errno.h>
@@ -9,8 +10,10 @@ static void canonical(void **state)
 {
 	static const char *const lines[] = {
 		ETH " / ip 10.0.0.1>10.0.0.2 ttl 64 / tcp 4000>80",
-		ETH " / ip 10.0.0.1>10.0.0.2 ttl 1 tos 184 df id 7 / tcp 0>65535 FSRPAUEC seq 4294967295 ack 1 / data 1000",
-		ETH " vlan 4095 pcp 7 / ip 10.0.0.1>10.0.0.2 ttl 0 frag first id 9 / udp 1>2 / data 8",
+		ETH
+		" / ip 10.0.0.1>10.0.0.2 ttl 1 tos 184 df id 7 / tcp 0>65535 FSRPAUEC seq 4294967295 ack 1 / data 1000",
+		ETH
+		" vlan 4095 pcp 7 / ip 10.0.0.1>10.0.0.2 ttl 0 frag first id 9 / udp 1>2 / data 8",
 		ETH " vlan 0 / ip 10.0.0.1>10.0.0.2 ttl 64 frag later id 9 proto 6 / data 8",
 		ETH " / ip 10.0.0.1>10.0.0.2 ttl 64 proto 0",
 		ETH " / ip 10.0.0.1>10.0.0.2 ttl 64 / udp 1>2 nocsum",
@@ -35,7 +38,8 @@ static void canonical(void **state)
 		ETH " type 0x0000 / data 40",
 		ETH " vlan 5 type 0x8100 / data 40",
 		"bad truncated / hex 001122",
-		"bad bad_header / hex 0200000000020200000000010800550000140000000040060000" "0a0000010a000002",
+		"bad bad_header / hex 0200000000020200000000010800550000140000000040060000"
+		"0a0000010a000002",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
@@ -57,7 +61,8 @@ static void other_spellings(void **state)
 		  ETH " / ip 10.0.0.1>10.0.0.2 ttl 63 df id 16 / udp 1>65535" },
 		{ ETH " / ip6 fd00::1>fd00::2", ETH " / ip fd00::1>fd00::2 ttl 64 proto 59" },
 		{ ETH " / ip 10.0.0.1>10.0.0.2", ETH " / ip 10.0.0.1>10.0.0.2 ttl 64 proto 59" },
-		{ ETH " / arp request 10.0.0.1>10.0.0.2 sha " A, ETH " / arp request 10.0.0.1>10.0.0.2" },
+		{ ETH " / arp request 10.0.0.1>10.0.0.2 sha " A,
+		  ETH " / arp request 10.0.0.1>10.0.0.2" },
 		{ "hex 00 11\t22", "bad truncated / hex 001122" },
 	};
 	struct err err;
@@ -86,7 +91,8 @@ static void refused(void **state)
 		{ "ip 1.1.1.1>2.2.2.2", "layer 'ip' cannot come first; want 'eth'" },
 		{ ETH " /", "'' is not a layer" },
 		{ ETH " / tcp 1>2", "layer 'tcp' cannot follow layer 'eth'" },
-		{ ETH " / ip 1.1.1.1>2.2.2.2 / tcp 1>2 / udp 1>2", "layer 'udp' cannot follow layer 'tcp'" },
+		{ ETH " / ip 1.1.1.1>2.2.2.2 / tcp 1>2 / udp 1>2",
+		  "layer 'udp' cannot follow layer 'tcp'" },
 		{ "eth " A " " B, "'" A "' is not understood (want FROM>TO" },
 		{ "eth " A ">", "is not understood (want FROM>TO" },
 		{ "eth x>" B, "layer 'eth': 'x' is not an Ethernet address" },
@@ -102,7 +108,8 @@ static void refused(void **state)
 		{ ETH " / ip 1.1.1.1>2.2.2", "layer 'ip': '2.2.2' is not an IPv4 address" },
 		{ ETH " / ip 1.1.1.1>fd00::1", "'fd00::1' is not an IPv4 address" },
 		{ ETH " / ip6 1.1.1.1>2.2.2.2", "'1.1.1.1' is not an IPv6 address" },
-		{ ETH " / arp request fd00::1>fd00::2", "layer 'arp': 'fd00::1' is not an IPv4 address" },
+		{ ETH " / arp request fd00::1>fd00::2",
+		  "layer 'arp': 'fd00::1' is not an IPv4 address" },
 		{ ETH " / ip 1.1.1.1>2.2.2.2 ttl 256", "a number from 0 to 255" },
 		{ ETH " / ip 1.1.1.1>2.2.2.2 frag middle", "want first or later" },
 		{ ETH " / ip 1.1.1.1>2.2.2.2 id 65536", "id 65536: want 0 to 65535" },
@@ -112,7 +119,8 @@ static void refused(void **state)
 		{ ETH " / ip 1.1.1.1>2.2.2.2 proto 6 / tcp 1>2", "'proto' goes without" },
 		{ ETH " / ip 1.1.1.1>2.2.2.2 frag later / tcp 1>2", "a later fragment has no L4" },
 		{ ETH " / ip 1.1.1.1>2.2.2.2 / tcp 1>65536", "two ports from 0 to 65535" },
-		{ ETH " / ip 1.1.1.1>2.2.2.2 / tcp 1>2 SS", "'SS' is not understood (want flags of FSRPAUEC" },
+		{ ETH " / ip 1.1.1.1>2.2.2.2 / tcp 1>2 SS",
+		  "'SS' is not understood (want flags of FSRPAUEC" },
 		{ ETH " / ip 1.1.1.1>2.2.2.2 / tcp 1>2 X", "'X' is not understood" },
 		{ ETH " / ip 1.1.1.1>2.2.2.2 / udp 1>2 S", "'S' is not understood (want nocsum)" },
 		{ ETH " / ip 1.1.1.1>2.2.2.2 / icmp ping", "want echo, reply or TYPE/CODE" },
@@ -123,7 +131,8 @@ static void refused(void **state)
 		{ ETH " / arp maybe 1.1.1.1>2.2.2.2", "want request, reply or a number" },
 		{ ETH " / ip 1.1.1.1>2.2.2.2 / udp 1>2 / data 65508", "longer than 65535" },
 		{ ETH " / ip 1.1.1.1>2.2.2.2 / udp 1>2 / data 70000", "a number from 0 to 65700" },
-		{ ETH " / ip 1.1.1.1>2.2.2.2 / udp 1>2 / data 1000", "1042 bytes, more than the buffer's 512" },
+		{ ETH " / ip 1.1.1.1>2.2.2.2 / udp 1>2 / data 1000",
+		  "1042 bytes, more than the buffer's 512" },
 		{ "hex 0", "is not a byte" },
 		{ "hex 0g", "'0g' is not a byte" },
 		{ "bad frame hex 00", "'bad' is not a layer" },
@@ -159,7 +168,8 @@ static void long_words(void **state)
 static bool find_mac(void *arg, const char *name, struct skep_mac *mac)
 {
 	(void)arg;
-	return !strcmp(name, "vm1") ? mac_parse(A, mac) : !strcmp(name, "r1.web") && mac_parse(B, mac);
+	return !strcmp(name, "vm1") ? mac_parse(A, mac)
+				    : !strcmp(name, "r1.web") && mac_parse(B, mac);
 }
 
 static bool find_ip(void *arg, const char *name, bool want_v6, struct skep_ip *ip)
@@ -175,13 +185,20 @@ static void names(void **state)
 	static const struct {
 		const char *line, *want;
 	} t[] = {
-		{ "eth vm1>r1.web / ip vm1>10.0.0.2 / udp 1>2", ETH " / ip 10.0.0.1>10.0.0.2 ttl 64 / udp 1>2" },
-		{ "eth vm1>r1.web / ip vm1>vm1 / udp 1>2", ETH " / ip 10.0.0.1>10.0.0.1 ttl 64 / udp 1>2" },
-		{ "eth vm1>r1.web / ip6 vm1>vm1 / udp 1>2", ETH " / ip fd00::1>fd00::1 ttl 64 / udp 1>2" },
-		{ "eth vm1>r1.web / ip vm1>fd00::2 / udp 1>2", ETH " / ip fd00::1>fd00::2 ttl 64 / udp 1>2" },
-		{ "eth vm1>r1.web / ip vm1>vm1 / icmp6 echo", ETH " / ip fd00::1>fd00::1 ttl 64 / icmp6 echo" },
-		{ "eth vm1>r1.web / ip vm1>ff02::1 / ns vm1", ETH " / ip fd00::1>ff02::1 ttl 255 / ns fd00::1" },
-		{ "eth vm1>r1.web / arp request vm1>only4", ETH " / arp request 10.0.0.1>10.0.0.4" },
+		{ "eth vm1>r1.web / ip vm1>10.0.0.2 / udp 1>2",
+		  ETH " / ip 10.0.0.1>10.0.0.2 ttl 64 / udp 1>2" },
+		{ "eth vm1>r1.web / ip vm1>vm1 / udp 1>2",
+		  ETH " / ip 10.0.0.1>10.0.0.1 ttl 64 / udp 1>2" },
+		{ "eth vm1>r1.web / ip6 vm1>vm1 / udp 1>2",
+		  ETH " / ip fd00::1>fd00::1 ttl 64 / udp 1>2" },
+		{ "eth vm1>r1.web / ip vm1>fd00::2 / udp 1>2",
+		  ETH " / ip fd00::1>fd00::2 ttl 64 / udp 1>2" },
+		{ "eth vm1>r1.web / ip vm1>vm1 / icmp6 echo",
+		  ETH " / ip fd00::1>fd00::1 ttl 64 / icmp6 echo" },
+		{ "eth vm1>r1.web / ip vm1>ff02::1 / ns vm1",
+		  ETH " / ip fd00::1>ff02::1 ttl 255 / ns fd00::1" },
+		{ "eth vm1>r1.web / arp request vm1>only4",
+		  ETH " / arp request 10.0.0.1>10.0.0.4" },
 	};
 	int calls = 0;
 	struct pkt_names table = { find_mac, find_ip, &calls };
@@ -196,9 +213,13 @@ static void names(void **state)
 		assert_frame(t[i].line, buf, (uint32_t)n, t[i].want);
 	}
 	assert_true(calls > 0);
-	assert_int_equal(pkt_dsl_parse("eth vm1>nobody / ip vm1>vm1", &table, buf, sizeof(buf), &err), -EINVAL);
+	assert_int_equal(
+		pkt_dsl_parse("eth vm1>nobody / ip vm1>vm1", &table, buf, sizeof(buf), &err),
+		-EINVAL);
 	assert_non_null(strstr(err.text, "'nobody' is not an Ethernet address"));
-	assert_int_equal(pkt_dsl_parse("eth vm1>vm1 / ip6 vm1>only4", &table, buf, sizeof(buf), &err), -EINVAL);
+	assert_int_equal(
+		pkt_dsl_parse("eth vm1>vm1 / ip6 vm1>only4", &table, buf, sizeof(buf), &err),
+		-EINVAL);
 	assert_non_null(strstr(err.text, "'only4' is not an IPv6 address or a known name"));
 }
 
@@ -207,17 +228,25 @@ static void summaries(void **state)
 	static const struct {
 		const char *line, *want;
 	} t[] = {
-		{ ETH " / ip 10.0.1.5>10.0.2.9 / tcp 4000>80 S", "tcp 10.0.1.5:4000 > 10.0.2.9:80 syn" },
-		{ ETH " / ip fd00::1>fd00::2 / tcp 4000>80 SA", "tcp [fd00::1]:4000 > [fd00::2]:80 syn,ack" },
+		{ ETH " / ip 10.0.1.5>10.0.2.9 / tcp 4000>80 S",
+		  "tcp 10.0.1.5:4000 > 10.0.2.9:80 syn" },
+		{ ETH " / ip fd00::1>fd00::2 / tcp 4000>80 SA",
+		  "tcp [fd00::1]:4000 > [fd00::2]:80 syn,ack" },
 		{ ETH " vlan 7 / ip 10.0.1.5>10.0.2.9 frag first / udp 1>2",
 		  "vlan 7 udp 10.0.1.5:1 > 10.0.2.9:2 (first fragment)" },
-		{ ETH " / ip 10.0.1.5>10.0.2.9 frag later proto 17", "ip 10.0.1.5 > 10.0.2.9 proto 17 (later fragment)" },
+		{ ETH " / ip 10.0.1.5>10.0.2.9 frag later proto 17",
+		  "ip 10.0.1.5 > 10.0.2.9 proto 17 (later fragment)" },
 		{ ETH " / ip 10.0.1.5>10.0.2.9 / sctp 1>2", "sctp 10.0.1.5:1 > 10.0.2.9:2" },
-		{ ETH " / ip 10.0.1.5>10.0.2.9 / icmp echo id 7", "icmp 10.0.1.5 > 10.0.2.9 echo id 7" },
-		{ ETH " / ip 10.0.1.5>10.0.2.9 / icmp 3/1", "icmp 10.0.1.5 > 10.0.2.9 type 3 code 1" },
-		{ ETH " / ip fd00::1>fd00::2 / icmp6 reply id 7", "icmp6 fd00::1 > fd00::2 reply id 7" },
-		{ ETH " / ip fd00::1>ff02::1 / ns fd00::2", "icmp6 fd00::1 > ff02::1 who-has fd00::2" },
-		{ ETH " / ip fd00::1>fd00::2 / na fd00::1", "icmp6 fd00::1 > fd00::2 fd00::1 advertised" },
+		{ ETH " / ip 10.0.1.5>10.0.2.9 / icmp echo id 7",
+		  "icmp 10.0.1.5 > 10.0.2.9 echo id 7" },
+		{ ETH " / ip 10.0.1.5>10.0.2.9 / icmp 3/1",
+		  "icmp 10.0.1.5 > 10.0.2.9 type 3 code 1" },
+		{ ETH " / ip fd00::1>fd00::2 / icmp6 reply id 7",
+		  "icmp6 fd00::1 > fd00::2 reply id 7" },
+		{ ETH " / ip fd00::1>ff02::1 / ns fd00::2",
+		  "icmp6 fd00::1 > ff02::1 who-has fd00::2" },
+		{ ETH " / ip fd00::1>fd00::2 / na fd00::1",
+		  "icmp6 fd00::1 > fd00::2 fd00::1 advertised" },
 		{ ETH " / arp request 10.0.0.1>10.0.0.2", "arp who-has 10.0.0.2 tell 10.0.0.1" },
 		{ ETH " / arp reply 10.0.0.1>10.0.0.2", "arp 10.0.0.1 is-at " A },
 		{ ETH " type 0x88cc", "ethertype 0x88cc " A " > " B },
@@ -248,8 +277,9 @@ static void arena_full(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(canonical), cmocka_unit_test(other_spellings), cmocka_unit_test(refused),
-		cmocka_unit_test(long_words), cmocka_unit_test(names),		cmocka_unit_test(summaries),
+		cmocka_unit_test(canonical),  cmocka_unit_test(other_spellings),
+		cmocka_unit_test(refused),    cmocka_unit_test(long_words),
+		cmocka_unit_test(names),      cmocka_unit_test(summaries),
 		cmocka_unit_test(arena_full),
 	};
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Frames from text for the tests of packet/.  Buffers are as long as the frame, so that a sanitizer sees each byte beyond. */
+/* Frames from text for the tests of packet/.  Buffers are as long as the frame, so that a sanitizer
+ * sees each byte beyond. */
 #pragma once
 
 #include <setjmp.h>
@@ -16,8 +17,8 @@
 #include "packet/packet.h"
 #include "util/cleanup.h"
 
-#define A "02:00:00:00:00:01"
-#define B "02:00:00:00:00:02"
+#define A   "02:00:00:00:00:01"
+#define B   "02:00:00:00:00:02"
 #define ETH "eth " A ">" B
 
 struct frame {

@@ -6,17 +6,17 @@
 #include <netinet/in.h>
 
 /* Pieces of frames in hexadecimal. */
-#define MACS "020000000002 020000000001 "
-#define IP4 "0800 "
-#define IP6 "86dd "
+#define MACS			"020000000002 020000000001 "
+#define IP4			"0800 "
+#define IP6			"86dd "
 #define IP4_H(len, frag, proto) "45 00 " len " 0000 " frag " 40 " proto " 0000 0a000001 0a000002 "
-#define IP6_ADDRS "fd000000000000000000000000000001 fd000000000000000000000000000002 "
-#define IP6_H(len, next) "6000 0000 " len " " next " 40 " IP6_ADDRS
-#define TCP_H "0fa0 0050 00000000 00000000 50 02 ffff 0000 0000 "
-#define UDP_H "0fa0 0050 0008 0000 "
-#define ECHO_H "08 00 0000 1234 0001 "
-#define ECHO6_H "80 00 0000 1234 0001 "
-#define SCTP_H "0fa0 0050 00000000 00000000 "
+#define IP6_ADDRS		"fd000000000000000000000000000001 fd000000000000000000000000000002 "
+#define IP6_H(len, next)	"6000 0000 " len " " next " 40 " IP6_ADDRS
+#define TCP_H			"0fa0 0050 00000000 00000000 50 02 ffff 0000 0000 "
+#define UDP_H			"0fa0 0050 0008 0000 "
+#define ECHO_H			"08 00 0000 1234 0001 "
+#define ECHO6_H			"80 00 0000 1234 0001 "
+#define SCTP_H			"0fa0 0050 00000000 00000000 "
 
 struct verdict {
 	const char *name, *hex;
@@ -48,7 +48,8 @@ static void ethernet(void **state)
 		{ "tag cut after three bytes", MACS "8100 0005 88", SKEP_DROP_TRUNCATED },
 		{ "tag and nothing behind", MACS "8100 0005 88cc", SKEP_DROP_NONE },
 		{ "service tag", MACS "88a8 0005 88cc", SKEP_DROP_NONE },
-		{ "second tag is payload, even when cut", MACS "8100 0005 8100 00", SKEP_DROP_NONE },
+		{ "second tag is payload, even when cut", MACS "8100 0005 8100 00",
+		  SKEP_DROP_NONE },
 		{ "802.3 length", MACS "0010 aaaa03", SKEP_DROP_NONE },
 		{ "0x05ff is a length", MACS "05ff", SKEP_DROP_NONE },
 	};
@@ -59,24 +60,34 @@ static void ethernet(void **state)
 static void ipv4(void **state)
 {
 	static const struct verdict t[] = {
-		{ "19 bytes", MACS IP4 "45 00 0014 0000 0000 40 06 0000 0a000001 0a0000", SKEP_DROP_TRUNCATED },
-		{ "version 5", MACS IP4 "55 00 0014 0000 0000 40 fd 0000 0a000001 0a000002", SKEP_DROP_BAD_HEADER },
-		{ "ihl 4", MACS IP4 "44 00 0014 0000 0000 40 fd 0000 0a000001 0a000002", SKEP_DROP_BAD_HEADER },
-		{ "ihl 6 but 20 bytes", MACS IP4 "46 00 0018 0000 0000 40 fd 0000 0a000001 0a000002",
+		{ "19 bytes", MACS IP4 "45 00 0014 0000 0000 40 06 0000 0a000001 0a0000",
+		  SKEP_DROP_TRUNCATED },
+		{ "version 5", MACS IP4 "55 00 0014 0000 0000 40 fd 0000 0a000001 0a000002",
+		  SKEP_DROP_BAD_HEADER },
+		{ "ihl 4", MACS IP4 "44 00 0014 0000 0000 40 fd 0000 0a000001 0a000002",
+		  SKEP_DROP_BAD_HEADER },
+		{ "ihl 6 but 20 bytes",
+		  MACS IP4 "46 00 0018 0000 0000 40 fd 0000 0a000001 0a000002",
 		  SKEP_DROP_TRUNCATED },
 		{ "ihl 6 with its options",
-		  MACS IP4 "46 00 0018 0000 0000 40 fd 0000 0a000001 0a000002 01010101", SKEP_DROP_NONE },
-		{ "ihl 6, total 20", MACS IP4 "46 00 0014 0000 0000 40 fd 0000 0a000001 0a000002 01010101",
+		  MACS IP4 "46 00 0018 0000 0000 40 fd 0000 0a000001 0a000002 01010101",
+		  SKEP_DROP_NONE },
+		{ "ihl 6, total 20",
+		  MACS IP4 "46 00 0014 0000 0000 40 fd 0000 0a000001 0a000002 01010101",
 		  SKEP_DROP_BAD_HEADER },
 		{ "total length 0", MACS IP4 IP4_H("0000", "0000", "fd"), SKEP_DROP_BAD_HEADER },
 		{ "total length 19", MACS IP4 IP4_H("0013", "0000", "fd"), SKEP_DROP_BAD_HEADER },
-		{ "total length 21 of 20", MACS IP4 IP4_H("0015", "0000", "fd"), SKEP_DROP_TRUNCATED },
+		{ "total length 21 of 20", MACS IP4 IP4_H("0015", "0000", "fd"),
+		  SKEP_DROP_TRUNCATED },
 		{ "no payload", MACS IP4 IP4_H("0014", "0000", "fd"), SKEP_DROP_NONE },
 		{ "padding behind", MACS IP4 IP4_H("0014", "0000", "fd") "0000", SKEP_DROP_NONE },
-		{ "padding is no header", MACS IP4 IP4_H("0014", "0000", "11") UDP_H, SKEP_DROP_TRUNCATED },
-		{ "later fragment has no L4", MACS IP4 IP4_H("0014", "0001", "06"), SKEP_DROP_NONE },
+		{ "padding is no header", MACS IP4 IP4_H("0014", "0000", "11") UDP_H,
+		  SKEP_DROP_TRUNCATED },
+		{ "later fragment has no L4", MACS IP4 IP4_H("0014", "0001", "06"),
+		  SKEP_DROP_NONE },
 		{ "first fragment has", MACS IP4 IP4_H("0014", "2000", "06"), SKEP_DROP_TRUNCATED },
-		{ "ICMPv6 in IPv4 is unknown", MACS IP4 IP4_H("0014", "0000", "3a"), SKEP_DROP_NONE },
+		{ "ICMPv6 in IPv4 is unknown", MACS IP4 IP4_H("0014", "0000", "3a"),
+		  SKEP_DROP_NONE },
 	};
 
 	check_verdicts(t, ARRAY_SIZE(t));
@@ -86,35 +97,52 @@ static void ipv6(void **state)
 {
 #define MAPPED "00000000000000000000ffff0a000001 "
 	static const struct verdict t[] = {
-		{ "39 bytes", MACS IP6 "6000 0000 0000 3b 40 fd000000000000000000000000000001 fd0000000000000000000000000000",
+		{ "39 bytes",
+		  MACS IP6
+		  "6000 0000 0000 3b 40 fd000000000000000000000000000001 fd0000000000000000000000000000",
 		  SKEP_DROP_TRUNCATED },
 		{ "version 4", MACS IP6 "4000 0000 0000 3b 40 " IP6_ADDRS, SKEP_DROP_BAD_HEADER },
 		{ "no payload", MACS IP6 IP6_H("0000", "3b"), SKEP_DROP_NONE },
 		{ "payload 1 of 0", MACS IP6 IP6_H("0001", "3b"), SKEP_DROP_TRUNCATED },
-		{ "payload length 0 hides UDP", MACS IP6 IP6_H("0000", "11") UDP_H, SKEP_DROP_TRUNCATED },
+		{ "payload length 0 hides UDP", MACS IP6 IP6_H("0000", "11") UDP_H,
+		  SKEP_DROP_TRUNCATED },
 		{ "mapped source",
-		  MACS IP6 "6000 0000 0000 3b 40 " MAPPED "fd000000000000000000000000000002", SKEP_DROP_BAD_HEADER },
+		  MACS IP6 "6000 0000 0000 3b 40 " MAPPED "fd000000000000000000000000000002",
+		  SKEP_DROP_BAD_HEADER },
 		{ "mapped destination",
-		  MACS IP6 "6000 0000 0000 3b 40 fd000000000000000000000000000002 " MAPPED, SKEP_DROP_BAD_HEADER },
-		{ "hop-by-hop of 7 bytes", MACS IP6 IP6_H("0007", "00") "3b 00 000000 0000", SKEP_DROP_TRUNCATED },
-		{ "hop-by-hop of 8 bytes", MACS IP6 IP6_H("0008", "00") "3b 00 000000000000", SKEP_DROP_NONE },
-		{ "hop-by-hop says 16 of 8", MACS IP6 IP6_H("0008", "00") "3b 01 000000000000", SKEP_DROP_TRUNCATED },
-		{ "AH counts in words", MACS IP6 IP6_H("0010", "33") "3b 02 000000000000 0000000000000000",
+		  MACS IP6 "6000 0000 0000 3b 40 fd000000000000000000000000000002 " MAPPED,
+		  SKEP_DROP_BAD_HEADER },
+		{ "hop-by-hop of 7 bytes", MACS IP6 IP6_H("0007", "00") "3b 00 000000 0000",
+		  SKEP_DROP_TRUNCATED },
+		{ "hop-by-hop of 8 bytes", MACS IP6 IP6_H("0008", "00") "3b 00 000000000000",
+		  SKEP_DROP_NONE },
+		{ "hop-by-hop says 16 of 8", MACS IP6 IP6_H("0008", "00") "3b 01 000000000000",
+		  SKEP_DROP_TRUNCATED },
+		{ "AH counts in words",
+		  MACS IP6 IP6_H("0010", "33") "3b 02 000000000000 0000000000000000",
 		  SKEP_DROP_NONE },
 		{ "AH overruns", MACS IP6 IP6_H("0010", "33") "3b 03 000000000000 0000000000000000",
 		  SKEP_DROP_TRUNCATED },
-		{ "six headers", MACS IP6 IP6_H("0030", "3c")
-		  "3c00000000000000 3c00000000000000 3c00000000000000 3c00000000000000 3c00000000000000 3b00000000000000",
+		{ "six headers",
+		  MACS IP6 IP6_H(
+			  "0030",
+			  "3c") "3c00000000000000 3c00000000000000 3c00000000000000 3c00000000000000 3c00000000000000 3b00000000000000",
 		  SKEP_DROP_NONE },
-		{ "seven headers", MACS IP6 IP6_H("0038", "3c")
-		  "3c00000000000000 3c00000000000000 3c00000000000000 3c00000000000000 3c00000000000000 3c00000000000000 "
-		  "3b00000000000000",
+		{ "seven headers",
+		  MACS IP6 IP6_H(
+			  "0038",
+			  "3c") "3c00000000000000 3c00000000000000 3c00000000000000 3c00000000000000 3c00000000000000 3c00000000000000 "
+				"3b00000000000000",
 		  SKEP_DROP_BAD_HEADER },
-		{ "a seventh that is not there", MACS IP6 IP6_H("0030", "3c")
-		  "3c00000000000000 3c00000000000000 3c00000000000000 3c00000000000000 3c00000000000000 3c00000000000000",
+		{ "a seventh that is not there",
+		  MACS IP6 IP6_H(
+			  "0030",
+			  "3c") "3c00000000000000 3c00000000000000 3c00000000000000 3c00000000000000 3c00000000000000 3c00000000000000",
 		  SKEP_DROP_BAD_HEADER },
-		{ "later fragment ends the walk", MACS IP6 IP6_H("0008", "2c") "00 00 0008 00000001", SKEP_DROP_NONE },
-		{ "first fragment does not", MACS IP6 IP6_H("0008", "2c") "00 00 0001 00000001", SKEP_DROP_TRUNCATED },
+		{ "later fragment ends the walk",
+		  MACS IP6 IP6_H("0008", "2c") "00 00 0008 00000001", SKEP_DROP_NONE },
+		{ "first fragment does not", MACS IP6 IP6_H("0008", "2c") "00 00 0001 00000001",
+		  SKEP_DROP_TRUNCATED },
 		{ "ICMP in IPv6 is unknown", MACS IP6 IP6_H("0000", "01"), SKEP_DROP_NONE },
 	};
 
@@ -125,25 +153,32 @@ static void l4(void **state)
 {
 	static const struct verdict t[] = {
 		{ "TCP", MACS IP4 IP4_H("0028", "0000", "06") TCP_H, SKEP_DROP_NONE },
-		{ "TCP of 19 bytes", MACS IP4 IP4_H("0027", "0000", "06") TCP_H, SKEP_DROP_TRUNCATED },
+		{ "TCP of 19 bytes", MACS IP4 IP4_H("0027", "0000", "06") TCP_H,
+		  SKEP_DROP_TRUNCATED },
 		{ "TCP data offset 4",
-		  MACS IP4 IP4_H("0028", "0000", "06") "0fa00050 00000000 00000000 40 02 ffff 0000 0000",
+		  MACS IP4 IP4_H("0028", "0000",
+				 "06") "0fa00050 00000000 00000000 40 02 ffff 0000 0000",
 		  SKEP_DROP_BAD_HEADER },
 		{ "TCP data offset 6 of 5",
-		  MACS IP4 IP4_H("0028", "0000", "06") "0fa00050 00000000 00000000 60 02 ffff 0000 0000",
+		  MACS IP4 IP4_H("0028", "0000",
+				 "06") "0fa00050 00000000 00000000 60 02 ffff 0000 0000",
 		  SKEP_DROP_TRUNCATED },
 		{ "UDP", MACS IP4 IP4_H("001c", "0000", "11") UDP_H, SKEP_DROP_NONE },
-		{ "UDP of 7 bytes", MACS IP4 IP4_H("001b", "0000", "11") UDP_H, SKEP_DROP_TRUNCATED },
+		{ "UDP of 7 bytes", MACS IP4 IP4_H("001b", "0000", "11") UDP_H,
+		  SKEP_DROP_TRUNCATED },
 		{ "UDP length lies, and nobody looks",
 		  MACS IP4 IP4_H("001c", "0000", "11") "0fa0 0050 ffff 0000", SKEP_DROP_NONE },
 		{ "SCTP", MACS IP4 IP4_H("0020", "0000", "84") SCTP_H, SKEP_DROP_NONE },
-		{ "SCTP of 11 bytes", MACS IP4 IP4_H("001f", "0000", "84") SCTP_H, SKEP_DROP_TRUNCATED },
+		{ "SCTP of 11 bytes", MACS IP4 IP4_H("001f", "0000", "84") SCTP_H,
+		  SKEP_DROP_TRUNCATED },
 		{ "ICMP", MACS IP4 IP4_H("001c", "0000", "01") ECHO_H, SKEP_DROP_NONE },
-		{ "ICMP of 7 bytes", MACS IP4 IP4_H("001b", "0000", "01") ECHO_H, SKEP_DROP_TRUNCATED },
+		{ "ICMP of 7 bytes", MACS IP4 IP4_H("001b", "0000", "01") ECHO_H,
+		  SKEP_DROP_TRUNCATED },
 		{ "ICMPv6", MACS IP6 IP6_H("0008", "3a") ECHO6_H, SKEP_DROP_NONE },
 		{ "ICMPv6 of 7 bytes", MACS IP6 IP6_H("0007", "3a") ECHO6_H, SKEP_DROP_TRUNCATED },
 		{ "UDP behind two headers",
-		  MACS IP6 IP6_H("0018", "00") "3c00000000000000 1100000000000000" UDP_H, SKEP_DROP_NONE },
+		  MACS IP6 IP6_H("0018", "00") "3c00000000000000 1100000000000000" UDP_H,
+		  SKEP_DROP_NONE },
 		{ "UDP cut behind a header", MACS IP6 IP6_H("000f", "00") "1100000000000000" UDP_H,
 		  SKEP_DROP_TRUNCATED },
 	};
@@ -155,7 +190,8 @@ static void arp(void **state)
 {
 #define ARP_REST "0001 020000000001 0a000001 000000000000 0a000002"
 	static const struct verdict t[] = {
-		{ "27 bytes", MACS "0806 0001 0800 06 04 0001 020000000001 0a000001 000000000000 0a0000",
+		{ "27 bytes",
+		  MACS "0806 0001 0800 06 04 0001 020000000001 0a000001 000000000000 0a0000",
 		  SKEP_DROP_TRUNCATED },
 		{ "complete", MACS "0806 0001 0800 06 04 " ARP_REST, SKEP_DROP_NONE },
 	};
@@ -181,15 +217,17 @@ static void arp(void **state)
 
 static void tcp_fields(void **state)
 {
-	struct frame f _frame_ = frame_new("hex " MACS "8100 b00a " IP4
-					   "46 b8 002f 0000 0000 3f 06 0000 0a000001 0a000002 01010101"
-					   "0fa0 0050 00000001 00000002 50 12 ffff 0000 0000 616263 0000");
+	struct frame f _frame_ =
+		frame_new("hex " MACS "8100 b00a " IP4
+			  "46 b8 002f 0000 0000 3f 06 0000 0a000001 0a000002 01010101"
+			  "0fa0 0050 00000001 00000002 50 12 ffff 0000 0000 616263 0000");
 	const struct pkt_fields *p = &f.pkt.f;
 	char text[ADDR_TEXT];
 
 	assert_string_equal(mac_format(&p->eth_dst, text), B);
 	assert_string_equal(mac_format(&p->eth_src, text), A);
-	assert_int_equal(p->vlan, htons(0xb00a)); /* priority 5, DEI, 10: "present" stands where DEI was */
+	assert_int_equal(p->vlan,
+			 htons(0xb00a)); /* priority 5, DEI, 10: "present" stands where DEI was */
 	assert_int_equal(p->eth_type, htons(0x0800));
 	assert_string_equal(ip_format(&p->ip_src, text), "10.0.0.1");
 	assert_string_equal(ip_format(&p->ip_dst, text), "10.0.0.2");
@@ -225,10 +263,10 @@ static void fragments(void **state)
 {
 	struct frame first _frame_ = frame_new("hex " MACS IP4 IP4_H("001c", "2000", "11") UDP_H);
 	struct frame later _frame_ = frame_new("hex " MACS IP4 IP4_H("001c", "2003", "11") UDP_H);
-	struct frame both6 _frame_ = frame_new("hex " MACS IP6 IP6_H("0018", "2c")
-					       "2c00 0001 00000001 1100 0000 00000001" UDP_H);
-	struct frame later6 _frame_ = frame_new("hex " MACS IP6 IP6_H("0010", "2c")
-						"3c00 0009 00000001 1100000000000000");
+	struct frame both6 _frame_ = frame_new(
+		"hex " MACS IP6 IP6_H("0018", "2c") "2c00 0001 00000001 1100 0000 00000001" UDP_H);
+	struct frame later6 _frame_ = frame_new(
+		"hex " MACS IP6 IP6_H("0010", "2c") "3c00 0009 00000001 1100000000000000");
 
 	assert_int_equal(first.pkt.f.ip_frag, SKEP_FRAG_FIRST);
 	assert_int_equal(first.pkt.f.l4_dst, htons(80));
@@ -237,9 +275,11 @@ static void fragments(void **state)
 	assert_int_equal(later.pkt.f.l4_dst, 0);
 	assert_int_equal(later.pkt.l4_off, 0);
 	assert_false(later.pkt.f.has_l4);
-	assert_int_equal(both6.pkt.f.ip_frag, SKEP_FRAG_FIRST); /* a later, empty one does not undo it */
+	assert_int_equal(both6.pkt.f.ip_frag,
+			 SKEP_FRAG_FIRST); /* a later, empty one does not undo it */
 	assert_int_equal(later6.pkt.f.ip_frag, SKEP_FRAG_LATER);
-	assert_int_equal(later6.pkt.f.ip_proto, 60); /* as the fragment header says, though it is an extension */
+	assert_int_equal(later6.pkt.f.ip_proto,
+			 60); /* as the fragment header says, though it is an extension */
 }
 
 static void icmp_ids(void **state)
@@ -262,7 +302,8 @@ static void icmp_ids(void **state)
 		struct frame f _frame_ = frame_new(t[i].line);
 
 		if (ntohs(f.pkt.f.l4_src) != t[i].src || ntohs(f.pkt.f.l4_dst) != t[i].dst)
-			fail_msg("%s: got %04x %u", t[i].line, ntohs(f.pkt.f.l4_src), ntohs(f.pkt.f.l4_dst));
+			fail_msg("%s: got %04x %u", t[i].line, ntohs(f.pkt.f.l4_src),
+				 ntohs(f.pkt.f.l4_dst));
 	}
 }
 
@@ -270,32 +311,49 @@ static void icmp_ids(void **state)
 static void nd_validity(void **state)
 {
 #define ND(len, ttl, body) MACS IP6 "6000 0000 " len " 3a " ttl " " IP6_ADDRS body
-#define TARGET "fd000000000000000000000000000003 "
+#define TARGET		   "fd000000000000000000000000000003 "
 	static const struct {
 		const char *name, *hex;
 		bool target, lla;
 	} t[] = {
-		{ "NS with option", ND("0020", "ff", "87 00 0000 00000000 " TARGET "01 01 020000000009"), true, true },
+		{ "NS with option",
+		  ND("0020", "ff", "87 00 0000 00000000 " TARGET "01 01 020000000009"), true,
+		  true },
 		{ "NS without", ND("0018", "ff", "87 00 0000 00000000 " TARGET), true, false },
-		{ "NS with a target option", ND("0020", "ff", "87 00 0000 00000000 " TARGET "02 01 020000000009"), true,
+		{ "NS with a target option",
+		  ND("0020", "ff", "87 00 0000 00000000 " TARGET "02 01 020000000009"), true,
 		  false },
-		{ "NA with option", ND("0020", "ff", "88 00 0000 60000000 " TARGET "02 01 020000000009"), true, true },
-		{ "RS with option", ND("0010", "ff", "85 00 0000 00000000 01 01 020000000009"), false, true },
-		{ "RA with option", ND("0018", "ff", "86 00 0000 00000000 00000000 00000000 01 01 020000000009"),
+		{ "NA with option",
+		  ND("0020", "ff", "88 00 0000 60000000 " TARGET "02 01 020000000009"), true,
+		  true },
+		{ "RS with option", ND("0010", "ff", "85 00 0000 00000000 01 01 020000000009"),
+		  false, true },
+		{ "RA with option",
+		  ND("0018", "ff", "86 00 0000 00000000 00000000 00000000 01 01 020000000009"),
 		  false, true },
 		{ "option behind another",
-		  ND("0028", "ff", "87 00 0000 00000000 " TARGET "0e 01 000000000000 01 01 020000000009"), true, true },
-		{ "hop limit 254", ND("0020", "fe", "87 00 0000 00000000 " TARGET "01 01 020000000009"), false, false },
-		{ "code 1", ND("0020", "ff", "87 01 0000 00000000 " TARGET "01 01 020000000009"), false, false },
+		  ND("0028", "ff",
+		     "87 00 0000 00000000 " TARGET "0e 01 000000000000 01 01 020000000009"),
+		  true, true },
+		{ "hop limit 254",
+		  ND("0020", "fe", "87 00 0000 00000000 " TARGET "01 01 020000000009"), false,
+		  false },
+		{ "code 1", ND("0020", "ff", "87 01 0000 00000000 " TARGET "01 01 020000000009"),
+		  false, false },
 		{ "23 bytes", ND("0017", "ff", "87 00 0000 00000000 " TARGET), false, false },
-		{ "option of length 0", ND("0020", "ff", "87 00 0000 00000000 " TARGET "01 00 020000000009"), false,
+		{ "option of length 0",
+		  ND("0020", "ff", "87 00 0000 00000000 " TARGET "01 00 020000000009"), false,
 		  false },
-		{ "option overruns", ND("0020", "ff", "87 00 0000 00000000 " TARGET "01 02 020000000009"), false,
+		{ "option overruns",
+		  ND("0020", "ff", "87 00 0000 00000000 " TARGET "01 02 020000000009"), false,
 		  false },
-		{ "half an option", ND("001c", "ff", "87 00 0000 00000000 " TARGET "01 01 0200"), false, false },
+		{ "half an option", ND("001c", "ff", "87 00 0000 00000000 " TARGET "01 01 0200"),
+		  false, false },
 		{ "multicast target",
-		  ND("0018", "ff", "87 00 0000 00000000 ff020000000000000000000000000001"), false, false },
-		{ "mapped target", ND("0018", "ff", "87 00 0000 00000000 00000000000000000000ffff0a000001"), false,
+		  ND("0018", "ff", "87 00 0000 00000000 ff020000000000000000000000000001"), false,
+		  false },
+		{ "mapped target",
+		  ND("0018", "ff", "87 00 0000 00000000 00000000000000000000ffff0a000001"), false,
 		  false },
 	};
 
@@ -304,8 +362,10 @@ static void nd_validity(void **state)
 
 		snprintf(line, sizeof(line), "hex %s", t[i].hex);
 		struct frame f _frame_ = frame_new(line);
-		if (t[i].target == ip_is_zero(&f.pkt.f.nd_target) || t[i].lla == mac_is_zero(&f.pkt.f.nd_lla))
-			fail_msg("%s: target or option %s", t[i].name, t[i].target ? "missing" : "believed");
+		if (t[i].target == ip_is_zero(&f.pkt.f.nd_target) ||
+		    t[i].lla == mac_is_zero(&f.pkt.f.nd_lla))
+			fail_msg("%s: target or option %s", t[i].name,
+				 t[i].target ? "missing" : "believed");
 	}
 }
 
@@ -337,7 +397,8 @@ static void every_length(void **state)
 
 static void flow_keys(void **state)
 {
-	struct frame f4 _frame_ = frame_new(ETH " vlan 5 / ip 10.0.0.1>10.0.0.2 ttl 9 tos 8 / udp 7>8");
+	struct frame f4 _frame_ =
+		frame_new(ETH " vlan 5 / ip 10.0.0.1>10.0.0.2 ttl 9 tos 8 / udp 7>8");
 	struct frame f6 _frame_ = frame_new(ETH " / ip fd00::1>fd00::2 frag first / udp 7>8");
 	struct frame arp_ _frame_ = frame_new(ETH " / arp reply 10.0.0.1>10.0.0.2");
 	struct frame other _frame_ = frame_new(ETH " type 0x88cc / data 64");
@@ -394,7 +455,8 @@ static void hashes(void **state)
 	struct frame port _frame_ = frame_new(ETH " / ip 10.0.0.1>10.0.0.2 / udp 7>9");
 	struct frame ttl _frame_ = frame_new(ETH " vlan 3 / ip 10.0.0.1>10.0.0.2 ttl 3 / udp 7>8");
 	struct frame first _frame_ = frame_new(ETH " / ip 10.0.0.1>10.0.0.2 frag first / udp 7>8");
-	struct frame later _frame_ = frame_new(ETH " / ip 10.0.0.1>10.0.0.2 frag later proto 17 / data 8");
+	struct frame later _frame_ =
+		frame_new(ETH " / ip 10.0.0.1>10.0.0.2 frag later proto 17 / data 8");
 	struct frame x _frame_ = frame_new(ETH " type 0x88cc");
 	struct frame y _frame_ = frame_new("eth " B ">" A " type 0x88cc");
 
@@ -407,10 +469,12 @@ static void hashes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(ethernet),	cmocka_unit_test(ipv4),	       cmocka_unit_test(ipv6),
-		cmocka_unit_test(l4),		cmocka_unit_test(arp),	       cmocka_unit_test(tcp_fields),
-		cmocka_unit_test(ipv6_fields),	cmocka_unit_test(fragments),   cmocka_unit_test(icmp_ids),
-		cmocka_unit_test(nd_validity),	cmocka_unit_test(every_length), cmocka_unit_test(flow_keys),
+		cmocka_unit_test(ethernet),	cmocka_unit_test(ipv4),
+		cmocka_unit_test(ipv6),		cmocka_unit_test(l4),
+		cmocka_unit_test(arp),		cmocka_unit_test(tcp_fields),
+		cmocka_unit_test(ipv6_fields),	cmocka_unit_test(fragments),
+		cmocka_unit_test(icmp_ids),	cmocka_unit_test(nd_validity),
+		cmocka_unit_test(every_length), cmocka_unit_test(flow_keys),
 		cmocka_unit_test(hashes),
 	};
 

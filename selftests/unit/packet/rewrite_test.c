@@ -98,7 +98,8 @@ static void what_can_change(void **state)
 		  "eth " B ">" C " / arp request 10.0.0.1>10.0.0.2 sha " A },
 		{ ETH " vlan 5 / ip 10.0.0.1>10.0.0.2 / udp 1>2", change_vlan,
 		  ETH " vlan 99 pcp 3 / ip 10.0.0.1>10.0.0.2 ttl 64 / udp 1>2" },
-		{ ETH " type 0x88cc / data 46", change_macs, "eth " B ">" C " type 0x88cc / data 46" },
+		{ ETH " type 0x88cc / data 46", change_macs,
+		  "eth " B ">" C " type 0x88cc / data 46" },
 		/* a wrong checksum is not made right */
 		{ ETH " / ip 10.0.0.1>10.0.0.2 / tcp 4000>80 S / badcsum", change_all,
 		  ALL4 " / tcp 11000>8080 S / badcsum" },

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The event loop: util/loop.c.  Real descriptors, timers and signals; waiting is bounded by the loop's own timers. */
+/* The event loop: util/loop.c.  Real descriptors, timers and signals; waiting is bounded by the
+ * loop's own timers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +17,7 @@
 #include "util/clock.h"
 #include "util/loop.h"
 
-#define MS NSEC_PER_MSEC
+#define MS	 NSEC_PER_MSEC
 #define DEADLINE (10000 * MS) /* a loop that hangs ends here, and the test's counts are wrong */
 
 struct world {
@@ -207,7 +208,8 @@ static void timeouts(void **state)
 	assert_true(clock_mono_ns() - start < 1000 * MS);
 }
 
-/* A callback waits for something by turning the loop itself, and what it removes there is still being looked at outside. */
+/* A callback waits for something by turning the loop itself, and what it removes there is still
+ * being looked at outside. */
 static void turn_the_loop(void *arg, uint32_t events)
 {
 	struct world *w = arg;
@@ -267,10 +269,15 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		T(descriptors), T(removal_in_a_callback), T(descriptor_numbers_come_back),
-		T(timers),	T(timers_change_timers),  T(timeouts),
+		T(descriptors),
+		T(removal_in_a_callback),
+		T(descriptor_numbers_come_back),
+		T(timers),
+		T(timers_change_timers),
+		T(timeouts),
 		T(rounds_within_rounds),
-		T(signals),	T(what_is_left_is_freed),
+		T(signals),
+		T(what_is_left_is_freed),
 	};
 
 	return cmocka_run_group_tests_name("util/loop", tests, NULL, NULL);

@@ -55,7 +55,8 @@ static void arena_limit(void **state)
 	assert_non_null(arena_alloc(&a, 64));
 	assert_null(arena_alloc(&a, 64));
 	assert_true(arena_failed(&a));
-	assert_null(arena_alloc(&a, 1)); /* failed until reset, so that one look at the end is enough */
+	assert_null(
+		arena_alloc(&a, 1)); /* failed until reset, so that one look at the end is enough */
 	assert_null(arena_printf(&a, "x"));
 	arena_reset(&a);
 	assert_false(arena_failed(&a));
@@ -90,7 +91,8 @@ static struct item *find(const struct hmap *map, int key, uint64_t hash)
 {
 	struct hmap_node *n;
 
-	hmap_for_each_with_hash(n, map, hash) {
+	hmap_for_each_with_hash(n, map, hash)
+	{
 		struct item *i = container_of(n, struct item, node);
 
 		if (i->key == key)
@@ -123,7 +125,7 @@ static void check_map(uint64_t (*hash)(int key))
 		hmap_remove(&map, &items[i].node);
 	for (int i = 0; i < ITEMS; i++)
 		assert_ptr_equal(find(&map, i, hash(i)), i % 2 ? &items[i] : NULL);
-	hmap_for_each(n, tmp, &map) {
+	hmap_for_each (n, tmp, &map) {
 		assert_int_equal(container_of(n, struct item, node)->key % 2, 1);
 		seen++;
 		hmap_remove(&map, n);

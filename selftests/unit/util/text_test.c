@@ -61,7 +61,9 @@ static void err_cuts_long_texts(void **state)
 
 static void uuids(void **state)
 {
-	static const uint8_t ones[10] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+	static const uint8_t ones[10] = {
+		0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff
+	};
 	static const uint8_t zeros[10];
 	char a[UUID_TEXT], b[UUID_TEXT];
 
@@ -78,9 +80,15 @@ static void uuids(void **state)
 static void uuids_refused(void **state)
 {
 	static const char *const bad[] = {
-		"", "017f22e2", "017f22e2-79b0-7000-8000-00000000000", "017f22e2-79b0-7000-8000-0000000000000",
-		"017F22E2-79B0-7000-8000-000000000000", "017f22e279b0-7000-8000-0000-00000000", "017f22e2-79b0-7000-8000-00000000000g",
-		"{17f22e2-79b0-7000-8000-000000000000", "017f22e2 79b0 7000 8000 000000000000",
+		"",
+		"017f22e2",
+		"017f22e2-79b0-7000-8000-00000000000",
+		"017f22e2-79b0-7000-8000-0000000000000",
+		"017F22E2-79B0-7000-8000-000000000000",
+		"017f22e279b0-7000-8000-0000-00000000",
+		"017f22e2-79b0-7000-8000-00000000000g",
+		"{17f22e2-79b0-7000-8000-000000000000",
+		"017f22e2 79b0 7000 8000 000000000000",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
@@ -91,9 +99,12 @@ static void uuids_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(err_keeps_code_and_text), cmocka_unit_test(err_may_be_null),
-		cmocka_unit_test(err_prefixes),		   cmocka_unit_test(err_cuts_long_texts),
-		cmocka_unit_test(uuids),		   cmocka_unit_test(uuids_refused),
+		cmocka_unit_test(err_keeps_code_and_text),
+		cmocka_unit_test(err_may_be_null),
+		cmocka_unit_test(err_prefixes),
+		cmocka_unit_test(err_cuts_long_texts),
+		cmocka_unit_test(uuids),
+		cmocka_unit_test(uuids_refused),
 	};
 
 	return cmocka_run_group_tests_name("util/text", tests, NULL, NULL);
