@@ -14,6 +14,8 @@
 #define RETRY_MAX_MS   400
 #define REDIRECTS_FAST 6 /* redirections followed at once; more wait between */
 #define REFRESH_GAP_MS 100
+#define REFRESH_AWAY_MS 250
+#define REFRESH_IDLE_MS 15000
 
 enum op_state { OP_WAITING, OP_SENT, OP_FINISHED };
 
@@ -299,15 +301,22 @@ struct node *cluster_node_of_slot(struct db *db, uint16_t slot)
 	return cluster_node(db, &db->map->masters[db->map->owner[slot]]);
 }
 
+bool cluster_is_master(const struct db *db, const struct node *n)
+{
+	if (db->mode != DB_CLUSTER)
+		return true;
+	for (unsigned int i = 0; db->map && i < db->map->n_masters; i++)
+		if (db_addr_eq(&db->map->masters[i], node_addr(n)))
+			return true;
+	return false;
+}
+
 static bool node_wanted(const struct db *db, const struct node *n)
 {
 	for (unsigned int i = 0; i < db->n_seeds; i++)
 		if (db_addr_eq(node_addr(n), &db->seeds[i]))
 			return true;
-	for (unsigned int i = 0; db->map && i < db->map->n_masters; i++)
-		if (db_addr_eq(node_addr(n), &db->map->masters[i]))
-			return true;
-	return node_pending(n) > 0;
+	return cluster_is_master(db, n) || node_pending(n) > 0;
 }
 
 /* Connects to all masters, forgets who is none any more. */
@@ -346,8 +355,10 @@ void cluster_moved(struct db *db, const struct reply_class *c, const struct db_a
 
 void cluster_refresh(struct db *db)
 {
+	uint64_t now = clock_mono_ns(), next = db->refreshed_ns + REFRESH_GAP_MS * NSEC_PER_MSEC;
+
 	if (db->mode == DB_CLUSTER && !db->refresh_at_ns)
-		db->refresh_at_ns = clock_mono_ns();
+		db->refresh_at_ns = now > next ? now : next;
 }
 
 static void on_slots(void *arg, struct node *n, const redisReply *r, const char *why)
@@ -401,8 +412,21 @@ static void refresh_now(struct db *db, uint64_t now_ns)
 			break;
 		}
 	}
-	/* Not to be asked again before the gap is over; without any connection, again then. */
+	db->refreshed_ns = now_ns;
+	/* Without any connection, again when the gap is over. */
 	db->refresh_at_ns = db->refreshing ? 0 : now_ns + REFRESH_GAP_MS * NSEC_PER_MSEC;
+}
+
+/* Nobody tells when a master is replaced: it is asked for while one is away, and now and then besides. */
+static void watch_masters(struct db *db, uint64_t now_ns)
+{
+	uint64_t age_ms = (now_ns - db->refreshed_ns) / NSEC_PER_MSEC;
+	bool away = !db->map;
+
+	for (unsigned int i = 0; i < db->n_nodes && !away; i++)
+		away = !node_is_up(db->nodes[i]) && cluster_is_master(db, db->nodes[i]);
+	if (age_ms > (away ? REFRESH_AWAY_MS : REFRESH_IDLE_MS))
+		cluster_refresh(db);
 }
 
 /* --- time --- */
@@ -452,6 +476,8 @@ void cluster_tick(struct db *db, uint64_t now_ns)
 {
 	for (unsigned int i = 0; i < db->n_nodes; i++)
 		node_tick(db->nodes[i], now_ns);
+	if (db->mode == DB_CLUSTER)
+		watch_masters(db, now_ns);
 	if (db->refresh_at_ns && now_ns >= db->refresh_at_ns && !db->refreshing)
 		refresh_now(db, now_ns);
 	for (struct op *op = db->ops; op; op = op->next) {

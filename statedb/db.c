@@ -253,16 +253,6 @@ int db_await(struct db *db, const bool *done, unsigned int timeout_ms, struct er
 
 /* --- status --- */
 
-static bool is_master(const struct db *db, const struct node *n)
-{
-	if (db->mode != DB_CLUSTER)
-		return true;
-	for (unsigned int i = 0; db->map && i < db->map->n_masters; i++)
-		if (db_addr_eq(&db->map->masters[i], node_addr(n)))
-			return true;
-	return false;
-}
-
 const char *db_trouble(const struct db *db)
 {
 	if (db->schema == SCHEMA_REFUSED)
@@ -288,7 +278,7 @@ json_t *db_status(const struct db *db)
 
 	for (unsigned int i = 0; i < db->n_nodes; i++) {
 		const struct node *n = db->nodes[i];
-		bool up = node_is_up(n), master = is_master(db, n);
+		bool up = node_is_up(n), master = cluster_is_master(db, n);
 
 		all = all && (up || !master);
 		json_array_append_new(nodes, json_pack("{s:s, s:b, s:b, s:s?}", "address",

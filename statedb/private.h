@@ -46,6 +46,7 @@ struct db {
 	bool refreshing;
 	unsigned int refresh_turn;
 	uint64_t refresh_at_ns; /* 0 = not wanted */
+	uint64_t refreshed_ns;	/* last time it was asked for */
 	char cluster_why[256];	/* why there is no usable map */
 
 	struct op *ops, **ops_last; /* finished ones are swept by the tick */
@@ -96,6 +97,8 @@ void cluster_fini(struct db *db);
 /* Who serves the slot: its command connection; NULL if nobody is known. */
 struct node *cluster_node_of_slot(struct db *db, uint16_t slot);
 struct node *cluster_node(struct db *db, const struct db_addr *addr); /* made if missing; NULL: no memory, too many */
+
+bool cluster_is_master(const struct db *db, const struct node *n); /* all but CLUSTER: always */
 
 /* --- db.c --- */
 void db_schema_check(struct db *db);

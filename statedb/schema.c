@@ -96,7 +96,7 @@ static const char *const scripts[SCRIPT_MAX] = {
 		"redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[4], '*', 'rev', r, 'crev', c, 'id', ARGV[2],\n"
 		"	'changes', '{' .. table.concat(log, ',') .. '}')\n"
 		"redis.call('SET', KEYS[2], r)\n"
-		"if config then redis.call('SET', KEYS[3], c) end\n"
+		"redis.call('SET', KEYS[3], c)\n"
 		"for _, s in ipairs(set) do redis.call('HSET', KEYS[1], s[1], s[2]) end\n"
 		"for _, p in ipairs(del) do redis.call('HDEL', KEYS[1], p) end\n"
 		"return { 1, rev + 1, crev }\n",
