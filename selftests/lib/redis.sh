@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # Private Redis servers for tests: one, or a cluster of 3 masters and 3 replicas, on loopback ports that are free, in a temporary directory.
 #
-#   redis.sh single|cluster      prints "node N 127.0.0.1:PORT PID" for each, then "ready".  Then takes commands on stdin, each answered by "ok" or
+#   redis.sh single|cluster      prints "node N ADDRESS:PORT PID" for each, then "ready".  Then takes commands on stdin, each answered by "ok" or
 #                                "failed": kill N (-9), pause N, resume N, start N (with its old data), master-of KEY (answers "N"), cli N ARGS...
 #                                (answers one line).  At the end of stdin, so also when the test dies, kills the servers and removes their data.
 #   . redis.sh                   the functions below, for scripts: redis_up single|cluster; redis_down from a trap
 #
-# CLUSTER_NODE_TIMEOUT (ms, 1500).
+# CLUSTER_NODE_TIMEOUT (ms, 1500), REDIS_ADDRESS (127.0.0.1).
+redis_address=${REDIS_ADDRESS:-127.0.0.1}
 redis_dir='' redis_base=0 redis_n=0
 exec {redis_pause}<> <(:)
 
@@ -18,7 +19,7 @@ redis_pid() { cat "$redis_dir/$1/redis.pid" 2>/dev/null; }
 redis_cli() { # redis_cli N ARGS...
 	local n=$1
 	shift
-	redis-cli -h 127.0.0.1 -p "$(redis_port "$n")" "$@"
+	redis-cli -h "$redis_address" -p "$(redis_port "$n")" "$@"
 }
 
 redis_wait() { # redis_wait SECONDS COMMAND...: until it succeeds
@@ -39,7 +40,7 @@ redis_start() { # redis_start N: with the data it has
 	[ "$redis_n" -gt 1 ] && args=(--cluster-enabled yes --cluster-config-file nodes.conf --cluster-port $((redis_base + 6 + n))
 		--cluster-node-timeout "${CLUSTER_NODE_TIMEOUT:-1500}" --cluster-replica-validity-factor 0 --cluster-require-full-coverage no
 		--repl-diskless-sync-delay 0 --repl-ping-replica-period 1)
-	redis-server --port "$(redis_port "$n")" --bind 127.0.0.1 --dir "$d" --appendonly yes --save '' --daemonize no \
+	redis-server --port "$(redis_port "$n")" --bind "$redis_address" --protected-mode no --dir "$d" --appendonly yes --save '' --daemonize no \
 		--pidfile "$d/redis.pid" --logfile "$d/redis.log" "${args[@]}" </dev/null >/dev/null 2>&1 &
 	echo $! >"$d/redis.pid"
 	disown $!
@@ -67,7 +68,7 @@ redis_down() {
 redis_ports_free() {
 	local p
 	for ((p = redis_base; p < redis_base + 12; p++)); do
-		(: <>"/dev/tcp/127.0.0.1/$p") 2>/dev/null && return 1
+		(: <>"/dev/tcp/$redis_address/$p") 2>/dev/null && return 1
 	done
 	return 0
 }
@@ -93,7 +94,7 @@ redis_up() { # redis_up single|cluster
 	done
 	for ((n = 0; n < redis_n; n++)); do
 		redis_start "$n" || return 1
-		addresses+=("127.0.0.1:$(redis_port "$n")")
+		addresses+=("$redis_address:$(redis_port "$n")")
 	done
 	[ "$redis_n" -gt 1 ] || return 0
 	redis-cli --cluster create "${addresses[@]}" --cluster-replicas 1 --cluster-yes >"$redis_dir/create.log" 2>&1 || return 1
@@ -135,7 +136,7 @@ if [ "${BASH_SOURCE[0]}" = "$0" ]; then
 	trap redis_down EXIT
 	trap 'exit 1' TERM INT HUP
 	redis_up "${1:?single or cluster}" || { echo "failed"; cat "$redis_dir"/create.log "$redis_dir"/*/redis.log >&2; exit 1; }
-	for ((i = 0; i < redis_n; i++)); do echo "node $i 127.0.0.1:$(redis_port $i) $(redis_pid $i)"; done
+	for ((i = 0; i < redis_n; i++)); do echo "node $i $redis_address:$(redis_port $i) $(redis_pid $i)"; done
 	echo ready
 	redis_commands
 fi
