@@ -32,6 +32,7 @@ struct op {
 	char **argv; /* for a script [0..2] are EVALSHA, its digest, the number of keys */
 	size_t *lens;
 	uint64_t deadline_ns, retry_at_ns;
+	uint64_t sent_boot_ns; /* the last time it was sent, CLOCK_BOOTTIME */
 	uint32_t backoff_ms;
 	unsigned int redirects;
 	op_done *done;
@@ -105,6 +106,11 @@ void op_cancel(struct op *op)
 		return;
 	op->state = OP_FINISHED;
 	op_free_args(op);
+}
+
+uint64_t op_sent_boot_ns(const struct op *op)
+{
+	return op->sent_boot_ns;
 }
 
 static void op_finish(struct op *op, struct node *n, const redisReply *r, const struct err *err)
@@ -267,10 +273,13 @@ static void op_try(struct op *op)
 	}
 	if (!node_is_up(n)) {
 		op_wait(op, node_why(n));
+		if (*node_why(n))
+			op->asking = false; /* it cannot be reached: ask the slot's owner again */
 		cluster_refresh(db);
 		return;
 	}
 	op->state = OP_SENT;
+	op->sent_boot_ns = clock_boot_ns();
 	rc = op_send(op, n);
 	if (rc)
 		op_wait(op, strerror(-rc));

@@ -90,7 +90,7 @@ void db_on_node_state(void *arg, struct node *n, bool up)
 	if (!up)
 		return;
 	if (db->embedded)
-		embedded_connected(db->embedded, node_fd(n));
+		embedded_connected(db->embedded, n);
 	db_schema_check(db);
 	cluster_kick(db);
 }

@@ -85,17 +85,44 @@ static void supervise(struct embedded *e, pid_t pid, bool is_child)
 	e->pidfd = pid_open(pid);
 	if (e->pidfd >= 0)
 		e->f = loop_fd_add(e->db->loop, e->pidfd, EPOLLIN, on_exit_, e);
+	if (!e->f)
+		forget(e); /* of another pid namespace, perhaps: then only the lock tells */
 }
 
-void embedded_connected(struct embedded *e, int fd)
+static void learn_pid(struct embedded *e, int fd)
 {
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
 
-	e->why[0] = 0;
-	e->backoff_ms = 0;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 && cred.pid > 0 && cred.pid != e->pid)
 		supervise(e, cred.pid, false);
+}
+
+static void on_listening(void *arg, struct node *n, const redisReply *r, const char *why)
+{
+	struct embedded *e = arg;
+
+	(void)n;
+	(void)why;
+	if (r && r->type == REDIS_REPLY_ERROR)
+		snprintf(e->why, sizeof(e->why), "the state DB's server does not listen on '%.100s': %.200s", e->listen,
+			 r->str);
+}
+
+/* An adopted server was started with another configuration, perhaps: it is told where to listen.  Without 'listen' it is left as it is. */
+void embedded_connected(struct embedded *e, struct node *n)
+{
+	struct db_addr listen;
+	char port[8];
+	const char *argv[] = { "CONFIG", "SET", "port", port, "bind", listen.host };
+
+	e->why[0] = 0;
+	e->backoff_ms = 0;
+	learn_pid(e, node_fd(n));
+	if (e->is_child || !e->listen || !db_addr_parse(e->listen, &listen))
+		return;
+	snprintf(port, sizeof(port), "%u", listen.port);
+	(void)node_send(n, 6, argv, NULL, 0, on_listening, e); /* if it fails, the connection does */
 }
 
 const char *embedded_why(const struct embedded *e)
@@ -144,9 +171,8 @@ static int write_config(const struct embedded *e, const char *path, struct err *
 	FILE *f;
 	int fd;
 
-	if (e->listen && !db_addr_parse(e->listen, &listen))
-		return err_set(err, -EINVAL, "state DB: listen address '%.200s' is not valid (want address:port)",
-			       e->listen);
+	if (e->listen)
+		(void)db_addr_parse(e->listen, &listen); /* checked when it was given */
 	(void)unlink(path); /* an older one may have another mode */
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	f = fd < 0 ? NULL : fdopen(fd, "w");
@@ -231,18 +257,22 @@ static int start(struct embedded *e, struct err *err)
 	return 0;
 }
 
-static bool somebody_listens(const struct embedded *e)
+static bool somebody_listens(struct embedded *e)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
 	_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	snprintf(un.sun_path, sizeof(un.sun_path), "%.107s", e->db->seeds[0].host);
-	return fd >= 0 && (connect(fd, (struct sockaddr *)&un, sizeof(un)) == 0 || errno == EAGAIN);
+	if (fd < 0 || (connect(fd, (struct sockaddr *)&un, sizeof(un)) && errno != EAGAIN))
+		return false;
+	learn_pid(e, fd);
+	return true;
 }
 
 struct embedded *embedded_new(struct db *db, const struct db_config *c, struct err *err)
 {
 	struct embedded *e = calloc(1, sizeof(*e));
+	struct db_addr listen = { 0 };
 
 	if (!e) {
 		err_set(err, -ENOMEM, "out of memory");
@@ -255,6 +285,10 @@ struct embedded *embedded_new(struct db *db, const struct db_config *c, struct e
 	e->program = strdup(c->server ? c->server : "redis-server");
 	if (asprintf(&e->dir, "%s/db", c->state_dir) < 0)
 		e->dir = NULL;
+	if (e->listen && !db_addr_parse(e->listen, &listen)) {
+		err_set(err, -EINVAL, "state DB: listen address '%.200s' is not valid (want address:port)", e->listen);
+		goto fail;
+	}
 	if (!e->dir || !e->run_dir || !e->program || (c->listen && !e->listen)) {
 		err_set(err, -ENOMEM, "out of memory");
 		goto fail;

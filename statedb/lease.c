@@ -20,20 +20,12 @@ struct db_lease {
 	db_done *taken; /* NULL once called */
 	void (*lost)(void *arg, const char *why);
 	void *arg;
-	bool held, refused_early;
-	struct err err;				 /* of refused_early */
-	uint64_t valid_until_ns, renew_at_ns, sent_ns; /* CLOCK_BOOTTIME */
+	bool held;
+	struct err err; /* code != 0: refused without asking, told by the tick */
+	uint64_t valid_until_ns, renew_at_ns; /* CLOCK_BOOTTIME */
 	struct op *op;
 	char why[256]; /* last trouble with renewing */
 };
-
-static uint64_t boot_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_BOOTTIME, &ts);
-	return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
-}
 
 static void lose(struct db_lease *l, const char *why)
 {
@@ -49,7 +41,6 @@ static void on_answer(void *arg, struct op *op, struct node *n, const redisReply
 	struct err bad = { 0 };
 	char why[256];
 
-	(void)op;
 	(void)n;
 	l->op = NULL;
 	if (!err && (r->type != REDIS_REPLY_ARRAY || r->elements != 3 ||
@@ -75,8 +66,8 @@ static void on_answer(void *arg, struct op *op, struct node *n, const redisReply
 		return;
 	}
 	l->held = true;
-	l->valid_until_ns = l->sent_ns + l->ttl_ms * NSEC_PER_MSEC;
-	l->renew_at_ns = l->sent_ns + l->ttl_ms * NSEC_PER_MSEC / 3;
+	l->valid_until_ns = op_sent_boot_ns(op) + l->ttl_ms * NSEC_PER_MSEC;
+	l->renew_at_ns = op_sent_boot_ns(op) + l->ttl_ms * NSEC_PER_MSEC / 3;
 	if (taken)
 		taken(l->arg, NULL, json_null());
 }
@@ -89,7 +80,6 @@ static struct op *ask(struct db_lease *l, uint64_t for_ms)
 				.done = on_answer, .arg = l };
 
 	snprintf(ttl, sizeof(ttl), "%u", l->ttl_ms);
-	l->sent_ns = boot_ns();
 	spec.deadline_ns = clock_mono_ns() + for_ms * NSEC_PER_MSEC;
 	return op_start(l->db, &spec);
 }
@@ -149,21 +139,23 @@ void db_lease_release(struct db_lease *l)
 
 void lease_tick(struct db *db, uint64_t mono_ns)
 {
-	uint64_t now = boot_ns();
+	uint64_t now = clock_boot_ns();
 	struct db_lease *l, *next;
 	db_done *taken;
 	char why[512];
 
 	(void)mono_ns;
 	for (l = db->leases; l; l = next) {
-		next = l->next; /* a callback may release its own lease; others, it must not */
+		next = l->next;
 		if (l->err.code && l->taken) {
 			taken = TAKE_PTR(l->taken);
 			taken(l->arg, &l->err, NULL);
+			next = db->leases; /* the callback may have released any */
 		} else if (l->held && now >= l->valid_until_ns) {
 			snprintf(why, sizeof(why), "lease '%s' could not be renewed in time%s%s", l->name,
 				 l->why[0] ? ": " : "", l->why);
 			lose(l, why);
+			next = db->leases;
 		} else if (l->held && now >= l->renew_at_ns && !l->op) {
 			l->renew_at_ns = now + l->ttl_ms * NSEC_PER_MSEC / 6; /* if this fails */
 			l->op = ask(l, (l->valid_until_ns - now) / NSEC_PER_MSEC + 1);

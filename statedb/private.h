@@ -23,7 +23,6 @@
 enum schema_state { SCHEMA_UNKNOWN, SCHEMA_CHECKING, SCHEMA_OK, SCHEMA_REFUSED };
 
 struct embedded;
-struct feed;
 
 struct db {
 	struct loop *loop;
@@ -89,6 +88,17 @@ struct op_spec {
 struct op *op_start(struct db *db, const struct op_spec *spec); /* NULL: no memory; 'done' is never called from within */
 void op_cancel(struct op *op); /* takes NULL; 'done' is not called any more */
 
+uint64_t op_sent_boot_ns(const struct op *op); /* before the attempt that was answered; CLOCK_BOOTTIME */
+
+/* Goes on while the machine sleeps: what leases are measured by. */
+static inline uint64_t clock_boot_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
 void cluster_tick(struct db *db, uint64_t now_ns);
 void cluster_kick(struct db *db); /* repeats at once what waits for a connection, a map or the schema */
 void cluster_refresh(struct db *db); /* soon */
@@ -112,7 +122,57 @@ void space_fini(struct db *db);
 json_t *space_records(const char *space, const redisReply *list, struct err *err);
 uint64_t reply_u64(const redisReply *r);
 
-/* --- watch.c --- */
+/* --- feed.c: a connection that waits for changes, and the watches it serves; watch.c: which spaces are followed, by whom --- */
+struct db_follow {
+	struct db_follow *next;
+	struct watch *watch;
+	struct db_follow_ops ops;
+	void *arg;
+	bool dead; /* freed by the next tick */
+};
+
+struct watch {
+	struct watch *next;
+	struct db *db;
+	struct feed *feed; /* NULL while the shard is not known */
+	struct db_follow *follows;
+	int shard;    /* -1 = not known */
+	bool assumed; /* the tenant is not registered: 'shard' is the one it will get */
+	struct op *lookup;
+	uint64_t lookup_at_ns;
+	bool current;	     /* followers have the snapshot and all changes up to 'rev' */
+	uint64_t read_at_ns; /* if not current: it is read, but not before */
+	uint64_t audit_at_ns;
+	uint64_t rev, crev;
+	char last_id[48]; /* of the stream */
+	char log_key[DB_KEY];
+	char space[];
+};
+
+struct feed {
+	struct feed *next;
+	struct db *db;
+	int key; /* shard in a Cluster, -1 else */
+	uint16_t slot;
+	struct node *conn;
+	struct watch *watches;
+	unsigned int asked;	/* answers outstanding, XREAD's aside */
+	bool blocked;		/* XREAD is on its way */
+	bool eval;		/* the server does not know the snapshot script yet */
+	uint64_t history_at_ns; /* next look at the history */
+	uint64_t not_before_ns; /* after errors */
+	uint32_t error_ms;
+	long long client_id; /* 0 = not known */
+	char repl_id[48];
+};
+
+struct feed *feed_get(struct db *db, int shard); /* made if missing; NULL: no memory */
+void feed_tick(struct feed *f, uint64_t now_ns);
+void feed_hurry(struct feed *f); /* a watch wants to be read: connects, or ends a blocking XREAD */
+void feed_forget_answers(struct feed *f); /* those on their way; the connection begins anew */
+void feed_free(struct feed *f);	 /* its watches still live */
+void watch_want_snapshot(struct watch *w, unsigned int delay_ms);
+
 void watch_tick(struct db *db, uint64_t now_ns);
 void watch_fini(struct db *db);
 
@@ -123,6 +183,6 @@ void lease_fini(struct db *db);
 /* --- embedded.c --- */
 struct embedded *embedded_new(struct db *db, const struct db_config *config, struct err *err);
 void embedded_tick(struct embedded *e, uint64_t now_ns);
-void embedded_connected(struct embedded *e, int fd); /* learns the server's pid from the socket */
+void embedded_connected(struct embedded *e, struct node *n); /* learns the server's pid from the socket */
 const char *embedded_why(const struct embedded *e);  /* "" if all is well */
 void embedded_free(struct embedded *e, bool stop);   /* takes NULL */

@@ -275,6 +275,37 @@ static void others_reach_it_with_the_password(void **state)
 	db_free(db, true);
 }
 
+static void an_adopted_one_listens_where_it_should(void **state)
+{
+	char listen[32];
+	const char *address = listen;
+	struct db_config c = { .mode = DB_SERVER, .addresses = &address, .n_addresses = 1, .timeout_ms = 5000 };
+	struct db *db = open_db(NULL, NULL, NULL), *remote;
+
+	(void)state;
+	put(db, "live/a");
+	db_free(db, false);
+	snprintf(listen, sizeof(listen), "127.0.0.1:%u", free_port());
+	db = open_db(listen, NULL, NULL);
+	remote = db_new(loop, &c, NULL);
+	assert_int_equal(count(remote), 1);
+	db_free(remote, false);
+	db_free(db, true);
+}
+
+static void an_adopted_one_is_stopped_without_a_word(void **state)
+{
+	struct db *db = open_db(NULL, NULL, NULL);
+	pid_t pid;
+
+	(void)state;
+	put(db, "live/a");
+	pid = server_pid();
+	db_free(db, false);
+	db_free(open_db(NULL, NULL, NULL), true); /* the loop never turned */
+	assert_true(LOOP_UNTIL(loop, gone(pid), 5000));
+}
+
 static void what_cannot_start_is_told(void **state)
 {
 	struct db_config c = { .mode = DB_EMBEDDED, .state_dir = state_dir, .run_dir = run_dir,
@@ -332,6 +363,8 @@ int main(void)
 		T(an_adopted_one_is_started_again_too),
 		T(two_programs_start_one_server),
 		T(others_reach_it_with_the_password),
+		T(an_adopted_one_listens_where_it_should),
+		T(an_adopted_one_is_stopped_without_a_word),
 		T(what_cannot_start_is_told),
 		T(a_server_that_ends_at_once_is_told),
 	};
