@@ -96,6 +96,8 @@ static int receive(const char *port, uint32_t total, unsigned long idle_ms)
 	}
 	printf("received %u lost %u duplicated %u reordered %u longest_gap_ms %llu\n", received, total - received,
 	       duplicated, reordered, (unsigned long long)(gap / NSEC_PER_MSEC));
+	free(seen);
+	close(fd);
 	return received == total && !duplicated ? 0 : 1;
 }
 
