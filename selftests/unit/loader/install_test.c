@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+/* From outputs to copies: rewrites, local and remote, one copy per host of a flood and when not: loader/install.c. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "loader/install.h"
+
+/* A bridge with ports on "me", "h1" (two), "h2" (two) and one interior. */
+enum { MINE, H1A, H1B, H2A, H2B, INTERIOR, DEAD, STRANGER, N_PORTS };
+
+struct fixture {
+	struct topo_bridge bridge;
+	struct topo_port ports[N_PORTS];
+	struct topo_port *list[N_PORTS];
+	struct sim_output outs[N_PORTS];
+	uint32_t n;
+	struct pkt_fields in;
+	struct arena arena;
+	struct install_plan plan;
+} t;
+
+static bool local(void *arg, uint32_t key, uint32_t *ifindex, bool *peer)
+{
+	*ifindex = key - 0x100 + 7;
+	*peer = true;
+	return key == 0x100;
+}
+
+static uint32_t peer(void *arg, const char *host)
+{
+	return !strcmp(host, "h1") ? 1 : !strcmp(host, "h2") ? 2 : 0;
+}
+
+static const struct install_env env = { .host = "me", .local = local, .peer = peer };
+
+static int setup(void **state)
+{
+	static const char *const hosts[] = { "me", "h1", "h1", "h2", "h2", NULL, NULL, "h9" };
+
+	t = (struct fixture){ .in = { .eth_type = 8, .ip_ttl = 64, .eth_dst = { { 2, 0, 0, 0, 0, 1 } },
+				      .eth_src = { { 2, 0, 0, 0, 0, 2 } } } };
+	arena_init(&t.arena, 0);
+	for (int i = 0; i < N_PORTS; i++) {
+		t.ports[i] = (struct topo_port){ .o = { .name = "p" }, .bridge = &t.bridge, .live_host = hosts[i],
+						 .live_key = hosts[i] ? 0x100 + i : 0 };
+		if (hosts[i])
+			t.ports[i].live_flood_key = 0x900 + hosts[i][1];
+		t.list[i] = &t.ports[i];
+	}
+	t.ports[INTERIOR].peer = &t.ports[MINE];
+	t.bridge.ports = t.list;
+	t.bridge.n_ports = N_PORTS;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	arena_fini(&t.arena);
+	return 0;
+}
+
+static void output(int port, bool flood)
+{
+	t.outs[t.n++] = (struct sim_output){ .port = &t.ports[port], .f = t.in, .flooded = flood ? &t.bridge : NULL };
+}
+
+static void plan(void)
+{
+	assert_int_equal(install_plan(&env, &t.in, t.outs, t.n, &t.arena, &t.plan), 0);
+}
+
+static void no_outputs(void **state)
+{
+	plan();
+	assert_int_equal(t.plan.n, 0);
+	assert_int_equal(t.plan.dead, 0);
+}
+
+static void one_local(void **state)
+{
+	output(MINE, false);
+	plan();
+	assert_int_equal(t.plan.n, 1);
+	assert_int_equal(t.plan.copies[0].verdict.action, SKEP_ACT_LOCAL);
+	assert_int_equal(t.plan.copies[0].verdict.out, 7);
+	assert_int_equal(t.plan.copies[0].verdict.flags, SKEP_F_PEER);
+	assert_int_equal(t.plan.n_hosts, 0);
+}
+
+static void one_remote(void **state)
+{
+	output(H1B, false);
+	plan();
+	assert_int_equal(t.plan.n, 1);
+	assert_int_equal(t.plan.copies[0].verdict.action, SKEP_ACT_ENCAP);
+	assert_int_equal(t.plan.copies[0].verdict.out, 0x100 + H1B);
+	assert_int_equal(t.plan.copies[0].verdict.peer, 1);
+	assert_int_equal(t.plan.n_hosts, 1);
+	assert_string_equal(t.plan.hosts[0], "h1");
+}
+
+static void unreachable(void **state)
+{
+	output(DEAD, false);
+	output(STRANGER, false);
+	plan();
+	assert_int_equal(t.plan.n, 0);
+	assert_int_equal(t.plan.dead, 2);
+	/* the flow waits for that host to become known */
+	assert_int_equal(t.plan.n_hosts, 1);
+	assert_string_equal(t.plan.hosts[0], "h9");
+}
+
+static void rewrite(void **state)
+{
+	output(H1A, false);
+	t.outs[0].f.eth_dst.b[5] = 9;
+	t.outs[0].f.ip_ttl = 62;
+	plan();
+	assert_int_equal(t.plan.copies[0].verdict.flags, SKEP_F_ETH_DST);
+	assert_int_equal(t.plan.copies[0].verdict.ttl_dec, 2);
+	assert_int_equal(t.plan.copies[0].verdict.eth_dst.b[5], 9);
+	t.outs[0].f.eth_src.b[5] = 8;
+	plan();
+	assert_int_equal(t.plan.copies[0].verdict.flags, SKEP_F_ETH_DST | SKEP_F_ETH_SRC);
+}
+
+static void rewrite_that_the_datapath_lacks(void **state)
+{
+	struct pkt_fields changed[5];
+
+	for (int i = 0; i < 5; i++)
+		changed[i] = t.in;
+	changed[0].ip_dst.w[3] = 1;
+	changed[1].l4_src = 1;
+	changed[2].vlan = 1;
+	changed[3].ip_tos = 4;
+	changed[4].ip_ttl = 65;
+	for (int i = 0; i < 5; i++) {
+		t.n = 0;
+		output(H1A, false);
+		t.outs[0].f = changed[i];
+		plan();
+		assert_int_equal(t.plan.n, 0);
+		assert_true(t.plan.unsupported);
+	}
+}
+
+/* Which keys go to a host, as text: "1:9xx" */
+static uint32_t keys_to(uint32_t host, uint32_t keys[static 8])
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < t.plan.n; i++)
+		if (t.plan.copies[i].verdict.action == SKEP_ACT_ENCAP && t.plan.copies[i].verdict.peer == host)
+			keys[n++] = t.plan.copies[i].verdict.out;
+	return n;
+}
+
+static void flood_all(void)
+{
+	output(MINE, true);
+	output(H1A, true);
+	output(H1B, true);
+	output(H2A, true);
+	output(H2B, true);
+}
+
+static void flood_one_copy_per_host(void **state)
+{
+	uint32_t keys[8];
+
+	flood_all();
+	plan();
+	assert_int_equal(t.plan.n, 3);
+	assert_true(t.plan.uniform);
+	assert_int_equal(keys_to(1, keys), 1);
+	assert_int_equal(keys[0], 0x900 + '1');
+	assert_int_equal(keys_to(2, keys), 1);
+	assert_int_equal(keys[0], 0x900 + '2');
+	assert_int_equal(t.plan.n_hosts, 2);
+}
+
+static void flood_without_a_filtered_port(void **state)
+{
+	uint32_t keys[8];
+
+	flood_all();
+	t.n--; /* policy took H2B */
+	plan();
+	assert_int_equal(keys_to(1, keys), 1);
+	assert_int_equal(keys_to(2, keys), 1);
+	assert_int_equal(keys[0], 0x100 + H2A); /* not the flood key: H2B must not get it */
+}
+
+static void flood_keys_that_are_missing_or_differ(void **state)
+{
+	uint32_t keys[8];
+
+	t.ports[H1A].live_flood_key = 0x999;
+	t.ports[H2A].live_flood_key = t.ports[H2B].live_flood_key = 0;
+	flood_all();
+	plan();
+	assert_int_equal(keys_to(1, keys), 2);
+	assert_int_equal(keys_to(2, keys), 2);
+	assert_int_equal(keys[1], 0x100 + H2B);
+}
+
+static void unicast_never_floods(void **state)
+{
+	uint32_t keys[8];
+
+	output(H1A, false);
+	output(H1B, false);
+	plan();
+	assert_int_equal(keys_to(1, keys), 2);
+}
+
+static void copies_that_differ(void **state)
+{
+	uint32_t keys[8];
+
+	flood_all();
+	t.outs[2].f.eth_dst.b[0] = 6; /* H1B gets another header */
+	plan();
+	assert_false(t.plan.uniform);
+	assert_int_equal(keys_to(1, keys), 2);
+	assert_int_equal(keys_to(2, keys), 1);
+}
+
+static void members_and_set_verdict(void **state)
+{
+	struct skep_flow v;
+	struct skep_out *outs;
+
+	flood_all();
+	for (uint32_t i = 0; i < t.n; i++)
+		t.outs[i].f.ip_ttl = 63;
+	plan();
+	outs = install_outs(&t.plan, &t.arena);
+	assert_int_equal(outs[0].action, SKEP_ACT_LOCAL);
+	assert_int_equal(outs[0].flags, SKEP_F_PEER);
+	assert_int_equal(outs[1].action, SKEP_ACT_ENCAP);
+	assert_int_equal(outs[1].peer, 1);
+	install_set_verdict(&t.plan.copies[0], 5, &v);
+	assert_int_equal(v.action, SKEP_ACT_SET);
+	assert_int_equal(v.out, 5);
+	assert_int_equal(v.ttl_dec, 1);
+	assert_int_equal(v.flags, 0);
+}
+
+static void same_verdict(void **state)
+{
+	struct skep_flow a = { .action = SKEP_ACT_ENCAP, .out = 1, .peer = 2, .cookie = 3, .packets = 4 }, b = a;
+
+	b.cookie = 9;
+	b.packets = 0;
+	assert_true(install_same(&a, &b));
+	b.ttl_dec = 1;
+	assert_false(install_same(&a, &b));
+	b = a;
+	b.peer = 3;
+	assert_false(install_same(&a, &b));
+	b = a;
+	b.eth_src.b[0] = 1;
+	assert_false(install_same(&a, &b));
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(no_outputs), T(one_local), T(one_remote), T(unreachable), T(rewrite), T(rewrite_that_the_datapath_lacks),
+		T(flood_one_copy_per_host), T(flood_without_a_filtered_port), T(flood_keys_that_are_missing_or_differ),
+		T(unicast_never_floods), T(copies_that_differ), T(members_and_set_verdict), T(same_verdict),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
