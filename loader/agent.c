@@ -120,7 +120,7 @@ static void tick_lease(struct agent *a, uint64_t now)
 
 	if (a->leaving)
 		return;
-	if (a->refused_ns && now - a->refused_ns > (AGENT_LEASE_MS + 2000) * NSEC_PER_MSEC) {
+	if (a->refused_ns && now > a->refused_ns + (AGENT_LEASE_MS + 2000) * NSEC_PER_MSEC) {
 		log_error("host name '%s' belongs to another skepd that is alive: set 'host' to a name of its own", a->config->host);
 		a->exit_code = 1;
 		loop_stop(a->loop);
@@ -226,7 +226,7 @@ static void on_tick(void *arg)
 	tick_tenants(a);
 	sets_gc(&a->sets, now);
 	for_publishers(a, tick_publisher, &now);
-	if (a->walk_soon || index_count(a->index) < MANY_FLOWS || now - a->walk_at_ns > 5 * NSEC_PER_SEC)
+	if (a->walk_soon || index_count(a->index) < MANY_FLOWS || now > a->walk_at_ns + 5 * NSEC_PER_SEC)
 		expiry_walk(a);
 }
 

@@ -51,7 +51,7 @@ static void full(struct tenant *t, const char *what, int rc)
 	static uint64_t said_ns; /* one line in ten seconds is enough for all tables */
 	uint64_t now = clock_mono_ns();
 
-	if (said_ns && now - said_ns < 10 * NSEC_PER_SEC)
+	if (said_ns && now < said_ns + 10 * NSEC_PER_SEC)
 		return;
 	said_ns = now;
 	log_warn("tenant '%s': cannot learn more %s: %s", t->name, what,

@@ -255,7 +255,7 @@ void park_retry(struct park *p, uint64_t now_ns, uint64_t retry_ns,
 	hmap_for_each(n, tmp, &p->needs) {
 		struct parked_need *need = container_of(n, struct parked_need, node);
 
-		if (need->what.kind != PARK_NEIGH || now_ns - need->tried_ns < retry_ns)
+		if (need->what.kind != PARK_NEIGH || now_ns < need->tried_ns + retry_ns)
 			continue;
 		need->tried_ns = now_ns;
 		cb(arg, &need->what, need->head, need->tries++);

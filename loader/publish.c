@@ -307,7 +307,7 @@ void publish_tick(struct publisher *p, uint64_t now_ns)
 	hmap_for_each(n, tmp, &p->entries) {
 		struct entry *e = container_of(n, struct entry, node);
 
-		if (e->state == CLEAN && e->differs && now_ns - e->sent_ns >= PUBLISH_RETRY_NS)
+		if (e->state == CLEAN && e->differs && now_ns >= e->sent_ns + PUBLISH_RETRY_NS)
 			mark_dirty(p, e);
 	}
 	schedule(p);

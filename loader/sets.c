@@ -67,7 +67,7 @@ void sets_gc(struct sets *s, uint64_t now_ns)
 	hmap_for_each(n, tmp, &s->by_content) {
 		struct set *set = container_of(n, struct set, node);
 
-		if (set->refs || now_ns - set->idle_ns < SETS_LINGER_NS)
+		if (set->refs || now_ns < set->idle_ns + SETS_LINGER_NS)
 			continue;
 		hmap_remove(&s->by_content, n);
 		dp_set_free(s->dp, set->index);
