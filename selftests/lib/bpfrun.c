@@ -5,6 +5,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <unistd.h>
 
 #include "bpf/skep.skel.h"
 #include "util/addr.h"
@@ -12,6 +13,7 @@
 
 struct bpfrun {
 	struct skep_bpf *skel;
+	int noop; /* fd of a program that does nothing; -1 = not loaded yet */
 	uint64_t drops[SKEP_DROP_MAX];
 };
 
@@ -84,6 +86,7 @@ struct bpfrun *bpfrun_open(struct err *err)
 		err_set(err, -ENOMEM, "no memory");
 		return NULL;
 	}
+	r->noop = -1;
 	libbpf_set_print(quiet);
 	r->skel = skep_bpf__open_and_load();
 	if (!r->skel) {
@@ -104,6 +107,8 @@ void bpfrun_close(struct bpfrun *r)
 {
 	if (!r)
 		return;
+	if (r->noop >= 0)
+		close(r->noop);
 	skep_bpf__destroy(r->skel);
 	free(r);
 }
@@ -122,14 +127,35 @@ static enum skep_drop new_drop(struct bpfrun *r)
 	return found;
 }
 
+static int prog_fd(struct bpfrun *r, enum bpfrun_prog prog)
+{
+	const struct bpf_program *progs[BPFRUN_PROGS] = { r->skel->progs.skep_tc_port, r->skel->progs.skep_tc_under,
+							  r->skel->progs.skep_xdp_under };
+	const struct bpf_insn nothing[] = { { .code = BPF_ALU64 | BPF_MOV | BPF_K }, { .code = BPF_JMP | BPF_EXIT } };
+
+	if (prog < BPFRUN_PROGS)
+		return bpf_program__fd(progs[prog]);
+	if (r->noop < 0)
+		r->noop = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "noop", "GPL", nothing, 2, NULL);
+	return r->noop;
+}
+
+int bpfrun_time(struct bpfrun *r, enum bpfrun_prog prog, const uint8_t *frame, uint32_t len, uint32_t *ns)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = len);
+
+	if (bpf_prog_test_run_opts(prog_fd(r, prog), &opts))
+		return -errno;
+	*ns = opts.duration;
+	return 0;
+}
+
 int bpfrun_run(struct bpfrun *r, enum bpfrun_prog prog, const uint8_t *frame, uint32_t len, struct bpfrun_result *res)
 {
-	struct bpf_program *progs[BPFRUN_PROGS] = { r->skel->progs.skep_tc_port, r->skel->progs.skep_tc_under,
-						    r->skel->progs.skep_xdp_under };
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = len, .data_out = res->data,
 		    .data_size_out = sizeof(res->data));
 
-	if (bpf_prog_test_run_opts(bpf_program__fd(progs[prog]), &opts))
+	if (bpf_prog_test_run_opts(prog_fd(r, prog), &opts))
 		return -errno;
 	res->action = (int)opts.retval;
 	res->len = opts.data_size_out;

@@ -139,12 +139,14 @@ static void on_change(void *arg, const json_t *changes, uint64_t rev, uint64_t c
 
 	if (rev != m->rev + 1 || crev < m->crev || crev > m->crev + 1)
 		m->disorders++;
-	json_object_foreach((json_t *)changes, path, v) {
+	json_object_foreach((json_t *)changes, path, v)
+	{
 		if (json_is_null(v))
 			json_object_del(m->records, path);
 		else
 			json_object_set_new(m->records, path, json_deep_copy(v));
-		if (!json_is_null(v) && json_integer_value(json_object_get(v, "rev")) != (json_int_t)rev)
+		if (!json_is_null(v) &&
+		    json_integer_value(json_object_get(v, "rev")) != (json_int_t)rev)
 			m->disorders++;
 	}
 	m->rev = rev;

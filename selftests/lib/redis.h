@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Private Redis servers (through redis.sh) and a waiting client, for tests of what speaks to the state DB. */
+/* Private Redis servers (through redis.sh) and a waiting client, for tests of what speaks to the
+ * state DB. */
 #pragma once
 
 #include <stdbool.h>
@@ -28,12 +29,12 @@ const char *redis_do(struct redis *r, char answer[static 4096], const char *fmt,
 bool redis_ok(struct redis *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Turns the loop until 'cond' holds or 'ms' are over; true if it holds. */
-#define LOOP_UNTIL(loop, cond, ms)                                                                 \
-	({                                                                                         \
-		uint64_t _end = clock_mono_ns() + (uint64_t)(ms)*NSEC_PER_MSEC;                    \
-		while (!(cond) && clock_mono_ns() < _end)                                          \
-			(void)loop_once(loop, 20);                                                 \
-		(cond);                                                                            \
+#define LOOP_UNTIL(loop, cond, ms)                                              \
+	({                                                                      \
+		uint64_t _end = clock_mono_ns() + (uint64_t)(ms)*NSEC_PER_MSEC; \
+		while (!(cond) && clock_mono_ns() < _end)                       \
+			(void)loop_once(loop, 20);                              \
+		(cond);                                                         \
 	})
 
 struct answer {
@@ -42,12 +43,14 @@ struct answer {
 	json_t *reply;	/* owned */
 };
 
-void answer_cb(void *arg, const struct err *err, const json_t *reply); /* db_done for a struct answer */
+void answer_cb(void *arg, const struct err *err,
+	       const json_t *reply); /* db_done for a struct answer */
 void answer_fini(struct answer *a);
 json_int_t answer_int(const struct answer *a, const char *name);
 const char *answer_str(const struct answer *a, const char *name); /* "" if there is none */
 
-/* A follower that keeps a copy of the space, as an agent does, and checks that changes come in order. */
+/* A follower that keeps a copy of the space, as an agent does, and checks that changes come in
+ * order. */
 struct model {
 	struct db_follow *follow;
 	json_t *records;

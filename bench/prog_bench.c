@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Nanoseconds that each BPF program takes for one packet that meets its flow, with 1, 1 000 and 64 000 flows met in random order.  Each run is a
+ * BPF_PROG_TEST_RUN of its own with a fresh packet (repeat= would push header upon header), so caches are as cold as between
+ * two system calls: an upper bound.  A program of two instructions, measured in turn with it, is subtracted.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+
+#include "packet/packet.h"
+#include "selftests/lib/bpfrun.h"
+#include "util/cleanup.h"
+#include "util/hash.h"
+
+#define RUNS   20000
+#define ROUNDS 5
+#define PEER   1
+#define KEY    0x123
+
+struct variant {
+	const char *name;
+	enum bpfrun_prog prog;
+	struct skep_flow flow; /* of skep_tc_port; action 0 = a tunnel packet comes in */
+};
+
+static const struct variant variants[] = {
+	{ "tc_port_local", BPFRUN_PORT, { .action = SKEP_ACT_LOCAL, .out = 77 } },
+	{ "tc_port_local_routed", BPFRUN_PORT,
+	  { .action = SKEP_ACT_LOCAL, .out = 77, .ttl_dec = 1, .flags = SKEP_F_ETH_DST | SKEP_F_ETH_SRC, .eth_dst = { { 2, 0, 0, 0, 0, 9 } } } },
+	{ "tc_port_encap", BPFRUN_PORT, { .action = SKEP_ACT_ENCAP, .out = KEY, .peer = PEER } },
+	{ "tc_port_drop", BPFRUN_PORT, { .action = SKEP_ACT_DROP, .out = SKEP_DROP_POLICY } },
+	{ "tc_under_pop", BPFRUN_UNDER_TC, { .action = SKEP_ACT_NONE } },
+	{ "xdp_under_decap", BPFRUN_XDP, { .action = SKEP_ACT_NONE } },
+};
+
+static void die(const char *what, int rc)
+{
+	fprintf(stderr, "prog_bench: %s: %s\n", what, strerror(rc < 0 ? -rc : rc));
+	exit(1);
+}
+
+static uint32_t build(const char *line, uint8_t *buf, uint32_t cap)
+{
+	struct err err = { 0 };
+	int len = pkt_dsl_parse(line, NULL, buf, cap, &err);
+
+	if (len < 0)
+		die(err.text, len);
+	return (uint32_t)len;
+}
+
+/* Flow 'i': another source port, and beyond 64 of them another address. */
+static uint32_t inner(uint32_t i, uint8_t *buf, uint32_t cap)
+{
+	char line[256];
+
+	snprintf(line, sizeof(line), "eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip 10.%u.0.1>10.0.0.2 ttl 64 / udp %u>53 / data 78",
+		 i >> 10, 1024 + (i & 1023));
+	return build(line, buf, cap);
+}
+
+static uint32_t tunnelled(uint8_t *buf, uint32_t cap)
+{
+	uint8_t frame[256];
+	uint32_t n = inner(0, frame, sizeof(frame)), len;
+	char line[256];
+
+	snprintf(line, sizeof(line), "eth 02:09:00:00:00:02>02:09:00:00:00:01 / ip 10.9.0.2>10.9.0.1 / udp 50000>4789 / data %u", n + 8);
+	len = build(line, buf, cap);
+	memset(buf + 40, 0, 10);
+	buf[42] = 0x08;
+	buf[47] = KEY >> 8;
+	buf[48] = KEY & 0xff;
+	memcpy(buf + 50, frame, n);
+	return len;
+}
+
+static void fill(struct bpfrun *r)
+{
+	struct skep_peer peer = { .family = 4, .ttl = 64, .mtu = 1500, .dport = htons(SKEP_VXLAN_PORT), .ifindex = BPFRUN_UNDER };
+	struct skep_port port = { .kind = SKEP_PORT_LOCAL, .ifindex = 77 };
+	uint32_t key = KEY, index = PEER;
+	struct skep_ip remote;
+
+	ip_parse("10.9.0.1", &peer.local);
+	ip_parse("10.9.0.2", &peer.remote);
+	ip_parse("10.9.0.2", &remote);
+	if (bpfrun_put(r, "skep_peers", &index, &peer) || bpfrun_put(r, "skep_ports", &key, &port) ||
+	    bpfrun_put(r, "skep_remotes", &remote, &index))
+		die("maps", EIO);
+}
+
+static void put_flow(struct bpfrun *r, const uint8_t *frame, uint32_t len, const struct skep_flow *flow)
+{
+	struct skep_flow_key4 k4;
+	struct skep_flow_key6 k6;
+	struct pkt pkt;
+
+	if (pkt_parse(frame, len, &pkt) || pkt_flow_key(&pkt.f, BPFRUN_KEY, &k4, &k6) || bpfrun_put(r, "skep_flows4", &k4, flow))
+		die("flow", EIO);
+}
+
+static int by_value(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static uint32_t median(uint32_t *v, uint32_t n)
+{
+	qsort(v, n, sizeof(*v), by_value);
+	return v[n / 2];
+}
+
+/* One round: the median of RUNS single runs, less that of the empty program. */
+static uint32_t measure(struct bpfrun *r, const struct variant *v, uint32_t flows)
+{
+	static uint32_t ns[RUNS], empty[RUNS];
+	uint8_t frame[512];
+	uint32_t len = tunnelled(frame, sizeof(frame)), got, base;
+	uint64_t rnd = flows;
+
+	for (uint32_t i = 0; i < RUNS; i++) {
+		if (v->flow.action) {
+			rnd = hash_u64(rnd + 0x9e3779b97f4a7c15ULL);
+			len = inner((uint32_t)(rnd % flows), frame, sizeof(frame));
+		}
+		if (bpfrun_time(r, BPFRUN_PROGS, frame, len, &empty[i]) || bpfrun_time(r, v->prog, frame, len, &ns[i]))
+			die("run", EIO);
+	}
+	got = median(ns, RUNS);
+	base = median(empty, RUNS);
+	return got > base ? got - base : 0;
+}
+
+int main(void)
+{
+	static const uint32_t counts[] = { 1, 1000, 64000 };
+	struct err err = { 0 };
+	struct bpfrun *r = bpfrun_open(&err);
+	uint8_t frame[512];
+
+	if (!r) {
+		fprintf(stderr, "prog_bench: %s\n", err.text);
+		return 1;
+	}
+	fill(r);
+	for (unsigned int i = 0; i < ARRAY_SIZE(variants); i++)
+		for (unsigned int c = 0; c < ARRAY_SIZE(counts); c++) {
+			const struct variant *v = &variants[i];
+			uint32_t rounds[ROUNDS], mid;
+
+			if (!v->flow.action && c)
+				continue; /* tunnel packets meet no flow */
+			for (uint32_t n = 0; v->flow.action && n < counts[c]; n++)
+				put_flow(r, frame, inner(n, frame, sizeof(frame)), &v->flow);
+			for (unsigned int n = 0; n < ROUNDS; n++)
+				rounds[n] = measure(r, v, counts[c]);
+			mid = median(rounds, ROUNDS); /* sorts */
+			printf("{\"bench\":\"prog_ns\",\"variant\":\"%s\",\"flows\":%u,\"unit\":\"ns\",\"median\":%u,\"min\":%u,\"max\":%u,\"n\":%u}\n",
+			       v->name, counts[c], mid, rounds[0], rounds[ROUNDS - 1], ROUNDS);
+			fflush(stdout);
+		}
+	bpfrun_close(r);
+	return 0;
+}
