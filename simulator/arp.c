@@ -50,7 +50,7 @@ bool sim_arp_suppress(struct walk *w, const struct topo_port *in, const struct t
 	f = see_arp(w);
 	if (f->ip_proto != ARP_REQUEST || ip_is_zero(&f->ip_dst) || ip_eq(&f->ip_src, &f->ip_dst))
 		return false;
-	owner = sim_bridge_find_ip(b, &f->ip_dst, &mac);
+	owner = topo_bridge_find_ip(b, &f->ip_dst, &mac);
 	if (!owner || owner == in)
 		return false;
 	if (owner->peer) {

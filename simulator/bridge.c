@@ -5,52 +5,13 @@
  */
 #include "simulator/run.h"
 
-const struct topo_port *sim_bridge_find_mac(const struct topo_bridge *bridge,
-					    const struct skep_mac *mac)
-{
-	for (uint32_t i = 0; i < bridge->n_ports; i++) {
-		const struct topo_port *p = bridge->ports[i];
-
-		if (!p->peer) {
-			if (p->has_mac && mac_eq(&p->mac, mac))
-				return p;
-		} else if (p->peer->router && mac_eq(&p->peer->mac, mac)) {
-			return p;
-		}
-	}
-	return NULL;
-}
-
-const struct topo_port *sim_bridge_find_ip(const struct topo_bridge *bridge,
-					   const struct skep_ip *ip, const struct skep_mac **mac)
-{
-	for (uint32_t i = 0; i < bridge->n_ports; i++) {
-		const struct topo_port *p = bridge->ports[i];
-		const struct topo_port *owner = p;
-
-		if (p->peer) {
-			if (!p->peer->router)
-				continue;
-			owner = p->peer;
-		} else if (!p->has_mac) {
-			continue;
-		}
-		for (uint32_t j = 0; j < owner->n_addrs; j++)
-			if (ip_eq(&owner->addrs[j].ip, ip)) {
-				*mac = &owner->mac;
-				return p;
-			}
-	}
-	return NULL;
-}
-
 /* A MAC that configuration places is not learnt: nobody takes it over by sending from it. */
 static void learn(struct walk *w, const struct topo_bridge *b, const struct topo_port *in)
 {
 	const struct skep_mac *src = see_eth_src(w);
 	char m[ADDR_TEXT];
 
-	if (sim_bridge_find_mac(b, src))
+	if (topo_bridge_find_mac(b, src))
 		return;
 	sim_tag(w, &(struct topo_tag){ .kind = TOPO_TAG_MAC, .name = b->o.name, .mac = *src });
 	STEP(w, 1, "learn", b->o.name, "%s is at port %s", mac_format(src, m), in->o.name);
@@ -102,7 +63,7 @@ static const struct topo_port *find_mac(struct walk *w, const struct topo_bridge
 
 	sim_tag(w, &(struct topo_tag){ .kind = TOPO_TAG_MAC, .name = b->o.name, .mac = *mac });
 	*how = "configured";
-	p = sim_bridge_find_mac(b, mac);
+	p = topo_bridge_find_mac(b, mac);
 	if (p)
 		return p;
 	*how = "learnt";

@@ -79,7 +79,7 @@ bool sim_nd_suppress(struct walk *w, const struct topo_port *in, const struct to
 	f = see_nd(w);
 	if (!is_valid(f))
 		return false;
-	owner = sim_bridge_find_ip(b, &f->nd_target, &mac);
+	owner = topo_bridge_find_ip(b, &f->nd_target, &mac);
 	if (!owner || owner == in)
 		return false;
 	if (owner->peer) {

@@ -147,12 +147,6 @@ void sim_router_in(struct walk *w, const struct topo_port *port);
 /* false: the chain ended the path. */
 bool sim_hook(struct walk *w, const struct topo_chain *chain);
 
-/* What a bridge knows by configuration: the port behind which the address is, and its MAC.  NULL = nothing. */
-const struct topo_port *sim_bridge_find_ip(const struct topo_bridge *bridge,
-					   const struct skep_ip *ip, const struct skep_mac **mac);
-const struct topo_port *sim_bridge_find_mac(const struct topo_bridge *bridge,
-					    const struct skep_mac *mac);
-
 /* --- nexthop.c --- */
 const struct topo_route *sim_choose_route(struct walk *w, const struct topo_router *router,
 					  const struct topo_route **routes, unsigned int n);
