@@ -37,21 +37,24 @@ struct ip6 {
 	__be32 src[4], dst[4];
 };
 
+/* What is written in one go: all headers up to the inner Ethernet header, which is the old one. */
 struct push4 {
+	struct ethhdr outer;
 	struct ip4 ip;
 	struct udp udp;
 	struct vxlan vx;
 	struct ethhdr eth;
 } __attribute__((packed));
-SKEP_ASSERT(sizeof(struct push4) == SKEP_ENCAP_V4);
+SKEP_ASSERT(sizeof(struct push4) == ETH_SIZE + SKEP_ENCAP_V4);
 
 struct push6 {
+	struct ethhdr outer;
 	struct ip6 ip;
 	struct udp udp;
 	struct vxlan vx;
 	struct ethhdr eth;
 } __attribute__((packed));
-SKEP_ASSERT(sizeof(struct push6) == SKEP_ENCAP_V6);
+SKEP_ASSERT(sizeof(struct push6) == ETH_SIZE + SKEP_ENCAP_V6);
 
 static __always_inline __u16 ip4_csum(const void *ip)
 {
@@ -85,6 +88,7 @@ static __always_inline int encap(struct __sk_buff *skb, __u32 peer_index, __u32 
 		return drop(skb, SKEP_DROP_TOO_BIG, in_key, 0);
 	if (peer->family == 4) {
 		struct push4 h = {
+			.outer = { .h_proto = bpf_htons(ETH_P_IP) }, /* MACs are redirect_neigh's; it refuses a multicast one */
 			.ip = { .ver_ihl = 0x45, .tos = peer->tos, .tot_len = bpf_htons(len + OUTER4),
 				.frag = bpf_htons(IP_DF), .ttl = peer->ttl, .proto = IPPROTO_UDP,
 				.src = peer->local.w[3], .dst = peer->remote.w[3] },
@@ -92,16 +96,17 @@ static __always_inline int encap(struct __sk_buff *skb, __u32 peer_index, __u32 
 			.vx = { .flags = VXLAN_I, .vni = bpf_htonl(key << 8) },
 		};
 
-		h.ip.check = ip4_csum(&h);
+		h.ip.check = ip4_csum((void *)&h + ETH_SIZE);
 		if (bpf_skb_load_bytes(skb, 0, &h.eth, sizeof(h.eth)) ||
-		    bpf_skb_adjust_room(skb, sizeof(h), BPF_ADJ_ROOM_MAC,
+		    bpf_skb_adjust_room(skb, sizeof(h) - ETH_SIZE, BPF_ADJ_ROOM_MAC,
 					BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET |
 						BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP |
 						BPF_F_ADJ_ROOM_ENCAP_L2_ETH | BPF_F_ADJ_ROOM_ENCAP_L2(ETH_SIZE)) ||
-		    bpf_skb_store_bytes(skb, ETH_SIZE, &h, sizeof(h), 0))
+		    bpf_skb_store_bytes(skb, 0, &h, sizeof(h), 0))
 			return drop(skb, SKEP_DROP_REWRITE, in_key, 0);
 	} else {
 		struct push6 h = {
+			.outer = { .h_proto = bpf_htons(ETH_P_IPV6) },
 			.ip = { .ver_tc_flow = bpf_htonl(0x60000000 | (__u32)peer->tos << 20 | (hash & 0xfffff)),
 				.len = bpf_htons(len + UDP_SIZE + 8), .next = IPPROTO_UDP, .hops = peer->ttl },
 			.udp = { bpf_htons(sport), peer->dport, bpf_htons(len + UDP_SIZE + 8), 0 },
@@ -111,18 +116,11 @@ static __always_inline int encap(struct __sk_buff *skb, __u32 peer_index, __u32 
 		__builtin_memcpy(h.ip.src, &peer->local, 16);
 		__builtin_memcpy(h.ip.dst, &peer->remote, 16);
 		if (bpf_skb_load_bytes(skb, 0, &h.eth, sizeof(h.eth)) ||
-		    bpf_skb_adjust_room(skb, sizeof(h), BPF_ADJ_ROOM_MAC,
+		    bpf_skb_adjust_room(skb, sizeof(h) - ETH_SIZE, BPF_ADJ_ROOM_MAC,
 					BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET |
 						BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP |
 						BPF_F_ADJ_ROOM_ENCAP_L2_ETH | BPF_F_ADJ_ROOM_ENCAP_L2(ETH_SIZE)) ||
-		    bpf_skb_store_bytes(skb, ETH_SIZE, &h, sizeof(h), 0))
-			return drop(skb, SKEP_DROP_REWRITE, in_key, 0);
-	}
-	{
-		/* what stands there is the inner one's copy; redirect_neigh refuses a multicast destination */
-		struct ethhdr eth = { .h_proto = peer->family == 4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6) };
-
-		if (bpf_skb_store_bytes(skb, 0, &eth, sizeof(eth), 0))
+		    bpf_skb_store_bytes(skb, 0, &h, sizeof(h), 0))
 			return drop(skb, SKEP_DROP_REWRITE, in_key, 0);
 	}
 	count(SKEP_CNT_TX_TUNNEL);
