@@ -47,6 +47,17 @@ struct l4 {
 	__be16 src, dst;
 };
 
+/* The same for any 'off', copied; the helper costs as much as the rest of parsing, so it is for what lies behind the window. */
+static __always_inline int load(struct __sk_buff *skb, __u32 off, void *to, __u32 size)
+{
+	void *p = at(skb, off, size);
+
+	if (!p)
+		return bpf_skb_load_bytes(skb, off, to, size);
+	__builtin_memcpy(to, p, size);
+	return 0;
+}
+
 /* 'left' bytes of the packet are at 'off'.  Reads ports into *l4, the header's size into *size. */
 static __always_inline enum skep_drop parse_l4(struct __sk_buff *skb, struct parsed *p, __u32 off, __u32 left,
 					       __u8 proto, struct l4 *l4)
@@ -77,10 +88,10 @@ static __always_inline enum skep_drop parse_l4(struct __sk_buff *skb, struct par
 	default:
 		return SKEP_DROP_NONE;
 	}
-	if (left < size || bpf_skb_load_bytes(skb, off, h, sizeof(h)))
+	if (left < size || load(skb, off, h, sizeof(h)))
 		return SKEP_DROP_TRUNCATED;
 	if (proto == IPPROTO_TCP) {
-		if (bpf_skb_load_bytes(skb, off + 12, tcp, sizeof(tcp)))
+		if (load(skb, off + 12, tcp, sizeof(tcp)))
 			return SKEP_DROP_TRUNCATED;
 		size = (tcp[0] >> 4) * 4;
 		if (size < TCP_SIZE)
