@@ -10,7 +10,7 @@ ip -n "$id-wire" link set db master wire up
 ip -n "$id-db" addr add 10.250.0.200/24 dev u0
 ip -n "$id-db" link set u0 up
 coproc REDIS { REDIS_ADDRESS=10.250.0.200 exec nsenter --net="/run/netns/$id-db" selftests/lib/redis.sh cluster; }
-more_cleanup() { exec {redis_in}>&-; wait "$redis_pid" 2>/dev/null; }
+more_cleanup() { exec {redis_in}>&-; eval "exec ${REDIS[1]}>&-"; wait "$redis_pid" 2>/dev/null; }
 redis_pid=$REDIS_PID
 exec {redis_in}>&"${REDIS[1]}" {redis_out}<&"${REDIS[0]}"
 seeds=()
