@@ -120,7 +120,3 @@ enum skep_upcall_why {
 	SKEP_UP_TTL,   /* a flow exists, but the TTL runs out */
 	SKEP_UP_AGENT, /* a flow exists and says so */
 };
-
-/* skb->mark of a copy on its way through the tap's ingress program: set << 8 | output + 1; 0 in all other packets */
-#define SKEP_MARK(set, out) ((set) << 8 | ((out) + 1))
-#define SKEP_MARK_ALL(set) ((set) << 8 | 0xff) /* the whole of a set that continues another */
