@@ -24,164 +24,7 @@
 #define TICK_NS	      (250 * NSEC_PER_MSEC)
 #define TICKS_A_SECOND 4
 #define MANY_FLOWS    20000 /* are looked through less often */
-#define STOP_NS	      (100 * NSEC_PER_MSEC) /* for the last words to the DB */
-#define LEAVE_NS      (3 * NSEC_PER_SEC)
 #define ARENA_MAX     (8u << 20)
-
-struct leave {
-	void (*done)(void *arg, const struct err *err);
-	void *arg;
-	uint64_t deadline_ns;
-};
-
-/* What agent.c alone knows. */
-struct shell {
-	struct agent a;
-	bool lease_dead, remove;
-	unsigned int ticks;
-	struct loop_timer *watchdog;
-	struct leave leave;
-	struct err leave_err;
-	int lock_fd;
-};
-
-static struct shell *shell_of(struct agent *a)
-{
-	return container_of(a, struct shell, a);
-}
-
-/* --- lease --- */
-
-static void for_publishers(struct agent *a, void (*fn)(struct publisher *p, void *arg), void *arg)
-{
-	struct hmap_node *n, *tmp;
-
-	if (a->self)
-		fn(a->self, arg);
-	hmap_for_each(n, tmp, &a->tenants)
-		fn(container_of(n, struct tenant, node)->pub, arg);
-}
-
-static void tick_publisher(struct publisher *p, void *arg)
-{
-	publish_tick(p, *(uint64_t *)arg);
-}
-
-static void on_taken(void *arg, const struct err *err, const json_t *reply)
-{
-	struct agent *a = arg;
-	uint64_t now = clock_mono_ns();
-
-	(void)reply;
-	if (err) {
-		shell_of(a)->lease_dead = true;
-		if (err->code == -EBUSY && !a->refused_ns) {
-			a->refused_ns = now;
-			log_error("another skepd uses the host name '%s' (%s): trying until its lease is over", a->config->host,
-				  err->text);
-		} else if (err->code != -EBUSY) {
-			a->refused_ns = 0;
-			log_debug("the state database does not answer yet: %s", err->text);
-		}
-		return;
-	}
-	a->leased = true;
-	a->refused_ns = 0;
-	log_info("this host is '%s' to the others", a->config->host);
-	if (!a->registry && hosts_follow(a)) {
-		log_error("cannot follow the registry of hosts: out of memory");
-		a->exit_code = 1;
-		loop_stop(a->loop);
-		return;
-	}
-	for_publishers(a, tick_publisher, &now);
-}
-
-static void on_lost(void *arg, const char *why)
-{
-	struct agent *a = arg;
-
-	log_error("the lease of the host name '%s' is lost: %s (forwarding goes on, nothing is published)", a->config->host, why);
-	a->leased = false;
-	shell_of(a)->lease_dead = true;
-}
-
-static void ask_lease(struct agent *a)
-{
-	char name[TOPO_NAME_MAX + 8];
-
-	snprintf(name, sizeof(name), "host/%s", a->config->host);
-	a->lease = db_lease(a->db, name, a->owner, AGENT_LEASE_MS, on_taken, on_lost, a);
-}
-
-static void tick_lease(struct agent *a, uint64_t now)
-{
-	struct shell *s = shell_of(a);
-
-	if (a->leaving)
-		return;
-	if (a->refused_ns && now > a->refused_ns + (AGENT_LEASE_MS + 2000) * NSEC_PER_MSEC) {
-		log_error("host name '%s' belongs to another skepd that is alive: set 'host' to a name of its own", a->config->host);
-		a->exit_code = 1;
-		loop_stop(a->loop);
-		return;
-	}
-	if (s->lease_dead) {
-		s->lease_dead = false;
-		db_lease_release(TAKE_PTR(a->lease));
-	}
-	if (!a->lease)
-		ask_lease(a);
-}
-
-/* --- leaving for good --- */
-
-static void stop_now(void *arg)
-{
-	loop_stop(((struct agent *)arg)->loop);
-}
-
-static void del_all(struct publisher *p, void *arg)
-{
-	(void)arg;
-	publish_all_del(p);
-}
-
-static void add_pending(struct publisher *p, void *arg)
-{
-	*(bool *)arg = *(bool *)arg || publish_pending(p);
-}
-
-void agent_leave(struct agent *a, void (*done)(void *arg, const struct err *err), void *arg)
-{
-	struct shell *s = shell_of(a);
-
-	s->leave = (struct leave){ .done = done, .arg = arg, .deadline_ns = clock_mono_ns() + LEAVE_NS };
-	if (a->leaving)
-		return;
-	log_info("leaving: withdrawing this host's records, removing its datapath");
-	a->leaving = true;
-	for_publishers(a, del_all, NULL);
-}
-
-static void tick_leave(struct agent *a, uint64_t now)
-{
-	struct shell *s = shell_of(a);
-	bool pending = false;
-
-	if (s->remove)
-		return;
-	for_publishers(a, add_pending, &pending);
-	if (pending && a->leased && now < s->leave.deadline_ns)
-		return;
-	if (pending)
-		err_tag(&s->leave_err, -ETIMEDOUT, "unavailable",
-			"the datapath is removed, but the state database did not take back this host's records in time");
-	db_lease_release(TAKE_PTR(a->lease));
-	s->remove = true;
-	if (!loop_timer_add(a->loop, STOP_NS, 0, stop_now, a)) /* the lease's release is on its way */
-		loop_stop(a->loop);
-}
 
 /* --- ticks --- */
 
@@ -215,17 +58,17 @@ static void on_tick(void *arg)
 	uint64_t now = clock_mono_ns();
 
 	if (a->leaving) {
-		tick_leave(a, now);
+		membership_tick_leave(a, now);
 		return;
 	}
 	upcall_tick(a);
-	if (++shell_of(a)->ticks % TICKS_A_SECOND)
+	if (++a->ticks % TICKS_A_SECOND)
 		return;
-	tick_lease(a, now);
+	membership_tick(a, now);
 	tick_ports(a);
 	tick_tenants(a);
 	sets_gc(&a->sets, now);
-	for_publishers(a, tick_publisher, &now);
+	membership_publish(a, now);
 	if (a->walk_soon || index_count(a->index) < MANY_FLOWS || now > a->walk_at_ns + 5 * NSEC_PER_SEC)
 		expiry_walk(a);
 }
@@ -244,8 +87,7 @@ static void on_stop(void *arg, int signo)
 	sd_tell("STOPPING=1");
 	a->leased = false;
 	db_lease_release(TAKE_PTR(a->lease));
-	if (!loop_timer_add(a->loop, STOP_NS, 0, stop_now, a))
-		loop_stop(a->loop);
+	membership_stop_soon(a);
 }
 
 /* --- the datapath's callbacks --- */
@@ -363,7 +205,7 @@ static int start_dp(struct agent *a, struct err *err)
 	if (!a->dp)
 		return err->code;
 	sets_init(&a->sets, a->dp);
-	ports_adopt(a);
+	keys_adopt(a);
 	if (dp_adopted(a->dp))
 		log_info("datapath adopted: %zu ports", a->adopted.n);
 	return 0;
@@ -392,7 +234,7 @@ static int start_db(struct agent *a, struct err *err)
 	if (!a->self)
 		return err_set(err, -ENOMEM, "out of memory");
 	hosts_publish(a);
-	ask_lease(a);
+	membership_start(a);
 	return 0;
 }
 
@@ -418,10 +260,8 @@ static int start_memory(struct agent *a, struct err *err)
 static int start_loop(struct agent *a, struct err *err)
 {
 	uint64_t watchdog = sd_watchdog_ns();
-	struct shell *s = shell_of(a);
-
 	if (watchdog)
-		s->watchdog = loop_timer_add(a->loop, watchdog, watchdog, on_watchdog, a);
+		a->watchdog = loop_timer_add(a->loop, watchdog, watchdog, on_watchdog, a);
 	a->tick_timer = loop_timer_add(a->loop, TICK_NS, TICK_NS, on_tick, a);
 	if (!a->tick_timer || loop_signal(a->loop, SIGTERM, on_stop, a) || loop_signal(a->loop, SIGINT, on_stop, a))
 		return err_set(err, -errno, "cannot start the event loop: %s", strerror(errno));
@@ -440,7 +280,7 @@ static int start(struct agent *a, struct err *err)
 	rc = identity_lock(c->path_state, err);
 	if (rc < 0)
 		return rc;
-	shell_of(a)->lock_fd = rc;
+	a->lock_fd = rc;
 	if ((rc = identity_owner(c->path_state, a->owner, sizeof(a->owner), err)) ||
 	    (rc = find_address(c, &a->address, err)) || (rc = start_memory(a, err)) || (rc = start_loop(a, err)) ||
 	    (rc = start_dp(a, err)) || (rc = start_db(a, err)))
@@ -453,26 +293,8 @@ static int start(struct agent *a, struct err *err)
 
 /* --- stop --- */
 
-static void finish_leave(struct agent *a)
-{
-	struct shell *s = shell_of(a);
-	struct dp_config dc;
-	struct err err = { 0 };
-
-	dp_close(TAKE_PTR(a->dp));
-	agent_dp_config(a->config, a->address, &dc);
-	if (dp_remove(&dc, &err)) {
-		log_error("%s", err.text);
-		s->leave_err = err;
-	}
-	if (s->leave.done)
-		s->leave.done(s->leave.arg, s->leave_err.code ? &s->leave_err : NULL);
-}
-
 static void stop(struct agent *a)
 {
-	struct shell *s = shell_of(a);
-
 	if (a->dp)
 		upcall_flush(a);
 	if (a->db) {
@@ -483,8 +305,8 @@ static void stop(struct agent *a)
 		db_free(a->db, !a->keep_db);
 	}
 	index_free(a->index);
-	if (s->remove)
-		finish_leave(a);
+	if (a->remove)
+		membership_finish_leave(a);
 	control_server_free(a->control);
 	ports_fini(a);
 	sets_fini(&a->sets);
@@ -494,14 +316,13 @@ static void stop(struct agent *a)
 	sim_fini(&a->sim);
 	arena_fini(&a->arena);
 	loop_free(a->loop);
-	if (s->lock_fd >= 0)
-		close(s->lock_fd);
+	if (a->lock_fd >= 0)
+		close(a->lock_fd);
 }
 
 int agent_run(const struct config *config, bool keep_db)
 {
-	struct shell s = { .a = { .config = config, .keep_db = keep_db, .started_ns = clock_mono_ns() }, .lock_fd = -1 };
-	struct agent *a = &s.a;
+	struct agent agent = { .config = config, .keep_db = keep_db, .started_ns = clock_mono_ns(), .lock_fd = -1 }, *a = &agent;
 	struct err err = { 0 };
 
 	if (start(a, &err)) {

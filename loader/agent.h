@@ -2,10 +2,11 @@
 /*
  * What the parts of skepd share.  Private to loader/ (above the datapath layer dp.h).  One thread, one loop; no part blocks.
  *
- *   agent.c   start, stop, lease, ticks          hosts.c    the registry: other hosts, our own record, which tenants are ours
- *   tenant.c  records -> snapshot -> tags        ports.c    ports bound here: interface, tunnel key, live record, flood keys
+ *   agent.c   start, stop, ticks                 hosts.c    the registry: other hosts, our own record, which tenants are ours
+ *   tenant.c  records -> snapshot -> tags        ports.c    ports bound here: interface, live record (keys.c, floods.c)
  *   upcall.c  packet -> simulation -> verdict    park.c     packets that wait for something
  *   learn.c   MAC and neighbour tables           expiry.c   idle, evicted and adopted flows
+ *   membership.c  lease, leaving
  *   report.c  status, flows, drops as JSON       control_server.c  the socket
  */
 #pragma once
@@ -100,6 +101,13 @@ struct agent_stats {
 	uint64_t upcalls, simulations, installed, injected, answered, learnt, invalidated, reconciled, expired;
 };
 
+struct agent_leave {
+	void (*done)(void *arg, const struct err *err);
+	void *arg;
+	uint64_t deadline_ns;
+	struct err err;
+};
+
 struct agent {
 	struct loop *loop;
 	const struct config *config;
@@ -111,6 +119,7 @@ struct agent {
 	struct db_lease *lease;
 	char owner[128];
 	bool leased, leaving;
+	bool lease_dead;     /* to be released and asked for again */
 	uint64_t refused_ns; /* since when the lease is refused; 0 = it is not */
 	struct publisher *self; /* our record in the registry */
 	struct db_follow *registry;
@@ -123,7 +132,7 @@ struct agent {
 	struct hmap tenants, hosts, ifaces;
 	struct hmap ports, floods; /* by key */
 	uint32_t last_key;
-	struct hmap adopted; /* ports that the kernel had at start and no tenant has claimed yet (ports.c) */
+	struct hmap adopted; /* ports that the kernel had at start and no tenant has claimed yet (keys.c) */
 	bool adoption_done;
 
 	struct index *index;
@@ -138,6 +147,11 @@ struct agent {
 	bool walk_soon, flows_queued;
 	struct loop_timer *rebuild_timer, *tick_timer;
 	struct control_server *control;
+	struct agent_leave leave;
+	bool remove; /* the datapath goes with us */
+	unsigned int ticks;
+	struct loop_timer *watchdog;
+	int lock_fd; /* of the state directory */
 	struct agent_stats stats;
 };
 
@@ -145,8 +159,16 @@ struct agent {
 /* Runs until a signal, "leave" or a lasting refusal of the lease.  The process's exit status. */
 int agent_run(const struct config *config, bool keep_db);
 void agent_dp_config(const struct config *config, struct skep_ip address, struct dp_config *out);
-/* Withdraws the host from the DB, removes its datapath, stops the loop; then calls back. */
-void agent_leave(struct agent *a, void (*done)(void *arg, const struct err *err), void *arg);
+
+/* --- membership.c --- */
+void membership_start(struct agent *a); /* asks for the lease of our name */
+void membership_tick(struct agent *a, uint64_t now_ns);
+void membership_publish(struct agent *a, uint64_t now_ns); /* what waits or has to be said again */
+void membership_stop_soon(struct agent *a); /* when the DB has had time to hear the last words */
+/* Withdraws the host from the DB and stops the loop; then removes its datapath and calls back. */
+void membership_leave(struct agent *a, void (*done)(void *arg, const struct err *err), void *arg);
+void membership_tick_leave(struct agent *a, uint64_t now_ns);
+void membership_finish_leave(struct agent *a); /* behind the loop */
 
 /* --- hosts.c --- */
 int hosts_follow(struct agent *a);
@@ -166,18 +188,32 @@ void tenant_invalidate(struct tenant *t, const struct topo_tag *tag);
 bool tenants_loaded(const struct agent *a);
 
 /* --- ports.c --- */
-void ports_adopt(struct agent *a);
 void ports_iface(struct agent *a, const char *name, uint32_t ifindex);
 /* Brings the local ports in line with the tenant's snapshot.  True: what the tenant's live records should say has changed. */
 bool ports_sync(struct tenant *t);
 /* The tenant's records with our own live records as they should be: new reference. */
 json_t *ports_overlay(struct tenant *t);
 void ports_forget(struct tenant *t); /* the tenant goes */
-void ports_adoption_end(struct agent *a); /* when all tenants are loaded: detaches what nobody claimed */
 struct lport *ports_find(const struct agent *a, uint32_t key);
 struct lport *ports_find_name(const struct tenant *t, const char *name);
 bool ports_output(void *agent, uint32_t key, uint32_t *ifindex, bool *peer); /* install_env.local */
 void ports_fini(struct agent *a);
+
+/* --- keys.c --- */
+void keys_adopt(struct agent *a); /* the ports that the kernel has */
+/* A key for a port that is now bound here; 0 = none is left. */
+uint32_t keys_for_port(struct tenant *t, const char *name, const char *interface);
+uint32_t keys_for_flood(struct tenant *t, const char *port); /* of the group that 'port' belongs to */
+/* Our own live record of a port, from the DB; NULL = none. */
+const json_t *keys_own_live(const struct tenant *t, const char *port);
+void keys_adoption_end(struct agent *a); /* when all tenants are loaded: detaches what nobody claimed */
+void keys_fini(struct agent *a);
+
+/* --- floods.c --- */
+/* The group of the bridge, made when there is none.  'port': its first member.  NULL: no memory, no key. */
+struct flood *floods_get(struct tenant *t, const char *bridge, const char *port);
+void floods_put(struct tenant *t, struct flood *f); /* a member leaves; takes NULL */
+void floods_sync(struct tenant *t); /* writes the members of each changed group */
 
 /* --- upcall.c --- */
 void upcall_packet(struct agent *a, uint32_t in_key, enum skep_upcall_why why, struct dp_frame *frame);

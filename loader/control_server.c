@@ -233,7 +233,7 @@ static void request(struct client *c, const char *line, size_t n)
 	} else if (!strcmp(cmd, "leave")) {
 		c->leaving = true;
 		json_decref(req);
-		agent_leave(a, left, c->server);
+		membership_leave(a, left, c->server);
 		return;
 	} else {
 		err_tag(&err, -EINVAL, "no_such_command", "request '%.40s' is not known (want status, flows, flush, drops or leave)",

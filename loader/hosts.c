@@ -175,7 +175,7 @@ static void on_snapshot(void *arg, const json_t *records, uint64_t rev, uint64_t
 	publish_snapshot(a->self, records);
 	a->registry_known = true;
 	if (tenants_loaded(a))
-		ports_adoption_end(a);
+		keys_adoption_end(a);
 }
 
 static void on_change(void *arg, const json_t *changes, uint64_t rev, uint64_t crev)

@@ -1,24 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Ports bound to this host.  The snapshot says which port belongs to which interface; a port is attached when the interface is there, and
- * its live record says so to all.  It keeps its tunnel key as long as it is bound here: when its interface comes back, and over a restart of
- * skepd (from what the kernel still has, else from its own live record).
+ * its live record says so to all.  Tunnel keys are keys.c's, flood groups floods.c's.
  */
 #include "loader/agent.h"
 
-#include <errno.h>
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "util/hash.h"
 #include "util/log.h"
-
-/* Attached by an earlier process. */
-struct adopted {
-	struct hmap_node node;
-	uint32_t key, ifindex;
-};
 
 /* --- lookups --- */
 
@@ -38,19 +30,6 @@ struct lport *ports_find_name(const struct tenant *t, const char *name)
 
 		if (!strcmp(p->name, name))
 			return p;
-	}
-	return NULL;
-}
-
-static struct flood *find_flood(const struct tenant *t, const char *bridge)
-{
-	struct hmap_node *n;
-
-	hmap_for_each_with_hash(n, &t->floods, hash_str(bridge, 0)) {
-		struct flood *f = container_of(n, struct flood, by_bridge);
-
-		if (!strcmp(f->bridge, bridge))
-			return f;
 	}
 	return NULL;
 }
@@ -88,190 +67,6 @@ bool ports_output(void *agent, uint32_t key, uint32_t *ifindex, bool *peer)
 	struct agent *a = agent;
 
 	return dp_port_output(a->dp, key, ifindex, peer);
-}
-
-/* --- tunnel keys --- */
-
-static void on_adopted(void *arg, uint32_t key, uint32_t ifindex)
-{
-	struct agent *a = arg;
-	struct adopted *ad = calloc(1, sizeof(*ad));
-
-	if (!ad || hmap_insert(&a->adopted, &ad->node, hash_u64(key))) {
-		free(ad);
-		return;
-	}
-	ad->key = key;
-	ad->ifindex = ifindex;
-}
-
-void ports_adopt(struct agent *a)
-{
-	dp_ports(a->dp, on_adopted, a);
-	a->adoption_done = false;
-}
-
-static struct adopted *adopted_key(const struct agent *a, uint32_t key)
-{
-	struct hmap_node *n = hmap_first_with_hash(&a->adopted, hash_u64(key));
-
-	return n ? container_of(n, struct adopted, node) : NULL;
-}
-
-static void forget_adopted(struct agent *a, struct adopted *ad)
-{
-	hmap_remove(&a->adopted, &ad->node);
-	free(ad);
-}
-
-static bool key_ok(uint32_t key)
-{
-	return key >= SKEP_KEY_FIRST && key <= SKEP_KEY_MAX;
-}
-
-static bool key_taken(const struct agent *a, uint32_t key)
-{
-	return ports_find(a, key) || hmap_first_with_hash(&a->floods, hash_u64(key));
-}
-
-/* A number that was not used for as long as can be: other hosts may still hold the last ones.  0 = none left. */
-static uint32_t new_key(struct agent *a)
-{
-	for (uint32_t i = 0; i <= SKEP_KEY_MAX; i++) {
-		a->last_key = a->last_key >= SKEP_KEY_MAX ? SKEP_KEY_FIRST : a->last_key + 1;
-		if (!key_taken(a, a->last_key) && !adopted_key(a, a->last_key))
-			return a->last_key;
-	}
-	return 0;
-}
-
-/* Our own record of a port, from the DB; NULL = none. */
-static const json_t *own_live(const struct tenant *t, const char *port)
-{
-	char path[TOPO_NAME_MAX + 8];
-	const json_t *r;
-	const char *host;
-
-	snprintf(path, sizeof(path), "live/%s", port);
-	r = json_object_get(t->records, path);
-	host = json_string_value(json_object_get(r, "host"));
-	return host && !strcmp(host, t->agent->config->host) ? r : NULL;
-}
-
-static uint32_t recorded(const json_t *record, const char *field)
-{
-	json_int_t v = json_integer_value(json_object_get(record, field));
-
-	return v > 0 && v <= SKEP_KEY_MAX && key_ok((uint32_t)v) ? (uint32_t)v : 0;
-}
-
-static uint32_t key_for_port(struct tenant *t, const char *name, const char *interface)
-{
-	struct agent *a = t->agent;
-	uint32_t ifindex = if_nametoindex(interface), key = recorded(own_live(t, name), "key");
-	struct hmap_node *n, *tmp;
-	struct adopted *ad;
-
-	hmap_for_each(n, tmp, &a->adopted) {
-		ad = container_of(n, struct adopted, node);
-		if (ad->ifindex != ifindex || !ifindex || key_taken(a, ad->key))
-			continue;
-		key = ad->key;
-		forget_adopted(a, ad);
-		return key;
-	}
-	if (!key || key_taken(a, key))
-		return new_key(a);
-	ad = adopted_key(a, key); /* the kernel has it on another interface: not ours any more */
-	if (ad) {
-		dp_port_detach(a->dp, key);
-		forget_adopted(a, ad);
-	}
-	return key;
-}
-
-/* --- flood groups --- */
-
-static struct flood *get_flood(struct tenant *t, const char *bridge, const char *port)
-{
-	struct agent *a = t->agent;
-	struct flood *f = find_flood(t, bridge);
-	uint32_t key = recorded(own_live(t, port), "flood");
-
-	if (f)
-		return f;
-	if (!key || key_taken(a, key) || adopted_key(a, key))
-		key = new_key(a);
-	f = key ? calloc(1, sizeof(*f)) : NULL;
-	if (!f)
-		return NULL;
-	f->key = key;
-	f->dirty = true;
-	snprintf(f->bridge, sizeof(f->bridge), "%s", bridge);
-	if (hmap_insert(&t->floods, &f->by_bridge, hash_str(bridge, 0))) {
-		free(f);
-		return NULL;
-	}
-	if (hmap_insert(&a->floods, &f->by_key, hash_u64(key))) {
-		hmap_remove(&t->floods, &f->by_bridge);
-		free(f);
-		return NULL;
-	}
-	return f;
-}
-
-static void put_flood(struct tenant *t, struct flood *f)
-{
-	if (!f || --f->ports) {
-		if (f)
-			f->dirty = true;
-		return;
-	}
-	(void)dp_flood_key(t->agent->dp, f->key, 0); /* nothing can be done about a failure, and it is harmless */
-	if (f->set)
-		dp_set_free(t->agent->dp, f->set);
-	hmap_remove(&t->floods, &f->by_bridge);
-	hmap_remove(&t->agent->floods, &f->by_key);
-	free(f);
-}
-
-/* Writes the members of each changed group. */
-static void sync_floods(struct tenant *t)
-{
-	struct agent *a = t->agent;
-	struct hmap_node *fn, *ftmp, *n, *tmp;
-	struct skep_out *outs = calloc(t->ports.n + 1, sizeof(*outs));
-
-	if (!outs)
-		return; /* they stay dirty */
-	hmap_for_each(fn, ftmp, &t->floods) {
-		struct flood *f = container_of(fn, struct flood, by_bridge);
-		uint32_t n_outs = 0;
-		int rc;
-
-		if (!f->dirty)
-			continue;
-		hmap_for_each(n, tmp, &t->ports) {
-			struct lport *p = container_of(n, struct lport, by_name);
-			bool peer = false;
-
-			if (p->flood != f || !p->attached)
-				continue;
-			outs[n_outs].action = SKEP_ACT_LOCAL;
-			if (!dp_port_output(a->dp, p->key, &outs[n_outs].out, &peer))
-				continue;
-			outs[n_outs++].flags = peer ? SKEP_F_PEER : 0;
-		}
-		rc = dp_set_put(a->dp, outs, n_outs, &f->set);
-		if (!rc)
-			rc = dp_flood_key(a->dp, f->key, f->set);
-		if (rc)
-			log_error("bridge '%s' of tenant '%s': cannot write its flood group of %u ports: %s", f->bridge,
-				  t->name, n_outs, strerror(-rc));
-		else
-			f->dirty = false;
-	}
-	free(outs);
 }
 
 /* --- attach and detach --- */
@@ -354,7 +149,7 @@ static void say_live(struct lport *p)
 	if (p->attached) {
 		if (publish_set(p->tenant->pub, path, live_record(p)))
 			log_error("cannot publish port '%s' of tenant '%s': out of memory", p->name, p->tenant->name);
-	} else if (publish_wanted(p->tenant->pub, path) || own_live(p->tenant, p->name)) {
+	} else if (publish_wanted(p->tenant->pub, path) || keys_own_live(p->tenant, p->name)) {
 		publish_del(p->tenant->pub, path);
 	}
 }
@@ -368,7 +163,7 @@ static void retract_stale(struct tenant *t)
 	json_object_foreach(t->records, path, v) {
 		struct lport *p;
 
-		if (strncmp(path, "live/", 5) || !own_live(t, path + 5))
+		if (strncmp(path, "live/", 5) || !keys_own_live(t, path + 5))
 			continue;
 		p = ports_find_name(t, path + 5);
 		if (!p || !p->attached)
@@ -387,7 +182,7 @@ json_t *ports_overlay(struct tenant *t)
 	json_object_foreach_safe(copy, safe, key, v) {
 		struct lport *p;
 
-		if (strncmp(key, "live/", 5) || !own_live(t, key + 5))
+		if (strncmp(key, "live/", 5) || !keys_own_live(t, key + 5))
 			continue;
 		p = ports_find_name(t, key + 5);
 		if (!p || !p->attached) {
@@ -414,7 +209,7 @@ static void free_port(struct lport *p)
 	struct tenant *t = p->tenant;
 
 	detach(p);
-	put_flood(t, p->flood);
+	floods_put(t, p->flood);
 	p->flood = NULL;
 	hmap_remove(&t->agent->ports, &p->by_key);
 	hmap_remove(&t->ports, &p->by_name);
@@ -424,7 +219,7 @@ static void free_port(struct lport *p)
 static struct lport *new_port(struct tenant *t, const struct topo_port *tp)
 {
 	struct agent *a = t->agent;
-	uint32_t key = key_for_port(t, tp->o.name, tp->interface);
+	uint32_t key = keys_for_port(t, tp->o.name, tp->interface);
 	struct lport *p = key ? calloc(1, sizeof(*p)) : NULL;
 
 	if (!p)
@@ -452,8 +247,8 @@ static void set_flood(struct lport *p, const struct topo_port *tp)
 
 	if (p->flood ? bridge && !strcmp(p->flood->bridge, bridge) : !bridge)
 		return;
-	put_flood(p->tenant, p->flood);
-	p->flood = bridge ? get_flood(p->tenant, bridge, p->name) : NULL;
+	floods_put(p->tenant, p->flood);
+	p->flood = bridge ? floods_get(p->tenant, bridge, p->name) : NULL;
 	if (p->flood) {
 		p->flood->ports++;
 		p->flood->dirty = true;
@@ -522,7 +317,7 @@ bool ports_sync(struct tenant *t)
 		}
 		say_live(p);
 	}
-	sync_floods(t);
+	floods_sync(t);
 	retract_stale(t);
 	return changed;
 }
@@ -568,36 +363,16 @@ void ports_forget(struct tenant *t)
 	hmap_fini(&t->floods);
 }
 
-void ports_adoption_end(struct agent *a)
-{
-	struct hmap_node *n, *tmp;
-
-	if (a->adoption_done)
-		return;
-	a->adoption_done = true;
-	hmap_for_each(n, tmp, &a->adopted) {
-		struct adopted *ad = container_of(n, struct adopted, node);
-
-		log_info("detaching interface %u (key 0x%06x): it belongs to no port any more", ad->ifindex, ad->key);
-		dp_port_detach(a->dp, ad->key);
-		forget_adopted(a, ad);
-	}
-	expiry_walk(a); /* flows of ports that are gone */
-	dp_sweep(a->dp);
-}
-
 /* At exit: memory only, the kernel keeps what it has. */
 void ports_fini(struct agent *a)
 {
 	struct hmap_node *n, *tmp;
 
-	hmap_for_each(n, tmp, &a->adopted)
-		forget_adopted(a, container_of(n, struct adopted, node));
 	hmap_for_each(n, tmp, &a->ifaces) {
 		hmap_remove(&a->ifaces, n);
 		free(container_of(n, struct iface, node));
 	}
-	hmap_fini(&a->adopted);
+	keys_fini(a);
 	hmap_fini(&a->ifaces);
 	hmap_fini(&a->ports);
 	hmap_fini(&a->floods);

@@ -104,7 +104,7 @@ static void rebuild_all(void *arg)
 			rebuild(t);
 	}
 	if (tenants_loaded(a))
-		ports_adoption_end(a);
+		keys_adoption_end(a);
 	upcall_drain(a);
 	if (a->walk_soon)
 		expiry_walk(a);
