@@ -9,9 +9,10 @@
  *                                                  "simulations", "parked", ...}}
  *   {"cmd": "flows", "port": name?, "tenant"?} -> {"result": {"flows": [{"port", "tenant", "packet": "tcp 10.0.1.5:4000 > ..", "key": {..},
  *                                                  "action": "local|encap|set|drop", "output": [{"port", "host"}..], "reason"?, "culprit"?, "packets", "bytes",
- *                                                  "idle_ms", "tags": [..]}]}}
+ *                                                  "idle_ms", "tags": [..]}], "truncated": more than fit}}
  *   {"cmd": "flush", "port"?, "tenant"?}       -> {"result": {"flushed": N}}
  *   {"cmd": "drops", "watch": true}            -> {"result": {"time_ns", "reason", "help", "tenant", "port", "culprit", "packet", "length"}} ...
+ *                                              and, when the watcher reads too slowly, {"result": {"lost": N}}: so many were not sent
  *   {"cmd": "leave"}                           -> {"result": {}}: removes the host's records and its datapath, then skepd exits
  * An error is {"error": {"code": "no_such_port", "message": "..."}}.
  */
