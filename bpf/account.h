@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Counters, drop events, and the only ways to lose a packet: drop_skb() and drop_xdp(). */
+/* Counters, drop events, and the only ways to lose a packet: drop_skb() and drop_xdp(), count_drop() for a copy. */
 #pragma once
 
 #include "bpf/ctx.h"
@@ -8,6 +8,16 @@ static __always_inline void count(enum skep_counter which)
 {
 	__u32 i = which;
 	__u64 *n = bpf_map_lookup_elem(&skep_counters, &i);
+
+	if (n)
+		(*n)++; /* per CPU */
+}
+
+/* A copy of a frame was lost; the frame itself goes on, so there is no event. */
+static __always_inline void count_drop(enum skep_drop reason)
+{
+	__u32 i = reason;
+	__u64 *n = bpf_map_lookup_elem(&skep_drops, &i);
 
 	if (n)
 		(*n)++; /* per CPU */
@@ -26,11 +36,9 @@ static __always_inline struct skep_event *drop_begin(const struct drop_info *inf
 {
 	struct skep_config *cfg = config();
 	struct skep_event *ev;
-	__u32 i = info->reason;
-	__u64 *n = bpf_map_lookup_elem(&skep_drops, &i), now;
+	__u64 now;
 
-	if (n)
-		(*n)++; /* per CPU */
+	count_drop(info->reason);
 	if (!cfg || !cfg->event_interval_ns)
 		return NULL;
 	now = bpf_ktime_get_ns();

@@ -15,8 +15,8 @@ static __always_inline int to_port(struct __sk_buff *skb, __u32 ifindex, int pee
 	count(SKEP_CNT_TX_PORT);
 	if (!peer)
 		return bpf_redirect(ifindex, 0);
-	if (skb->pkt_type != 0 /* PACKET_HOST */)
-		bpf_skb_change_type(skb, 0);
+	if (skb->pkt_type == TYPE_OTHERHOST) /* than this machine; the one behind the veth takes it for its own */
+		bpf_skb_change_type(skb, TYPE_HOST);
 	return bpf_redirect_peer(ifindex, 0);
 }
 
@@ -25,7 +25,7 @@ static __always_inline int relay(struct __sk_buff *skb, __u32 peer, __u32 key, _
 {
 	struct skep_config *cfg = config();
 
-	if (!cfg || push_meta(skb, MAGIC_ENCAP, key, peer, 0, eth_type))
+	if (!cfg || vlan_in_band(skb) || push_meta(skb, MAGIC_ENCAP, key, peer, 0, eth_type))
 		return drop(skb, SKEP_DROP_REWRITE, in_key, 0);
 	return bpf_redirect(cfg->upcall_ifindex, BPF_F_INGRESS);
 }
@@ -48,8 +48,10 @@ static long copy_local(__u32 i, void *arg)
 		c->remote = 1;
 		return 0;
 	}
-	count(SKEP_CNT_TX_PORT);
-	bpf_clone_redirect(c->skb, set->outs[i].out, 0);
+	if (bpf_clone_redirect(c->skb, set->outs[i].out, 0))
+		count_drop(SKEP_DROP_NOT_LIVE);
+	else
+		count(SKEP_CNT_TX_PORT);
 	return 0;
 }
 
@@ -64,8 +66,9 @@ static long copy_remote(__u32 i, void *arg)
 		return 0;
 	c->up.key = bpf_htonl(set->outs[i].out);
 	__builtin_memcpy(c->up.pad, &set->outs[i].peer, 4);
-	if (bpf_skb_store_bytes(c->skb, 0, &c->up, sizeof(c->up), 0) == 0)
-		bpf_clone_redirect(c->skb, c->tap, BPF_F_INGRESS);
+	if (bpf_skb_store_bytes(c->skb, 0, &c->up, sizeof(c->up), 0) ||
+	    bpf_clone_redirect(c->skb, c->tap, BPF_F_INGRESS))
+		count_drop(SKEP_DROP_OVERLOAD);
 	return 0;
 }
 
@@ -90,7 +93,7 @@ __noinline int to_set(struct __sk_buff *skb, __u32 index, __u32 in_key, __u32 is
 	bpf_loop(SKEP_SET_OUTS, copy_local, &c, 0);
 	if (!c.remote && !next)
 		return DONE;
-	if (bpf_skb_change_head(skb, sizeof(c.up), 0))
+	if (vlan_in_band(skb) || bpf_skb_change_head(skb, sizeof(c.up), 0))
 		return drop(skb, SKEP_DROP_REWRITE, in_key, 0);
 	if (c.remote)
 		bpf_loop(SKEP_SET_OUTS, copy_remote, &c, 0);

@@ -16,9 +16,26 @@
 #define PASS TC_ACT_UNSPEC /* not ours: the next program, then the stack */
 #define DONE TC_ACT_SHOT   /* consumed: all copies have been sent.  No loss, and not counted as one */
 
+/* skb->pkt_type, from linux/if_packet.h */
+#define TYPE_HOST      0
+#define TYPE_BROADCAST 1
+#define TYPE_MULTICAST 2
+#define TYPE_OTHERHOST 3
+
 #define VLAN_PRESENT 0x1000 /* in key.vlan, see maps/flow.h */
 #define ETH_SIZE     14
 #define VLAN_SIZE    4
+
+/* Takes 'n' bytes off the frame's head, but for the Ethernet header, which the caller moves by hand.  adjust_room() wants an IP header's
+ * length behind it, which frames of other protocols may not have: those are padded, as Ethernet does. */
+static __always_inline int shrink(struct __sk_buff *skb, __u32 n, __u64 flags)
+{
+	__u32 least = n + ETH_SIZE + (skb->protocol == bpf_htons(ETH_P_IPV6) ? 40 : 20);
+
+	if (skb->len < least && bpf_skb_change_tail(skb, least, 0))
+		return -1;
+	return bpf_skb_adjust_room(skb, -(int)n, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO | flags);
+}
 
 static __always_inline struct skep_config *config(void)
 {

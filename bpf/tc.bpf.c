@@ -124,6 +124,8 @@ int skep_tc_under(struct __sk_buff *skb)
 		port = bpf_map_lookup_elem(&skep_ports, &key);
 		return port ? deliver(skb, key, port, 1) : drop(skb, SKEP_DROP_UNKNOWN_KEY, key, 0);
 	}
+	if (skb->vlan_present) /* another network on the same wire */
+		return PASS;
 	if (want > skb->len)
 		want = skb->len;
 	if ((void *)(long)skb->data + want > (void *)(long)skb->data_end)

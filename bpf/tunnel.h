@@ -13,6 +13,10 @@
 #define DECAP_L3_IPV4	  (1ULL << 7) /* BPF_F_ADJ_ROOM_DECAP_L3_IPV4, _IPV6: kernel 6.3 */
 #define DECAP_L3_IPV6	  (1ULL << 8)
 
+#define PUSH_FLAGS                                                                                 \
+	(BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET | BPF_F_ADJ_ROOM_ENCAP_L4_UDP |   \
+	 BPF_F_ADJ_ROOM_ENCAP_L2_ETH | BPF_F_ADJ_ROOM_ENCAP_L2(ETH_SIZE))
+
 struct vxlan {
 	__u8 flags, reserved[3];
 	__be32 vni; /* << 8 */
@@ -69,6 +73,32 @@ static __always_inline __u16 ip4_csum(const void *ip)
 }
 
 /*
+ * By the kernel's own tunnel device: slower, but it takes what adjust_room() refuses, above all packets that are in a tunnel of the
+ * container's own already and whose checksum is left to the card.
+ */
+static __always_inline int encap_by_kernel(struct __sk_buff *skb, const struct skep_peer *peer, __u32 key, __u32 in_key)
+{
+	struct bpf_tunnel_key tk = { .tunnel_id = key, .tunnel_tos = peer->tos, .tunnel_ttl = peer->ttl };
+	__u64 flags = BPF_F_ZERO_CSUM_TX | BPF_F_DONT_FRAGMENT;
+	struct skep_config *cfg = config();
+
+	if (!cfg || !cfg->tunnel_ifindex || peer->dport != cfg->tunnel_port)
+		return drop(skb, SKEP_DROP_REWRITE, in_key, 0);
+	if (peer->family == 4) {
+		tk.remote_ipv4 = bpf_ntohl(peer->remote.w[3]);
+		tk.local_ipv4 = bpf_ntohl(peer->local.w[3]);
+	} else {
+		__builtin_memcpy(tk.remote_ipv6, &peer->remote, 16);
+		__builtin_memcpy(tk.local_ipv6, &peer->local, 16);
+		flags |= BPF_F_TUNINFO_IPV6;
+	}
+	if (bpf_skb_set_tunnel_key(skb, &tk, sizeof(tk), flags))
+		return drop(skb, SKEP_DROP_REWRITE, in_key, 0);
+	count(SKEP_CNT_TX_TUNNEL);
+	return bpf_redirect(cfg->tunnel_ifindex, 0);
+}
+
+/*
  * Encapsulates and hands to the kernel's neighbour table.  skb->protocol must be IPv4 or IPv6.  'hdr_len' = inner headers, to tell
  * how long the segments of a super-packet will be; 0 = not known.
  */
@@ -84,7 +114,8 @@ static __always_inline int encap(struct __sk_buff *skb, __u32 peer_index, __u32 
 	over = (peer->family == 4 ? OUTER4 : OUTER6);
 	if (skb->gso_size)
 		inner = hdr_len + skb->gso_size;
-	if (inner + over > peer->mtu || len + over > 0xffff)
+	/* A super-packet may be too long for the outer header's length fields: it is segmented before it leaves, which sets them. */
+	if (inner + over > peer->mtu)
 		return drop(skb, SKEP_DROP_TOO_BIG, in_key, 0);
 	if (peer->family == 4) {
 		struct push4 h = {
@@ -97,12 +128,11 @@ static __always_inline int encap(struct __sk_buff *skb, __u32 peer_index, __u32 
 		};
 
 		h.ip.check = ip4_csum((void *)&h + ETH_SIZE);
-		if (bpf_skb_load_bytes(skb, 0, &h.eth, sizeof(h.eth)) ||
-		    bpf_skb_adjust_room(skb, sizeof(h) - ETH_SIZE, BPF_ADJ_ROOM_MAC,
-					BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET |
-						BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP |
-						BPF_F_ADJ_ROOM_ENCAP_L2_ETH | BPF_F_ADJ_ROOM_ENCAP_L2(ETH_SIZE)) ||
-		    bpf_skb_store_bytes(skb, 0, &h, sizeof(h), 0))
+		if (bpf_skb_load_bytes(skb, 0, &h.eth, sizeof(h.eth)))
+			return drop(skb, SKEP_DROP_REWRITE, in_key, 0);
+		if (bpf_skb_adjust_room(skb, SKEP_ENCAP_V4, BPF_ADJ_ROOM_MAC, PUSH_FLAGS | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4))
+			return encap_by_kernel(skb, peer, key, in_key);
+		if (bpf_skb_store_bytes(skb, 0, &h, sizeof(h), 0))
 			return drop(skb, SKEP_DROP_REWRITE, in_key, 0);
 	} else {
 		struct push6 h = {
@@ -115,12 +145,11 @@ static __always_inline int encap(struct __sk_buff *skb, __u32 peer_index, __u32 
 
 		__builtin_memcpy(h.ip.src, &peer->local, 16);
 		__builtin_memcpy(h.ip.dst, &peer->remote, 16);
-		if (bpf_skb_load_bytes(skb, 0, &h.eth, sizeof(h.eth)) ||
-		    bpf_skb_adjust_room(skb, sizeof(h) - ETH_SIZE, BPF_ADJ_ROOM_MAC,
-					BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET |
-						BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP |
-						BPF_F_ADJ_ROOM_ENCAP_L2_ETH | BPF_F_ADJ_ROOM_ENCAP_L2(ETH_SIZE)) ||
-		    bpf_skb_store_bytes(skb, 0, &h, sizeof(h), 0))
+		if (bpf_skb_load_bytes(skb, 0, &h.eth, sizeof(h.eth)))
+			return drop(skb, SKEP_DROP_REWRITE, in_key, 0);
+		if (bpf_skb_adjust_room(skb, SKEP_ENCAP_V6, BPF_ADJ_ROOM_MAC, PUSH_FLAGS | BPF_F_ADJ_ROOM_ENCAP_L3_IPV6))
+			return encap_by_kernel(skb, peer, key, in_key);
+		if (bpf_skb_store_bytes(skb, 0, &h, sizeof(h), 0))
 			return drop(skb, SKEP_DROP_REWRITE, in_key, 0);
 	}
 	count(SKEP_CNT_TX_TUNNEL);
@@ -212,13 +241,20 @@ static __always_inline void outer_parse(void *data, void *data_end, __u32 left, 
 		o->inner_proto = *((__u8 *)(in + 1) + 9);
 }
 
+static __always_inline int is_broadcast(const __u8 *mac)
+{
+	return (mac[0] & mac[1] & mac[2] & mac[3] & mac[4] & mac[5]) == 0xff;
+}
+
 /* Strips the outer header in TC.  'flags': what adjust_room has to be told of the inner protocol. */
 static __always_inline int pop(struct __sk_buff *skb, __u32 size, __u64 flags)
 {
 	struct ethhdr eth;
 
 	if (bpf_skb_load_bytes(skb, size, &eth, sizeof(eth)) ||
-	    bpf_skb_adjust_room(skb, -(int)size, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO | flags))
+	    shrink(skb, size, flags))
 		return -1;
-	return bpf_skb_store_bytes(skb, 0, &eth, sizeof(eth), BPF_F_RECOMPUTE_CSUM);
+	if (eth.h_dest[0] & 1) /* the type is the outer frame's: ours */
+		bpf_skb_change_type(skb, is_broadcast(eth.h_dest) ? TYPE_BROADCAST : TYPE_MULTICAST);
+	return bpf_skb_store_bytes(skb, 0, &eth, sizeof(eth), 0); /* skb->csum covers what is behind the Ethernet header */
 }

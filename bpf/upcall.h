@@ -28,14 +28,24 @@ static __always_inline int push_meta(struct __sk_buff *skb, __u16 magic, __u32 k
 	return bpf_skb_store_bytes(skb, 0, &up, sizeof(up), 0);
 }
 
+/*
+ * Puts a VLAN tag that the kernel holds beside the frame (all that a VM sent) into it: beside the frame it would become the outer
+ * header's.  The kernel does that only to make room for another tag, which pop_meta() throws away.
+ */
+static __always_inline int vlan_in_band(struct __sk_buff *skb)
+{
+	return skb->vlan_present ? bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), 1) : 0;
+}
+
 /* Takes the header off again: adjust_room removes bytes behind the first 14, so the real Ethernet header is moved by hand. */
 static __always_inline int pop_meta(struct __sk_buff *skb)
 {
 	struct ethhdr eth;
 
 	if (bpf_skb_load_bytes(skb, sizeof(struct skep_upcall), &eth, sizeof(eth)) ||
-	    bpf_skb_adjust_room(skb, -(int)sizeof(struct skep_upcall), BPF_ADJ_ROOM_MAC,
-				BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET))
+	    shrink(skb, sizeof(struct skep_upcall), BPF_F_ADJ_ROOM_NO_CSUM_RESET))
+		return -1;
+	if (skb->vlan_present && bpf_skb_vlan_pop(skb)) /* of vlan_in_band() */
 		return -1;
 	return bpf_skb_store_bytes(skb, 0, &eth, sizeof(eth), 0);
 }

@@ -8,7 +8,7 @@
 
 char _license[] SEC("license") = "Dual BSD/GPL";
 
-SEC("xdp")
+SEC("xdp.frags") /* or jumbo frames would keep it off the interface */
 int skep_xdp_under(struct xdp_md *xdp)
 {
 	void *data = (void *)(long)xdp->data, *data_end = (void *)(long)xdp->data_end;
@@ -26,7 +26,9 @@ int skep_xdp_under(struct xdp_md *xdp)
 		info.reason = SKEP_DROP_UNKNOWN_KEY;
 	if (info.reason)
 		return drop_xdp(xdp, &info);
-	if (bpf_xdp_adjust_head(xdp, o.size) || bpf_xdp_adjust_meta(xdp, -(int)sizeof(*meta))) {
+	if (bpf_xdp_adjust_meta(xdp, -(int)sizeof(*meta)))
+		return XDP_PASS; /* a driver that cannot: the TC program does it all */
+	if (bpf_xdp_adjust_head(xdp, o.size)) {
 		info.reason = SKEP_DROP_REWRITE;
 		return drop_xdp(xdp, &info);
 	}
