@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # skep against a real Redis, without any agent: every command that works on the state DB alone, its output and its exit status.
+sanitized=1
 cd "$(dirname "$0")/../.." && . selftests/lib/net.sh
-SKEP=$O/skep
 
 redis-server --port 0 --unixsocket "$work/db.sock" --save '' --dir "$work" --daemonize no > "$work/redis.log" 2>&1 &
 background+=($!)

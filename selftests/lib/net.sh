@@ -6,7 +6,9 @@
 
 set -u
 O=${O:-$PWD/build/san} O_FAST=${O_FAST:-$PWD/build}
-SKEPD=${SKEPD:-$O_FAST/skepd} SKEP=${SKEP:-$O_FAST/skep}
+programs=$O_FAST
+[ -n "${sanitized:-}" ] && programs=$O # set before this file is read: tests of correctness, not of timing
+SKEPD=${SKEPD:-$programs/skepd} SKEP=${SKEP:-$programs/skep}
 stream=$O/selftests/net/stream raw=$O/selftests/net/raw shuttle=$O/selftests/net/shuttle
 id=t$$
 work=$(mktemp -d "${TMPDIR:-/tmp}/skep-test.XXXXXX")
@@ -57,6 +59,12 @@ finish() {
 	fi
 	for p in "${background[@]}" "${agent_pid[@]}"; do kill -CONT "$p" 2>/dev/null; kill "$p" 2>/dev/null; done
 	for p in "${background[@]}" "${agent_pid[@]}"; do wait "$p" 2>/dev/null; done
+	for h in "$work"/*/log; do
+		grep -qE 'ERROR: (Address|Leak)Sanitizer|runtime error:' "$h" 2>/dev/null || continue
+		not_ok "skepd: no report of a sanitizer (${h#"$work"/})"
+		tail -n 60 "$h" >&2
+		[ $rc -eq 0 ] && rc=1
+	done
 	type -t more_cleanup >/dev/null && more_cleanup
 	kill_owned
 	wait_for 5 none_owned || kill_owned KILL
@@ -139,7 +147,7 @@ vm() { # VM HOST MAC ADDRESS/LEN GATEWAY [ADDRESS6/LEN GATEWAY6]
 
 first_host=
 config() { # HOST [YAML-LINES]: configuration of its skepd; the first has the embedded DB, unless $db_yaml says where the DB is
-	local h=$1 db
+	local h=$1 db tunnel
 	shift
 	if [ -n "${db_yaml:-}" ]; then
 		db=$db_yaml
@@ -152,7 +160,9 @@ config() { # HOST [YAML-LINES]: configuration of its skepd; the first has the em
 	{
 		echo "host: $h"
 		echo "db: $db"
-		echo "underlay: {interface: u0, address: ${underlay[$h]}${xdp:+, xdp: $xdp}}"
+		tunnel=${underlay[$h]}
+		[ -n "${under6:-}" ] && tunnel=fd00:250::${tunnel##*.}
+		echo "underlay: {interface: u0, address: \"$tunnel\"${tunnel_port:+, port: $tunnel_port}${xdp:+, xdp: $xdp}}"
 		echo "paths: {state: $work/$h, run: $work/$h, bpffs: $work/bpf}"
 		[ $# -gt 0 ] && printf '%s\n' "$@"
 	} > "$work/$h/skepd.yaml"

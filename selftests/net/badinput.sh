@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # What people, databases, machines and strangers may get wrong: each its clear error or its counted drop, nothing half-applied.
+sanitized=1
 cd "$(dirname "$0")/../.." && . selftests/lib/net.sh
 
 standard

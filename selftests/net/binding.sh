@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Ports and interfaces come and go in any order.
+sanitized=1
 cd "$(dirname "$0")/../.." && . selftests/lib/net.sh
 
 host h1; host h2

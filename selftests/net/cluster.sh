@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # The state DB as a real Redis Cluster of three masters and three replicas: the same traffic, and on through the death of a master.
+sanitized=1
 cd "$(dirname "$0")/../.." && . selftests/lib/net.sh
 
 host h1; host h2

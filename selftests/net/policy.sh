@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Chains: drops and rejects, named by 'drop watch' and 'trace'; a change takes effect on running flows, and on no others.
+sanitized=1
 cd "$(dirname "$0")/../.." && . selftests/lib/net.sh
 
 fw() { # RULES: the chain of all machine ports
