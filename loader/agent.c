@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Owns everything, starts it in order and stops it.  The datapath comes first and forwards what it has flows for; the state DB may come when it
- * likes.  Leaving the loop closes no door in the kernel: maps, programs and links stay pinned.
+ * Owns everything, starts it in order and stops it.  The datapath comes first and forwards what it
+ * has flows for; the state DB may come when it likes.  Leaving the loop closes no door in the
+ * kernel: maps, programs and links stay pinned.
  */
 #include "loader/agent.h"
 
@@ -21,10 +22,10 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-#define TICK_NS	      (250 * NSEC_PER_MSEC)
+#define TICK_NS	       (250 * NSEC_PER_MSEC)
 #define TICKS_A_SECOND 4
-#define MANY_FLOWS    20000 /* are looked through less often */
-#define ARENA_MAX     (8u << 20)
+#define MANY_FLOWS     20000 /* are looked through less often */
+#define ARENA_MAX      (8u << 20)
 
 /* --- ticks --- */
 
@@ -33,7 +34,7 @@ static void tick_ports(struct agent *a)
 	struct hmap_node *n, *tmp;
 
 	/* those that failed, or wait for an interface that another port has given up */
-	hmap_for_each(n, tmp, &a->ports) {
+	hmap_for_each (n, tmp, &a->ports) {
 		struct lport *p = container_of(n, struct lport, by_key);
 
 		if (!p->attached && p->tenant->snap && if_nametoindex(p->interface)) {
@@ -48,7 +49,7 @@ static void tick_tenants(struct agent *a)
 {
 	struct hmap_node *n, *tmp;
 
-	hmap_for_each(n, tmp, &a->tenants)
+	hmap_for_each (n, tmp, &a->tenants)
 		learn_age(container_of(n, struct tenant, node));
 }
 
@@ -69,7 +70,8 @@ static void on_tick(void *arg)
 	tick_tenants(a);
 	sets_gc(&a->sets, now);
 	membership_publish(a, now);
-	if (a->walk_soon || index_count(a->index) < MANY_FLOWS || now > a->walk_at_ns + 5 * NSEC_PER_SEC)
+	if (a->walk_soon || index_count(a->index) < MANY_FLOWS ||
+	    now > a->walk_at_ns + 5 * NSEC_PER_SEC)
 		expiry_walk(a);
 }
 
@@ -158,7 +160,8 @@ static int find_address(const struct config *c, struct skep_ip *ip, struct err *
 	struct ifaddrs *list;
 
 	if (!if_nametoindex(c->underlay_interface))
-		return err_set(err, -ENODEV, "underlay interface '%s' does not exist (set 'underlay.interface')",
+		return err_set(err, -ENODEV,
+			       "underlay interface '%s' does not exist (set 'underlay.interface')",
 			       c->underlay_interface);
 	if (ip_is_zero(&found)) {
 		if (getifaddrs(&list))
@@ -170,8 +173,10 @@ static int find_address(const struct config *c, struct skep_ip *ip, struct err *
 		freeifaddrs(list);
 	}
 	if (ip_is_zero(&found))
-		return err_set(err, -EADDRNOTAVAIL, "underlay interface '%s' has no address (give it one, or set 'underlay.address')",
-			       c->underlay_interface);
+		return err_set(
+			err, -EADDRNOTAVAIL,
+			"underlay interface '%s' has no address (give it one, or set 'underlay.address')",
+			c->underlay_interface);
 	*ip = found;
 	return 0;
 }
@@ -196,8 +201,11 @@ void agent_dp_config(const struct config *c, struct skep_ip address, struct dp_c
 
 static int start_dp(struct agent *a, struct err *err)
 {
-	static const struct dp_ops ops = { .upcall = on_upcall, .upcall_done = on_upcall_done, .event = on_event,
-					   .iface = on_iface, .underlay = on_underlay };
+	static const struct dp_ops ops = { .upcall = on_upcall,
+					   .upcall_done = on_upcall_done,
+					   .event = on_event,
+					   .iface = on_iface,
+					   .underlay = on_underlay };
 	struct dp_config dc;
 
 	agent_dp_config(a->config, a->address, &dc);
@@ -247,7 +255,9 @@ static int start_memory(struct agent *a, struct err *err)
 	a->last_key = SKEP_KEY_FIRST + (uint32_t)(random[0] % (SKEP_KEY_MAX - SKEP_KEY_FIRST));
 	arena_init(&a->arena, ARENA_MAX);
 	sim_init(&a->sim);
-	a->env = (struct install_env){ .host = a->config->host, .local = ports_output, .peer = hosts_peer, .arg = a };
+	a->env = (struct install_env){
+		.host = a->config->host, .local = ports_output, .peer = hosts_peer, .arg = a
+	};
 	a->index = index_new(a->config->flows_max, random[1], on_removed, a);
 	a->park = park_new(random[2]);
 	a->txbuf = malloc(DP_HEADROOM + PKT_MAX);
@@ -263,7 +273,8 @@ static int start_loop(struct agent *a, struct err *err)
 	if (watchdog)
 		a->watchdog = loop_timer_add(a->loop, watchdog, watchdog, on_watchdog, a);
 	a->tick_timer = loop_timer_add(a->loop, TICK_NS, TICK_NS, on_tick, a);
-	if (!a->tick_timer || loop_signal(a->loop, SIGTERM, on_stop, a) || loop_signal(a->loop, SIGINT, on_stop, a))
+	if (!a->tick_timer || loop_signal(a->loop, SIGTERM, on_stop, a) ||
+	    loop_signal(a->loop, SIGINT, on_stop, a))
 		return err_set(err, -errno, "cannot start the event loop: %s", strerror(errno));
 	return 0;
 }
@@ -282,8 +293,8 @@ static int start(struct agent *a, struct err *err)
 		return rc;
 	a->lock_fd = rc;
 	if ((rc = identity_owner(c->path_state, a->owner, sizeof(a->owner), err)) ||
-	    (rc = find_address(c, &a->address, err)) || (rc = start_memory(a, err)) || (rc = start_loop(a, err)) ||
-	    (rc = start_dp(a, err)) || (rc = start_db(a, err)))
+	    (rc = find_address(c, &a->address, err)) || (rc = start_memory(a, err)) ||
+	    (rc = start_loop(a, err)) || (rc = start_dp(a, err)) || (rc = start_db(a, err)))
 		return rc;
 	if (asprintf(&socket, "%s/skepd.sock", c->path_run) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
@@ -322,14 +333,19 @@ static void stop(struct agent *a)
 
 int agent_run(const struct config *config, bool keep_db)
 {
-	struct agent agent = { .config = config, .keep_db = keep_db, .started_ns = clock_mono_ns(), .lock_fd = -1 }, *a = &agent;
+	struct agent agent = { .config = config,
+			       .keep_db = keep_db,
+			       .started_ns = clock_mono_ns(),
+			       .lock_fd = -1 },
+		     *a = &agent;
 	struct err err = { 0 };
 
 	if (start(a, &err)) {
 		log_error("%s", err.text);
 		a->exit_code = 1;
 	} else {
-		log_info("skepd %s of host '%s' is running on '%s'", SKEP_VERSION, config->host, config->underlay_interface);
+		log_info("skepd %s of host '%s' is running on '%s'", SKEP_VERSION, config->host,
+			 config->underlay_interface);
 		sd_tell("READY=1");
 		if (loop_run(a->loop)) {
 			log_error("the event loop failed");

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the parts of skepd share.  Private to loader/ (above the datapath layer dp.h).  One thread, one loop; no part blocks.
+ * What the parts of skepd share.  Private to loader/ (above the datapath layer dp.h).  One thread,
+ * one loop; no part blocks.
  *
- *   agent.c   start, stop, ticks                 hosts.c    the registry: other hosts, our own record, which tenants are ours
- *   tenant.c  records -> snapshot -> tags        ports.c    ports bound here: interface, live record (keys.c, floods.c)
- *   upcall.c  packet -> simulation -> verdict    park.c     packets that wait for something
- *   learn.c   MAC and neighbour tables           expiry.c   idle, evicted and adopted flows
- *   membership.c  lease, leaving
- *   report.c  status, flows, drops as JSON       control_server.c  the socket
+ * - agent.c: start, stop, ticks; membership.c: the lease of our name, leaving
+ * - hosts.c: the registry: other hosts, our own record, which tenants are ours
+ * - tenant.c: records -> snapshot -> tags
+ * - ports.c: ports bound here; keys.c: their tunnel keys; floods.c: flood groups
+ * - upcall.c: packet -> simulation; forward.c: result -> packets and flows; park.c: who waits
+ * - learn.c: MAC and neighbour tables; expiry.c: idle, evicted and adopted flows
+ * - report.c: status, flows, drops as JSON; control_server.c: the socket
  */
 #pragma once
 
@@ -27,12 +29,12 @@
 #include "util/hmap.h"
 #include "util/loop.h"
 
-#define AGENT_LEASE_MS	   6000
-#define AGENT_MACS_MAX	   65536 /* of one tenant */
-#define AGENT_NEIGHS_MAX   65536
-#define AGENT_TENANTS_MAX  4096
-#define AGENT_SEED	   0 /* of the simulation's hashes: the same on all hosts */
-#define AGENT_NEIGH_TRIES  3
+#define AGENT_LEASE_MS	     6000
+#define AGENT_MACS_MAX	     65536 /* of one tenant */
+#define AGENT_NEIGHS_MAX     65536
+#define AGENT_TENANTS_MAX    4096
+#define AGENT_SEED	     0 /* of the simulation's hashes: the same on all hosts */
+#define AGENT_NEIGH_TRIES    3
 #define AGENT_NEIGH_RETRY_NS 1000000000ULL
 #define AGENT_NEIGH_FAIL_NS  5000000000ULL /* how long "no answer" is believed */
 
@@ -56,7 +58,8 @@ struct iface {
 	char name[TOPO_IFNAME_MAX + 1];
 };
 
-/* A port that is bound to this host, whether its interface exists or not.  Keeps its key while it is. */
+/* A port that is bound to this host, whether its interface exists or not.  Keeps its key while it
+ * is. */
 struct lport {
 	struct hmap_node by_key;  /* agent.ports */
 	struct hmap_node by_name; /* tenant.ports */
@@ -91,14 +94,15 @@ struct tenant {
 	struct topo_snapshot *snap; /* NULL until the first was built */
 	struct sim_tables *tables;
 	struct hmap ports, floods;
-	bool loaded; /* a snapshot came from the DB */
-	bool dirty;  /* records changed since 'snap' was built */
+	bool loaded;	   /* a snapshot came from the DB */
+	bool dirty;	   /* records changed since 'snap' was built */
 	char trouble[512]; /* why 'snap' is older than the records; "" = it is not */
 	char name[TOPO_NAME_MAX + 1];
 };
 
 struct agent_stats {
-	uint64_t upcalls, simulations, installed, injected, answered, learnt, invalidated, reconciled, expired;
+	uint64_t upcalls, simulations, installed, injected, answered, learnt, invalidated,
+		reconciled, expired;
 };
 
 struct agent_leave {
@@ -119,8 +123,8 @@ struct agent {
 	struct db_lease *lease;
 	char owner[128];
 	bool leased, leaving;
-	bool lease_dead;     /* to be released and asked for again */
-	uint64_t refused_ns; /* since when the lease is refused; 0 = it is not */
+	bool lease_dead;	/* to be released and asked for again */
+	uint64_t refused_ns;	/* since when the lease is refused; 0 = it is not */
 	struct publisher *self; /* our record in the registry */
 	struct db_follow *registry;
 	bool registry_known;
@@ -132,7 +136,8 @@ struct agent {
 	struct hmap tenants, hosts, ifaces;
 	struct hmap ports, floods; /* by key */
 	uint32_t last_key;
-	struct hmap adopted; /* ports that the kernel had at start and no tenant has claimed yet (keys.c) */
+	struct hmap adopted; /* ports that the kernel had at start and no tenant has claimed yet
+				(keys.c) */
 	bool adoption_done;
 
 	struct index *index;
@@ -189,7 +194,8 @@ bool tenants_loaded(const struct agent *a);
 
 /* --- ports.c --- */
 void ports_iface(struct agent *a, const char *name, uint32_t ifindex);
-/* Brings the local ports in line with the tenant's snapshot.  True: what the tenant's live records should say has changed. */
+/* Brings the local ports in line with the tenant's snapshot.  True: what the tenant's live records
+ * should say has changed. */
 bool ports_sync(struct tenant *t);
 /* The tenant's records with our own live records as they should be: new reference. */
 json_t *ports_overlay(struct tenant *t);
@@ -203,31 +209,36 @@ void ports_fini(struct agent *a);
 void keys_adopt(struct agent *a); /* the ports that the kernel has */
 /* A key for a port that is now bound here; 0 = none is left. */
 uint32_t keys_for_port(struct tenant *t, const char *name, const char *interface);
-uint32_t keys_for_flood(struct tenant *t, const char *port); /* of the group that 'port' belongs to */
+uint32_t keys_for_flood(struct tenant *t,
+			const char *port); /* of the group that 'port' belongs to */
 /* Our own live record of a port, from the DB; NULL = none. */
 const json_t *keys_own_live(const struct tenant *t, const char *port);
-void keys_adoption_end(struct agent *a); /* when all tenants are loaded: detaches what nobody claimed */
+void keys_adoption_end(
+	struct agent *a); /* when all tenants are loaded: detaches what nobody claimed */
 void keys_fini(struct agent *a);
 
 /* --- floods.c --- */
-/* The group of the bridge, made when there is none.  'port': its first member.  NULL: no memory, no key. */
+/* The group of the bridge, made when there is none.  'port': its first member.  NULL: no memory, no
+ * key. */
 struct flood *floods_get(struct tenant *t, const char *bridge, const char *port);
 void floods_put(struct tenant *t, struct flood *f); /* a member leaves; takes NULL */
-void floods_sync(struct tenant *t); /* writes the members of each changed group */
+void floods_sync(struct tenant *t);		    /* writes the members of each changed group */
 
 /* --- upcall.c --- */
-void upcall_packet(struct agent *a, uint32_t in_key, enum skep_upcall_why why, struct dp_frame *frame);
+void upcall_packet(struct agent *a, uint32_t in_key, enum skep_upcall_why why,
+		   struct dp_frame *frame);
 void upcall_done(struct agent *a);
-void upcall_tick(struct agent *a); /* asks neighbours again, gives up on packets that waited too long */
+void upcall_tick(
+	struct agent *a); /* asks neighbours again, gives up on packets that waited too long */
 /* Runs the packets whose wait is over.  Not from within upcall_packet(). */
 void upcall_drain(struct agent *a);
-/* Simulates what the adopted flow's key stands for: true and *verdict, or false = not to be kept. */
+/* Simulates what the adopted flow's key stands for; false = not to be kept. */
 bool upcall_readopt(struct agent *a, const struct dp_flow_key *key, const struct skep_flow *flow);
-void upcall_flush(struct agent *a); /* queued flow installations */
+void upcall_flush(struct agent *a); /* queued flow installations; forward.c */
 void upcall_event(struct agent *a, const struct skep_event *event);
 /* Counts and reports a packet that skepd dropped. */
-void upcall_drop(struct agent *a, enum skep_drop reason, uint32_t in_key, const struct dp_frame *frame,
-		 const char *culprit);
+void upcall_drop(struct agent *a, enum skep_drop reason, uint32_t in_key,
+		 const struct dp_frame *frame, const char *culprit);
 
 /* --- learn.c --- */
 /* The result's learns and neighbours into the tables, the DB and the parked packets. */
@@ -244,11 +255,12 @@ void expiry_walk(struct agent *a);
 json_t *report_status(const struct agent *a);
 json_t *report_flows(struct agent *a, const char *tenant, const char *port, struct err *err);
 json_t *report_flush(struct agent *a, const char *tenant, const char *port, struct err *err);
-json_t *report_drop(struct agent *a, uint64_t time_ns, enum skep_drop reason, uint32_t key, const char *culprit,
-		    const uint8_t *data, uint32_t have, uint32_t len, const struct skep_ip *remote);
+json_t *report_drop(struct agent *a, uint64_t time_ns, enum skep_drop reason, uint32_t key,
+		    const char *culprit, const uint8_t *data, uint32_t have, uint32_t len,
+		    const struct skep_ip *remote);
 
 /* --- control_server.c --- */
 struct control_server *control_server_new(struct agent *a, const char *path, struct err *err);
-void control_server_free(struct control_server *s); /* takes NULL */
-bool control_watched(const struct control_server *s); /* does anybody watch drops? */
+void control_server_free(struct control_server *s);	    /* takes NULL */
+bool control_watched(const struct control_server *s);	    /* does anybody watch drops? */
 void control_drop(struct control_server *s, json_t *event); /* takes 'event' */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "loader/config.h"
+#include "loader/config_private.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -11,286 +11,80 @@
 #include "util/addr.h"
 #include "util/cleanup.h"
 #include "util/log.h"
-#include "util/yaml.h"
-
-enum type {
-	NAME,	/* of a host or an instance */
-	STRING, /* any text without control characters */
-	PATH,	/* absolute */
-	DEVICE, /* name of an interface, or the beginning of one: at most 'max' characters */
-	LIST,	/* of strings */
-	NUMBER, /* min..max */
-	CHOICE, /* words: index into 'words' */
-	ADDRESS,
-};
-
-struct key {
-	const char *name;
-	enum type type;
-	size_t offset;
-	uint32_t min, max;
-	const char *fallback; /* NULL = not set */
-	const char *const *words; /* CHOICE, with values below if they are not 0, 1, 2 */
-	const int *values;
-	const char *help;
-};
 
 static const char *const mode_words[] = { "embedded", "server", "cluster", NULL };
 static const int mode_values[] = { DB_EMBEDDED, DB_SERVER, DB_CLUSTER };
 static const char *const xdp_words[] = { "auto", "xdp", "tc", NULL };
 static const int xdp_values[] = { DP_XDP_AUTO, DP_XDP_ON, DP_XDP_OFF };
 static const char *const level_words[] = { "error", "warning", "info", "debug", NULL };
-static const int level_values[] = { LOG_ERROR_LEVEL, LOG_WARN_LEVEL, LOG_INFO_LEVEL, LOG_DEBUG_LEVEL };
+static const int level_values[] = { LOG_ERROR_LEVEL, LOG_WARN_LEVEL, LOG_INFO_LEVEL,
+				    LOG_DEBUG_LEVEL };
 
 #define AT(member) offsetof(struct config, member)
-static const struct key keys[] = {
+const struct key config_keys[CONFIG_KEYS] = {
 	{ "host", NAME, AT(host), .help = "name of this host; default: its host name" },
-	{ "instance", NAME, AT(instance), .help = "name of this agent on the machine; default: host" },
-	{ "log_level", CHOICE, AT(log_level), .fallback = "info", .words = level_words, .values = level_values,
-	  .help = "error, warning, info or debug" },
-	{ "db.mode", CHOICE, AT(db_mode), .fallback = "embedded", .words = mode_words, .values = mode_values,
-	  .help = "embedded, server or cluster" },
-	{ "db.addresses", LIST, AT(db_addresses), .help = "host:port, [v6]:port or unix:/path; cluster: some of its nodes" },
-	{ "db.listen", STRING, AT(db_listen), .help = "embedded: address:port where other hosts reach the database" },
-	{ "db.password_file", PATH, AT(db_password_file), .help = "file with the database's password" },
-	{ "db.server", STRING, AT(db_server), .help = "embedded: the program; default: redis-server" },
-	{ "db.wait_replicas", NUMBER, AT(db_wait_replicas), 0, 16, "0", .help = "replicas that a write waits for" },
-	{ "db.wait_ms", NUMBER, AT(db_wait_ms), 0, 60000, "200", .help = "how long it waits for them" },
+	{ "instance", NAME, AT(instance),
+	  .help = "name of this agent on the machine; default: host" },
+	{ "log_level", CHOICE, AT(log_level), .fallback = "info", .words = level_words,
+	  .values = level_values, .help = "error, warning, info or debug" },
+	{ "db.mode", CHOICE, AT(db_mode), .fallback = "embedded", .words = mode_words,
+	  .values = mode_values, .help = "embedded, server or cluster" },
+	{ "db.addresses", LIST, AT(db_addresses),
+	  .help = "host:port, [v6]:port or unix:/path; cluster: some of its nodes" },
+	{ "db.listen", STRING, AT(db_listen),
+	  .help = "embedded: address:port where other hosts reach the database" },
+	{ "db.password_file", PATH, AT(db_password_file),
+	  .help = "file with the database's password" },
+	{ "db.server", STRING, AT(db_server),
+	  .help = "embedded: the program; default: redis-server" },
+	{ "db.wait_replicas", NUMBER, AT(db_wait_replicas), 0, 16, "0",
+	  .help = "replicas that a write waits for" },
+	{ "db.wait_ms", NUMBER, AT(db_wait_ms), 0, 60000, "200",
+	  .help = "how long it waits for them" },
 	{ "underlay.interface", DEVICE, AT(underlay_interface), .max = TOPO_IFNAME_MAX,
 	  .help = "interface towards the other hosts; required" },
-	{ "underlay.address", ADDRESS, AT(underlay_address), .help = "tunnel address; default: the interface's first" },
-	{ "underlay.port", NUMBER, AT(underlay_port), 1, 65535, "4789", .help = "UDP port of the tunnels" },
-	{ "underlay.xdp", CHOICE, AT(underlay_xdp), .fallback = "auto", .words = xdp_words, .values = xdp_values,
-	  .help = "auto, xdp or tc" },
-	{ "upcall.rate", NUMBER, AT(upcall_rate), 0, 10000000, "5000", .help = "new flows/s of one port; 0: no limit" },
-	{ "upcall.burst", NUMBER, AT(upcall_burst), 1, 1000000, "1000", .help = "new flows of one port at once" },
-	{ "flows.max", NUMBER, AT(flows_max), 1024, 4194304, "65536", .help = "size of each flow cache" },
-	{ "flows.idle_s", NUMBER, AT(flows_idle_s), 1, 86400, "60", .help = "an unused flow is removed after so long" },
-	{ "mac_age_s", NUMBER, AT(mac_age_s), 1, 86400, "300", .help = "a learnt MAC address is forgotten after so long" },
-	{ "neigh_age_s", NUMBER, AT(neigh_age_s), 1, 86400, "300", .help = "the same for routers' neighbours" },
-	{ "paths.state", PATH, AT(path_state), .fallback = "/var/lib/skep", .help = "what survives a reboot" },
+	{ "underlay.address", ADDRESS, AT(underlay_address),
+	  .help = "tunnel address; default: the interface's first" },
+	{ "underlay.port", NUMBER, AT(underlay_port), 1, 65535, "4789",
+	  .help = "UDP port of the tunnels" },
+	{ "underlay.xdp", CHOICE, AT(underlay_xdp), .fallback = "auto", .words = xdp_words,
+	  .values = xdp_values, .help = "auto, xdp or tc" },
+	{ "upcall.rate", NUMBER, AT(upcall_rate), 0, 10000000, "5000",
+	  .help = "new flows/s of one port; 0: no limit" },
+	{ "upcall.burst", NUMBER, AT(upcall_burst), 1, 1000000, "1000",
+	  .help = "new flows of one port at once" },
+	{ "flows.max", NUMBER, AT(flows_max), 1024, 4194304, "65536",
+	  .help = "size of each flow cache" },
+	{ "flows.idle_s", NUMBER, AT(flows_idle_s), 1, 86400, "60",
+	  .help = "an unused flow is removed after so long" },
+	{ "mac_age_s", NUMBER, AT(mac_age_s), 1, 86400, "300",
+	  .help = "a learnt MAC address is forgotten after so long" },
+	{ "neigh_age_s", NUMBER, AT(neigh_age_s), 1, 86400, "300",
+	  .help = "the same for routers' neighbours" },
+	{ "paths.state", PATH, AT(path_state), .fallback = "/var/lib/skep",
+	  .help = "what survives a reboot" },
 	{ "paths.run", PATH, AT(path_run), .fallback = "/run/skep", .help = "sockets" },
-	{ "paths.bpffs", PATH, AT(path_bpffs), .fallback = "/sys/fs/bpf", .help = "BPF file system" },
-	{ "device_prefix", DEVICE, AT(device_prefix), .max = 8, .fallback = "skep-", .help = "begins the names of skepd's devices" },
+	{ "paths.bpffs", PATH, AT(path_bpffs), .fallback = "/sys/fs/bpf",
+	  .help = "BPF file system" },
+	{ "device_prefix", DEVICE, AT(device_prefix), .max = 8, .fallback = "skep-",
+	  .help = "begins the names of skepd's devices" },
 };
-#define N_KEYS ARRAY_SIZE(keys)
-_Static_assert(N_KEYS <= CONFIG_KEYS_MAX, "CONFIG_KEYS_MAX");
-
-/* Text of each key and where it came from ("skepd.yaml:3"), before it is checked. */
-struct raw {
-	char *text[CONFIG_KEYS_MAX];
-	char *where[CONFIG_KEYS_MAX];
-};
+int config_find_key(const char *name)
+{
+	for (size_t i = 0; i < CONFIG_KEYS; i++)
+		if (!strcmp(config_keys[i].name, name))
+			return (int)i;
+	return -1;
+}
 
 static void raw_fini(struct raw *raw)
 {
-	for (size_t i = 0; i < N_KEYS; i++) {
+	for (size_t i = 0; i < CONFIG_KEYS; i++) {
 		free(raw->text[i]);
 		free(raw->where[i]);
 	}
 }
 #define _raw_ __attribute__((cleanup(raw_fini)))
-
-static int raw_set(struct raw *raw, int i, const char *text, const char *where, struct err *err)
-{
-	free(raw->text[i]);
-	free(raw->where[i]);
-	raw->text[i] = strdup(text);
-	raw->where[i] = strdup(where);
-	return raw->text[i] && raw->where[i] ? 0 : err_set(err, -ENOMEM, "out of memory");
-}
-
-static int find_key(const char *name)
-{
-	for (size_t i = 0; i < N_KEYS; i++)
-		if (!strcmp(keys[i].name, name))
-			return (int)i;
-	return -1;
-}
-
-/* "host, instance, db.mode, ...", those below 'section' only and without it if that is not "" */
-static const char *allowed(const char *section, char *buf, size_t size)
-{
-	size_t n = 0, skip = *section ? strlen(section) + 1 : 0;
-	const char *last = "";
-
-	buf[0] = 0;
-	for (size_t i = 0; i < N_KEYS; i++) {
-		const char *name = keys[i].name;
-		int len;
-
-		if (skip && (strncmp(name, section, skip - 1) || name[skip - 1] != '.'))
-			continue;
-		name += skip;
-		len = skip ? (int)strlen(name) : (int)strcspn(name, ".");
-		if (strlen(last) >= (size_t)len && !strncmp(last, name, len) && (!last[len] || last[len] == '.'))
-			continue;
-		last = name;
-		n += snprintf(buf + n, size - n, "%s%.*s", n ? ", " : "", len, name);
-		if (n >= size)
-			break;
-	}
-	return buf;
-}
-
-/* --- the file --- */
-
-static int scalar_text(const json_t *v, char *buf, size_t size)
-{
-	if (json_is_string(v))
-		return strlen(json_string_value(v)) < size ? snprintf(buf, size, "%s", json_string_value(v)) : -1;
-	if (json_is_integer(v))
-		return snprintf(buf, size, "%lld", (long long)json_integer_value(v));
-	return -1;
-}
-
-static int take_value(struct raw *raw, const char *name, const json_t *v, const char *where, struct err *err)
-{
-	char text[4096] = "";
-	size_t n = 0, i;
-	int k = find_key(name);
-	json_t *item;
-
-	if (json_is_null(v))
-		return 0; /* "key:" alone: as if it were not there */
-	if (keys[k].type == LIST && json_is_array(v)) {
-		json_array_foreach(v, i, item) {
-			int len = n + 2 < sizeof(text) ? scalar_text(item, text + n, sizeof(text) - n - 1) : -1;
-
-			if (len < 0)
-				return err_set(err, -EINVAL, "%s: '%s': item %zu is not a string (want a list like [10.0.0.1:6379])",
-					       where, name, i + 1);
-			n += len;
-			text[n++] = ',';
-		}
-		if (n)
-			text[n - 1] = 0;
-	} else if (scalar_text(v, text, sizeof(text)) < 0) {
-		return err_set(err, -EINVAL, "%s: '%s': want %s", where, name,
-			       keys[k].type == LIST ? "a list of strings" : "a single value");
-	}
-	return raw_set(raw, k, text, where, err);
-}
-
-static int take_section(struct raw *raw, const char *file, const struct yaml_lines *lines, const char *section,
-			const json_t *object, struct err *err)
-{
-	char name[128], where[512], list[512];
-	const char *key;
-	json_t *v;
-	int rc;
-
-	json_object_foreach((json_t *)object, key, v) {
-		snprintf(where, sizeof(where), "%s:%u", file, yaml_line_of_key(lines, object, key));
-		snprintf(name, sizeof(name), "%s%s%s", section, *section ? "." : "", key);
-		if (find_key(name) >= 0) {
-			rc = take_value(raw, name, v, where, err);
-		} else if (!*section && *allowed(key, list, sizeof(list))) {
-			rc = json_is_object(v) ? take_section(raw, file, lines, key, v, err) :
-			     json_is_null(v)   ? 0 :
-						 err_set(err, -EINVAL, "%s: '%s': want a section with %s", where, key, list);
-		} else {
-			rc = err_set(err, -EINVAL, "%s: unknown key '%s' (allowed%s%s%s: %s)", where, name,
-				     *section ? " in '" : "", section, *section ? "'" : "",
-				     allowed(section, list, sizeof(list)));
-		}
-		if (rc)
-			return rc;
-	}
-	return 0;
-}
-
-static char *read_whole(const char *path, size_t max, size_t *len, struct err *err)
-{
-	_free_ char *buf = malloc(max + 1);
-	FILE *f = fopen(path, "re");
-
-	if (!f || !buf) {
-		err_set(err, f ? -ENOMEM : -errno, "cannot read '%s': %s", path, f ? "out of memory" : strerror(errno));
-		if (f)
-			fclose(f);
-		return NULL;
-	}
-	*len = fread(buf, 1, max + 1, f);
-	if (ferror(f) || *len > max) {
-		err_set(err, -EINVAL, "cannot read '%s': %s", path, *len > max ? "it is too long" : "not a readable file");
-		fclose(f);
-		return NULL;
-	}
-	fclose(f);
-	buf[*len] = 0;
-	return TAKE_PTR(buf);
-}
-
-static int take_file(struct raw *raw, const char *file, struct err *err)
-{
-	struct yaml_lines *lines = NULL;
-	size_t len;
-	_free_ char *text = read_whole(file, 1 << 20, &len, err);
-	json_t *docs, *doc;
-	int rc = 0;
-
-	if (!text)
-		return err ? err->code : -EIO;
-	docs = yaml_parse(text, len, file, &lines, err);
-	if (!docs)
-		return err ? err->code : -EINVAL;
-	doc = json_array_get(docs, 0);
-	if (json_array_size(docs) > 1)
-		rc = err_set(err, -EINVAL, "%s: several documents (want one)", file);
-	else if (doc && json_is_object(doc))
-		rc = take_section(raw, file, lines, "", doc, err);
-	else if (doc && !json_is_null(doc))
-		rc = err_set(err, -EINVAL, "%s: want keys and values, like 'host: node1'", file);
-	yaml_lines_free(lines);
-	json_decref(docs);
-	return rc;
-}
-
-/* --- environment and command line --- */
-
-static int take_env(struct raw *raw, char *const *env, struct err *err)
-{
-	for (; env && *env; env++) {
-		char name[128] = "", where[160];
-		const char *eq = strchr(*env, '=');
-
-		if (strncmp(*env, "SKEP_", 5) || !eq || (size_t)(eq - *env) >= sizeof(name))
-			continue;
-		memcpy(name, *env, eq - *env);
-		snprintf(where, sizeof(where), "environment variable %s", name);
-		for (size_t i = 0; i < N_KEYS; i++) {
-			const char *k = keys[i].name, *e = name + 5;
-
-			while (*k && (*k == '.' ? '_' : toupper((unsigned char)*k)) == *e) {
-				k++;
-				e++;
-			}
-			if (!*k && !*e && raw_set(raw, (int)i, eq + 1, where, err))
-				return -ENOMEM;
-		}
-	}
-	return 0;
-}
-
-static int take_set(struct raw *raw, const char *arg, struct err *err)
-{
-	const char *eq = strchr(arg, '=');
-	char name[128], list[1024] = "";
-	int k;
-
-	if (!eq || (size_t)(eq - arg) >= sizeof(name))
-		return err_set(err, -EINVAL, "--set '%s': want KEY=VALUE, like underlay.interface=eth1", arg);
-	snprintf(name, sizeof(name), "%.*s", (int)(eq - arg), arg);
-	k = find_key(name);
-	if (k >= 0)
-		return raw_set(raw, k, eq + 1, "command line", err);
-	for (size_t i = 0, n = 0; i < N_KEYS && n < sizeof(list); i++)
-		n += snprintf(list + n, sizeof(list) - n, "%s%s", i ? ", " : "", keys[i].name);
-	return err_set(err, -EINVAL, "--set: unknown key '%s' (allowed: %s)", name, list);
-}
-
-/* --- checks --- */
 
 static bool is_name(const char *s)
 {
@@ -311,15 +105,19 @@ static bool is_device(const char *s, uint32_t max)
 {
 	size_t n = strlen(s);
 
-	return n && n <= max && is_text(s) && !strpbrk(s, " /:%") && strcmp(s, ".") && strcmp(s, "..");
+	return n && n <= max && is_text(s) && !strpbrk(s, " /:%") && strcmp(s, ".") &&
+	       strcmp(s, "..");
 }
 
-static int bad(const struct key *k, const char *text, const char *where, const char *want, struct err *err)
+static int bad(const struct key *k, const char *text, const char *where, const char *want,
+	       struct err *err)
 {
-	return err_set(err, -EINVAL, "%s: '%s': '%s' is not allowed (want %s)", where, k->name, text, want);
+	return err_set(err, -EINVAL, "%s: '%s': '%s' is not allowed (want %s)", where, k->name,
+		       text, want);
 }
 
-static int parse(struct config *c, const struct key *k, const char *text, const char *where, struct err *err)
+static int parse(struct config *c, const struct key *k, const char *text, const char *where,
+		 struct err *err)
 {
 	void *at = (char *)c + k->offset;
 	char want[128];
@@ -329,14 +127,19 @@ static int parse(struct config *c, const struct key *k, const char *text, const 
 	switch (k->type) {
 	case NAME:
 		if (!is_name(text))
-			return bad(k, text, where, "1 to 63 letters, digits, '.', '_', '-', a letter or digit first", err);
+			return bad(
+				k, text, where,
+				"1 to 63 letters, digits, '.', '_', '-', a letter or digit first",
+				err);
 		break;
 	case PATH:
 		if (text[0] != '/' || !is_text(text) || strlen(text) > 200)
-			return bad(k, text, where, "an absolute path of at most 200 characters", err);
+			return bad(k, text, where, "an absolute path of at most 200 characters",
+				   err);
 		break;
 	case DEVICE:
-		snprintf(want, sizeof(want), "1 to %u characters, no space, '/', ':' or '%%'", k->max);
+		snprintf(want, sizeof(want), "1 to %u characters, no space, '/', ':' or '%%'",
+			 k->max);
 		if (!is_device(text, k->max))
 			return bad(k, text, where, want, err);
 		break;
@@ -361,7 +164,8 @@ static int parse(struct config *c, const struct key *k, const char *text, const 
 			}
 		return bad(k, text, where, k->help, err);
 	case ADDRESS:
-		if (!ip_parse(text, at) || ip_is_unspecified(at) || ip_is_multicast(at) || ip_is_broadcast(at)) {
+		if (!ip_parse(text, at) || ip_is_unspecified(at) || ip_is_multicast(at) ||
+		    ip_is_broadcast(at)) {
 			memset(at, 0, sizeof(struct skep_ip));
 			return bad(k, text, where, "an IPv4 or IPv6 address of this host", err);
 		}
@@ -383,7 +187,8 @@ static int split_addresses(struct config *c, const char *where, struct err *err)
 		if (!*item)
 			continue;
 		if (c->n_addresses == CONFIG_ADDRESSES_MAX)
-			return err_set(err, -EINVAL, "%s: 'db.addresses': more than %d", where, CONFIG_ADDRESSES_MAX);
+			return err_set(err, -EINVAL, "%s: 'db.addresses': more than %d", where,
+				       CONFIG_ADDRESSES_MAX);
 		c->addresses[c->n_addresses] = strdup(item);
 		if (!c->addresses[c->n_addresses])
 			return err_set(err, -ENOMEM, "out of memory");
@@ -399,15 +204,19 @@ static int read_password(struct config *c, struct err *err)
 
 	if (!c->db_password_file)
 		return 0;
-	c->password = read_whole(c->db_password_file, 1024, &len, err);
+	c->password = config_read_whole(c->db_password_file, 1024, &len, err);
 	if (!c->password)
 		return err_prefix(err, "'db.password_file'");
 	if (!stat(c->db_password_file, &st) && (st.st_mode & 07))
-		return err_set(err, -EPERM, "'db.password_file': everybody may read '%s' (want mode 0600 or 0640)",
-			       c->db_password_file);
+		return err_set(
+			err, -EPERM,
+			"'db.password_file': everybody may read '%s' (want mode 0600 or 0640)",
+			c->db_password_file);
 	c->password[strcspn(c->password, "\r\n")] = 0;
 	if (!*c->password)
-		return err_set(err, -EINVAL, "'db.password_file': '%s' has no password in its first line", c->db_password_file);
+		return err_set(err, -EINVAL,
+			       "'db.password_file': '%s' has no password in its first line",
+			       c->db_password_file);
 	return 0;
 }
 
@@ -415,15 +224,21 @@ static int read_password(struct config *c, struct err *err)
 static int check_together(struct config *c, struct err *err)
 {
 	if (!c->underlay_interface)
-		return err_set(err, -EINVAL, "'underlay.interface' is not set (want the interface towards the other hosts)");
+		return err_set(
+			err, -EINVAL,
+			"'underlay.interface' is not set (want the interface towards the other hosts)");
 	if (c->db_mode == DB_SERVER && c->n_addresses != 1)
-		return err_set(err, -EINVAL, "'db.addresses': mode 'server' wants exactly one address, there are %u",
-			       c->n_addresses);
+		return err_set(
+			err, -EINVAL,
+			"'db.addresses': mode 'server' wants exactly one address, there are %u",
+			c->n_addresses);
 	if (c->db_mode == DB_CLUSTER && !c->n_addresses)
-		return err_set(err, -EINVAL, "'db.addresses': mode 'cluster' wants the addresses of some nodes");
-	if (c->db_mode == DB_EMBEDDED && c->n_addresses)
 		return err_set(err, -EINVAL,
-			       "'db.addresses': mode 'embedded' has none (want 'db.mode: server' to use another host's database)");
+			       "'db.addresses': mode 'cluster' wants the addresses of some nodes");
+	if (c->db_mode == DB_EMBEDDED && c->n_addresses)
+		return err_set(
+			err, -EINVAL,
+			"'db.addresses': mode 'embedded' has none (want 'db.mode: server' to use another host's database)");
 	if (c->db_mode != DB_EMBEDDED && c->db_listen)
 		return err_set(err, -EINVAL, "'db.listen': only with 'db.mode: embedded'");
 	return 0;
@@ -436,33 +251,34 @@ static int default_host(struct config *c, struct err *err)
 	if (c->host)
 		return 0;
 	if (gethostname(name, sizeof(name) - 1) || !is_name(name))
-		return err_set(err, -EINVAL, "'host': the machine's name '%s' will not do (set 'host': letters, digits, '.', '_', '-')",
-			       name);
+		return err_set(
+			err, -EINVAL,
+			"'host': the machine's name '%s' will not do (set 'host': letters, digits, '.', '_', '-')",
+			name);
 	c->host = strdup(name);
 	return c->host ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
 
-int config_load(struct config *c, const char *file, char *const *env, char *const *set, unsigned int n_set,
-		struct err *err)
+int config_load(struct config *c, const char *file, char *const *env, char *const *set,
+		unsigned int n_set, struct err *err)
 {
 	_raw_ struct raw raw = { 0 };
 	int rc = 0;
 
 	*c = (struct config){ 0 };
-	for (size_t i = 0; !rc && i < N_KEYS; i++)
-		if (keys[i].fallback)
-			rc = raw_set(&raw, (int)i, keys[i].fallback, "default", err);
+	for (size_t i = 0; !rc && i < CONFIG_KEYS; i++)
+		rc = config_take_default(&raw, (int)i, err);
 	if (!rc && (file || !access(CONFIG_PATH, F_OK)))
-		rc = take_file(&raw, file ? file : CONFIG_PATH, err);
+		rc = config_take_file(&raw, file ? file : CONFIG_PATH, err);
 	if (!rc)
-		rc = take_env(&raw, env, err);
+		rc = config_take_env(&raw, env, err);
 	for (unsigned int i = 0; !rc && i < n_set; i++)
-		rc = take_set(&raw, set[i], err);
-	for (size_t i = 0; !rc && i < N_KEYS; i++)
+		rc = config_take_set(&raw, set[i], err);
+	for (size_t i = 0; !rc && i < CONFIG_KEYS; i++)
 		if (raw.text[i])
-			rc = parse(c, &keys[i], raw.text[i], raw.where[i], err);
+			rc = parse(c, &config_keys[i], raw.text[i], raw.where[i], err);
 	if (!rc)
-		rc = split_addresses(c, raw.where[find_key("db.addresses")], err);
+		rc = split_addresses(c, raw.where[config_find_key("db.addresses")], err);
 	if (!rc)
 		rc = default_host(c, err);
 	if (!rc && !c->instance && !(c->instance = strdup(c->host)))
@@ -483,76 +299,13 @@ static bool is_owned(enum type type)
 
 void config_fini(struct config *c)
 {
-	for (size_t i = 0; i < N_KEYS; i++)
-		if (is_owned(keys[i].type))
-			free(*(char **)((char *)c + keys[i].offset));
+	for (size_t i = 0; i < CONFIG_KEYS; i++)
+		if (is_owned(config_keys[i].type))
+			free(*(char **)((char *)c + config_keys[i].offset));
 	for (unsigned int i = 0; i < c->n_addresses; i++)
 		free(c->addresses[i]);
 	if (c->password)
 		explicit_bzero(c->password, strlen(c->password));
 	free(c->password);
 	*c = (struct config){ 0 };
-}
-
-/* --- showing --- */
-
-static void print_value(const struct config *c, const struct key *k, FILE *out)
-{
-	const void *at = (const char *)c + k->offset;
-	char buf[ADDR_TEXT];
-
-	switch (k->type) {
-	case NUMBER:
-		fprintf(out, "%u\n", *(const uint32_t *)at);
-		return;
-	case CHOICE:
-		for (int i = 0; k->words[i]; i++)
-			if (k->values[i] == *(const int *)at)
-				fprintf(out, "%s\n", k->words[i]);
-		return;
-	case ADDRESS:
-		fprintf(out, "%s%s%s\n", ip_is_zero(at) ? "" : "\"", ip_is_zero(at) ? "null" : ip_format(at, buf),
-			ip_is_zero(at) ? "" : "\"");
-		return;
-	case LIST:
-		fputc('[', out);
-		for (unsigned int i = 0; i < c->n_addresses; i++)
-			fprintf(out, "%s\"%s\"", i ? ", " : "", c->addresses[i]);
-		fputs("]\n", out);
-		return;
-	default:
-		if (!*(char *const *)at) {
-			fputs("null\n", out);
-			return;
-		}
-		fputc('"', out);
-		for (const char *p = *(char *const *)at; *p; p++)
-			fprintf(out, "%s%c", *p == '"' || *p == '\\' ? "\\" : "", *p);
-		fputs("\"\n", out);
-	}
-}
-
-void config_print(const struct config *c, FILE *out)
-{
-	const char *section = "";
-	int section_len = 0;
-
-	for (size_t i = 0; i < N_KEYS; i++) {
-		const char *dot = strchr(keys[i].name, '.');
-		int len = dot ? (int)(dot - keys[i].name) : 0;
-
-		if (len && (len != section_len || strncmp(section, keys[i].name, len)))
-			fprintf(out, "%.*s:\n", len, keys[i].name);
-		section = keys[i].name;
-		section_len = len;
-		fprintf(out, "%s%s: ", dot ? "  " : "", dot ? dot + 1 : keys[i].name);
-		print_value(c, &keys[i], out);
-	}
-}
-
-void config_help(FILE *out)
-{
-	for (size_t i = 0; i < N_KEYS; i++)
-		fprintf(out, "  %-20s %s%s%s%s\n", keys[i].name, keys[i].help, keys[i].fallback ? " (" : "",
-			keys[i].fallback ? keys[i].fallback : "", keys[i].fallback ? ")" : "");
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * skepd's settings.  One table (config.c) says what there is; file, environment, command line, --print-config and the manual page
- * follow it.  A flag beats SKEP_* in the environment, which beats the file, which beats the default.
+ * skepd's settings.  One table (config.c) says what there is; file, environment, command line,
+ * --print-config and the manual page follow it.  A flag beats SKEP_* in the environment, which
+ * beats the file, which beats the default.
  */
 #pragma once
 
@@ -13,15 +14,14 @@
 #include "statedb/statedb.h"
 #include "util/err.h"
 
-#define CONFIG_PATH "/etc/skep/skepd.yaml"
+#define CONFIG_PATH	     "/etc/skep/skepd.yaml"
 #define CONFIG_ADDRESSES_MAX 64
-#define CONFIG_KEYS_MAX 48
 
 struct config {
 	char *host, *instance;
-	int log_level; /* enum log_level */
-	int db_mode;   /* enum db_mode */
-	char *db_addresses; /* commas between; as written */
+	int log_level;					/* enum log_level */
+	int db_mode;					/* enum db_mode */
+	char *db_addresses;				/* commas between; as written */
 	char *db_listen, *db_password_file, *db_server; /* NULL = none */
 	uint32_t db_wait_replicas, db_wait_ms;
 	char *underlay_interface;
@@ -40,11 +40,12 @@ struct config {
 };
 
 /*
- * 'file' NULL: CONFIG_PATH if it exists.  'env': like environ; may be NULL.  'set': "key=value" of the command line.  0, or -errno with 'err' naming
- * file and line, key, value and what is allowed; '*config' is then empty.
+ * 'file' NULL: CONFIG_PATH if it exists.  'env': like environ; may be NULL.  'set': "key=value" of
+ * the command line.  0, or -errno with 'err' naming file and line, key, value and what is allowed;
+ * '*config' is then empty.
  */
-int config_load(struct config *config, const char *file, char *const *env, char *const *set, unsigned int n_set,
-		struct err *err);
+int config_load(struct config *config, const char *file, char *const *env, char *const *set,
+		unsigned int n_set, struct err *err);
 void config_fini(struct config *config);
 /* All settings as a file that config_load would take. */
 void config_print(const struct config *config, FILE *out);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The client's side of the control socket: connects, sends a line, waits for lines.  Blocking, with deadlines; used by skep (cli/)
- * and by tests.  The protocol is described in control.h. */
+/* The client's side of the control socket: connects, sends a line, waits for lines.  Blocking, with
+ * deadlines; used by skep (cli/) and by tests.  The protocol is described in control.h. */
 #include "loader/control.h"
 
 #include <errno.h>
@@ -29,7 +29,8 @@ struct control_client *control_connect(const char *socket_path, struct err *err)
 	_close_ int fd = -1;
 
 	if (strlen(socket_path) >= sizeof(sa.sun_path)) {
-		err_set(err, -ENAMETOOLONG, "control socket '%s': the path is too long (at most %zu characters)",
+		err_set(err, -ENAMETOOLONG,
+			"control socket '%s': the path is too long (at most %zu characters)",
 			socket_path, sizeof(sa.sun_path) - 1);
 		return NULL;
 	}
@@ -38,8 +39,10 @@ struct control_client *control_connect(const char *socket_path, struct err *err)
 	if (fd < 0 || connect(fd, (struct sockaddr *)&sa, sizeof(sa))) {
 		int code = -errno;
 
-		err_tag(err, code, "no_agent", "cannot reach skepd at '%s': %s%s", socket_path, strerror(-code),
-			code == -ENOENT || code == -ECONNREFUSED ? " (is it running on this host?)" : "");
+		err_tag(err, code, "no_agent", "cannot reach skepd at '%s': %s%s", socket_path,
+			strerror(-code),
+			code == -ENOENT || code == -ECONNREFUSED ? " (is it running on this host?)"
+								 : "");
 		return NULL;
 	}
 	c = calloc(1, sizeof(*c));
@@ -70,16 +73,19 @@ static int wait_fd(struct control_client *c, short events, uint64_t deadline_ns,
 		int rc;
 
 		if (now >= deadline_ns)
-			return err_set(err, -ETIMEDOUT, "skepd at '%s' did not answer in time", c->path);
+			return err_set(err, -ETIMEDOUT, "skepd at '%s' did not answer in time",
+				       c->path);
 		rc = poll(&p, 1, (int)((deadline_ns - now + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC));
 		if (rc > 0)
 			return 0;
 		if (rc < 0 && errno != EINTR)
-			return err_set(err, -errno, "control socket '%s': %s", c->path, strerror(errno));
+			return err_set(err, -errno, "control socket '%s': %s", c->path,
+				       strerror(errno));
 	}
 }
 
-static int send_all(struct control_client *c, const char *p, size_t n, uint64_t deadline_ns, struct err *err)
+static int send_all(struct control_client *c, const char *p, size_t n, uint64_t deadline_ns,
+		    struct err *err)
 {
 	while (n) {
 		ssize_t rc = send(c->fd, p, n, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -93,8 +99,9 @@ static int send_all(struct control_client *c, const char *p, size_t n, uint64_t 
 			if (w)
 				return w;
 		} else if (errno != EINTR) {
-			return err_tag(err, -errno, "no_agent", "skepd at '%s' closed the connection: %s",
-				       c->path, strerror(errno));
+			return err_tag(err, -errno, "no_agent",
+				       "skepd at '%s' closed the connection: %s", c->path,
+				       strerror(errno));
 		}
 	}
 	return 0;
@@ -117,7 +124,8 @@ static size_t read_line(struct control_client *c, uint64_t deadline_ns, struct e
 			char *p = cap <= REPLY_MAX ? realloc(c->buf, cap) : NULL;
 
 			if (!p) {
-				err_set(err, -ENOBUFS, "reply of skepd at '%s' is too long", c->path);
+				err_set(err, -ENOBUFS, "reply of skepd at '%s' is too long",
+					c->path);
 				return 0;
 			}
 			c->buf = p;
@@ -127,7 +135,8 @@ static size_t read_line(struct control_client *c, uint64_t deadline_ns, struct e
 		if (rc > 0) {
 			c->len += (size_t)rc;
 		} else if (!rc) {
-			err_tag(err, -ECONNRESET, "no_agent", "skepd at '%s' closed the connection", c->path);
+			err_tag(err, -ECONNRESET, "no_agent", "skepd at '%s' closed the connection",
+				c->path);
 			return 0;
 		} else if (errno == EAGAIN) {
 			if (wait_fd(c, POLLIN, deadline_ns, err))
@@ -158,8 +167,9 @@ static json_t *take_reply(struct control_client *c, uint64_t deadline_ns, struct
 		const char *code = json_string_value(json_object_get(error, "code"));
 		const char *text = json_string_value(json_object_get(error, "message"));
 		/* err.tag must outlive the reply: only the names that skepd uses are kept */
-		static const char *const tags[] = { "invalid", "no_such_port", "no_such_tenant", "no_such_command",
-						    "unavailable", "failed" };
+		static const char *const tags[] = { "invalid",	      "no_such_port",
+						    "no_such_tenant", "no_such_command",
+						    "unavailable",    "failed" };
 		const char *tag = "failed";
 
 		for (size_t i = 0; code && i < ARRAY_SIZE(tags); i++)
@@ -168,7 +178,8 @@ static json_t *take_reply(struct control_client *c, uint64_t deadline_ns, struct
 		err_tag(err, strncmp(tag, "no_such", 7) ? -EREMOTEIO : -ENOENT, tag, "%s",
 			text ? text : "skepd reports an error without a text");
 	} else {
-		err_set(err, -EPROTO, "skepd at '%s' answered something that is not a reply", c->path);
+		err_set(err, -EPROTO, "skepd at '%s' answered something that is not a reply",
+			c->path);
 	}
 	json_decref(reply);
 	return result;
@@ -176,10 +187,12 @@ static json_t *take_reply(struct control_client *c, uint64_t deadline_ns, struct
 
 static uint64_t deadline(int timeout_ms)
 {
-	return timeout_ms < 0 ? UINT64_MAX / 2 : clock_mono_ns() + (uint64_t)timeout_ms * NSEC_PER_MSEC;
+	return timeout_ms < 0 ? UINT64_MAX / 2
+			      : clock_mono_ns() + (uint64_t)timeout_ms * NSEC_PER_MSEC;
 }
 
-json_t *control_call(struct control_client *c, const json_t *request, int timeout_ms, struct err *err)
+json_t *control_call(struct control_client *c, const json_t *request, int timeout_ms,
+		     struct err *err)
 {
 	uint64_t at = deadline(timeout_ms);
 	_free_ char *line = json_dumps(request, JSON_COMPACT);

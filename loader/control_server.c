@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * skepd's side of the control socket.  Never blocks and never grows without bound: a client that does not read loses its connection, or, if
- * it watches drops, the lines it had no room for; it is then told their number.
+ * skepd's side of the control socket.  Never blocks and never grows without bound: a client that
+ * does not read loses its connection, or, if it watches drops, the lines it had no room for; it is
+ * then told their number.
  */
 #include "loader/agent.h"
 #include "loader/control.h"
@@ -18,7 +19,7 @@
 #include "util/log.h"
 
 #define CLIENTS_MAX 64
-#define OUT_MAX	    (64u << 20) /* bytes waiting for one client */
+#define OUT_MAX	    (64u << 20)	 /* bytes waiting for one client */
 #define WATCH_MAX   (256u << 10) /* of which lines of a watch */
 
 struct client {
@@ -71,7 +72,8 @@ static void kill_client(struct client *c)
 static void push(struct client *c)
 {
 	while (c->out_off < c->out_len) {
-		ssize_t rc = send(c->fd, c->out + c->out_off, c->out_len - c->out_off, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t rc = send(c->fd, c->out + c->out_off, c->out_len - c->out_off,
+				  MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (rc < 0 && errno == EINTR)
 			continue;
@@ -144,7 +146,8 @@ static void answer_result(struct client *c, json_t *result)
 
 static void answer_error(struct client *c, const struct err *err)
 {
-	answer(c, json_pack("{s:{s:s, s:s}}", "error", "code", err_name(err), "message", err->text));
+	answer(c,
+	       json_pack("{s:{s:s, s:s}}", "error", "code", err_name(err), "message", err->text));
 }
 
 /* --- drops --- */
@@ -161,7 +164,8 @@ static bool tell_lost(struct client *c)
 
 	if (!c->lost)
 		return true;
-	n = snprintf(line, sizeof(line), "{\"result\":{\"lost\":%llu}}", (unsigned long long)c->lost);
+	n = snprintf(line, sizeof(line), "{\"result\":{\"lost\":%llu}}",
+		     (unsigned long long)c->lost);
 	if (!queue(c, line, (size_t)n, WATCH_MAX))
 		return false;
 	c->lost = 0;
@@ -216,7 +220,8 @@ static void request(struct client *c, const char *line, size_t n)
 	if (!req)
 		err_set(&err, -EINVAL, "request is not JSON: %s", je.text);
 	else if (!cmd)
-		err_set(&err, -EINVAL, "request: field 'cmd' is missing (want status, flows, flush, drops or leave)");
+		err_set(&err, -EINVAL,
+			"request: field 'cmd' is missing (want status, flows, flush, drops or leave)");
 	else if (!strcmp(cmd, "status"))
 		result = report_status(a);
 	else if (!strcmp(cmd, "flows"))
@@ -236,14 +241,17 @@ static void request(struct client *c, const char *line, size_t n)
 		membership_leave(a, left, c->server);
 		return;
 	} else {
-		err_tag(&err, -EINVAL, "no_such_command", "request '%.40s' is not known (want status, flows, flush, drops or leave)",
+		err_tag(&err, -EINVAL, "no_such_command",
+			"request '%.40s' is not known (want status, flows, flush, drops or leave)",
 			cmd);
 	}
 	json_decref(req);
 	if (result)
 		answer_result(c, result);
 	else
-		answer_error(c, err.code ? &err : &(struct err){ .code = -ENOMEM, .text = "out of memory" });
+		answer_error(c,
+			     err.code ? &err
+				      : &(struct err){ .code = -ENOMEM, .text = "out of memory" });
 }
 
 static void requests(struct client *c)
@@ -262,7 +270,8 @@ static void requests(struct client *c)
 	if (c->in_len >= CONTROL_LINE_MAX) {
 		c->in_len = 0;
 		c->closing = true;
-		answer_error(c, &(struct err){ .code = -E2BIG, .text = "request is longer than 1 MiB" });
+		answer_error(
+			c, &(struct err){ .code = -E2BIG, .text = "request is longer than 1 MiB" });
 	}
 }
 
@@ -311,7 +320,8 @@ static void on_accept(void *arg, uint32_t events)
 			c->f = loop_fd_add(s->a->loop, fd, EPOLLIN, on_client, c);
 		}
 		if (!c || !c->f) {
-			log_warn("control socket: a client was turned away (%u are connected)", s->n);
+			log_warn("control socket: a client was turned away (%u are connected)",
+				 s->n);
 			free(c);
 			close(fd);
 			continue;
@@ -331,13 +341,15 @@ static int listen_at(const char *path, struct err *err)
 	int fd, rc;
 
 	if (strlen(path) >= sizeof(sa.sun_path))
-		return err_set(err, -ENAMETOOLONG, "control socket '%s': the path is too long (at most %zu characters)", path,
-			       sizeof(sa.sun_path) - 1);
+		return err_set(err, -ENAMETOOLONG,
+			       "control socket '%s': the path is too long (at most %zu characters)",
+			       path, sizeof(sa.sun_path) - 1);
 	memcpy(sa.sun_path, path, strlen(path) + 1);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return err_set(err, -errno, "control socket '%s': %s", path, strerror(errno));
-	(void)unlink(path); /* left by an earlier process; one skepd at a time is ensured elsewhere */
+	(void)unlink(
+		path); /* left by an earlier process; one skepd at a time is ensured elsewhere */
 	old = umask(0117);
 	rc = bind(fd, (struct sockaddr *)&sa, sizeof(sa)) || listen(fd, 16) ? -errno : 0;
 	umask(old);

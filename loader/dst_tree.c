@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Treap (Seidel, Aragon 1996) by split and merge.  Depth is logarithmic as long as priorities are unpredictable. */
+/* Treap (Seidel, Aragon 1996) by split and merge.  Depth is logarithmic as long as priorities are
+ * unpredictable. */
 #include "loader/dst_tree.h"
 
 #include <string.h>
@@ -12,7 +13,8 @@ static int order(const struct skep_ip *a, const struct skep_ip *b)
 }
 
 /* All below 'ip' into *low, the others into *high. */
-static void split(struct dst_node *t, const struct skep_ip *ip, struct dst_node **low, struct dst_node **high)
+static void split(struct dst_node *t, const struct skep_ip *ip, struct dst_node **low,
+		  struct dst_node **high)
 {
 	while (t) {
 		if (order(&t->ip, ip) < 0) {
@@ -47,7 +49,8 @@ static struct dst_node *merge(struct dst_node *low, struct dst_node *high)
 	return root;
 }
 
-void dst_insert(struct dst_node **root, struct dst_node *node, const struct skep_ip *ip, uint64_t priority)
+void dst_insert(struct dst_node **root, struct dst_node *node, const struct skep_ip *ip,
+		uint64_t priority)
 {
 	*node = (struct dst_node){ .priority = priority, .ip = *ip };
 	while (*root && (*root)->priority > priority)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An ordered tree of addresses in which "any address below this prefix" is found in O(log n): how the index finds the flows that a
- * changed route concerns.  A treap with intrusive nodes; one tree holds addresses of one family.
+ * An ordered tree of addresses in which "any address below this prefix" is found in O(log n): how
+ * the index finds the flows that a changed route concerns.  A treap with intrusive nodes; one tree
+ * holds addresses of one family.
  */
 #pragma once
 
@@ -16,7 +17,8 @@ struct dst_node {
 };
 
 /* 'ip' must not be in the tree yet; 'priority' should be random to those who choose addresses. */
-void dst_insert(struct dst_node **root, struct dst_node *node, const struct skep_ip *ip, uint64_t priority);
+void dst_insert(struct dst_node **root, struct dst_node *node, const struct skep_ip *ip,
+		uint64_t priority);
 void dst_remove(struct dst_node **root, struct dst_node *node);
 /* Any node whose address is in the prefix; NULL if there is none. */
 struct dst_node *dst_find(struct dst_node *root, const struct skep_ip *net, unsigned int len);

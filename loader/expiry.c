@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Walks the kernel's flow caches: idle flows are deleted, flows that the kernel evicted leave the index, and flows that an earlier skepd left
- * are simulated again: kept if the answer is the same, else deleted.  Their packets move all the time.
+ * Walks the kernel's flow caches: idle flows are deleted, flows that the kernel evicted leave the
+ * index, and flows that an earlier skepd left are simulated again: kept if the answer is the same,
+ * else deleted.  Their packets move all the time.
  */
 #include "loader/agent.h"
 
@@ -23,13 +24,15 @@ static void on_flow(void *arg, const struct dp_flow_key *key, const struct skep_
 
 	if (f) {
 		f->walk = a->walk;
-		if (w->now_jiffies > flow->last_seen && w->now_jiffies - flow->last_seen > w->idle_jiffies) {
+		if (w->now_jiffies > flow->last_seen &&
+		    w->now_jiffies - flow->last_seen > w->idle_jiffies) {
 			index_del(a->index, f);
 			a->stats.expired++;
 		}
 		return;
 	}
-	/* not ours, or left by an earlier process: to be judged when the tenant of its port is known */
+	/* not ours, or left by an earlier process: to be judged when the tenant of its port is
+	 * known */
 	p = ports_find(a, key->v6 ? key->k6.in_key : key->k4.in_key);
 	if ((!p || !p->tenant->snap || p->tenant->dirty) && !a->adoption_done)
 		return;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Flood groups: the members of a bridge on this host behind one tunnel key, so that a flood costs one copy per host on the underlay. */
+/* Flood groups: the members of a bridge on this host behind one tunnel key, so that a flood costs
+ * one copy per host on the underlay. */
 #include "loader/agent.h"
 
 #include <stdlib.h>
@@ -12,7 +13,7 @@ static struct flood *find_flood(const struct tenant *t, const char *bridge)
 {
 	struct hmap_node *n;
 
-	hmap_for_each_with_hash(n, &t->floods, hash_str(bridge, 0)) {
+	hmap_for_each_with_hash (n, &t->floods, hash_str(bridge, 0)) {
 		struct flood *f = container_of(n, struct flood, by_bridge);
 
 		if (!strcmp(f->bridge, bridge))
@@ -55,7 +56,8 @@ void floods_put(struct tenant *t, struct flood *f)
 			f->dirty = true;
 		return;
 	}
-	(void)dp_flood_key(t->agent->dp, f->key, 0); /* nothing can be done about a failure, and it is harmless */
+	(void)dp_flood_key(t->agent->dp, f->key,
+			   0); /* nothing can be done about a failure, and it is harmless */
 	if (f->set)
 		dp_set_free(t->agent->dp, f->set);
 	hmap_remove(&t->floods, &f->by_bridge);
@@ -72,14 +74,14 @@ void floods_sync(struct tenant *t)
 
 	if (!outs)
 		return; /* they stay dirty */
-	hmap_for_each(fn, ftmp, &t->floods) {
+	hmap_for_each (fn, ftmp, &t->floods) {
 		struct flood *f = container_of(fn, struct flood, by_bridge);
 		uint32_t n_outs = 0;
 		int rc;
 
 		if (!f->dirty)
 			continue;
-		hmap_for_each(n, tmp, &t->ports) {
+		hmap_for_each (n, tmp, &t->ports) {
 			struct lport *p = container_of(n, struct lport, by_name);
 			bool peer = false;
 
@@ -94,8 +96,9 @@ void floods_sync(struct tenant *t)
 		if (!rc)
 			rc = dp_flood_key(a->dp, f->key, f->set);
 		if (rc)
-			log_error("bridge '%s' of tenant '%s': cannot write its flood group of %u ports: %s", f->bridge,
-				  t->name, n_outs, strerror(-rc));
+			log_error(
+				"bridge '%s' of tenant '%s': cannot write its flood group of %u ports: %s",
+				f->bridge, t->name, n_outs, strerror(-rc));
 		else
 			f->dirty = false;
 	}

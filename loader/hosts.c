@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The registry of hosts (space DB_HOSTS).  Other hosts' records become peers of the datapath; "use/<us>/<tenant>" says which tenants
- * we follow; our own record says where others reach us.
+ * The registry of hosts (space DB_HOSTS).  Other hosts' records become peers of the datapath;
+ * "use/<us>/<tenant>" says which tenants we follow; our own record says where others reach us.
  */
 #include "loader/agent.h"
 
@@ -15,7 +15,7 @@ static struct host *find_host(const struct agent *a, const char *name)
 {
 	struct hmap_node *n;
 
-	hmap_for_each_with_hash(n, &a->hosts, hash_str(name, 0)) {
+	hmap_for_each_with_hash (n, &a->hosts, hash_str(name, 0)) {
 		struct host *h = container_of(n, struct host, node);
 
 		if (!strcmp(h->name, name))
@@ -35,19 +35,20 @@ void hosts_publish(struct agent *a)
 {
 	char path[TOPO_NAME_MAX + 8], addr[ADDR_TEXT];
 	json_t *v = json_pack("{s:s, s:s, s:i, s:i, s:s}", "host", a->config->host, "address",
-			      ip_format(&a->address, addr), "port", (int)a->config->underlay_port, "mtu", (int)a->mtu,
-			      "version", SKEP_VERSION);
+			      ip_format(&a->address, addr), "port", (int)a->config->underlay_port,
+			      "mtu", (int)a->mtu, "version", SKEP_VERSION);
 
 	snprintf(path, sizeof(path), "host/%s", a->config->host);
 	if (publish_set(a->self, path, v))
 		log_warn("cannot publish this host's record: out of memory");
 }
 
-static bool address_in_use(const struct agent *a, const struct skep_ip *ip, const struct host *except)
+static bool address_in_use(const struct agent *a, const struct skep_ip *ip,
+			   const struct host *except)
 {
 	struct hmap_node *n, *tmp;
 
-	hmap_for_each(n, tmp, &a->hosts) {
+	hmap_for_each (n, tmp, &a->hosts) {
 		const struct host *h = container_of(n, struct host, node);
 
 		if (h != except && h->peer && ip_eq(&h->address, ip))
@@ -108,7 +109,8 @@ static void host_record(struct agent *a, const char *name, const json_t *record)
 	drop_peer(a, h);
 	h->address = ip;
 	if (ip_eq(&ip, &a->address)) {
-		log_error("host '%s' has our own tunnel address %s: nothing can be sent to it", name, text);
+		log_error("host '%s' has our own tunnel address %s: nothing can be sent to it",
+			  name, text);
 	} else if (dp_peer_add(a->dp, &ip, &h->peer, &err)) {
 		h->peer = 0;
 		log_error("host '%s' at %s: %s", name, text, err.text);
@@ -156,16 +158,16 @@ static void on_snapshot(void *arg, const json_t *records, uint64_t rev, uint64_t
 
 	(void)rev;
 	(void)crev;
-	json_object_foreach((json_t *)records, key, v)
+	json_object_foreach ((json_t *)records, key, v)
 		apply(a, key, v);
-	hmap_for_each(n, tmp, &a->hosts) {
+	hmap_for_each (n, tmp, &a->hosts) {
 		struct host *h = container_of(n, struct host, node);
 
 		snprintf(path, sizeof(path), "host/%s", h->name);
 		if (!json_object_get(records, path))
 			host_record(a, h->name, NULL);
 	}
-	hmap_for_each(n, tmp, &a->tenants) {
+	hmap_for_each (n, tmp, &a->tenants) {
 		struct tenant *t = container_of(n, struct tenant, node);
 
 		snprintf(path, sizeof(path), "use/%s/%s", a->config->host, t->name);
@@ -185,7 +187,7 @@ static void on_change(void *arg, const json_t *changes, uint64_t rev, uint64_t c
 
 	(void)rev;
 	(void)crev;
-	json_object_foreach((json_t *)changes, key, v)
+	json_object_foreach ((json_t *)changes, key, v)
 		apply(arg, key, v);
 }
 
@@ -202,7 +204,7 @@ void hosts_fini(struct agent *a)
 	struct hmap_node *n, *tmp;
 
 	db_unfollow(a->registry);
-	hmap_for_each(n, tmp, &a->hosts)
+	hmap_for_each (n, tmp, &a->hosts)
 		free_host(a, container_of(n, struct host, node));
 	hmap_fini(&a->hosts);
 }

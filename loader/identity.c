@@ -25,7 +25,8 @@ int identity_dir(const char *path, struct err *err)
 			continue;
 		*p = 0;
 		if (mkdir(copy, last ? 0750 : 0755) && errno != EEXIST)
-			return err_set(err, -errno, "cannot create directory '%s': %s", copy, strerror(errno));
+			return err_set(err, -errno, "cannot create directory '%s': %s", copy,
+				       strerror(errno));
 		if (last)
 			return 0;
 		*p = '/';
@@ -45,7 +46,8 @@ int identity_lock(const char *state_dir, struct err *err)
 	if (!flock(fd, LOCK_EX | LOCK_NB))
 		return fd;
 	close(fd);
-	return err_set(err, -EBUSY, "another skepd is running with the state directory '%s'", state_dir);
+	return err_set(err, -EBUSY, "another skepd is running with the state directory '%s'",
+		       state_dir);
 }
 
 static int read_line(const char *path, char *buf, size_t size)

@@ -8,10 +8,12 @@
 
 /* mkdir -p, mode 0750. */
 int identity_dir(const char *path, struct err *err);
-/* Locks <state>/skepd.lock for the life of the process: the descriptor, or -errno (-EBUSY: another skepd has it). */
+/* Locks <state>/skepd.lock for the life of the process: the descriptor, or -errno (-EBUSY: another
+ * skepd has it). */
 int identity_lock(const char *state_dir, struct err *err);
 /*
- * Owner of our lease: "<boot id>.<id of the state directory>".  The same after a restart or a crash of skepd, so that it takes its lease again at once;
- * another on a copy of the machine, or after a reboot.
+ * Owner of our lease: "<boot id>.<id of the state directory>".  The same after a restart or a crash
+ * of skepd, so that it takes its lease again at once; another on a copy of the machine, or after a
+ * reboot.
  */
 int identity_owner(const char *state_dir, char *buf, size_t size, struct err *err);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Tags are interned: one struct index_tag per distinct (scope, tag) with the list of flows that carry it; it lives as long as a flow does.
- * DST tags are besides in a tree per router and family, to be found by prefix.
+ * Tags are interned: one struct index_tag per distinct (scope, tag) with the list of flows that
+ * carry it; it lives as long as a flow does. DST tags are besides in a tree per router and family,
+ * to be found by prefix.
  */
 #include "loader/index.h"
 
@@ -39,13 +40,17 @@ struct index {
 	void *arg;
 };
 
-struct index *index_new(uint32_t max, uint64_t seed, void (*removed)(void *arg, struct index_flow *flow), void *arg)
+struct index *index_new(uint32_t max, uint64_t seed,
+			void (*removed)(void *arg, struct index_flow *flow), void *arg)
 {
 	struct index *x = calloc(1, sizeof(*x));
 
 	if (x)
-		*x = (struct index){ .max = max, .seed = seed, .next_cookie = (uint32_t)hash_u64(seed),
-				     .removed = removed, .arg = arg };
+		*x = (struct index){ .max = max,
+				     .seed = seed,
+				     .next_cookie = (uint32_t)hash_u64(seed),
+				     .removed = removed,
+				     .arg = arg };
 	return x;
 }
 
@@ -56,19 +61,22 @@ uint32_t index_count(const struct index *x)
 
 static uint64_t hash_key(const struct index *x, const struct dp_flow_key *k)
 {
-	return k->v6 ? hash_bytes(&k->k6, sizeof(k->k6), x->seed) : hash_bytes(&k->k4, sizeof(k->k4), x->seed);
+	return k->v6 ? hash_bytes(&k->k6, sizeof(k->k6), x->seed)
+		     : hash_bytes(&k->k4, sizeof(k->k4), x->seed);
 }
 
 static bool key_eq(const struct dp_flow_key *a, const struct dp_flow_key *b)
 {
 	if (a->v6 != b->v6)
 		return false;
-	return a->v6 ? !memcmp(&a->k6, &b->k6, sizeof(a->k6)) : !memcmp(&a->k4, &b->k4, sizeof(a->k4));
+	return a->v6 ? !memcmp(&a->k6, &b->k6, sizeof(a->k6))
+		     : !memcmp(&a->k4, &b->k4, sizeof(a->k4));
 }
 
 static uint64_t hash_tag(const struct index *x, const void *scope, const struct topo_tag *tag)
 {
-	uint64_t h = tag->kind == INDEX_TAG_HOST ? hash_str(tag->name, INDEX_TAG_HOST) : topo_tag_hash(tag);
+	uint64_t h = tag->kind == INDEX_TAG_HOST ? hash_str(tag->name, INDEX_TAG_HOST)
+						 : topo_tag_hash(tag);
 
 	return hash_u64(h ^ hash_u64((uintptr_t)scope ^ x->seed));
 }
@@ -80,11 +88,12 @@ static bool tag_eq(const struct topo_tag *a, const struct topo_tag *b)
 	return a->kind == INDEX_TAG_HOST ? !strcmp(a->name, b->name) : topo_tag_eq(a, b);
 }
 
-static struct index_tag *find_tag(const struct index *x, const void *scope, const struct topo_tag *tag)
+static struct index_tag *find_tag(const struct index *x, const void *scope,
+				  const struct topo_tag *tag)
 {
 	struct hmap_node *n;
 
-	hmap_for_each_with_hash(n, &x->tags, hash_tag(x, scope, tag)) {
+	hmap_for_each_with_hash (n, &x->tags, hash_tag(x, scope, tag)) {
 		struct index_tag *t = container_of(n, struct index_tag, node);
 
 		if (t->scope == scope && tag_eq(&t->tag, tag))
@@ -100,7 +109,7 @@ static struct index_router *find_router(const struct index *x, const void *scope
 	uint64_t h = hash_str(name, (uintptr_t)scope);
 	struct hmap_node *n;
 
-	hmap_for_each_with_hash(n, &x->routers, h) {
+	hmap_for_each_with_hash (n, &x->routers, h) {
 		struct index_router *r = container_of(n, struct index_router, node);
 
 		if (r->scope == scope && !strcmp(r->name, name))
@@ -185,8 +194,10 @@ static void put_tag(struct index *x, struct index_tag *t)
 	free(t);
 }
 
-/* Is the tag of 'scope' among the flow's already?  The flow being built is always first in the tag's list, if it is there. */
-static bool link_ref(struct index *x, struct index_flow *f, const void *scope, const struct topo_tag *tag)
+/* Is the tag of 'scope' among the flow's already?  The flow being built is always first in the
+ * tag's list, if it is there. */
+static bool link_ref(struct index *x, struct index_flow *f, const void *scope,
+		     const struct topo_tag *tag)
 {
 	struct index_tag *t = get_tag(x, scope, tag);
 	struct index_ref *r = &f->refs[f->n_refs];
@@ -230,7 +241,7 @@ struct index_flow *index_find(const struct index *x, const struct dp_flow_key *k
 {
 	struct hmap_node *n;
 
-	hmap_for_each_with_hash(n, &x->by_key, hash_key(x, key)) {
+	hmap_for_each_with_hash (n, &x->by_key, hash_key(x, key)) {
 		struct index_flow *f = container_of(n, struct index_flow, by_key);
 
 		if (key_eq(&f->key, key))
@@ -243,7 +254,8 @@ struct index_flow *index_find_cookie(const struct index *x, uint32_t cookie)
 {
 	struct hmap_node *n = hmap_first_with_hash(&x->by_cookie, hash_u64(cookie));
 
-	return cookie && n ? container_of(n, struct index_flow, by_cookie) : NULL; /* hash_u64 is a bijection */
+	return cookie && n ? container_of(n, struct index_flow, by_cookie)
+			   : NULL; /* hash_u64 is a bijection */
 }
 
 static uint32_t new_cookie(struct index *x)
@@ -272,9 +284,10 @@ void index_del(struct index *x, struct index_flow *f)
 	free_flow(f);
 }
 
-struct index_flow *index_add(struct index *x, const struct dp_flow_key *key, const struct skep_flow *verdict,
-			     const void *scope, const struct topo_tag *tags, uint32_t n_tags,
-			     const char *const *hosts, uint32_t n_hosts)
+struct index_flow *index_add(struct index *x, const struct dp_flow_key *key,
+			     const struct skep_flow *verdict, const void *scope,
+			     const struct topo_tag *tags, uint32_t n_tags, const char *const *hosts,
+			     uint32_t n_hosts)
 {
 	struct index_flow *f, *old;
 	bool ok = true;
@@ -290,7 +303,8 @@ struct index_flow *index_add(struct index *x, const struct dp_flow_key *key, con
 	for (uint32_t i = 0; ok && i < n_tags; i++)
 		ok = link_ref(x, f, scope, &tags[i]);
 	for (uint32_t i = 0; ok && i < n_hosts; i++)
-		ok = link_ref(x, f, NULL, &(struct topo_tag){ .kind = INDEX_TAG_HOST, .name = hosts[i] });
+		ok = link_ref(x, f, NULL,
+			      &(struct topo_tag){ .kind = INDEX_TAG_HOST, .name = hosts[i] });
 	if (!f->verdict.cookie)
 		f->verdict.cookie = new_cookie(x);
 	old = index_find(x, key);
@@ -328,7 +342,8 @@ static unsigned int delete_tagged(struct index *x, struct index_tag *t)
 	return n;
 }
 
-static struct index_tag *any_below(const struct index *x, const void *scope, const struct topo_tag *tag)
+static struct index_tag *any_below(const struct index *x, const void *scope,
+				   const struct topo_tag *tag)
 {
 	struct index_router *r = find_router(x, scope, tag->name);
 	struct dst_node *n = r ? dst_find(r->trees[!ip_is_v4(&tag->ip)], &tag->ip, tag->len) : NULL;
@@ -336,7 +351,8 @@ static struct index_tag *any_below(const struct index *x, const void *scope, con
 	return n ? container_of(n, struct index_tag, dst) : NULL;
 }
 
-static struct index_tag *any_tag(const struct index *x, const void *scope, const struct topo_tag *tag)
+static struct index_tag *any_tag(const struct index *x, const void *scope,
+				 const struct topo_tag *tag)
 {
 	return tag->kind == TOPO_TAG_DST ? any_below(x, scope, tag) : find_tag(x, scope, tag);
 }
@@ -353,7 +369,8 @@ unsigned int index_invalidate(struct index *x, const void *scope, const struct t
 
 unsigned int index_invalidate_host(struct index *x, const char *host)
 {
-	return index_invalidate(x, NULL, &(struct topo_tag){ .kind = INDEX_TAG_HOST, .name = host });
+	return index_invalidate(x, NULL,
+				&(struct topo_tag){ .kind = INDEX_TAG_HOST, .name = host });
 }
 
 bool index_uses(const struct index *x, const void *scope, const struct topo_tag *tag)
@@ -361,7 +378,8 @@ bool index_uses(const struct index *x, const void *scope, const struct topo_tag 
 	return any_tag(x, scope, tag) != NULL;
 }
 
-void index_walk(struct index *x, const void *scope, void (*cb)(void *arg, struct index_flow *flow), void *arg)
+void index_walk(struct index *x, const void *scope, void (*cb)(void *arg, struct index_flow *flow),
+		void *arg)
 {
 	struct index_flow *next;
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What skepd knows about the flows it put into the kernel: by key, by cookie, and by what each depended on.  The kernel's tables are
- * caches; this index is the authority on why a flow exists.  Called by upcall, expiry, tenant, hosts and the reports.  Does not touch the
- * kernel itself: 'removed' does.
+ * What skepd knows about the flows it put into the kernel: by key, by cookie, and by what each
+ * depended on.  The kernel's tables are caches; this index is the authority on why a flow exists.
+ * Called by upcall, expiry, tenant, hosts and the reports.  Does not touch the kernel itself:
+ * 'removed' does.
  *
- * Tags mean something within a scope only (a tenant); INDEX_TAG_HOST is skepd's own kind, of the scope NULL: "where the host is".
+ * Tags mean something within a scope only (a tenant); INDEX_TAG_HOST is skepd's own kind, of the
+ * scope NULL: "where the host is".
  */
 #pragma once
 
@@ -15,7 +17,7 @@
 #include "topology/tag.h"
 #include "util/hmap.h"
 
-#define INDEX_TAG_HOST ((enum topo_tag_kind)TOPO_TAG_MAX)
+#define INDEX_TAG_HOST	    ((enum topo_tag_kind)TOPO_TAG_MAX)
 #define INDEX_FLOW_TAGS_MAX 4096 /* of one flow; more: it is not installed */
 
 struct index;
@@ -34,30 +36,33 @@ struct index_flow {
 	struct dp_flow_key key;
 	struct skep_flow verdict; /* as installed: without counters */
 	const void *scope;
-	struct set *set;   /* ACT_SET: the reference that the flow holds */
-	char *culprit;	   /* drops: who is to blame; NULL = nobody */
-	char *outputs;	   /* "port\0host\0port\0host\0\0"; NULL = none */
-	uint64_t walk;	   /* number of the walk that last saw it in the kernel */
+	struct set *set; /* ACT_SET: the reference that the flow holds */
+	char *culprit;	 /* drops: who is to blame; NULL = nobody */
+	char *outputs;	 /* "port\0host\0port\0host\0\0"; NULL = none */
+	uint64_t walk;	 /* number of the walk that last saw it in the kernel */
 	uint64_t added_ns;
 	uint32_t n_refs;
 	struct index_ref refs[];
 };
 
-/* 'removed' is called for each flow that leaves the index, whatever the reason; it must not change the index. */
-struct index *index_new(uint32_t max, uint64_t seed, void (*removed)(void *arg, struct index_flow *flow), void *arg);
+/* 'removed' is called for each flow that leaves the index, whatever the reason; it must not change
+ * the index. */
+struct index *index_new(uint32_t max, uint64_t seed,
+			void (*removed)(void *arg, struct index_flow *flow), void *arg);
 void index_free(struct index *x); /* takes NULL; does not call 'removed' */
 uint32_t index_count(const struct index *x);
 
 struct index_flow *index_find(const struct index *x, const struct dp_flow_key *key);
 struct index_flow *index_find_cookie(const struct index *x, uint32_t cookie);
 /*
- * Adds a flow that depends on 'tags' (of 'scope') and on the whereabouts of 'hosts'; duplicates do no harm.  A flow with the same key is
- * replaced; when full, the oldest goes.  verdict->cookie is set to a fresh number if it is 0.  NULL: no memory, too many tags, or the cookie
- * is taken.
+ * Adds a flow that depends on 'tags' (of 'scope') and on the whereabouts of 'hosts'; duplicates do
+ * no harm.  A flow with the same key is replaced; when full, the oldest goes.  verdict->cookie is
+ * set to a fresh number if it is 0.  NULL: no memory, too many tags, or the cookie is taken.
  */
-struct index_flow *index_add(struct index *x, const struct dp_flow_key *key, const struct skep_flow *verdict,
-			     const void *scope, const struct topo_tag *tags, uint32_t n_tags,
-			     const char *const *hosts, uint32_t n_hosts);
+struct index_flow *index_add(struct index *x, const struct dp_flow_key *key,
+			     const struct skep_flow *verdict, const void *scope,
+			     const struct topo_tag *tags, uint32_t n_tags, const char *const *hosts,
+			     uint32_t n_hosts);
 void index_del(struct index *x, struct index_flow *flow);
 /* Deletes the flows that carry the tag (DST: any address of the prefix).  Returns their number. */
 unsigned int index_invalidate(struct index *x, const void *scope, const struct topo_tag *tag);
@@ -65,7 +70,8 @@ unsigned int index_invalidate_host(struct index *x, const char *host);
 /* Does any flow carry the tag? */
 bool index_uses(const struct index *x, const void *scope, const struct topo_tag *tag);
 /* Calls back for all flows of 'scope' (NULL: all); the callback may delete the one it is shown. */
-void index_walk(struct index *x, const void *scope, void (*cb)(void *arg, struct index_flow *flow), void *arg);
+void index_walk(struct index *x, const void *scope, void (*cb)(void *arg, struct index_flow *flow),
+		void *arg);
 const struct topo_tag *index_ref_tag(const struct index_ref *ref);
 static inline uint32_t index_in_key(const struct index_flow *f)
 {

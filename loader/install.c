@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A flood leaves once per remote host when the outputs there are all that the bridge has there: the receiver fans it out by its flood key.
- * When policy took some of them out, or the host has published no flood key, each port gets its own copy.
+ * A flood leaves once per remote host when the outputs there are all that the bridge has there: the
+ * receiver fans it out by its flood key. When policy took some of them out, or the host has
+ * published no flood key, each port gets its own copy.
  */
 #include "loader/install.h"
 
@@ -16,8 +17,8 @@ struct group {
 	const char *host;
 	const struct topo_bridge *bridge; /* NULL = unicast: never one copy */
 	const struct sim_output *first;
-	uint32_t outputs; /* of the result */
-	uint32_t live;	  /* ports of the bridge that are live on the host */
+	uint32_t outputs;   /* of the result */
+	uint32_t live;	    /* ports of the bridge that are live on the host */
 	uint32_t flood_key; /* 0 = none, or they disagree */
 	uint32_t peer;
 	bool same; /* all outputs carry the same headers */
@@ -29,11 +30,12 @@ static uint64_t group_hash(const char *host, const struct topo_bridge *bridge)
 	return hash_str(host, (uintptr_t)bridge);
 }
 
-static struct group *find_group(struct hmap *groups, const char *host, const struct topo_bridge *bridge)
+static struct group *find_group(struct hmap *groups, const char *host,
+				const struct topo_bridge *bridge)
 {
 	struct hmap_node *n;
 
-	hmap_for_each_with_hash(n, groups, group_hash(host, bridge)) {
+	hmap_for_each_with_hash (n, groups, group_hash(host, bridge)) {
 		struct group *g = container_of(n, struct group, node);
 
 		if (g->bridge == bridge && !strcmp(g->host, host))
@@ -44,7 +46,8 @@ static struct group *find_group(struct hmap *groups, const char *host, const str
 
 static bool same_headers(const struct pkt_fields *a, const struct pkt_fields *b)
 {
-	return mac_eq(&a->eth_dst, &b->eth_dst) && mac_eq(&a->eth_src, &b->eth_src) && a->ip_ttl == b->ip_ttl;
+	return mac_eq(&a->eth_dst, &b->eth_dst) && mac_eq(&a->eth_src, &b->eth_src) &&
+	       a->ip_ttl == b->ip_ttl;
 }
 
 /* Counts the ports of the bridge that live on the hosts of its groups. */
@@ -52,7 +55,8 @@ static void count_live(struct hmap *groups, const struct topo_bridge *bridge)
 {
 	for (uint32_t i = 0; i < bridge->n_ports; i++) {
 		const struct topo_port *p = bridge->ports[i];
-		struct group *g = !p->peer && p->live_host ? find_group(groups, p->live_host, bridge) : NULL;
+		struct group *g =
+			!p->peer && p->live_host ? find_group(groups, p->live_host, bridge) : NULL;
 
 		if (!g)
 			continue;
@@ -64,8 +68,9 @@ static void count_live(struct hmap *groups, const struct topo_bridge *bridge)
 }
 
 /* 0, or -ENOMEM.  Groups live in the arena, the table's buckets do not. */
-static int make_groups(struct hmap *groups, const struct install_env *env, const struct sim_output *outputs, uint32_t n,
-		       struct arena *arena, struct install_plan *plan)
+static int make_groups(struct hmap *groups, const struct install_env *env,
+		       const struct sim_output *outputs, uint32_t n, struct arena *arena,
+		       struct install_plan *plan)
 {
 	const struct topo_bridge *counted = NULL;
 
@@ -84,7 +89,10 @@ static int make_groups(struct hmap *groups, const struct install_env *env, const
 			g = arena_alloc(arena, sizeof(*g));
 			if (!g)
 				return -ENOMEM;
-			*g = (struct group){ .host = host, .bridge = o->flooded, .first = o, .same = true,
+			*g = (struct group){ .host = host,
+					     .bridge = o->flooded,
+					     .first = o,
+					     .same = true,
 					     .peer = env->peer(env->arg, host) };
 			if (hmap_insert(groups, &g->node, group_hash(host, o->flooded)))
 				return -ENOMEM;
@@ -99,7 +107,7 @@ static int make_groups(struct hmap *groups, const struct install_env *env, const
 			bool done = false;
 
 			counted = outputs[i].flooded;
-			hmap_for_each(node, tmp, groups) {
+			hmap_for_each (node, tmp, groups) {
 				const struct group *g = container_of(node, struct group, node);
 
 				done = done || (g->bridge == counted && g->live);
@@ -111,7 +119,8 @@ static int make_groups(struct hmap *groups, const struct install_env *env, const
 }
 
 /* What must be written into the frame; false if the datapath cannot. */
-static bool make_rewrite(const struct pkt_fields *in, const struct pkt_fields *out, struct skep_flow *v)
+static bool make_rewrite(const struct pkt_fields *in, const struct pkt_fields *out,
+			 struct skep_flow *v)
 {
 	struct pkt_fields rest = *out;
 
@@ -129,8 +138,9 @@ static bool make_rewrite(const struct pkt_fields *in, const struct pkt_fields *o
 	rest.eth_dst = in->eth_dst;
 	rest.eth_src = in->eth_src;
 	rest.ip_ttl = in->ip_ttl;
-	return rest.eth_type == in->eth_type && rest.vlan == in->vlan && ip_eq(&rest.ip_src, &in->ip_src) &&
-	       ip_eq(&rest.ip_dst, &in->ip_dst) && rest.ip_proto == in->ip_proto && rest.ip_tos == in->ip_tos &&
+	return rest.eth_type == in->eth_type && rest.vlan == in->vlan &&
+	       ip_eq(&rest.ip_src, &in->ip_src) && ip_eq(&rest.ip_dst, &in->ip_dst) &&
+	       rest.ip_proto == in->ip_proto && rest.ip_tos == in->ip_tos &&
 	       rest.l4_src == in->l4_src && rest.l4_dst == in->l4_dst;
 }
 
@@ -138,13 +148,15 @@ static bool same_rewrite(const struct skep_flow *a, const struct skep_flow *b)
 {
 	const uint16_t mask = SKEP_F_ETH_DST | SKEP_F_ETH_SRC;
 
-	return a->ttl_dec == b->ttl_dec && (a->flags & mask) == (b->flags & mask) && mac_eq(&a->eth_dst, &b->eth_dst) &&
-	       mac_eq(&a->eth_src, &b->eth_src) && a->rewrite == b->rewrite;
+	return a->ttl_dec == b->ttl_dec && (a->flags & mask) == (b->flags & mask) &&
+	       mac_eq(&a->eth_dst, &b->eth_dst) && mac_eq(&a->eth_src, &b->eth_src) &&
+	       a->rewrite == b->rewrite;
 }
 
-/* Where the output goes; false if it has no copy of its own (unreachable, or in a flood that was sent already). */
-static bool make_target(const struct install_env *env, struct hmap *groups, const struct sim_output *o,
-			struct skep_flow *v, struct install_plan *plan)
+/* Where the output goes; false if it has no copy of its own (unreachable, or in a flood that was
+ * sent already). */
+static bool make_target(const struct install_env *env, struct hmap *groups,
+			const struct sim_output *o, struct skep_flow *v, struct install_plan *plan)
 {
 	const struct topo_port *p = o->port;
 	struct group *g;
@@ -180,8 +192,9 @@ static bool make_target(const struct install_env *env, struct hmap *groups, cons
 	return true;
 }
 
-int install_plan(const struct install_env *env, const struct pkt_fields *in, const struct sim_output *outputs,
-		 uint32_t n, struct arena *arena, struct install_plan *plan)
+int install_plan(const struct install_env *env, const struct pkt_fields *in,
+		 const struct sim_output *outputs, uint32_t n, struct arena *arena,
+		 struct install_plan *plan)
 {
 	struct hmap groups = { 0 };
 	int rc;
@@ -203,7 +216,8 @@ int install_plan(const struct install_env *env, const struct pkt_fields *in, con
 			plan->unsupported = true;
 			continue;
 		}
-		plan->uniform = plan->uniform && same_rewrite(&plan->copies[0].verdict, &c->verdict);
+		plan->uniform =
+			plan->uniform && same_rewrite(&plan->copies[0].verdict, &c->verdict);
 		plan->n++;
 	}
 	hmap_fini(&groups);
@@ -217,7 +231,9 @@ struct skep_out *install_outs(const struct install_plan *plan, struct arena *are
 	for (uint32_t i = 0; outs && i < plan->n; i++) {
 		const struct skep_flow *v = &plan->copies[i].verdict;
 
-		outs[i] = (struct skep_out){ .action = v->action, .flags = v->flags & SKEP_F_PEER, .out = v->out,
+		outs[i] = (struct skep_out){ .action = v->action,
+					     .flags = v->flags & SKEP_F_PEER,
+					     .out = v->out,
 					     .peer = v->peer };
 	}
 	return outs;
@@ -234,7 +250,7 @@ void install_set_verdict(const struct install_copy *copy, uint32_t set, struct s
 
 bool install_same(const struct skep_flow *a, const struct skep_flow *b)
 {
-	return a->action == b->action && a->ttl_dec == b->ttl_dec && a->flags == b->flags && a->out == b->out &&
-	       a->peer == b->peer && mac_eq(&a->eth_dst, &b->eth_dst) && mac_eq(&a->eth_src, &b->eth_src) &&
-	       a->rewrite == b->rewrite;
+	return a->action == b->action && a->ttl_dec == b->ttl_dec && a->flags == b->flags &&
+	       a->out == b->out && a->peer == b->peer && mac_eq(&a->eth_dst, &b->eth_dst) &&
+	       mac_eq(&a->eth_src, &b->eth_src) && a->rewrite == b->rewrite;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From a simulation's outputs to what the datapath executes: where each copy goes and how it is rewritten.  Called by upcall.c for packets
- * and for frames that the network itself sends.  Touches neither the kernel nor the index: those are reached through 'env'.
+ * From a simulation's outputs to what the datapath executes: where each copy goes and how it is
+ * rewritten.  Called by upcall.c for packets and for frames that the network itself sends.  Touches
+ * neither the kernel nor the index: those are reached through 'env'.
  */
 #pragma once
 
@@ -30,16 +31,18 @@ struct install_copy {
 struct install_plan {
 	struct install_copy *copies;
 	uint32_t n;
-	uint32_t dead; /* outputs that cannot be reached now */
-	bool uniform;  /* all copies carry the same headers: one flow can say it */
-	bool unsupported; /* a copy needs a rewrite that the datapath does not have (it is not in copies) */
+	uint32_t dead;	    /* outputs that cannot be reached now */
+	bool uniform;	    /* all copies carry the same headers: one flow can say it */
+	bool unsupported;   /* a copy needs a rewrite that the datapath does not have (it is not in
+			       copies) */
 	const char **hosts; /* whose whereabouts the plan depends on */
 	uint32_t n_hosts;
 };
 
 /* Plans the copies of a frame with headers 'in'.  All memory from 'arena'.  0 or -ENOMEM. */
-int install_plan(const struct install_env *env, const struct pkt_fields *in, const struct sim_output *outputs,
-		 uint32_t n, struct arena *arena, struct install_plan *plan);
+int install_plan(const struct install_env *env, const struct pkt_fields *in,
+		 const struct sim_output *outputs, uint32_t n, struct arena *arena,
+		 struct install_plan *plan);
 /* The copies' outputs as members of a set. */
 struct skep_out *install_outs(const struct install_plan *plan, struct arena *arena);
 /* The rewrite of 'copy', to be combined with ACT_SET. */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Tunnel keys of this host: one per port and per flood group, unique here, not used again soon.  A port keeps its key as long as it is bound
- * here: when its interface comes back, and over a restart of skepd (from what the kernel still has, else from its own live record).
+ * Tunnel keys of this host: one per port and per flood group, unique here, not used again soon.  A
+ * port keeps its key as long as it is bound here: when its interface comes back, and over a restart
+ * of skepd (from what the kernel still has, else from its own live record).
  */
 #include "loader/agent.h"
 
@@ -60,7 +61,8 @@ static bool key_taken(const struct agent *a, uint32_t key)
 	return ports_find(a, key) || hmap_first_with_hash(&a->floods, hash_u64(key));
 }
 
-/* A number that was not used for as long as can be: other hosts may still hold the last ones.  0 = none left. */
+/* A number that was not used for as long as can be: other hosts may still hold the last ones.  0 =
+ * none left. */
 static uint32_t new_key(struct agent *a)
 {
 	for (uint32_t i = 0; i <= SKEP_KEY_MAX; i++) {
@@ -97,7 +99,7 @@ uint32_t keys_for_port(struct tenant *t, const char *name, const char *interface
 	struct hmap_node *n, *tmp;
 	struct adopted *ad;
 
-	hmap_for_each(n, tmp, &a->adopted) {
+	hmap_for_each (n, tmp, &a->adopted) {
 		ad = container_of(n, struct adopted, node);
 		if (ad->ifindex != ifindex || !ifindex || key_taken(a, ad->key))
 			continue;
@@ -120,7 +122,8 @@ uint32_t keys_for_flood(struct tenant *t, const char *port)
 {
 	uint32_t key = recorded(keys_own_live(t, port), "flood");
 
-	return !key || key_taken(t->agent, key) || adopted_key(t->agent, key) ? new_key(t->agent) : key;
+	return !key || key_taken(t->agent, key) || adopted_key(t->agent, key) ? new_key(t->agent)
+									      : key;
 }
 
 void keys_adoption_end(struct agent *a)
@@ -130,10 +133,11 @@ void keys_adoption_end(struct agent *a)
 	if (a->adoption_done)
 		return;
 	a->adoption_done = true;
-	hmap_for_each(n, tmp, &a->adopted) {
+	hmap_for_each (n, tmp, &a->adopted) {
 		struct adopted *ad = container_of(n, struct adopted, node);
 
-		log_info("detaching interface %u (key 0x%06x): it belongs to no port any more", ad->ifindex, ad->key);
+		log_info("detaching interface %u (key 0x%06x): it belongs to no port any more",
+			 ad->ifindex, ad->key);
 		dp_port_detach(a->dp, ad->key);
 		forget_adopted(a, ad);
 	}
@@ -145,7 +149,7 @@ void keys_fini(struct agent *a)
 {
 	struct hmap_node *n, *tmp;
 
-	hmap_for_each(n, tmp, &a->adopted)
+	hmap_for_each (n, tmp, &a->adopted)
 		forget_adopted(a, container_of(n, struct adopted, node));
 	hmap_fini(&a->adopted);
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What simulations learn, and what other hosts have learnt: "mac/<bridge>/<mac>" {host, port} and "neigh/<router port>/<ip>" {host, mac}.
- * Effective here at once, published behind that.  Our own entries age unless a flow still depends on them; others' entries age with them.
+ * What simulations learn, and what other hosts have learnt: "mac/<bridge>/<mac>" {host, port} and
+ * "neigh/<router port>/<ip>" {host, mac}. Effective here at once, published behind that.  Our own
+ * entries age unless a flow still depends on them; others' entries age with them.
  */
 #include "loader/agent.h"
 
@@ -18,7 +19,8 @@ bool learn_is_path(const char *path)
 	return !strncmp(path, "mac/", 4) || !strncmp(path, "neigh/", 6);
 }
 
-static const char *mac_path(char buf[static PATH_MAX_LEN], const char *bridge, const struct skep_mac *mac)
+static const char *mac_path(char buf[static PATH_MAX_LEN], const char *bridge,
+			    const struct skep_mac *mac)
 {
 	char text[ADDR_TEXT];
 
@@ -26,7 +28,8 @@ static const char *mac_path(char buf[static PATH_MAX_LEN], const char *bridge, c
 	return buf;
 }
 
-static const char *neigh_path(char buf[static PATH_MAX_LEN], const char *port, const struct skep_ip *ip)
+static const char *neigh_path(char buf[static PATH_MAX_LEN], const char *port,
+			      const struct skep_ip *ip)
 {
 	char text[ADDR_TEXT];
 
@@ -36,14 +39,18 @@ static const char *neigh_path(char buf[static PATH_MAX_LEN], const char *port, c
 
 static void invalidate_mac(struct tenant *t, const char *bridge, const struct skep_mac *mac)
 {
-	tenant_invalidate(t, &(struct topo_tag){ .kind = TOPO_TAG_MAC, .name = bridge, .mac = *mac });
+	tenant_invalidate(t,
+			  &(struct topo_tag){ .kind = TOPO_TAG_MAC, .name = bridge, .mac = *mac });
 }
 
-static void neigh_changed(struct tenant *t, const char *port, const struct skep_ip *ip, bool changed)
+static void neigh_changed(struct tenant *t, const char *port, const struct skep_ip *ip,
+			  bool changed)
 {
 	if (changed)
-		tenant_invalidate(t, &(struct topo_tag){ .kind = TOPO_TAG_NEIGH, .name = port, .ip = *ip });
-	park_ready(t->agent->park, &(struct park_what){ .kind = PARK_NEIGH, .scope = t, .name = port, .ip = *ip });
+		tenant_invalidate(
+			t, &(struct topo_tag){ .kind = TOPO_TAG_NEIGH, .name = port, .ip = *ip });
+	park_ready(t->agent->park,
+		   &(struct park_what){ .kind = PARK_NEIGH, .scope = t, .name = port, .ip = *ip });
 }
 
 static void full(struct tenant *t, const char *what, int rc)
@@ -93,8 +100,9 @@ void learn_result(struct tenant *t, const struct sim_result *res)
 		if (rc != 1)
 			continue;
 		t->agent->stats.learnt++;
-		rc = publish_set(t->pub, neigh_path(path, l->port->o.name, &l->ip),
-				 json_pack("{s:s, s:s}", "host", host, "mac", mac_format(&l->mac, text)));
+		rc = publish_set(
+			t->pub, neigh_path(path, l->port->o.name, &l->ip),
+			json_pack("{s:s, s:s}", "host", host, "mac", mac_format(&l->mac, text)));
 		if (rc)
 			full(t, "neighbours to publish", rc);
 	}
@@ -114,8 +122,8 @@ static bool split_path(const char *path, char name[static TOPO_NAME_MAX + 1], co
 	return true;
 }
 
-static void mac_record(struct tenant *t, const char *path, const char *bridge, const struct skep_mac *mac,
-		       const json_t *record, bool own)
+static void mac_record(struct tenant *t, const char *path, const char *bridge,
+		       const struct skep_mac *mac, const json_t *record, bool own)
 {
 	const char *port = json_string_value(json_object_get(record, "port"));
 	int rc;
@@ -134,8 +142,8 @@ static void mac_record(struct tenant *t, const char *path, const char *bridge, c
 		full(t, "MAC addresses", rc);
 }
 
-static void neigh_record(struct tenant *t, const char *path, const char *port, const struct skep_ip *ip,
-			 const json_t *record, bool own)
+static void neigh_record(struct tenant *t, const char *path, const char *port,
+			 const struct skep_ip *ip, const json_t *record, bool own)
 {
 	const char *text = json_string_value(json_object_get(record, "mac"));
 	struct skep_mac mac;
@@ -165,7 +173,7 @@ void learn_record(struct tenant *t, const char *path, const json_t *record)
 
 	if (own && publish_wanted(t->pub, path))
 		return; /* the echo of what we said */
-	if (own) /* what an earlier skepd here learnt: ours to age */
+	if (own)	/* what an earlier skepd here learnt: ours to age */
 		(void)publish_adopt(t->pub, path, json_incref((json_t *)record));
 	else if (record)
 		publish_forget(t->pub, path); /* seen elsewhere later than here */
@@ -205,7 +213,8 @@ static void aged_neigh(void *arg, const char *port, const struct skep_ip *ip)
 		(void)sim_tables_set_neigh(t->tables, port, ip, &mac, true, clock_mono_ns());
 		return;
 	}
-	log_debug("tenant '%s': neighbour %s of port '%s' is forgotten", t->name, ip_format(ip, text), port);
+	log_debug("tenant '%s': neighbour %s of port '%s' is forgotten", t->name,
+		  ip_format(ip, text), port);
 	publish_del(t->pub, path);
 	(void)sim_tables_del_neigh(t->tables, port, ip);
 }

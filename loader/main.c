@@ -107,7 +107,8 @@ int main(int argc, char **argv)
 		}
 	}
 	if (optind < argc) {
-		log_error("argument '%s': skepd takes options only (try 'skepd --help')", argv[optind]);
+		log_error("argument '%s': skepd takes options only (try 'skepd --help')",
+			  argv[optind]);
 		return 2;
 	}
 	if (config_load(&config, file, environ, set, n_set, &err)) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Being a host among others: the lease of our name, without which nothing is published, and leaving for good.  Called by agent.c's ticks and
- * by the control socket.
+ * Being a host among others: the lease of our name, without which nothing is published, and leaving
+ * for good.  Called by agent.c's ticks and by the control socket.
  */
 #include "loader/agent.h"
 
@@ -20,7 +20,7 @@ static void for_publishers(struct agent *a, void (*fn)(struct publisher *p, void
 
 	if (a->self)
 		fn(a->self, arg);
-	hmap_for_each(n, tmp, &a->tenants)
+	hmap_for_each (n, tmp, &a->tenants)
 		fn(container_of(n, struct tenant, node)->pub, arg);
 }
 
@@ -44,8 +44,9 @@ static void on_taken(void *arg, const struct err *err, const json_t *reply)
 		a->lease_dead = true;
 		if (err->code == -EBUSY && !a->refused_ns) {
 			a->refused_ns = now;
-			log_error("another skepd uses the host name '%s' (%s): trying until its lease is over", a->config->host,
-				  err->text);
+			log_error(
+				"another skepd uses the host name '%s' (%s): trying until its lease is over",
+				a->config->host, err->text);
 		} else if (err->code != -EBUSY) {
 			a->refused_ns = 0;
 			log_debug("the state database does not answer yet: %s", err->text);
@@ -68,7 +69,9 @@ static void on_lost(void *arg, const char *why)
 {
 	struct agent *a = arg;
 
-	log_error("the lease of the host name '%s' is lost: %s (forwarding goes on, nothing is published)", a->config->host, why);
+	log_error(
+		"the lease of the host name '%s' is lost: %s (forwarding goes on, nothing is published)",
+		a->config->host, why);
 	a->leased = false;
 	a->lease_dead = true;
 }
@@ -86,7 +89,9 @@ void membership_tick(struct agent *a, uint64_t now)
 	if (a->leaving)
 		return;
 	if (a->refused_ns && now > a->refused_ns + (AGENT_LEASE_MS + 2000) * NSEC_PER_MSEC) {
-		log_error("host name '%s' belongs to another skepd that is alive: set 'host' to a name of its own", a->config->host);
+		log_error(
+			"host name '%s' belongs to another skepd that is alive: set 'host' to a name of its own",
+			a->config->host);
 		a->exit_code = 1;
 		loop_stop(a->loop);
 		return;
@@ -125,7 +130,9 @@ static void add_pending(struct publisher *p, void *arg)
 
 void membership_leave(struct agent *a, void (*done)(void *arg, const struct err *err), void *arg)
 {
-	a->leave = (struct agent_leave){ .done = done, .arg = arg, .deadline_ns = clock_mono_ns() + LEAVE_NS };
+	a->leave = (struct agent_leave){ .done = done,
+					 .arg = arg,
+					 .deadline_ns = clock_mono_ns() + LEAVE_NS };
 	if (a->leaving)
 		return;
 	log_info("leaving: withdrawing this host's records, removing its datapath");

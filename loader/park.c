@@ -59,15 +59,15 @@ static uint64_t hash_what(const struct park *p, const struct park_what *w)
 
 static bool same_what(const struct park_what *a, const struct park_what *b)
 {
-	return a->kind == b->kind && a->scope == b->scope && a->key == b->key && ip_eq(&a->ip, &b->ip) &&
-	       !strcmp(a->name ? a->name : "", b->name ? b->name : "");
+	return a->kind == b->kind && a->scope == b->scope && a->key == b->key &&
+	       ip_eq(&a->ip, &b->ip) && !strcmp(a->name ? a->name : "", b->name ? b->name : "");
 }
 
 static struct parked_need *find_need(const struct park *p, const struct park_what *w)
 {
 	struct hmap_node *n;
 
-	hmap_for_each_with_hash(n, &p->needs, hash_what(p, w)) {
+	hmap_for_each_with_hash (n, &p->needs, hash_what(p, w)) {
 		struct parked_need *need = container_of(n, struct parked_need, node);
 
 		if (same_what(&need->what, w))
@@ -142,12 +142,13 @@ static void free_need(struct park *p, struct parked_need *need)
 	free(need);
 }
 
-int park_put(struct park *p, const struct park_what *what, uint32_t in_key, const struct dp_frame *frame,
-	     uint64_t now_ns, uint64_t deadline_ns, bool *fresh)
+int park_put(struct park *p, const struct park_what *what, uint32_t in_key,
+	     const struct dp_frame *frame, uint64_t now_ns, uint64_t deadline_ns, bool *fresh)
 {
 	struct parked_need *need = find_need(p, what);
 	struct parked *packet;
-	/* several tenants' packets may wait for one neighbour, but those without a tenant all wait for the same: only the port's limit */
+	/* several tenants' packets may wait for one neighbour, but those without a tenant all wait
+	 * for the same: only the port's limit */
 	uint32_t max = what->kind == PARK_NEIGH ? PARK_PER_NEED : PARK_PER_PORT;
 
 	if (p->n >= PARK_MAX || p->bytes + frame->len > PARK_BYTES_MAX || (need && need->n >= max))
@@ -159,7 +160,9 @@ int park_put(struct park *p, const struct park_what *what, uint32_t in_key, cons
 		free(packet);
 		return -ENOSPC;
 	}
-	*packet = (struct parked){ .kind = what->kind, .in_key = in_key, .deadline_ns = deadline_ns, .frame = *frame };
+	*packet = (struct parked){
+		.kind = what->kind, .in_key = in_key, .deadline_ns = deadline_ns, .frame = *frame
+	};
 	packet->frame.data = packet->buf + DP_HEADROOM;
 	memcpy(packet->frame.data, frame->data, frame->len);
 	p->n++;
@@ -195,7 +198,7 @@ void park_ready_scope(struct park *p, const void *scope)
 {
 	struct hmap_node *n, *tmp;
 
-	hmap_for_each(n, tmp, &p->needs) {
+	hmap_for_each (n, tmp, &p->needs) {
 		struct parked_need *need = container_of(n, struct parked_need, node);
 
 		if (need->what.scope == scope)
@@ -239,20 +242,23 @@ static void expire_need(struct park *p, struct parked_need *need, uint64_t now_n
 		free_need(p, need);
 }
 
-void park_expire(struct park *p, uint64_t now_ns, void (*cb)(void *arg, const struct parked *packet), void *arg)
+void park_expire(struct park *p, uint64_t now_ns,
+		 void (*cb)(void *arg, const struct parked *packet), void *arg)
 {
 	struct hmap_node *n, *tmp;
 
-	hmap_for_each(n, tmp, &p->needs)
+	hmap_for_each (n, tmp, &p->needs)
 		expire_need(p, container_of(n, struct parked_need, node), now_ns, cb, arg);
 }
 
 void park_retry(struct park *p, uint64_t now_ns, uint64_t retry_ns,
-		void (*cb)(void *arg, const struct park_what *what, const struct parked *packet, uint32_t tries), void *arg)
+		void (*cb)(void *arg, const struct park_what *what, const struct parked *packet,
+			   uint32_t tries),
+		void *arg)
 {
 	struct hmap_node *n, *tmp;
 
-	hmap_for_each(n, tmp, &p->needs) {
+	hmap_for_each (n, tmp, &p->needs) {
 		struct parked_need *need = container_of(n, struct parked_need, node);
 
 		if (need->what.kind != PARK_NEIGH || now_ns < need->tried_ns + retry_ns)

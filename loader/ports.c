@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Ports bound to this host.  The snapshot says which port belongs to which interface; a port is attached when the interface is there, and
- * its live record says so to all.  Tunnel keys are keys.c's, flood groups floods.c's.
+ * Ports bound to this host.  The snapshot says which port belongs to which interface; a port is
+ * attached when the interface is there, and its live record says so to all.  Tunnel keys are
+ * keys.c's, flood groups floods.c's.
  */
 #include "loader/agent.h"
 
@@ -25,7 +26,7 @@ struct lport *ports_find_name(const struct tenant *t, const char *name)
 {
 	struct hmap_node *n;
 
-	hmap_for_each_with_hash(n, &t->ports, hash_str(name, 0)) {
+	hmap_for_each_with_hash (n, &t->ports, hash_str(name, 0)) {
 		struct lport *p = container_of(n, struct lport, by_name);
 
 		if (!strcmp(p->name, name))
@@ -38,7 +39,7 @@ static struct iface *find_iface(const struct agent *a, const char *name)
 {
 	struct hmap_node *n;
 
-	hmap_for_each_with_hash(n, &a->ifaces, hash_str(name, 0)) {
+	hmap_for_each_with_hash (n, &a->ifaces, hash_str(name, 0)) {
 		struct iface *i = container_of(n, struct iface, node);
 
 		if (!strcmp(i->name, name))
@@ -90,13 +91,15 @@ static void detach(struct lport *p)
 		i->port = NULL;
 	if (p->flood)
 		p->flood->dirty = true;
-	log_info("port '%s' of tenant '%s' is down: interface '%s'", p->name, p->tenant->name, p->interface);
+	log_info("port '%s' of tenant '%s' is down: interface '%s'", p->name, p->tenant->name,
+		 p->interface);
 }
 
 static void trouble(struct lport *p, const char *text)
 {
 	if (*text && strcmp(p->trouble, text))
-		log_error("port '%s' of tenant '%s' cannot use interface '%s': %s", p->name, p->tenant->name, p->interface, text);
+		log_error("port '%s' of tenant '%s' cannot use interface '%s': %s", p->name,
+			  p->tenant->name, p->interface, text);
 	if (text != p->trouble)
 		snprintf(p->trouble, sizeof(p->trouble), "%.*s", (int)sizeof(p->trouble) - 1, text);
 }
@@ -112,7 +115,8 @@ static void attach(struct lport *p, uint32_t ifindex)
 		return;
 	i->ifindex = ifindex;
 	if (i->port && i->port != p) {
-		snprintf(text, sizeof(text), "port '%s' of tenant '%s' has it already", i->port->name, i->port->tenant->name);
+		snprintf(text, sizeof(text), "port '%s' of tenant '%s' has it already",
+			 i->port->name, i->port->tenant->name);
 		trouble(p, text);
 		return;
 	}
@@ -127,7 +131,8 @@ static void attach(struct lport *p, uint32_t ifindex)
 	if (p->flood)
 		p->flood->dirty = true;
 	invalidate_port(p);
-	log_info("port '%s' of tenant '%s' is up: interface '%s', key 0x%06x", p->name, p->tenant->name, p->interface, p->key);
+	log_info("port '%s' of tenant '%s' is up: interface '%s', key 0x%06x", p->name,
+		 p->tenant->name, p->interface, p->key);
 	park_ready(a->park, &(struct park_what){ .kind = PARK_PORT, .key = p->key });
 }
 
@@ -135,8 +140,8 @@ static void attach(struct lport *p, uint32_t ifindex)
 
 static json_t *live_record(const struct lport *p)
 {
-	return json_pack("{s:s, s:i, s:i}", "host", p->tenant->agent->config->host, "key", (int)p->key, "flood",
-			 p->flood ? (int)p->flood->key : 0);
+	return json_pack("{s:s, s:i, s:i}", "host", p->tenant->agent->config->host, "key",
+			 (int)p->key, "flood", p->flood ? (int)p->flood->key : 0);
 }
 
 static void say_live(struct lport *p)
@@ -148,7 +153,8 @@ static void say_live(struct lport *p)
 		return;
 	if (p->attached) {
 		if (publish_set(p->tenant->pub, path, live_record(p)))
-			log_error("cannot publish port '%s' of tenant '%s': out of memory", p->name, p->tenant->name);
+			log_error("cannot publish port '%s' of tenant '%s': out of memory", p->name,
+				  p->tenant->name);
 	} else if (publish_wanted(p->tenant->pub, path) || keys_own_live(p->tenant, p->name)) {
 		publish_del(p->tenant->pub, path);
 	}
@@ -160,7 +166,7 @@ static void retract_stale(struct tenant *t)
 	const char *path;
 	json_t *v;
 
-	json_object_foreach(t->records, path, v) {
+	json_object_foreach (t->records, path, v) {
 		struct lport *p;
 
 		if (strncmp(path, "live/", 5) || !keys_own_live(t, path + 5))
@@ -179,7 +185,8 @@ json_t *ports_overlay(struct tenant *t)
 	void *safe;
 	const char *key;
 
-	json_object_foreach_safe(copy, safe, key, v) {
+	json_object_foreach_safe(copy, safe, key, v)
+	{
 		struct lport *p;
 
 		if (strncmp(key, "live/", 5) || !keys_own_live(t, key + 5))
@@ -190,7 +197,7 @@ json_t *ports_overlay(struct tenant *t)
 			(void)json_object_del(copy, path);
 		}
 	}
-	hmap_for_each(n, tmp, &t->ports) {
+	hmap_for_each (n, tmp, &t->ports) {
 		struct lport *p = container_of(n, struct lport, by_name);
 
 		snprintf(path, sizeof(path), "live/%s", p->name);
@@ -236,7 +243,8 @@ static struct lport *new_port(struct tenant *t, const struct topo_port *tp)
 	}
 	return p;
 fail:
-	log_error("port '%s' of tenant '%s' cannot be bound: %s", tp->o.name, t->name, key ? "out of memory" : "no tunnel key is left");
+	log_error("port '%s' of tenant '%s' cannot be bound: %s", tp->o.name, t->name,
+		  key ? "out of memory" : "no tunnel key is left");
 	free(p);
 	return NULL;
 }
@@ -257,7 +265,8 @@ static void set_flood(struct lport *p, const struct topo_port *tp)
 
 static bool bound_here(const struct tenant *t, const struct topo_port *tp)
 {
-	return tp->host && tp->interface && !tp->peer && !strcmp(tp->host, t->agent->config->host) &&
+	return tp->host && tp->interface && !tp->peer &&
+	       !strcmp(tp->host, t->agent->config->host) &&
 	       strlen(tp->interface) <= TOPO_IFNAME_MAX;
 }
 
@@ -267,23 +276,26 @@ bool ports_sync(struct tenant *t)
 	struct hmap_node *n, *tmp;
 	bool changed = false;
 
-	hmap_for_each(n, tmp, &t->ports)
+	hmap_for_each (n, tmp, &t->ports)
 		container_of(n, struct lport, by_name)->wanted = false;
 	for (uint32_t i = 0; i < snap->n_ports; i++) {
-		struct lport *p = bound_here(t, &snap->ports[i]) ? ports_find_name(t, snap->ports[i].o.name) : NULL;
+		struct lport *p = bound_here(t, &snap->ports[i])
+					  ? ports_find_name(t, snap->ports[i].o.name)
+					  : NULL;
 
 		/* another interface is another port to the kernel, but the key stays */
 		if (p && strcmp(p->interface, snap->ports[i].interface)) {
 			detach(p);
 			trouble(p, "");
-			snprintf(p->interface, sizeof(p->interface), "%s", snap->ports[i].interface);
+			snprintf(p->interface, sizeof(p->interface), "%s",
+				 snap->ports[i].interface);
 			changed = true;
 		}
 		if (p)
 			p->wanted = true;
 	}
 	/* those that go first: they free interfaces */
-	hmap_for_each(n, tmp, &t->ports) {
+	hmap_for_each (n, tmp, &t->ports) {
 		struct lport *p = container_of(n, struct lport, by_name);
 
 		if (p->wanted)
@@ -337,10 +349,10 @@ void ports_iface(struct agent *a, const char *name, uint32_t ifindex)
 		detach(p);
 		tenant_changed(p->tenant);
 	}
-	hmap_for_each(n, tmp, &a->tenants) {
+	hmap_for_each (n, tmp, &a->tenants) {
 		struct tenant *t = container_of(n, struct tenant, node);
 
-		hmap_for_each(m, mtmp, &t->ports) {
+		hmap_for_each (m, mtmp, &t->ports) {
 			struct lport *p = container_of(m, struct lport, by_name);
 
 			if (ifindex && !p->attached && !strcmp(p->interface, name))
@@ -357,7 +369,7 @@ void ports_forget(struct tenant *t)
 {
 	struct hmap_node *n, *tmp;
 
-	hmap_for_each(n, tmp, &t->ports)
+	hmap_for_each (n, tmp, &t->ports)
 		free_port(container_of(n, struct lport, by_name));
 	hmap_fini(&t->ports);
 	hmap_fini(&t->floods);
@@ -368,7 +380,7 @@ void ports_fini(struct agent *a)
 {
 	struct hmap_node *n, *tmp;
 
-	hmap_for_each(n, tmp, &a->ifaces) {
+	hmap_for_each (n, tmp, &a->ifaces) {
 		hmap_remove(&a->ifaces, n);
 		free(container_of(n, struct iface, node));
 	}

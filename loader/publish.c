@@ -40,14 +40,17 @@ struct request {
 
 static void flush(void *arg);
 
-struct publisher *publisher_new(struct loop *loop, struct db *db, const char *space, const char *owner,
-				const bool *enabled)
+struct publisher *publisher_new(struct loop *loop, struct db *db, const char *space,
+				const char *owner, const bool *enabled)
 {
 	struct publisher *p = calloc(1, sizeof(*p));
 
 	if (!p)
 		return NULL;
-	*p = (struct publisher){ .loop = loop, .db = db, .enabled = enabled, .space = strdup(space),
+	*p = (struct publisher){ .loop = loop,
+				 .db = db,
+				 .enabled = enabled,
+				 .space = strdup(space),
 				 .owner = strdup(owner) };
 	p->tail = &p->head;
 	if (!p->space || !p->owner) {
@@ -78,7 +81,7 @@ void publisher_free(struct publisher *p)
 	if (!p)
 		return;
 	p->head = NULL;
-	hmap_for_each(n, tmp, &p->entries) {
+	hmap_for_each (n, tmp, &p->entries) {
 		struct entry *e = container_of(n, struct entry, node);
 
 		e->queued = false;
@@ -97,7 +100,7 @@ static struct entry *find(const struct publisher *p, const char *path)
 {
 	struct hmap_node *n;
 
-	hmap_for_each_with_hash(n, &p->entries, hash_str(path, 0)) {
+	hmap_for_each_with_hash (n, &p->entries, hash_str(path, 0)) {
 		struct entry *e = container_of(n, struct entry, node);
 
 		if (!strcmp(e->path, path))
@@ -155,7 +158,7 @@ static void on_done(void *arg, const struct err *err, const json_t *reply)
 	(void)reply;
 	if (p) {
 		p->request = NULL;
-		json_object_foreach(r->changes, path, v) {
+		json_object_foreach (r->changes, path, v) {
 			struct entry *e = find(p, path);
 
 			if (!e || e->state != SENT)
@@ -192,7 +195,8 @@ static void flush(void *arg)
 		e->queued = false;
 		e->state = SENT;
 		e->sent_ns = now;
-		json_object_set_new(r->changes, e->path, e->value ? json_incref(e->value) : json_null());
+		json_object_set_new(r->changes, e->path,
+				    e->value ? json_incref(e->value) : json_null());
 	}
 	r->p = p;
 	p->request = r;
@@ -265,7 +269,7 @@ static bool holds(const json_t *record, const json_t *value)
 	const char *key;
 	json_t *v;
 
-	json_object_foreach((json_t *)value, key, v)
+	json_object_foreach ((json_t *)value, key, v)
 		if (!json_equal(json_object_get(record, key), v))
 			return false;
 	return record != NULL;
@@ -293,7 +297,7 @@ void publish_snapshot(struct publisher *p, const json_t *records)
 {
 	struct hmap_node *n, *tmp;
 
-	hmap_for_each(n, tmp, &p->entries) {
+	hmap_for_each (n, tmp, &p->entries) {
 		struct entry *e = container_of(n, struct entry, node);
 
 		see(p, e, json_object_get(records, e->path));
@@ -304,7 +308,7 @@ void publish_tick(struct publisher *p, uint64_t now_ns)
 {
 	struct hmap_node *n, *tmp;
 
-	hmap_for_each(n, tmp, &p->entries) {
+	hmap_for_each (n, tmp, &p->entries) {
 		struct entry *e = container_of(n, struct entry, node);
 
 		if (e->state == CLEAN && e->differs && now_ns >= e->sent_ns + PUBLISH_RETRY_NS)
@@ -322,7 +326,7 @@ void publish_all_del(struct publisher *p)
 {
 	struct hmap_node *n, *tmp;
 
-	hmap_for_each(n, tmp, &p->entries) {
+	hmap_for_each (n, tmp, &p->entries) {
 		struct entry *e = container_of(n, struct entry, node);
 
 		if (e->value) {

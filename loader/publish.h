@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What this host says in one space of the state DB: "live/", "mac/", "neigh/" of a tenant, or its own record in the hosts' registry.  Keeps the
- * wanted value of each path and writes until the DB agrees: coalesced, one write under way at a time, again after errors and after the DB's history
+ * What this host says in one space of the state DB: "live/", "mac/", "neigh/" of a tenant, or its
+ * own record in the hosts' registry.  Keeps the wanted value of each path and writes until the DB
+ * agrees: coalesced, one write under way at a time, again after errors and after the DB's history
  * was rewound.  While 'enabled' is false (no lease) nothing is written.
  */
 #pragma once
@@ -14,15 +15,15 @@
 #include "util/hmap.h"
 #include "util/loop.h"
 
-#define PUBLISH_BATCH 256     /* paths in one write */
-#define PUBLISH_MAX 131072    /* paths of one space */
+#define PUBLISH_BATCH	 256	/* paths in one write */
+#define PUBLISH_MAX	 131072 /* paths of one space */
 #define PUBLISH_RETRY_NS 1000000000ULL
 
 struct publisher;
 
 /* 'owner' is the host's name; the records must carry it as "host". */
-struct publisher *publisher_new(struct loop *loop, struct db *db, const char *space, const char *owner,
-				const bool *enabled);
+struct publisher *publisher_new(struct loop *loop, struct db *db, const char *space,
+				const char *owner, const bool *enabled);
 void publisher_free(struct publisher *p); /* takes NULL; writes nothing */
 /* Takes 'value' (NULL = allocation failed: -ENOMEM).  0, -ENOSPC. */
 int publish_set(struct publisher *p, const char *path, json_t *value);

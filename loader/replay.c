@@ -37,7 +37,8 @@ static void zero(struct out *o, uint32_t n)
 	o->n += n;
 }
 
-static void put_eth(struct out *o, const struct skep_mac *dst, const struct skep_mac *src, __be16 vlan, __be16 type)
+static void put_eth(struct out *o, const struct skep_mac *dst, const struct skep_mac *src,
+		    __be16 vlan, __be16 type)
 {
 	put(o, dst, 6);
 	put(o, src, 6);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A frame that has a given flow key: what an adopted flow is simulated with, for its packets are not at hand.  Pure. */
+/* A frame that has a given flow key: what an adopted flow is simulated with, for its packets are
+ * not at hand.  Pure. */
 #pragma once
 
 #include <stdint.h>
@@ -9,5 +10,6 @@
 #define REPLAY_MAX 128
 #define REPLAY_TTL 64
 
-/* Writes the shortest such frame, TTL 64.  Its length; 0 = the key is of a kind that cannot be built (none that a flow should have). */
+/* Writes the shortest such frame, TTL 64.  Its length; 0 = the key is of a kind that cannot be
+ * built (none that a flow should have). */
 uint32_t replay_frame(const struct dp_flow_key *key, uint8_t buf[static REPLAY_MAX]);

@@ -20,12 +20,12 @@ static json_t *ports_json(const struct agent *a)
 	json_t *list = json_array();
 	struct hmap_node *n, *tmp;
 
-	hmap_for_each(n, tmp, &a->ports) {
+	hmap_for_each (n, tmp, &a->ports) {
 		const struct lport *p = container_of(n, struct lport, by_key);
 		const char *state = p->attached ? "up" : *p->trouble ? "failed" : "waiting";
-		json_t *v = json_pack("{s:s, s:s, s:s, s:i, s:i, s:s}", "port", p->name, "tenant", p->tenant->name,
-				      "interface", p->interface, "ifindex", (int)p->ifindex, "key", (int)p->key, "state",
-				      state);
+		json_t *v = json_pack("{s:s, s:s, s:s, s:i, s:i, s:s}", "port", p->name, "tenant",
+				      p->tenant->name, "interface", p->interface, "ifindex",
+				      (int)p->ifindex, "key", (int)p->key, "state", state);
 
 		if (*p->trouble)
 			json_object_set_new(v, "error", json_string(p->trouble));
@@ -40,11 +40,12 @@ static json_t *peers_json(const struct agent *a)
 	struct hmap_node *n, *tmp;
 	char buf[ADDR_TEXT];
 
-	hmap_for_each(n, tmp, &a->hosts) {
+	hmap_for_each (n, tmp, &a->hosts) {
 		const struct host *h = container_of(n, struct host, node);
 
 		json_array_append_new(list, json_pack("{s:s, s:s, s:i}", "host", h->name, "address",
-						      ip_format(&h->address, buf), "index", (int)h->peer));
+						      ip_format(&h->address, buf), "index",
+						      (int)h->peer));
 	}
 	return list;
 }
@@ -54,10 +55,11 @@ static json_t *tenants_json(const struct agent *a)
 	json_t *list = json_array();
 	struct hmap_node *n, *tmp;
 
-	hmap_for_each(n, tmp, &a->tenants) {
+	hmap_for_each (n, tmp, &a->tenants) {
 		const struct tenant *t = container_of(n, struct tenant, node);
-		json_t *v = json_pack("{s:s, s:b, s:I, s:I}", "tenant", t->name, "loaded", t->loaded && t->snap, "rev",
-				      (json_int_t)t->rev, "records", (json_int_t)json_object_size(t->records));
+		json_t *v = json_pack("{s:s, s:b, s:I, s:I}", "tenant", t->name, "loaded",
+				      t->loaded && t->snap, "rev", (json_int_t)t->rev, "records",
+				      (json_int_t)json_object_size(t->records));
 
 		if (*t->trouble)
 			json_object_set_new(v, "error", json_string(t->trouble));
@@ -90,9 +92,11 @@ json_t *report_status(const struct agent *a)
 	json_object_set_new(o, "instance", json_string(a->config->instance));
 	set_number(o, "uptime_s", (clock_mono_ns() - a->started_ns) / NSEC_PER_SEC);
 	json_object_set_new(o, "lease", json_boolean(a->leased));
-	json_object_set_new(o, "underlay", json_pack("{s:s, s:s, s:b, s:i}", "interface", a->config->underlay_interface,
-						     "address", ip_format(&a->address, addr), "up", a->underlay_up, "mtu",
-						     (int)a->mtu));
+	json_object_set_new(o, "underlay",
+			    json_pack("{s:s, s:s, s:b, s:i}", "interface",
+				      a->config->underlay_interface, "address",
+				      ip_format(&a->address, addr), "up", a->underlay_up, "mtu",
+				      (int)a->mtu));
 	json_object_set_new(o, "db", db_status(a->db));
 	json_object_set_new(o, "datapath", dp_status(a->dp));
 	json_object_set_new(o, "tenants", tenants_json(a));
@@ -128,7 +132,8 @@ struct filter {
 };
 
 /* Which flows are meant; false with 'err'. */
-static bool make_filter(struct agent *a, const char *tenant, const char *port, struct filter *f, struct err *err)
+static bool make_filter(struct agent *a, const char *tenant, const char *port, struct filter *f,
+			struct err *err)
 {
 	struct hmap_node *n, *tmp;
 	struct lport *found = NULL;
@@ -137,24 +142,27 @@ static bool make_filter(struct agent *a, const char *tenant, const char *port, s
 	if (tenant) {
 		f->tenant = tenant_find(a, tenant);
 		if (!f->tenant) {
-			err_tag(err, -ENOENT, "no_such_tenant", "tenant '%.80s' has no port on this host", tenant);
+			err_tag(err, -ENOENT, "no_such_tenant",
+				"tenant '%.80s' has no port on this host", tenant);
 			return false;
 		}
 	}
-	hmap_for_each(n, tmp, &a->ports) {
+	hmap_for_each (n, tmp, &a->ports) {
 		struct lport *p = container_of(n, struct lport, by_key);
 
 		if (!port || strcmp(p->name, port) || (f->tenant && p->tenant != f->tenant))
 			continue;
 		if (found) {
-			err_tag(err, -EINVAL, "invalid", "port '%s' exists in the tenants '%s' and '%s' (say which)", p->name,
-				found->tenant->name, p->tenant->name);
+			err_tag(err, -EINVAL, "invalid",
+				"port '%s' exists in the tenants '%s' and '%s' (say which)",
+				p->name, found->tenant->name, p->tenant->name);
 			return false;
 		}
 		found = p;
 	}
 	if (port && !found) {
-		err_tag(err, -ENOENT, "no_such_port", "port '%.80s' is not bound to this host", port);
+		err_tag(err, -ENOENT, "no_such_port", "port '%.80s' is not bound to this host",
+			port);
 		return false;
 	}
 	if (found)
@@ -164,7 +172,8 @@ static bool make_filter(struct agent *a, const char *tenant, const char *port, s
 
 static bool passes(const struct filter *f, const struct index_flow *flow)
 {
-	return (!f->tenant || flow->scope == f->tenant) && (f->any_key || index_in_key(flow) == f->key);
+	return (!f->tenant || flow->scope == f->tenant) &&
+	       (f->any_key || index_in_key(flow) == f->key);
 }
 
 static void fields_of(const struct dp_flow_key *k, struct pkt *pkt)
@@ -173,15 +182,27 @@ static void fields_of(const struct dp_flow_key *k, struct pkt *pkt)
 
 	*pkt = (struct pkt){ 0 };
 	if (k->v6) {
-		*f = (struct pkt_fields){ .eth_dst = k->k6.eth_dst, .eth_src = k->k6.eth_src, .eth_type = k->k6.eth_type,
-					  .vlan = k->k6.vlan, .ip_src = k->k6.src, .ip_dst = k->k6.dst,
-					  .ip_proto = k->k6.proto, .ip_frag = k->k6.frag, .l4_src = k->k6.sport,
+		*f = (struct pkt_fields){ .eth_dst = k->k6.eth_dst,
+					  .eth_src = k->k6.eth_src,
+					  .eth_type = k->k6.eth_type,
+					  .vlan = k->k6.vlan,
+					  .ip_src = k->k6.src,
+					  .ip_dst = k->k6.dst,
+					  .ip_proto = k->k6.proto,
+					  .ip_frag = k->k6.frag,
+					  .l4_src = k->k6.sport,
 					  .l4_dst = k->k6.dport };
 	} else {
-		*f = (struct pkt_fields){ .eth_dst = k->k4.eth_dst, .eth_src = k->k4.eth_src, .eth_type = k->k4.eth_type,
-					  .vlan = k->k4.vlan, .ip_src = ip_from_v4(k->k4.src),
-					  .ip_dst = ip_from_v4(k->k4.dst), .ip_proto = k->k4.proto,
-					  .ip_frag = k->k4.frag, .l4_src = k->k4.sport, .l4_dst = k->k4.dport };
+		*f = (struct pkt_fields){ .eth_dst = k->k4.eth_dst,
+					  .eth_src = k->k4.eth_src,
+					  .eth_type = k->k4.eth_type,
+					  .vlan = k->k4.vlan,
+					  .ip_src = ip_from_v4(k->k4.src),
+					  .ip_dst = ip_from_v4(k->k4.dst),
+					  .ip_proto = k->k4.proto,
+					  .ip_frag = k->k4.frag,
+					  .l4_src = k->k4.sport,
+					  .l4_dst = k->k4.dport };
 	}
 	f->has_l4 = f->ip_frag != SKEP_FRAG_LATER && (f->l4_src || f->l4_dst);
 }
@@ -189,8 +210,9 @@ static void fields_of(const struct dp_flow_key *k, struct pkt *pkt)
 static json_t *key_json(const struct pkt_fields *f, uint32_t in_key)
 {
 	char a[ADDR_TEXT], b[ADDR_TEXT], c[ADDR_TEXT], d[ADDR_TEXT];
-	json_t *o = json_pack("{s:i, s:s, s:s, s:i}", "in_key", (int)in_key, "eth_dst", mac_format(&f->eth_dst, a), "eth_src",
-			      mac_format(&f->eth_src, b), "eth_type", (int)ntohs(f->eth_type));
+	json_t *o = json_pack("{s:i, s:s, s:s, s:i}", "in_key", (int)in_key, "eth_dst",
+			      mac_format(&f->eth_dst, a), "eth_src", mac_format(&f->eth_src, b),
+			      "eth_type", (int)ntohs(f->eth_type));
 
 	if (f->vlan)
 		json_object_set_new(o, "vlan", json_integer(ntohs(f->vlan) & 0xfff));
@@ -202,7 +224,8 @@ static json_t *key_json(const struct pkt_fields *f, uint32_t in_key)
 		json_object_set_new(o, "dport", json_integer(ntohs(f->l4_dst)));
 	}
 	if (f->ip_frag)
-		json_object_set_new(o, "frag", json_string(f->ip_frag == SKEP_FRAG_FIRST ? "first" : "later"));
+		json_object_set_new(o, "frag",
+				    json_string(f->ip_frag == SKEP_FRAG_FIRST ? "first" : "later"));
 	return o;
 }
 
@@ -263,12 +286,13 @@ static void show_flow(void *arg, const struct dp_flow_key *key, const struct ske
 	fields_of(key, &pkt);
 	idle = f->jiffies > flow->last_seen ? f->jiffies - flow->last_seen : 0;
 	arena_reset(&a->arena);
-	o = json_pack("{s:s?, s:s?, s:s?, s:o, s:s, s:o, s:I, s:I, s:I, s:i, s:i, s:o}", "port", p ? p->name : NULL, "tenant",
-		      p ? p->tenant->name : NULL, "packet", pkt_summary(&pkt, &a->arena), "key",
-		      key_json(&pkt.f, index_in_key(x)), "action", action_name(flow->action), "output", outputs_json(x),
-		      "packets", (json_int_t)flow->packets, "bytes", (json_int_t)flow->bytes, "idle_ms",
-		      (json_int_t)(idle * 1000 / dp_hz(a->dp)), "ttl_dec", (int)flow->ttl_dec, "cookie", (int)flow->cookie,
-		      "tags", tags_json(x));
+	o = json_pack("{s:s?, s:s?, s:s?, s:o, s:s, s:o, s:I, s:I, s:I, s:i, s:i, s:o}", "port",
+		      p ? p->name : NULL, "tenant", p ? p->tenant->name : NULL, "packet",
+		      pkt_summary(&pkt, &a->arena), "key", key_json(&pkt.f, index_in_key(x)),
+		      "action", action_name(flow->action), "output", outputs_json(x), "packets",
+		      (json_int_t)flow->packets, "bytes", (json_int_t)flow->bytes, "idle_ms",
+		      (json_int_t)(idle * 1000 / dp_hz(a->dp)), "ttl_dec", (int)flow->ttl_dec,
+		      "cookie", (int)flow->cookie, "tags", tags_json(x));
 	if (flow->action == SKEP_ACT_DROP) {
 		json_object_set_new(o, "reason", json_string(skep_drop_name(flow->out)));
 		json_object_set_new(o, "culprit", json_string(x->culprit ?: ""));
@@ -317,8 +341,9 @@ json_t *report_flush(struct agent *a, const char *tenant, const char *port, stru
 
 /* --- drops --- */
 
-json_t *report_drop(struct agent *a, uint64_t time_ns, enum skep_drop reason, uint32_t key, const char *culprit,
-		    const uint8_t *data, uint32_t have, uint32_t len, const struct skep_ip *remote)
+json_t *report_drop(struct agent *a, uint64_t time_ns, enum skep_drop reason, uint32_t key,
+		    const char *culprit, const uint8_t *data, uint32_t have, uint32_t len,
+		    const struct skep_ip *remote)
 {
 	struct lport *p = ports_find(a, key);
 	struct arena arena; /* not the agent's: a packet's work may be under way in that */
@@ -327,8 +352,9 @@ json_t *report_drop(struct agent *a, uint64_t time_ns, enum skep_drop reason, ui
 	json_t *o;
 
 	arena_init(&arena, 65536);
-	o = json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:I}", "time_ns", (json_int_t)time_ns, "reason", skep_drop_name(reason), "help",
-		      skep_drop_help(reason), "tenant", p ? p->tenant->name : "", "port", p ? p->name : "", "culprit",
+	o = json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:I}", "time_ns", (json_int_t)time_ns,
+		      "reason", skep_drop_name(reason), "help", skep_drop_help(reason), "tenant",
+		      p ? p->tenant->name : "", "port", p ? p->name : "", "culprit",
 		      culprit ? culprit : "", "length", (json_int_t)len);
 	/* a sample is cut short: what its lengths promise is not there, but its fields are */
 	if (pkt_parse(data, have, &pkt) == SKEP_DROP_NONE || pkt.f.eth_type)
@@ -338,7 +364,8 @@ json_t *report_drop(struct agent *a, uint64_t time_ns, enum skep_drop reason, ui
 	if (remote && !ip_is_zero(remote)) {
 		json_object_set_new(o, "remote", json_string(ip_format(remote, text)));
 		if (!p) {
-			snprintf(note, sizeof(note), "tunnel packet from %s, key 0x%06x", text, key);
+			snprintf(note, sizeof(note), "tunnel packet from %s, key 0x%06x", text,
+				 key);
 			json_object_set_new(o, "culprit", json_string(note));
 		}
 	}

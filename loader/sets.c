@@ -15,7 +15,7 @@ void sets_fini(struct sets *s)
 {
 	struct hmap_node *n, *tmp;
 
-	hmap_for_each(n, tmp, &s->by_content) {
+	hmap_for_each (n, tmp, &s->by_content) {
 		hmap_remove(&s->by_content, n);
 		free(container_of(n, struct set, node));
 	}
@@ -29,7 +29,7 @@ struct set *sets_get(struct sets *s, const struct skep_out *outs, uint32_t n)
 	struct hmap_node *node;
 	struct set *set;
 
-	hmap_for_each_with_hash(node, &s->by_content, h) {
+	hmap_for_each_with_hash (node, &s->by_content, h) {
 		set = container_of(node, struct set, node);
 		if (set->n == n && !memcmp(set->outs, outs, size)) {
 			set->refs++;
@@ -64,7 +64,7 @@ void sets_gc(struct sets *s, uint64_t now_ns)
 {
 	struct hmap_node *n, *tmp;
 
-	hmap_for_each(n, tmp, &s->by_content) {
+	hmap_for_each (n, tmp, &s->by_content) {
 		struct set *set = container_of(n, struct set, node);
 
 		if (set->refs || now_ns < set->idle_ns + SETS_LINGER_NS)

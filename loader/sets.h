@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Output sets shared by the flows that need the same copies: content-addressed and reference-counted.  A set outlives its last
- * reference for a while, for copies of a frame may still be under way through it.
+ * Output sets shared by the flows that need the same copies: content-addressed and
+ * reference-counted.  A set outlives its last reference for a while, for copies of a frame may
+ * still be under way through it.
  */
 #pragma once
 
@@ -15,7 +16,7 @@
 struct set {
 	struct hmap_node node;
 	uint32_t refs;
-	uint32_t index; /* in skep_sets */
+	uint32_t index;	  /* in skep_sets */
 	uint64_t idle_ns; /* when the last reference went */
 	uint32_t n;
 	struct skep_out outs[];
@@ -29,7 +30,8 @@ struct sets {
 void sets_init(struct sets *s, struct dp *dp);
 /* Frees the memory; what is in the kernel stays. */
 void sets_fini(struct sets *s);
-/* A set with exactly these outputs and one reference for the caller.  NULL: the kernel's table is full, or no memory. */
+/* A set with exactly these outputs and one reference for the caller.  NULL: the kernel's table is
+ * full, or no memory. */
 struct set *sets_get(struct sets *s, const struct skep_out *outs, uint32_t n);
 void sets_put(struct set *set, uint64_t now_ns); /* takes NULL */
 /* Frees sets without references for long enough. */

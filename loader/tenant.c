@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A tenant as this host sees it: the mirror of its records, the snapshot made of them, and what a new snapshot entails: flows whose tags
- * changed meaning go, ports bound here are attached, waiting packets are tried again.  Changes are gathered until the loop has taken all that
- * has arrived.
+ * A tenant as this host sees it: the mirror of its records, the snapshot made of them, and what a
+ * new snapshot entails: flows whose tags changed meaning go, ports bound here are attached, waiting
+ * packets are tried again.  Changes are gathered until the loop has taken all that has arrived.
  */
 #include "loader/agent.h"
 
@@ -16,7 +16,7 @@ struct tenant *tenant_find(const struct agent *a, const char *name)
 {
 	struct hmap_node *n;
 
-	hmap_for_each_with_hash(n, &a->tenants, hash_str(name, 0)) {
+	hmap_for_each_with_hash (n, &a->tenants, hash_str(name, 0)) {
 		struct tenant *t = container_of(n, struct tenant, node);
 
 		if (!strcmp(t->name, name))
@@ -29,7 +29,7 @@ bool tenants_loaded(const struct agent *a)
 {
 	struct hmap_node *n, *tmp;
 
-	hmap_for_each(n, tmp, &a->tenants) {
+	hmap_for_each (n, tmp, &a->tenants) {
 		const struct tenant *t = container_of(n, struct tenant, node);
 
 		if (!t->loaded || t->dirty || !t->snap)
@@ -56,7 +56,9 @@ static void say_trouble(struct tenant *t, const char *text)
 		return;
 	snprintf(t->trouble, sizeof(t->trouble), "%s", text);
 	if (*text)
-		log_error("tenant '%s': the records in the database cannot be used, keeping the network as it was: %s", t->name, text);
+		log_error(
+			"tenant '%s': the records in the database cannot be used, keeping the network as it was: %s",
+			t->name, text);
 	else
 		log_info("tenant '%s': the records in the database are usable again", t->name);
 }
@@ -84,7 +86,8 @@ static bool build(struct tenant *t)
 static void rebuild(struct tenant *t)
 {
 	t->dirty = false;
-	/* ports that come up change the live records that the next snapshot is made of; a third time would change nothing */
+	/* ports that come up change the live records that the next snapshot is made of; a third
+	 * time would change nothing */
 	for (int i = 0; i < 3; i++)
 		if (!build(t) || !ports_sync(t))
 			break;
@@ -97,7 +100,7 @@ static void rebuild_all(void *arg)
 	struct hmap_node *n, *tmp;
 
 	a->rebuild_timer = NULL;
-	hmap_for_each(n, tmp, &a->tenants) {
+	hmap_for_each (n, tmp, &a->tenants) {
 		struct tenant *t = container_of(n, struct tenant, node);
 
 		if (t->dirty && t->loaded)
@@ -153,16 +156,16 @@ static void on_snapshot(void *arg, const json_t *records, uint64_t rev, uint64_t
 
 	(void)crev;
 	t->rev = rev;
-	json_object_foreach_safe(t->records, tmp, path, v)
-		if (!json_object_get(records, path)) {
-			/* the key goes with the record */
-			char *copy = strdup(path);
+	json_object_foreach_safe(t->records, tmp, path, v) if (!json_object_get(records, path))
+	{
+		/* the key goes with the record */
+		char *copy = strdup(path);
 
-			if (copy)
-				apply(t, copy, NULL);
-			free(copy);
-		}
-	json_object_foreach((json_t *)records, path, v)
+		if (copy)
+			apply(t, copy, NULL);
+		free(copy);
+	}
+	json_object_foreach ((json_t *)records, path, v)
 		apply(t, path, v);
 	publish_snapshot(t->pub, records);
 	if (!t->loaded) {
@@ -182,7 +185,7 @@ static void on_change(void *arg, const json_t *changes, uint64_t rev, uint64_t c
 
 	(void)crev;
 	t->rev = rev;
-	json_object_foreach((json_t *)changes, path, v)
+	json_object_foreach ((json_t *)changes, path, v)
 		apply(t, path, v);
 	upcall_drain(t->agent);
 }
@@ -194,7 +197,8 @@ int tenant_follow(struct agent *a, const char *name)
 
 	if (!*name || strlen(name) > TOPO_NAME_MAX || a->tenants.n >= AGENT_TENANTS_MAX) {
 		log_error("tenant '%.80s' cannot be followed: %s", name,
-			  a->tenants.n >= AGENT_TENANTS_MAX ? "too many tenants on this host" : "not a name");
+			  a->tenants.n >= AGENT_TENANTS_MAX ? "too many tenants on this host"
+							    : "not a name");
 		return -1;
 	}
 	t = calloc(1, sizeof(*t));
@@ -205,7 +209,8 @@ int tenant_follow(struct agent *a, const char *name)
 	t->records = json_object();
 	t->tables = sim_tables_new(AGENT_MACS_MAX, AGENT_NEIGHS_MAX);
 	t->pub = publisher_new(a->loop, a->db, name, a->config->host, &a->leased);
-	if (!t->records || !t->tables || !t->pub || hmap_insert(&a->tenants, &t->node, hash_str(name, 0)))
+	if (!t->records || !t->tables || !t->pub ||
+	    hmap_insert(&a->tenants, &t->node, hash_str(name, 0)))
 		goto fail;
 	t->follow = db_follow(a->db, name, &ops, t);
 	if (t->follow)
@@ -253,15 +258,15 @@ void tenants_fini(struct agent *a)
 {
 	struct hmap_node *n, *tmp, *m, *mtmp;
 
-	hmap_for_each(n, tmp, &a->tenants) {
+	hmap_for_each (n, tmp, &a->tenants) {
 		struct tenant *t = container_of(n, struct tenant, node);
 
 		db_unfollow(t->follow);
-		hmap_for_each(m, mtmp, &t->ports) {
+		hmap_for_each (m, mtmp, &t->ports) {
 			hmap_remove(&t->ports, m);
 			free(container_of(m, struct lport, by_name));
 		}
-		hmap_for_each(m, mtmp, &t->floods) {
+		hmap_for_each (m, mtmp, &t->floods) {
 			hmap_remove(&t->floods, m);
 			free(container_of(m, struct flood, by_bridge));
 		}

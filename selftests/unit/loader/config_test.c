@@ -28,14 +28,16 @@ static void write_file(const char *text)
 	fclose(f);
 }
 
-static int load(struct config *c, const char *text, char *const *env, char *const *set, unsigned int n, struct err *err)
+static int load(struct config *c, const char *text, char *const *env, char *const *set,
+		unsigned int n, struct err *err)
 {
 	*err = (struct err){ 0 };
 	write_file(text);
 	return config_load(c, file, env, set, n, err);
 }
 
-static void must_load(struct config *c, const char *text, char *const *env, char *const *set, unsigned int n)
+static void must_load(struct config *c, const char *text, char *const *env, char *const *set,
+		      unsigned int n)
 {
 	struct err err;
 
@@ -69,13 +71,14 @@ static void every_key(void **state)
 	struct skep_ip want = ip_from_v4(inet_addr("192.0.2.1"));
 	struct config c;
 
-	must_load(&c,
-		  "host: n1\ninstance: i1\nlog_level: debug\n"
-		  "db:\n  mode: cluster\n  addresses: [10.0.0.1:6379, \"[fd00::1]:6379\"]\n  wait_replicas: 1\n  wait_ms: 50\n"
-		  "underlay: {interface: eth1, address: 192.0.2.1, port: 4790, xdp: tc}\n"
-		  "upcall: {rate: 10, burst: 20}\nflows: {max: 2048, idle_s: 5}\nmac_age_s: 6\nneigh_age_s: 7\n"
-		  "paths: {state: /a, run: /b, bpffs: /c}\ndevice_prefix: x-\n",
-		  NULL, NULL, 0);
+	must_load(
+		&c,
+		"host: n1\ninstance: i1\nlog_level: debug\n"
+		"db:\n  mode: cluster\n  addresses: [10.0.0.1:6379, \"[fd00::1]:6379\"]\n  wait_replicas: 1\n  wait_ms: 50\n"
+		"underlay: {interface: eth1, address: 192.0.2.1, port: 4790, xdp: tc}\n"
+		"upcall: {rate: 10, burst: 20}\nflows: {max: 2048, idle_s: 5}\nmac_age_s: 6\nneigh_age_s: 7\n"
+		"paths: {state: /a, run: /b, bpffs: /c}\ndevice_prefix: x-\n",
+		NULL, NULL, 0);
 	assert_string_equal(c.instance, "i1");
 	assert_int_equal(c.log_level, LOG_DEBUG_LEVEL);
 	assert_int_equal(c.db_mode, DB_CLUSTER);
@@ -93,11 +96,13 @@ static void every_key(void **state)
 
 static void precedence(void **state)
 {
-	char *env[] = { "SKEP_HOST=env", "SKEP_FLOWS_IDLE_S=9", "SKEP_UNRELATED=1", "HOME=/", NULL };
+	char *env[] = { "SKEP_HOST=env", "SKEP_FLOWS_IDLE_S=9", "SKEP_UNRELATED=1", "HOME=/",
+			NULL };
 	char *set[] = { "host=flag" };
 	struct config c;
 
-	must_load(&c, "host: file\nunderlay: {interface: e}\nflows: {idle_s: 8}\nmac_age_s: 4\n", env, set, 1);
+	must_load(&c, "host: file\nunderlay: {interface: e}\nflows: {idle_s: 8}\nmac_age_s: 4\n",
+		  env, set, 1);
 	assert_string_equal(c.host, "flag");
 	assert_int_equal(c.flows_idle_s, 9);
 	assert_int_equal(c.mac_age_s, 4);
@@ -110,11 +115,15 @@ static void refusals(void **state)
 	static const struct {
 		const char *text, *want; /* a part of the message */
 	} table[] = {
-		{ "host: a\nhots: b\n", ":2: unknown key 'hots' (allowed: host, instance, log_level, db, underlay" },
-		{ "underlay:\n  interfac: e\n", ":2: unknown key 'underlay.interfac' (allowed in 'underlay': interface, address, port, xdp)" },
+		{ "host: a\nhots: b\n",
+		  ":2: unknown key 'hots' (allowed: host, instance, log_level, db, underlay" },
+		{ "underlay:\n  interfac: e\n",
+		  ":2: unknown key 'underlay.interfac' (allowed in 'underlay': interface, address, port, xdp)" },
 		{ "host: a\n", "'underlay.interface' is not set" },
-		{ "underlay: {interface: waytoolongforaname}\n", "'underlay.interface': 'waytoolongforaname' is not allowed (want 1 to 15" },
-		{ "underlay: {interface: e, port: 0}\n", ":1: 'underlay.port': '0' is not allowed (want a whole number, 1 to 65535)" },
+		{ "underlay: {interface: waytoolongforaname}\n",
+		  "'underlay.interface': 'waytoolongforaname' is not allowed (want 1 to 15" },
+		{ "underlay: {interface: e, port: 0}\n",
+		  ":1: 'underlay.port': '0' is not allowed (want a whole number, 1 to 65535)" },
 		{ "underlay: {interface: e, port: 65536}\n", "1 to 65535" },
 		{ "underlay: {interface: e, port: \"12 \"}\n", "1 to 65535" },
 		{ "underlay: {interface: e, port: -1}\n", "1 to 65535" },
@@ -124,18 +133,22 @@ static void refusals(void **state)
 		{ "underlay: eth0\n", "want a section with interface, address, port, xdp" },
 		{ "host: [a]\n", "'host': want a single value" },
 		{ "host: a b\nunderlay: {interface: e}\n", "'host': 'a b' is not allowed" },
-		{ "underlay: {interface: e}\ndb: {mode: server}\n", "mode 'server' wants exactly one address, there are 0" },
+		{ "underlay: {interface: e}\ndb: {mode: server}\n",
+		  "mode 'server' wants exactly one address, there are 0" },
 		{ "underlay: {interface: e}\ndb: {mode: cluster}\n", "mode 'cluster' wants" },
-		{ "underlay: {interface: e}\ndb: {addresses: [a:1]}\n", "mode 'embedded' has none" },
+		{ "underlay: {interface: e}\ndb: {addresses: [a:1]}\n",
+		  "mode 'embedded' has none" },
 		{ "underlay: {interface: e}\ndb: {addresses: [[a]]}\n", "item 1 is not a string" },
-		{ "underlay: {interface: e}\ndb: {mode: server, addresses: [a:1], listen: \"b:1\"}\n", "'db.listen': only with" },
+		{ "underlay: {interface: e}\ndb: {mode: server, addresses: [a:1], listen: \"b:1\"}\n",
+		  "'db.listen': only with" },
 		{ "underlay: {interface: e}\npaths: {state: relative}\n", "want an absolute path" },
 		{ "underlay: {interface: e}\ndevice_prefix: skepskeps\n", "1 to 8 characters" },
 		{ "underlay: {interface: e}\nflows: {max: 12}\n", "1024 to 4194304" },
 		{ "- a\n", "want keys and values" },
 		{ "host: a\n---\nhost: b\n", "several documents" },
 		{ "host: a\nhost: b\n", "host" },
-		{ "underlay: {interface: e}\ndb: {password_file: /nonexistent}\n", "'db.password_file': cannot read '/nonexistent'" },
+		{ "underlay: {interface: e}\ndb: {password_file: /nonexistent}\n",
+		  "'db.password_file': cannot read '/nonexistent'" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
@@ -169,7 +182,8 @@ static void flags(void **state)
 
 		assert_int_not_equal(load(&c, "underlay: {interface: e}\n", NULL, set, 1, &err), 0);
 		if (!strstr(err.text, table[i].want))
-			fail_msg("--set %s\nwant: %s\ngot:  %s", table[i].set, table[i].want, err.text);
+			fail_msg("--set %s\nwant: %s\ngot:  %s", table[i].set, table[i].want,
+				 err.text);
 	}
 	assert_int_not_equal(load(&c, "underlay: {interface: e}\n", env, NULL, 0, &err), 0);
 	assert_non_null(strstr(err.text, "environment variable SKEP_UNDERLAY_PORT"));
@@ -202,8 +216,10 @@ static void print_is_input(void **state)
 	struct config c;
 	FILE *f;
 
-	must_load(&c, "host: a\nunderlay: {interface: \"we\\\"ird\", address: \"fd00::1\"}\ndb: {mode: cluster, addresses: [\"a:1\", \"b:2\"]}\n",
-		  NULL, NULL, 0);
+	must_load(
+		&c,
+		"host: a\nunderlay: {interface: \"we\\\"ird\", address: \"fd00::1\"}\ndb: {mode: cluster, addresses: [\"a:1\", \"b:2\"]}\n",
+		NULL, NULL, 0);
 	f = open_memstream(&first, &n1);
 	config_print(&c, f);
 	fclose(f);
@@ -236,8 +252,9 @@ static int remove_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(defaults), cmocka_unit_test(every_key), cmocka_unit_test(precedence),
-		cmocka_unit_test(refusals), cmocka_unit_test(flags), cmocka_unit_test(password),
+		cmocka_unit_test(defaults),	  cmocka_unit_test(every_key),
+		cmocka_unit_test(precedence),	  cmocka_unit_test(refusals),
+		cmocka_unit_test(flags),	  cmocka_unit_test(password),
 		cmocka_unit_test(print_is_input),
 	};
 

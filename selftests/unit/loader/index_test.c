@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The index of flows: exactly the flows that carry a tag go, prefixes find addresses below them, bounds hold: loader/index.c, dst_tree.c. */
+/* The index of flows: exactly the flows that carry a tag go, prefixes find addresses below them,
+ * bounds hold: loader/index.c, dst_tree.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -44,15 +45,21 @@ static struct topo_tag port_tag(const char *name)
 
 static struct topo_tag dst_tag(const char *router, const char *addr)
 {
-	return (struct topo_tag){ .kind = TOPO_TAG_DST, .name = router, .ip = ip(addr), .len = strchr(addr, ':') ? 128 : 32 };
+	return (struct topo_tag){ .kind = TOPO_TAG_DST,
+				  .name = router,
+				  .ip = ip(addr),
+				  .len = strchr(addr, ':') ? 128 : 32 };
 }
 
 static struct topo_tag prefix_tag(const char *router, const char *addr, uint8_t len)
 {
-	return (struct topo_tag){ .kind = TOPO_TAG_DST, .name = router, .ip = ip(addr), .len = len };
+	return (struct topo_tag){
+		.kind = TOPO_TAG_DST, .name = router, .ip = ip(addr), .len = len
+	};
 }
 
-static struct index_flow *add(struct index *x, const void *scope, uint16_t n, const struct topo_tag *tags, uint32_t n_tags)
+static struct index_flow *add(struct index *x, const void *scope, uint16_t n,
+			      const struct topo_tag *tags, uint32_t n_tags)
 {
 	struct skep_flow v = { .action = SKEP_ACT_LOCAL, .out = n };
 	struct dp_flow_key k = key(n);
@@ -83,7 +90,8 @@ static int teardown(void **state)
 static void exactly_the_tagged(void **state)
 {
 	struct index *x = *state;
-	struct topo_tag ab[] = { port_tag("a"), port_tag("b") }, b = port_tag("b"), a = port_tag("a"), c = port_tag("c");
+	struct topo_tag ab[] = { port_tag("a"), port_tag("b") }, b = port_tag("b"),
+			a = port_tag("a"), c = port_tag("c");
 
 	assert_non_null(add(x, scope_a, 1, ab, 2));
 	assert_non_null(add(x, scope_a, 2, &b, 1));
@@ -101,8 +109,12 @@ static void exactly_the_tagged(void **state)
 static void tags_differ_in_every_part(void **state)
 {
 	struct index *x = *state;
-	struct topo_tag mac1 = { .kind = TOPO_TAG_MAC, .name = "b1", .mac = { { 2, 0, 0, 0, 0, 1 } } }, mac2 = mac1, other = mac1;
-	struct topo_tag neigh = { .kind = TOPO_TAG_NEIGH, .name = "p", .ip = ip("10.0.0.1") }, neigh2 = neigh;
+	struct topo_tag mac1 = { .kind = TOPO_TAG_MAC,
+				 .name = "b1",
+				 .mac = { { 2, 0, 0, 0, 0, 1 } } },
+			mac2 = mac1, other = mac1;
+	struct topo_tag neigh = { .kind = TOPO_TAG_NEIGH, .name = "p", .ip = ip("10.0.0.1") },
+			neigh2 = neigh;
 
 	mac2.mac.b[5] = 2;
 	other.name = "b2";
@@ -141,13 +153,18 @@ static void prefixes(void **state)
 		uint8_t len;
 		unsigned int want;
 	} table[] = {
-		{ "10.0.2.0", 24, 1 }, { "10.0.0.0", 23, 2 }, { "0.0.0.0", 0, 5 }, { "10.0.1.7", 32, 1 }, { "10.0.1.8", 32, 0 },
-		{ "10.0.3.0", 24, 0 }, { "::", 0, 2 }, { "fd00::", 64, 1 }, { "fd00:1::", 64, 0 }, { "255.255.255.255", 32, 1 },
+		{ "10.0.2.0", 24, 1 }, { "10.0.0.0", 23, 2 },
+		{ "0.0.0.0", 0, 5 },   { "10.0.1.7", 32, 1 },
+		{ "10.0.1.8", 32, 0 }, { "10.0.3.0", 24, 0 },
+		{ "::", 0, 2 },	       { "fd00::", 64, 1 },
+		{ "fd00:1::", 64, 0 }, { "255.255.255.255", 32, 1 },
 	};
-	static const char *const addrs[] = { "10.0.1.7", "10.0.0.1", "10.0.2.9", "192.0.2.1", "255.255.255.255", "fd00::1", "fe80::1" };
+	static const char *const addrs[] = { "10.0.1.7",	"10.0.0.1", "10.0.2.9", "192.0.2.1",
+					     "255.255.255.255", "fd00::1",  "fe80::1" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
-		struct topo_tag other = dst_tag("r2", "10.0.1.7"), net = prefix_tag("r1", table[i].addr, table[i].len);
+		struct topo_tag other = dst_tag("r2", "10.0.1.7"),
+				net = prefix_tag("r1", table[i].addr, table[i].len);
 		struct index *x = *state;
 		unsigned int got;
 
@@ -159,7 +176,8 @@ static void prefixes(void **state)
 		add(x, scope_a, 100, &other, 1);
 		got = index_invalidate(x, scope_a, &net);
 		if (got != table[i].want)
-			fail_msg("%s/%u: want %u flows, got %u", table[i].addr, table[i].len, table[i].want, got);
+			fail_msg("%s/%u: want %u flows, got %u", table[i].addr, table[i].len,
+				 table[i].want, got);
 		assert_true(has(x, 100));
 		teardown(state);
 		setup(state);
@@ -285,8 +303,16 @@ static void walk_of_a_scope(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(exactly_the_tagged), T(tags_differ_in_every_part), T(hosts), T(prefixes), T(tree_agrees_with_search),
-		T(same_key_replaces), T(the_oldest_makes_room), T(cookies), T(too_many_tags), T(walk_of_a_scope),
+		T(exactly_the_tagged),
+		T(tags_differ_in_every_part),
+		T(hosts),
+		T(prefixes),
+		T(tree_agrees_with_search),
+		T(same_key_replaces),
+		T(the_oldest_makes_room),
+		T(cookies),
+		T(too_many_tags),
+		T(walk_of_a_scope),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

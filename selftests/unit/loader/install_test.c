@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* From outputs to copies: rewrites, local and remote, one copy per host of a flood and when not: loader/install.c. */
+/* From outputs to copies: rewrites, local and remote, one copy per host of a flood and when not:
+ * loader/install.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -41,11 +42,15 @@ static int setup(void **state)
 {
 	static const char *const hosts[] = { "me", "h1", "h1", "h2", "h2", NULL, NULL, "h9" };
 
-	t = (struct fixture){ .in = { .eth_type = 8, .ip_ttl = 64, .eth_dst = { { 2, 0, 0, 0, 0, 1 } },
+	t = (struct fixture){ .in = { .eth_type = 8,
+				      .ip_ttl = 64,
+				      .eth_dst = { { 2, 0, 0, 0, 0, 1 } },
 				      .eth_src = { { 2, 0, 0, 0, 0, 2 } } } };
 	arena_init(&t.arena, 0);
 	for (int i = 0; i < N_PORTS; i++) {
-		t.ports[i] = (struct topo_port){ .o = { .name = "p" }, .bridge = &t.bridge, .live_host = hosts[i],
+		t.ports[i] = (struct topo_port){ .o = { .name = "p" },
+						 .bridge = &t.bridge,
+						 .live_host = hosts[i],
 						 .live_key = hosts[i] ? 0x100 + i : 0 };
 		if (hosts[i])
 			t.ports[i].live_flood_key = 0x900 + hosts[i][1];
@@ -65,7 +70,9 @@ static int teardown(void **state)
 
 static void output(int port, bool flood)
 {
-	t.outs[t.n++] = (struct sim_output){ .port = &t.ports[port], .f = t.in, .flooded = flood ? &t.bridge : NULL };
+	t.outs[t.n++] = (struct sim_output){ .port = &t.ports[port],
+					     .f = t.in,
+					     .flooded = flood ? &t.bridge : NULL };
 }
 
 static void plan(void)
@@ -156,7 +163,8 @@ static uint32_t keys_to(uint32_t host, uint32_t keys[static 8])
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < t.plan.n; i++)
-		if (t.plan.copies[i].verdict.action == SKEP_ACT_ENCAP && t.plan.copies[i].verdict.peer == host)
+		if (t.plan.copies[i].verdict.action == SKEP_ACT_ENCAP &&
+		    t.plan.copies[i].verdict.peer == host)
 			keys[n++] = t.plan.copies[i].verdict.out;
 	return n;
 }
@@ -255,7 +263,12 @@ static void members_and_set_verdict(void **state)
 
 static void same_verdict(void **state)
 {
-	struct skep_flow a = { .action = SKEP_ACT_ENCAP, .out = 1, .peer = 2, .cookie = 3, .packets = 4 }, b = a;
+	struct skep_flow a = { .action = SKEP_ACT_ENCAP,
+			       .out = 1,
+			       .peer = 2,
+			       .cookie = 3,
+			       .packets = 4 },
+			 b = a;
 
 	b.cookie = 9;
 	b.packets = 0;
@@ -275,9 +288,19 @@ static void same_verdict(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(no_outputs), T(one_local), T(one_remote), T(unreachable), T(rewrite), T(rewrite_that_the_datapath_lacks),
-		T(flood_one_copy_per_host), T(flood_without_a_filtered_port), T(flood_keys_that_are_missing_or_differ),
-		T(unicast_never_floods), T(copies_that_differ), T(members_and_set_verdict), T(same_verdict),
+		T(no_outputs),
+		T(one_local),
+		T(one_remote),
+		T(unreachable),
+		T(rewrite),
+		T(rewrite_that_the_datapath_lacks),
+		T(flood_one_copy_per_host),
+		T(flood_without_a_filtered_port),
+		T(flood_keys_that_are_missing_or_differ),
+		T(unicast_never_floods),
+		T(copies_that_differ),
+		T(members_and_set_verdict),
+		T(same_verdict),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

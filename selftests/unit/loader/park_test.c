@@ -16,10 +16,13 @@ static struct park *park;
 
 static struct park_what neigh(const char *port, uint32_t last)
 {
-	return (struct park_what){ .kind = PARK_NEIGH, .scope = tenant, .name = port, .ip = { .w = { 0, 0, 0, last } } };
+	return (struct park_what){
+		.kind = PARK_NEIGH, .scope = tenant, .name = port, .ip = { .w = { 0, 0, 0, last } }
+	};
 }
 
-static int put(const struct park_what *what, uint32_t key, uint8_t mark, uint64_t deadline, bool *fresh)
+static int put(const struct park_what *what, uint32_t key, uint8_t mark, uint64_t deadline,
+	       bool *fresh)
 {
 	uint8_t data[60] = { mark };
 	struct dp_frame frame = { .data = data, .len = sizeof(data) };
@@ -113,8 +116,10 @@ static void bound_per_port(void **state)
 
 		assert_int_equal(put(&a, 1, 0, 99, NULL), 0);
 	}
-	assert_int_equal(put(&(struct park_what){ .kind = PARK_PORT, .key = 1 }, 1, 0, 99, NULL), -ENOSPC);
-	assert_int_equal(put(&(struct park_what){ .kind = PARK_PORT, .key = 2 }, 2, 0, 99, NULL), 0); /* costs that port only */
+	assert_int_equal(put(&(struct park_what){ .kind = PARK_PORT, .key = 1 }, 1, 0, 99, NULL),
+			 -ENOSPC);
+	assert_int_equal(put(&(struct park_what){ .kind = PARK_PORT, .key = 2 }, 2, 0, 99, NULL),
+			 0); /* costs that port only */
 }
 
 static void bound_in_all(void **state)
@@ -155,7 +160,8 @@ static void deadlines(void **state)
 	assert_int_equal(take(), 4);
 }
 
-static void on_retry(void *arg, const struct park_what *what, const struct parked *p, uint32_t tries)
+static void on_retry(void *arg, const struct park_what *what, const struct parked *p,
+		     uint32_t tries)
 {
 	uint32_t *seen = arg;
 
@@ -168,7 +174,8 @@ static void on_retry(void *arg, const struct park_what *what, const struct parke
 
 static void retries(void **state)
 {
-	struct park_what a = neigh("r1", 1), b = { .kind = PARK_RECORD, .scope = tenant, .name = "port/x" };
+	struct park_what a = neigh("r1", 1),
+			 b = { .kind = PARK_RECORD, .scope = tenant, .name = "port/x" };
 	uint32_t seen = 0;
 
 	put(&a, 1, 1, 99999, NULL);
@@ -194,7 +201,9 @@ static void retries(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(in_order), T(scopes), T(bound_per_neighbour), T(bound_per_port), T(bound_in_all), T(deadlines), T(retries),
+		T(in_order),	   T(scopes),	    T(bound_per_neighbour),
+		T(bound_per_port), T(bound_in_all), T(deadlines),
+		T(retries),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Saying things to the state DB until it agrees: loader/publish.c, over a database made of this file. */
+/* Saying things to the state DB until it agrees: loader/publish.c, over a database made of this
+ * file. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,7 +21,8 @@ static struct {
 	unsigned int n;
 } req;
 
-static void fake_put(struct db *db, const char *space, const char *owner, const json_t *changes, db_done *done, void *arg)
+static void fake_put(struct db *db, const char *space, const char *owner, const json_t *changes,
+		     db_done *done, void *arg)
 {
 	assert_null(req.done); /* one at a time */
 	assert_string_equal(space, "t");
@@ -95,7 +97,8 @@ static void gathers(void **state)
 	publish_set(p, "live/b", record(2));
 	publish_set(p, "live/a", record(3));
 	publish_del(p, "live/c");
-	expect("{\"live/a\": {\"host\": \"me\", \"v\": 3}, \"live/b\": {\"host\": \"me\", \"v\": 2}, \"live/c\": null}", 0);
+	expect("{\"live/a\": {\"host\": \"me\", \"v\": 3}, \"live/b\": {\"host\": \"me\", \"v\": 2}, \"live/c\": null}",
+	       0);
 	expect_quiet();
 	publish_set(p, "live/a", record(3)); /* no news */
 	expect_quiet();
@@ -242,8 +245,16 @@ static void late_answer(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(gathers), T(change_while_under_way), T(again_after_an_error), T(deletion_again_after_an_error),
-		T(history_was_rewound), T(other_hosts_words), T(silent_without_lease), T(adopted_values), T(batches), T(late_answer),
+		T(gathers),
+		T(change_while_under_way),
+		T(again_after_an_error),
+		T(deletion_again_after_an_error),
+		T(history_was_rewound),
+		T(other_hosts_words),
+		T(silent_without_lease),
+		T(adopted_values),
+		T(batches),
+		T(late_answer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

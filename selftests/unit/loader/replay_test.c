@@ -63,7 +63,8 @@ static void impossible_key(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(same_key), cmocka_unit_test(impossible_key) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(same_key),
+					    cmocka_unit_test(impossible_key) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
