@@ -42,8 +42,7 @@ static void flow_outcome(const json_t *flow, char *buf, size_t size)
 		return;
 	}
 	snprintf(buf, size, "%s", action ? action : "?");
-	json_array_foreach(json_object_get(flow, "output"), i, output)
-	{
+	json_array_foreach (json_object_get(flow, "output"), i, output) {
 		const char *port = json_str(output, "port"), *host = json_str(output, "host");
 
 		if (n < size)
@@ -61,8 +60,7 @@ static void print_flows(const json_t *flows)
 	const json_t *flow;
 	size_t i;
 
-	json_array_foreach(flows, i, flow)
-	{
+	json_array_foreach (flows, i, flow) {
 		char outcome[512];
 
 		flow_outcome(flow, outcome, sizeof(outcome));
@@ -86,6 +84,9 @@ int cmd_flow_list(struct cli *cli, struct err *err)
 		out_json(result);
 	else
 		print_flows(json_object_get(result, "flows"));
+	if (json_is_true(json_object_get(result, "truncated")))
+		fprintf(stderr,
+			"skep: there are more flows than are shown (narrow it with --port)\n");
 	return 0;
 }
 
@@ -137,6 +138,16 @@ static void print_drop(const json_t *drop)
 	fflush(stdout);
 }
 
+/* The agent does not wait for a slow reader. */
+static void print_lost(const struct cli *cli, const json_t *drop)
+{
+	if (cli->format == CLI_JSON)
+		out_json(drop);
+	else
+		fprintf(stderr, "skep: %lld drops not shown: this reads too slowly\n",
+			number(drop, "lost"));
+}
+
 /* How long to wait for the next one; 0 = the time is over. */
 static int wait_ms(uint64_t end_ns)
 {
@@ -171,6 +182,8 @@ int cmd_drop_watch(struct cli *cli, struct err *err)
 			else
 				print_drop(drop);
 		}
+		if (json_object_get(drop, "lost"))
+			print_lost(cli, drop);
 		*err = (struct err){ 0 };
 		if ((cli->count && n >= cli->count) ||
 		    ferror(stdout)) /* ... or whoever read us has gone */
@@ -199,8 +212,7 @@ static void print_ports(const json_t *ports)
 	const json_t *port;
 	size_t i;
 
-	json_array_foreach(ports, i, port)
-	{
+	json_array_foreach (ports, i, port) {
 		out_cell(t, json_str(port, "port"));
 		out_cell(t, json_str(port, "tenant"));
 		out_cell(t, json_str(port, "interface"));
@@ -217,8 +229,7 @@ static void print_peers(const json_t *peers)
 	const json_t *peer;
 	size_t i;
 
-	json_array_foreach(peers, i, peer)
-	{
+	json_array_foreach (peers, i, peer) {
 		out_cell(t, json_str(peer, "host"));
 		out_cell(t, json_str(peer, "address"));
 	}
@@ -232,8 +243,7 @@ static void print_counts(const char *title, const json_t *counts)
 	json_t *value;
 	bool first = true;
 
-	json_object_foreach((json_t *)counts, name, value)
-	{
+	json_object_foreach ((json_t *)counts, name, value) {
 		if (!json_integer_value(value))
 			continue;
 		printf("%s%s %" JSON_INTEGER_FORMAT, first ? title : ", ", name,
@@ -275,7 +285,7 @@ int cmd_status(struct cli *cli, struct err *err)
 		printf("datapath    hook %s, xdp %s, tunnel device %s\n", json_str(dp, "hook"),
 		       json_str(dp, "xdp"), device ? device : "none");
 	}
-	json_array_foreach(json_object_get(dp, "warnings"), i, warning)
+	json_array_foreach (json_object_get(dp, "warnings"), i, warning)
 		printf("%swarning%s     %s\n", out_style(stdout, OUT_YELLOW),
 		       out_style(stdout, OUT_PLAIN), json_string_value(warning));
 	printf("flows       %lld, simulations %lld\n", number(s, "flows"),
