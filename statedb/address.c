@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Text forms of a server's address: the configuration's, and the one of MOVED and ASK.  Called by db.c, slots.c and node.c. */
+/* Text forms of a server's address: the configuration's, and the one of MOVED and ASK.  Called by
+ * db.c, slots.c and node.c. */
 #include "statedb/address.h"
 
 #include <stdio.h>
@@ -84,7 +85,8 @@ const char *db_addr_format(const struct db_addr *a, char buf[static DB_ADDR_TEXT
 	if (a->is_unix)
 		snprintf(buf, DB_ADDR_TEXT, "unix:%s", a->host);
 	else
-		snprintf(buf, DB_ADDR_TEXT, strchr(a->host, ':') ? "[%s]:%u" : "%s:%u", a->host, a->port);
+		snprintf(buf, DB_ADDR_TEXT, strchr(a->host, ':') ? "[%s]:%u" : "%s:%u", a->host,
+			 a->port);
 	return buf;
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Ops: routed by slot, repeated with backoff until a deadline, whatever happens to connections and masters meanwhile.  The table of slots is
- * refreshed when something hints that it is old.  With one server every slot is its.  Called by db.c, space.c, watch.c, lease.c.
+ * Ops: routed by slot, repeated with backoff until a deadline, whatever happens to connections and
+ * masters meanwhile.  The table of slots is refreshed when something hints that it is old.  With
+ * one server every slot is its.  Called by db.c, space.c, watch.c, lease.c.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -10,10 +11,10 @@
 
 #include "statedb/private.h"
 
-#define RETRY_MIN_MS   50
-#define RETRY_MAX_MS   400
-#define REDIRECTS_FAST 6 /* redirections followed at once; more wait between */
-#define REFRESH_GAP_MS 100
+#define RETRY_MIN_MS	50
+#define RETRY_MAX_MS	400
+#define REDIRECTS_FAST	6 /* redirections followed at once; more wait between */
+#define REFRESH_GAP_MS	100
 #define REFRESH_AWAY_MS 250
 #define REFRESH_IDLE_MS 15000
 
@@ -66,7 +67,10 @@ static bool op_fill(struct op *op, const struct op_spec *spec)
 	if (head)
 		snprintf(n_keys, sizeof(n_keys), "%d", spec->n_keys);
 	for (int i = 0; i < op->argc; i++) {
-		s = i >= head ? spec->argv[i - head] : i == 0 ? "EVALSHA" : i == 1 ? op->db->digest[op->script] : n_keys;
+		s = i >= head ? spec->argv[i - head]
+		    : i == 0  ? "EVALSHA"
+		    : i == 1  ? op->db->digest[op->script]
+			      : n_keys;
 		op->argv[i] = strdup(s);
 		if (!op->argv[i])
 			return false;
@@ -159,7 +163,8 @@ static void on_error_reply(struct op *op, struct node *n, const redisReply *r)
 	struct err err;
 
 	if ((c.kind == REPLY_MOVED || c.kind == REPLY_ASK) && op->db->mode != DB_CLUSTER) {
-		op_fail(op, -EINVAL, "the state DB is a node of a Redis Cluster (want mode 'cluster')");
+		op_fail(op, -EINVAL,
+			"the state DB is a node of a Redis Cluster (want mode 'cluster')");
 		return;
 	}
 	switch (c.kind) {
@@ -243,7 +248,8 @@ static int op_send(struct op *op, struct node *n)
 		op->argv[1] = (char *)script_text(op->script);
 		op->lens[1] = strlen(op->argv[1]);
 	}
-	rc = node_send(n, op->argc, (const char *const *)op->argv, op->lens, op->db->wait_ms, on_reply, op);
+	rc = node_send(n, op->argc, (const char *const *)op->argv, op->lens, op->db->wait_ms,
+		       on_reply, op);
 	if (op->eval) {
 		memcpy(op->argv, argv, 2 * sizeof(*argv));
 		memcpy(op->lens, lens, 2 * sizeof(*lens));
@@ -267,7 +273,8 @@ static void op_try(struct op *op)
 	}
 	n = op->asking ? cluster_node(db, &op->ask) : cluster_node_of_slot(db, op->slot);
 	if (!n) {
-		op_wait(op, db->cluster_why[0] ? db->cluster_why : "no server serves this part of the data");
+		op_wait(op, db->cluster_why[0] ? db->cluster_why
+					       : "no server serves this part of the data");
 		cluster_refresh(db);
 		return;
 	}
@@ -289,8 +296,12 @@ static void op_try(struct op *op)
 
 struct node *cluster_node(struct db *db, const struct db_addr *addr)
 {
-	struct node_config c = { .loop = db->loop, .addr = *addr, .password = db->password,
-				 .stall_ms = db->stall_ms, .on_state = db_on_node_state, .arg = db };
+	struct node_config c = { .loop = db->loop,
+				 .addr = *addr,
+				 .password = db->password,
+				 .stall_ms = db->stall_ms,
+				 .on_state = db_on_node_state,
+				 .arg = db };
 
 	for (unsigned int i = 0; i < db->n_nodes; i++)
 		if (db_addr_eq(node_addr(db->nodes[i]), addr))
@@ -394,7 +405,8 @@ static void on_slots(void *arg, struct node *n, const redisReply *r, const char 
 		return;
 	}
 	if (map->n_masters == 0) {
-		snprintf(db->cluster_why, sizeof(db->cluster_why), "the cluster has no slots assigned yet");
+		snprintf(db->cluster_why, sizeof(db->cluster_why),
+			 "the cluster has no slots assigned yet");
 		cluster_refresh(db);
 		return;
 	}
@@ -426,7 +438,8 @@ static void refresh_now(struct db *db, uint64_t now_ns)
 	db->refresh_at_ns = db->refreshing ? 0 : now_ns + REFRESH_GAP_MS * NSEC_PER_MSEC;
 }
 
-/* Nobody tells when a master is replaced: it is asked for while one is away, and now and then besides. */
+/* Nobody tells when a master is replaced: it is asked for while one is away, and now and then
+ * besides. */
 static void watch_masters(struct db *db, uint64_t now_ns)
 {
 	uint64_t age_ms = (now_ns - db->refreshed_ns) / NSEC_PER_MSEC;
@@ -477,7 +490,8 @@ static void op_late(struct op *op)
 	if (op->state == OP_SENT)
 		err_set(&err, -ETIMEDOUT, "the state DB did not answer in time");
 	else
-		err_set(&err, -ETIMEDOUT, "the state DB is unavailable: %s", why ? why : "no connection yet");
+		err_set(&err, -ETIMEDOUT, "the state DB is unavailable: %s",
+			why ? why : "no connection yet");
 	op_finish(op, NULL, NULL, &err);
 }
 

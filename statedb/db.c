@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The handle: configuration, the tick, the schema check that every request waits for, status.  The check is repeated whenever a connection came up,
- * for the database behind it may be another one.  Owns everything; calls the other files.
+ * The handle: configuration, the tick, the schema check that every request waits for, status.  The
+ * check is repeated whenever a connection came up, for the database behind it may be another one.
+ * Owns everything; calls the other files.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -35,7 +36,8 @@ static void schema_refuse(struct db *db, const char *text)
 	snprintf(db->schema_why, sizeof(db->schema_why), "%.250s", text);
 }
 
-static void on_schema(void *arg, struct op *op, struct node *n, const redisReply *r, const struct err *err)
+static void on_schema(void *arg, struct op *op, struct node *n, const redisReply *r,
+		      const struct err *err)
 {
 	struct db *db = arg;
 	char text[256], *end;
@@ -53,12 +55,15 @@ static void on_schema(void *arg, struct op *op, struct node *n, const redisReply
 	}
 	v = r->type == REDIS_REPLY_STRING ? strtol(r->str, &end, 10) : 0;
 	if (r->type != REDIS_REPLY_STRING || end == r->str || *end || v < 1 || v > INT32_MAX) {
-		snprintf(text, sizeof(text), "the state DB's schema '%.50s' is not a number: it is not a skep database",
+		snprintf(text, sizeof(text),
+			 "the state DB's schema '%.50s' is not a number: it is not a skep database",
 			 r->str ? r->str : "");
 		schema_refuse(db, text);
 	} else if (v > DB_SCHEMA) {
-		snprintf(text, sizeof(text),
-			 "the state DB has schema %ld, this program knows schemas up to %d (upgrade it)", v, DB_SCHEMA);
+		snprintf(
+			text, sizeof(text),
+			"the state DB has schema %ld, this program knows schemas up to %d (upgrade it)",
+			v, DB_SCHEMA);
 		schema_refuse(db, text);
 	} else {
 		db->schema = SCHEMA_OK; /* older ones: there are none before 1 */
@@ -71,8 +76,14 @@ void db_schema_check(struct db *db)
 {
 	char own[16];
 	const char *argv[] = { KEY_SCHEMA, own };
-	struct op_spec spec = { .key = KEY_SCHEMA, .script = SCRIPT_SCHEMA, .n_keys = 1, .argc = 2, .argv = argv,
-				.ungated = true, .done = on_schema, .arg = db };
+	struct op_spec spec = { .key = KEY_SCHEMA,
+				.script = SCRIPT_SCHEMA,
+				.n_keys = 1,
+				.argc = 2,
+				.argv = argv,
+				.ungated = true,
+				.done = on_schema,
+				.arg = db };
 
 	if (db->schema == SCHEMA_CHECKING)
 		return;
@@ -105,7 +116,8 @@ static void on_tick(void *arg)
 	if (db->embedded)
 		embedded_tick(db->embedded, now);
 	if (db->schema == SCHEMA_UNKNOWN ||
-	    (db->schema == SCHEMA_REFUSED && now > db->schema_at_ns + SCHEMA_RECHECK_MS * NSEC_PER_MSEC))
+	    (db->schema == SCHEMA_REFUSED &&
+	     now > db->schema_at_ns + SCHEMA_RECHECK_MS * NSEC_PER_MSEC))
 		db_schema_check(db);
 	space_tick(db);
 	cluster_tick(db, now);
@@ -116,20 +128,23 @@ static void on_tick(void *arg)
 static int set_addresses(struct db *db, const struct db_config *c, struct err *err)
 {
 	if (c->mode == DB_SERVER && c->n_addresses != 1)
-		return err_set(err, -EINVAL, "state DB: mode 'server' wants one address, not %u", c->n_addresses);
+		return err_set(err, -EINVAL, "state DB: mode 'server' wants one address, not %u",
+			       c->n_addresses);
 	if (c->mode == DB_CLUSTER && c->n_addresses == 0)
 		return err_set(err, -EINVAL, "state DB: mode 'cluster' wants at least one address");
 	if (c->n_addresses > DB_SLOT_NODES)
-		return err_set(err, -E2BIG, "state DB: %u addresses (at most %d)", c->n_addresses, DB_SLOT_NODES);
+		return err_set(err, -E2BIG, "state DB: %u addresses (at most %d)", c->n_addresses,
+			       DB_SLOT_NODES);
 	db->seeds = calloc(c->n_addresses, sizeof(*db->seeds));
 	if (!db->seeds)
 		return err_set(err, -ENOMEM, "out of memory");
 	for (unsigned int i = 0; i < c->n_addresses; i++) {
 		if (!db_addr_parse(c->addresses[i], &db->seeds[i]) ||
 		    (c->mode == DB_CLUSTER && db->seeds[i].is_unix))
-			return err_set(err, -EINVAL,
-				       "state DB: address '%.200s' is not valid (want host:port or [v6]:port%s)",
-				       c->addresses[i], c->mode == DB_CLUSTER ? "" : " or unix:/path");
+			return err_set(
+				err, -EINVAL,
+				"state DB: address '%.200s' is not valid (want host:port or [v6]:port%s)",
+				c->addresses[i], c->mode == DB_CLUSTER ? "" : " or unix:/path");
 		db->n_seeds++;
 	}
 	return 0;
@@ -140,15 +155,18 @@ static int set_socket(struct db *db, const struct db_config *c, struct err *err)
 	char text[DB_ADDR_TEXT];
 
 	if (!c->state_dir || !c->run_dir)
-		return err_set(err, -EINVAL, "state DB: mode 'embedded' wants a state directory and a run directory");
+		return err_set(
+			err, -EINVAL,
+			"state DB: mode 'embedded' wants a state directory and a run directory");
 	db->seeds = calloc(1, sizeof(*db->seeds));
 	if (!db->seeds)
 		return err_set(err, -ENOMEM, "out of memory");
 	snprintf(text, sizeof(text), "unix:%s/db.sock", c->run_dir);
 	if (!db_addr_parse(text, &db->seeds[0]))
-		return err_set(err, -EINVAL,
-			       "state DB: socket '%.200s' is not valid (want an absolute path of at most 107 characters)",
-			       text + 5);
+		return err_set(
+			err, -EINVAL,
+			"state DB: socket '%.200s' is not valid (want an absolute path of at most 107 characters)",
+			text + 5);
 	db->n_seeds = 1;
 	return 0;
 }
@@ -193,7 +211,8 @@ struct db *db_new(struct loop *loop, const struct db_config *c, struct err *err)
 	db->wait_ms = c->wait_replicas ? c->wait_ms : 0;
 	db->stall_ms = db->timeout_ms / 2 < STALL_MIN_MS ? STALL_MIN_MS : db->timeout_ms / 2;
 	for (int i = 0; i < SCRIPT_MAX; i++)
-		sha1_text(script_text((enum script_id)i), strlen(script_text((enum script_id)i)), db->digest[i]);
+		sha1_text(script_text((enum script_id)i), strlen(script_text((enum script_id)i)),
+			  db->digest[i]);
 	if (getrandom(&db->write_id, sizeof(db->write_id), 0) != sizeof(db->write_id)) {
 		err_set(err, -EIO, "no random number for naming writes");
 		db_free(db, false);
@@ -239,8 +258,10 @@ int db_await(struct db *db, const bool *done, unsigned int timeout_ms, struct er
 		if (clock_mono_ns() >= until) {
 			status = db_status(db);
 			text = json_object_get(status, "error");
-			rc = err_set(err, -ETIMEDOUT, "the state DB did not answer within %u ms: %s", timeout_ms,
-				     json_is_string(text) ? json_string_value(text) : "no trouble is known");
+			rc = err_set(err, -ETIMEDOUT,
+				     "the state DB did not answer within %u ms: %s", timeout_ms,
+				     json_is_string(text) ? json_string_value(text)
+							  : "no trouble is known");
 			json_decref(status);
 			return rc;
 		}
@@ -282,11 +303,12 @@ json_t *db_status(const struct db *db)
 
 		all = all && (up || !master);
 		json_array_append_new(nodes, json_pack("{s:s, s:b, s:b, s:s?}", "address",
-						       db_addr_format(node_addr(n), addr), "connected", up,
-						       "master", master, "error", up ? NULL : node_why(n)));
+						       db_addr_format(node_addr(n), addr),
+						       "connected", up, "master", master, "error",
+						       up ? NULL : node_why(n)));
 	}
 	return json_pack("{s:s, s:b, s:o?, s:o, s:s?}", "mode", modes[db->mode], "connected",
 			 all && db->schema == SCHEMA_OK, "schema",
-			 db->schema_version ? json_integer(db->schema_version) : NULL, "nodes", nodes, "error",
-			 db_trouble(db));
+			 db->schema_version ? json_integer(db->schema_version) : NULL, "nodes",
+			 nodes, "error", db_trouble(db));
 }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The private redis-server.  It runs in a session of its own and outlives its skepd, however that ends; the next skepd finds it through the socket.
- * <state_dir>/db/lock is locked by a descriptor that the server inherits: locked = a server lives, whatever state it is in, so two can
- * never write the same files.  Supervision is a pidfd, which works for children and for adopted ones.  Called by db.c.
+ * The private redis-server.  It runs in a session of its own and outlives its skepd, however that
+ * ends; the next skepd finds it through the socket. <state_dir>/db/lock is locked by a descriptor
+ * that the server inherits: locked = a server lives, whatever state it is in, so two can never
+ * write the same files.  Supervision is a pidfd, which works for children and for adopted ones.
+ * Called by db.c.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -62,14 +64,15 @@ static void on_exit_(void *arg, uint32_t events)
 	siginfo_t si = { 0 };
 
 	(void)events;
-	if (e->is_child && waitid(P_PID, (id_t)e->pid, &si, WEXITED | WNOHANG) == 0 && si.si_pid == e->pid) {
+	if (e->is_child && waitid(P_PID, (id_t)e->pid, &si, WEXITED | WNOHANG) == 0 &&
+	    si.si_pid == e->pid) {
 		if (si.si_code == CLD_EXITED)
 			snprintf(how, sizeof(how), "ended with status %d", si.si_status);
 		else
 			snprintf(how, sizeof(how), "was killed by signal %d", si.si_status);
 	}
-	snprintf(e->why, sizeof(e->why), "the state DB's server %s (see %.200s/redis.log), starting it again", how,
-		 e->dir);
+	snprintf(e->why, sizeof(e->why),
+		 "the state DB's server %s (see %.200s/redis.log), starting it again", how, e->dir);
 	forget(e);
 	e->backoff_ms = e->backoff_ms ? e->backoff_ms * 2 : BACKOFF_MIN_MS;
 	if (e->backoff_ms > BACKOFF_MAX_MS)
@@ -94,7 +97,8 @@ static void learn_pid(struct embedded *e, int fd)
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 && cred.pid > 0 && cred.pid != e->pid)
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 && cred.pid > 0 &&
+	    cred.pid != e->pid)
 		supervise(e, cred.pid, false);
 }
 
@@ -105,11 +109,13 @@ static void on_listening(void *arg, struct node *n, const redisReply *r, const c
 	(void)n;
 	(void)why;
 	if (r && r->type == REDIS_REPLY_ERROR)
-		snprintf(e->why, sizeof(e->why), "the state DB's server does not listen on '%.100s': %.200s", e->listen,
+		snprintf(e->why, sizeof(e->why),
+			 "the state DB's server does not listen on '%.100s': %.200s", e->listen,
 			 r->str);
 }
 
-/* An adopted server was started with another configuration, perhaps: it is told where to listen.  Without 'listen' it is left as it is. */
+/* An adopted server was started with another configuration, perhaps: it is told where to listen.
+ * Without 'listen' it is left as it is. */
 void embedded_connected(struct embedded *e, struct node *n)
 {
 	struct db_addr listen;
@@ -122,7 +128,8 @@ void embedded_connected(struct embedded *e, struct node *n)
 	if (e->is_child || !e->listen || !db_addr_parse(e->listen, &listen))
 		return;
 	snprintf(port, sizeof(port), "%u", listen.port);
-	(void)node_send(n, 6, argv, NULL, 0, on_listening, e); /* if it fails, the connection does */
+	(void)node_send(n, 6, argv, NULL, 0, on_listening,
+			e); /* if it fails, the connection does */
 }
 
 const char *embedded_why(const struct embedded *e)
@@ -138,15 +145,16 @@ static int make_dir(const char *path, mode_t mode, struct err *err)
 	size_t len = strlen(path);
 
 	if (len >= sizeof(part))
-		return err_set(err, -ENAMETOOLONG, "state DB: directory '%.100s...' has too long a name", path);
+		return err_set(err, -ENAMETOOLONG,
+			       "state DB: directory '%.100s...' has too long a name", path);
 	for (size_t i = 1; i <= len; i++) {
 		if (path[i] != '/' && path[i] != 0)
 			continue;
 		memcpy(part, path, i);
 		part[i] = 0;
 		if (mkdir(part, i == len ? mode : 0755) && errno != EEXIST)
-			return err_set(err, -errno, "state DB: cannot make directory '%.200s': %s", part,
-				       strerror(errno));
+			return err_set(err, -errno, "state DB: cannot make directory '%.200s': %s",
+				       part, strerror(errno));
 	}
 	return 0;
 }
@@ -173,14 +181,16 @@ static int write_config(const struct embedded *e, const char *path, struct err *
 
 	if (e->listen)
 		(void)db_addr_parse(e->listen, &listen); /* checked when it was given */
-	(void)unlink(path); /* an older one may have another mode */
+	(void)unlink(path);				 /* an older one may have another mode */
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	f = fd < 0 ? NULL : fdopen(fd, "w");
 	if (!f)
-		return err_set(err, -errno, "state DB: cannot write '%.200s': %s", path, strerror(errno));
+		return err_set(err, -errno, "state DB: cannot write '%.200s': %s", path,
+			       strerror(errno));
 	fputs("# written by skep at each start\n"
 	      "appendonly yes\nappendfsync everysec\nsave \"\"\ndaemonize no\nunixsocketperm 700\n"
-	      "always-show-logo no\nprotected-mode no\ntcp-backlog 128\n", f);
+	      "always-show-logo no\nprotected-mode no\ntcp-backlog 128\n",
+	      f);
 	fprintf(f, "port %u\n", listen.port);
 	if (listen.port)
 		put_quoted(f, "bind", listen.host);
@@ -191,11 +201,13 @@ static int write_config(const struct embedded *e, const char *path, struct err *
 	if (e->db->password)
 		put_quoted(f, "requirepass", e->db->password);
 	if (fclose(f))
-		return err_set(err, -errno, "state DB: cannot write '%.200s': %s", path, strerror(errno));
+		return err_set(err, -errno, "state DB: cannot write '%.200s': %s", path,
+			       strerror(errno));
 	return 0;
 }
 
-/* The child: own session, default signals, only std descriptors and the lock (3); stdout and stderr to redis.log. */
+/* The child: own session, default signals, only std descriptors and the lock (3); stdout and stderr
+ * to redis.log. */
 static int spawn(const struct embedded *e, const char *config, int lock_fd, pid_t *pid)
 {
 	char log[4200];
@@ -209,7 +221,8 @@ static int spawn(const struct embedded *e, const char *config, int lock_fd, pid_
 	sigemptyset(&none);
 	sigfillset(&all);
 	posix_spawnattr_init(&attr);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK |
+						POSIX_SPAWN_SETSIGDEF);
 	posix_spawnattr_setsigmask(&attr, &none);
 	posix_spawnattr_setsigdefault(&attr, &all);
 	posix_spawn_file_actions_init(&fa);
@@ -224,7 +237,8 @@ static int spawn(const struct embedded *e, const char *config, int lock_fd, pid_
 	return rc;
 }
 
-/* Starts the server unless one lives already (then somebody else's is on its way up, or ours cannot be reached yet). */
+/* Starts the server unless one lives already (then somebody else's is on its way up, or ours cannot
+ * be reached yet). */
 static int start(struct embedded *e, struct err *err)
 {
 	char path[4200];
@@ -235,7 +249,8 @@ static int start(struct embedded *e, struct err *err)
 	snprintf(path, sizeof(path), "%s/lock", e->dir);
 	lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (lock_fd < 0)
-		return err_set(err, -errno, "state DB: cannot open '%.200s': %s", path, strerror(errno));
+		return err_set(err, -errno, "state DB: cannot open '%.200s': %s", path,
+			       strerror(errno));
 	if (lock_fd == 3) { /* dup2 onto itself would leave it close-on-exec */
 		rc = fcntl(lock_fd, F_DUPFD_CLOEXEC, 4);
 		close(lock_fd);
@@ -244,15 +259,19 @@ static int start(struct embedded *e, struct err *err)
 			return err_set(err, -errno, "state DB: no descriptor for its lock");
 	}
 	if (flock(lock_fd, LOCK_EX | LOCK_NB))
-		return errno == EWOULDBLOCK ? 0 : err_set(err, -errno, "state DB: cannot lock '%.200s'", path);
+		return errno == EWOULDBLOCK
+			       ? 0
+			       : err_set(err, -errno, "state DB: cannot lock '%.200s'", path);
 	snprintf(path, sizeof(path), "%s/redis.conf", e->dir);
 	rc = write_config(e, path, err);
 	if (rc)
 		return rc;
 	rc = spawn(e, path, lock_fd, &pid);
 	if (rc)
-		return err_set(err, -rc, "state DB: cannot start '%.200s': %s (install redis-server 7, or name another program)",
-			       e->program, strerror(rc));
+		return err_set(
+			err, -rc,
+			"state DB: cannot start '%.200s': %s (install redis-server 7, or name another program)",
+			e->program, strerror(rc));
 	supervise(e, pid, true);
 	return 0;
 }
@@ -286,7 +305,9 @@ struct embedded *embedded_new(struct db *db, const struct db_config *c, struct e
 	if (asprintf(&e->dir, "%s/db", c->state_dir) < 0)
 		e->dir = NULL;
 	if (e->listen && !db_addr_parse(e->listen, &listen)) {
-		err_set(err, -EINVAL, "state DB: listen address '%.200s' is not valid (want address:port)", e->listen);
+		err_set(err, -EINVAL,
+			"state DB: listen address '%.200s' is not valid (want address:port)",
+			e->listen);
 		goto fail;
 	}
 	if (!e->dir || !e->run_dir || !e->program || (c->listen && !e->listen)) {
@@ -318,7 +339,8 @@ void embedded_tick(struct embedded *e, uint64_t now_ns)
 
 /* --- stopping --- */
 
-/* SIGTERM makes Redis write what it has and end.  This one waits: it is the last thing a program does. */
+/* SIGTERM makes Redis write what it has and end.  This one waits: it is the last thing a program
+ * does. */
 static void stop_server(struct embedded *e)
 {
 	struct pollfd p = { .fd = e->pidfd, .events = POLLIN };

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Following spaces.  A feed is a connection of its own that waits in XREAD BLOCK for the streams of its spaces; a server takes one for all of them, a
- * Cluster one per shard, for a command may not cross slots there.  Every new connection begins with snapshots: asynchronous replication may
- * have rewound history meanwhile.  A snapshot is one script, so it and the stream's position belong together.  Each entry carries the space's
- * revision, and each write adds one to it: an entry that does not continue the revision we have means that the stream was trimmed or
- * rewound, and the space is read again.  So does another replication id, and a slow audit.
- * Called by watch.c; uses cluster.c and node.c.
+ * Following spaces.  A feed is a connection of its own that waits in XREAD BLOCK for the streams of
+ * its spaces; a server takes one for all of them, a Cluster one per shard, for a command may not
+ * cross slots there.  Every new connection begins with snapshots: asynchronous replication may have
+ * rewound history meanwhile.  A snapshot is one script, so it and the stream's position belong
+ * together.  Each entry carries the space's revision, and each write adds one to it: an entry that
+ * does not continue the revision we have means that the stream was trimmed or rewound, and the
+ * space is read again.  So does another replication id, and a slow audit. Called by watch.c; uses
+ * cluster.c and node.c.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -15,13 +17,13 @@
 
 #include "statedb/private.h"
 
-#define BLOCK_MS	2000
-#define READ_COUNT	"256"
-#define AUDIT_MS	(10 * 60 * 1000)
-#define HISTORY_MS	2000
-#define RETRY_MS	500
-#define ERROR_MS	100
-#define ERROR_MAX_MS	2000
+#define BLOCK_MS     2000
+#define READ_COUNT   "256"
+#define AUDIT_MS     (10 * 60 * 1000)
+#define HISTORY_MS   2000
+#define RETRY_MS     500
+#define ERROR_MS     100
+#define ERROR_MAX_MS 2000
 
 static void feed_step(struct feed *f);
 
@@ -60,8 +62,8 @@ static void on_snapshot(struct watch *w, const redisReply *r)
 	struct err err = { 0 };
 	json_t *records;
 
-	if (r->type != REDIS_REPLY_ARRAY || r->elements != 4 || r->element[2]->type != REDIS_REPLY_STRING ||
-	    r->element[2]->len >= sizeof(w->last_id)) {
+	if (r->type != REDIS_REPLY_ARRAY || r->elements != 4 ||
+	    r->element[2]->type != REDIS_REPLY_STRING || r->element[2]->len >= sizeof(w->last_id)) {
 		trouble(w->db, "the state DB's answer to a snapshot is malformed");
 		watch_want_snapshot(w, RETRY_MS);
 		return;
@@ -127,7 +129,8 @@ static void ask_snapshot(struct feed *f, struct watch *w)
 		argv[1] = script_text(SCRIPT_READ);
 	}
 	for (int i = 0; i < SPACE_KEY_MAX; i++)
-		argv[3 + i] = schema_space_key(keys[i], (unsigned int)w->shard, w->space, (enum space_key)i);
+		argv[3 + i] = schema_space_key(keys[i], (unsigned int)w->shard, w->space,
+					       (enum space_key)i);
 	if (node_send(f->conn, 3 + SPACE_KEY_MAX, argv, NULL, 0, on_snapshot_reply, w) == 0) {
 		f->asked++;
 	}
@@ -142,9 +145,9 @@ static bool apply_entry(struct watch *w, const redisReply *e)
 	json_t *changes;
 	uint64_t rev;
 
-	if (e->type != REDIS_REPLY_ARRAY || e->elements != 2 || e->element[0]->type != REDIS_REPLY_STRING ||
-	    e->element[0]->len >= sizeof(w->last_id) || e->element[1]->type != REDIS_REPLY_ARRAY ||
-	    e->element[1]->elements < 8)
+	if (e->type != REDIS_REPLY_ARRAY || e->elements != 2 ||
+	    e->element[0]->type != REDIS_REPLY_STRING || e->element[0]->len >= sizeof(w->last_id) ||
+	    e->element[1]->type != REDIS_REPLY_ARRAY || e->element[1]->elements < 8)
 		return false;
 	f = e->element[1];
 	for (int i = 0; i < 8; i++)
@@ -182,7 +185,8 @@ static void on_entries(struct feed *f, const redisReply *r)
 
 	for (size_t i = 0; r->type == REDIS_REPLY_ARRAY && i < r->elements; i++) {
 		s = r->element[i];
-		if (s->type != REDIS_REPLY_ARRAY || s->elements != 2 || s->element[0]->type != REDIS_REPLY_STRING ||
+		if (s->type != REDIS_REPLY_ARRAY || s->elements != 2 ||
+		    s->element[0]->type != REDIS_REPLY_STRING ||
 		    s->element[1]->type != REDIS_REPLY_ARRAY)
 			continue;
 		w = watch_by_key(f, s->element[0]->str);
@@ -209,7 +213,9 @@ static void on_xread(void *arg, struct node *n, const redisReply *r, const char 
 
 static void ask_entries(struct feed *f)
 {
-	static const char *const head[] = { "XREAD", "COUNT", READ_COUNT, "BLOCK", "2000", "STREAMS" };
+	static const char *const head[] = {
+		"XREAD", "COUNT", READ_COUNT, "BLOCK", "2000", "STREAMS"
+	};
 	unsigned int n = 0, i = ARRAY_SIZE(head);
 	const char **argv;
 
@@ -266,12 +272,14 @@ static void on_rev(void *arg, struct node *n, const redisReply *r, const char *w
 	if (!f || f->conn != n || !r)
 		return;
 	f->asked--;
-	if (r->type != REDIS_REPLY_ERROR && reply_u64(r) < w->rev) /* rewound; what is ahead, XREAD brings */
+	if (r->type != REDIS_REPLY_ERROR &&
+	    reply_u64(r) < w->rev) /* rewound; what is ahead, XREAD brings */
 		watch_want_snapshot(w, 0);
 	feed_step(f);
 }
 
-/* Every 2 s between two XREADs: the revisions and the replication id.  Cheap, and it catches what XREAD cannot show. */
+/* Every 2 s between two XREADs: the revisions and the replication id.  Cheap, and it catches what
+ * XREAD cannot show. */
 static void ask_history(struct feed *f)
 {
 	static const char *const info[] = { "INFO", "replication" };
@@ -317,7 +325,7 @@ static void on_feed_state(void *arg, struct node *n, bool up)
 	f->history_at_ns = 0;
 	f->eval = false;
 	for (struct watch *w = f->watches; w; w = w->next) {
-			watch_want_snapshot(w, 0);
+		watch_want_snapshot(w, 0);
 	}
 	if (!up) {
 		cluster_refresh(f->db);
@@ -397,8 +405,11 @@ struct feed *feed_get(struct db *db, int shard)
 static void feed_connect(struct feed *f)
 {
 	struct node *serving = cluster_node_of_slot(f->db, f->slot), *old = f->conn;
-	struct node_config c = { .loop = f->db->loop, .password = f->db->password, .stall_ms = f->db->stall_ms,
-				 .on_state = on_feed_state, .arg = f };
+	struct node_config c = { .loop = f->db->loop,
+				 .password = f->db->password,
+				 .stall_ms = f->db->stall_ms,
+				 .on_state = on_feed_state,
+				 .arg = f };
 
 	if (!serving || (old && db_addr_eq(node_addr(old), node_addr(serving))))
 		return;

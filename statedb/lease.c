@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Leases: a key with a time to live and its owner's name.  The owner trusts its own clock more than the database: the lease counts from before the
- * request was sent, in CLOCK_BOOTTIME, so that a process that was stopped or a machine that slept notices that it is over.
- * Implements part of statedb.h; uses cluster.c.
+ * Leases: a key with a time to live and its owner's name.  The owner trusts its own clock more than
+ * the database: the lease counts from before the request was sent, in CLOCK_BOOTTIME, so that a
+ * process that was stopped or a machine that slept notices that it is over. Implements part of
+ * statedb.h; uses cluster.c.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -34,7 +35,8 @@ static void lose(struct db_lease *l, const char *why)
 	l->lost(l->arg, why);
 }
 
-static void on_answer(void *arg, struct op *op, struct node *n, const redisReply *r, const struct err *err)
+static void on_answer(void *arg, struct op *op, struct node *n, const redisReply *r,
+		      const struct err *err)
 {
 	struct db_lease *l = arg;
 	db_done *taken = TAKE_PTR(l->taken);
@@ -44,7 +46,8 @@ static void on_answer(void *arg, struct op *op, struct node *n, const redisReply
 	(void)n;
 	l->op = NULL;
 	if (!err && (r->type != REDIS_REPLY_ARRAY || r->elements != 3 ||
-		     r->element[0]->type != REDIS_REPLY_INTEGER || r->element[2]->type != REDIS_REPLY_STRING)) {
+		     r->element[0]->type != REDIS_REPLY_INTEGER ||
+		     r->element[2]->type != REDIS_REPLY_STRING)) {
 		err_set(&bad, -EBADMSG, "lease '%s': the state DB's answer is malformed", l->name);
 		err = &bad;
 	}
@@ -55,8 +58,8 @@ static void on_answer(void *arg, struct op *op, struct node *n, const redisReply
 		return; /* renewing: the tick tries again while there is time */
 	}
 	if (r->element[0]->integer == 0) {
-		err_set(&bad, -EBUSY, "lease '%s' is held by '%.100s' for another %" PRIu64 " ms", l->name,
-			r->element[2]->str, reply_u64(r->element[1]));
+		err_set(&bad, -EBUSY, "lease '%s' is held by '%.100s' for another %" PRIu64 " ms",
+			l->name, r->element[2]->str, reply_u64(r->element[1]));
 		if (taken) {
 			taken(l->arg, &bad, NULL);
 		} else {
@@ -76,8 +79,13 @@ static struct op *ask(struct db_lease *l, uint64_t for_ms)
 {
 	char key[DB_KEY], ttl[16];
 	const char *argv[] = { schema_lease_key(key, l->name), KEY_LEASES, l->owner, ttl, l->name };
-	struct op_spec spec = { .key = KEY_LEASES, .script = SCRIPT_LEASE, .n_keys = 2, .argc = 5, .argv = argv,
-				.done = on_answer, .arg = l };
+	struct op_spec spec = { .key = KEY_LEASES,
+				.script = SCRIPT_LEASE,
+				.n_keys = 2,
+				.argc = 5,
+				.argv = argv,
+				.done = on_answer,
+				.arg = l };
 
 	snprintf(ttl, sizeof(ttl), "%u", l->ttl_ms);
 	spec.deadline_ns = clock_mono_ns() + for_ms * NSEC_PER_MSEC;
@@ -91,8 +99,13 @@ struct db_lease *db_lease(struct db *db, const char *name, const char *owner, un
 
 	if (!l)
 		return NULL;
-	*l = (struct db_lease){ .db = db, .name = strdup(name), .owner = strdup(owner), .ttl_ms = ttl_ms,
-				.taken = taken, .lost = lost, .arg = arg };
+	*l = (struct db_lease){ .db = db,
+				.name = strdup(name),
+				.owner = strdup(owner),
+				.ttl_ms = ttl_ms,
+				.taken = taken,
+				.lost = lost,
+				.arg = arg };
 	if (!l->name || !l->owner) {
 		free(l->name);
 		free(l->owner);
@@ -103,11 +116,11 @@ struct db_lease *db_lease(struct db *db, const char *name, const char *owner, un
 	db->leases = l;
 	if (!schema_name_ok(name) || !schema_name_ok(owner))
 		err_set(&l->err, -EINVAL,
-			"lease '%.130s' of '%.130s': not a name (want 1 to %d characters without blanks)", name,
-			owner, DB_NAME_MAX);
+			"lease '%.130s' of '%.130s': not a name (want 1 to %d characters without blanks)",
+			name, owner, DB_NAME_MAX);
 	else if (ttl_ms < 3 * DB_TICK_MS)
-		err_set(&l->err, -EINVAL, "lease '%s': %u ms are too short (want at least %d)", name, ttl_ms,
-			3 * DB_TICK_MS);
+		err_set(&l->err, -EINVAL, "lease '%s': %u ms are too short (want at least %d)",
+			name, ttl_ms, 3 * DB_TICK_MS);
 	else if (!(l->op = ask(l, db->timeout_ms)))
 		err_set(&l->err, -ENOMEM, "out of memory");
 	return l;
@@ -116,7 +129,9 @@ struct db_lease *db_lease(struct db *db, const char *name, const char *owner, un
 void db_lease_release(struct db_lease *l)
 {
 	char key[DB_KEY];
-	struct op_spec spec = { .key = KEY_LEASES, .script = SCRIPT_RELEASE, .n_keys = 2, .argc = 4, .done = NULL };
+	struct op_spec spec = {
+		.key = KEY_LEASES, .script = SCRIPT_RELEASE, .n_keys = 2, .argc = 4, .done = NULL
+	};
 	struct db_lease **p;
 
 	if (!l)
@@ -126,7 +141,8 @@ void db_lease_release(struct db_lease *l)
 		;
 	*p = l->next;
 	if (!l->err.code && !l->db->closing) {
-		const char *argv[] = { schema_lease_key(key, l->name), KEY_LEASES, l->owner, l->name };
+		const char *argv[] = { schema_lease_key(key, l->name), KEY_LEASES, l->owner,
+				       l->name };
 
 		spec.argv = argv;
 		spec.deadline_ns = clock_mono_ns() + l->ttl_ms * NSEC_PER_MSEC;
@@ -152,8 +168,8 @@ void lease_tick(struct db *db, uint64_t mono_ns)
 			taken(l->arg, &l->err, NULL);
 			next = db->leases; /* the callback may have released any */
 		} else if (l->held && now >= l->valid_until_ns) {
-			snprintf(why, sizeof(why), "lease '%s' could not be renewed in time%s%s", l->name,
-				 l->why[0] ? ": " : "", l->why);
+			snprintf(why, sizeof(why), "lease '%s' could not be renewed in time%s%s",
+				 l->name, l->why[0] ? ": " : "", l->why);
 			lose(l, why);
 			next = db->leases;
 		} else if (l->held && now >= l->renew_at_ns && !l->op) {
@@ -190,7 +206,8 @@ struct question {
 	void *arg;
 };
 
-static void on_leases(void *arg, struct op *op, struct node *n, const redisReply *r, const struct err *err)
+static void on_leases(void *arg, struct op *op, struct node *n, const redisReply *r,
+		      const struct err *err)
 {
 	struct question *q = arg;
 	json_t *out = err ? NULL : json_object();
@@ -212,8 +229,13 @@ void db_leases(struct db *db, const char *prefix, db_done *done, void *arg)
 	struct question *q = malloc(sizeof(*q));
 	char key[DB_KEY];
 	const char *argv[] = { KEY_LEASES, schema_lease_key(key, ""), prefix };
-	struct op_spec spec = { .key = KEY_LEASES, .script = SCRIPT_LEASES, .n_keys = 1, .argc = 3, .argv = argv,
-				.done = on_leases, .arg = q };
+	struct op_spec spec = { .key = KEY_LEASES,
+				.script = SCRIPT_LEASES,
+				.n_keys = 1,
+				.argc = 3,
+				.argv = argv,
+				.done = on_leases,
+				.arg = q };
 
 	if (q)
 		*q = (struct question){ .db = db, .done = done, .arg = arg };

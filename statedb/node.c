@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * hiredis gives the wire format and its parser; the descriptor is ours, because hiredis' own reads and writes raise SIGPIPE and its connect()
- * waits for name servers.  RESP2 only: hiredis 0.14 cannot survive HELLO 3.  Called by cluster.c and watch.c.
+ * hiredis gives the wire format and its parser; the descriptor is ours, because hiredis' own reads
+ * and writes raise SIGPIPE and its connect() waits for name servers.  RESP2 only: hiredis 0.14
+ * cannot survive HELLO 3.  Called by cluster.c and watch.c.
  */
 #include "statedb/node.h"
 
@@ -186,7 +187,8 @@ static int want_out(struct node *n, bool want)
 	return loop_fd_events(n->f, EPOLLIN | (want ? EPOLLOUT : 0u));
 }
 
-/* Sends what it can.  An error is left to be found by the next read, for nobody may be called back from node_send(). */
+/* Sends what it can.  An error is left to be found by the next read, for nobody may be called back
+ * from node_send(). */
 static void flush(struct node *n)
 {
 	ssize_t sent;
@@ -251,9 +253,10 @@ static int enqueue(struct node *n, int argc, const char *const *argv, const size
 		free(p);
 		return rc;
 	}
-	*p = (struct pending){
-		.cb = cb, .arg = arg, .late_ns = clock_mono_ns() + (n->c.stall_ms + block_ms) * NSEC_PER_MSEC
-	};
+	*p = (struct pending){ .cb = cb,
+			       .arg = arg,
+			       .late_ns = clock_mono_ns() +
+					  (n->c.stall_ms + block_ms) * NSEC_PER_MSEC };
 	*n->last = p;
 	n->last = &p->next;
 	n->n_pending++;
@@ -261,8 +264,8 @@ static int enqueue(struct node *n, int argc, const char *const *argv, const size
 	return 0;
 }
 
-int node_send(struct node *n, int argc, const char *const *argv, const size_t *lens, uint32_t block_ms,
-	      node_reply *cb, void *arg)
+int node_send(struct node *n, int argc, const char *const *argv, const size_t *lens,
+	      uint32_t block_ms, node_reply *cb, void *arg)
 {
 	if (n->state != NODE_UP)
 		return -ENOTCONN;
@@ -288,7 +291,8 @@ static void on_pong(void *arg, struct node *n, const redisReply *r, const char *
 	if (r->type == REDIS_REPLY_ERROR && reply_classify(r).kind == REPLY_NOAUTH) {
 		fail(n, "wants a password: %.120s", r->str);
 	} else if (r->type == REDIS_REPLY_ERROR && strncmp(r->str, "DENIED", 6) == 0) {
-		fail(n, "is in protected mode: it accepts only local connections until it has a password");
+		fail(n,
+		     "is in protected mode: it accepts only local connections until it has a password");
 	} else if (r->type == REDIS_REPLY_ERROR) {
 		fail(n, "is not ready: %.120s", r->str);
 	} else if (r->type != REDIS_REPLY_STATUS || strcmp(r->str, "PONG") != 0) {
@@ -474,7 +478,8 @@ static void connect_start(struct node *n)
 		snprintf(un->sun_path, sizeof(un->sun_path), "%.107s", n->c.addr.host);
 		connect_to(n, &sa, sizeof(*un), NULL);
 	} else {
-		n->resolve = resolve_start(n->c.loop, n->c.addr.host, n->c.addr.port, n->turn++, connect_to, n);
+		n->resolve = resolve_start(n->c.loop, n->c.addr.host, n->c.addr.port, n->turn++,
+					   connect_to, n);
 	}
 }
 
@@ -485,9 +490,9 @@ void node_tick(struct node *n, uint64_t now_ns)
 		if (now_ns >= n->next_try_ns)
 			connect_start(n);
 	} else if (n->state != NODE_UP && now_ns > n->state_ns + CONNECT_MS * NSEC_PER_MSEC) {
-		fail(n, n->state == NODE_RESOLVING  ? "cannot be resolved in time" :
-			n->state == NODE_CONNECTING ? "does not accept the connection in time" :
-						      "accepts connections, but does not answer");
+		fail(n, n->state == NODE_RESOLVING    ? "cannot be resolved in time"
+			: n->state == NODE_CONNECTING ? "does not accept the connection in time"
+						      : "accepts connections, but does not answer");
 	} else if (n->first && now_ns > n->first->late_ns &&
 		   now_ns > n->rx_ns + n->c.stall_ms * NSEC_PER_MSEC) {
 		fail(n, "does not answer (it hangs, or the way to it is cut)");

@@ -20,13 +20,15 @@ struct node_config {
 	void *arg;
 };
 
-/* 'r' is borrowed and NULL when the connection was lost before the answer: 'why'.  Never called from within node_send(). */
+/* 'r' is borrowed and NULL when the connection was lost before the answer: 'why'.  Never called
+ * from within node_send(). */
 typedef void node_reply(void *arg, struct node *n, const redisReply *r, const char *why);
 
-struct node *node_new(const struct node_config *config); /* NULL: no memory.  Connects at the next tick. */
-void node_free(struct node *n);				 /* takes NULL; answers what is pending with r = NULL */
-void node_tick(struct node *n, uint64_t now_ns);	 /* connects, notices stalls */
-void node_kick(struct node *n);				 /* connect at the next tick whatever the backoff says */
+struct node *
+node_new(const struct node_config *config); /* NULL: no memory.  Connects at the next tick. */
+void node_free(struct node *n);		    /* takes NULL; answers what is pending with r = NULL */
+void node_tick(struct node *n, uint64_t now_ns); /* connects, notices stalls */
+void node_kick(struct node *n); /* connect at the next tick whatever the backoff says */
 /* Closes the connection as if it had broken, and connects again. */
 void node_reset(struct node *n, const char *why);
 
@@ -36,6 +38,7 @@ size_t node_pending(const struct node *n);
 const struct db_addr *node_addr(const struct node *n);
 const char *node_why(const struct node *n); /* last trouble, "" if none yet */
 
-/* 'block_ms': the server itself may take so long (XREAD BLOCK, WAIT).  0, -ENOTCONN, -ENOMEM, -ENOBUFS. */
-int node_send(struct node *n, int argc, const char *const *argv, const size_t *lens, uint32_t block_ms,
-	      node_reply *cb, void *arg);
+/* 'block_ms': the server itself may take so long (XREAD BLOCK, WAIT).  0, -ENOTCONN, -ENOMEM,
+ * -ENOBUFS. */
+int node_send(struct node *n, int argc, const char *const *argv, const size_t *lens,
+	      uint32_t block_ms, node_reply *cb, void *arg);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the files of statedb/ share.  One tick every 50 ms drives all that depends on time (connecting, retries, deadlines, leases); the rest happens
- * as answers come.  Callbacks to the user come from the tick or from a socket's callback, never from within a request's call.
+ * What the files of statedb/ share.  One tick every 50 ms drives all that depends on time
+ * (connecting, retries, deadlines, leases); the rest happens as answers come.  Callbacks to the
+ * user come from the tick or from a socket's callback, never from within a request's call.
  */
 #pragma once
 
@@ -40,7 +41,7 @@ struct db {
 
 	struct node *nodes[DB_NODES_MAX]; /* command connections; all but CLUSTER: one */
 	unsigned int n_nodes;
-	struct slot_map *map; /* CLUSTER, once known */
+	struct slot_map *map;	   /* CLUSTER, once known */
 	struct slot_map *map_next; /* scratch of the refresh */
 	bool refreshing;
 	unsigned int refresh_turn;
@@ -57,7 +58,7 @@ struct db {
 	int schema_version;
 	char schema_why[256];
 
-	struct hmap spaces; /* struct space by name */
+	struct hmap spaces;	 /* struct space by name */
 	struct request *refused; /* wrong from the start: answered by the tick */
 	unsigned int n_requests;
 
@@ -67,28 +68,33 @@ struct db {
 	struct db_lease *leases;
 };
 
-/* --- cluster.c: an op is one command, routed and repeated until answered or late.  All ops may safely be repeated. --- */
+/* --- cluster.c: an op is one command, routed and repeated until answered or late.  All ops may
+ * safely be repeated. --- */
 
 struct op;
 /* 'r' NULL: 'err'.  'n' is the connection that answered.  Error replies come as 'err' too. */
-typedef void op_done(void *arg, struct op *op, struct node *n, const redisReply *r, const struct err *err);
+typedef void op_done(void *arg, struct op *op, struct node *n, const redisReply *r,
+		     const struct err *err);
 
 struct op_spec {
-	const char *key;	     /* decides the slot */
-	enum script_id script;	     /* SCRIPT_MAX: 'argv' is a whole command */
-	int n_keys;		     /* of a script: so many of 'argv' are keys */
-	int argc;		     /* SCRIPT_MAX: with the command's name; else keys and arguments */
-	const char *const *argv;     /* copied */
+	const char *key;	 /* decides the slot */
+	enum script_id script;	 /* SCRIPT_MAX: 'argv' is a whole command */
+	int n_keys;		 /* of a script: so many of 'argv' are keys */
+	int argc;		 /* SCRIPT_MAX: with the command's name; else keys and arguments */
+	const char *const *argv; /* copied */
 	uint64_t deadline_ns;
-	bool ungated; /* does not wait for the schema check */
+	bool ungated;  /* does not wait for the schema check */
 	op_done *done; /* NULL = nobody wants to know */
 	void *arg;
 };
 
-struct op *op_start(struct db *db, const struct op_spec *spec); /* NULL: no memory; 'done' is never called from within */
-void op_cancel(struct op *op); /* takes NULL; 'done' is not called any more */
+struct op *
+op_start(struct db *db,
+	 const struct op_spec *spec); /* NULL: no memory; 'done' is never called from within */
+void op_cancel(struct op *op);	      /* takes NULL; 'done' is not called any more */
 
-uint64_t op_sent_boot_ns(const struct op *op); /* before the attempt that was answered; CLOCK_BOOTTIME */
+uint64_t
+op_sent_boot_ns(const struct op *op); /* before the attempt that was answered; CLOCK_BOOTTIME */
 
 /* Goes on while the machine sleeps: what leases are measured by. */
 static inline uint64_t clock_boot_ns(void)
@@ -100,13 +106,16 @@ static inline uint64_t clock_boot_ns(void)
 }
 
 void cluster_tick(struct db *db, uint64_t now_ns);
-void cluster_kick(struct db *db); /* repeats at once what waits for a connection, a map or the schema */
+void cluster_kick(
+	struct db *db); /* repeats at once what waits for a connection, a map or the schema */
 void cluster_refresh(struct db *db); /* soon */
 void cluster_moved(struct db *db, const struct reply_class *c, const struct db_addr *from);
 void cluster_fini(struct db *db);
 /* Who serves the slot: its command connection; NULL if nobody is known. */
 struct node *cluster_node_of_slot(struct db *db, uint16_t slot);
-struct node *cluster_node(struct db *db, const struct db_addr *addr); /* made if missing; NULL: no memory, too many */
+struct node *
+cluster_node(struct db *db,
+	     const struct db_addr *addr); /* made if missing; NULL: no memory, too many */
 
 bool cluster_is_master(const struct db *db, const struct node *n); /* all but CLUSTER: always */
 
@@ -122,7 +131,8 @@ void space_fini(struct db *db);
 json_t *space_records(const char *space, const redisReply *list, struct err *err);
 uint64_t reply_u64(const redisReply *r);
 
-/* --- feed.c: a connection that waits for changes, and the watches it serves; watch.c: which spaces are followed, by whom --- */
+/* --- feed.c: a connection that waits for changes, and the watches it serves; watch.c: which spaces
+ * are followed, by whom --- */
 struct db_follow {
 	struct db_follow *next;
 	struct watch *watch;
@@ -170,7 +180,7 @@ struct feed *feed_get(struct db *db, int shard); /* made if missing; NULL: no me
 void feed_tick(struct feed *f, uint64_t now_ns);
 void feed_hurry(struct feed *f); /* a watch wants to be read: connects, or ends a blocking XREAD */
 void feed_forget_answers(struct feed *f); /* those on their way; the connection begins anew */
-void feed_free(struct feed *f);	 /* its watches still live */
+void feed_free(struct feed *f);		  /* its watches still live */
 void watch_want_snapshot(struct watch *w, unsigned int delay_ms);
 
 void watch_tick(struct db *db, uint64_t now_ns);
@@ -183,6 +193,7 @@ void lease_fini(struct db *db);
 /* --- embedded.c --- */
 struct embedded *embedded_new(struct db *db, const struct db_config *config, struct err *err);
 void embedded_tick(struct embedded *e, uint64_t now_ns);
-void embedded_connected(struct embedded *e, struct node *n); /* learns the server's pid from the socket */
-const char *embedded_why(const struct embedded *e);  /* "" if all is well */
-void embedded_free(struct embedded *e, bool stop);   /* takes NULL */
+void embedded_connected(struct embedded *e,
+			struct node *n);	    /* learns the server's pid from the socket */
+const char *embedded_why(const struct embedded *e); /* "" if all is well */
+void embedded_free(struct embedded *e, bool stop);  /* takes NULL */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* getaddrinfo() waits for name servers, so it runs in a thread; the job is shared by both and freed by whoever is last.  Called by node.c. */
+/* getaddrinfo() waits for name servers, so it runs in a thread; the job is shared by both and freed
+ * by whoever is last.  Called by node.c. */
 #include "statedb/resolve.h"
 
 #include <netdb.h>
@@ -37,7 +38,8 @@ static void unref(struct resolve *r)
 
 static int lookup(struct resolve *r, int flags)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = flags | AI_NUMERICSERV }, *all, *ai;
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = flags | AI_NUMERICSERV },
+			*all, *ai;
 	int rc = getaddrinfo(r->host, r->port, &hints, &all);
 	unsigned int n = 0;
 

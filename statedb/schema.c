@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Every key's name and every script.  A script runs alone in the server, so it is one atomic change; it tests everything it may fail on before
- * its first write.  Records are JSON text that Lua never re-encodes (cjson would turn [] into {} and round large integers): a revision
- * is put in front of the first member as text, so all records are written with "rev" first.  Called by space.c, watch.c, lease.c, db.c.
+ * Every key's name and every script.  A script runs alone in the server, so it is one atomic
+ * change; it tests everything it may fail on before its first write.  Records are JSON text that
+ * Lua never re-encodes (cjson would turn [] into {} and round large integers): a revision is put in
+ * front of the first member as text, so all records are written with "rev" first.  Called by
+ * space.c, watch.c, lease.c, db.c.
  */
 #include "statedb/schema.h"
 
@@ -20,7 +22,8 @@ const char *schema_space_key(char buf[static DB_KEY], unsigned int shard, const 
 	if (shard == DB_SHARD_HOSTS)
 		snprintf(buf, DB_KEY, "skep:{hosts}:%s", suffix[which]);
 	else
-		snprintf(buf, DB_KEY, "skep:{s%02u}:t:%.*s:%s", shard, DB_NAME_MAX, space, suffix[which]);
+		snprintf(buf, DB_KEY, "skep:{s%02u}:t:%.*s:%s", shard, DB_NAME_MAX, space,
+			 suffix[which]);
 	return buf;
 }
 
@@ -48,18 +51,17 @@ bool schema_name_ok(const char *name)
 }
 
 static const char *const scripts[SCRIPT_MAX] = {
-	[SCRIPT_SCHEMA] =
-		"local v = redis.call('GET', KEYS[1])\n"
-		"if not v then redis.call('SET', KEYS[1], ARGV[1]); v = ARGV[1] end\n"
-		"return v\n",
-	[SCRIPT_REGISTER] =
-		"redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2])\n"
-		"return redis.call('HGET', KEYS[1], ARGV[1])\n",
+	[SCRIPT_SCHEMA] = "local v = redis.call('GET', KEYS[1])\n"
+			  "if not v then redis.call('SET', KEYS[1], ARGV[1]); v = ARGV[1] end\n"
+			  "return v\n",
+	[SCRIPT_REGISTER] = "redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2])\n"
+			    "return redis.call('HGET', KEYS[1], ARGV[1])\n",
 	[SCRIPT_READ] =
 		"local last = redis.call('XREVRANGE', KEYS[4], '+', '-', 'COUNT', 1)\n"
 		"return { redis.call('GET', KEYS[2]) or '0', redis.call('GET', KEYS[3]) or '0',\n"
 		"	last[1] and last[1][1] or '0-0', redis.call('HGETALL', KEYS[1]) }\n",
-	/* A commit that was applied, but whose answer was lost, is recognized by its id in the stream when it is sent again. */
+	/* A commit that was applied, but whose answer was lost, is recognized by its id in the
+	   stream when it is sent again. */
 	[SCRIPT_WRITE] =
 		"local rev = tonumber(redis.call('GET', KEYS[2]) or '0')\n"
 		"local crev = tonumber(redis.call('GET', KEYS[3]) or '0')\n"
@@ -106,20 +108,18 @@ static const char *const scripts[SCRIPT_MAX] = {
 		"redis.call('SADD', KEYS[2], ARGV[3])\n"
 		"redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])\n"
 		"return { 1, tonumber(ARGV[2]), ARGV[1] }\n",
-	[SCRIPT_RELEASE] =
-		"if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end\n"
-		"redis.call('SREM', KEYS[2], ARGV[2])\n"
-		"return redis.call('DEL', KEYS[1])\n",
-	[SCRIPT_LEASES] =
-		"local out = {}\n"
-		"for _, n in ipairs(redis.call('SMEMBERS', KEYS[1])) do\n"
-		"	if string.sub(n, 1, #ARGV[2]) == ARGV[2] then\n"
-		"		local ms = redis.call('PTTL', ARGV[1] .. n)\n"
-		"		if ms > 0 then out[#out + 1] = n; out[#out + 1] = ms\n"
-		"		else redis.call('SREM', KEYS[1], n) end\n"
-		"	end\n"
-		"end\n"
-		"return out\n",
+	[SCRIPT_RELEASE] = "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end\n"
+			   "redis.call('SREM', KEYS[2], ARGV[2])\n"
+			   "return redis.call('DEL', KEYS[1])\n",
+	[SCRIPT_LEASES] = "local out = {}\n"
+			  "for _, n in ipairs(redis.call('SMEMBERS', KEYS[1])) do\n"
+			  "	if string.sub(n, 1, #ARGV[2]) == ARGV[2] then\n"
+			  "		local ms = redis.call('PTTL', ARGV[1] .. n)\n"
+			  "		if ms > 0 then out[#out + 1] = n; out[#out + 1] = ms\n"
+			  "		else redis.call('SREM', KEYS[1], n) end\n"
+			  "	end\n"
+			  "end\n"
+			  "return out\n",
 };
 
 const char *script_text(enum script_id id)

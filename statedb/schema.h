@@ -5,14 +5,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define DB_SHARDS    64
-#define DB_KEY	     192 /* enough for any key's name */
-#define DB_NAME_MAX  128 /* of spaces and leases */
+#define DB_SHARDS      64
+#define DB_KEY	       192	 /* enough for any key's name */
+#define DB_NAME_MAX    128	 /* of spaces and leases */
 #define DB_SHARD_HOSTS DB_SHARDS /* in place of a shard's number: the space of hosts */
 
 #define KEY_SCHEMA  "skep:{meta}:schema"
 #define KEY_TENANTS "skep:{meta}:tenants"
-#define KEY_LEASES  "skep:{hosts}:leases" /* SET of the names of leases, live ones and some that are over */
+#define KEY_LEASES \
+	"skep:{hosts}:leases" /* SET of the names of leases, live ones and some that are over */
 
 enum space_key { SPACE_OBJECTS, SPACE_REV, SPACE_CREV, SPACE_LOG, SPACE_KEY_MAX };
 
@@ -29,10 +30,11 @@ enum script_id {
 	SCRIPT_SCHEMA,	 /* KEYS schema; ARGV own version -> the database's version */
 	SCRIPT_REGISTER, /* KEYS tenants; ARGV tenant, shard -> shard */
 	SCRIPT_READ,	 /* KEYS o rev crev log -> [rev, crev, last id, [path, json, ...]] */
-	SCRIPT_WRITE,	 /* KEYS o rev crev log; ARGV crev or "", id, owner or "", log length, path, json or "", ... -> [ok, rev, crev] */
+	SCRIPT_WRITE,	 /* KEYS o rev crev log; ARGV crev or "", id, owner or "", log length, path,
+			    json or "", ... -> [ok, rev, crev] */
 	SCRIPT_LEASE,	 /* KEYS lease, leases; ARGV owner, ttl ms, name -> [ok, ms left, owner] */
 	SCRIPT_RELEASE,	 /* KEYS lease, leases; ARGV owner, name -> 0 or 1 */
-	SCRIPT_LEASES,	 /* KEYS leases; ARGV lease key prefix, name prefix -> [name, ms left, ...] */
+	SCRIPT_LEASES, /* KEYS leases; ARGV lease key prefix, name prefix -> [name, ms left, ...] */
 	SCRIPT_MAX
 };
 

@@ -54,13 +54,14 @@ static int parse_range(const redisReply *e, const struct db_addr *asked, struct 
 	int i;
 
 	if (e->type != REDIS_REPLY_ARRAY || e->elements < 3 ||
-	    e->element[0]->type != REDIS_REPLY_INTEGER || e->element[1]->type != REDIS_REPLY_INTEGER ||
-	    e->element[0]->integer < 0 || e->element[1]->integer >= DB_SLOTS ||
-	    e->element[0]->integer > e->element[1]->integer)
+	    e->element[0]->type != REDIS_REPLY_INTEGER ||
+	    e->element[1]->type != REDIS_REPLY_INTEGER || e->element[0]->integer < 0 ||
+	    e->element[1]->integer >= DB_SLOTS || e->element[0]->integer > e->element[1]->integer)
 		return err_set(err, -EBADMSG, "a range of slots is malformed");
 	n = e->element[2];
-	if (n->type != REDIS_REPLY_ARRAY || n->elements < 2 || n->element[1]->type != REDIS_REPLY_INTEGER ||
-	    n->element[1]->integer <= 0 || n->element[1]->integer > 65535)
+	if (n->type != REDIS_REPLY_ARRAY || n->elements < 2 ||
+	    n->element[1]->type != REDIS_REPLY_INTEGER || n->element[1]->integer <= 0 ||
+	    n->element[1]->integer > 65535)
 		return err_set(err, -EBADMSG, "a master's address is malformed");
 	addr.port = (uint16_t)n->element[1]->integer;
 	if (n->element[0]->type == REDIS_REPLY_STRING && n->element[0]->len > 0 &&

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Requests on spaces: read, commit, put.  A space's requests are answered one behind the other, which keeps their order whatever is repeated
- * or redirected; different spaces run side by side.  A tenant's shard is looked up once and remembered, for it never changes.
- * Implements part of statedb.h; uses cluster.c.
+ * Requests on spaces: read, commit, put.  A space's requests are answered one behind the other,
+ * which keeps their order whatever is repeated or redirected; different spaces run side by side.  A
+ * tenant's shard is looked up once and remembered, for it never changes. Implements part of
+ * statedb.h; uses cluster.c.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -19,7 +20,7 @@ enum request_kind { REQUEST_READ, REQUEST_COMMIT, REQUEST_PUT, REQUEST_TENANTS }
 
 struct space {
 	struct hmap_node by_name;
-	int shard; /* -1 = not known yet */
+	int shard;		       /* -1 = not known yet */
 	struct request *first, **last; /* the first one is running */
 	char name[];
 };
@@ -31,7 +32,7 @@ struct request {
 	enum request_kind kind;
 	uint64_t deadline_ns;
 	int argc;
-	char **argv; /* of the write script, behind the keys */
+	char **argv;	    /* of the write script, behind the keys */
 	uint64_t rev, crev; /* written; while WAIT is on its way */
 	db_done *done;
 	void *arg;
@@ -61,14 +62,16 @@ json_t *space_records(const char *space, const redisReply *list, struct err *err
 		const redisReply *k = list->element[i], *v = list->element[i + 1];
 
 		if (k->type != REDIS_REPLY_STRING || v->type != REDIS_REPLY_STRING) {
-			err_set(err, -EBADMSG, "space '%s': the state DB's answer is malformed", space);
+			err_set(err, -EBADMSG, "space '%s': the state DB's answer is malformed",
+				space);
 			json_decref(records);
 			return NULL;
 		}
 		o = json_loadb(v->str, v->len, 0, &je);
 		if (!json_is_object(o) || json_object_set(records, k->str, o)) {
-			err_set(err, -EBADMSG, "space '%s': record '%.100s' is not a JSON object: %.60s",
-				space, k->str, o ? "another type" : je.text);
+			err_set(err, -EBADMSG,
+				"space '%s': record '%.100s' is not a JSON object: %.60s", space,
+				k->str, o ? "another type" : je.text);
 			json_decref(o);
 			json_decref(records);
 			return NULL;
@@ -86,7 +89,8 @@ static struct space *space_get(struct db *db, const char *name)
 	struct hmap_node *node;
 	struct space *sp;
 
-	hmap_for_each_with_hash(node, &db->spaces, h) {
+	hmap_for_each_with_hash(node, &db->spaces, h)
+	{
 		sp = container_of(node, struct space, by_name);
 		if (strcmp(sp->name, name) == 0)
 			return sp;
@@ -181,11 +185,12 @@ static void request_submit(struct request *rq, const char *space)
 	if (db->closing)
 		err_set(&rq->err, -ECANCELED, "the connection to the state DB is being closed");
 	else if (db->n_requests > DB_PENDING_MAX)
-		err_set(&rq->err, -ENOBUFS, "too many requests wait for the state DB (at most %d)", DB_PENDING_MAX);
+		err_set(&rq->err, -ENOBUFS, "too many requests wait for the state DB (at most %d)",
+			DB_PENDING_MAX);
 	else if (space && !schema_name_ok(space))
 		err_set(&rq->err, -EINVAL,
-			"space '%.130s' is not a name (want 1 to %d characters without blanks)", space,
-			DB_NAME_MAX);
+			"space '%.130s' is not a name (want 1 to %d characters without blanks)",
+			space, DB_NAME_MAX);
 	if (!rq->err.code && space) {
 		rq->space = space_get(db, space);
 		if (!rq->space)
@@ -224,13 +229,13 @@ void space_fini(struct db *db)
 	struct space *sp;
 
 	err_set(&err, -ECANCELED, "the connection to the state DB is being closed");
-	hmap_for_each(node, tmp, &db->spaces) {
+	hmap_for_each (node, tmp, &db->spaces) {
 		sp = container_of(node, struct space, by_name);
 		while (sp->first)
 			request_end(sp->first, &err, NULL);
 	}
 	space_tick(db);
-	hmap_for_each(node, tmp, &db->spaces) {
+	hmap_for_each (node, tmp, &db->spaces) {
 		hmap_remove(&db->spaces, node);
 		free(container_of(node, struct space, by_name));
 	}
@@ -245,7 +250,8 @@ static void on_read(struct request *rq, const redisReply *r)
 	json_t *records;
 
 	if (r->type != REDIS_REPLY_ARRAY || r->elements != 4) {
-		err_set(&err, -EBADMSG, "space '%s': the state DB's answer is malformed", rq->space->name);
+		err_set(&err, -EBADMSG, "space '%s': the state DB's answer is malformed",
+			rq->space->name);
 		request_end(rq, &err, NULL);
 		return;
 	}
@@ -254,15 +260,17 @@ static void on_read(struct request *rq, const redisReply *r)
 		request_end(rq, &err, NULL);
 		return;
 	}
-	request_end(rq, NULL, json_pack("{s:o, s:I, s:I}", "records", records, "rev",
-					(json_int_t)reply_u64(r->element[0]), "crev",
-					(json_int_t)reply_u64(r->element[1])));
+	request_end(rq, NULL,
+		    json_pack("{s:o, s:I, s:I}", "records", records, "rev",
+			      (json_int_t)reply_u64(r->element[0]), "crev",
+			      (json_int_t)reply_u64(r->element[1])));
 }
 
 static void end_commit(struct request *rq, unsigned int replicas, const char *warning)
 {
-	request_end(rq, NULL, json_pack("{s:I, s:I, s:i, s:s?}", "rev", (json_int_t)rq->rev, "crev",
-					(json_int_t)rq->crev, "replicas", (int)replicas, "warning", warning));
+	request_end(rq, NULL,
+		    json_pack("{s:I, s:I, s:i, s:s?}", "rev", (json_int_t)rq->rev, "crev",
+			      (json_int_t)rq->crev, "replicas", (int)replicas, "warning", warning));
 }
 
 static void on_waited(void *arg, struct node *n, const redisReply *r, const char *why)
@@ -274,13 +282,15 @@ static void on_waited(void *arg, struct node *n, const redisReply *r, const char
 	(void)n;
 	if (!r || r->type != REDIS_REPLY_INTEGER) {
 		snprintf(warning, sizeof(warning),
-			 "written, but whether a replica has it is not known: %.200s", r ? r->str : why);
+			 "written, but whether a replica has it is not known: %.200s",
+			 r ? r->str : why);
 		end_commit(rq, 0, warning);
 		return;
 	}
 	got = reply_u64(r);
-	snprintf(warning, sizeof(warning), "written, but only %" PRIu64 " of %u replicas confirmed it within %u ms",
-		 got, rq->db->wait_replicas, rq->db->wait_ms);
+	snprintf(warning, sizeof(warning),
+		 "written, but only %" PRIu64 " of %u replicas confirmed it within %u ms", got,
+		 rq->db->wait_replicas, rq->db->wait_ms);
 	end_commit(rq, (unsigned int)got, got < rq->db->wait_replicas ? warning : NULL);
 }
 
@@ -290,8 +300,10 @@ static void on_written(struct request *rq, struct node *n, const redisReply *r)
 	char replicas[16], ms[16];
 	struct err err = { 0 };
 
-	if (r->type != REDIS_REPLY_ARRAY || r->elements != 3 || r->element[0]->type != REDIS_REPLY_INTEGER) {
-		err_set(&err, -EBADMSG, "space '%s': the state DB's answer is malformed", rq->space->name);
+	if (r->type != REDIS_REPLY_ARRAY || r->elements != 3 ||
+	    r->element[0]->type != REDIS_REPLY_INTEGER) {
+		err_set(&err, -EBADMSG, "space '%s': the state DB's answer is malformed",
+			rq->space->name);
 		request_end(rq, &err, NULL);
 		return;
 	}
@@ -299,7 +311,8 @@ static void on_written(struct request *rq, struct node *n, const redisReply *r)
 	rq->crev = reply_u64(r->element[2]);
 	if (r->element[0]->integer == 0) {
 		err_set(&err, -EAGAIN,
-			"space '%s' was changed meanwhile: revision %" PRIu64 ", not the expected %s (read it again)",
+			"space '%s' was changed meanwhile: revision %" PRIu64
+			", not the expected %s (read it again)",
 			rq->space->name, rq->crev, rq->argv[0]);
 		request_end(rq, &err, NULL);
 	} else if (rq->kind == REQUEST_PUT) {
@@ -312,7 +325,8 @@ static void on_written(struct request *rq, struct node *n, const redisReply *r)
 		argv[1] = replicas;
 		argv[2] = ms;
 		if (node_send(n, 3, argv, NULL, rq->db->wait_ms, on_waited, rq))
-			end_commit(rq, 0, "written, but whether a replica has it could not be asked");
+			end_commit(rq, 0,
+				   "written, but whether a replica has it could not be asked");
 	}
 }
 
@@ -326,7 +340,8 @@ static void on_tenants(struct request *rq, const redisReply *r)
 	request_end(rq, NULL, json_pack("{s:o}", "tenants", names));
 }
 
-static void on_answer(void *arg, struct op *op, struct node *n, const redisReply *r, const struct err *err)
+static void on_answer(void *arg, struct op *op, struct node *n, const redisReply *r,
+		      const struct err *err)
 {
 	struct request *rq = arg;
 
@@ -341,7 +356,8 @@ static void on_answer(void *arg, struct op *op, struct node *n, const redisReply
 		on_written(rq, n, r);
 }
 
-static void on_shard(void *arg, struct op *op, struct node *n, const redisReply *r, const struct err *err)
+static void on_shard(void *arg, struct op *op, struct node *n, const redisReply *r,
+		     const struct err *err)
 {
 	struct request *rq = arg;
 	struct err bad = { 0 };
@@ -354,12 +370,14 @@ static void on_shard(void *arg, struct op *op, struct node *n, const redisReply 
 		return;
 	}
 	if (r->type == REDIS_REPLY_NIL && rq->kind == REQUEST_READ) {
-		request_end(rq, NULL, json_pack("{s:{}, s:i, s:i}", "records", "rev", 0, "crev", 0));
+		request_end(rq, NULL,
+			    json_pack("{s:{}, s:i, s:i}", "records", "rev", 0, "crev", 0));
 		return;
 	}
 	shard = reply_u64(r);
 	if (r->type != REDIS_REPLY_STRING || r->len == 0 || shard >= DB_SHARDS) {
-		err_set(&bad, -EBADMSG, "tenant '%s': the state DB names no valid shard for it", rq->space->name);
+		err_set(&bad, -EBADMSG, "tenant '%s': the state DB names no valid shard for it",
+			rq->space->name);
 		request_end(rq, &bad, NULL);
 		return;
 	}
@@ -374,7 +392,9 @@ static struct op *ask_shard(struct request *rq)
 	char shard[16];
 	const char *get[] = { "HGET", KEY_TENANTS, rq->space->name };
 	const char *reg[] = { KEY_TENANTS, rq->space->name, shard };
-	struct op_spec spec = { .key = KEY_TENANTS, .deadline_ns = rq->deadline_ns, .done = on_shard, .arg = rq };
+	struct op_spec spec = {
+		.key = KEY_TENANTS, .deadline_ns = rq->deadline_ns, .done = on_shard, .arg = rq
+	};
 
 	spec.argc = 3;
 	if (rq->kind == REQUEST_READ) {
@@ -392,8 +412,13 @@ static struct op *ask_shard(struct request *rq)
 static struct op *ask_tenants(struct request *rq)
 {
 	const char *argv[] = { "HKEYS", KEY_TENANTS };
-	struct op_spec spec = { .key = KEY_TENANTS, .script = SCRIPT_MAX, .argc = 2, .argv = argv,
-				.deadline_ns = rq->deadline_ns, .done = on_answer, .arg = rq };
+	struct op_spec spec = { .key = KEY_TENANTS,
+				.script = SCRIPT_MAX,
+				.argc = 2,
+				.argv = argv,
+				.deadline_ns = rq->deadline_ns,
+				.done = on_answer,
+				.arg = rq };
 
 	return op_start(rq->db, &spec);
 }
@@ -401,7 +426,9 @@ static struct op *ask_tenants(struct request *rq)
 static struct op *ask_space(struct request *rq)
 {
 	char keys[SPACE_KEY_MAX][DB_KEY];
-	struct op_spec spec = { .n_keys = SPACE_KEY_MAX, .deadline_ns = rq->deadline_ns, .done = on_answer,
+	struct op_spec spec = { .n_keys = SPACE_KEY_MAX,
+				.deadline_ns = rq->deadline_ns,
+				.done = on_answer,
 				.arg = rq };
 	const char **argv = calloc((size_t)rq->argc + SPACE_KEY_MAX, sizeof(*argv));
 	struct op *op;
@@ -489,7 +516,8 @@ static bool add_arg(struct request *rq, char *text)
 }
 
 /* Fills argv with what the write script wants; rq->err otherwise. */
-static void write_args(struct request *rq, const char *crev, const char *owner, const json_t *changes)
+static void write_args(struct request *rq, const char *crev, const char *owner,
+		       const json_t *changes)
 {
 	struct db *db = rq->db;
 	const char *path;
@@ -502,8 +530,8 @@ static void write_args(struct request *rq, const char *crev, const char *owner, 
 		return;
 	}
 	if (json_object_size(changes) > CHANGES_MAX) {
-		err_set(&rq->err, -E2BIG, "a write changes %zu records (at most %d)", json_object_size(changes),
-			CHANGES_MAX);
+		err_set(&rq->err, -E2BIG, "a write changes %zu records (at most %d)",
+			json_object_size(changes), CHANGES_MAX);
 		return;
 	}
 	rq->argv = calloc(4 + 2 * json_object_size(changes), sizeof(*rq->argv));
@@ -511,9 +539,11 @@ static void write_args(struct request *rq, const char *crev, const char *owner, 
 	snprintf(max, sizeof(max), "%d", DB_LOG_MAX);
 	ok = rq->argv && add_arg(rq, strdup(crev)) && add_arg(rq, strdup(id)) &&
 	     add_arg(rq, strdup(owner ? owner : "")) && add_arg(rq, strdup(max));
-	json_object_foreach((json_t *)changes, path, v) {
+	json_object_foreach((json_t *)changes, path, v)
+	{
 		if (!json_is_object(v) && !json_is_null(v)) {
-			err_set(&rq->err, -EINVAL, "record '%.100s' must be an object, or null to delete it", path);
+			err_set(&rq->err, -EINVAL,
+				"record '%.100s' must be an object, or null to delete it", path);
 			return;
 		}
 		ok = ok && add_arg(rq, strdup(path)) &&
@@ -523,8 +553,8 @@ static void write_args(struct request *rq, const char *crev, const char *owner, 
 		err_set(&rq->err, -ENOMEM, "out of memory");
 }
 
-void db_commit(struct db *db, const char *space, uint64_t crev, const json_t *changes, db_done *done,
-	       void *arg)
+void db_commit(struct db *db, const char *space, uint64_t crev, const json_t *changes,
+	       db_done *done, void *arg)
 {
 	struct request *rq = request_new(db, REQUEST_COMMIT, done, arg);
 	char text[24];
@@ -536,8 +566,8 @@ void db_commit(struct db *db, const char *space, uint64_t crev, const json_t *ch
 	request_submit(rq, space);
 }
 
-void db_put(struct db *db, const char *space, const char *owner, const json_t *changes, db_done *done,
-	    void *arg)
+void db_put(struct db *db, const char *space, const char *owner, const json_t *changes,
+	    db_done *done, void *arg)
 {
 	struct request *rq = request_new(db, REQUEST_PUT, done, arg);
 

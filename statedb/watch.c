@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Which spaces are followed, by whom, and on which feed: a space's feed follows from its tenant's shard, which is looked up first.  A tenant that
- * does not exist yet is followed where it will be created.  Follows and watches that ended are freed by the tick, when nobody can
- * speak of them any more.  Implements part of statedb.h; uses feed.c and cluster.c.
+ * Which spaces are followed, by whom, and on which feed: a space's feed follows from its tenant's
+ * shard, which is looked up first.  A tenant that does not exist yet is followed where it will be
+ * created.  Follows and watches that ended are freed by the tick, when nobody can speak of them any
+ * more.  Implements part of statedb.h; uses feed.c and cluster.c.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,7 +48,8 @@ static void attach(struct watch *w, int shard)
 	feed_hurry(f);
 }
 
-static void on_shard(void *arg, struct op *op, struct node *n, const redisReply *r, const struct err *err)
+static void on_shard(void *arg, struct op *op, struct node *n, const redisReply *r,
+		     const struct err *err)
 {
 	struct watch *w = arg;
 	uint64_t shard = err ? 0 : reply_u64(r);
@@ -72,8 +74,12 @@ static void on_shard(void *arg, struct op *op, struct node *n, const redisReply 
 static void look_up(struct watch *w)
 {
 	const char *argv[] = { "HGET", KEY_TENANTS, w->space };
-	struct op_spec spec = { .key = KEY_TENANTS, .script = SCRIPT_MAX, .argc = 3, .argv = argv,
-				.done = on_shard, .arg = w };
+	struct op_spec spec = { .key = KEY_TENANTS,
+				.script = SCRIPT_MAX,
+				.argc = 3,
+				.argv = argv,
+				.done = on_shard,
+				.arg = w };
 
 	spec.deadline_ns = clock_mono_ns() + w->db->timeout_ms * NSEC_PER_MSEC;
 	w->lookup = op_start(w->db, &spec);
@@ -172,7 +178,8 @@ void watch_fini(struct db *db)
 	struct feed *f;
 
 	while ((f = db->feeds)) {
-		node_free(TAKE_PTR(f->conn)); /* while its watches live: answers on their way end here */
+		node_free(TAKE_PTR(
+			f->conn)); /* while its watches live: answers on their way end here */
 		while ((w = f->watches)) {
 			f->watches = w->next;
 			watch_free(w);
@@ -188,7 +195,8 @@ void watch_fini(struct db *db)
 
 /* --- the public part --- */
 
-struct db_follow *db_follow(struct db *db, const char *space, const struct db_follow_ops *ops, void *arg)
+struct db_follow *db_follow(struct db *db, const char *space, const struct db_follow_ops *ops,
+			    void *arg)
 {
 	struct watch *w;
 	struct db_follow *s;

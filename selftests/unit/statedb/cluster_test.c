@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A real cluster of 3 masters and 3 replicas: routing, moving slots, and masters that die or hang. */
+/* A real cluster of 3 masters and 3 replicas: routing, moving slots, and masters that die or hang.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,8 +22,12 @@ static struct db *db, *db2;
 static struct db *connect_with(unsigned int replicas)
 {
 	const char *seeds[] = { redis.address[5], redis.address[0] };
-	struct db_config c = { .mode = DB_CLUSTER, .addresses = seeds, .n_addresses = 2, .wait_replicas = replicas,
-			       .wait_ms = 300, .timeout_ms = 15000 };
+	struct db_config c = { .mode = DB_CLUSTER,
+			       .addresses = seeds,
+			       .n_addresses = 2,
+			       .wait_replicas = replicas,
+			       .wait_ms = 300,
+			       .timeout_ms = 15000 };
 	struct err err = { 0 };
 	struct db *d = db_new(loop, &c, &err);
 
@@ -140,9 +145,9 @@ static void tenants_spread_over_the_masters(void **state)
 	answer_fini(&a);
 	s = db_status(db);
 	assert_true(json_is_true(json_object_get(s, "connected")));
-	json_array_foreach(json_object_get(s, "nodes"), i, node)
-		connected += json_is_true(json_object_get(node, "master")) &&
-			     json_is_true(json_object_get(node, "connected"));
+	json_array_foreach(json_object_get(s, "nodes"), i, node) connected +=
+		json_is_true(json_object_get(node, "master")) &&
+		json_is_true(json_object_get(node, "connected"));
 	assert_int_equal(connected, 3);
 	json_decref(s);
 }
@@ -169,7 +174,8 @@ static const char *node_id(unsigned int n, char answer[static 4096])
 	return answer;
 }
 
-/* A slot moves by hand, step by step, as 'redis-cli --cluster reshard' does, while it is written and followed. */
+/* A slot moves by hand, step by step, as 'redis-cli --cluster reshard' does, while it is written
+ * and followed. */
 static void a_slot_may_move(void **state)
 {
 	char key[DB_KEY], from_id[4096], to_id[4096], answer[4096];
@@ -191,21 +197,29 @@ static void a_slot_may_move(void **state)
 	assert_true(LOOP_UNTIL(loop, m.snapshots == 1, 5000));
 	node_id(from, from_id);
 	node_id(to, to_id);
-	assert_string_equal(redis_do(&redis, answer, "cli %u cluster setslot %u importing %s", to, slot, from_id), "OK ");
-	assert_string_equal(redis_do(&redis, answer, "cli %u cluster setslot %u migrating %s", from, slot, to_id), "OK ");
+	assert_string_equal(redis_do(&redis, answer, "cli %u cluster setslot %u importing %s", to,
+				     slot, from_id),
+			    "OK ");
+	assert_string_equal(redis_do(&redis, answer, "cli %u cluster setslot %u migrating %s", from,
+				     slot, to_id),
+			    "OK ");
 	put(db, space, "live/x", 1); /* all is still at the old place */
-	/* All keys but the objects: a script that touches both gets TRYAGAIN until the rest follows. */
-	redis_do(&redis, answer, "cli %u migrate 127.0.0.1 %s '' 0 5000 keys %.*s:log %.*s:rev %.*s:crev", from,
-		 strchr(redis.address[to], ':') + 1, (int)strlen(key) - 2, key, (int)strlen(key) - 2, key,
-		 (int)strlen(key) - 2, key);
+	/* All keys but the objects: a script that touches both gets TRYAGAIN until the rest
+	 * follows. */
+	redis_do(&redis, answer,
+		 "cli %u migrate 127.0.0.1 %s '' 0 5000 keys %.*s:log %.*s:rev %.*s:crev", from,
+		 strchr(redis.address[to], ':') + 1, (int)strlen(key) - 2, key,
+		 (int)strlen(key) - 2, key, (int)strlen(key) - 2, key);
 	assert_string_equal(answer, "OK ");
 	c = json_pack("{s:{s:i}}", "live/x", "v", 2);
 	db_put(db, space, NULL, c, answer_cb, &a);
 	json_decref(c);
 	LOOP_UNTIL(loop, false, 300);
 	assert_int_equal(a.calls, 0);
-	assert_string_equal(redis_do(&redis, answer, "cli %u migrate 127.0.0.1 %s '' 0 5000 keys %s", from,
-				     strchr(redis.address[to], ':') + 1, key), "OK ");
+	assert_string_equal(redis_do(&redis, answer,
+				     "cli %u migrate 127.0.0.1 %s '' 0 5000 keys %s", from,
+				     strchr(redis.address[to], ':') + 1, key),
+			    "OK ");
 	await(&a); /* ASK */
 	if (a.err.code)
 		fail_msg("%s", a.err.text);
@@ -280,13 +294,16 @@ static void writer_commit(struct writer *w)
 
 static void both_agree(struct model *m)
 {
-	m->broken += !json_equal(json_object_get(m->records, "bridge/a"), json_object_get(m->records, "bridge/b"));
+	m->broken += !json_equal(json_object_get(m->records, "bridge/a"),
+				 json_object_get(m->records, "bridge/b"));
 }
 
-/* Writes and follows while the space's master gets 'verb'; nothing acknowledged may be lost, and the follower ends up the same. */
+/* Writes and follows while the space's master gets 'verb'; nothing acknowledged may be lost, and
+ * the follower ends up the same. */
 static void lose_master(const char *space, const char *verb, const char *back)
 {
-	static struct writer w; /* static: a failing test is left by a jump, and db_free() still calls back */
+	static struct writer
+		w; /* static: a failing test is left by a jump, and db_free() still calls back */
 	static struct model m;
 	unsigned int n = master_of(space), snapshots;
 	int at;
@@ -312,7 +329,8 @@ static void lose_master(const char *space, const char *verb, const char *back)
 	assert_true(LOOP_UNTIL(loop, w.idle, 20000));
 	assert_int_equal(w.errors, 0);
 	assert_same(&m, space);
-	assert_true(json_integer_value(json_object_get(json_object_get(m.records, "bridge/a"), "v")) >= w.acknowledged);
+	assert_true(json_integer_value(json_object_get(json_object_get(m.records, "bridge/a"),
+						       "v")) >= w.acknowledged);
 	assert_int_equal(m.broken, 0);
 	model_fini(&m);
 }

@@ -19,8 +19,13 @@ static struct db *db, *db2; /* two programs at the same database */
 static struct db *connect_with(const char *password, unsigned int replicas, unsigned int timeout_ms)
 {
 	const char *address = redis.address[0];
-	struct db_config c = { .mode = DB_SERVER, .addresses = &address, .n_addresses = 1, .password = password,
-			       .wait_replicas = replicas, .wait_ms = 100, .timeout_ms = timeout_ms };
+	struct db_config c = { .mode = DB_SERVER,
+			       .addresses = &address,
+			       .n_addresses = 1,
+			       .password = password,
+			       .wait_replicas = replicas,
+			       .wait_ms = 100,
+			       .timeout_ms = timeout_ms };
 	struct err err = { 0 };
 	struct db *d = db_new(loop, &c, &err);
 
@@ -133,10 +138,12 @@ static void an_absent_space_is_empty(void **state)
 
 static void records_come_back_as_written(void **state)
 {
-	const char *text = "{\"name\": \"b\\u00e9\\n\", \"list\": [], \"map\": {}, \"big\": 9007199254740993, \"neg\": -1,"
-			   " \"float\": 1.5, \"null\": null, \"deep\": {\"x\": [{}, [], \"\"]}, \"rev\": 77}";
+	const char *text =
+		"{\"name\": \"b\\u00e9\\n\", \"list\": [], \"map\": {}, \"big\": 9007199254740993, \"neg\": -1,"
+		" \"float\": 1.5, \"null\": null, \"deep\": {\"x\": [{}, [], \"\"]}, \"rev\": 77}";
 	struct answer a = do_commit(db, "t1", 0,
-				    json_pack("{s:o, s:{}}", "bridge/b1", json_loads(text, 0, NULL), "router/\"r\\1\"é"));
+				    json_pack("{s:o, s:{}}", "bridge/b1", json_loads(text, 0, NULL),
+					      "router/\"r\\1\"é"));
 
 	(void)state;
 	assert_int_equal(answer_int(&a, "rev"), 1);
@@ -144,18 +151,21 @@ static void records_come_back_as_written(void **state)
 	assert_int_equal(answer_int(&a, "replicas"), 0);
 	assert_true(json_is_null(json_object_get(a.reply, "warning")));
 	assert_ok(a);
-	assert_records(do_read(db2, "t1"),
-		       "{\"bridge/b1\": {\"name\": \"b\\u00e9\\n\", \"list\": [], \"map\": {}, \"big\": 9007199254740993, \"neg\": -1,"
-		       " \"float\": 1.5, \"null\": null, \"deep\": {\"x\": [{}, [], \"\"]}, \"rev\": 1},"
-		       " \"router/\\\"r\\\\1\\\"é\": {\"rev\": 1}}");
+	assert_records(
+		do_read(db2, "t1"),
+		"{\"bridge/b1\": {\"name\": \"b\\u00e9\\n\", \"list\": [], \"map\": {}, \"big\": 9007199254740993, \"neg\": -1,"
+		" \"float\": 1.5, \"null\": null, \"deep\": {\"x\": [{}, [], \"\"]}, \"rev\": 1},"
+		" \"router/\\\"r\\\\1\\\"é\": {\"rev\": 1}}");
 }
 
 static void a_stale_commit_changes_nothing(void **state)
 {
 	(void)state;
 	assert_ok(do_commit(db, "t1", 0, json_pack("{s:{s:i}}", "bridge/a", "v", 1)));
-	assert_err(do_commit(db2, "t1", 0, json_pack("{s:{s:i}, s:{s:i}}", "bridge/a", "v", 2, "bridge/b", "v", 2)),
-		   -EAGAIN, "revision 1, not the expected 0");
+	assert_err(
+		do_commit(db2, "t1", 0,
+			  json_pack("{s:{s:i}, s:{s:i}}", "bridge/a", "v", 2, "bridge/b", "v", 2)),
+		-EAGAIN, "revision 1, not the expected 0");
 	assert_records(do_read(db, "t1"), "{\"bridge/a\": {\"v\": 1, \"rev\": 1}}");
 	assert_ok(do_commit(db2, "t1", 1, json_pack("{s:n, s:{}}", "bridge/a", "bridge/b")));
 	assert_records(do_read(db, "t1"), "{\"bridge/b\": {\"rev\": 2}}");
@@ -174,7 +184,8 @@ static void state_does_not_disturb_configuration(void **state)
 	assert_int_equal(answer_int(&a, "rev"), 3);
 	assert_int_equal(answer_int(&a, "crev"), 2);
 	assert_ok(a);
-	a = do_put(db2, "t1", NULL, json_pack("{s:n}", "live/absent")); /* nothing happened: no revision */
+	a = do_put(db2, "t1", NULL,
+		   json_pack("{s:n}", "live/absent")); /* nothing happened: no revision */
 	assert_int_equal(answer_int(&a, "rev"), 3);
 	assert_ok(a);
 }
@@ -182,10 +193,13 @@ static void state_does_not_disturb_configuration(void **state)
 static void only_the_owner_deletes(void **state)
 {
 	(void)state;
-	assert_ok(do_put(db, "t1", "h1", json_pack("{s:{s:s}, s:{s:s}, s:{}}", "live/a", "host", "h1", "live/b",
-						   "host", "h1", "live/c")));
-	assert_ok(do_put(db, "t1", "h2", json_pack("{s:{s:s}}", "live/a", "host", "h2"))); /* moved: overwrites */
-	assert_ok(do_put(db, "t1", "h1", json_pack("{s:n, s:n, s:n}", "live/a", "live/b", "live/c")));
+	assert_ok(do_put(db, "t1", "h1",
+			 json_pack("{s:{s:s}, s:{s:s}, s:{}}", "live/a", "host", "h1", "live/b",
+				   "host", "h1", "live/c")));
+	assert_ok(do_put(db, "t1", "h2",
+			 json_pack("{s:{s:s}}", "live/a", "host", "h2"))); /* moved: overwrites */
+	assert_ok(
+		do_put(db, "t1", "h1", json_pack("{s:n, s:n, s:n}", "live/a", "live/b", "live/c")));
 	assert_records(do_read(db, "t1"), "{\"live/a\": {\"host\": \"h2\", \"rev\": 2}}");
 	assert_ok(do_put(db, "t1", NULL, json_pack("{s:n}", "live/a")));
 	assert_records(do_read(db, "t1"), "{}");
@@ -198,7 +212,8 @@ static void bad_requests_are_refused(void **state)
 	(void)state;
 	memset(name, 'x', sizeof(name));
 	name[sizeof(name) - 1] = 0;
-	assert_err(do_commit(db, "t1", 0, json_pack("{s:{}, s:i}", "a", "bridge/b", 3)), -EINVAL, "'bridge/b'");
+	assert_err(do_commit(db, "t1", 0, json_pack("{s:{}, s:i}", "a", "bridge/b", 3)), -EINVAL,
+		   "'bridge/b'");
 	assert_err(do_put(db, "t1", NULL, json_array()), -EINVAL, "{path: object or null}");
 	assert_err(do_read(db, ""), -EINVAL, "not a name");
 	assert_err(do_read(db, "a b"), -EINVAL, "'a b'");
@@ -214,12 +229,14 @@ static void tenants_are_listed(void **state)
 	(void)state;
 	assert_ok(do_commit(db, "acme", 0, json_pack("{s:{}}", "bridge/b")));
 	assert_ok(do_commit(db, "umbrella", 0, json_pack("{s:{}}", "bridge/b")));
-	assert_ok(do_put(db, DB_HOSTS, NULL, json_pack("{s:{s:s}}", "host/h1", "address", "10.0.0.1")));
+	assert_ok(do_put(db, DB_HOSTS, NULL,
+			 json_pack("{s:{s:s}}", "host/h1", "address", "10.0.0.1")));
 	db_tenants(db2, answer_cb, &a);
 	await(&a);
 	assert_int_equal(json_array_size(json_object_get(a.reply, "tenants")), 2);
 	answer_fini(&a);
-	assert_records(do_read(db2, DB_HOSTS), "{\"host/h1\": {\"address\": \"10.0.0.1\", \"rev\": 1}}");
+	assert_records(do_read(db2, DB_HOSTS),
+		       "{\"host/h1\": {\"address\": \"10.0.0.1\", \"rev\": 1}}");
 }
 
 static void requests_of_a_space_keep_their_order(void **state)
@@ -253,7 +270,9 @@ static void large_writes_are_whole(void **state)
 		char path[32];
 
 		snprintf(path, sizeof(path), "rule/r%d", i);
-		json_object_set_new(c, path, json_pack("{s:i, s:s}", "n", i, "text", "some words to give it a length"));
+		json_object_set_new(
+			c, path,
+			json_pack("{s:i, s:s}", "n", i, "text", "some words to give it a length"));
 	}
 	assert_ok(do_commit(db, "big", 0, c));
 	a = do_read(db2, "big");
@@ -299,7 +318,8 @@ static void on_read_for_writing(void *arg, const struct err *err, const json_t *
 	a = json_object_get(json_object_get(reply, "records"), "bridge/a");
 	w->v = json_integer_value(json_object_get(a, "v")) + 1;
 	c = json_pack("{s:{s:I}, s:{s:I}}", "bridge/a", "v", w->v, "bridge/b", "v", w->v);
-	db_commit(w->db, "t1", (uint64_t)json_integer_value(json_object_get(reply, "crev")), c, on_committed, w);
+	db_commit(w->db, "t1", (uint64_t)json_integer_value(json_object_get(reply, "crev")), c,
+		  on_committed, w);
 	json_decref(c);
 }
 
@@ -310,7 +330,8 @@ static void writer_read(struct writer *w)
 
 static void both_agree(struct model *m)
 {
-	m->broken += !json_equal(json_object_get(m->records, "bridge/a"), json_object_get(m->records, "bridge/b"));
+	m->broken += !json_equal(json_object_get(m->records, "bridge/a"),
+				 json_object_get(m->records, "bridge/b"));
 }
 
 static void concurrent_commits_lose_nothing(void **state)
@@ -325,7 +346,9 @@ static void concurrent_commits_lose_nothing(void **state)
 	assert_true(LOOP_UNTIL(loop, a.done == 100 && b.done == 100, 20000));
 	assert_int_equal(a.errors + b.errors, 0);
 	assert_true(a.conflicts + b.conflicts > 0);
-	assert_records(do_read(db, "t1"), "{\"bridge/a\": {\"v\": 200, \"rev\": 200}, \"bridge/b\": {\"v\": 200, \"rev\": 200}}");
+	assert_records(
+		do_read(db, "t1"),
+		"{\"bridge/a\": {\"v\": 200, \"rev\": 200}, \"bridge/b\": {\"v\": 200, \"rev\": 200}}");
 	assert_true(LOOP_UNTIL(loop, m.rev == 200, 5000));
 	assert_int_equal(m.broken, 0);
 	assert_int_equal(m.disorders, 0);
@@ -360,9 +383,11 @@ static void a_follower_sees_changes_in_order(void **state)
 	assert_true(LOOP_UNTIL(loop, m.snapshots, 3000));
 	assert_int_equal(m.rev, 1);
 	for (int i = 1; i <= 50; i++) {
-		assert_ok(do_commit(db2, "t1", (uint64_t)i, json_pack("{s:{s:i}}", "bridge/a", "v", i)));
-		assert_ok(do_put(db2, "t1", NULL, json_pack("{s:{}, s:n}", i % 2 ? "live/a" : "live/b",
-							    i % 2 ? "live/b" : "live/a")));
+		assert_ok(do_commit(db2, "t1", (uint64_t)i,
+				    json_pack("{s:{s:i}}", "bridge/a", "v", i)));
+		assert_ok(do_put(db2, "t1", NULL,
+				 json_pack("{s:{}, s:n}", i % 2 ? "live/a" : "live/b",
+					   i % 2 ? "live/b" : "live/a")));
 	}
 	assert_same(&m, "t1");
 	assert_int_equal(m.snapshots, 1);
@@ -386,7 +411,8 @@ static void a_space_may_be_followed_before_it_exists(void **state)
 		assert_true(model_follow(&m[i], db, names[i]));
 	for (size_t i = 0; i < ARRAY_SIZE(m); i++) {
 		assert_true(LOOP_UNTIL(loop, m[i].snapshots, 3000));
-		assert_ok(do_put(db2, names[i], NULL, json_pack("{s:{s:s}}", "live/x", "name", names[i])));
+		assert_ok(do_put(db2, names[i], NULL,
+				 json_pack("{s:{s:s}}", "live/x", "name", names[i])));
 		assert_same(&m[i], names[i]);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(m); i++)
@@ -466,11 +492,12 @@ static void a_trimmed_stream_is_noticed(void **state)
 	assert_true(model_follow(&m, db, DB_HOSTS));
 	assert_true(LOOP_UNTIL(loop, m.snapshots == 1, 3000));
 	/* Three writes and a trim in one step: the follower gets to see the last entry only. */
-	redis_do(&redis, answer,
-		 "cli 0 eval \"for i = 2, 4 do redis.call('HSET', '%s:o', 'host/n' .. i, '{\\\"rev\\\":' .. i .. '}');"
-		 "redis.call('XADD', '%s:log', '*', 'rev', i, 'crev', 0, 'id', 'x', 'changes', '{\\\"host/n' .. i .. '\\\":{\\\"rev\\\":' .. i .. '}}') end;"
-		 "redis.call('SET', '%s:rev', 4); return redis.call('XTRIM', '%s:log', 'MAXLEN', 1)\" 0",
-		 key, key, key, key);
+	redis_do(
+		&redis, answer,
+		"cli 0 eval \"for i = 2, 4 do redis.call('HSET', '%s:o', 'host/n' .. i, '{\\\"rev\\\":' .. i .. '}');"
+		"redis.call('XADD', '%s:log', '*', 'rev', i, 'crev', 0, 'id', 'x', 'changes', '{\\\"host/n' .. i .. '\\\":{\\\"rev\\\":' .. i .. '}}') end;"
+		"redis.call('SET', '%s:rev', 4); return redis.call('XTRIM', '%s:log', 'MAXLEN', 1)\" 0",
+		key, key, key, key);
 	assert_string_equal(answer, "3 ");
 	assert_true(LOOP_UNTIL(loop, m.snapshots == 2, 5000));
 	assert_int_equal(m.changes, 0);
@@ -508,14 +535,18 @@ static void a_broken_record_is_named_and_not_delivered(void **state)
 	assert_err(do_read(db, DB_HOSTS), -EBADMSG, "'host/bad'");
 	assert_true(model_follow(&m, db, DB_HOSTS));
 	s = NULL;
-	assert_true(LOOP_UNTIL(loop, (json_decref(s), s = db_status(db),
-				      strstr(json_string_value(json_object_get(s, "error")) ?: "", "host/bad")), 5000));
+	assert_true(LOOP_UNTIL(
+		loop,
+		(json_decref(s), s = db_status(db),
+		 strstr(json_string_value(json_object_get(s, "error")) ?: "", "host/bad")),
+		5000));
 	json_decref(s);
 	assert_int_equal(m.snapshots, 0);
 	redis_do(&redis, answer, "cli 0 hdel skep:{hosts}:o host/bad");
 	assert_true(LOOP_UNTIL(loop, m.snapshots == 1, 5000));
 	model_fini(&m);
-	redis_do(&redis, answer, "cli 0 set skep:{hosts}:log wrongtype"); /* half of a write would succeed */
+	redis_do(&redis, answer,
+		 "cli 0 set skep:{hosts}:log wrongtype"); /* half of a write would succeed */
 	assert_err(do_put(db, DB_HOSTS, NULL, json_pack("{s:{}}", "host/b")), -EIO, "WRONGTYPE");
 	assert_string_equal(redis_do(&redis, answer, "cli 0 hexists skep:{hosts}:o host/b"), "0 ");
 }
@@ -532,7 +563,8 @@ static void another_schema_is_refused(void **state)
 	assert_string_equal(redis_do(&redis, answer, "cli 0 get skep:{meta}:schema"), "1 ");
 	redis_do(&redis, answer, "cli 0 set skep:{meta}:schema 99");
 	d = connect_with(NULL, 0, 3000);
-	assert_err(do_read(d, "t1"), -EPROTONOSUPPORT, "schema 99, this program knows schemas up to 1");
+	assert_err(do_read(d, "t1"), -EPROTONOSUPPORT,
+		   "schema 99, this program knows schemas up to 1");
 	assert_err(do_put(d, "t1", NULL, json_pack("{s:n}", "live/x")), -EPROTONOSUPPORT, "99");
 	redis_do(&redis, answer, "cli 0 set skep:{meta}:schema soup");
 	LOOP_UNTIL(loop, false, 1200); /* it asks again each second */
@@ -628,7 +660,9 @@ static void missing_replicas_are_a_warning(void **state)
 static void a_cluster_was_expected(void **state)
 {
 	const char *address = redis.address[0];
-	struct db_config c = { .mode = DB_CLUSTER, .addresses = &address, .n_addresses = 1, .timeout_ms = 500 };
+	struct db_config c = {
+		.mode = DB_CLUSTER, .addresses = &address, .n_addresses = 1, .timeout_ms = 500
+	};
 	struct err err = { 0 };
 	struct db *d = db_new(loop, &c, &err);
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The embedded server: started, adopted after its program was killed, restarted when it dies, stopped. */
+/* The embedded server: started, adopted after its program was killed, restarted when it dies,
+ * stopped. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,7 +29,8 @@ static int setup(void **state)
 	snprintf(dir, sizeof(dir), "/tmp/skep-embedded.XXXXXX");
 	if (!mkdtemp(dir))
 		return -1;
-	snprintf(state_dir, sizeof(state_dir), "%s/a/state \"x\"", dir); /* a name that needs quoting */
+	snprintf(state_dir, sizeof(state_dir), "%s/a/state \"x\"",
+		 dir); /* a name that needs quoting */
 	snprintf(run_dir, sizeof(run_dir), "%s/a/run", dir);
 	loop = loop_new();
 	return loop ? 0 : -1;
@@ -79,8 +81,13 @@ static int teardown(void **state)
 
 static struct db *open_db(const char *listen, const char *password, const char *program)
 {
-	struct db_config c = { .mode = DB_EMBEDDED, .state_dir = state_dir, .run_dir = run_dir, .listen = listen,
-			       .password = password, .server = program, .timeout_ms = 5000 };
+	struct db_config c = { .mode = DB_EMBEDDED,
+			       .state_dir = state_dir,
+			       .run_dir = run_dir,
+			       .listen = listen,
+			       .password = password,
+			       .server = program,
+			       .timeout_ms = 5000 };
 	struct err err = { 0 };
 	struct db *db = db_new(loop, &c, &err);
 
@@ -233,7 +240,8 @@ static void two_programs_start_one_server(void **state)
 
 static unsigned int free_port(void)
 {
-	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in sa = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof(sa);
 	_close_ int fd = socket(AF_INET, SOCK_STREAM, 0);
 
@@ -246,7 +254,9 @@ static void others_reach_it_with_the_password(void **state)
 {
 	char listen[32];
 	const char *address = listen;
-	struct db_config c = { .mode = DB_SERVER, .addresses = &address, .n_addresses = 1, .timeout_ms = 1000 };
+	struct db_config c = {
+		.mode = DB_SERVER, .addresses = &address, .n_addresses = 1, .timeout_ms = 1000
+	};
 	const char *password = "se\"cr et\\";
 	struct answer a = { 0 };
 	struct db *db, *remote;
@@ -279,7 +289,9 @@ static void an_adopted_one_listens_where_it_should(void **state)
 {
 	char listen[32];
 	const char *address = listen;
-	struct db_config c = { .mode = DB_SERVER, .addresses = &address, .n_addresses = 1, .timeout_ms = 5000 };
+	struct db_config c = {
+		.mode = DB_SERVER, .addresses = &address, .n_addresses = 1, .timeout_ms = 5000
+	};
 	struct db *db = open_db(NULL, NULL, NULL), *remote;
 
 	(void)state;
@@ -308,7 +320,9 @@ static void an_adopted_one_is_stopped_without_a_word(void **state)
 
 static void what_cannot_start_is_told(void **state)
 {
-	struct db_config c = { .mode = DB_EMBEDDED, .state_dir = state_dir, .run_dir = run_dir,
+	struct db_config c = { .mode = DB_EMBEDDED,
+			       .state_dir = state_dir,
+			       .run_dir = run_dir,
 			       .server = "/nonexistent/redis-server" };
 	struct err err = { 0 };
 	char longest[256];
@@ -344,9 +358,11 @@ static void a_server_that_ends_at_once_is_told(void **state)
 	(void)state;
 	db_read(db, "t1", answer_cb, &a);
 	s = NULL;
-	assert_true(LOOP_UNTIL(loop, (json_decref(s), s = db_status(db),
-				      strstr(json_string_value(json_object_get(s, "error")) ?: "",
-					     "ended with status 1")), 5000));
+	assert_true(LOOP_UNTIL(loop,
+			       (json_decref(s), s = db_status(db),
+				strstr(json_string_value(json_object_get(s, "error")) ?: "",
+				       "ended with status 1")),
+			       5000));
 	json_decref(s);
 	db_free(db, true);
 	assert_int_equal(a.err.code, -ECANCELED);

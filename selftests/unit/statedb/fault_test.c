@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Servers that lie and connections that lose answers.  The garbage comes from a listener in this process; the lost answers from a relay between the
- * client and a real server.
+ * Servers that lie and connections that lose answers.  The garbage comes from a listener in this
+ * process; the lost answers from a relay between the client and a real server.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,7 +23,8 @@ static struct loop *loop;
 
 static int listen_any(char address[static 64])
 {
-	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in sa = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof(sa);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
@@ -36,7 +37,9 @@ static int listen_any(char address[static 64])
 
 static struct db *connect_to(const char *address, enum db_mode mode, unsigned int timeout_ms)
 {
-	struct db_config c = { .mode = mode, .addresses = &address, .n_addresses = 1, .timeout_ms = timeout_ms };
+	struct db_config c = {
+		.mode = mode, .addresses = &address, .n_addresses = 1, .timeout_ms = timeout_ms
+	};
 	struct db *db = db_new(loop, &c, NULL);
 
 	assert_non_null(db);
@@ -49,8 +52,9 @@ struct liar {
 	int fd;
 	struct loop_fd *f;
 	char address[64];
-	const char *greeting; /* answers the first bytes of a connection; NULL = at once what follows */
-	const char *text;     /* answers all later ones; NULL = nothing, "" = closes */
+	const char *
+		greeting; /* answers the first bytes of a connection; NULL = at once what follows */
+	const char *text; /* answers all later ones; NULL = nothing, "" = closes */
 	size_t text_len;
 	unsigned int connections;
 	struct liar_conn {
@@ -129,7 +133,8 @@ static void liar_free(struct liar *l)
 	free(l);
 }
 
-/* A read, a commit and a follow; all must fail with an error that has 'text', or not come at all. */
+/* A read, a commit and a follow; all must fail with an error that has 'text', or not come at all.
+ */
 static void try_it(struct liar *l, enum db_mode mode, unsigned int timeout_ms, const char *text)
 {
 	struct db *db = connect_to(l->address, mode, timeout_ms);
@@ -166,9 +171,11 @@ static void nonsense_is_told(void **state)
 		{ NULL, "%7\r\n", "does not speak the Redis protocol" },
 		{ NULL, ":1\r\n", "does not answer like a Redis server" },
 		{ NULL, "*2147483647\r\n", "does not speak the Redis protocol" },
-		{ NULL, "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n", "does not speak the Redis protocol" },
+		{ NULL, "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n",
+		  "does not speak the Redis protocol" },
 		{ NULL, "+PONG\r\n+PONG\r\n", "it is not a skep database" },
-		{ NULL, "-LOADING Redis is loading the dataset in memory\r\n", "loading the dataset" },
+		{ NULL, "-LOADING Redis is loading the dataset in memory\r\n",
+		  "loading the dataset" },
 		{ NULL, "-DENIED Redis is running in protected mode\r\n", "protected mode" },
 		{ NULL, "", "closed the connection" },
 		{ "+PONG\r\n", "", "closed the connection" },
@@ -176,9 +183,11 @@ static void nonsense_is_told(void **state)
 		{ "+PONG\r\n", "*0\r\n", "it is not a skep database" },
 		{ "+PONG\r\n", "$-1\r\n", "it is not a skep database" },
 		{ "+PONG\r\n", "-ERR unknown command\r\n", "unknown command" },
-		{ "+PONG\r\n", "-READONLY You can't write against a read only replica.\r\n", "read only replica" },
+		{ "+PONG\r\n", "-READONLY You can't write against a read only replica.\r\n",
+		  "read only replica" },
 		{ "+PONG\r\n", "-MOVED 1 127.0.0.1:1\r\n", "want mode 'cluster'" },
-		{ "+PONG\r\n", "$1\r\n1\r\n", NULL }, /* a schema, and then the same to every question */
+		{ "+PONG\r\n", "$1\r\n1\r\n",
+		  NULL }, /* a schema, and then the same to every question */
 		{ "+PONG\r\n", "*4\r\n:1\r\n:1\r\n$3\r\n0-0\r\n*1\r\n+x\r\n", NULL },
 	};
 
@@ -223,9 +232,11 @@ static void silence_is_told(void **state)
 	db_read(db, "t1", answer_cb, &a);
 	assert_true(LOOP_UNTIL(loop, a.calls, 3000));
 	assert_int_equal(a.err.code, -ETIMEDOUT);
-	assert_true(LOOP_UNTIL(loop, (json_decref(s), s = db_status(db),
-				      strstr(json_string_value(json_object_get(s, "error")) ?: "",
-					     "does not answer")), 5000));
+	assert_true(LOOP_UNTIL(
+		loop,
+		(json_decref(s), s = db_status(db),
+		 strstr(json_string_value(json_object_get(s, "error")) ?: "", "does not answer")),
+		5000));
 	json_decref(s);
 	db_free(db, false);
 	answer_fini(&a);
@@ -274,8 +285,9 @@ struct relay {
 	int fd;
 	struct loop_fd *f;
 	char address[64];
-	uint16_t port;		 /* of the server */
-	const char *lose_answer_to; /* text in a request; its connection is cut when the answer comes */
+	uint16_t port; /* of the server */
+	const char *
+		lose_answer_to; /* text in a request; its connection is cut when the answer comes */
 	unsigned int lost;
 	struct relay_conn {
 		struct relay *relay;
@@ -331,7 +343,8 @@ static void on_server(void *arg, uint32_t events)
 
 static void on_relay(void *arg, uint32_t events)
 {
-	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in sa = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	struct relay *r = arg;
 	struct relay_conn *c = &r->conns[r->n++];
 
@@ -363,7 +376,8 @@ static void a_commit_whose_answer_was_lost_is_applied_once(void **state)
 	db_read(db, "t1", answer_cb, &a);
 	assert_true(LOOP_UNTIL(loop, a.calls, 3000));
 	answer_fini(&a);
-	/* The script must be known to the server, so that it is the write's answer that is lost, not NOSCRIPT. */
+	/* The script must be known to the server, so that it is the write's answer that is lost,
+	 * not NOSCRIPT. */
 	for (unsigned int i = 0; i < 3; i++) {
 		r.lose_answer_to = i ? "marker1" : NULL;
 		db_commit(db, "t1", i, c, answer_cb, &a);

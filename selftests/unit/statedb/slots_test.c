@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The pure part of statedb: slots, addresses, error replies, CLUSTER SLOTS, names of keys, digests of scripts. */
+/* The pure part of statedb: slots, addresses, error replies, CLUSTER SLOTS, names of keys, digests
+ * of scripts. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,7 +18,8 @@
 static void crc_is_xmodem(void **state)
 {
 	(void)state;
-	assert_int_equal(slot_crc16("123456789", 9), 0x31c3); /* the check value of the Redis Cluster specification */
+	assert_int_equal(slot_crc16("123456789", 9),
+			 0x31c3); /* the check value of the Redis Cluster specification */
 	assert_int_equal(slot_crc16("", 0), 0);
 }
 
@@ -30,7 +32,7 @@ static void keys_have_known_slots(void **state)
 		{ "foo", 12182 },
 		{ "{user1000}.following", 3443 },
 		{ "{user1000}.followers", 3443 },
-		{ "foo{}{bar}", 8363 },	 /* an empty tag: the whole key */
+		{ "foo{}{bar}", 8363 },	   /* an empty tag: the whole key */
 		{ "foo{{bar}}zap", 4015 }, /* tag "{bar" */
 		{ "foo{bar}{zap}", 5061 }, /* the first tag */
 		{ "bar", 5061 },
@@ -53,10 +55,22 @@ static void addresses_are_parsed(void **state)
 		{ "[::1]:7000", "[::1]:7000" },
 		{ "redis.example.org:65535", "redis.example.org:65535" },
 		{ "unix:/run/skep/db.sock", "unix:/run/skep/db.sock" },
-		{ "", NULL }, { "6379", NULL }, { ":6379", NULL }, { "host:", NULL }, { "host:0", NULL },
-		{ "host:65536", NULL }, { "host:6379x", NULL }, { "host:-1", NULL }, { "::1:6379", NULL },
-		{ "[::1]", NULL }, { "[]:1", NULL }, { "[::1:6379", NULL }, { "[1.2.3.4]:1", NULL },
-		{ "a b:1", NULL }, { "unix:", NULL }, { "unix:relative", NULL },
+		{ "", NULL },
+		{ "6379", NULL },
+		{ ":6379", NULL },
+		{ "host:", NULL },
+		{ "host:0", NULL },
+		{ "host:65536", NULL },
+		{ "host:6379x", NULL },
+		{ "host:-1", NULL },
+		{ "::1:6379", NULL },
+		{ "[::1]", NULL },
+		{ "[]:1", NULL },
+		{ "[::1:6379", NULL },
+		{ "[1.2.3.4]:1", NULL },
+		{ "a b:1", NULL },
+		{ "unix:", NULL },
+		{ "unix:relative", NULL },
 	};
 	char buf[DB_ADDR_TEXT];
 
@@ -94,7 +108,8 @@ static void error_replies_are_told_apart(void **state)
 		{ "TRYAGAIN Multiple keys request during rehashing of slot", REPLY_LATER, 0, NULL },
 		{ "CLUSTERDOWN The cluster is down", REPLY_LATER, 0, NULL },
 		{ "LOADING Redis is loading the dataset in memory", REPLY_LATER, 0, NULL },
-		{ "READONLY You can't write against a read only replica.", REPLY_READONLY, 0, NULL },
+		{ "READONLY You can't write against a read only replica.", REPLY_READONLY, 0,
+		  NULL },
 		{ "NOSCRIPT No matching script.", REPLY_NOSCRIPT, 0, NULL },
 		{ "NOAUTH Authentication required.", REPLY_NOAUTH, 0, NULL },
 		{ "ERR unknown command", REPLY_ERROR, 0, NULL },
@@ -106,7 +121,9 @@ static void error_replies_are_told_apart(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
-		redisReply r = { .type = REDIS_REPLY_ERROR, .str = (char *)t[i].text, .len = strlen(t[i].text) };
+		redisReply r = { .type = REDIS_REPLY_ERROR,
+				 .str = (char *)t[i].text,
+				 .len = strlen(t[i].text) };
 		struct reply_class c = reply_classify(&r);
 
 		if (c.kind != t[i].kind)
@@ -152,10 +169,11 @@ static void slot_maps_are_parsed(void **state)
 	redisReply *r;
 
 	(void)state;
-	r = wire("*3\r\n"
-		 "*3\r\n:0\r\n:100\r\n*3\r\n$8\r\n10.0.0.1\r\n:7000\r\n$2\r\nid\r\n"
-		 "*4\r\n:101\r\n:200\r\n*3\r\n$-1\r\n:7001\r\n$2\r\nid\r\n*3\r\n$8\r\n10.0.0.3\r\n:7003\r\n$2\r\nid\r\n"
-		 "*3\r\n:300\r\n:300\r\n*3\r\n$8\r\n10.0.0.1\r\n:7000\r\n$2\r\nid\r\n");
+	r = wire(
+		"*3\r\n"
+		"*3\r\n:0\r\n:100\r\n*3\r\n$8\r\n10.0.0.1\r\n:7000\r\n$2\r\nid\r\n"
+		"*4\r\n:101\r\n:200\r\n*3\r\n$-1\r\n:7001\r\n$2\r\nid\r\n*3\r\n$8\r\n10.0.0.3\r\n:7003\r\n$2\r\nid\r\n"
+		"*3\r\n:300\r\n:300\r\n*3\r\n$8\r\n10.0.0.1\r\n:7000\r\n$2\r\nid\r\n");
 	assert_int_equal(slot_map_parse(r, &asked, &map, &err), 0);
 	assert_int_equal(map.n_masters, 2);
 	assert_string_equal(db_addr_format(&map.masters[map.owner[100]], buf), "10.0.0.1:7000");
@@ -184,7 +202,8 @@ static void keys_of_a_space_share_a_slot(void **state)
 			assert_string_not_equal(a, b);
 		}
 	assert_string_equal(schema_space_key(a, 7, "acme", SPACE_LOG), "skep:{s07}:t:acme:log");
-	assert_string_equal(schema_space_key(a, DB_SHARD_HOSTS, DB_HOSTS, SPACE_OBJECTS), "skep:{hosts}:o");
+	assert_string_equal(schema_space_key(a, DB_SHARD_HOSTS, DB_HOSTS, SPACE_OBJECTS),
+			    "skep:{hosts}:o");
 	assert_string_equal(schema_lease_key(a, "host/h1"), "skep:{hosts}:lease:host/h1");
 	assert_int_equal(slot_of_key(a, strlen(a)), slot_of_key(KEY_LEASES, strlen(KEY_LEASES)));
 }
