@@ -105,7 +105,7 @@ int cmd_flow_flush(struct cli *cli, struct err *err)
 
 /* --- drops --- */
 
-#define DROP_ROW "%-8s  %s%-12s%s  %-10s  %-36s  %s\n"
+#define DROP_ROW "%-8s  %s%-12s%s  %-10s  %-44s  %s\n"
 
 /* Printed once the agent has been asked: whoever waits for this line knows that nothing will be
  * missed. */

@@ -12,7 +12,9 @@
 #include "cli/config.h"
 #include "cli/json.h"
 
-#define TIMEOUT_MS 10000
+#define TIMEOUT_MS	   3000
+#define CONTROL_TIMEOUT_MS 10000
+#define CLUSTER_TIMEOUT_MS 10000 /* a failover may be under way */
 
 static int read_config(struct cli *cli, struct err *err)
 {
@@ -45,9 +47,14 @@ static const char *run_dir(const struct cli *cli)
 	return cli->config->run_dir ? cli->config->run_dir : CONFIG_RUN_DIR;
 }
 
+static unsigned int db_timeout_ms(const struct cli *cli)
+{
+	return cli->config->mode == DB_CLUSTER ? CLUSTER_TIMEOUT_MS : TIMEOUT_MS;
+}
+
 int cli_db_open(struct cli *cli, struct err *err)
 {
-	struct db_config config = { .wait_replicas = 0, .timeout_ms = TIMEOUT_MS };
+	struct db_config config = { 0 };
 	struct config *c;
 	char path[256];
 
@@ -103,7 +110,7 @@ static void answered(void *arg, const struct err *err, const json_t *reply)
 
 static json_t *wait_answer(struct cli *cli, struct answer *a, struct err *err)
 {
-	if (!a->done && db_await(cli->db, &a->done, TIMEOUT_MS, err) && !a->done) {
+	if (!a->done && db_await(cli->db, &a->done, db_timeout_ms(cli), err) && !a->done) {
 		struct err why = *err;
 
 		db_free(cli->db, false);
@@ -250,7 +257,7 @@ json_t *cli_control_call(struct cli *cli, json_t *request, struct err *err)
 	}
 	if (cli_control_open(cli, err))
 		return NULL;
-	return control_call(cli->control, owned, TIMEOUT_MS, err);
+	return control_call(cli->control, owned, CONTROL_TIMEOUT_MS, err);
 }
 
 void cli_close(struct cli *cli)
