@@ -129,6 +129,14 @@ for p in "${racers[@]}"; do wait "$p" || failed=$((failed + 1)); done
 equal 'six at once: all succeed' 0 $failed
 equal '... and none is lost' 6 "$("$SKEP" get -t t bridges | grep -c '^race')"
 
+# --- what the README promises ---
+sed -n '/^tenant: acme/,/^```/p' README.md | sed '$d' > "$work/readme.yaml"
+status_is "the README's network" 0 apply -f "$work/readme.yaml"
+status_is '... its bindings' 0 port bind web1 -t acme --host h1 --interface tap0
+status_is '... its trace' 0 trace -t acme --port web1 'tcp 10.0.1.11:4000 > 10.0.2.12:23 syn'
+contains '... which names the rule' 'no-telnet' "$(out)"
+status_is "the demonstration's network" 0 apply -f packaging/demo/network.yaml
+
 # --- the rest ---
 status_is 'version' 0 version
 status_is 'help' 0 help
