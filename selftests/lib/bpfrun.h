@@ -16,7 +16,7 @@
 #define BPFRUN_UNDER   4002
 #define BPFRUN_MAX     (70 << 10)
 
-enum bpfrun_prog { BPFRUN_PORT, BPFRUN_UNDER_TC, BPFRUN_XDP, BPFRUN_PROGS };
+enum bpfrun_prog { BPFRUN_PORT, BPFRUN_UNDER_TC, BPFRUN_XDP, BPFRUN_INJECT, BPFRUN_TUNNEL, BPFRUN_CLOCK, BPFRUN_PROGS };
 
 struct bpfrun_result {
 	int action; /* TC_ACT_*, XDP_* */
