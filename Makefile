@@ -77,7 +77,7 @@ BENCH     := $(patsubst %.c,$(O)/%,$(BENCH_SRC))
 PROGRAMS := $(O)/skepd $(O)/skep
 
 .PHONY: all
-all: $(PROGRAMS) ## build skepd and skep into $(O)/
+all: $(PROGRAMS) ## build skepd and skep, into build/
 
 $(O)/%.o: %.c
 	$(call say,CC,$<)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -c $< -o $@
@@ -144,7 +144,7 @@ $(FUZZ): $(O)/%: %.c $(foreach m,util maps packet topology simulator,$(call src_
 tests: $(UNIT) $(BPFTEST) $(TOOL) ## build all tests, run none
 
 .PHONY: deps
-deps:
+deps: ## check this machine, install what is missing with apt (packaging/packages); './configure' only checks
 	$(Q)./configure --install
 
 # The tests run on a sanitizer build; speed is measured on the ordinary one.
@@ -191,10 +191,14 @@ format: ## run clang-format over the tree
 
 .PHONY: install
 PREFIX ?= /usr
-install: all ## install into $(DESTDIR)$(PREFIX)
+install: all ## install programs, manual pages, systemd unit below DESTDIR and PREFIX (/usr)
 	install -D -m 755 $(O)/skepd $(DESTDIR)$(PREFIX)/sbin/skepd
 	install -D -m 755 $(O)/skep $(DESTDIR)$(PREFIX)/bin/skep
-	install -D -m 644 $(O)/bpf/skep.linked.o $(DESTDIR)$(PREFIX)/lib/skep/bpf/skep.bpf.o
+	for page in docs/man/*.[158]; do \
+		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; \
+	done
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|/usr/sbin|$(PREFIX)/sbin|' packaging/systemd/skepd.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/skepd.service
 
 .PHONY: clean
 clean: ## remove what was built
