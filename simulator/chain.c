@@ -93,7 +93,8 @@ static enum outcome evaluate(struct walk *w, const struct topo_chain *chain, uns
 	enum outcome outcome;
 
 	sim_tag_object(w, TOPO_TAG_CHAIN, &chain->o);
-	STEP(w, 1 + jumps, "chain", chain->o.name, "%u rules", chain->n_rules);
+	STEP(w, 1 + jumps, "chain", chain->o.name, "%u rule%s", chain->n_rules,
+	     chain->n_rules == 1 ? "" : "s");
 	for (uint32_t i = 0; i < chain->n_rules; i++) {
 		const struct topo_rule *r = &chain->rules[i];
 

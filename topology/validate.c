@@ -90,7 +90,7 @@ static int check_mac(struct claims *macs, const struct topo_port *p, struct err 
 	if (other)
 		return err_set(
 			err, -EINVAL,
-			"field 'mac': '%s' is that of port '%s' on the same bridge '%s' already (want one of its own)",
+			"field 'mac': '%s' is also that of port '%s' on the same bridge '%s' (want one of its own)",
 			mac_format(&p->mac, text), other->o.name, b->o.name);
 	return 0;
 }
@@ -152,7 +152,7 @@ static int check_addresses(struct claims *ips, const struct topo_port *p, struct
 		if (other)
 			return err_set(
 				err, -EINVAL,
-				"field 'addresses': '%s' is that of port '%s' of %s '%s' already (want one of its own)",
+				"field 'addresses': '%s' is also that of port '%s' of %s '%s' (want one of its own)",
 				address_text(p, a, text), other->o.name,
 				p->router ? "router" : "bridge", device_name);
 	}
@@ -236,7 +236,7 @@ static int check_binding(struct claims *interfaces, const struct topo_port *p, s
 	if (other)
 		return err_set(
 			err, -EINVAL,
-			"field 'interface': '%s' of host '%s' is bound to port '%s' already (want one of its own)",
+			"field 'interface': '%s' of host '%s' is also bound to port '%s' (want one of its own)",
 			p->interface, p->host, other->o.name);
 	return 0;
 }
