@@ -40,7 +40,8 @@ enum cli_exit {
 	X(DB, "db", 0, "ADDRESS", "state database: host:port, unix:/path; several = cluster")     \
 	X(CONFIG, "config", 0, "FILE", "skepd's configuration, for the addresses in it")          \
 	X(SOCKET, "socket", 0, "PATH", "control socket of the skepd to ask")                      \
-	X(HELP, "help", 'h', NULL, "what the command does")
+	X(HELP, "help", 'h', NULL, "what the command does")                                       \
+	X(VERSION, "version", 0, NULL, "version of this program")
 
 enum cli_option {
 #define X(id, name, letter, arg, help) CLI_O_##id##_BIT,

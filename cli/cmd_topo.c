@@ -16,15 +16,23 @@ static enum out_style op_style(const char *op)
 	return !strcmp(op, "created") ? OUT_GREEN : !strcmp(op, "deleted") ? OUT_RED : OUT_YELLOW;
 }
 
+/* What agents publish about ports goes with the ports; nobody wrote it, so nobody is told (but in
+ * JSON). */
+static bool is_agents(const json_t *change)
+{
+	return !strncmp(json_str(change, "path"), "live/", 5);
+}
+
 static void print_summary(const json_t *report, bool dry_run)
 {
 	const json_t *change;
 	size_t i;
 
-	json_array_foreach(json_object_get(report, "changes"), i, change)
-	{
+	json_array_foreach (json_object_get(report, "changes"), i, change) {
 		const char *op = json_str(change, "op");
 
+		if (is_agents(change))
+			continue;
 		printf("%s %s%s%s%s\n", json_str(change, "path"), out_style(stdout, op_style(op)),
 		       dry_run ? "would be " : "", op, out_style(stdout, OUT_PLAIN));
 	}
@@ -52,26 +60,28 @@ static void print_diff(const json_t *report)
 	const json_t *change;
 	size_t i;
 
-	json_array_foreach(json_object_get(report, "changes"), i, change)
-	{
+	json_array_foreach (json_object_get(report, "changes"), i, change) {
 		json_t *before = json_object_get(change, "before"),
 		       *after = json_object_get(change, "after");
 		const char *op = json_str(change, "op"), *key;
 		json_t *value;
 
+		if (is_agents(change))
+			continue;
 		printf("%s%c %s%s\n", out_style(stdout, op_style(op)),
 		       *op == 'c' && op[1] == 'r' ? '+'
 		       : *op == 'd'		  ? '-'
 						  : '~',
 		       json_str(change, "path"), out_style(stdout, OUT_PLAIN));
-		json_object_foreach(before, key,
-				    value) if (!is_bookkeeping(key, value) &&
-					       !json_equal(value, json_object_get(after, key)) &&
-					       json_is_object(after)) print_field('-', key, value);
-		json_object_foreach(after, key,
-				    value) if (!is_bookkeeping(key, value) &&
-					       !json_equal(value, json_object_get(before, key)))
-			print_field('+', key, value);
+		json_object_foreach (before, key, value)
+			if (!is_bookkeeping(key, value) &&
+			    !json_equal(value, json_object_get(after, key)) &&
+			    json_is_object(after))
+				print_field('-', key, value);
+		json_object_foreach (after, key, value)
+			if (!is_bookkeeping(key, value) &&
+			    !json_equal(value, json_object_get(before, key)))
+				print_field('+', key, value);
 	}
 	if (!json_array_size(json_object_get(report, "changes")))
 		printf("tenant %s: no difference\n", json_str(report, "tenant"));
@@ -96,8 +106,7 @@ static int run_docs(struct cli *cli, const json_t *docs, enum change_how how, bo
 	int rc = 0;
 	size_t i;
 
-	json_array_foreach(docs, i, doc)
-	{
+	json_array_foreach (docs, i, doc) {
 		const char *tenant = json_str(doc, "tenant");
 		json_t *report =
 			change_run(cli, tenant, doc, how, cli_has(cli, CLI_O_PRUNE), dry_run, err);
@@ -223,7 +232,8 @@ static int get_tenants(struct cli *cli, struct err *err)
 		return 0;
 	}
 	t = out_table_new(headings, 1);
-	json_array_foreach(names, i, name) out_cell(t, json_string_value(name));
+	json_array_foreach (names, i, name)
+		out_cell(t, json_string_value(name));
 	out_table_end(t);
 	return 0;
 }
@@ -237,12 +247,10 @@ static void print_rules(const json_t *chain)
 	const char *key;
 	size_t i;
 
-	json_array_foreach(json_object_get(chain, "rules"), i, rule)
-	{
+	json_array_foreach (json_object_get(chain, "rules"), i, rule) {
 		char match[512] = "";
 
-		json_object_foreach(rule, key, value)
-		{
+		json_object_foreach (rule, key, value) {
 			_free_ char *text = out_text(value);
 			size_t n = strlen(match);
 
@@ -268,10 +276,8 @@ static void print_kind(const char *plural, const json_t *list)
 	struct out_table *t;
 	size_t i;
 
-	json_array_foreach(list, i, object)
-	{
-		json_object_foreach(object, key, value)
-		{
+	json_array_foreach (list, i, object) {
+		json_object_foreach (object, key, value) {
 			unsigned int c = 0;
 
 			while (c < n && strcmp(keys[c], key))
@@ -291,8 +297,7 @@ static void print_kind(const char *plural, const json_t *list)
 		return;
 	printf("%s%s%s\n", out_style(stdout, OUT_DIM), plural, out_style(stdout, OUT_PLAIN));
 	t = out_table_new(headings, n);
-	json_array_foreach(list, i, object)
-	{
+	json_array_foreach (list, i, object) {
 		for (unsigned int c = 0; c < n; c++) {
 			_free_ char *text = NULL;
 
@@ -314,8 +319,7 @@ static void print_doc(const json_t *doc, bool one)
 	json_t *list;
 	bool first = true;
 
-	json_object_foreach((json_t *)doc, plural, list)
-	{
+	json_object_foreach ((json_t *)doc, plural, list) {
 		if (!json_is_array(list) || !json_array_size(list))
 			continue;
 		if (!first)

@@ -113,6 +113,24 @@ static void help_cmd(FILE *f, const struct cmd *cmd)
 	}
 }
 
+static int help_json(void)
+{
+	_json_ json_t *list = json_array();
+
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		char name[128];
+
+		cmd_name(&commands[i], name, sizeof(name));
+		json_array_append_new(list,
+				      json_pack("{s:s, s:s, s:s}", "command", name, "arguments",
+						commands[i].usage, "help", commands[i].help));
+	}
+	_json_ json_t *root = json_pack("{s:O}", "commands", list);
+
+	out_json(root);
+	return 0;
+}
+
 static const struct cmd *find_cmd(const char *noun, const char *verb)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
@@ -156,6 +174,8 @@ static int cmd_help(struct cli *cli, struct err *err)
 	unsigned int n = 0;
 
 	if (!cli->n_args) {
+		if (cli->format == CLI_JSON)
+			return help_json();
 		help_all(stdout);
 		return 0;
 	}
@@ -299,6 +319,8 @@ static int run(struct cli *cli, int argc, char **argv, struct err *err)
 		help_all(stdout);
 		return 0;
 	}
+	if (!cli->n_args && cli_has(cli, CLI_O_VERSION))
+		return cmd_version(cli, err);
 	if (!cli->n_args) {
 		cmd = find_cmd("status", NULL);
 	} else {
