@@ -139,8 +139,12 @@ status_is "the demonstration's network" 0 apply -f packaging/demo/network.yaml
 
 # --- the rest ---
 status_is 'version' 0 version
+status_is '--version' 0 --version
+contains '... is the same' '^skep [0-9]' "$(out)"
 status_is 'help' 0 help
 contains '... lists the commands' 'port bind PORT --host' "$(out)"
+status_is 'help -j' 0 help -j
+contains '... is JSON' '"command":"port bind"' "$(out)"
 status_is 'help of a command' 0 help trace
 contains '... lists its options' '--eth SRC>DST' "$(out)"
 status_is '--help' 0 port bind --help
