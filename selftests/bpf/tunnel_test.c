@@ -20,6 +20,8 @@
 #define KEY	0x123
 #define IFINDEX 6001
 #define OUTER	50 /* Ethernet, IPv4, UDP, VXLAN */
+#define OUTER6	70 /* Ethernet, IPv6, UDP, VXLAN */
+#define DEVICE	4003 /* ifindex that stands for the kernel's tunnel device */
 
 static struct bpfrun *run;
 static struct bpfrun_result res;
@@ -38,8 +40,9 @@ static int setup(void **state)
 		return -1;
 	}
 	ip_parse("10.9.0.2", &remote);
-	if (bpfrun_put(run, "skep_ports", &key, &port))
+	if (bpfrun_put(run, "skep_ports", &key, &port) || bpfrun_put(run, "skep_remotes", &remote, &peer))
 		return -1;
+	ip_parse("fd09::2", &remote);
 	return bpfrun_put(run, "skep_remotes", &remote, &peer);
 }
 
@@ -63,23 +66,30 @@ static uint32_t build(const char *line, uint8_t *buf, uint32_t cap)
 
 static const char inner_line[] = "eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip 10.0.0.1>10.0.0.2 ttl 64 / udp 4000>53 / data 20";
 
-/* A tunnel packet from 10.9.0.2 to us, well-formed. */
-static uint32_t tunnel(uint8_t *buf, uint32_t cap)
+/* A tunnel packet to us around 'inner', well-formed; 'over' bytes are in front of it. */
+static uint32_t around(const char *inner, bool v6, uint8_t *buf, uint32_t cap)
 {
-	uint8_t inner[512];
-	uint32_t n = build(inner_line, inner, sizeof(inner)), len;
+	uint8_t frame[512];
+	uint32_t n = build(inner, frame, sizeof(frame)), len, over = v6 ? OUTER6 : OUTER;
 	char line[256];
 
-	snprintf(line, sizeof(line), "eth 02:09:00:00:00:02>02:09:00:00:00:01 / ip 10.9.0.2>10.9.0.1 ttl 64 / udp 50000>4789 / data %u", n + 8);
+	snprintf(line, sizeof(line),
+		 "eth 02:09:00:00:00:02>02:09:00:00:00:01 / ip %s ttl 64 / udp 50000>4789 / data %u",
+		 v6 ? "fd09::2>fd09::1" : "10.9.0.2>10.9.0.1", n + 8);
 	len = build(line, buf, cap);
-	assert_int_equal(len, OUTER + n);
-	memset(buf + 42, 0, 8);
-	buf[40] = buf[41] = 0; /* UDP checksum: none */
-	buf[42] = 0x08;
-	buf[47] = KEY >> 8;
-	buf[48] = KEY & 0xff;
-	memcpy(buf + OUTER, inner, n);
+	assert_int_equal(len, over + n);
+	memset(buf + over - 10, 0, 10); /* no UDP checksum; VXLAN */
+	buf[over - 8] = 0x08;
+	buf[over - 3] = KEY >> 8;
+	buf[over - 2] = KEY & 0xff;
+	memcpy(buf + over, frame, n);
 	return len;
+}
+
+/* From 10.9.0.2. */
+static uint32_t tunnel(uint8_t *buf, uint32_t cap)
+{
+	return around(inner_line, false, buf, cap);
 }
 
 static const struct {
@@ -172,6 +182,122 @@ static void test_any_byte(void **state)
 		}
 }
 
+static void configure(const char *local, uint32_t device, uint16_t flags)
+{
+	struct skep_config cfg;
+	uint32_t zero = 0;
+
+	assert_int_equal(bpfrun_get(run, "skep_config", &zero, &cfg), 0);
+	ip_parse(local, &cfg.local);
+	cfg.tunnel_ifindex = device;
+	cfg.flags = flags;
+	assert_int_equal(bpfrun_put(run, "skep_config", &zero, &cfg), 0);
+}
+
+static void assert_popped(const uint8_t *whole, uint32_t len, uint32_t over)
+{
+	assert_int_equal(res.drop, SKEP_DROP_NONE);
+	assert_int_equal(res.action, TC_ACT_REDIRECT);
+	assert_int_equal(res.len, len - over);
+	assert_memory_equal(res.data, whole + over, len - over);
+}
+
+static void assert_left_alone(const uint8_t *whole, uint32_t len)
+{
+	assert_int_equal(res.drop, SKEP_DROP_NONE);
+	assert_int_equal(res.action, TC_ACT_UNSPEC);
+	assert_int_equal(res.len, len);
+	assert_memory_equal(res.data, whole, len);
+}
+
+/* Which packets are left to the kernel's device where there is one, and what happens to them where there is none. */
+static void test_who_strips(void **state)
+{
+	static const struct {
+		const char *inner;
+		bool device; /* left to it */
+		bool flags;  /* needs the newer kernel's flags without it */
+	} kinds[] = {
+		{ inner_line, false, false },
+		{ "eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip 10.0.0.1>10.0.0.2 / icmp echo id 1", false, false },
+		{ "eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip 10.0.0.1>10.0.0.2 / tcp 4000>80 S", true, false },
+		{ "eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip fd00::1>fd00::2 / udp 4000>53", true, true },
+		{ "eth 02:00:00:00:00:01>ff:ff:ff:ff:ff:ff / arp request 10.0.0.1>10.0.0.2", true, false },
+		{ "eth 02:00:00:00:00:01>02:00:00:00:00:02 vlan 7 / ip 10.0.0.1>10.0.0.2 / udp 4000>53", true, false },
+	};
+	uint8_t buf[1024];
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(kinds); i++) {
+		uint32_t len = around(kinds[i].inner, false, buf, sizeof(buf));
+
+		configure("10.9.0.1", DEVICE, SKEP_CFG_DECAP_L3_FLAGS);
+		assert_int_equal(bpfrun_run(run, BPFRUN_UNDER_TC, buf, len, &res), 0);
+		if (kinds[i].device)
+			assert_left_alone(buf, len);
+		else
+			assert_popped(buf, len, OUTER);
+		configure("10.9.0.1", 0, SKEP_CFG_DECAP_L3_FLAGS);
+		assert_int_equal(bpfrun_run(run, BPFRUN_UNDER_TC, buf, len, &res), 0);
+		assert_popped(buf, len, OUTER);
+		configure("10.9.0.1", 0, 0);
+		assert_int_equal(bpfrun_run(run, BPFRUN_UNDER_TC, buf, len, &res), 0);
+		if (kinds[i].flags)
+			assert_int_equal(res.drop, SKEP_DROP_REWRITE);
+		else
+			assert_popped(buf, len, OUTER);
+	}
+}
+
+static void test_ipv6_underlay(void **state)
+{
+	static const struct {
+		uint32_t at;
+		uint8_t byte;
+		enum skep_drop drop;
+		bool pass;
+	} changes[] = {
+		{ 37, 9, SKEP_DROP_UNKNOWN_PEER, false },
+		{ 68, 0x24, SKEP_DROP_UNKNOWN_KEY, false },
+		{ 62, 0, SKEP_DROP_BAD_TUNNEL, false },
+		{ 18, 0x7f, SKEP_DROP_BAD_TUNNEL, false }, /* payload length */
+		{ 58, 0x7f, SKEP_DROP_BAD_TUNNEL, false }, /* UDP length */
+		{ 53, 9, SKEP_DROP_NONE, true },	   /* to another address */
+		{ 57, 1, SKEP_DROP_NONE, true },	   /* to another UDP port */
+		{ 20, 6, SKEP_DROP_NONE, true },	   /* TCP */
+		{ 20, 44, SKEP_DROP_NONE, true },	   /* fragment */
+	};
+	uint8_t buf[1024], whole[1024];
+	uint32_t len;
+
+	(void)state;
+	len = around(inner_line, true, buf, sizeof(buf));
+	configure("fd09::1", 0, SKEP_CFG_DECAP_L3_FLAGS);
+	assert_int_equal(bpfrun_run(run, BPFRUN_UNDER_TC, buf, len, &res), 0);
+	assert_popped(buf, len, OUTER6);
+	assert_int_equal(bpfrun_run(run, BPFRUN_XDP, buf, len, &res), 0);
+	assert_int_equal(res.action, XDP_PASS);
+	assert_memory_equal(res.data + sizeof(struct skep_xdp_meta), buf + OUTER6, len - OUTER6);
+	for (unsigned int i = 0; i < ARRAY_SIZE(changes); i++) {
+		len = around(inner_line, true, whole, sizeof(whole));
+		whole[changes[i].at] = changes[i].byte;
+		memcpy(buf, whole, len);
+		assert_int_equal(bpfrun_run(run, BPFRUN_UNDER_TC, buf, len, &res), 0);
+		if (changes[i].pass)
+			assert_left_alone(whole, len);
+		else
+			assert_int_equal(res.drop, changes[i].drop);
+		assert_int_equal(bpfrun_run(run, BPFRUN_XDP, whole, len, &res), 0);
+		assert_int_equal(res.drop, changes[i].drop);
+		assert_int_equal(res.action, changes[i].pass ? XDP_PASS : XDP_DROP);
+	}
+	configure("fd09::1", DEVICE, SKEP_CFG_DECAP_L3_FLAGS);
+	len = around(inner_line, true, buf, sizeof(buf));
+	assert_int_equal(bpfrun_run(run, BPFRUN_UNDER_TC, buf, len, &res), 0);
+	assert_left_alone(buf, len);
+	configure("10.9.0.1", 0, 0);
+}
+
 static void test_port_counts(void **state)
 {
 	struct skep_port before, after;
@@ -193,6 +319,8 @@ int main(void)
 		cmocka_unit_test(test_tc),
 		cmocka_unit_test(test_xdp),
 		cmocka_unit_test(test_any_byte),
+		cmocka_unit_test(test_who_strips),
+		cmocka_unit_test(test_ipv6_underlay),
 		cmocka_unit_test(test_port_counts),
 	};
 
