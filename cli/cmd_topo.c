@@ -16,11 +16,15 @@ static enum out_style op_style(const char *op)
 	return !strcmp(op, "created") ? OUT_GREEN : !strcmp(op, "deleted") ? OUT_RED : OUT_YELLOW;
 }
 
-/* What agents publish about ports goes with the ports; nobody wrote it, so nobody is told (but in
- * JSON). */
+/* What agents publish, such as neighbours, goes with its port; nobody wrote it, so nobody is told
+ * (but in JSON). */
 static bool is_agents(const json_t *change)
 {
-	return !strncmp(json_str(change, "path"), "live/", 5);
+	char kind[16];
+
+	snprintf(kind, sizeof(kind), "%s", json_str(change, "path"));
+	kind[strcspn(kind, "/")] = 0;
+	return topo_kind_find(kind) < 0;
 }
 
 static void print_summary(const json_t *report, bool dry_run)
