@@ -103,10 +103,10 @@ ip -n "$id-wire" link set stranger master wire up
 ip -n "$id-stranger" addr add 10.250.0.99/24 dev u0
 ip -n "$id-stranger" link set u0 up
 key=$(status h1 | grep -oE '"port": *"vm1"[^}]*' | grep -oE '"key": *[0-9]+' | grep -oE '[0-9]+')
-vni=$(printf '\\x%02x\\x%02x\\x%02x' $((key >> 16 & 255)) $((key >> 8 & 255)) $((key & 255)))
-inner='\x02\x00\x00\x00\x00\x01\x02\x00\x00\x00\x00\x02\x88\xb5skep-stranger-test...........................'
-tunnel() { in_ns "$1" bash -c "printf '$2' > /dev/udp/10.250.0.1/4789"; } # NS BYTES
-tunnel_drop() { # TEXT REASON NS BYTES
+vni=$(printf '%06x' "$key")
+inner=020000000001020000000002$(printf '\x88\xb5skep-stranger-test...........................' | od -An -tx1 -v | tr -d ' \n')
+tunnel() { in_ns "$1" "$stream" datagram 10.250.0.1 4789 "$2"; } # NS HEX
+tunnel_drop() { # TEXT REASON NS HEX
 	local was
 	was=$(status h1 | json_number drops "$2")
 	tunnel "$3" "$4"
@@ -115,14 +115,14 @@ tunnel_drop() { # TEXT REASON NS BYTES
 }
 copies() { spawn nsenter --net="/run/netns/$id-vm1" "$raw" count eth0 "$1" 5 1500 > "$work/copies"; counter=$!; wait_for 5 grep -q ready "$work/copies"; }
 copies skep-stranger-test
-tunnel_drop "a stranger's tunnel packet with a valid key" unknown_peer stranger "\\x08\\x00\\x00\\x00$vni\\x00$inner"
+tunnel_drop "a stranger's tunnel packet with a valid key" unknown_peer stranger "08000000${vni}00$inner"
 wait $counter
 equal '... does not reach the machine' 0 "$(tail -n 1 "$work/copies")"
-tunnel_drop 'an unknown key from a known host' unknown_key h2 "\\x08\\x00\\x00\\x00\\xff\\xff\\xfe\\x00$inner"
-tunnel_drop 'a VXLAN header without a key' bad_tunnel h2 "\\x00\\x00\\x00\\x00$vni\\x00$inner"
-tunnel_drop 'a tunnel packet that ends in the inner header' bad_tunnel h2 "\\x08\\x00\\x00\\x00$vni\\x00\\x02\\x00\\x00"
+tunnel_drop 'an unknown key from a known host' unknown_key h2 "08000000fffffe00$inner"
+tunnel_drop 'a VXLAN header without a key' bad_tunnel h2 "00000000${vni}00$inner"
+tunnel_drop 'a tunnel packet that ends in the inner header' bad_tunnel h2 "08000000${vni}00020000"
 copies skep-stranger-test
-tunnel h2 "\\x08\\x00\\x00\\x00$vni\\x00$inner"
+tunnel h2 "08000000${vni}00$inner"
 wait $counter
 equal 'the same packet from a known host is delivered once' 1 "$(tail -n 1 "$work/copies")"
 check 'after all that traffic goes on' ping_ok vm1 10.0.2.14 5

@@ -3,8 +3,8 @@
  * Frames as they are, on one interface.  Run by selftests/net inside network namespaces.
  *
  *   raw send INTERFACE < HEX         one frame a line
- *   raw count INTERFACE TEXT N MS    counts received frames that contain the bytes of TEXT, until MS passed or more than N
- *                                    came; prints "ready", then the number
+ *   raw count INTERFACE TEXT N MS    counts received frames that contain the bytes of TEXT, until
+ * MS passed or more than N came; prints "ready", then the number
  */
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -84,7 +84,8 @@ static int send_frames(const char *interface)
 	return 0;
 }
 
-static int count_frames(const char *interface, const char *text, unsigned long max, unsigned long ms)
+static int count_frames(const char *interface, const char *text, unsigned long max,
+			unsigned long ms)
 {
 	uint64_t end = clock_mono_ns() + ms * NSEC_PER_MSEC;
 	struct sockaddr_ll at;
@@ -106,7 +107,8 @@ static int count_frames(const char *interface, const char *text, unsigned long m
 		if (now >= end || poll(&p, 1, (int)((end - now) / NSEC_PER_MSEC) + 1) <= 0)
 			break;
 		len = recvfrom(fd, frame, sizeof(frame), 0, (struct sockaddr *)&from, &from_len);
-		if (len > 0 && from.sll_pkttype != PACKET_OUTGOING && memmem(frame, (size_t)len, text, strlen(text)))
+		if (len > 0 && from.sll_pkttype != PACKET_OUTGOING &&
+		    memmem(frame, (size_t)len, text, strlen(text)))
 			n++;
 	}
 	printf("%lu\n", n);
@@ -119,7 +121,8 @@ int main(int argc, char **argv)
 	if (argc == 3 && !strcmp(argv[1], "send"))
 		return send_frames(argv[2]);
 	if (argc == 6 && !strcmp(argv[1], "count"))
-		return count_frames(argv[2], argv[3], strtoul(argv[4], NULL, 10), strtoul(argv[5], NULL, 10));
+		return count_frames(argv[2], argv[3], strtoul(argv[4], NULL, 10),
+				    strtoul(argv[5], NULL, 10));
 	fprintf(stderr, "usage: raw send INTERFACE < HEX | count INTERFACE TEXT N MS\n");
 	return 2;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A virtual machine's network card without the virtual machine: a tap on the host, a tap in the machine's namespace, and this program
- * copying frames with their virtio header from one to the other, as QEMU without vhost does.
+ * A virtual machine's network card without the virtual machine: a tap on the host, a tap in the
+ * machine's namespace, and this program copying frames with their virtio header from one to the
+ * other, as QEMU without vhost does.
  *
  *   shuttle HOST_NS HOST_TAP MACHINE_NS MACHINE_TAP MTU
  *
@@ -40,7 +41,8 @@ static int open_tap(const char *ns, const char *name, int mtu)
 	if (fd < 0)
 		return die("/dev/net/tun");
 	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
-	if (ioctl(fd, TUNSETIFF, &ifr) || ioctl(fd, TUNSETVNETHDRSZ, &header) || ioctl(fd, TUNSETOFFLOAD, offloads))
+	if (ioctl(fd, TUNSETIFF, &ifr) || ioctl(fd, TUNSETVNETHDRSZ, &header) ||
+	    ioctl(fd, TUNSETOFFLOAD, offloads))
 		return die(name);
 	sock = socket(AF_INET, SOCK_DGRAM, 0);
 	ifr.ifr_mtu = mtu;
@@ -64,7 +66,8 @@ static void copy(int from, int to)
 
 		if (n <= 0)
 			return;
-		if (write(to, frame, (size_t)n) < 0 && errno != EAGAIN && errno != ENOBUFS && errno != EIO)
+		if (write(to, frame, (size_t)n) < 0 && errno != EAGAIN && errno != ENOBUFS &&
+		    errno != EIO)
 			die("write");
 	}
 }
@@ -79,7 +82,8 @@ int main(int argc, char **argv)
 	}
 	for (int i = 0; i < 2; i++) {
 		p[i].events = POLLIN;
-		p[i].fd = open_tap(argv[1 + 2 * i], argv[2 + 2 * i], (int)strtol(argv[5], NULL, 10));
+		p[i].fd =
+			open_tap(argv[1 + 2 * i], argv[2 + 2 * i], (int)strtol(argv[5], NULL, 10));
 		if (p[i].fd < 0)
 			return 1;
 	}

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Numbered UDP packets, and what became of them.  Run by selftests/net and selftests/fault inside network namespaces.
+ * Numbered UDP packets and what became of them; single ones of any content.  Run by selftests/net
+ * and selftests/fault inside network namespaces.
  *
- *   stream recv PORT TOTAL IDLE_MS    receives until TOTAL different numbers came or none came for IDLE_MS (after the first);
- *                                     prints "received N lost N duplicated N reordered N longest_gap_ms N"
+ *   stream recv PORT TOTAL IDLE_MS    receives until TOTAL different numbers came or none came for
+ * IDLE_MS (after the first); prints "received N lost N duplicated N reordered N longest_gap_ms N"
+ *   stream datagram ADDRESS PORT HEX
  *   stream send ADDRESS PORT COUNT RATE       COUNT packets of one flow, RATE a second
- *   stream flows ADDRESS PORT COUNT RATE [BURST]  COUNT flows (source ports) of BURST packets each, RATE flows a second
+ *   stream flows ADDRESS PORT COUNT RATE [BURST]  COUNT flows (source ports) of BURST packets each,
+ * RATE flows a second
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -56,7 +59,8 @@ static void until(uint64_t ns)
 
 static int receive(const char *port, uint32_t total, unsigned long idle_ms)
 {
-	struct sockaddr_in6 any = { .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)number(port)) };
+	struct sockaddr_in6 any = { .sin6_family = AF_INET6,
+				    .sin6_port = htons((uint16_t)number(port)) };
 	int fd = socket(AF_INET6, SOCK_DGRAM, 0), room = 64 << 20;
 	uint32_t received = 0, duplicated = 0, reordered = 0, next = 0;
 	uint64_t last = 0, gap = 0;
@@ -94,8 +98,8 @@ static int receive(const char *port, uint32_t total, unsigned long idle_ms)
 		else
 			next = m.n + 1;
 	}
-	printf("received %u lost %u duplicated %u reordered %u longest_gap_ms %llu\n", received, total - received,
-	       duplicated, reordered, (unsigned long long)(gap / NSEC_PER_MSEC));
+	printf("received %u lost %u duplicated %u reordered %u longest_gap_ms %llu\n", received,
+	       total - received, duplicated, reordered, (unsigned long long)(gap / NSEC_PER_MSEC));
 	free(seen);
 	close(fd);
 	return received == total && !duplicated ? 0 : 1;
@@ -103,7 +107,9 @@ static int receive(const char *port, uint32_t total, unsigned long idle_ms)
 
 static int open_to(const char *address, const char *port)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV }, *ai;
+	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM,
+				  .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV },
+			*ai;
 	int fd;
 
 	if (getaddrinfo(address, port, &hints, &ai)) {
@@ -144,7 +150,8 @@ static int send_stream(const char *address, const char *port, uint32_t total, un
 	return 0;
 }
 
-static int send_flows(const char *address, const char *port, uint32_t flows, unsigned long rate, uint32_t burst)
+static int send_flows(const char *address, const char *port, uint32_t flows, unsigned long rate,
+		      uint32_t burst)
 {
 	uint64_t start = clock_mono_ns();
 	uint32_t total = flows * burst, n = 0;
@@ -162,15 +169,35 @@ static int send_flows(const char *address, const char *port, uint32_t flows, uns
 	return 0;
 }
 
+static int send_hex(const char *address, const char *port, const char *hex)
+{
+	static uint8_t bytes[2048];
+	int fd = open_to(address, port);
+	size_t len = 0;
+
+	for (; hex[0] && hex[1] && len < sizeof(bytes); hex += 2) {
+		char pair[3] = { hex[0], hex[1], 0 };
+
+		bytes[len++] = (uint8_t)strtoul(pair, NULL, 16);
+	}
+	if (send(fd, bytes, len, 0) < 0)
+		die("send");
+	close(fd);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 5 && !strcmp(argv[1], "recv"))
 		return receive(argv[2], (uint32_t)number(argv[3]), number(argv[4]));
+	if (argc == 5 && !strcmp(argv[1], "datagram"))
+		return send_hex(argv[2], argv[3], argv[4]);
 	if (argc == 6 && !strcmp(argv[1], "send"))
 		return send_stream(argv[2], argv[3], (uint32_t)number(argv[4]), number(argv[5]));
 	if ((argc == 6 || argc == 7) && !strcmp(argv[1], "flows"))
 		return send_flows(argv[2], argv[3], (uint32_t)number(argv[4]), number(argv[5]),
 				  argc == 7 ? (uint32_t)number(argv[6]) : 1);
-	fprintf(stderr, "usage: stream recv PORT TOTAL IDLE_MS | send ADDRESS PORT COUNT RATE | flows ADDRESS PORT COUNT RATE [BURST]\n");
+	fprintf(stderr,
+		"usage: stream recv PORT TOTAL IDLE_MS | datagram ADDRESS PORT HEX | send ADDRESS PORT COUNT RATE | flows ADDRESS PORT COUNT RATE [BURST]\n");
 	return 2;
 }
