@@ -164,7 +164,7 @@ static __always_inline int execute(struct __sk_buff *skb, const struct skep_flow
 	case SKEP_ACT_ENCAP:
 		if (from == FROM_PORT && (!p->is_ip || p->vlan_in_meta || p->k4.vlan))
 			return relay(skb, f->peer, f->out, p->k4.eth_type, in_key);
-		return encap(skb, f->peer, f->out, p->hdr_len, in_key);
+		return encap(skb, f->peer, f->out, p);
 	case SKEP_ACT_SET:
 		return to_set(skb, f->out, in_key, p->is_v6);
 	default:

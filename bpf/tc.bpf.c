@@ -54,53 +54,49 @@ int skep_tc_port(struct __sk_buff *skb)
 	return execute(skb, f, &p, FROM_PORT);
 }
 
+/* A global function, which the verifier looks at once: inlined it would not fit on the stack. */
+__noinline int parse_again(struct __sk_buff *skb, struct parsed *p)
+{
+	return p ? parse(skb, p) : 0;
+}
+
 /* Ingress of the upcall tap: what skepd sends on, and copies that were relayed by upcall.h. */
 SEC("tc")
 int skep_tc_inject(struct __sk_buff *skb)
 {
-	struct skep_flow verdict, *slot;
+	struct skep_flow verdict = {}, *slot;
 	struct parsed p = {};
 	struct skep_upcall up;
-	__u32 index, extra, key;
-	__be16 type;
+	__u32 index, key;
 
 	if (bpf_skb_load_bytes(skb, 0, &up, sizeof(up)))
 		return drop(skb, SKEP_DROP_TRUNCATED, 0, 0);
 	key = bpf_ntohl(up.key);
-	__builtin_memcpy(&extra, up.pad, sizeof(extra));
 	if (pop_meta(skb))
 		return drop(skb, SKEP_DROP_REWRITE, key, 0);
 	switch (bpf_ntohs(up.magic)) {
-	case MAGIC_ENCAP:
-		/* a copy of something that passed before: all that is left is the way out */
-		p.hdr_len = ETH_SIZE + (up.eth_type == bpf_htons(ETH_P_IPV6) ? IP6_SIZE : IP4_MIN) + TCP_SIZE;
-		return encap(skb, extra, key, p.hdr_len, 0);
-	case MAGIC_SET:
-		return to_set(skb, key, 0, up.eth_type == bpf_htons(ETH_P_IPV6));
 	case SKEP_UPCALL_MAGIC:
+		index = bpf_ntohs(up.slot);
+		slot = bpf_map_lookup_elem(&skep_slots, &index);
+		if (!slot)
+			return drop(skb, SKEP_DROP_NO_AGENT, key, 0);
+		verdict = *slot; /* the next packet may use the slot while this one is copied */
+		p.k4.in_key = key;
+		count(SKEP_CNT_INJECT);
+		break;
+	case MAGIC_ENCAP: /* a copy of something that passed before: all that is left is the way out */
+		verdict.action = SKEP_ACT_ENCAP;
+		verdict.out = key;
+		__builtin_memcpy(&verdict.peer, up.pad, sizeof(verdict.peer));
+		break;
+	case MAGIC_SET:
+		verdict.action = SKEP_ACT_SET;
+		verdict.out = key;
 		break;
 	default:
 		return drop(skb, SKEP_DROP_BAD_HEADER, key, 0);
 	}
-	index = bpf_ntohs(up.slot);
-	slot = bpf_map_lookup_elem(&skep_slots, &index);
-	if (!slot)
-		return drop(skb, SKEP_DROP_NO_AGENT, key, 0);
-	verdict = *slot; /* the next packet may use the slot while this one is copied */
-	count(SKEP_CNT_INJECT);
-
-	p.k4.in_key = key;
-	if (bpf_skb_load_bytes(skb, 12, &type, sizeof(type)))
-		return drop(skb, SKEP_DROP_TRUNCATED, key, 0);
-	p.l3_off = ETH_SIZE;
-	if (type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD)) {
-		if (bpf_skb_load_bytes(skb, 16, &type, sizeof(type)))
-			return drop(skb, SKEP_DROP_TRUNCATED, key, 0);
-		p.l3_off += VLAN_SIZE;
-	}
-	p.is_v6 = type == bpf_htons(ETH_P_IPV6);
-	p.is_ip = p.is_v6 || type == bpf_htons(ETH_P_IP);
-	p.hdr_len = p.l3_off + (p.is_v6 ? IP6_SIZE : IP4_MIN) + TCP_SIZE;
+	(void)parse_again(skb, &p); /* refused frames do not come here; one of skepd's own goes on with what is known of it */
 	return execute(skb, &verdict, &p, FROM_INJECT);
 }
 

@@ -76,14 +76,17 @@ static __always_inline __u16 ip4_csum(const void *ip)
  * By the kernel's own tunnel device: slower, but it takes what adjust_room() refuses, above all packets that are in a tunnel of the
  * container's own already and whose checksum is left to the card.
  */
-static __always_inline int encap_by_kernel(struct __sk_buff *skb, const struct skep_peer *peer, __u32 key, __u32 in_key)
+static __noinline int encap_by_kernel(struct __sk_buff *skb, __u32 peer_index, __u32 key, __u32 in_key)
 {
-	struct bpf_tunnel_key tk = { .tunnel_id = key, .tunnel_tos = peer->tos, .tunnel_ttl = peer->ttl };
+	struct skep_peer *peer = bpf_map_lookup_elem(&skep_peers, &peer_index);
+	struct bpf_tunnel_key tk = { .tunnel_id = key };
 	__u64 flags = BPF_F_ZERO_CSUM_TX | BPF_F_DONT_FRAGMENT;
 	struct skep_config *cfg = config();
 
-	if (!cfg || !cfg->tunnel_ifindex || peer->dport != cfg->tunnel_port)
+	if (!peer || !cfg || !cfg->tunnel_ifindex || peer->dport != cfg->tunnel_port)
 		return drop(skb, SKEP_DROP_REWRITE, in_key, 0);
+	tk.tunnel_tos = peer->tos;
+	tk.tunnel_ttl = peer->ttl;
 	if (peer->family == 4) {
 		tk.remote_ipv4 = bpf_ntohl(peer->remote.w[3]);
 		tk.local_ipv4 = bpf_ntohl(peer->local.w[3]);
@@ -98,22 +101,52 @@ static __always_inline int encap_by_kernel(struct __sk_buff *skb, const struct s
 	return bpf_redirect(cfg->tunnel_ifindex, 0);
 }
 
+static __always_inline __u64 mix(__u64 h, __u64 x)
+{
+	h = (h ^ x) * 0x9e3779b97f4a7c15ULL;
+	return h ^ h >> 32;
+}
+
 /*
- * Encapsulates and hands to the kernel's neighbour table.  skb->protocol must be IPv4 or IPv6.  'hdr_len' = inner headers, to tell
- * how long the segments of a super-packet will be; 0 = not known.
+ * By which the queues of the other host's card and the paths between tell flows apart.  Not the kernel's hash: that one costs more than
+ * all of parsing, and differs for a packet that was with skepd, which would then be overtaken by its successors.  All
+ * fragments of a packet go together.
  */
-static __always_inline int encap(struct __sk_buff *skb, __u32 peer_index, __u32 key, __u32 hdr_len, __u32 in_key)
+static __always_inline __u32 flow_hash(const struct parsed *p)
+{
+	const struct skep_flow_key4 *k4 = &p->k4;
+	const struct skep_flow_key6 *k6 = &p->k6;
+	__u64 h = 0;
+
+	if (p->is_v6) {
+		for (int i = 0; i < 4; i++)
+			h = mix(h, (__u64)k6->src.w[i] << 32 | k6->dst.w[i]);
+		return mix(h, k6->frag ? 0 : (__u64)k6->proto << 32 | (__u32)k6->sport << 16 | k6->dport);
+	}
+	if (p->is_ip) {
+		h = mix(h, (__u64)k4->src << 32 | k4->dst);
+		return mix(h, k4->frag ? 0 : (__u64)k4->proto << 32 | (__u32)k4->sport << 16 | k4->dport);
+	}
+	for (int i = 0; i < 6; i++)
+		h = mix(h, (__u64)k4->eth_dst.b[i] << 8 | k4->eth_src.b[i]);
+	return h;
+}
+
+/*
+ * Encapsulates and hands to the kernel's neighbour table.  skb->protocol must be IPv4 or IPv6, whatever 'p' says of the frame.
+ */
+static __always_inline int encap(struct __sk_buff *skb, __u32 peer_index, __u32 key, const struct parsed *p)
 {
 	struct skep_peer *peer = bpf_map_lookup_elem(&skep_peers, &peer_index);
-	__u32 len = skb->len, inner = len, hash = bpf_get_hash_recalc(skb), over, ifindex;
+	__u32 len = skb->len, inner = len, hash = flow_hash(p), over, ifindex, in_key = p->k4.in_key;
 	__u16 sport = SPORT_FIRST + (hash & 0x3fff);
 
 	if (!peer || !peer->family)
 		return drop(skb, SKEP_DROP_NO_ROUTE_UNDERLAY, in_key, 0);
 	ifindex = peer->ifindex;
 	over = (peer->family == 4 ? OUTER4 : OUTER6);
-	if (skb->gso_size)
-		inner = hdr_len + skb->gso_size;
+	if (skb->gso_size) /* the length of its segments */
+		inner = p->hdr_len + skb->gso_size;
 	/* A super-packet may be too long for the outer header's length fields: it is segmented before it leaves, which sets them. */
 	if (inner + over > peer->mtu)
 		return drop(skb, SKEP_DROP_TOO_BIG, in_key, 0);
@@ -131,7 +164,7 @@ static __always_inline int encap(struct __sk_buff *skb, __u32 peer_index, __u32 
 		if (bpf_skb_load_bytes(skb, 0, &h.eth, sizeof(h.eth)))
 			return drop(skb, SKEP_DROP_REWRITE, in_key, 0);
 		if (bpf_skb_adjust_room(skb, SKEP_ENCAP_V4, BPF_ADJ_ROOM_MAC, PUSH_FLAGS | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4))
-			return encap_by_kernel(skb, peer, key, in_key);
+			return encap_by_kernel(skb, peer_index, key, in_key);
 		if (bpf_skb_store_bytes(skb, 0, &h, sizeof(h), 0))
 			return drop(skb, SKEP_DROP_REWRITE, in_key, 0);
 	} else {
@@ -148,7 +181,7 @@ static __always_inline int encap(struct __sk_buff *skb, __u32 peer_index, __u32 
 		if (bpf_skb_load_bytes(skb, 0, &h.eth, sizeof(h.eth)))
 			return drop(skb, SKEP_DROP_REWRITE, in_key, 0);
 		if (bpf_skb_adjust_room(skb, SKEP_ENCAP_V6, BPF_ADJ_ROOM_MAC, PUSH_FLAGS | BPF_F_ADJ_ROOM_ENCAP_L3_IPV6))
-			return encap_by_kernel(skb, peer, key, in_key);
+			return encap_by_kernel(skb, peer_index, key, in_key);
 		if (bpf_skb_store_bytes(skb, 0, &h, sizeof(h), 0))
 			return drop(skb, SKEP_DROP_REWRITE, in_key, 0);
 	}

@@ -178,6 +178,42 @@ static void test_encap(void **state)
 	}
 }
 
+/* The first packet of a flow and the later ones leave by the same UDP port, or queues and paths would reorder them. */
+static void test_same_source_port(void **state)
+{
+	static const char *const lines[] = {
+		udp4, tcp6,
+		"eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip 10.0.0.1>10.0.0.2 frag first / udp 1>2 / data 32",
+		"eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip 10.0.0.1>10.0.0.2 frag later proto 17 / data 32",
+	};
+	struct skep_flow verdict = { .action = SKEP_ACT_ENCAP, .out = 0xabcdef, .peer = PEER };
+	struct skep_iface iface = { .key = BPFRUN_KEY };
+	uint8_t port[ARRAY_SIZE(lines)][2];
+	uint32_t lo = 1;
+
+	(void)state;
+	assert_int_equal(bpfrun_put(run, "skep_ifaces", &lo, &iface), 0);
+	for (unsigned int i = 0; i < ARRAY_SIZE(lines); i++) {
+		struct skep_flow_key4 k4;
+		struct skep_flow_key6 k6;
+		struct injected in;
+		struct pkt pkt;
+		bool v6;
+
+		inject(&in, lines[i], &verdict);
+		memcpy(port[i], res.data + 34, 2);
+		assert_true(port[i][0] >= 0xc0);
+		assert_int_equal(pkt_parse(frame_of(&in), in.len - 14, &pkt), SKEP_DROP_NONE);
+		v6 = pkt_flow_key(&pkt.f, BPFRUN_KEY, &k4, &k6);
+		assert_int_equal(bpfrun_put(run, v6 ? "skep_flows6" : "skep_flows4", v6 ? (void *)&k6 : (void *)&k4, &verdict), 0);
+		assert_int_equal(bpfrun_run(run, BPFRUN_PORT, frame_of(&in), in.len - 14, &res), 0);
+		assert_int_equal(res.len, in.len - 14 + SKEP_ENCAP_V4);
+		assert_memory_equal(res.data + 34, port[i], 2);
+	}
+	assert_memory_not_equal(port[0], port[1], 2);
+	assert_memory_equal(port[2], port[3], 2); /* fragments of a packet */
+}
+
 static void test_relayed_copy(void **state)
 {
 	const char *lines[] = { udp4, tcp6, vlan4, arp };
@@ -331,6 +367,7 @@ int main(void)
 		cmocka_unit_test(test_tiny_frame),
 		cmocka_unit_test(test_rewrite),
 		cmocka_unit_test(test_encap),
+		cmocka_unit_test(test_same_source_port),
 		cmocka_unit_test(test_relayed_copy),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_set),
