@@ -201,6 +201,7 @@ void forward_result(struct work *w, const struct sim_result *res)
 
 		drop(w, reason, res);
 		verdict.action = SKEP_ACT_DROP;
+		verdict.ttl_dec = res->ttl_dec;
 		verdict.out = reason;
 		if (res->cacheable)
 			install(w, &verdict, res, &plan, NULL);
@@ -225,7 +226,9 @@ void forward_result(struct work *w, const struct sim_result *res)
 
 void forward_refuse(struct work *w, const struct sim_result *res)
 {
-	struct skep_flow verdict = { .action = SKEP_ACT_DROP, .out = res->reason };
+	struct skep_flow verdict = { .action = SKEP_ACT_DROP,
+				     .ttl_dec = res->ttl_dec,
+				     .out = res->reason };
 	struct install_plan none = { .uniform = true };
 
 	forward_frames(w->a, w->in_key, res);

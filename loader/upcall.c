@@ -274,6 +274,7 @@ bool upcall_readopt(struct agent *a, const struct dp_flow_key *key, const struct
 		return false;
 	if (res.verdict == SIM_DROP) {
 		want.action = SKEP_ACT_DROP;
+		want.ttl_dec = res.ttl_dec;
 		want.out = res.reason;
 	} else if (res.verdict == SIM_FORWARD) {
 		if (install_plan(&a->env, &w.pkt.f, res.outputs, res.n_outputs, &a->arena, &plan) ||

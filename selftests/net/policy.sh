@@ -81,6 +81,8 @@ if wait_for 10 blocked vm1 fd00:2::14; then ok 'an IPv6 prefix is dropped'; else
 check '... its neighbour is not' ping_ok vm2 fd00:2::14 3
 if wait_for 10 blocked vm2 10.0.2.14; then ok 'a rule of a chain that was jumped to drops'; else not_ok 'a rule of a chain that was jumped to drops'; fi
 check '... and returns for others' ping_ok vm1 10.0.2.14 3
+refute 'a drop behind the router' in_vm vm2 ping -q -e 777 -c 1 -W 1 10.0.2.14
+contains '... does not swallow the same flow at TTL 1: the router answers' 'exceeded' "$(in_vm vm2 ping -e 777 -t 1 -c 1 -W 2 10.0.2.14 2>&1)"
 contains 'trace shows the jump' 'no-ping-12' "$(skep - trace --port vm2 'icmp 10.0.1.12 > 10.0.2.14' 2>&1)"
 
 # --- anti-spoofing ---
