@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Nanoseconds that each BPF program takes for one packet that meets its flow, with 1, 1 000 and 64 000 flows met in random order.  Each run is a
- * BPF_PROG_TEST_RUN of its own with a fresh packet (repeat= would push header upon header), so caches are as cold as between
- * two system calls: an upper bound.  A program of two instructions, measured in turn with it, is subtracted.
+ * Nanoseconds that each BPF program takes for one packet that meets its flow, with 1, 1 000 and 64
+ * 000 flows met in random order.  Each run is a BPF_PROG_TEST_RUN of its own with a fresh packet
+ * (repeat= would push header upon header), so caches are as cold as between two system calls: an
+ * upper bound.  A program of two instructions, measured in turn with it, is subtracted.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -25,8 +26,13 @@ struct variant {
 
 static const struct variant variants[] = {
 	{ "tc_port_local", BPFRUN_PORT, { .action = SKEP_ACT_LOCAL, .out = 77 } },
-	{ "tc_port_local_routed", BPFRUN_PORT,
-	  { .action = SKEP_ACT_LOCAL, .out = 77, .ttl_dec = 1, .flags = SKEP_F_ETH_DST | SKEP_F_ETH_SRC, .eth_dst = { { 2, 0, 0, 0, 0, 9 } } } },
+	{ "tc_port_local_routed",
+	  BPFRUN_PORT,
+	  { .action = SKEP_ACT_LOCAL,
+	    .out = 77,
+	    .ttl_dec = 1,
+	    .flags = SKEP_F_ETH_DST | SKEP_F_ETH_SRC,
+	    .eth_dst = { { 2, 0, 0, 0, 0, 9 } } } },
 	{ "tc_port_encap", BPFRUN_PORT, { .action = SKEP_ACT_ENCAP, .out = KEY, .peer = PEER } },
 	{ "tc_port_drop", BPFRUN_PORT, { .action = SKEP_ACT_DROP, .out = SKEP_DROP_POLICY } },
 	{ "tc_under_pop", BPFRUN_UNDER_TC, { .action = SKEP_ACT_NONE } },
@@ -54,8 +60,10 @@ static uint32_t inner(uint32_t i, uint8_t *buf, uint32_t cap)
 {
 	char line[256];
 
-	snprintf(line, sizeof(line), "eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip 10.%u.0.1>10.0.0.2 ttl 64 / udp %u>53 / data 78",
-		 i >> 10, 1024 + (i & 1023));
+	snprintf(
+		line, sizeof(line),
+		"eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip 10.%u.0.1>10.0.0.2 ttl 64 / udp %u>53 / data 78",
+		i >> 10, 1024 + (i & 1023));
 	return build(line, buf, cap);
 }
 
@@ -65,7 +73,10 @@ static uint32_t tunnelled(uint8_t *buf, uint32_t cap)
 	uint32_t n = inner(0, frame, sizeof(frame)), len;
 	char line[256];
 
-	snprintf(line, sizeof(line), "eth 02:09:00:00:00:02>02:09:00:00:00:01 / ip 10.9.0.2>10.9.0.1 / udp 50000>4789 / data %u", n + 8);
+	snprintf(
+		line, sizeof(line),
+		"eth 02:09:00:00:00:02>02:09:00:00:00:01 / ip 10.9.0.2>10.9.0.1 / udp 50000>4789 / data %u",
+		n + 8);
 	len = build(line, buf, cap);
 	memset(buf + 40, 0, 10);
 	buf[42] = 0x08;
@@ -77,7 +88,11 @@ static uint32_t tunnelled(uint8_t *buf, uint32_t cap)
 
 static void fill(struct bpfrun *r)
 {
-	struct skep_peer peer = { .family = 4, .ttl = 64, .mtu = 1500, .dport = htons(SKEP_VXLAN_PORT), .ifindex = BPFRUN_UNDER };
+	struct skep_peer peer = { .family = 4,
+				  .ttl = 64,
+				  .mtu = 1500,
+				  .dport = htons(SKEP_VXLAN_PORT),
+				  .ifindex = BPFRUN_UNDER };
 	struct skep_port port = { .kind = SKEP_PORT_LOCAL, .ifindex = 77 };
 	uint32_t key = KEY, index = PEER;
 	struct skep_ip remote;
@@ -85,18 +100,21 @@ static void fill(struct bpfrun *r)
 	ip_parse("10.9.0.1", &peer.local);
 	ip_parse("10.9.0.2", &peer.remote);
 	ip_parse("10.9.0.2", &remote);
-	if (bpfrun_put(r, "skep_peers", &index, &peer) || bpfrun_put(r, "skep_ports", &key, &port) ||
+	if (bpfrun_put(r, "skep_peers", &index, &peer) ||
+	    bpfrun_put(r, "skep_ports", &key, &port) ||
 	    bpfrun_put(r, "skep_remotes", &remote, &index))
 		die("maps", EIO);
 }
 
-static void put_flow(struct bpfrun *r, const uint8_t *frame, uint32_t len, const struct skep_flow *flow)
+static void put_flow(struct bpfrun *r, const uint8_t *frame, uint32_t len,
+		     const struct skep_flow *flow)
 {
 	struct skep_flow_key4 k4;
 	struct skep_flow_key6 k6;
 	struct pkt pkt;
 
-	if (pkt_parse(frame, len, &pkt) || pkt_flow_key(&pkt.f, BPFRUN_KEY, &k4, &k6) || bpfrun_put(r, "skep_flows4", &k4, flow))
+	if (pkt_parse(frame, len, &pkt) || pkt_flow_key(&pkt.f, BPFRUN_KEY, &k4, &k6) ||
+	    bpfrun_put(r, "skep_flows4", &k4, flow))
 		die("flow", EIO);
 }
 
@@ -126,7 +144,8 @@ static uint32_t measure(struct bpfrun *r, const struct variant *v, uint32_t flow
 			rnd = hash_u64(rnd + 0x9e3779b97f4a7c15ULL);
 			len = inner((uint32_t)(rnd % flows), frame, sizeof(frame));
 		}
-		if (bpfrun_time(r, BPFRUN_PROGS, frame, len, &empty[i]) || bpfrun_time(r, v->prog, frame, len, &ns[i]))
+		if (bpfrun_time(r, BPFRUN_PROGS, frame, len, &empty[i]) ||
+		    bpfrun_time(r, v->prog, frame, len, &ns[i]))
 			die("run", EIO);
 	}
 	got = median(ns, RUNS);

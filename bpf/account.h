@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Counters, drop events, and the only ways to lose a packet: drop_skb() and drop_xdp(), count_drop() for a copy. */
+/* Counters, drop events, and the only ways to lose a packet: drop_skb() and drop_xdp(),
+ * count_drop() for a copy. */
 #pragma once
 
 #include "bpf/ctx.h"
@@ -81,7 +82,8 @@ static __noinline int drop_skb(struct __sk_buff *skb, const struct drop_info *in
 	return TC_ACT_SHOT;
 }
 
-static __always_inline int drop(struct __sk_buff *skb, enum skep_drop reason, __u32 key, __u32 cookie)
+static __always_inline int drop(struct __sk_buff *skb, enum skep_drop reason, __u32 key,
+				__u32 cookie)
 {
 	struct drop_info info = { .reason = reason, .key = key, .cookie = cookie };
 

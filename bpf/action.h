@@ -5,9 +5,9 @@
 #include "bpf/tunnel.h"
 #include "bpf/upcall.h"
 
-enum from { /* who asks; decides which short cuts the kernel allows */
-	FROM_PORT,   /* skb->protocol is true */
-	FROM_INJECT, /* skb->protocol is IPv4 or IPv6, whatever the frame is */
+enum from {		 /* who asks; decides which short cuts the kernel allows */
+	    FROM_PORT,	 /* skb->protocol is true */
+	    FROM_INJECT, /* skb->protocol is IPv4 or IPv6, whatever the frame is */
 };
 
 static __always_inline int to_port(struct __sk_buff *skb, __u32 ifindex, int peer)
@@ -15,13 +15,15 @@ static __always_inline int to_port(struct __sk_buff *skb, __u32 ifindex, int pee
 	count(SKEP_CNT_TX_PORT);
 	if (!peer)
 		return bpf_redirect(ifindex, 0);
-	if (skb->pkt_type == TYPE_OTHERHOST) /* than this machine; the one behind the veth takes it for its own */
+	if (skb->pkt_type ==
+	    TYPE_OTHERHOST) /* than this machine; the one behind the veth takes it for its own */
 		bpf_skb_change_type(skb, TYPE_HOST);
 	return bpf_redirect_peer(ifindex, 0);
 }
 
 /* One turn through the tap's ingress, see upcall.h; the frame is encapsulated there. */
-static __always_inline int relay(struct __sk_buff *skb, __u32 peer, __u32 key, __be16 eth_type, __u32 in_key)
+static __always_inline int relay(struct __sk_buff *skb, __u32 peer, __u32 key, __be16 eth_type,
+				 __u32 in_key)
 {
 	struct skep_config *cfg = config();
 
@@ -73,8 +75,8 @@ static long copy_remote(__u32 i, void *arg)
 }
 
 /*
- * A copy to each output.  Local ones first; then the frame gets a relay header, which is rewritten for each remote one, and at the end
- * for the set that continues this one.
+ * A copy to each output.  Local ones first; then the frame gets a relay header, which is rewritten
+ * for each remote one, and at the end for the set that continues this one.
  */
 __noinline int to_set(struct __sk_buff *skb, __u32 index, __u32 in_key, __u32 is_v6)
 {
@@ -120,8 +122,8 @@ static __always_inline int dec_ttl(struct __sk_buff *skb, __u32 l3_off, int is_v
 	}
 	if (bpf_skb_load_bytes(skb, l3_off + 8, h, 4))
 		return -1;
-	sum = (__u16)~(h[2] << 8 | h[3]);
-	sum += (__u16)~(h[0] << 8);
+	sum = (__u16) ~(h[2] << 8 | h[3]);
+	sum += (__u16) ~(h[0] << 8);
 	h[0] -= n;
 	sum += h[0] << 8;
 	sum = (sum & 0xffff) + (sum >> 16);
@@ -129,10 +131,12 @@ static __always_inline int dec_ttl(struct __sk_buff *skb, __u32 l3_off, int is_v
 	sum = ~sum;
 	h[2] = sum >> 8;
 	h[3] = sum;
-	return bpf_skb_store_bytes(skb, l3_off + 8, h, 4, 0); /* header and its checksum: the sum over both stays */
+	return bpf_skb_store_bytes(skb, l3_off + 8, h, 4,
+				   0); /* header and its checksum: the sum over both stays */
 }
 
-static __always_inline int rewrite(struct __sk_buff *skb, const struct skep_flow *f, const struct parsed *p)
+static __always_inline int rewrite(struct __sk_buff *skb, const struct skep_flow *f,
+				   const struct parsed *p)
 {
 	if ((f->flags & (SKEP_F_ETH_DST | SKEP_F_ETH_SRC)) == (SKEP_F_ETH_DST | SKEP_F_ETH_SRC)) {
 		if (bpf_skb_store_bytes(skb, 0, &f->eth_dst, 12, 0))
@@ -149,7 +153,8 @@ static __always_inline int rewrite(struct __sk_buff *skb, const struct skep_flow
 	return 0;
 }
 
-static __always_inline int execute(struct __sk_buff *skb, const struct skep_flow *f, const struct parsed *p, enum from from)
+static __always_inline int execute(struct __sk_buff *skb, const struct skep_flow *f,
+				   const struct parsed *p, enum from from)
 {
 	__u32 in_key = p->k4.in_key;
 
@@ -172,8 +177,10 @@ static __always_inline int execute(struct __sk_buff *skb, const struct skep_flow
 	}
 }
 
-/* From a tunnel to the local port 'key', or to the members of a bridge.  'peer_ok': bpf_redirect_peer may be used. */
-static __always_inline int deliver(struct __sk_buff *skb, __u32 key, struct skep_port *port, int peer_ok)
+/* From a tunnel to the local port 'key', or to the members of a bridge.  'peer_ok':
+ * bpf_redirect_peer may be used. */
+static __always_inline int deliver(struct __sk_buff *skb, __u32 key, struct skep_port *port,
+				   int peer_ok)
 {
 	count(SKEP_CNT_RX_TUNNEL);
 	__sync_fetch_and_add(&port->rx_packets, 1);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What both hooks share: the settings, bounded access to packet bytes, and the few kernel numbers that older headers lack. */
+/* What both hooks share: the settings, bounded access to packet bytes, and the few kernel numbers
+ * that older headers lack. */
 #pragma once
 
 #include <linux/bpf.h>
@@ -14,7 +15,8 @@
 #include "maps/maps.bpf.h"
 
 #define PASS TC_ACT_UNSPEC /* not ours: the next program, then the stack */
-#define DONE TC_ACT_SHOT   /* consumed: all copies have been sent.  No loss, and not counted as one */
+#define DONE TC_ACT_SHOT /* consumed: all copies have been sent.  No loss, and not counted as one \
+			  */
 
 /* skb->pkt_type, from linux/if_packet.h */
 #define TYPE_HOST      0
@@ -26,15 +28,17 @@
 #define ETH_SIZE     14
 #define VLAN_SIZE    4
 
-/* Takes 'n' bytes off the frame's head, but for the Ethernet header, which the caller moves by hand.  adjust_room() wants an IP header's
- * length behind it, which frames of other protocols may not have: those are padded, as Ethernet does. */
+/* Takes 'n' bytes off the frame's head, but for the Ethernet header, which the caller moves by
+ * hand.  adjust_room() wants an IP header's length behind it, which frames of other protocols may
+ * not have: those are padded, as Ethernet does. */
 static __always_inline int shrink(struct __sk_buff *skb, __u32 n, __u64 flags)
 {
 	__u32 least = n + ETH_SIZE + (skb->protocol == bpf_htons(ETH_P_IPV6) ? 40 : 20);
 
 	if (skb->len < least && bpf_skb_change_tail(skb, least, 0))
 		return -1;
-	return bpf_skb_adjust_room(skb, -(int)n, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO | flags);
+	return bpf_skb_adjust_room(skb, -(int)n, BPF_ADJ_ROOM_MAC,
+				   BPF_F_ADJ_ROOM_FIXED_GSO | flags);
 }
 
 static __always_inline struct skep_config *config(void)
@@ -44,7 +48,8 @@ static __always_inline struct skep_config *config(void)
 	return bpf_map_lookup_elem(&skep_config, &zero);
 }
 
-/* GCRA: may one more pass now?  'tat' is shared by all CPUs; a lost race is tried once more, then let through. */
+/* GCRA: may one more pass now?  'tat' is shared by all CPUs; a lost race is tried once more, then
+ * let through. */
 static __always_inline int rate_ok(__u64 *tat, __u64 now, __u64 interval, __u64 burst)
 {
 	for (int i = 0; i < 2; i++) {

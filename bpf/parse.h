@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * A frame of a local port -> its flow key.  The same rules, in the same order, as packet/packet.h: pkt_parse(); a differential
- * test compares both on every input.
+ * A frame of a local port -> its flow key.  The same rules, in the same order, as packet/packet.h:
+ * pkt_parse(); a differential test compares both on every input.
  */
 #pragma once
 
 #include "bpf/ctx.h"
 
-#define WINDOW	  128 /* bytes that are made linear: Ethernet, VLAN, IPv4 with options or IPv6, TCP */
-#define EXT_MAX	  6   /* IPv6 extension headers */
+#define WINDOW 128  /* bytes that are made linear: Ethernet, VLAN, IPv4 with options or IPv6, TCP \
+		     */
+#define EXT_MAX	  6 /* IPv6 extension headers */
 #define IP4_MIN	  20
 #define IP6_SIZE  40
 #define ARP_SIZE  28
@@ -16,8 +17,10 @@
 #define UDP_SIZE  8
 #define SCTP_SIZE 12
 #define ICMP_SIZE 8
-#define ND_NS	  135 /* ICMPv6: neighbour solicitation and advertisement; the other ND types are ordinary flows */
-#define ND_NA	  136
+#define ND_NS                                                                                    \
+	135 /* ICMPv6: neighbour solicitation and advertisement; the other ND types are ordinary \
+	       flows */
+#define ND_NA 136
 
 struct parsed {
 	union { /* both begin with in_key, MACs, eth_type and vlan */
@@ -28,7 +31,7 @@ struct parsed {
 	__u32 hdr_len; /* up to the end of the L4 header that was read, or of the IP header */
 	__u8 ttl;
 	__u8 is_ip, is_v6;
-	__u8 always_up;	    /* ARP, NS, NA: never decided from a flow */
+	__u8 always_up;	   /* ARP, NS, NA: never decided from a flow */
 	__u8 vlan_in_meta; /* the tag is beside the frame, not in it */
 };
 
@@ -47,7 +50,8 @@ struct l4 {
 	__be16 src, dst;
 };
 
-/* The same for any 'off', copied; the helper costs as much as the rest of parsing, so it is for what lies behind the window. */
+/* The same for any 'off', copied; the helper costs as much as the rest of parsing, so it is for
+ * what lies behind the window. */
 static __always_inline int load(struct __sk_buff *skb, __u32 off, void *to, __u32 size)
 {
 	void *p = at(skb, off, size);
@@ -59,8 +63,8 @@ static __always_inline int load(struct __sk_buff *skb, __u32 off, void *to, __u3
 }
 
 /* 'left' bytes of the packet are at 'off'.  Reads ports into *l4, the header's size into *size. */
-static __always_inline enum skep_drop parse_l4(struct __sk_buff *skb, struct parsed *p, __u32 off, __u32 left,
-					       __u8 proto, struct l4 *l4)
+static __always_inline enum skep_drop parse_l4(struct __sk_buff *skb, struct parsed *p, __u32 off,
+					       __u32 left, __u8 proto, struct l4 *l4)
 {
 	__u8 h[8], tcp[2];
 	__u32 size;
@@ -116,7 +120,8 @@ static __always_inline enum skep_drop parse_arp(struct __sk_buff *skb, struct pa
 	return left < ARP_SIZE ? SKEP_DROP_TRUNCATED : SKEP_DROP_NONE;
 }
 
-static __always_inline enum skep_drop parse_ipv4(struct __sk_buff *skb, struct parsed *p, __u32 left)
+static __always_inline enum skep_drop parse_ipv4(struct __sk_buff *skb, struct parsed *p,
+						 __u32 left)
 {
 	__u32 ihl, total, frag;
 	enum skep_drop bad;
@@ -139,7 +144,9 @@ static __always_inline enum skep_drop parse_ipv4(struct __sk_buff *skb, struct p
 	if (total > left)
 		return SKEP_DROP_TRUNCATED;
 	frag = ip[6] << 8 | ip[7];
-	p->k4.frag = frag & 0x1fff ? SKEP_FRAG_LATER : frag & 0x2000 ? SKEP_FRAG_FIRST : SKEP_FRAG_NONE;
+	p->k4.frag = frag & 0x1fff   ? SKEP_FRAG_LATER
+		     : frag & 0x2000 ? SKEP_FRAG_FIRST
+				     : SKEP_FRAG_NONE;
 	p->k4.proto = ip[9];
 	p->ttl = ip[8];
 	__builtin_memcpy(&p->k4.src, ip + 12, 4);
@@ -156,8 +163,8 @@ static __always_inline enum skep_drop parse_ipv4(struct __sk_buff *skb, struct p
 
 static __always_inline int is_ext(__u8 next)
 {
-	return next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_FRAGMENT || next == IPPROTO_AH ||
-	       next == IPPROTO_DSTOPTS;
+	return next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_FRAGMENT ||
+	       next == IPPROTO_AH || next == IPPROTO_DSTOPTS;
 }
 
 static __always_inline int is_v4_mapped(const struct skep_ip *ip)
@@ -165,7 +172,8 @@ static __always_inline int is_v4_mapped(const struct skep_ip *ip)
 	return !ip->w[0] && !ip->w[1] && ip->w[2] == bpf_htonl(0xffff);
 }
 
-static __always_inline enum skep_drop parse_ipv6(struct __sk_buff *skb, struct parsed *p, __u32 left)
+static __always_inline enum skep_drop parse_ipv6(struct __sk_buff *skb, struct parsed *p,
+						 __u32 left)
 {
 	__u32 off = p->l3_off + IP6_SIZE, size, frag;
 	enum skep_drop bad;
@@ -197,7 +205,9 @@ static __always_inline enum skep_drop parse_ipv6(struct __sk_buff *skb, struct p
 			return SKEP_DROP_BAD_HEADER;
 		if (left < 8 || bpf_skb_load_bytes(skb, off, h, sizeof(h)))
 			return SKEP_DROP_TRUNCATED;
-		size = next == IPPROTO_FRAGMENT ? 8 : next == IPPROTO_AH ? (h[1] + 2) * 4 : (h[1] + 1) * 8;
+		size = next == IPPROTO_FRAGMENT ? 8
+		       : next == IPPROTO_AH	? (h[1] + 2) * 4
+						: (h[1] + 1) * 8;
 		if (size > left)
 			return SKEP_DROP_TRUNCATED;
 		left -= size;
@@ -228,7 +238,8 @@ static __always_inline enum skep_drop parse(struct __sk_buff *skb, struct parsed
 	__u16 type;
 	__u8 *eth;
 
-	if ((void *)(long)skb->data + want > (void *)(long)skb->data_end && bpf_skb_pull_data(skb, want))
+	if ((void *)(long)skb->data + want > (void *)(long)skb->data_end &&
+	    bpf_skb_pull_data(skb, want))
 		return SKEP_DROP_TRUNCATED;
 	eth = at(skb, 0, ETH_SIZE);
 	if (!eth)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * The TC programs, one per kind of interface.  Each reads top-down: parse, look up, act.  skepd loads, attaches and pins them.
- * Kernel 6.1 and newer.
+ * The TC programs, one per kind of interface.  Each reads top-down: parse, look up, act.  skepd
+ * loads, attaches and pins them. Kernel 6.1 and newer.
  */
 #include "bpf/action.h"
 
@@ -84,7 +84,8 @@ int skep_tc_inject(struct __sk_buff *skb)
 		p.k4.in_key = key;
 		count(SKEP_CNT_INJECT);
 		break;
-	case MAGIC_ENCAP: /* a copy of something that passed before: all that is left is the way out */
+	case MAGIC_ENCAP: /* a copy of something that passed before: all that is left is the way out
+			   */
 		verdict.action = SKEP_ACT_ENCAP;
 		verdict.out = key;
 		__builtin_memcpy(&verdict.peer, up.pad, sizeof(verdict.peer));
@@ -96,11 +97,13 @@ int skep_tc_inject(struct __sk_buff *skb)
 	default:
 		return drop(skb, SKEP_DROP_BAD_HEADER, key, 0);
 	}
-	(void)parse_again(skb, &p); /* refused frames do not come here; one of skepd's own goes on with what is known of it */
+	(void)parse_again(skb, &p); /* refused frames do not come here; one of skepd's own goes on
+				       with what is known of it */
 	return execute(skb, &verdict, &p, FROM_INJECT);
 }
 
-/* Ingress of the underlay interface: tunnel packets of other hosts; all else is none of our business. */
+/* Ingress of the underlay interface: tunnel packets of other hosts; all else is none of our
+ * business. */
 SEC("tc")
 int skep_tc_under(struct __sk_buff *skb)
 {
@@ -139,7 +142,8 @@ int skep_tc_under(struct __sk_buff *skb)
 
 		return drop_skb(skb, &info);
 	}
-	/* The kernel's device knows how to undo the segmentation state of the rest, and merges it (docs/datapath.md). */
+	/* The kernel's device knows how to undo the segmentation state of the rest, and merges it
+	 * (docs/datapath.md). */
 	if (cfg->tunnel_ifindex &&
 	    (o.inner_type != bpf_htons(ETH_P_IP) || o.inner_proto == IPPROTO_TCP || skb->gso_size ||
 	     skb->protocol != bpf_htons(ETH_P_IP)))

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* VXLAN (RFC 7348) over IPv4 and IPv6: push in TC, pop in TC, and the outer header's checks for both hooks. */
+/* VXLAN (RFC 7348) over IPv4 and IPv6: push in TC, pop in TC, and the outer header's checks for
+ * both hooks. */
 #pragma once
 
 #include "bpf/account.h"
 #include "bpf/parse.h"
 
-#define VXLAN_I		  0x08 /* flags: VNI is valid; no other may be set */
-#define SPORT_FIRST	  49152
-#define OUTER4		  (IP4_MIN + UDP_SIZE + 8) /* IPv4 + UDP + VXLAN */
-#define OUTER6		  (IP6_SIZE + UDP_SIZE + 8)
-#define IP_DF		  0x4000
-#define DECAP_L3_IPV4	  (1ULL << 7) /* BPF_F_ADJ_ROOM_DECAP_L3_IPV4, _IPV6: kernel 6.3 */
-#define DECAP_L3_IPV6	  (1ULL << 8)
+#define VXLAN_I	      0x08 /* flags: VNI is valid; no other may be set */
+#define SPORT_FIRST   49152
+#define OUTER4	      (IP4_MIN + UDP_SIZE + 8) /* IPv4 + UDP + VXLAN */
+#define OUTER6	      (IP6_SIZE + UDP_SIZE + 8)
+#define IP_DF	      0x4000
+#define DECAP_L3_IPV4 (1ULL << 7) /* BPF_F_ADJ_ROOM_DECAP_L3_IPV4, _IPV6: kernel 6.3 */
+#define DECAP_L3_IPV6 (1ULL << 8)
 
-#define PUSH_FLAGS                                                                                 \
-	(BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET | BPF_F_ADJ_ROOM_ENCAP_L4_UDP |   \
+#define PUSH_FLAGS                                                                               \
+	(BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET | BPF_F_ADJ_ROOM_ENCAP_L4_UDP | \
 	 BPF_F_ADJ_ROOM_ENCAP_L2_ETH | BPF_F_ADJ_ROOM_ENCAP_L2(ETH_SIZE))
 
 struct vxlan {
@@ -73,10 +74,12 @@ static __always_inline __u16 ip4_csum(const void *ip)
 }
 
 /*
- * By the kernel's own tunnel device: slower, but it takes what adjust_room() refuses, above all packets that are in a tunnel of the
- * container's own already and whose checksum is left to the card.
+ * By the kernel's own tunnel device: slower, but it takes what adjust_room() refuses, above all
+ * packets that are in a tunnel of the container's own already and whose checksum is left to the
+ * card.
  */
-static __noinline int encap_by_kernel(struct __sk_buff *skb, __u32 peer_index, __u32 key, __u32 in_key)
+static __noinline int encap_by_kernel(struct __sk_buff *skb, __u32 peer_index, __u32 key,
+				      __u32 in_key)
 {
 	struct skep_peer *peer = bpf_map_lookup_elem(&skep_peers, &peer_index);
 	struct bpf_tunnel_key tk = { .tunnel_id = key };
@@ -108,9 +111,9 @@ static __always_inline __u64 mix(__u64 h, __u64 x)
 }
 
 /*
- * By which the queues of the other host's card and the paths between tell flows apart.  Not the kernel's hash: that one costs more than
- * all of parsing, and differs for a packet that was with skepd, which would then be overtaken by its successors.  All
- * fragments of a packet go together.
+ * By which the queues of the other host's card and the paths between tell flows apart.  Not the
+ * kernel's hash: that one costs more than all of parsing, and differs for a packet that was with
+ * skepd, which would then be overtaken by its successors.  All fragments of a packet go together.
  */
 static __always_inline __u32 flow_hash(const struct parsed *p)
 {
@@ -121,11 +124,15 @@ static __always_inline __u32 flow_hash(const struct parsed *p)
 	if (p->is_v6) {
 		for (int i = 0; i < 4; i++)
 			h = mix(h, (__u64)k6->src.w[i] << 32 | k6->dst.w[i]);
-		return mix(h, k6->frag ? 0 : (__u64)k6->proto << 32 | (__u32)k6->sport << 16 | k6->dport);
+		return mix(h,
+			   k6->frag ? 0
+				    : (__u64)k6->proto << 32 | (__u32)k6->sport << 16 | k6->dport);
 	}
 	if (p->is_ip) {
 		h = mix(h, (__u64)k4->src << 32 | k4->dst);
-		return mix(h, k4->frag ? 0 : (__u64)k4->proto << 32 | (__u32)k4->sport << 16 | k4->dport);
+		return mix(h,
+			   k4->frag ? 0
+				    : (__u64)k4->proto << 32 | (__u32)k4->sport << 16 | k4->dport);
 	}
 	for (int i = 0; i < 6; i++)
 		h = mix(h, (__u64)k4->eth_dst.b[i] << 8 | k4->eth_src.b[i]);
@@ -133,12 +140,15 @@ static __always_inline __u32 flow_hash(const struct parsed *p)
 }
 
 /*
- * Encapsulates and hands to the kernel's neighbour table.  skb->protocol must be IPv4 or IPv6, whatever 'p' says of the frame.
+ * Encapsulates and hands to the kernel's neighbour table.  skb->protocol must be IPv4 or IPv6,
+ * whatever 'p' says of the frame.
  */
-static __always_inline int encap(struct __sk_buff *skb, __u32 peer_index, __u32 key, const struct parsed *p)
+static __always_inline int encap(struct __sk_buff *skb, __u32 peer_index, __u32 key,
+				 const struct parsed *p)
 {
 	struct skep_peer *peer = bpf_map_lookup_elem(&skep_peers, &peer_index);
-	__u32 len = skb->len, inner = len, hash = flow_hash(p), over, ifindex, in_key = p->k4.in_key;
+	__u32 len = skb->len, inner = len, hash = flow_hash(p), over, ifindex,
+	      in_key = p->k4.in_key;
 	__u16 sport = SPORT_FIRST + (hash & 0x3fff);
 
 	if (!peer || !peer->family)
@@ -147,15 +157,23 @@ static __always_inline int encap(struct __sk_buff *skb, __u32 peer_index, __u32 
 	over = (peer->family == 4 ? OUTER4 : OUTER6);
 	if (skb->gso_size) /* the length of its segments */
 		inner = p->hdr_len + skb->gso_size;
-	/* A super-packet may be too long for the outer header's length fields: it is segmented before it leaves, which sets them. */
+	/* A super-packet may be too long for the outer header's length fields: it is segmented
+	 * before it leaves, which sets them. */
 	if (inner + over > peer->mtu)
 		return drop(skb, SKEP_DROP_TOO_BIG, in_key, 0);
 	if (peer->family == 4) {
 		struct push4 h = {
-			.outer = { .h_proto = bpf_htons(ETH_P_IP) }, /* MACs are redirect_neigh's; it refuses a multicast one */
-			.ip = { .ver_ihl = 0x45, .tos = peer->tos, .tot_len = bpf_htons(len + OUTER4),
-				.frag = bpf_htons(IP_DF), .ttl = peer->ttl, .proto = IPPROTO_UDP,
-				.src = peer->local.w[3], .dst = peer->remote.w[3] },
+			.outer = { .h_proto =
+					   bpf_htons(ETH_P_IP) }, /* MACs are redirect_neigh's; it
+								     refuses a multicast one */
+			.ip = { .ver_ihl = 0x45,
+				.tos = peer->tos,
+				.tot_len = bpf_htons(len + OUTER4),
+				.frag = bpf_htons(IP_DF),
+				.ttl = peer->ttl,
+				.proto = IPPROTO_UDP,
+				.src = peer->local.w[3],
+				.dst = peer->remote.w[3] },
 			.udp = { bpf_htons(sport), peer->dport, bpf_htons(len + UDP_SIZE + 8), 0 },
 			.vx = { .flags = VXLAN_I, .vni = bpf_htonl(key << 8) },
 		};
@@ -163,15 +181,19 @@ static __always_inline int encap(struct __sk_buff *skb, __u32 peer_index, __u32 
 		h.ip.check = ip4_csum((void *)&h + ETH_SIZE);
 		if (bpf_skb_load_bytes(skb, 0, &h.eth, sizeof(h.eth)))
 			return drop(skb, SKEP_DROP_REWRITE, in_key, 0);
-		if (bpf_skb_adjust_room(skb, SKEP_ENCAP_V4, BPF_ADJ_ROOM_MAC, PUSH_FLAGS | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4))
+		if (bpf_skb_adjust_room(skb, SKEP_ENCAP_V4, BPF_ADJ_ROOM_MAC,
+					PUSH_FLAGS | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4))
 			return encap_by_kernel(skb, peer_index, key, in_key);
 		if (bpf_skb_store_bytes(skb, 0, &h, sizeof(h), 0))
 			return drop(skb, SKEP_DROP_REWRITE, in_key, 0);
 	} else {
 		struct push6 h = {
 			.outer = { .h_proto = bpf_htons(ETH_P_IPV6) },
-			.ip = { .ver_tc_flow = bpf_htonl(0x60000000 | (__u32)peer->tos << 20 | (hash & 0xfffff)),
-				.len = bpf_htons(len + UDP_SIZE + 8), .next = IPPROTO_UDP, .hops = peer->ttl },
+			.ip = { .ver_tc_flow = bpf_htonl(0x60000000 | (__u32)peer->tos << 20 |
+							 (hash & 0xfffff)),
+				.len = bpf_htons(len + UDP_SIZE + 8),
+				.next = IPPROTO_UDP,
+				.hops = peer->ttl },
 			.udp = { bpf_htons(sport), peer->dport, bpf_htons(len + UDP_SIZE + 8), 0 },
 			.vx = { .flags = VXLAN_I, .vni = bpf_htonl(key << 8) },
 		};
@@ -180,7 +202,8 @@ static __always_inline int encap(struct __sk_buff *skb, __u32 peer_index, __u32 
 		__builtin_memcpy(h.ip.dst, &peer->remote, 16);
 		if (bpf_skb_load_bytes(skb, 0, &h.eth, sizeof(h.eth)))
 			return drop(skb, SKEP_DROP_REWRITE, in_key, 0);
-		if (bpf_skb_adjust_room(skb, SKEP_ENCAP_V6, BPF_ADJ_ROOM_MAC, PUSH_FLAGS | BPF_F_ADJ_ROOM_ENCAP_L3_IPV6))
+		if (bpf_skb_adjust_room(skb, SKEP_ENCAP_V6, BPF_ADJ_ROOM_MAC,
+					PUSH_FLAGS | BPF_F_ADJ_ROOM_ENCAP_L3_IPV6))
 			return encap_by_kernel(skb, peer_index, key, in_key);
 		if (bpf_skb_store_bytes(skb, 0, &h, sizeof(h), 0))
 			return drop(skb, SKEP_DROP_REWRITE, in_key, 0);
@@ -200,7 +223,8 @@ struct outer {
 	struct skep_ip remote;
 };
 
-/* 'left' = length of the whole frame, which may be longer than data..data_end in TC.  Reads only in data..data_end. */
+/* 'left' = length of the whole frame, which may be longer than data..data_end in TC.  Reads only in
+ * data..data_end. */
 static __always_inline void outer_parse(void *data, void *data_end, __u32 left, struct outer *o)
 {
 	struct skep_config *cfg = config();
@@ -214,12 +238,13 @@ static __always_inline void outer_parse(void *data, void *data_end, __u32 left, 
 	if (eth->h_proto == bpf_htons(ETH_P_IP)) {
 		struct ip4 *ip = (void *)(eth + 1);
 
-		if ((void *)(ip + 1) > data_end || ip->proto != IPPROTO_UDP || ip->dst != cfg->local.w[3] ||
-		    cfg->local.w[2] != bpf_htonl(0xffff))
+		if ((void *)(ip + 1) > data_end || ip->proto != IPPROTO_UDP ||
+		    ip->dst != cfg->local.w[3] || cfg->local.w[2] != bpf_htonl(0xffff))
 			return;
 		o->remote.w[2] = bpf_htonl(0xffff);
 		o->remote.w[3] = ip->src;
-		if (ip->ver_ihl != 0x45) { /* options: behind them may be our port, which no skep host sends */
+		if (ip->ver_ihl !=
+		    0x45) { /* options: behind them may be our port, which no skep host sends */
 			udp = (void *)(ip + 1);
 			if (ip->ver_ihl >> 4 != 4 || (ip->ver_ihl & 0xf) < 5)
 				return;
@@ -232,7 +257,8 @@ static __always_inline void outer_parse(void *data, void *data_end, __u32 left, 
 		}
 		udp = (void *)(ip + 1);
 		l3 = IP4_MIN;
-		if ((void *)(udp + 1) > data_end || (ip->frag & bpf_htons(0x1fff)) || udp->dest != cfg->tunnel_port)
+		if ((void *)(udp + 1) > data_end || (ip->frag & bpf_htons(0x1fff)) ||
+		    udp->dest != cfg->tunnel_port)
 			return;
 		if ((ip->frag & bpf_htons(0x2000)) || bpf_ntohs(ip->tot_len) > left - ETH_SIZE)
 			o->reason = SKEP_DROP_BAD_TUNNEL;
@@ -240,8 +266,8 @@ static __always_inline void outer_parse(void *data, void *data_end, __u32 left, 
 		struct ip6 *ip = (void *)(eth + 1);
 
 		if ((void *)(ip + 1) > data_end || ip->next != IPPROTO_UDP ||
-		    ip->dst[0] != cfg->local.w[0] ||
-		    ip->dst[1] != cfg->local.w[1] || ip->dst[2] != cfg->local.w[2] || ip->dst[3] != cfg->local.w[3])
+		    ip->dst[0] != cfg->local.w[0] || ip->dst[1] != cfg->local.w[1] ||
+		    ip->dst[2] != cfg->local.w[2] || ip->dst[3] != cfg->local.w[3])
 			return;
 		__builtin_memcpy(&o->remote, ip->src, 16);
 		udp = (void *)(ip + 1);
@@ -263,8 +289,9 @@ static __always_inline void outer_parse(void *data, void *data_end, __u32 left, 
 		o->reason = SKEP_DROP_UNKNOWN_PEER;
 		return;
 	}
-	if ((void *)(in + 1) > data_end || bpf_ntohs(udp->len) < UDP_SIZE + sizeof(*vx) + ETH_SIZE ||
-	    vx->flags != VXLAN_I || bpf_ntohs(udp->len) > left - ETH_SIZE - l3) {
+	if ((void *)(in + 1) > data_end ||
+	    bpf_ntohs(udp->len) < UDP_SIZE + sizeof(*vx) + ETH_SIZE || vx->flags != VXLAN_I ||
+	    bpf_ntohs(udp->len) > left - ETH_SIZE - l3) {
 		o->reason = SKEP_DROP_BAD_TUNNEL;
 		return;
 	}
@@ -279,15 +306,17 @@ static __always_inline int is_broadcast(const __u8 *mac)
 	return (mac[0] & mac[1] & mac[2] & mac[3] & mac[4] & mac[5]) == 0xff;
 }
 
-/* Strips the outer header in TC.  'flags': what adjust_room has to be told of the inner protocol. */
+/* Strips the outer header in TC.  'flags': what adjust_room has to be told of the inner protocol.
+ */
 static __always_inline int pop(struct __sk_buff *skb, __u32 size, __u64 flags)
 {
 	struct ethhdr eth;
 
-	if (bpf_skb_load_bytes(skb, size, &eth, sizeof(eth)) ||
-	    shrink(skb, size, flags))
+	if (bpf_skb_load_bytes(skb, size, &eth, sizeof(eth)) || shrink(skb, size, flags))
 		return -1;
 	if (eth.h_dest[0] & 1) /* the type is the outer frame's: ours */
-		bpf_skb_change_type(skb, is_broadcast(eth.h_dest) ? TYPE_BROADCAST : TYPE_MULTICAST);
-	return bpf_skb_store_bytes(skb, 0, &eth, sizeof(eth), 0); /* skb->csum covers what is behind the Ethernet header */
+		bpf_skb_change_type(skb,
+				    is_broadcast(eth.h_dest) ? TYPE_BROADCAST : TYPE_MULTICAST);
+	return bpf_skb_store_bytes(skb, 0, &eth, sizeof(eth),
+				   0); /* skb->csum covers what is behind the Ethernet header */
 }

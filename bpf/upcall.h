@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The way to skepd and back: frames travel behind a struct skep_upcall.  Two more kinds of that header never leave the kernel: a
- * copy that must be encapsulated takes one turn through the tap's ingress (relay), where it looks like IP to the kernel even if
- * it is ARP: adjust_room and redirect_neigh refuse anything else.
+ * The way to skepd and back: frames travel behind a struct skep_upcall.  Two more kinds of that
+ * header never leave the kernel: a copy that must be encapsulated takes one turn through the tap's
+ * ingress (relay), where it looks like IP to the kernel even if it is ARP: adjust_room and
+ * redirect_neigh refuse anything else.
  */
 #pragma once
 
@@ -12,8 +13,8 @@
 #define MAGIC_ENCAP 0x5a54 /* key = tunnel key, pad = index of the peer */
 #define MAGIC_SET   0x5a55 /* key = set that continues another */
 
-static __always_inline int push_meta(struct __sk_buff *skb, __u16 magic, __u32 key, __u32 extra, __u16 slot,
-				     __be16 eth_type)
+static __always_inline int push_meta(struct __sk_buff *skb, __u16 magic, __u32 key, __u32 extra,
+				     __u16 slot, __be16 eth_type)
 {
 	struct skep_upcall up = {
 		.magic = bpf_htons(magic),
@@ -29,15 +30,17 @@ static __always_inline int push_meta(struct __sk_buff *skb, __u16 magic, __u32 k
 }
 
 /*
- * Puts a VLAN tag that the kernel holds beside the frame (all that a VM sent) into it: beside the frame it would become the outer
- * header's.  The kernel does that only to make room for another tag, which pop_meta() throws away.
+ * Puts a VLAN tag that the kernel holds beside the frame (all that a VM sent) into it: beside the
+ * frame it would become the outer header's.  The kernel does that only to make room for another
+ * tag, which pop_meta() throws away.
  */
 static __always_inline int vlan_in_band(struct __sk_buff *skb)
 {
 	return skb->vlan_present ? bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), 1) : 0;
 }
 
-/* Takes the header off again: adjust_room removes bytes behind the first 14, so the real Ethernet header is moved by hand. */
+/* Takes the header off again: adjust_room removes bytes behind the first 14, so the real Ethernet
+ * header is moved by hand. */
 static __always_inline int pop_meta(struct __sk_buff *skb)
 {
 	struct ethhdr eth;
@@ -51,8 +54,8 @@ static __always_inline int pop_meta(struct __sk_buff *skb)
 }
 
 /* To skepd, as far as the port's budget goes. */
-static __always_inline int upcall(struct __sk_buff *skb, struct skep_iface *iface, const struct parsed *p,
-				  enum skep_upcall_why why)
+static __always_inline int upcall(struct __sk_buff *skb, struct skep_iface *iface,
+				  const struct parsed *p, enum skep_upcall_why why)
 {
 	struct skep_config *cfg = config();
 	__u64 now = bpf_ktime_get_ns();
@@ -62,7 +65,8 @@ static __always_inline int upcall(struct __sk_buff *skb, struct skep_iface *ifac
 	    (now > cfg->agent_seen_ns && now - cfg->agent_seen_ns > SKEP_AGENT_DEAD_NS))
 		return drop(skb, SKEP_DROP_NO_AGENT, key, 0);
 	if (iface->upcall_interval_ns &&
-	    !rate_ok(&iface->upcall_tat_ns, now, iface->upcall_interval_ns, iface->upcall_burst_ns)) {
+	    !rate_ok(&iface->upcall_tat_ns, now, iface->upcall_interval_ns,
+		     iface->upcall_burst_ns)) {
 		__sync_fetch_and_add(&iface->upcall_drops, 1);
 		return drop(skb, SKEP_DROP_UPCALL_RATE, key, 0);
 	}

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * XDP on the underlay interface, in front of skep_tc_under: refuses what is not for us before the kernel spends anything on it, strips
- * the tunnel header of the rest and leaves the key in front of the frame, so that GRO merges inner packets and the TC
- * program only has to deliver.
+ * XDP on the underlay interface, in front of skep_tc_under: refuses what is not for us before the
+ * kernel spends anything on it, strips the tunnel header of the rest and leaves the key in front of
+ * the frame, so that GRO merges inner packets and the TC program only has to deliver.
  */
 #include "bpf/tunnel.h"
 

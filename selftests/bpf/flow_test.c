@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What comes in by a port: misses, hits, rewrites, the tunnel header, and the port's budget for misses. */
+/* What comes in by a port: misses, hits, rewrites, the tunnel header, and the port's budget for
+ * misses. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/pkt_cls.h>
@@ -19,12 +20,19 @@
 static struct bpfrun *run;
 static struct bpfrun_result res;
 
-static const char udp4[] = "eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip 10.0.0.1>10.0.0.2 ttl 9 / udp 4000>53 / data 20";
-static const char tcp6[] = "eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip fd00::1>fd00::2 ttl 9 / tcp 4000>80 S";
+static const char udp4[] =
+	"eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip 10.0.0.1>10.0.0.2 ttl 9 / udp 4000>53 / data 20";
+static const char tcp6[] =
+	"eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip fd00::1>fd00::2 ttl 9 / tcp 4000>80 S";
 
 static int put_peer(uint32_t index, uint8_t family, const char *local, const char *remote)
 {
-	struct skep_peer peer = { .family = family, .tos = 0x20, .ttl = 61, .mtu = 1500, .dport = htons(4789), .ifindex = BPFRUN_UNDER };
+	struct skep_peer peer = { .family = family,
+				  .tos = 0x20,
+				  .ttl = 61,
+				  .mtu = 1500,
+				  .dport = htons(4789),
+				  .ifindex = BPFRUN_UNDER };
 
 	ip_parse(local, &peer.local);
 	ip_parse(remote, &peer.remote);
@@ -41,7 +49,8 @@ static int setup(void **state)
 		print_error("%s\n", err.text);
 		return -1;
 	}
-	return put_peer(PEER4, 4, "10.9.0.1", "10.9.0.2") ?: put_peer(PEER6, 6, "fd09::1", "fd09::2");
+	return put_peer(PEER4, 4, "10.9.0.1", "10.9.0.2")
+		       ?: put_peer(PEER6, 6, "fd09::1", "fd09::2");
 }
 
 static int teardown(void **state)
@@ -139,8 +148,12 @@ static void test_ttl_too_small_goes_up(void **state)
 /* MACs and TTL change, checksums stay right, the flow counts. */
 static void test_rewrite(void **state)
 {
-	struct skep_flow flow = { .action = SKEP_ACT_LOCAL, .out = 77, .ttl_dec = 2, .flags = SKEP_F_ETH_DST | SKEP_F_ETH_SRC,
-				  .eth_dst = { { 2, 0, 0, 0, 0, 9 } }, .eth_src = { { 2, 0, 0, 0, 0, 8 } } };
+	struct skep_flow flow = { .action = SKEP_ACT_LOCAL,
+				  .out = 77,
+				  .ttl_dec = 2,
+				  .flags = SKEP_F_ETH_DST | SKEP_F_ETH_SRC,
+				  .eth_dst = { { 2, 0, 0, 0, 0, 9 } },
+				  .eth_src = { { 2, 0, 0, 0, 0, 8 } } };
 	const char *lines[] = { udp4, tcp6 };
 
 	(void)state;
@@ -174,7 +187,10 @@ static void test_ipv4_checksum_of_every_ttl(void **state)
 
 	(void)state;
 	for (unsigned int ttl = 2; ttl < 256; ttl++) {
-		snprintf(line, sizeof(line), "eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip 10.0.%u.1>10.0.0.2 ttl %u / udp 1>2", ttl, ttl);
+		snprintf(
+			line, sizeof(line),
+			"eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip 10.0.%u.1>10.0.0.2 ttl %u / udp 1>2",
+			ttl, ttl);
 		make(&f, line);
 		flow.ttl_dec = (uint8_t)(ttl - 1);
 		pass(&f, &flow);
@@ -219,10 +235,12 @@ static void test_encap_failures(void **state)
 	struct frame f;
 
 	(void)state;
-	make(&f, "eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip 10.0.0.1>10.0.0.2 / udp 1>2 / data 1436"); /* 1464 + 50 > 1500 + 14 */
+	make(&f,
+	     "eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip 10.0.0.1>10.0.0.2 / udp 1>2 / data 1436"); /* 1464 + 50 > 1500 + 14 */
 	pass(&f, &flow);
 	assert_int_equal(res.drop, SKEP_DROP_TOO_BIG);
-	make(&f, "eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip 10.0.0.1>10.0.0.2 / udp 1>2 / data 1422"); /* just fits */
+	make(&f,
+	     "eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip 10.0.0.1>10.0.0.2 / udp 1>2 / data 1422"); /* just fits */
 	pass(&f, &flow);
 	assert_int_equal(res.drop, SKEP_DROP_NONE);
 	assert_int_equal(res.len, 14 + 1500);
@@ -248,7 +266,9 @@ static void test_drop_flow(void **state)
 
 static void test_budget(void **state)
 {
-	struct skep_iface iface = { .key = BPFRUN_KEY, .upcall_interval_ns = 1000000000, .upcall_burst_ns = 3000000000 };
+	struct skep_iface iface = { .key = BPFRUN_KEY,
+				    .upcall_interval_ns = 1000000000,
+				    .upcall_burst_ns = 3000000000 };
 	uint32_t lo = 1, up = 0;
 	struct frame f;
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What comes back from skepd by the tap: the verdict of a slot on the frame behind the header, the relayed copies, output sets on real
- * interfaces, and the programs that are run by nobody else here.
+ * What comes back from skepd by the tap: the verdict of a slot on the frame behind the header, the
+ * relayed copies, output sets on real interfaces, and the programs that are run by nobody else
+ * here.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -27,22 +28,28 @@
 static struct bpfrun *run;
 static struct bpfrun_result res;
 
-static const char udp4[] = "eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip 10.0.0.1>10.0.0.2 ttl 9 / udp 4000>53 / data 20";
-static const char tcp6[] = "eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip fd00::1>fd00::2 ttl 9 / tcp 4000>80 S";
-static const char vlan4[] = "eth 02:00:00:00:00:01>02:00:00:00:00:02 vlan 7 / ip 10.0.0.1>10.0.0.2 ttl 9 / udp 4000>53";
+static const char udp4[] =
+	"eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip 10.0.0.1>10.0.0.2 ttl 9 / udp 4000>53 / data 20";
+static const char tcp6[] =
+	"eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip fd00::1>fd00::2 ttl 9 / tcp 4000>80 S";
+static const char vlan4[] =
+	"eth 02:00:00:00:00:01>02:00:00:00:00:02 vlan 7 / ip 10.0.0.1>10.0.0.2 ttl 9 / udp 4000>53";
 static const char arp[] = "eth 02:00:00:00:00:01>ff:ff:ff:ff:ff:ff / arp request 10.0.0.1>10.0.0.2";
 static const char tiny[] = "eth 02:00:00:00:00:01>ff:ff:ff:ff:ff:ff type 0x888e / data 6";
 
 /* In a network namespace of its own, with three interfaces that swallow what is sent by them. */
 static int setup(void **state)
 {
-	struct skep_peer peer = { .family = 4, .ttl = 64, .mtu = 1500, .dport = htons(4789), .ifindex = BPFRUN_UNDER };
+	struct skep_peer peer = {
+		.family = 4, .ttl = 64, .mtu = 1500, .dport = htons(4789), .ifindex = BPFRUN_UNDER
+	};
 	uint32_t index = PEER;
 	struct err err = { 0 };
 
 	(void)state;
-	if (unshare(CLONE_NEWNET) || system("ip link set lo up && for n in 0 1 2; do ip link add d$n type veth peer e$n && "
-					    "ip link set d$n up && ip link set e$n up || exit 1; done")) {
+	if (unshare(CLONE_NEWNET) ||
+	    system("ip link set lo up && for n in 0 1 2; do ip link add d$n type veth peer e$n && "
+		   "ip link set d$n up && ip link set e$n up || exit 1; done")) {
 		print_error("cannot make interfaces\n");
 		return -1;
 	}
@@ -74,11 +81,13 @@ static const uint8_t *frame_of(const struct injected *in)
 	return in->data + sizeof(struct skep_upcall);
 }
 
-static void make(struct injected *in, const char *line, uint16_t magic, uint32_t key, uint16_t slot, uint32_t extra)
+static void make(struct injected *in, const char *line, uint16_t magic, uint32_t key, uint16_t slot,
+		 uint32_t extra)
 {
 	struct skep_upcall up = { .magic = htons(magic), .key = htonl(key), .slot = htons(slot) };
 	struct err err = { 0 };
-	int len = pkt_dsl_parse(line, NULL, in->data + sizeof(up), sizeof(in->data) - sizeof(up), &err);
+	int len = pkt_dsl_parse(line, NULL, in->data + sizeof(up), sizeof(in->data) - sizeof(up),
+				&err);
 
 	if (len < 0)
 		print_error("%s: %s\n", line, err.text);
@@ -137,8 +146,12 @@ static void test_tiny_frame(void **state)
 
 static void test_rewrite(void **state)
 {
-	struct skep_flow verdict = { .action = SKEP_ACT_LOCAL, .out = 77, .ttl_dec = 2, .flags = SKEP_F_ETH_DST | SKEP_F_ETH_SRC,
-				     .eth_dst = { { 2, 0, 0, 0, 0, 9 } }, .eth_src = { { 2, 0, 0, 0, 0, 8 } } };
+	struct skep_flow verdict = { .action = SKEP_ACT_LOCAL,
+				     .out = 77,
+				     .ttl_dec = 2,
+				     .flags = SKEP_F_ETH_DST | SKEP_F_ETH_SRC,
+				     .eth_dst = { { 2, 0, 0, 0, 0, 9 } },
+				     .eth_src = { { 2, 0, 0, 0, 0, 8 } } };
 	const char *lines[] = { udp4, tcp6, vlan4 };
 
 	(void)state;
@@ -178,11 +191,13 @@ static void test_encap(void **state)
 	}
 }
 
-/* The first packet of a flow and the later ones leave by the same UDP port, or queues and paths would reorder them. */
+/* The first packet of a flow and the later ones leave by the same UDP port, or queues and paths
+ * would reorder them. */
 static void test_same_source_port(void **state)
 {
 	static const char *const lines[] = {
-		udp4, tcp6,
+		udp4,
+		tcp6,
 		"eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip 10.0.0.1>10.0.0.2 frag first / udp 1>2 / data 32",
 		"eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip 10.0.0.1>10.0.0.2 frag later proto 17 / data 32",
 	};
@@ -205,7 +220,9 @@ static void test_same_source_port(void **state)
 		assert_true(port[i][0] >= 0xc0);
 		assert_int_equal(pkt_parse(frame_of(&in), in.len - 14, &pkt), SKEP_DROP_NONE);
 		v6 = pkt_flow_key(&pkt.f, BPFRUN_KEY, &k4, &k6);
-		assert_int_equal(bpfrun_put(run, v6 ? "skep_flows6" : "skep_flows4", v6 ? (void *)&k6 : (void *)&k4, &verdict), 0);
+		assert_int_equal(bpfrun_put(run, v6 ? "skep_flows6" : "skep_flows4",
+					    v6 ? (void *)&k6 : (void *)&k4, &verdict),
+				 0);
 		assert_int_equal(bpfrun_run(run, BPFRUN_PORT, frame_of(&in), in.len - 14, &res), 0);
 		assert_int_equal(res.len, in.len - 14 + SKEP_ENCAP_V4);
 		assert_memory_equal(res.data + 34, port[i], 2);
@@ -227,7 +244,8 @@ static void test_relayed_copy(void **state)
 		assert_int_equal(res.drop, SKEP_DROP_NONE);
 		assert_int_equal(res.len, in.len - sizeof(struct skep_upcall) + SKEP_ENCAP_V4);
 		assert_memory_equal(res.data + SKEP_ENCAP_V4 - 8, "\x08\0\0\0\xab\xcd\xef\0", 8);
-		assert_memory_equal(res.data + SKEP_ENCAP_V4, frame_of(&in), in.len - sizeof(struct skep_upcall));
+		assert_memory_equal(res.data + SKEP_ENCAP_V4, frame_of(&in),
+				    in.len - sizeof(struct skep_upcall));
 	}
 }
 
@@ -264,8 +282,11 @@ static unsigned long sent(const char *name)
 	while (fgets(line, sizeof(line), f)) {
 		char *colon = strchr(line, ':'), *start = line + strspn(line, " ");
 
-		if (colon && (size_t)(colon - start) == strlen(name) && !strncmp(start, name, strlen(name)))
-			assert_int_equal(sscanf(colon + 1, "%*u %*u %*u %*u %*u %*u %*u %*u %*u %lu", &n), 1);
+		if (colon && (size_t)(colon - start) == strlen(name) &&
+		    !strncmp(start, name, strlen(name)))
+			assert_int_equal(
+				sscanf(colon + 1, "%*u %*u %*u %*u %*u %*u %*u %*u %*u %lu", &n),
+				1);
 	}
 	fclose(f);
 	return n;
@@ -278,12 +299,14 @@ static void put_set(uint32_t index, uint32_t next, unsigned int n, ...)
 
 	va_start(ap, n);
 	for (unsigned int i = 0; i < n; i++)
-		set.outs[i] = (struct skep_out){ .action = SKEP_ACT_LOCAL, .out = va_arg(ap, unsigned int) };
+		set.outs[i] = (struct skep_out){ .action = SKEP_ACT_LOCAL,
+						 .out = va_arg(ap, unsigned int) };
 	va_end(ap);
 	assert_int_equal(bpfrun_put(run, "skep_sets", &index, &set), 0);
 }
 
-/* One copy to each; the one that cannot be sent is counted; the frame itself is consumed without being one. */
+/* One copy to each; the one that cannot be sent is counted; the frame itself is consumed without
+ * being one. */
 static void test_set(void **state)
 {
 	struct skep_flow verdict = { .action = SKEP_ACT_SET, .out = 9 };
@@ -338,7 +361,9 @@ static void test_no_tunnel_metadata(void **state)
 
 	(void)state;
 	make(&in, udp4, 0, 0, 0, 0);
-	assert_int_equal(bpfrun_run(run, BPFRUN_TUNNEL, frame_of(&in), in.len - (uint32_t)sizeof(struct skep_upcall), &res), 0);
+	assert_int_equal(bpfrun_run(run, BPFRUN_TUNNEL, frame_of(&in),
+				    in.len - (uint32_t)sizeof(struct skep_upcall), &res),
+			 0);
 	assert_int_equal(res.drop, SKEP_DROP_BAD_TUNNEL);
 }
 

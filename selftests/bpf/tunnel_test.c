@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What comes in by the underlay, in TC and in XDP: whom they believe, what they strip, and the reason for each refusal.  The same table
- * of frames runs through both programs.
+ * What comes in by the underlay, in TC and in XDP: whom they believe, what they strip, and the
+ * reason for each refusal.  The same table of frames runs through both programs.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -19,8 +19,8 @@
 
 #define KEY	0x123
 #define IFINDEX 6001
-#define OUTER	50 /* Ethernet, IPv4, UDP, VXLAN */
-#define OUTER6	70 /* Ethernet, IPv6, UDP, VXLAN */
+#define OUTER	50   /* Ethernet, IPv4, UDP, VXLAN */
+#define OUTER6	70   /* Ethernet, IPv6, UDP, VXLAN */
 #define DEVICE	4003 /* ifindex that stands for the kernel's tunnel device */
 
 static struct bpfrun *run;
@@ -40,7 +40,8 @@ static int setup(void **state)
 		return -1;
 	}
 	ip_parse("10.9.0.2", &remote);
-	if (bpfrun_put(run, "skep_ports", &key, &port) || bpfrun_put(run, "skep_remotes", &remote, &peer))
+	if (bpfrun_put(run, "skep_ports", &key, &port) ||
+	    bpfrun_put(run, "skep_remotes", &remote, &peer))
 		return -1;
 	ip_parse("fd09::2", &remote);
 	return bpfrun_put(run, "skep_remotes", &remote, &peer);
@@ -64,7 +65,8 @@ static uint32_t build(const char *line, uint8_t *buf, uint32_t cap)
 	return (uint32_t)len;
 }
 
-static const char inner_line[] = "eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip 10.0.0.1>10.0.0.2 ttl 64 / udp 4000>53 / data 20";
+static const char inner_line[] =
+	"eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip 10.0.0.1>10.0.0.2 ttl 64 / udp 4000>53 / data 20";
 
 /* A tunnel packet to us around 'inner', well-formed; 'over' bytes are in front of it. */
 static uint32_t around(const char *inner, bool v6, uint8_t *buf, uint32_t cap)
@@ -73,9 +75,10 @@ static uint32_t around(const char *inner, bool v6, uint8_t *buf, uint32_t cap)
 	uint32_t n = build(inner, frame, sizeof(frame)), len, over = v6 ? OUTER6 : OUTER;
 	char line[256];
 
-	snprintf(line, sizeof(line),
-		 "eth 02:09:00:00:00:02>02:09:00:00:00:01 / ip %s ttl 64 / udp 50000>4789 / data %u",
-		 v6 ? "fd09::2>fd09::1" : "10.9.0.2>10.9.0.1", n + 8);
+	snprintf(
+		line, sizeof(line),
+		"eth 02:09:00:00:00:02>02:09:00:00:00:01 / ip %s ttl 64 / udp 50000>4789 / data %u",
+		v6 ? "fd09::2>fd09::1" : "10.9.0.2>10.9.0.1", n + 8);
 	len = build(line, buf, cap);
 	assert_int_equal(len, over + n);
 	memset(buf + over - 10, 0, 10); /* no UDP checksum; VXLAN */
@@ -94,11 +97,11 @@ static uint32_t tunnel(uint8_t *buf, uint32_t cap)
 
 static const struct {
 	const char *name;
-	uint32_t at;	/* offset of the byte that is changed */
-	uint8_t byte;	/* its new value */
-	uint32_t len;	/* cut to this; 0 = whole */
+	uint32_t at;  /* offset of the byte that is changed */
+	uint8_t byte; /* its new value */
+	uint32_t len; /* cut to this; 0 = whole */
 	enum skep_drop drop;
-	bool pass;	/* not a tunnel packet for us: to the stack, untouched */
+	bool pass; /* not a tunnel packet for us: to the stack, untouched */
 } cases[] = {
 	{ "well-formed", 0, 0x02, 0, SKEP_DROP_NONE, false },
 	{ "from a stranger", 29, 9, 0, SKEP_DROP_UNKNOWN_PEER, false },
@@ -131,7 +134,8 @@ static void check_case(unsigned int i, enum bpfrun_prog prog)
 	memcpy(whole, buf, len);
 	assert_int_equal(bpfrun_run(run, prog, buf, len, &res), 0);
 	if (res.drop != cases[i].drop)
-		print_error("%s: dropped for '%s', want '%s'\n", cases[i].name, skep_drop_name(res.drop), skep_drop_name(cases[i].drop));
+		print_error("%s: dropped for '%s', want '%s'\n", cases[i].name,
+			    skep_drop_name(res.drop), skep_drop_name(cases[i].drop));
 	assert_int_equal(res.drop, cases[i].drop);
 	if (cases[i].drop) {
 		assert_int_equal(res.action, xdp ? XDP_DROP : TC_ACT_SHOT);
@@ -141,7 +145,8 @@ static void check_case(unsigned int i, enum bpfrun_prog prog)
 		assert_memory_equal(res.data, whole, len);
 	} else {
 		struct skep_xdp_meta meta = { .magic = SKEP_XDP_MAGIC, .key = KEY };
-		uint32_t skip = xdp ? sizeof(meta) : 0; /* the key that XDP leaves in front of the frame */
+		uint32_t skip =
+			xdp ? sizeof(meta) : 0; /* the key that XDP leaves in front of the frame */
 
 		assert_int_equal(res.action, xdp ? XDP_PASS : TC_ACT_REDIRECT);
 		assert_int_equal(res.len, skip + len - OUTER);
@@ -164,7 +169,8 @@ static void test_xdp(void **state)
 		check_case(i, BPFRUN_XDP);
 }
 
-/* No byte of the tunnel header, cut anywhere or changed anyhow, gets a frame to a port with another key, or crashes a program. */
+/* No byte of the tunnel header, cut anywhere or changed anyhow, gets a frame to a port with another
+ * key, or crashes a program. */
 static void test_any_byte(void **state)
 {
 	uint8_t buf[1024];
@@ -177,7 +183,8 @@ static void test_any_byte(void **state)
 			buf[at] = (uint8_t)v;
 			assert_int_equal(bpfrun_run(run, BPFRUN_UNDER_TC, buf, len, &res), 0);
 			if (res.action == TC_ACT_REDIRECT)
-				assert_true(buf[42] == 0x08 && buf[46] == 0 && buf[47] == (KEY >> 8) && buf[48] == (KEY & 0xff));
+				assert_true(buf[42] == 0x08 && buf[46] == 0 &&
+					    buf[47] == (KEY >> 8) && buf[48] == (KEY & 0xff));
 			assert_int_equal(bpfrun_run(run, BPFRUN_XDP, buf, len, &res), 0);
 		}
 }
@@ -210,7 +217,8 @@ static void assert_left_alone(const uint8_t *whole, uint32_t len)
 	assert_memory_equal(res.data, whole, len);
 }
 
-/* Which packets are left to the kernel's device where there is one, and what happens to them where there is none. */
+/* Which packets are left to the kernel's device where there is one, and what happens to them where
+ * there is none. */
 static void test_who_strips(void **state)
 {
 	static const struct {
@@ -219,11 +227,16 @@ static void test_who_strips(void **state)
 		bool flags;  /* needs the newer kernel's flags without it */
 	} kinds[] = {
 		{ inner_line, false, false },
-		{ "eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip 10.0.0.1>10.0.0.2 / icmp echo id 1", false, false },
-		{ "eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip 10.0.0.1>10.0.0.2 / tcp 4000>80 S", true, false },
-		{ "eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip fd00::1>fd00::2 / udp 4000>53", true, true },
-		{ "eth 02:00:00:00:00:01>ff:ff:ff:ff:ff:ff / arp request 10.0.0.1>10.0.0.2", true, false },
-		{ "eth 02:00:00:00:00:01>02:00:00:00:00:02 vlan 7 / ip 10.0.0.1>10.0.0.2 / udp 4000>53", true, false },
+		{ "eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip 10.0.0.1>10.0.0.2 / icmp echo id 1",
+		  false, false },
+		{ "eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip 10.0.0.1>10.0.0.2 / tcp 4000>80 S",
+		  true, false },
+		{ "eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip fd00::1>fd00::2 / udp 4000>53",
+		  true, true },
+		{ "eth 02:00:00:00:00:01>ff:ff:ff:ff:ff:ff / arp request 10.0.0.1>10.0.0.2", true,
+		  false },
+		{ "eth 02:00:00:00:00:01>02:00:00:00:00:02 vlan 7 / ip 10.0.0.1>10.0.0.2 / udp 4000>53",
+		  true, false },
 	};
 	uint8_t buf[1024];
 

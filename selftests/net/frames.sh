@@ -10,10 +10,10 @@ ping4_soon vm1 10.0.1.12 || bail 'no traffic'
 capture() { # NAMESPACE INTERFACE FILE FILTER...
 	local ns=$1 dev=$2 file=$work/$3
 	shift 3
-	spawn nsenter --net="/run/netns/$id-$ns" tcpdump -l -n -e -xx -i "$dev" "$@" > "$file" 2> "$file.err"
+	spawn nsenter --net="/run/netns/$id-$ns" tcpdump -l -n -e -i "$dev" "$@" > "$file" 2> "$file.err"
 	wait_for 5 grep -q 'listening on' "$file.err" || bail "no capture: $(cat "$file.err")"
 }
-seen() { grep -c '^[0-9:.]* ' "$work/$1"; } # packets, not lines of their bytes
+seen() { grep -c '^[0-9:.]* ' "$work/$1"; }
 got() { [ "$(seen "$1")" -ge "$2" ]; }
 frames() { # MACHINE HEX: four times, the first alone
 	local n
