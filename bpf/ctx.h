@@ -15,8 +15,7 @@
 #include "maps/maps.bpf.h"
 
 #define PASS TC_ACT_UNSPEC /* not ours: the next program, then the stack */
-#define DONE TC_ACT_SHOT /* consumed: all copies have been sent.  No loss, and not counted as one \
-			  */
+#define DONE TC_ACT_SHOT   /* consumed, all copies have been sent: no loss, not counted as one */
 
 /* skb->pkt_type, from linux/if_packet.h */
 #define TYPE_HOST      0
