@@ -224,6 +224,8 @@ void learn_age(struct tenant *t)
 	uint64_t now = clock_mono_ns(), macs = t->agent->config->mac_age_s * NSEC_PER_SEC;
 	uint64_t neighs = t->agent->config->neigh_age_s * NSEC_PER_SEC;
 
+	/* a scan of a subnet must not fill the table with addresses that did not answer */
+	sim_tables_aged(t->tables, now, NULL, NULL, NULL);
 	if (now > macs)
 		sim_tables_aged(t->tables, now - macs, aged_mac, NULL, t);
 	if (now > neighs)

@@ -181,7 +181,8 @@ int sim_tables_fail_neigh(struct sim_tables *t, const char *port, const struct s
 			  uint64_t until_ns);
 bool sim_tables_del_mac(struct sim_tables *t, const char *bridge, const struct skep_mac *mac);
 bool sim_tables_del_neigh(struct sim_tables *t, const char *port, const struct skep_ip *ip);
-/* Calls back for own entries last refreshed before 'older_ns'; the callback may delete the one it is shown. */
+/* Calls back for own entries last refreshed before 'older_ns'; the callback may delete the one it is shown, and may be NULL.  Failures that
+ * ended before 'older_ns' are forgotten. */
 void sim_tables_aged(struct sim_tables *t, uint64_t older_ns,
 		     void (*mac)(void *arg, const char *bridge, const struct skep_mac *mac, const char *port),
 		     void (*neigh)(void *arg, const char *port, const struct skep_ip *ip), void *arg);

@@ -109,6 +109,26 @@ static void test_ageing(void **state)
 	sim_tables_free(t);
 }
 
+/* What skepd does each second: a scan leaves no room taken, whatever the age of the rest may be. */
+static void test_failures_alone(void **state)
+{
+	struct sim_tables *t = sim_tables_new(10, 2);
+	struct skep_ip a = ip("10.0.0.1"), b = ip("10.0.0.2"), c = ip("10.0.0.3");
+
+	(void)state;
+	sim_tables_set_mac(t, "b", &m1, "p1", true, 1);
+	sim_tables_set_neigh(t, "r", &a, &m1, true, 1);
+	sim_tables_fail_neigh(t, "r", &b, 100);
+	assert_int_equal(sim_tables_set_neigh(t, "r", &c, &m2, true, 101), -ENOSPC);
+	sim_tables_aged(t, 100, NULL, NULL, NULL); /* still believed */
+	assert_int_equal(sim_tables_set_neigh(t, "r", &c, &m2, true, 101), -ENOSPC);
+	sim_tables_aged(t, 101, NULL, NULL, NULL);
+	assert_int_equal(sim_tables_set_neigh(t, "r", &c, &m2, true, 101), 1);
+	assert_true(sim_tables_del_neigh(t, "r", &a));
+	assert_true(sim_tables_del_mac(t, "b", &m1));
+	sim_tables_free(t);
+}
+
 static void test_view(void **state)
 {
 	struct topo_snapshot *snap =
@@ -155,6 +175,7 @@ int main(void)
 		cmocka_unit_test(test_set_mac),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_ageing),
+		cmocka_unit_test(test_failures_alone),
 		cmocka_unit_test(test_view),
 	};
 
