@@ -103,9 +103,13 @@ uint32_t keys_for_port(struct tenant *t, const char *name, const char *interface
 		ad = container_of(n, struct adopted, node);
 		if (ad->ifindex != ifindex || !ifindex || key_taken(a, ad->key))
 			continue;
-		key = ad->key;
+		if (ad->key == key) {
+			forget_adopted(a, ad);
+			return key;
+		}
+		/* another port's until now: who still sends to that key must not reach this one */
+		dp_port_detach(a->dp, ad->key);
 		forget_adopted(a, ad);
-		return key;
 	}
 	if (!key || key_taken(a, key))
 		return new_key(a);

@@ -70,3 +70,13 @@ vm_config vm1 "$(mac_of 1)" 10.0.1.11/24 10.0.1.1 fd00:1::11/64 fd00:1::1
 check 'the port moves to the other host' bind vm1 h2 vm1
 becomes 'and is up there' h2 vm1 up
 check 'traffic, now on one host' ping4_soon vm2 10.0.1.11
+
+# --- another port gets the interface while the agent is away ---
+key_of() { status "$1" | grep -oE "\"port\": *\"$2\"[^}]*\"key\": *[0-9]+" | sed 's/.*[^0-9]//'; }
+before=$(key_of h2 vm2)
+stop_skepd h2 KILL
+skep - port unbind vm2 >/dev/null && bind vm3 h2 vm2 >/dev/null || not_ok 'the interface is bound to another port'
+start_skepd h2 || bail 'skepd does not come back'
+becomes 'the other port is up' h2 vm3 up
+after=$(key_of h2 vm3)
+[ -n "$before" ] && [ -n "$after" ] && [ "$before" != "$after" ] && ok 'and has a key of its own' || not_ok "and has a key of its own ($before, $after)"
