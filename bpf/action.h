@@ -89,6 +89,8 @@ __noinline int to_set(struct __sk_buff *skb, __u32 index, __u32 in_key, __u32 is
 		return drop(skb, SKEP_DROP_NO_OUTPUT, in_key, 0);
 	c.n = set->n;
 	next = set->next;
+	if (!c.n && !next)
+		return drop(skb, SKEP_DROP_NO_OUTPUT, in_key, 0);
 	c.tap = cfg->upcall_ifindex;
 	c.up.magic = bpf_htons(MAGIC_ENCAP);
 	c.up.eth_type = is_v6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);

@@ -340,6 +340,22 @@ static void test_bad_macs(void **state)
 	assert_int_equal(res.drop, SKEP_DROP_BAD_MAC);
 }
 
+/* A set that was given back, or a bridge whose last member went: lost, so counted. */
+static void test_empty_set(void **state)
+{
+	struct skep_flow flow = { .action = SKEP_ACT_SET, .out = 77 };
+	struct skep_set none = { 0 };
+	uint32_t index = 77;
+	struct frame f;
+
+	(void)state;
+	assert_int_equal(bpfrun_put(run, "skep_sets", &index, &none), 0);
+	make(&f, udp4);
+	pass(&f, &flow);
+	assert_int_equal(res.action, TC_ACT_SHOT);
+	assert_int_equal(res.drop, SKEP_DROP_NO_OUTPUT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -354,6 +370,7 @@ int main(void)
 		cmocka_unit_test(test_no_agent),
 		cmocka_unit_test(test_unbound_interface),
 		cmocka_unit_test(test_bad_macs),
+		cmocka_unit_test(test_empty_set),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
