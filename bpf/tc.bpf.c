@@ -102,6 +102,27 @@ int skep_tc_inject(struct __sk_buff *skb)
 	return execute(skb, &verdict, &p, FROM_INJECT);
 }
 
+/*
+ * Who strips: what a veth gets, and what is neither TCP nor a super-packet, we do.  A super-packet that we strip keeps a mark of the
+ * tunnel, which a tap pays for with segmentation in software; TCP in general must not be overtaken by its own super-packets.
+ * The kernel's device knows how to undo all of that (docs/datapath.md).
+ */
+static __always_inline int left_to_kernel(const struct __sk_buff *skb, const struct skep_config *cfg,
+					  const struct skep_port *port, const struct outer *o)
+{
+	int veth = port->kind == SKEP_PORT_LOCAL && (port->flags & SKEP_PORT_PEER);
+
+	if (!cfg->tunnel_ifindex)
+		return 0;
+	if (skb->protocol != bpf_htons(ETH_P_IP))
+		return 1;
+	if (o->inner_type == bpf_htons(ETH_P_IP))
+		return !veth && (o->inner_proto == IPPROTO_TCP || skb->gso_size);
+	if (o->inner_type == bpf_htons(ETH_P_IPV6))
+		return !veth || !(cfg->flags & SKEP_CFG_DECAP_L3_FLAGS);
+	return 1;
+}
+
 /* Ingress of the underlay interface: tunnel packets of other hosts; all else is none of our
  * business. */
 SEC("tc")
@@ -142,11 +163,7 @@ int skep_tc_under(struct __sk_buff *skb)
 
 		return drop_skb(skb, &info);
 	}
-	/* The kernel's device knows how to undo the segmentation state of the rest, and merges it
-	 * (docs/datapath.md). */
-	if (cfg->tunnel_ifindex &&
-	    (o.inner_type != bpf_htons(ETH_P_IP) || o.inner_proto == IPPROTO_TCP || skb->gso_size ||
-	     skb->protocol != bpf_htons(ETH_P_IP)))
+	if (left_to_kernel(skb, cfg, port, &o))
 		return PASS;
 	if (o.inner_type == bpf_htons(ETH_P_IPV6))
 		flags = DECAP_L3_IPV6;
