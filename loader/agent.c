@@ -235,6 +235,11 @@ static int start_db(struct agent *a, struct err *err)
 		.wait_ms = c->db_wait_ms,
 	};
 
+	if (c->db_listen && !c->password)
+		log_warn(
+			"the state DB listens on %s without a password: whoever reaches it controls the network "
+			"(set 'db.password_file')",
+			c->db_listen);
 	a->db = db_new(a->loop, &dc, err);
 	if (!a->db)
 		return err->code;

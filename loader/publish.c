@@ -163,12 +163,15 @@ static void on_done(void *arg, const struct err *err, const json_t *reply)
 
 			if (!e || e->state != SENT)
 				continue;
-			if (err) /* again by the next tick: not at once, for the DB is in trouble */
+			if (err) { /* again by the next tick: not at once, for the DB is in trouble
+				    */
 				e->differs = true;
-			else if (!e->value)
-				free_entry(p, e);
-			if (e && (err || json_is_object(v)))
 				e->state = CLEAN;
+			} else if (!e->value) {
+				free_entry(p, e);
+			} else if (json_is_object(v)) {
+				e->state = CLEAN;
+			}
 		}
 		schedule(p);
 	}

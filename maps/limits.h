@@ -21,7 +21,7 @@
 #define SKEP_ENCAP_V4 50 /* outer IPv4 + UDP + VXLAN + inner Ethernet */
 #define SKEP_ENCAP_V6 70
 
-#define SKEP_UPCALL_RATE 5000	/* (config) misses/s that one port may send up for ever ... */
-#define SKEP_UPCALL_BURST 1000	/* (config) ... after so many at once */
+#define SKEP_UPCALL_RATE 20000	/* (config) misses/s that one port may send up for ever ... */
+#define SKEP_UPCALL_BURST 4000	/* (config) ... after so many at once */
 #define SKEP_AGENT_DEAD_NS 3000000000ULL /* a heartbeat older than this: nobody reads the upcalls */
 #define SKEP_EVENT_RATE 1000	/* drop events/s of one host; counters count them all */
