@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "maps/limits.h"
 #include "topology/topology.h"
 #include "util/addr.h"
 #include "util/cleanup.h"
@@ -21,6 +22,8 @@ static const int level_values[] = { LOG_ERROR_LEVEL, LOG_WARN_LEVEL, LOG_INFO_LE
 				    LOG_DEBUG_LEVEL };
 
 #define AT(member) offsetof(struct config, member)
+#define TEXT(limit) TEXT_OF(limit) /* a number of maps/limits.h as it is written there */
+#define TEXT_OF(number) #number
 const struct key config_keys[CONFIG_KEYS] = {
 	{ "host", NAME, AT(host), .help = "name of this host; default: its host name" },
 	{ "instance", NAME, AT(instance),
@@ -45,15 +48,15 @@ const struct key config_keys[CONFIG_KEYS] = {
 	  .help = "interface towards the other hosts; required" },
 	{ "underlay.address", ADDRESS, AT(underlay_address),
 	  .help = "tunnel address; default: the interface's first" },
-	{ "underlay.port", NUMBER, AT(underlay_port), 1, 65535, "4789",
+	{ "underlay.port", NUMBER, AT(underlay_port), 1, 65535, TEXT(SKEP_VXLAN_PORT),
 	  .help = "UDP port of the tunnels" },
 	{ "underlay.xdp", CHOICE, AT(underlay_xdp), .fallback = "auto", .words = xdp_words,
 	  .values = xdp_values, .help = "auto, xdp or tc" },
-	{ "upcall.rate", NUMBER, AT(upcall_rate), 0, 10000000, "20000",
+	{ "upcall.rate", NUMBER, AT(upcall_rate), 0, 10000000, TEXT(SKEP_UPCALL_RATE),
 	  .help = "new flows/s of one port; 0: no limit" },
-	{ "upcall.burst", NUMBER, AT(upcall_burst), 1, 1000000, "4000",
+	{ "upcall.burst", NUMBER, AT(upcall_burst), 1, 1000000, TEXT(SKEP_UPCALL_BURST),
 	  .help = "new flows of one port at once" },
-	{ "flows.max", NUMBER, AT(flows_max), 1024, 4194304, "65536",
+	{ "flows.max", NUMBER, AT(flows_max), 1024, 4194304, TEXT(SKEP_FLOWS_MAX),
 	  .help = "size of each flow cache" },
 	{ "flows.idle_s", NUMBER, AT(flows_idle_s), 1, 86400, "60",
 	  .help = "an unused flow is removed after so long" },
