@@ -32,7 +32,7 @@ static void load_mac(struct sim_tables *tables, const char *rest, const json_t *
 	if (!slash || !port || slash - rest > TOPO_NAME_MAX || !mac_parse(slash + 1, &mac))
 		return;
 	snprintf(bridge, sizeof(bridge), "%.*s", (int)(slash - rest), rest);
-	(void)sim_tables_set_mac(tables, bridge, &mac, port, false,
+	(void)sim_tables_set_mac(tables, bridge, 0, &mac, port, false,
 				 now); /* full: traced as unknown */
 }
 

@@ -29,6 +29,7 @@ struct dp_config {
 	enum dp_xdp xdp;
 	uint32_t flows_max, ports_max; /* map sizes, 0 = default; an adopted map of another size is kept, with a warning in dp_status() */
 	uint32_t upcall_rate, upcall_burst; /* per port; rate 0 = unlimited */
+	uint32_t rewrites_max, conns_max; /* map sizes, as above */
 	uint32_t event_rate; /* drop events/s; 0 = none */
 	bool clsact; /* clsact filters even where the kernel has tcx links */
 };
@@ -41,6 +42,8 @@ struct dp_frame {
 	uint32_t len;
 	uint8_t vnet[12]; /* struct virtio_net_hdr_mrg_rxbuf; zeroes for frames made by skepd (checksums complete) */
 };
+/* Bytes of IP of a super-packet's largest segment, for struct pkt.seg_len; 0 = it is an ordinary packet.  'l4_off', 'l3_off' as parsed. */
+uint32_t dp_frame_seg_len(const struct dp_frame *frame, uint32_t l3_off, uint32_t payload_off);
 #define DP_HEADROOM 64
 
 struct dp_ops {
@@ -50,6 +53,8 @@ struct dp_ops {
 	/* All packets that were waiting have been shown (at most DP_BATCH): time to install flows. */
 	void (*upcall_done)(void *arg);
 	void (*event)(void *arg, const struct skep_event *event);
+	/* A message of another host's skepd, as dp_send_control() sent it there; from a known peer.  'data' is valid until return. */
+	void (*control)(void *arg, const uint8_t *data, uint32_t len);
 	/* An interface appeared, changed or vanished (ifindex 0) in this namespace; for all that exist in the first round of the loop
 	 * behind dp_open.  'up' = up and with carrier.  A vanished one has been detached from its port already. */
 	void (*iface)(void *arg, const char *name, uint32_t ifindex, bool up);
@@ -96,6 +101,26 @@ void dp_peer_del(struct dp *dp, const struct skep_ip *remote);
 int dp_set_put(struct dp *dp, const struct skep_out *outs, uint32_t n, uint32_t *set);
 void dp_set_free(struct dp *dp, uint32_t set);
 
+/* --- rewrites: shared by content, counted --- */
+/* *index = where 'rw' is, with one more reference.  -ENOSPC. */
+int dp_rewrite_get(struct dp *dp, const struct skep_rewrite *rw, uint32_t *index);
+void dp_rewrite_put(struct dp *dp, uint32_t index); /* 0: no-op */
+/* What an adopted flow's or set's index stands for: takes a reference; false: nothing. */
+bool dp_rewrite_adopt(struct dp *dp, uint32_t index, struct skep_rewrite *rw);
+
+/* --- policers --- */
+/* Sets a rate (bit/s, bytes) at *index, a free one if it is 0.  rate 0: frees it, *index = 0.  -ENOSPC. */
+int dp_policer_set(struct dp *dp, uint64_t rate, uint64_t burst, uint32_t *index);
+/* What the port sends, and is sent: indices or 0. */
+int dp_port_police(struct dp *dp, uint32_t key, uint32_t in, uint32_t out);
+uint64_t dp_policer_drops(struct dp *dp, uint32_t index);
+
+/* --- connections, kept for the next skepd --- */
+int dp_conn_put(struct dp *dp, const struct skep_conn_key *key, const struct skep_conn *conn);
+void dp_conn_del(struct dp *dp, const struct skep_conn_key *key);
+int dp_conns_walk(struct dp *dp, void (*cb)(void *arg, const struct skep_conn_key *key, const struct skep_conn *conn),
+		  void *arg);
+
 /* --- flows --- */
 struct dp_flow_key {
 	bool v6;
@@ -119,6 +144,10 @@ uint32_t dp_hz(const struct dp *dp);
 /* --- packets --- */
 /* Executes 'verdict' on the frame with the code of the fast path.  Synchronous.  0 or -errno (counted as drop UPCALL_QUEUE). */
 int dp_inject(struct dp *dp, uint32_t in_key, const struct dp_frame *frame, const struct skep_flow *verdict);
+
+/* A message to the skepd behind a peer (at most DP_CONTROL_MAX bytes), on the way that packets to it take, in order with them.  Not reliable. */
+int dp_send_control(struct dp *dp, uint32_t peer, const void *data, uint32_t len);
+#define DP_CONTROL_MAX 1200
 
 /* --- counters: sums over CPUs --- */
 void dp_drops(struct dp *dp, uint64_t out[SKEP_DROP_MAX]);

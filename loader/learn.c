@@ -76,7 +76,7 @@ void learn_result(struct tenant *t, const struct sim_result *res)
 		const struct sim_learn *l = &res->learns[i];
 		const char *bridge = l->bridge->o.name;
 
-		rc = sim_tables_set_mac(t->tables, bridge, &l->mac, l->port->o.name, true, now);
+		rc = sim_tables_set_mac(t->tables, bridge, l->vlan, &l->mac, l->port->o.name, true, now);
 		if (rc < 0)
 			full(t, "MAC addresses", rc);
 		if (rc != 1)
@@ -129,13 +129,13 @@ static void mac_record(struct tenant *t, const char *path, const char *bridge,
 	int rc;
 
 	if (!record) {
-		if (!publish_wanted(t->pub, path) && sim_tables_del_mac(t->tables, bridge, mac))
+		if (!publish_wanted(t->pub, path) && sim_tables_del_mac(t->tables, bridge, 0, mac))
 			invalidate_mac(t, bridge, mac);
 		return;
 	}
 	if (!port)
 		return;
-	rc = sim_tables_set_mac(t->tables, bridge, mac, port, own, clock_mono_ns());
+	rc = sim_tables_set_mac(t->tables, bridge, 0, mac, port, own, clock_mono_ns());
 	if (rc == 1)
 		invalidate_mac(t, bridge, mac);
 	else if (rc < 0)
@@ -185,18 +185,19 @@ void learn_record(struct tenant *t, const char *path, const json_t *record)
 		neigh_record(t, path, name, &ip, record, own);
 }
 
-static void aged_mac(void *arg, const char *bridge, const struct skep_mac *mac, const char *port)
+static void aged_mac(void *arg, const char *bridge, uint16_t vlan, const struct skep_mac *mac,
+		     const char *port)
 {
 	struct topo_tag tag = { .kind = TOPO_TAG_MAC, .name = bridge, .mac = *mac };
 	struct tenant *t = arg;
 	char path[PATH_MAX_LEN];
 
 	if (index_uses(t->agent->index, t, &tag)) {
-		(void)sim_tables_set_mac(t->tables, bridge, mac, port, true, clock_mono_ns());
+		(void)sim_tables_set_mac(t->tables, bridge, 0, mac, port, true, clock_mono_ns());
 		return;
 	}
 	publish_del(t->pub, mac_path(path, bridge, mac));
-	(void)sim_tables_del_mac(t->tables, bridge, mac);
+	(void)sim_tables_del_mac(t->tables, bridge, 0, mac);
 }
 
 static void aged_neigh(void *arg, const char *port, const struct skep_ip *ip)

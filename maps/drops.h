@@ -35,7 +35,16 @@
 	X(PROTOCOL, "protocol", "a protocol that the device does not handle")                      \
 	X(CONSUMED, "consumed", "addressed to the network itself and handled there")               \
 	X(NOT_READY, "not_ready", "the topology needed did not arrive in time")                    \
-	X(OVERLOAD, "overload", "a table or budget of the agent is full")
+	X(OVERLOAD, "overload", "a table or budget of the agent is full")                          \
+	X(SECURITY_GROUP, "security_group", "no rule of the port's security groups allows it")     \
+	X(VLAN, "vlan", "a VLAN that the port or the bridge does not carry")                       \
+	X(NO_MEMBER, "no_member", "the VIP's pool has no member to take it")                       \
+	X(NAT_FULL, "nat_full", "all source ports of the NAT rule are in use, or none could be leased") \
+	X(NAT_NONE, "nat_none", "for an address that only NAT uses, and no connection has it")     \
+	X(CONN_LIMIT, "conn_limit", "the port has as many connections as it may have")             \
+	X(FRAGMENT, "fragment", "a fragment whose first one never came, or that overlaps another") \
+	X(POLICED, "policed", "over the rate of the port's QoS policy")                            \
+	X(ICMP_RATE, "icmp_rate", "an answer of the network over the rate of such answers")
 
 enum skep_drop {
 #define X(id, name, help) SKEP_DROP_##id,

@@ -63,6 +63,9 @@ enum skep_flow_flags {
 	SKEP_F_ETH_DST = 1 << 0, /* write eth_dst */
 	SKEP_F_ETH_SRC = 1 << 1, /* write eth_src */
 	SKEP_F_PEER = 1 << 2,	 /* LOCAL: bpf_redirect_peer will do */
+	SKEP_F_TOS = 1 << 3,	 /* holds for packets with the DSCP of 'tos' only; others go up */
+	SKEP_F_TCP = 1 << 4,	 /* holds for packets whose TCP flags & tcp_mask == tcp_value; others go up */
+	SKEP_F_CONN = 1 << 5,	 /* of a connection: flags are noted in tcp_seen; a SYN behind a FIN or RST goes up (a new connection) */
 };
 
 /* Value of the flow caches, of skep_slots, and all that the action code needs.  One cache line. */
@@ -75,11 +78,15 @@ struct skep_flow {
 	__u32 cookie; /* skepd's number of this flow, quoted in drop events; 0 = none */
 	struct skep_mac eth_dst;
 	struct skep_mac eth_src;
-	__u32 rewrite; /* reserved: index of a rarer rewrite (addresses, ports); 0 = none */
+	__u32 rewrite; /* index into skep_rewrites: VLAN, addresses, ports, DSCP; 0 = none.  ACT_SET: outputs have their own */
 	__u64 packets; /* atomic add by BPF */
 	__u64 bytes;   /* atomic add by BPF; lengths of inner frames, Ethernet included */
 	__u64 last_seen; /* written by BPF: bpf_jiffies64() of the last packet; by skepd at install */
-	__u64 pad;
+	__u16 mtu;	 /* bytes of IP; larger packets (of super-packets: segments) go up; 0 = no limit */
+	__u8 tos;	 /* with SKEP_F_TOS: DSCP << 2 */
+	__u8 tcp_mask, tcp_value; /* with SKEP_F_TCP */
+	__u8 tcp_seen;	 /* with SKEP_F_CONN: written by BPF (plain or): TCP flags of all packets so far */
+	__u16 police;	 /* index into skep_policers: of the output port; 0 = none */
 };
 SKEP_ASSERT(sizeof(struct skep_flow) == 64);
 
@@ -89,7 +96,47 @@ struct skep_out {
 	__u16 flags; /* SKEP_F_PEER */
 	__u32 out;
 	__u32 peer;
+	__u32 rewrite; /* index into skep_rewrites; 0 = as the copy before it left.  Copies are made in order, on one frame */
 };
+
+enum skep_rewrite_what {
+	SKEP_RW_ETH_DST = 1 << 0,
+	SKEP_RW_ETH_SRC = 1 << 1,
+	SKEP_RW_SRC = 1 << 2,
+	SKEP_RW_DST = 1 << 3,
+	SKEP_RW_SPORT = 1 << 4, /* TCP, UDP; not of later fragments */
+	SKEP_RW_DPORT = 1 << 5,
+	SKEP_RW_ECHO_ID = 1 << 6, /* 'sport' is the new id of an ICMP or ICMPv6 echo */
+	SKEP_RW_DSCP = 1 << 7,	  /* ECN stays */
+	SKEP_RW_VLAN_PUSH = 1 << 8,
+	SKEP_RW_VLAN_POP = 1 << 9,
+	SKEP_RW_VLAN_SET = 1 << 10,
+};
+
+/* skep_rewrites: array, index -> struct skep_rewrite.  Index 0 is never used.  TCP, UDP and ICMP checksums follow (RFC 1624). */
+struct skep_rewrite {
+	__u32 what; /* enum skep_rewrite_what */
+	__be16 sport;
+	__be16 dport;
+	__be16 vlan; /* TCI without the "present" bit */
+	__u8 dscp;   /* 0..63 */
+	__u8 ttl_dec; /* sets only: further routers passed since the copy before */
+	struct skep_ip src; /* IPv4 as ::ffff:a.b.c.d */
+	struct skep_ip dst;
+	struct skep_mac eth_dst;
+	struct skep_mac eth_src;
+	__u32 pad[2];
+};
+SKEP_ASSERT(sizeof(struct skep_rewrite) == 64);
+
+/* skep_policers: array, index -> struct skep_policer.  Index 0 is never used.  GCRA in bytes. */
+struct skep_policer {
+	__u64 tat_ns;	    /* written by BPF */
+	__u64 ps_per_byte;  /* 8e12 / (bit/s) */
+	__u64 burst_ns;
+	__u64 drops;	    /* packets, atomic add by BPF */
+};
+SKEP_ASSERT(sizeof(struct skep_policer) == 32);
 
 /* skep_sets: array, index -> struct skep_set.  A frame is copied to each output. */
 struct skep_set {
@@ -97,7 +144,7 @@ struct skep_set {
 	__u32 next; /* set that continues this one; 0 = none */
 	struct skep_out outs[SKEP_SET_OUTS];
 };
-SKEP_ASSERT(sizeof(struct skep_set) == 8 + 12 * SKEP_SET_OUTS);
+SKEP_ASSERT(sizeof(struct skep_set) == 8 + 16 * SKEP_SET_OUTS);
 
 /*
  * In front of each frame on the upcall tap, in both directions; shaped as an Ethernet header so that the kernel accepts it.
@@ -119,4 +166,6 @@ enum skep_upcall_why {
 	SKEP_UP_MISS,
 	SKEP_UP_TTL,   /* a flow exists, but the TTL runs out */
 	SKEP_UP_AGENT, /* a flow exists and says so */
+	SKEP_UP_FIELD, /* a flow exists, but not for this DSCP, these TCP flags, this length, or for a new connection */
+	SKEP_UP_STATE, /* from another host, for skepd: tunnel key SKEP_KEY_CONTROL */
 };

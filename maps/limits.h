@@ -9,11 +9,15 @@
 #define SKEP_SETS_MAX 4096   /* output sets; index 0 is never used */
 #define SKEP_SET_OUTS 32     /* outputs of one set; longer ones are chained by 'next' */
 #define SKEP_SET_CHAIN 32    /* sets in one chain: 1024 outputs of one frame */
+#define SKEP_REWRITES_MAX 65536 /* (config) of flows and output sets; index 0 is never used */
+#define SKEP_POLICERS_MAX 4096 /* rates of local ports; index 0 is never used */
+#define SKEP_CONNS_MAX 65536 /* (config) records of connections; skepd's memory across restarts */
 #define SKEP_SLOTS_MAX 64    /* verdict slots of the upcall path */
 #define SKEP_EVENTS_BYTES (1 << 20)
 #define SKEP_EVENT_HEAD 96 /* bytes of the packet that a drop event quotes */
 
 #define SKEP_KEY_MAX 0xffffff /* tunnel keys are 24 bits (RFC 7348 VNI) */
+#define SKEP_KEY_CONTROL 1	/* messages between agents (loader/peers.h) */
 #define SKEP_KEY_FIRST 0x100  /* below: reserved (0 = none, 1 = control, 2 = hand-off) */
 
 #define SKEP_VXLAN_PORT 4789

@@ -13,7 +13,7 @@ struct skep_iface {
 	__u32 flags;		  /* 0 */
 	__u64 upcall_tat_ns;	  /* written by BPF: GCRA's theoretical arrival time, CLOCK_MONOTONIC */
 	__u32 upcall_interval_ns; /* 1 s / rate; 0 = unlimited */
-	__u32 pad;
+	__u32 police;		  /* index into skep_policers: what the port may send; 0 = none */
 	__u64 upcall_burst_ns;	  /* burst * interval */
 	__u64 upcalls;		  /* atomic add by BPF: sent up */
 	__u64 upcall_drops;	  /* atomic add by BPF: over the budget */
@@ -24,6 +24,7 @@ enum skep_port_kind {
 	SKEP_PORT_NONE,
 	SKEP_PORT_LOCAL, /* one interface */
 	SKEP_PORT_FLOOD, /* the members of a bridge on this host: 'set' */
+	SKEP_PORT_AGENT, /* skepd itself (SKEP_KEY_CONTROL): goes up, SKEP_UP_STATE */
 };
 
 enum skep_port_flags {
@@ -34,7 +35,8 @@ enum skep_port_flags {
 struct skep_port {
 	__u32 kind;    /* enum skep_port_kind */
 	__u32 ifindex; /* LOCAL */
-	__u32 flags;   /* enum skep_port_flags */
+	__u16 flags;   /* enum skep_port_flags */
+	__u16 police;  /* LOCAL: index into skep_policers: what the port may be sent; 0 = none */
 	__u32 set;     /* FLOOD: index into skep_sets */
 	__u64 rx_packets; /* atomic add by BPF: delivered to the port from tunnels */
 	__u64 rx_bytes;

@@ -51,8 +51,30 @@ struct pkt {
 	uint16_t payload_off; /* behind the headers that were read: L4, else IP with its extension
 				 headers, else ARP, else l3_off */
 	uint32_t l3_len; /* bytes from l3_off to the end as the IP header tells; without padding */
+	uint32_t seg_len; /* set by who knows: of a super-packet, bytes of IP of its largest segment; 0 = l3_len counts */
+	uint32_t frag_id; /* identification of IPv4, or of IPv6's fragment header; host order */
+	uint16_t frag_off; /* bytes; of later fragments */
+	bool frag_more, df; /* MF or M; DF of IPv4 */
 	struct pkt_fields f;
 };
+
+/* Gives a later fragment the ports of its first one: f.l4_src, f.l4_dst, f.has_l4.  l4_off stays 0: a rewrite leaves the payload alone. */
+void pkt_set_ports(struct pkt *pkt, __be16 l4_src, __be16 l4_dst);
+/* Cuts an IPv4 packet (whole or itself a fragment, DF not set) into fragments of at most 'mtu' bytes of IP, RFC 791.  Calls back for each
+ * frame in order.  0, -EINVAL (not IPv4, DF, 'mtu' below 68), -ENOMEM from the arena. */
+int pkt_fragment(const struct pkt *pkt, uint32_t mtu, struct arena *arena,
+		 void (*cb)(void *arg, const uint8_t *data, uint32_t len), void *arg);
+
+/* What an ICMP error (v4: 3, 4, 11, 12; v6: 1..4) quotes: parsed as far as it is there.  False: not an error, or the quote is too short (IP header
+ * and 8 bytes) or garbage.  Ports, echo ids in 'inner'; l3_off, l4_off (0 = not there) from the beginning of pkt->data. */
+struct pkt_quote {
+	struct pkt_fields f; /* ip_*, l4_*, has_l4 only */
+	uint16_t l3_off, l4_off;
+};
+bool pkt_quoted(const struct pkt *pkt, struct pkt_quote *quote);
+/* Rewrites addresses and ports of the quote to quote->f -> 'to', its checksums where they are there, and the ICMP checksum. */
+void pkt_rewrite_quote(uint8_t *data, const struct pkt *pkt, const struct pkt_quote *quote,
+		       const struct pkt_fields *to);
 
 /*
  * Parses any bytes.  Returns SKEP_DROP_NONE, SKEP_DROP_TRUNCATED or SKEP_DROP_BAD_HEADER; never
@@ -104,9 +126,10 @@ uint64_t pkt_hash(const struct pkt_fields *f);
 
 /*
  * Writes what differs between pkt->f and 'to' into the frame, checksums incrementally (RFC 1624):
- * MACs, VLAN (of a tagged frame, which stays tagged), TTL, TOS, addresses (of IP, not of ARP),
- * ports (TCP and UDP), id of an echo.  'data' holds the frame that parsed to 'pkt'. A UDP checksum
- * of zero stays zero.  0, or -EINVAL when anything else differs; nothing is written then.
+ * MACs, VLAN (the tag is changed, pushed with TPID 0x8100, or popped), TTL, TOS,
+ * addresses (of IP, not of ARP), ports (TCP and UDP), id of an echo.  'data' holds the frame that parsed to 'pkt', with 4 bytes of
+ * room behind pkt->len.  A UDP checksum of zero stays zero; of later fragments addresses only.  Returns the new length (pkt->len, or 4
+ * more or less), or -EINVAL when anything else differs; nothing is written then.
  */
 int pkt_rewrite(uint8_t *data, const struct pkt *pkt, const struct pkt_fields *to);
 

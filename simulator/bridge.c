@@ -11,7 +11,7 @@ static void learn(struct walk *w, const struct topo_bridge *b, const struct topo
 	const struct skep_mac *src = see_eth_src(w);
 	char m[ADDR_TEXT];
 
-	if (topo_bridge_find_mac(b, src))
+	if (topo_bridge_find_mac(b, w->vlan, src))
 		return;
 	sim_tag(w, &(struct topo_tag){ .kind = TOPO_TAG_MAC, .name = b->o.name, .mac = *src });
 	STEP(w, 1, "learn", b->o.name, "%s is at port %s", mac_format(src, m), in->o.name);
@@ -63,14 +63,14 @@ static const struct topo_port *find_mac(struct walk *w, const struct topo_bridge
 
 	sim_tag(w, &(struct topo_tag){ .kind = TOPO_TAG_MAC, .name = b->o.name, .mac = *mac });
 	*how = "configured";
-	p = topo_bridge_find_mac(b, mac);
+	p = topo_bridge_find_mac(b, w->vlan, mac);
 	if (p)
 		return p;
 	*how = "learnt";
 	for (uint32_t i = 0; i < run->n_learns; i++)
 		if (run->learns[i].bridge == b && mac_eq(&run->learns[i].mac, mac))
 			return run->learns[i].port;
-	p = run->view->mac(run->view->arg, b, mac);
+	p = run->view->mac(run->view->arg, b, w->vlan, mac);
 	return p && p->bridge == b ? p : NULL;
 }
 

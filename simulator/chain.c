@@ -117,6 +117,8 @@ static enum outcome evaluate(struct walk *w, const struct topo_chain *chain, uns
 			return REJECT;
 		case TOPO_RETURN:
 			return NEXT;
+		case TOPO_CONTINUE:
+			break;
 		case TOPO_JUMP:
 			if (jumps >= SIM_JUMPS_MAX)
 				return DROP;

@@ -5,8 +5,11 @@
  *   sim.c       a run from start to result; frames made by the network wait in a queue and are walked after the packet
  *   result.c    collects outputs, effects, tags, drops, steps
  *   port.c      port in, port out      bridge.c, router.c   the devices       chain.c   rules
- *   nexthop.c   ECMP, neighbours       arp.c, nd.c          responders        icmp.c    echo, errors, resets
- *   tables.c    the in-memory view     trace.c              the result for people and programs
+ *   nexthop.c   ECMP, neighbours       arp.c, nd.c, ra.c    responders        icmp.c    echo, errors, resets
+ *   secgroup.c  security groups        mirror.c             copies            vlan.c    VLAN-aware bridges
+ *   conn.c      connection of a packet nat.c, lb.c          translation       quote.c   inside ICMP errors
+ *   dhcp4.c, dhcp6.c                   mtu.c                too big           hint.c    what would let a packet pass
+ *   tables.c, conns.c  in-memory views trace.c              the result for people and programs
  *
  * Every read of a header field that decides something goes through a see_*() below: it puts the field into the mask, unless this path has
  * overwritten it (then the packet's own value no longer counts).
@@ -82,11 +85,30 @@ struct run {
 	/* open addressing, values are position + 1; NULL while there are few tags */
 	uint32_t *tag_index;
 	struct sim_step *steps;
+	struct sim_affinity_learn *affinities;
+	const struct topo_rule **rules, **logs;
+	uint32_t n_affinities, max_affinities, n_rules_hit, max_rules_hit, n_logs, max_logs;
 	uint32_t n_learns, max_learns, n_neighs, max_neighs;
 	uint32_t n_tags, max_tags, tag_slots, n_steps, max_steps;
 
 	struct emit *queue, **queue_tail;
 	uint32_t n_emits, n_entries, n_rules;
+
+	/* the connection of the packet, looked up once: conn.c */
+	bool recheck;	  /* SIM_RECHECK */
+	bool ct_known;	  /* 'ct', 'conn' and 'tuple' are valid */
+	bool ct_asked;	  /* a rule asked for the state: a record is made when the packet passes */
+	uint8_t ct;	  /* enum topo_ct */
+	const struct sim_conn *conn;
+	struct sim_tuple tuple;
+	struct sim_binding bindings[SIM_BINDINGS_MAX]; /* made in this run */
+	uint8_t n_bindings;
+	bool quoting;		/* the packet is an ICMP error of a connection or through NAT: 'quote' is translated with it */
+	struct pkt_quote quote; /* as it came */
+	struct pkt_fields inner; /* of the quoted packet, as they are now */
+	uint32_t mtu, fragment; /* of the result */
+	const char *hint;
+	bool end_conn;
 };
 
 /* One frame on its way.  Copied for each member of a flood. */
@@ -106,6 +128,13 @@ struct walk {
 	uint8_t ttl_dec;
 	uint8_t generation; /* 0 = the packet; else made by the network */
 	bool quiet;	    /* a copy by flooding, or not addressed to the router: nobody answers */
+	const struct topo_port *in_port, *out_port; /* of the present device; out_port NULL = not known yet */
+	const struct topo_object *devices[SIM_DEVICES_MAX]; /* bridges and routers passed so far, the present one last */
+	uint8_t n_devices;
+	bool dst_rewritten; /* by the present router */
+	bool via_vip;	    /* the present router's VIP took it: no chains of the router */
+	bool mirrored;	    /* is a mirror's copy: no policy, no mirrors */
+	uint16_t vlan;	    /* of the present VLAN-aware bridge; 0 = another kind */
 };
 
 /* --- result.c --- */
@@ -146,6 +175,39 @@ void sim_bridge_in(struct walk *w, const struct topo_port *port);
 void sim_router_in(struct walk *w, const struct topo_port *port);
 /* false: the chain ended the path. */
 bool sim_hook(struct walk *w, const struct topo_chain *chain);
+
+/* --- policy --- */
+/* Does the packet meet the rule's conditions (with negation and inversion)?  Marks what it reads. */
+bool sim_rule_matches(struct walk *w, const struct topo_rule *r);
+/* Security groups of a bridge's exterior port: what its machine sends (in), or is sent (out).  false: the path ended. */
+bool sim_sg_in(struct walk *w, const struct topo_port *port);
+bool sim_sg_out(struct walk *w, const struct topo_port *port);
+/* Copies to the mirrors of a list; the walk itself goes on. */
+void sim_mirror(struct walk *w, const struct topo_mirror_at *list);
+
+/* --- conn.c, nat.c, lb.c, quote.c --- */
+/* The packet's enum topo_ct bits; looks the connection up and marks what that depends on.  Frames of the network: established | reply | related. */
+uint8_t sim_ct(struct walk *w);
+/* For a rule: as sim_ct(), and the connection is recorded if the packet passes. */
+uint8_t sim_ct_ask(struct walk *w);
+/* The packet leaves by the exterior port: records that are to be made. */
+void sim_conn_output(struct walk *w, const struct topo_port *port);
+/* The hooks of a router, in this order; false: the path ended. */
+bool sim_vip_in(struct walk *w, const struct topo_port *in);  /* may set via_vip */
+bool sim_nat_in(struct walk *w, const struct topo_port *in);  /* destination */
+bool sim_nat_out(struct walk *w, const struct topo_port *in, const struct topo_port *out); /* source */
+/* Is it the router's by NAT or VIP only (never a place to send a packet to)? */
+bool sim_nat_owns(struct walk *w, const struct topo_router *r, const struct skep_ip *ip);
+
+/* --- services --- */
+/* DHCP and router solicitations of the machine behind an exterior port of a bridge; true: answered, the path ended. */
+bool sim_subnet_in(struct walk *w, const struct topo_port *port);
+/* Is the packet too big for a way of 'mtu' bytes of IP (0 = no limit)?  Then it is answered and dropped, or marked for fragments.  false: the
+ * path ended.  'out': whose limit it is, a router's port, or the exterior port. */
+bool sim_mtu_ok(struct walk *w, uint32_t mtu, const struct topo_port *out);
+/* The VLAN of a frame that enters a VLAN-aware bridge; false: the path ended.  And out of it: is the port in the frame's VLAN, with the tag as it has to be? */
+bool sim_vlan_in(struct walk *w, const struct topo_port *port);
+bool sim_vlan_out(struct walk *w, const struct topo_port *port);
 
 /* --- nexthop.c --- */
 const struct topo_route *sim_choose_route(struct walk *w, const struct topo_router *router,
@@ -220,7 +282,7 @@ static inline __be16 see_vlan(struct walk *w)
 
 static inline const struct skep_ip *see_ip_src(struct walk *w, unsigned int len)
 {
-	if (!w->generation && len) {
+	if (!w->generation && len && !(w->written & SIM_FIELD_IP_SRC)) {
 		w->run->mask.fields |= SIM_FIELD_IP_SRC;
 		if (w->run->mask.src_len < len)
 			w->run->mask.src_len = (uint8_t)len;
@@ -230,7 +292,7 @@ static inline const struct skep_ip *see_ip_src(struct walk *w, unsigned int len)
 
 static inline const struct skep_ip *see_ip_dst(struct walk *w, unsigned int len)
 {
-	if (!w->generation && len) {
+	if (!w->generation && len && !(w->written & SIM_FIELD_IP_DST)) {
 		w->run->mask.fields |= SIM_FIELD_IP_DST;
 		if (w->run->mask.dst_len < len)
 			w->run->mask.dst_len = (uint8_t)len;
@@ -313,4 +375,28 @@ static inline void set_macs(struct walk *w, const struct skep_mac *src, const st
 	w->f.eth_src = *src;
 	w->f.eth_dst = *dst;
 	w->written |= SIM_FIELD_ETH_SRC | SIM_FIELD_ETH_DST;
+}
+
+static inline void set_ip_src(struct walk *w, const struct skep_ip *ip)
+{
+	w->f.ip_src = *ip;
+	w->written |= SIM_FIELD_IP_SRC;
+}
+
+static inline void set_ip_dst(struct walk *w, const struct skep_ip *ip)
+{
+	w->f.ip_dst = *ip;
+	w->written |= SIM_FIELD_IP_DST;
+}
+
+static inline void set_l4_src(struct walk *w, __be16 port)
+{
+	w->f.l4_src = port;
+	w->written |= SIM_FIELD_L4_SRC;
+}
+
+static inline void set_l4_dst(struct walk *w, __be16 port)
+{
+	w->f.l4_dst = port;
+	w->written |= SIM_FIELD_L4_DST;
 }

@@ -3,9 +3,15 @@
  * The simulator: walks one packet through a tenant's virtual network and says all that follows from it.  A pure function: no I/O,
  * no clock, no globals, no logging.  Same input, same result: on any host, in a test, in the trace tool, under a fuzzer.
  *
- * Order of processing: port in (admin, anti-spoofing, inbound chain) -> bridge (inbound chain, learn, ARP/ND suppression, unicast or
- * flood, outbound chain) or router (L2 address, own ARP/ND/echo, inbound chain, route, TTL, outbound chain, neighbour) -> ... ->
- * port out (admin, outbound chain) -> output.  At most SIM_DEVICES_MAX ports are entered on one path.
+ * Order of processing:
+ *   port in   admin, DHCP/RA of the bridge's subnets (exterior), mirrors pre_in, anti-spoofing, security groups (egress), inbound chain,
+ *             DSCP, mirrors post_in
+ *   bridge    VLAN, mirrors in, learn, inbound chain, ARP/ND suppression, unicast or flood, outbound chain, mirrors out
+ *   router    L2 address, mirrors in, own ARP/ND, VIPs (skip the inbound chain), inbound chain, DNAT (floating IPs, replies of SNAT,
+ *             rules), route, TTL, outbound chain (skipped by replies of VIPs), SNAT (floating IPs, replies of DNAT, rules, hairpin),
+ *             MTU, neighbour, mirrors out
+ *   port out  admin, mirrors pre_out, outbound chain, security groups (ingress), mirrors post_out -> peer's port in, or output
+ * At most SIM_DEVICES_MAX ports are entered on one path.
  */
 #pragma once
 
@@ -27,12 +33,81 @@ enum sim_neigh {
 	SIM_NEIGH_KNOWN,
 	SIM_NEIGH_FAILED, /* asked often enough, no answer */
 };
+
+/* A connection's addresses as one port emits its packets.  ICMP echo: request sport = id, dport = htons(8 << 8) (or 128 << 8); reply
+ * sport = htons(8 << 8), dport = id, so that exchanging the ends gives the other direction.  Protocols without ports: 0. */
+struct sim_tuple {
+	struct skep_ip src, dst;
+	__be16 sport, dport;
+	uint8_t proto;
+};
+void sim_tuple_reverse(const struct sim_tuple *t, struct sim_tuple *out);
+bool sim_tuple_eq(const struct sim_tuple *a, const struct sim_tuple *b);
+uint64_t sim_tuple_hash(const struct sim_tuple *t); /* never 0 */
+/* "tcp 10.0.0.1:4000 > 10.0.0.2:80" */
+#define SIM_TUPLE_TEXT 128
+const char *sim_tuple_format(const struct sim_tuple *t, char buf[static SIM_TUPLE_TEXT]);
+
+uint64_t sim_name_hash(const char *name); /* never 0; the same on all hosts and versions (it is stored) */
+
+/* One end of a connection was translated by a router: in the original direction 'from' became 'to'. */
+struct sim_binding {
+	uint64_t router; /* sim_name_hash() of the router's name */
+	uint64_t member; /* of the pool member's name; 0 = plain NAT */
+	bool dst;	 /* destination (DNAT, VIP); else source */
+	struct skep_ip from, to;
+	__be16 from_port, to_port; /* echo: the id, of sources only */
+};
+#define SIM_BINDINGS_MAX 4 /* of one connection; a path that needs more is dropped (SKEP_DROP_OVERLOAD) */
+
+/* TCP flags that were seen in one direction, or'ed: what the state follows from.  Other protocols: SIM_SEEN_ANY. */
+#define SIM_SEEN_ANY 0x80 /* (CWR: of no interest) a packet went this way */
+
+/*
+ * A record of a connection: one at the port that emits the original direction, one at the port that emits replies (each lives on its port's
+ * host).  The simulation is given the record of the ingress port, and none other.
+ */
+struct sim_conn {
+	struct sim_tuple tuple; /* as this record's port emits it */
+	struct sim_tuple other; /* as the other end's port emits its direction */
+	char port[TOPO_NAME_MAX + 1], other_port[TOPO_NAME_MAX + 1];
+	bool reply;		/* this port emits the reply direction */
+	uint8_t orig_seen, reply_seen;
+	uint8_t n_bindings; /* in the order in which the original direction meets them */
+	struct sim_binding bindings[SIM_BINDINGS_MAX];
+};
+/* What TCP's state is called: "syn_sent", "established", "fin_wait", "time_wait", "closed", ...; "unreplied", "replied" of others. */
+const char *sim_conn_state(const struct sim_conn *c);
+
+/* A source for SNAT: the router asks for one that no other connection to this destination uses, now and on any host. */
+struct sim_snat {
+	const char *router;
+	struct topo_ip_range addrs;
+	uint16_t ports[2]; /* host order */
+	struct sim_tuple tuple; /* before the translation */
+};
+enum sim_alloc {
+	SIM_ALLOC_OK,
+	SIM_ALLOC_WAIT, /* this host has no ports of these addresses yet, and has to ask for a block */
+	SIM_ALLOC_FULL, /* all in use */
+};
+
 struct sim_view {
-	/* Port of 'mac' on 'bridge', NULL = not known.  A port of the snapshot. */
-	const struct topo_port *(*mac)(void *arg, const struct topo_bridge *bridge,
+	/* Port of 'mac' on 'bridge' (in 'vlan'; 0 when the bridge is not VLAN-aware), NULL = not known.  A port of the snapshot. */
+	const struct topo_port *(*mac)(void *arg, const struct topo_bridge *bridge, uint16_t vlan,
 				       const struct skep_mac *mac);
 	enum sim_neigh (*neigh)(void *arg, const struct topo_port *router_port,
 				const struct skep_ip *ip, struct skep_mac *mac);
+	/* The record of a connection at 'port'; NULL = none.  Those below may be NULL: no connections, no SNAT, no limit. */
+	const struct sim_conn *(*conn)(void *arg, const struct topo_port *port,
+				       const struct sim_tuple *tuple);
+	/* May 'port' begin one more? */
+	bool (*conn_room)(void *arg, const struct topo_port *port);
+	enum sim_alloc (*snat)(void *arg, const struct sim_snat *ask, struct skep_ip *ip, __be16 *port);
+	/* Name of the member that the client was given before; NULL = none. */
+	const char *(*affinity)(void *arg, const struct topo_vip *vip, const struct skep_ip *client);
+	/* Largest IP packet (bytes) that reaches the exterior port from this host; 0 = no limit. */
+	uint32_t (*mtu)(void *arg, const struct topo_port *port);
 	void *arg;
 };
 
@@ -58,16 +133,22 @@ enum sim_field {
 	SIM_FIELD_TTL = 1 << 10, /* "larger than ttl_dec": a flow carries this by itself */
 	SIM_FIELD_ARP = 1 << 11, /* operation and hardware addresses */
 	SIM_FIELD_ND = 1 << 12,	 /* target and options */
+	SIM_FIELD_DSCP = 1 << 13,
+	SIM_FIELD_TCP_FLAGS = 1 << 14, /* those in tcp_mask */
+	SIM_FIELD_LEN = 1 << 15,       /* "at most mtu": a flow carries this by itself */
+	SIM_FIELD_PAYLOAD = 1 << 16,   /* what an ICMP error quotes, DHCP: never cacheable */
 };
 struct sim_mask {
 	uint32_t fields; /* enum sim_field */
 	uint8_t src_len, dst_len; /* in the family's own bits */
+	uint8_t tcp_mask;
 };
 
 struct sim_output {
 	const struct topo_port *port;	  /* exterior port of the snapshot; live */
 	struct pkt_fields f;		  /* headers as they leave */
 	const struct topo_bridge *flooded; /* it left by flooding this bridge; NULL = unicast */
+	const struct topo_mirror *mirror;  /* a copy for this mirror; NULL = the packet itself */
 };
 
 /* A frame that the network itself sends: ARP/ND request or answer, echo reply, ICMP error, TCP reset.  Bytes are as they leave (before
@@ -77,10 +158,12 @@ struct sim_frame {
 	uint32_t len;
 	const struct sim_output *outputs;
 	uint32_t n_outputs;
+	bool error; /* ICMP error or TCP reset: rate-limited by who sends it */
 };
 
 struct sim_learn { /* the source MAC was seen on this port; publish it */
 	const struct topo_bridge *bridge;
+	uint16_t vlan;
 	struct skep_mac mac;
 	const struct topo_port *port;
 };
@@ -90,17 +173,30 @@ struct sim_neigh_learn {
 	struct skep_mac mac;
 };
 
-enum sim_need_kind { SIM_NEED_NONE, SIM_NEED_NEIGH, SIM_NEED_OBJECT };
+struct sim_affinity_learn { /* the client keeps this member; publish it */
+	const struct topo_vip *vip;
+	struct skep_ip client;
+	const struct topo_member *member;
+};
+
+enum sim_need_kind {
+	SIM_NEED_NONE,
+	SIM_NEED_NEIGH,
+	SIM_NEED_OBJECT,
+	SIM_NEED_SNAT,	   /* a block of ports of one of 'snat.addrs' */
+	SIM_NEED_FRAGMENT, /* the ports of this later fragment: those of its first (pkt_set_ports()) */
+};
 struct sim_need {
 	enum sim_need_kind kind;
 	const struct topo_port *port; /* NEIGH: router port */
 	struct skep_ip ip;	      /* NEIGH */
 	const char *path;	      /* OBJECT: record "port/web1" of this tenant */
+	struct sim_snat snat;	      /* SNAT */
 };
 
 /* Who is to blame, by name.  All NULL = nobody in particular. */
 struct sim_culprit {
-	const struct topo_object *object; /* port, bridge, router, chain or route */
+	const struct topo_object *object; /* port, bridge, router, chain, route, security group, NAT, VIP, ... */
 	const struct topo_rule *rule;
 };
 
@@ -112,7 +208,7 @@ struct sim_step {
 };
 
 struct sim_result {
-	enum sim_verdict verdict;
+	enum sim_verdict verdict; /* DROP and CONSUMED may have outputs all the same: copies for mirrors */
 	enum skep_drop reason; /* DROP; CONSUMED: SKEP_DROP_CONSUMED */
 	struct sim_culprit culprit;
 	bool cacheable; /* the verdict holds for every packet with the same flow key: install it.  False: ARP, ND, answers, errors */
@@ -126,16 +222,39 @@ struct sim_result {
 	uint32_t n_learns;
 	const struct sim_neigh_learn *neighs;
 	uint32_t n_neighs;
+	const struct sim_affinity_learn *affinities;
+	uint32_t n_affinities;
+	/*
+	 * The connection.  'ct': enum topo_ct, 0 = nobody asked.  'conn': the view's record, if the run looked for it.  'new_conns': records to be
+	 * made if the packet is sent: [0] of the ingress port, [1] of the port it leaves by (absent when it goes nowhere or to several).  With
+	 * them in place the packet has to be simulated again before a flow is installed: it is established now.
+	 */
+	uint8_t ct;
+	const struct sim_conn *conn;
+	const struct sim_conn *new_conns;
+	uint32_t n_new_conns;
+	bool end_conn; /* policy no longer admits the connection of 'conn': remove its records (with SIM_RECHECK) */
+	const struct topo_rule *const *rules; /* that matched, in order: for their counters.  No duplicates */
+	uint32_t n_rules;
+	const struct topo_rule *const *logs;  /* of these, those with 'log' */
+	uint32_t n_logs;
+	/* The packet's bytes were changed beyond its headers (an ICMP error was translated inside): outputs[] are of these instead */
+	const uint8_t *data;
+	uint32_t len;
+	uint32_t mtu; /* packets of this flow with more than so many bytes of IP are another case; 0 = no limit */
+	uint32_t fragment; /* IPv4 without DF, larger than the way is wide: send in fragments of at most so many bytes of IP; 0 = as it is */
 	struct sim_need need;
 	const struct topo_tag *tags; /* no duplicates */
 	uint32_t n_tags;
 	struct sim_mask mask;
 	const struct sim_step *steps; /* only with SIM_TRACE */
 	uint32_t n_steps;
+	const char *hint; /* DROP, only with SIM_TRACE: what would let it pass; NULL = nothing known */
 };
 
 enum sim_flags {
-	SIM_TRACE = 1 << 0, /* fill steps[] */
+	SIM_TRACE = 1 << 0,   /* fill steps[] */
+	SIM_RECHECK = 1 << 1, /* rules see the original direction of a connection as new (its bindings hold): would it be admitted today? */
 };
 
 struct sim { /* scratch of one thread; results live in it until the next run */
@@ -153,7 +272,7 @@ int sim_run(struct sim *sim, const struct topo_snapshot *snap, const struct sim_
 	    const struct topo_port *in, const struct pkt *pkt, uint64_t now_ns, uint64_t seed,
 	    unsigned int flags, struct sim_result *res, struct err *err);
 
-/* Is this frame one that is never decided from a flow (ARP, ND)?  BPF sends those up always. */
+/* Is this frame one that is never decided from a flow (ARP, ND with RS and RA)?  BPF sends those up always. */
 bool sim_always_up(const struct pkt_fields *f);
 
 /* The result as a tree for people (from the arena), and as data with stable names (new reference). */
@@ -172,19 +291,21 @@ struct sim_tables;
 struct sim_tables *sim_tables_new(uint32_t max_macs, uint32_t max_neighs); /* NULL: no memory */
 void sim_tables_free(struct sim_tables *t);
 /* Learn or refresh.  1 = new or changed, 0 = refreshed, -ENOSPC when full, -ENOMEM. */
-int sim_tables_set_mac(struct sim_tables *t, const char *bridge, const struct skep_mac *mac,
-		       const char *port, bool own, uint64_t now_ns);
+int sim_tables_set_mac(struct sim_tables *t, const char *bridge, uint16_t vlan,
+		       const struct skep_mac *mac, const char *port, bool own, uint64_t now_ns);
 int sim_tables_set_neigh(struct sim_tables *t, const char *port, const struct skep_ip *ip,
 			 const struct skep_mac *mac, bool own, uint64_t now_ns);
 /* Marks the address as not answering; until 'until_ns' the view says FAILED. */
 int sim_tables_fail_neigh(struct sim_tables *t, const char *port, const struct skep_ip *ip,
 			  uint64_t until_ns);
-bool sim_tables_del_mac(struct sim_tables *t, const char *bridge, const struct skep_mac *mac);
+bool sim_tables_del_mac(struct sim_tables *t, const char *bridge, uint16_t vlan,
+			const struct skep_mac *mac);
 bool sim_tables_del_neigh(struct sim_tables *t, const char *port, const struct skep_ip *ip);
 /* Calls back for own entries last refreshed before 'older_ns'; the callback may delete the one it is shown, and may be NULL.  Failures that
  * ended before 'older_ns' are forgotten. */
 void sim_tables_aged(struct sim_tables *t, uint64_t older_ns,
-		     void (*mac)(void *arg, const char *bridge, const struct skep_mac *mac, const char *port),
+		     void (*mac)(void *arg, const char *bridge, uint16_t vlan, const struct skep_mac *mac,
+				 const char *port),
 		     void (*neigh)(void *arg, const char *port, const struct skep_ip *ip), void *arg);
 /* The view of 'snap' through these tables as of 'now_ns'; entries that point to objects not in 'snap' are not seen. */
 struct sim_tables_view {

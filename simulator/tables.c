@@ -14,6 +14,7 @@
 struct mac_entry {
 	struct hmap_node node; /* hash of bridge and MAC */
 	struct skep_mac mac;
+	uint16_t vlan; /* 0: the bridge is not VLAN-aware */
 	bool own;
 	uint64_t seen_ns; /* own: last refreshed */
 	char *port;
@@ -79,9 +80,10 @@ void sim_tables_free(struct sim_tables *t)
 	free(t);
 }
 
-static uint64_t hash_mac(const struct sim_tables *t, const char *bridge, const struct skep_mac *mac)
+static uint64_t hash_mac(const struct sim_tables *t, const char *bridge, uint16_t vlan,
+			 const struct skep_mac *mac)
 {
-	return hash_bytes(mac, sizeof(*mac), hash_str(bridge, t->seed));
+	return hash_bytes(mac, sizeof(*mac), hash_str(bridge, t->seed ^ vlan));
 }
 
 static uint64_t hash_neigh(const struct sim_tables *t, const char *port, const struct skep_ip *ip)
@@ -89,16 +91,16 @@ static uint64_t hash_neigh(const struct sim_tables *t, const char *port, const s
 	return hash_bytes(ip, sizeof(*ip), hash_str(port, t->seed));
 }
 
-static struct mac_entry *find_mac(const struct sim_tables *t, const char *bridge,
+static struct mac_entry *find_mac(const struct sim_tables *t, const char *bridge, uint16_t vlan,
 				  const struct skep_mac *mac)
 {
 	struct hmap_node *node;
 
-	hmap_for_each_with_hash(node, &t->macs, hash_mac(t, bridge, mac))
+	hmap_for_each_with_hash(node, &t->macs, hash_mac(t, bridge, vlan, mac))
 	{
 		struct mac_entry *e = container_of(node, struct mac_entry, node);
 
-		if (mac_eq(&e->mac, mac) && !strcmp(e->bridge, bridge))
+		if (mac_eq(&e->mac, mac) && e->vlan == vlan && !strcmp(e->bridge, bridge))
 			return e;
 	}
 	return NULL;
@@ -119,8 +121,8 @@ static struct neigh_entry *find_neigh(const struct sim_tables *t, const char *po
 	return NULL;
 }
 
-static int add_mac(struct sim_tables *t, const char *bridge, const struct skep_mac *mac,
-		   struct mac_entry **ret)
+static int add_mac(struct sim_tables *t, const char *bridge, uint16_t vlan,
+		   const struct skep_mac *mac, struct mac_entry **ret)
 {
 	struct mac_entry *e;
 	size_t len = strlen(bridge) + 1;
@@ -131,8 +133,9 @@ static int add_mac(struct sim_tables *t, const char *bridge, const struct skep_m
 	if (!e)
 		return -ENOMEM;
 	e->mac = *mac;
+	e->vlan = vlan;
 	memcpy(e->bridge, bridge, len);
-	if (hmap_insert(&t->macs, &e->node, hash_mac(t, bridge, mac))) {
+	if (hmap_insert(&t->macs, &e->node, hash_mac(t, bridge, vlan, mac))) {
 		free(e);
 		return -ENOMEM;
 	}
@@ -165,10 +168,10 @@ static int add_neigh(struct sim_tables *t, const char *port, const struct skep_i
  * The state DB tells a host also what that host wrote itself: an entry of ours that says the same stays ours.  What we learn of an
  * entry that another host published is a change even when the port is the same: it is now ours to publish.
  */
-int sim_tables_set_mac(struct sim_tables *t, const char *bridge, const struct skep_mac *mac,
-		       const char *port, bool own, uint64_t now_ns)
+int sim_tables_set_mac(struct sim_tables *t, const char *bridge, uint16_t vlan,
+		       const struct skep_mac *mac, const char *port, bool own, uint64_t now_ns)
 {
-	struct mac_entry *e = find_mac(t, bridge, mac);
+	struct mac_entry *e = find_mac(t, bridge, vlan, mac);
 	bool same = e && !strcmp(e->port, port);
 	char *name;
 	int r;
@@ -182,7 +185,7 @@ int sim_tables_set_mac(struct sim_tables *t, const char *bridge, const struct sk
 	if (!name)
 		return -ENOMEM;
 	if (!e) {
-		r = add_mac(t, bridge, mac, &e);
+		r = add_mac(t, bridge, vlan, mac, &e);
 		if (r) {
 			free(name);
 			return r;
@@ -237,9 +240,10 @@ int sim_tables_fail_neigh(struct sim_tables *t, const char *port, const struct s
 	return was_failed ? 0 : 1;
 }
 
-bool sim_tables_del_mac(struct sim_tables *t, const char *bridge, const struct skep_mac *mac)
+bool sim_tables_del_mac(struct sim_tables *t, const char *bridge, uint16_t vlan,
+			const struct skep_mac *mac)
 {
-	struct mac_entry *e = find_mac(t, bridge, mac);
+	struct mac_entry *e = find_mac(t, bridge, vlan, mac);
 
 	if (e)
 		remove_mac(t, e);
@@ -257,7 +261,7 @@ bool sim_tables_del_neigh(struct sim_tables *t, const char *port, const struct s
 
 /* Failures that are over before 'older_ns' are forgotten on the way: they say nothing, and take room. */
 void sim_tables_aged(struct sim_tables *t, uint64_t older_ns,
-		     void (*mac)(void *arg, const char *bridge, const struct skep_mac *mac,
+		     void (*mac)(void *arg, const char *bridge, uint16_t vlan, const struct skep_mac *mac,
 				 const char *port),
 		     void (*neigh)(void *arg, const char *port, const struct skep_ip *ip),
 		     void *arg)
@@ -268,7 +272,7 @@ void sim_tables_aged(struct sim_tables *t, uint64_t older_ns,
 		struct mac_entry *e = container_of(node, struct mac_entry, node);
 
 		if (mac && e->own && e->seen_ns < older_ns)
-			mac(arg, e->bridge, &e->mac, e->port);
+			mac(arg, e->bridge, e->vlan, &e->mac, e->port);
 	}
 	hmap_for_each (node, tmp, &t->neighs) {
 		struct neigh_entry *e = container_of(node, struct neigh_entry, node);
@@ -282,11 +286,11 @@ void sim_tables_aged(struct sim_tables *t, uint64_t older_ns,
 	}
 }
 
-static const struct topo_port *view_mac(void *arg, const struct topo_bridge *bridge,
+static const struct topo_port *view_mac(void *arg, const struct topo_bridge *bridge, uint16_t vlan,
 					const struct skep_mac *mac)
 {
 	const struct sim_tables_view *v = arg;
-	const struct mac_entry *e = find_mac(v->tables, bridge->o.name, mac);
+	const struct mac_entry *e = find_mac(v->tables, bridge->o.name, vlan, mac);
 	const struct topo_port *p = e ? topo_find_port(v->snap, e->port) : NULL;
 
 	return p && p->bridge == bridge ? p : NULL;

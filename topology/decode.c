@@ -211,8 +211,10 @@ static int get_addresses(struct topo_snapshot *snap, const json_t *rec, struct t
 int topo_decode_port(struct topo_snapshot *snap, struct topo_port *port, const json_t *rec,
 		     struct err *err)
 {
+	static const struct topo_port_more none;
 	const char *mac = topo_str(rec, "mac");
 
+	port->more = &none;
 	port->admin_up = get_bool(rec, "admin_up", true);
 	port->port_security = get_bool(rec, "port_security", true);
 	if (GET_REF(snap, rec, "bridge", TOPO_BRIDGE, struct topo_bridge, &port->bridge, err) ||

@@ -85,7 +85,8 @@ static const struct topo_known *find(const struct topo_known *known, uint32_t n,
 	return lo < n && !memcmp(&known[lo].ip, key, size) ? &known[lo] : NULL;
 }
 
-struct topo_port *topo_bridge_find_mac(const struct topo_bridge *bridge, const struct skep_mac *mac)
+struct topo_port *topo_bridge_find_mac(const struct topo_bridge *bridge, uint16_t vlan,
+				       const struct skep_mac *mac)
 {
 	const struct topo_known *k = find(bridge->macs, bridge->n_macs, mac, sizeof(*mac));
 

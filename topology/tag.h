@@ -21,7 +21,18 @@
 	X(FLOOD, "flood", "which ports the bridge has")                                            \
 	X(MAC, "mac", "where the bridge believes the MAC to be; or that it does not know")         \
 	X(NEIGH, "neigh", "the MAC of the address behind the router port; or that it is unknown")  \
-	X(DST, "dst", "the router's routes towards the address")
+	X(DST, "dst", "the router's routes towards the address")                                   \
+	X(GROUP, "group", "whether the address is in the address group")                           \
+	X(MEMBER, "member", "whether the address is a member of the security group")               \
+	X(PGROUP, "pgroup", "which ports the port group has")                                      \
+	X(SGROUP, "sgroup", "the rules of the security group")                                     \
+	X(QOS, "qos", "the QoS policy")                                                            \
+	X(NAT, "nat", "the router's NAT rules and floating IPs")                                   \
+	X(FIP, "fip", "the router's floating IP of, or for, the address; or that there is none")   \
+	X(VIP, "vip", "the router's VIPs at the address; or that there are none")                  \
+	X(POOL, "pool", "the pool's members and their state")                                      \
+	X(MIRROR, "mirror", "the mirror")                                                          \
+	X(CONN, "conn", "the port's record of the connection; or that there is none")
 
 enum topo_tag_kind {
 #define X(id, name, help) TOPO_TAG_##id,
@@ -32,10 +43,12 @@ enum topo_tag_kind {
 
 struct topo_tag {
 	enum topo_tag_kind kind;
-	const char *name;    /* of the object; MAC: bridge; NEIGH: router port; DST: router */
+	const char *name;    /* of the object; MAC: bridge; NEIGH, CONN: port; DST, NAT, FIP, VIP: router */
 	struct skep_mac mac; /* MAC */
-	struct skep_ip ip;   /* NEIGH, DST */
-	uint8_t len;	     /* DST: prefix length; flows carry 32 or 128, changes name prefixes */
+	struct skep_ip ip;   /* NEIGH, DST, GROUP, MEMBER, FIP, VIP */
+	uint8_t len;	     /* DST, GROUP, MEMBER: prefix length; flows carry 32 or 128, changes name prefixes */
+	uint16_t vlan;	     /* MAC: of VLAN-aware bridges */
+	uint64_t hash;	     /* CONN: of the tuple; two with one hash cost a simulation, nothing else */
 };
 
 uint64_t topo_tag_hash(const struct topo_tag *tag);

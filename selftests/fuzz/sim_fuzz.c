@@ -128,7 +128,7 @@ static void set_up(void)
 		tables[i] = sim_tables_new(100, 100);
 		must(tables[i]);
 	}
-	must(sim_tables_set_mac(tables[1], "b2", &m, "vm3", true, NOW) == 1);
+	must(sim_tables_set_mac(tables[1], "b2", 0, &m, "vm3", true, NOW) == 1);
 	neighbour("r1-b1", "10.0.1.5", 1);
 	neighbour("r1-b1", "fd00:1::5", 1);
 	neighbour("r1-b2", "10.0.2.5", 3);

@@ -261,8 +261,8 @@ static int do_mac(struct scenario_env *env, const char *rest, struct err *err)
 	    !scenario_mac(env, word, &mac))
 		return FAIL("want: mac BRIDGE MAC PORT");
 	if (!strcmp(port, "-"))
-		sim_tables_del_mac(env->tables, bridge, &mac);
-	else if (sim_tables_set_mac(env->tables, bridge, &mac, port, false, env->now_ns) < 0)
+		sim_tables_del_mac(env->tables, bridge, 0, &mac);
+	else if (sim_tables_set_mac(env->tables, bridge, 0, &mac, port, false, env->now_ns) < 0)
 		return FAIL("the table is full");
 	return 0;
 }
@@ -294,7 +294,7 @@ static int apply_effects(struct scenario_env *env, struct err *err)
 	int r = 0;
 
 	for (uint32_t i = 0; i < res->n_learns && r >= 0; i++)
-		r = sim_tables_set_mac(env->tables, res->learns[i].bridge->o.name,
+		r = sim_tables_set_mac(env->tables, res->learns[i].bridge->o.name, res->learns[i].vlan,
 				       &res->learns[i].mac, res->learns[i].port->o.name, true,
 				       env->now_ns);
 	for (uint32_t i = 0; i < res->n_neighs && r >= 0; i++)

@@ -25,18 +25,18 @@ static void test_set_mac(void **state)
 	struct sim_tables *t = sim_tables_new(10, 10);
 
 	(void)state;
-	assert_int_equal(sim_tables_set_mac(t, "b", &m1, "p1", true, 1), 1);
-	assert_int_equal(sim_tables_set_mac(t, "b", &m1, "p1", true, 2), 0);
-	assert_int_equal(sim_tables_set_mac(t, "b", &m1, "p2", true, 3), 1); /* moved */
-	assert_int_equal(sim_tables_set_mac(t, "c", &m1, "p3", true, 3), 1); /* another bridge */
-	assert_int_equal(sim_tables_set_mac(t, "b", &m1, "p2", false, 4),
+	assert_int_equal(sim_tables_set_mac(t, "b", 0, &m1, "p1", true, 1), 1);
+	assert_int_equal(sim_tables_set_mac(t, "b", 0, &m1, "p1", true, 2), 0);
+	assert_int_equal(sim_tables_set_mac(t, "b", 0, &m1, "p2", true, 3), 1); /* moved */
+	assert_int_equal(sim_tables_set_mac(t, "c", 0, &m1, "p3", true, 3), 1); /* another bridge */
+	assert_int_equal(sim_tables_set_mac(t, "b", 0, &m1, "p2", false, 4),
 			 0); /* our own words come back */
-	assert_int_equal(sim_tables_set_mac(t, "b", &m1, "p9", false, 5),
+	assert_int_equal(sim_tables_set_mac(t, "b", 0, &m1, "p9", false, 5),
 			 1); /* another host learnt it */
-	assert_int_equal(sim_tables_set_mac(t, "b", &m1, "p9", true, 6),
+	assert_int_equal(sim_tables_set_mac(t, "b", 0, &m1, "p9", true, 6),
 			 1); /* the port came to us */
-	assert_true(sim_tables_del_mac(t, "b", &m1));
-	assert_false(sim_tables_del_mac(t, "b", &m1));
+	assert_true(sim_tables_del_mac(t, "b", 0, &m1));
+	assert_false(sim_tables_del_mac(t, "b", 0, &m1));
 	sim_tables_free(t);
 }
 
@@ -46,9 +46,9 @@ static void test_full(void **state)
 	struct skep_ip a = ip("10.0.0.1"), b = ip("10.0.0.2");
 
 	(void)state;
-	assert_int_equal(sim_tables_set_mac(t, "b", &m1, "p", true, 1), 1);
-	assert_int_equal(sim_tables_set_mac(t, "b", &m2, "p", true, 1), -ENOSPC);
-	assert_int_equal(sim_tables_set_mac(t, "b", &m1, "q", true, 1),
+	assert_int_equal(sim_tables_set_mac(t, "b", 0, &m1, "p", true, 1), 1);
+	assert_int_equal(sim_tables_set_mac(t, "b", 0, &m2, "p", true, 1), -ENOSPC);
+	assert_int_equal(sim_tables_set_mac(t, "b", 0, &m1, "q", true, 1),
 			 1); /* a change needs no room */
 	assert_int_equal(sim_tables_set_neigh(t, "r", &a, &m1, true, 1), 1);
 	assert_int_equal(sim_tables_set_neigh(t, "r", &b, &m1, true, 1), -ENOSPC);
@@ -64,13 +64,14 @@ struct aged {
 	char last[64];
 };
 
-static void aged_mac(void *arg, const char *bridge, const struct skep_mac *mac, const char *port)
+static void aged_mac(void *arg, const char *bridge, uint16_t vlan, const struct skep_mac *mac,
+		     const char *port)
 {
 	struct aged *a = arg;
 
 	a->macs++;
 	snprintf(a->last, sizeof(a->last), "%s %s", bridge, port);
-	assert_true(sim_tables_del_mac(a->t, bridge, mac)); /* allowed */
+	assert_true(sim_tables_del_mac(a->t, bridge, vlan, mac)); /* allowed */
 }
 
 static void aged_neigh(void *arg, const char *port, const struct skep_ip *addr)
@@ -89,14 +90,14 @@ static void test_ageing(void **state)
 	struct aged aged = { .t = t };
 
 	(void)state;
-	sim_tables_set_mac(t, "b", &m1, "p1", true, 100);
-	sim_tables_set_mac(t, "b", &m2, "p2", false, 100); /* not ours to age */
+	sim_tables_set_mac(t, "b", 0, &m1, "p1", true, 100);
+	sim_tables_set_mac(t, "b", 0, &m2, "p2", false, 100); /* not ours to age */
 	sim_tables_set_neigh(t, "r", &a, &m1, true, 100);
 	sim_tables_set_neigh(t, "r", &b, &m1, false, 100);
 	sim_tables_fail_neigh(t, "r", &c, 100);
 	sim_tables_aged(t, 100, aged_mac, aged_neigh, &aged);
 	assert_int_equal(aged.macs + aged.neighs, 0);
-	sim_tables_set_mac(t, "b", &m1, "p1", true, 200); /* refreshed */
+	sim_tables_set_mac(t, "b", 0, &m1, "p1", true, 200); /* refreshed */
 	sim_tables_aged(t, 150, aged_mac, aged_neigh, &aged);
 	assert_int_equal(aged.macs, 0);
 	assert_int_equal(aged.neighs, 1);
@@ -105,7 +106,7 @@ static void test_ageing(void **state)
 	assert_string_equal(aged.last, "b p1");
 	assert_false(sim_tables_del_neigh(t, "r", &c)); /* the old failure went too */
 	assert_true(sim_tables_del_neigh(t, "r", &b));
-	assert_true(sim_tables_del_mac(t, "b", &m2));
+	assert_true(sim_tables_del_mac(t, "b", 0, &m2));
 	sim_tables_free(t);
 }
 
@@ -116,7 +117,7 @@ static void test_failures_alone(void **state)
 	struct skep_ip a = ip("10.0.0.1"), b = ip("10.0.0.2"), c = ip("10.0.0.3");
 
 	(void)state;
-	sim_tables_set_mac(t, "b", &m1, "p1", true, 1);
+	sim_tables_set_mac(t, "b", 0, &m1, "p1", true, 1);
 	sim_tables_set_neigh(t, "r", &a, &m1, true, 1);
 	sim_tables_fail_neigh(t, "r", &b, 100);
 	assert_int_equal(sim_tables_set_neigh(t, "r", &c, &m2, true, 101), -ENOSPC);
@@ -125,7 +126,7 @@ static void test_failures_alone(void **state)
 	sim_tables_aged(t, 101, NULL, NULL, NULL);
 	assert_int_equal(sim_tables_set_neigh(t, "r", &c, &m2, true, 101), 1);
 	assert_true(sim_tables_del_neigh(t, "r", &a));
-	assert_true(sim_tables_del_mac(t, "b", &m1));
+	assert_true(sim_tables_del_mac(t, "b", 0, &m1));
 	sim_tables_free(t);
 }
 
@@ -147,13 +148,13 @@ static void test_view(void **state)
 
 	(void)state;
 	sim_tables_view_init(&v, t, snap, 50);
-	assert_null(v.view.mac(v.view.arg, b, &m1));
-	sim_tables_set_mac(t, "b", &m1, "p", true, 1);
-	assert_ptr_equal(v.view.mac(v.view.arg, b, &m1), topo_find_port(snap, "p"));
-	sim_tables_set_mac(t, "b", &m1, "q", true, 1); /* a port of another bridge */
-	assert_null(v.view.mac(v.view.arg, b, &m1));
-	sim_tables_set_mac(t, "b", &m1, "gone", true, 1); /* not in the snapshot */
-	assert_null(v.view.mac(v.view.arg, b, &m1));
+	assert_null(v.view.mac(v.view.arg, b, 0, &m1));
+	sim_tables_set_mac(t, "b", 0, &m1, "p", true, 1);
+	assert_ptr_equal(v.view.mac(v.view.arg, b, 0, &m1), topo_find_port(snap, "p"));
+	sim_tables_set_mac(t, "b", 0, &m1, "q", true, 1); /* a port of another bridge */
+	assert_null(v.view.mac(v.view.arg, b, 0, &m1));
+	sim_tables_set_mac(t, "b", 0, &m1, "gone", true, 1); /* not in the snapshot */
+	assert_null(v.view.mac(v.view.arg, b, 0, &m1));
 
 	assert_int_equal(v.view.neigh(v.view.arg, rp, &a, &mac), SIM_NEIGH_UNKNOWN);
 	sim_tables_fail_neigh(t, "rp", &a, 51);

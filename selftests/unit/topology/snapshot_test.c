@@ -223,9 +223,9 @@ static void test_known(void **state)
 	struct skep_mac other = { { 2, 9, 9, 9, 9, 9 } };
 	struct skep_ip a = ip("10.0.1.5"), gw = ip("fd00:1::1"), no = ip("10.0.1.6");
 
-	assert_ptr_equal(topo_bridge_find_mac(b, &topo_find_port(s, "vm1")->mac), topo_find_port(s, "vm1"));
-	assert_ptr_equal(topo_bridge_find_mac(b, &router_port->mac), topo_find_port(s, "web-r1"));
-	assert_null(topo_bridge_find_mac(b, &other));
+	assert_ptr_equal(topo_bridge_find_mac(b, 0, &topo_find_port(s, "vm1")->mac), topo_find_port(s, "vm1"));
+	assert_ptr_equal(topo_bridge_find_mac(b, 0, &router_port->mac), topo_find_port(s, "web-r1"));
+	assert_null(topo_bridge_find_mac(b, 0, &other));
 	assert_ptr_equal(topo_bridge_find_ip(b, &a, &mac), topo_find_port(s, "vm1"));
 	assert_true(mac_eq(mac, &topo_find_port(s, "vm1")->mac));
 	assert_ptr_equal(topo_bridge_find_ip(b, &gw, &mac), topo_find_port(s, "web-r1"));

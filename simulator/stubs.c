@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Stands in for what is not written yet; goes with the last of it. */
+#include "simulator/run.h"
+
+#define WEAK __attribute__((weak))
+
+WEAK bool sim_sg_in(struct walk *w, const struct topo_port *port)
+{
+	return true;
+}
+
+WEAK bool sim_sg_out(struct walk *w, const struct topo_port *port)
+{
+	return true;
+}
+
+WEAK void sim_mirror(struct walk *w, const struct topo_mirror_at *list)
+{
+}
+
+WEAK uint8_t sim_ct(struct walk *w)
+{
+	return TOPO_CT_NEW;
+}
+
+WEAK uint8_t sim_ct_ask(struct walk *w)
+{
+	return TOPO_CT_NEW;
+}
+
+WEAK void sim_conn_output(struct walk *w, const struct topo_port *port)
+{
+}
+
+WEAK bool sim_vip_in(struct walk *w, const struct topo_port *in)
+{
+	return true;
+}
+
+WEAK bool sim_nat_in(struct walk *w, const struct topo_port *in)
+{
+	return true;
+}
+
+WEAK bool sim_nat_out(struct walk *w, const struct topo_port *in, const struct topo_port *out)
+{
+	return true;
+}
+
+WEAK bool sim_nat_owns(struct walk *w, const struct topo_router *r, const struct skep_ip *ip)
+{
+	return false;
+}
+
+WEAK bool sim_subnet_in(struct walk *w, const struct topo_port *port)
+{
+	return false;
+}
+
+WEAK bool sim_mtu_ok(struct walk *w, uint32_t mtu, const struct topo_port *out)
+{
+	return true;
+}
+
+WEAK bool sim_vlan_in(struct walk *w, const struct topo_port *port)
+{
+	return true;
+}
+
+WEAK bool sim_vlan_out(struct walk *w, const struct topo_port *port)
+{
+	return true;
+}
