@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The short packet language of 'skep trace' (packet_text.h).  Pure text; called by cmd_trace.c and
- * the unit tests. */
-#include "cli/packet_text.h"
+/* The short packet language of 'skep trace' (short.h).  Pure text; called by simulator/probe.c. */
+#include "packet/short.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -83,7 +82,7 @@ static int parse_endpoint(const char *word, struct skep_ip *ip, uint16_t *port, 
 	return parse_port(colon + 1, port, err);
 }
 
-static int parse_flag(struct packet_text *p, const char *word)
+static int parse_flag(struct pkt_short *p, const char *word)
 {
 	static const struct {
 		const char *name;
@@ -102,19 +101,19 @@ static int parse_flag(struct packet_text *p, const char *word)
 	return -EINVAL;
 }
 
-static int parse_rest(const char *at, struct packet_text *p, struct err *err)
+static int parse_rest(const char *at, struct pkt_short *p, struct err *err)
 {
 	char word[80];
 
 	while (next_word(&at, word)) {
 		uint16_t ttl;
 
-		if (p->what == PACKET_TCP && !parse_flag(p, word))
+		if (p->what == PKT_SHORT_TCP && !parse_flag(p, word))
 			continue;
-		if (strcmp(word, "ttl") || p->what == PACKET_ARP)
+		if (strcmp(word, "ttl") || p->what == PKT_SHORT_ARP)
 			return err_tag(err, -EINVAL, "usage",
 				       "packet: '%s' is not known here (want %sttl N)", word,
-				       p->what == PACKET_TCP ? "syn, ack, fin, rst, psh, " : "");
+				       p->what == PKT_SHORT_TCP ? "syn, ack, fin, rst, psh, " : "");
 		if (want_word(&at, word, "the number behind 'ttl'", err))
 			return err->code;
 		if (parse_port(word, &ttl, err) || !ttl || ttl > 255)
@@ -125,7 +124,7 @@ static int parse_rest(const char *at, struct packet_text *p, struct err *err)
 	return 0;
 }
 
-static int parse_arp(const char *at, struct packet_text *p, struct err *err)
+static int parse_arp(const char *at, struct pkt_short *p, struct err *err)
 {
 	char word[80];
 
@@ -149,7 +148,7 @@ static int parse_arp(const char *at, struct packet_text *p, struct err *err)
 	return parse_rest(at, p, err);
 }
 
-int packet_text_parse(const char *text, struct packet_text *p, struct err *err)
+int pkt_short_parse(const char *text, struct pkt_short *p, struct err *err)
 {
 	const char *at = text;
 	char word[80];
@@ -159,19 +158,19 @@ int packet_text_parse(const char *text, struct packet_text *p, struct err *err)
 	if (want_word(&at, word, "the protocol", err))
 		return err->code;
 	if (!strcmp(word, "arp")) {
-		p->what = PACKET_ARP;
+		p->what = PKT_SHORT_ARP;
 		return parse_arp(at, p, err);
 	}
 	if (!strcmp(word, "tcp"))
-		p->what = PACKET_TCP;
+		p->what = PKT_SHORT_TCP;
 	else if (!strcmp(word, "udp"))
-		p->what = PACKET_UDP;
+		p->what = PKT_SHORT_UDP;
 	else if (!strcmp(word, "icmp") || !strcmp(word, "icmp6"))
-		p->what = PACKET_ICMP;
+		p->what = PKT_SHORT_ICMP;
 	else
 		return err_tag(err, -EINVAL, "usage", "packet: '%s' is not a protocol (" FORMS ")",
 			       word);
-	ports = p->what != PACKET_ICMP;
+	ports = p->what != PKT_SHORT_ICMP;
 	if (want_word(&at, word, "the source", err) ||
 	    (ports ? parse_endpoint(word, &p->src, &p->sport, err) : parse_ip(word, &p->src, err)))
 		return err->code;
@@ -188,7 +187,7 @@ int packet_text_parse(const char *text, struct packet_text *p, struct err *err)
 	return parse_rest(at, p, err);
 }
 
-int packet_text_dsl(const struct packet_text *p, const struct skep_mac *src,
+int pkt_short_dsl(const struct pkt_short *p, const struct skep_mac *src,
 		    const struct skep_mac *dst, char *buf, size_t size, struct err *err)
 {
 	char m1[ADDR_TEXT], m2[ADDR_TEXT], a1[ADDR_TEXT], a2[ADDR_TEXT], ttl[16] = "", l4[64];
@@ -198,16 +197,16 @@ int packet_text_dsl(const struct packet_text *p, const struct skep_mac *src,
 	mac_format(dst, m2);
 	ip_format(&p->src, a1);
 	ip_format(&p->dst, a2);
-	if (p->what == PACKET_ARP) {
+	if (p->what == PKT_SHORT_ARP) {
 		n = snprintf(buf, size, "eth %s>%s / arp request %s>%s", m1, m2, a1, a2);
 		return n > 0 && (size_t)n < size ? 0 : err_set(err, -E2BIG, "packet: too long");
 	}
 	if (p->ttl)
 		snprintf(ttl, sizeof(ttl), " ttl %u", p->ttl);
-	if (p->what == PACKET_ICMP)
+	if (p->what == PKT_SHORT_ICMP)
 		snprintf(l4, sizeof(l4), "%s echo id 1", ip_is_v4(&p->src) ? "icmp" : "icmp6");
 	else
-		snprintf(l4, sizeof(l4), "%s %u>%u%s%s", p->what == PACKET_TCP ? "tcp" : "udp",
+		snprintf(l4, sizeof(l4), "%s %u>%u%s%s", p->what == PKT_SHORT_TCP ? "tcp" : "udp",
 			 p->sport, p->dport, *p->flags ? " " : "", p->flags);
 	n = snprintf(buf, size, "eth %s>%s / ip %s>%s%s / %s", m1, m2, a1, a2, ttl, l4);
 	return n > 0 && (size_t)n < size ? 0 : err_set(err, -E2BIG, "packet: too long");
