@@ -259,6 +259,10 @@ json_t *report_drop(struct agent *a, uint64_t time_ns, enum skep_drop reason, ui
 		    const char *culprit, const uint8_t *data, uint32_t have, uint32_t len,
 		    const struct skep_ip *remote);
 
+/* --- ask.c: questions about packets that nobody has sent --- */
+json_t *report_trace(struct agent *a, const json_t *request, struct err *err);
+json_t *report_why(struct agent *a, const json_t *request, struct err *err);
+
 /* --- control_server.c --- */
 struct control_server *control_server_new(struct agent *a, const char *path, struct err *err);
 void control_server_free(struct control_server *s);	    /* takes NULL */

@@ -13,6 +13,16 @@
  *   {"cmd": "flush", "port"?, "tenant"?}       -> {"result": {"flushed": N}}
  *   {"cmd": "drops", "watch": true}            -> {"result": {"time_ns", "reason", "help", "tenant", "port", "culprit", "packet", "length"}} ...
  *                                              and, when the watcher reads too slowly, {"result": {"lost": N}}: so many were not sent
+ *   {"cmd": "log", "watch": true}              -> {"result": {"time_ns", "tenant", "port", "chain", "rule", "action", "packet"}} ...: matches of rules with 'log'; "lost" as above
+ *   {"cmd": "trace", "tenant"?, "port", "packet": text, "eth"?, "diff"?: true}
+ *                                              -> {"result": {"host", "tenant", "port", "trace": sim_trace_json(), "text", "diff": {"flow":
+ *                                                  "none|agrees|differs|not_cacheable", "text"}?}}: on the agent's own topology, tables and connections; nothing is sent
+ *   {"cmd": "why", "tenant"?, "from", "to", "service": "tcp/443"}
+ *                                              -> {"result": {"reachable": true|false|null, "text", "forward": trace, "reply": trace?, "forward_text", "reply_text"?}}
+ *   {"cmd": "conns", "tenant"?, "port"?}       -> {"result": {"conns": [{"tenant", "port", "proto": "tcp", "src", "sport", "dst", "dport", "direction":
+ *                                                  "original|reply", "state", "other_port", "nat": [{"router", "end": "dst|src", "from", "to", "member"?}], "idle_ms",
+ *                                                  "timeout_s"}], "truncated"}}
+ *   {"cmd": "rules", "tenant"?, "chain"?}      -> {"result": {"rules": [{"tenant", "chain", "rule", "packets", "bytes"}]}}: what this host has seen since skepd started
  *   {"cmd": "leave"}                           -> {"result": {}}: removes the host's records and its datapath, then skepd exits
  * An error is {"error": {"code": "no_such_port", "message": "..."}}.
  */

@@ -228,6 +228,10 @@ static void request(struct client *c, const char *line, size_t n)
 		result = report_flows(a, tenant, port, &err);
 	else if (!strcmp(cmd, "flush"))
 		result = report_flush(a, tenant, port, &err);
+	else if (!strcmp(cmd, "trace"))
+		result = report_trace(a, req, &err);
+	else if (!strcmp(cmd, "why"))
+		result = report_why(a, req, &err);
 	else if (!strcmp(cmd, "drops") && json_is_true(json_object_get(req, "watch"))) {
 		c->server->watchers += !c->watch;
 		c->watch = true;

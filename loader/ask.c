@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Questions about packets that nobody has sent (control.h: trace, why): simulated on the agent's own topology, tables and connections, as the
+ * next such packet would be.  Nothing is changed and nothing is sent.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "loader/agent.h"
+#include "loader/forward.h"
+#include "simulator/probe.h"
+#include "util/clock.h"
+
+static const char *text_of(const json_t *request, const char *key)
+{
+	return json_string_value(json_object_get(request, key));
+}
+
+static const char *need_text(const json_t *request, const char *key, const char *want,
+			     struct err *err)
+{
+	const char *text = text_of(request, key);
+
+	if (!text || !*text)
+		err_tag(err, -EINVAL, "usage", "request: field '%s' is missing (want %s)", key, want);
+	return text && *text ? text : NULL;
+}
+
+/* The tenant that is meant, with a topology: the named one, else the only one. */
+static struct tenant *find_tenant(struct agent *a, const json_t *request, struct err *err)
+{
+	const char *name = text_of(request, "tenant");
+	struct tenant *t = name ? tenant_find(a, name) : NULL;
+	struct hmap_node *n, *tmp;
+	unsigned int count = 0;
+
+	if (!name)
+		hmap_for_each (n, tmp, &a->tenants) {
+			t = container_of(n, struct tenant, node);
+			count++;
+		}
+	if (count > 1)
+		err_tag(err, -EINVAL, "usage", "there are %u tenants on this host: say which", count);
+	else if (!t)
+		err_tag(err, -ENOENT, "no_such_tenant", "tenant '%.80s' has no port on this host",
+			name ? name : "");
+	else if (!t->snap)
+		err_tag(err, -EAGAIN, "not_ready", "tenant '%s' is not loaded yet", t->name);
+	else
+		return t;
+	return NULL;
+}
+
+static const struct topo_port *find_port(const struct tenant *t, const char *name, struct err *err)
+{
+	const struct topo_port *in = topo_find_port(t->snap, name);
+
+	if (!in)
+		err_tag(err, -ENOENT, "no_such_port", "tenant '%s' has no port '%.80s'", t->name,
+			name);
+	else if (in->peer)
+		err_tag(err, -EINVAL, "usage",
+			"port '%s' is linked to port '%s': packets enter by exterior ports", name,
+			in->peer->o.name);
+	else
+		return in;
+	return NULL;
+}
+
+/* --- does the datapath do what the simulation says? --- */
+
+static json_t *verdict(const char *flow, const char *text)
+{
+	return json_pack("{s:s, s:s}", "flow", flow, "text", text);
+}
+
+static bool same_outputs(const struct index_flow *f, const struct sim_result *res)
+{
+	const char *p = f->outputs;
+
+	for (uint32_t i = 0; i < res->n_outputs; i++) {
+		if (!p || !*p || strcmp(p, res->outputs[i].port->o.name) != 0)
+			return false;
+		p += strlen(p) + 1;
+		p += strlen(p) + 1;
+	}
+	return !p || !*p;
+}
+
+static json_t *compare(struct agent *a, const struct lport *port, const struct pkt *pkt,
+		       const struct sim_result *res)
+{
+	struct dp_flow_key key = { 0 };
+	struct install_plan plan;
+	struct index_flow *f;
+	struct skep_flow now;
+
+	if (!port)
+		return verdict("none", "the port is not on this host");
+	key.v6 = pkt_flow_key(&pkt->f, port->key, &key.k4, &key.k6);
+	upcall_flush(a);
+	f = index_find(a->index, &key);
+	if (!f || !dp_flow_get(a->dp, &key, &now))
+		return res->cacheable ? verdict("none", "no flow yet: the next packet makes one") :
+					verdict("not_cacheable",
+						"no flow, and none will be made: skepd decides each packet");
+	if (res->verdict == SIM_DROP) {
+		if (now.action == SKEP_ACT_DROP && now.out == res->reason)
+			return verdict("agrees", "the flow drops it for the same reason");
+		return verdict("differs", "the flow does not drop it for that reason");
+	}
+	if (res->verdict != SIM_FORWARD || !same_outputs(f, res))
+		return verdict("differs", "the flow sends it elsewhere");
+	if (install_plan(&a->env, &pkt->f, res->outputs, res->n_outputs, &a->arena, &plan))
+		return verdict("differs", "the flow cannot be compared: out of memory");
+	if (plan.n == 1 && !install_same(&plan.copies[0].verdict, &now))
+		return verdict("differs", "the flow sends it there with other headers");
+	return verdict("agrees", "the flow does the same");
+}
+
+json_t *report_trace(struct agent *a, const json_t *request, struct err *err)
+{
+	const char *name = need_text(request, "port", "a port", err);
+	const char *text = name ? need_text(request, "packet", "a packet", err) : NULL;
+	struct tenant *t = text ? find_tenant(a, request, err) : NULL;
+	const struct topo_port *in = t ? find_port(t, name, err) : NULL;
+	uint64_t now = clock_mono_ns();
+	struct sim_tables_view view;
+	struct sim_result res;
+	enum skep_drop bad;
+	const char *tree;
+	struct pkt pkt;
+	json_t *o;
+	int len;
+
+	if (!in)
+		return NULL;
+	arena_reset(&a->arena);
+	sim_tables_view_init(&view, t->tables, t->snap, now);
+	len = sim_probe(&view.view, in, text, text_of(request, "eth"), a->txbuf + DP_HEADROOM, PKT_MAX,
+			err);
+	if (len < 0)
+		return NULL;
+	bad = pkt_parse(a->txbuf + DP_HEADROOM, (uint32_t)len, &pkt);
+	if (bad) {
+		err_set(err, -EINVAL, "every host drops this packet at once: %s (%s)",
+			skep_drop_name(bad), skep_drop_help(bad));
+		return NULL;
+	}
+	if (sim_run(&a->sim, t->snap, &view.view, in, &pkt, now, AGENT_SEED, SIM_TRACE, &res, err))
+		return NULL;
+	tree = sim_trace_text(&a->sim, &pkt, &res);
+	o = json_pack("{s:s, s:s, s:s, s:o, s:s}", "host", a->config->host, "tenant", t->name, "port",
+		      in->o.name, "trace", sim_trace_json(&a->sim, &pkt, &res), "text",
+		      tree ? tree : "");
+	if (o && json_is_true(json_object_get(request, "diff")))
+		json_object_set_new(o, "diff", compare(a, ports_find_name(t, name), &pkt, &res));
+	return o;
+}
+
+json_t *report_why(struct agent *a, const json_t *request, struct err *err)
+{
+	const char *from = need_text(request, "from", "a port or an address", err);
+	const char *to = from ? need_text(request, "to", "a port or an address", err) : NULL;
+	const char *what = to ? need_text(request, "service", "tcp/443, udp/53 or icmp", err) : NULL;
+	struct tenant *t = what ? find_tenant(a, request, err) : NULL;
+	uint64_t now = clock_mono_ns();
+	struct sim_tables_view view;
+	struct sim_why why;
+	json_t *o;
+
+	if (!t)
+		return NULL;
+	sim_tables_view_init(&view, t->tables, t->snap, now);
+	if (sim_why(&a->sim, t->snap, &view.view, from, to, what, now, AGENT_SEED, &why, err))
+		return NULL;
+	o = json_pack("{s:s, s:s, s:o, s:s, s:O?, s:s?, s:O?, s:s?}", "host", a->config->host,
+		      "tenant", t->name, "reachable",
+		      why.reachable == SIM_WHY_UNKNOWN ? json_null() :
+							 json_boolean(why.reachable == SIM_WHY_YES),
+		      "text", why.text, "forward", why.forward, "forward_text", why.forward_text,
+		      "reply", why.reply, "reply_text", why.reply_text);
+	sim_why_fini(&why);
+	return o;
+}
