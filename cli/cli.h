@@ -34,6 +34,8 @@ enum cli_exit {
 	X(INTERFACE, "interface", 'i', "NAME", "network interface on that host")                  \
 	X(PORT, "port", 'p', "PORT", "virtual port")                                              \
 	X(ETH, "eth", 0, "SRC>DST", "Ethernet addresses, instead of those found in the topology") \
+	X(DIFF, "diff", 0, NULL, "compare with what the datapath of this host does now")          \
+	X(CHAIN, "chain", 0, "CHAIN", "rules of this chain only")                                 \
 	X(COUNT, "count", 'n', "N", "stop after so many")                                         \
 	X(TIMEOUT, "timeout", 0, "SECONDS", "give up after so long")                              \
 	X(JSON, "json", 'j', NULL, "JSON on standard output, errors included")                    \
@@ -127,6 +129,12 @@ int cmd_port_bind(struct cli *cli, struct err *err);
 int cmd_port_unbind(struct cli *cli, struct err *err);
 int cmd_port_list(struct cli *cli, struct err *err);
 int cmd_trace(struct cli *cli, struct err *err);
+int cmd_why(struct cli *cli, struct err *err);
+int cmd_conn_list(struct cli *cli, struct err *err);
+int cmd_rule_list(struct cli *cli, struct err *err);
+int cmd_log_watch(struct cli *cli, struct err *err);
+int cmd_member_up(struct cli *cli, struct err *err);
+int cmd_member_down(struct cli *cli, struct err *err);
 int cmd_flow_list(struct cli *cli, struct err *err);
 int cmd_flow_flush(struct cli *cli, struct err *err);
 int cmd_drop_watch(struct cli *cli, struct err *err);

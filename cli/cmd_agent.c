@@ -4,14 +4,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "cli/cli.h"
 #include "cli/json.h"
 #include "cli/out.h"
-#include "util/clock.h"
-
-#define WATCH_START_MS 200 /* a watch may begin with silence */
+#include "cli/watch.h"
 
 /* {"cmd": ...} with --port and --tenant where given. */
 static json_t *request(const struct cli *cli, const char *cmd)
@@ -107,8 +104,6 @@ int cmd_flow_flush(struct cli *cli, struct err *err)
 
 #define DROP_ROW "%-8s  %s%-12s%s  %-10s  %-44s  %s\n"
 
-/* Printed once the agent has been asked: whoever waits for this line knows that nothing will be
- * missed. */
 static void print_drop_heading(void)
 {
 	printf("%s" DROP_ROW "%s", out_style(stdout, OUT_BOLD), "TIME", "", "REASON", "", "PORT",
@@ -120,16 +115,9 @@ static void print_drop(const json_t *drop)
 {
 	const char *port = json_str(drop, "port"), *culprit = json_str(drop, "culprit");
 	const char *packet = json_str(drop, "packet"), *help = json_str(drop, "help");
-	uint64_t age_ns = clock_mono_ns() - (uint64_t)number(drop, "time_ns");
-	struct timespec now;
-	char clock[16] = "";
-	struct tm tm;
-	time_t when;
+	char clock[16];
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	when = now.tv_sec - (time_t)(age_ns / NSEC_PER_SEC);
-	if (localtime_r(&when, &tm))
-		strftime(clock, sizeof(clock), "%H:%M:%S", &tm);
+	watch_clock(drop, clock);
 	if (!culprit || !*culprit)
 		culprit = help ? help : "-";
 	printf(DROP_ROW, clock, out_style(stdout, OUT_RED), json_str(drop, "reason"),
@@ -138,69 +126,17 @@ static void print_drop(const json_t *drop)
 	fflush(stdout);
 }
 
-/* The agent does not wait for a slow reader. */
-static void print_lost(const struct cli *cli, const json_t *drop)
-{
-	if (cli->format == CLI_JSON)
-		out_json(drop);
-	else
-		fprintf(stderr, "skep: %lld drops not shown: this reads too slowly\n",
-			number(drop, "lost"));
-}
-
-/* How long to wait for the next one; 0 = the time is over. */
-static int wait_ms(uint64_t end_ns)
-{
-	uint64_t now = clock_mono_ns();
-
-	if (!end_ns)
-		return 60000;
-	if (now >= end_ns)
-		return 0;
-	return end_ns - now > 60 * NSEC_PER_SEC ? 60000 : (int)((end_ns - now) / NSEC_PER_MSEC) + 1;
-}
-
 int cmd_drop_watch(struct cli *cli, struct err *err)
 {
-	uint64_t end_ns = cli->timeout_ms ? clock_mono_ns() + cli->timeout_ms * NSEC_PER_MSEC : 0;
-	_json_ json_t *ask = json_pack("{s:s, s:b}", "cmd", "drops", "watch", 1), *drop = NULL;
-	uint64_t n = 0;
-	int wait;
+	static const struct watch drops = {
+		.cmd = "drops",
+		.key = "reason",
+		.what = "drops",
+		.heading = print_drop_heading,
+		.row = print_drop,
+	};
 
-	if (cli_control_open(cli, err))
-		return err->code;
-	drop = control_call(cli->control, ask, WATCH_START_MS, err);
-	if (!drop && err->code != -ETIMEDOUT)
-		return err->code;
-	if (cli->format == CLI_TABLE)
-		print_drop_heading();
-	for (;;) {
-		if (json_object_get(drop, "reason")) {
-			n++;
-			if (cli->format == CLI_JSON)
-				out_json(drop);
-			else
-				print_drop(drop);
-		}
-		if (json_object_get(drop, "lost"))
-			print_lost(cli, drop);
-		*err = (struct err){ 0 };
-		if ((cli->count && n >= cli->count) ||
-		    ferror(stdout)) /* ... or whoever read us has gone */
-			return 0;
-		wait = wait_ms(end_ns);
-		if (!wait)
-			break;
-		json_decref(drop);
-		drop = control_next(cli->control, wait, err);
-		if (!drop && err->code != -ETIMEDOUT)
-			return err->code;
-	}
-	if (cli->count)
-		return err_tag(err, -ETIMEDOUT, "timeout", "only %llu of %llu drops in %llu s",
-			       (unsigned long long)n, (unsigned long long)cli->count,
-			       (unsigned long long)cli->timeout_ms / 1000);
-	return 0;
+	return watch_run(cli, &drops, err);
 }
 
 /* --- status --- */

@@ -1,74 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * trace: what the network would do with a packet, computed here from the state DB by the simulator
- * that the agents use.  Needs no agent and sends nothing.
+ * trace and why: what the network would do with a packet.  The agent of this host is asked first: it has the tenant's network in memory,
+ * and its connections.  Where there is none, or it does not know the tenant, the simulator that the agents use runs here, on what
+ * the state DB has.  Nothing is sent.
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
 #include "cli/json.h"
 #include "cli/out.h"
+#include "cli/world.h"
 #include "maps/maps.h"
 #include "packet/packet.h"
 #include "simulator/probe.h"
-#include "topology/topology.h"
 #include "util/clock.h"
-
-#define TABLES_MAX 1000000
-
-/* --- what the agents have learnt: records "mac/<bridge>/<mac>" {"port"} and "neigh/<port>/<ip>"
- * {"mac"} --- */
-
-static void load_mac(struct sim_tables *tables, const char *rest, const json_t *record,
-		     uint64_t now)
-{
-	const char *slash = strrchr(rest, '/'), *port = json_str(record, "port");
-	char bridge[TOPO_NAME_MAX + 1];
-	struct skep_mac mac;
-
-	if (!slash || !port || slash - rest > TOPO_NAME_MAX || !mac_parse(slash + 1, &mac))
-		return;
-	snprintf(bridge, sizeof(bridge), "%.*s", (int)(slash - rest), rest);
-	(void)sim_tables_set_mac(tables, bridge, 0, &mac, port, false,
-				 now); /* full: traced as unknown */
-}
-
-static void load_neigh(struct sim_tables *tables, const char *rest, const json_t *record,
-		       uint64_t now)
-{
-	const char *slash = strchr(rest, '/'), *text = json_str(record, "mac");
-	char port[TOPO_NAME_MAX + 1];
-	struct skep_mac mac;
-	struct skep_ip ip;
-
-	if (!slash || !text || slash - rest > TOPO_NAME_MAX || !ip_parse(slash + 1, &ip) ||
-	    !mac_parse(text, &mac))
-		return;
-	snprintf(port, sizeof(port), "%.*s", (int)(slash - rest), rest);
-	(void)sim_tables_set_neigh(tables, port, &ip, &mac, false, now);
-}
-
-static struct sim_tables *load_tables(const json_t *records, uint64_t now)
-{
-	struct sim_tables *tables = sim_tables_new(TABLES_MAX, TABLES_MAX);
-	const char *path;
-	json_t *record;
-
-	if (!tables)
-		return NULL;
-	json_object_foreach((json_t *)records, path, record)
-	{
-		if (!strncmp(path, "mac/", 4))
-			load_mac(tables, path + 4, record, now);
-		else if (!strncmp(path, "neigh/", 6))
-			load_neigh(tables, path + 6, record, now);
-	}
-	return tables;
-}
-
-/* --- the command --- */
 
 /* The words behind the options, as one line. */
 static char *join_args(const struct cli *cli)
@@ -86,8 +34,54 @@ static char *join_args(const struct cli *cli)
 	return line;
 }
 
-static int trace_packet(struct cli *cli, const struct topo_snapshot *snap,
-			const struct sim_view *view, const struct topo_port *in,
+static void print_text(const char *text)
+{
+	size_t n = text ? strlen(text) : 0;
+
+	if (n)
+		printf("%s%s", text, text[n - 1] == '\n' ? "" : "\n");
+}
+
+/* --- asking the agent --- */
+
+static bool names_a_db(const struct cli *cli)
+{
+	const char *db = getenv("SKEP_DB"), *socket = getenv("SKEP_SOCKET");
+
+	if (cli->value[CLI_O_SOCKET_BIT] || (socket && *socket))
+		return false;
+	return cli->value[CLI_O_DB_BIT] || (db && *db);
+}
+
+/* The agent's answer; NULL without 'err': it cannot tell. */
+static json_t *ask_agent(struct cli *cli, json_t *request, struct err *err)
+{
+	const char *name;
+	json_t *answer;
+
+	if (names_a_db(cli)) {
+		json_decref(request);
+		return NULL;
+	}
+	if (cli_control_open(cli, err)) {
+		json_decref(request);
+		if (!cli->value[CLI_O_SOCKET_BIT])
+			*err = (struct err){ 0 };
+		return NULL;
+	}
+	answer = cli_control_call(cli, request, err);
+	if (answer)
+		return answer;
+	name = err_name(err);
+	if (!strcmp(name, "no_such_tenant") || !strcmp(name, "not_ready") ||
+	    !strcmp(name, "no_such_command"))
+		*err = (struct err){ 0 };
+	return NULL;
+}
+
+/* --- trace --- */
+
+static int trace_packet(struct cli *cli, const struct world *world, const struct topo_port *in,
 			const uint8_t *frame, uint32_t len, struct err *err)
 {
 	struct sim_result res;
@@ -101,71 +95,157 @@ static int trace_packet(struct cli *cli, const struct topo_snapshot *snap,
 		return err_set(err, -EINVAL, "every host drops this packet at once: %s (%s)",
 			       skep_drop_name(bad), skep_drop_help(bad));
 	sim_init(&sim);
-	rc = sim_run(&sim, snap, view, in, &pkt, clock_mono_ns(), 0, SIM_TRACE, &res, err);
+	rc = sim_run(&sim, world->snap, &world->view.view, in, &pkt, clock_mono_ns(), 0, SIM_TRACE,
+		     &res, err);
 	if (!rc && cli->format == CLI_JSON) {
 		_json_ json_t *trace = sim_trace_json(&sim, &pkt, &res);
 
 		out_json(trace);
 	} else if (!rc) {
-		const char *text = sim_trace_text(&sim, &pkt, &res);
-
-		if (text)
-			printf("%s%s", text, *text && text[strlen(text) - 1] == '\n' ? "" : "\n");
-		else
-			rc = err_set(err, -ENOMEM, "out of memory");
+		print_text(sim_trace_text(&sim, &pkt, &res));
 	}
 	sim_fini(&sim);
 	return rc;
 }
 
-int cmd_trace(struct cli *cli, struct err *err)
+static int trace_here(struct cli *cli, const char *name, const char *line, struct err *err)
 {
-	const char *name = cli->value[CLI_O_PORT_BIT], *tenant;
-	_free_ char *line = join_args(cli);
 	_free_ uint8_t *frame = malloc(PKT_MAX);
-	struct topo_snapshot *snap = NULL;
-	struct sim_tables *tables = NULL;
-	struct sim_tables_view view;
 	const struct topo_port *in;
-	_json_ json_t *state = NULL;
-	uint64_t now = clock_mono_ns();
+	struct world world;
 	int len;
 
-	if (!name)
-		return err_tag(err, -EINVAL, "usage",
-			       "where does the packet enter? (want --port PORT)");
-	if (!line || !frame)
+	if (!frame)
 		return err_set(err, -ENOMEM, "out of memory");
-	tenant = cli_tenant(cli, err);
-	if (!tenant)
+	if (world_read(cli, &world, err))
 		return err->code;
-	state = cli_db_read_tenant(cli, tenant, err);
-	if (!state)
-		return err->code;
-	snap = topo_build(tenant, (uint64_t)json_integer_value(json_object_get(state, "rev")),
-			  json_object_get(state, "records"), err);
-	if (!snap)
-		return err->code;
-	in = topo_find_port(snap, name);
-	tables = load_tables(json_object_get(state, "records"), now);
-	if (!tables) {
-		err_set(err, -ENOMEM, "out of memory");
-	} else if (!in) {
+	in = topo_find_port(world.snap, name);
+	if (!in) {
 		err_tag(err, -ENOENT, "no_such_port",
 			"tenant '%s' has no port '%s' ('skep port list' shows those it has)",
-			tenant, name);
+			world.snap->tenant, name);
 	} else if (in->peer) {
 		err_set(err, -EINVAL,
 			"port '%s' is linked to port '%s': packets enter by exterior ports", name,
 			in->peer->o.name);
 	} else {
-		sim_tables_view_init(&view, tables, snap, now);
-		len = sim_probe(&view.view, in, line, cli->value[CLI_O_ETH_BIT], frame, PKT_MAX,
+		len = sim_probe(&world.view.view, in, line, cli->value[CLI_O_ETH_BIT], frame, PKT_MAX,
 				err);
 		if (len > 0)
-			trace_packet(cli, snap, &view.view, in, frame, (uint32_t)len, err);
+			trace_packet(cli, &world, in, frame, (uint32_t)len, err);
 	}
-	sim_tables_free(tables);
-	topo_unref(snap);
+	world_fini(&world);
 	return err->code;
+}
+
+int cmd_trace(struct cli *cli, struct err *err)
+{
+	const char *name = cli->value[CLI_O_PORT_BIT];
+	bool want_diff = cli_has(cli, CLI_O_DIFF);
+	_json_ json_t *answer = NULL;
+	const json_t *diff;
+	_free_ char *line = join_args(cli);
+
+	if (!name)
+		return err_tag(err, -EINVAL, "usage",
+			       "where does the packet enter? (want --port PORT)");
+	if (!line)
+		return err_set(err, -ENOMEM, "out of memory");
+	answer = ask_agent(cli,
+			   json_pack("{s:s, s:s, s:s, s:s*, s:s*, s:b}", "cmd", "trace", "port", name,
+				     "packet", line, "tenant", cli->value[CLI_O_TENANT_BIT], "eth",
+				     cli->value[CLI_O_ETH_BIT], "diff", want_diff),
+			   err);
+	if (!answer && err->code)
+		return err->code;
+	if (!answer && want_diff)
+		return err_set(err, -ENOTCONN,
+			       "--diff compares with the datapath of a host: ask its skepd there (--socket PATH)");
+	if (!answer)
+		return trace_here(cli, name, line, err);
+	diff = json_object_get(answer, "diff");
+	if (cli->format == CLI_JSON) {
+		json_t *trace = json_object_get(answer, "trace");
+
+		if (diff)
+			json_object_set(trace, "diff", (json_t *)diff);
+		out_json(trace);
+		return 0;
+	}
+	print_text(json_str(answer, "text"));
+	if (diff)
+		printf("datapath of %s: %s\n", json_str(answer, "host"), json_str(diff, "text"));
+	return 0;
+}
+
+/* --- why --- */
+
+static json_t *why_here(struct cli *cli, struct err *err)
+{
+	json_t *answer = NULL;
+	struct sim_why why;
+	struct world world;
+	struct sim sim;
+
+	if (world_read(cli, &world, err))
+		return NULL;
+	sim_init(&sim);
+	if (!sim_why(&sim, world.snap, &world.view.view, cli->args[0], cli->args[1], cli->args[2],
+		     clock_mono_ns(), 0, &why, err)) {
+		answer = json_pack("{s:s, s:o, s:s, s:O?, s:s?, s:O?, s:s?}", "tenant",
+				   world.snap->tenant, "reachable",
+				   why.reachable == SIM_WHY_UNKNOWN ?
+					   json_null() :
+					   json_boolean(why.reachable == SIM_WHY_YES),
+				   "text", why.text, "forward", why.forward, "forward_text",
+				   why.forward_text, "reply", why.reply, "reply_text", why.reply_text);
+		sim_why_fini(&why);
+		if (!answer)
+			err_set(err, -ENOMEM, "out of memory");
+	}
+	sim_fini(&sim);
+	world_fini(&world);
+	return answer;
+}
+
+static void print_why(const json_t *answer)
+{
+	const json_t *yes = json_object_get(answer, "reachable");
+
+	if (json_str(answer, "forward_text")) {
+		printf("%srequest%s\n", out_style(stdout, OUT_BOLD), out_style(stdout, OUT_PLAIN));
+		print_text(json_str(answer, "forward_text"));
+	}
+	if (json_str(answer, "reply_text")) {
+		printf("\n%sanswer%s\n", out_style(stdout, OUT_BOLD), out_style(stdout, OUT_PLAIN));
+		print_text(json_str(answer, "reply_text"));
+	}
+	printf("\n%s%s%s\n",
+	       out_style(stdout, json_is_true(yes)  ? OUT_GREEN :
+				 json_is_false(yes) ? OUT_RED :
+						      OUT_YELLOW),
+	       json_str(answer, "text"), out_style(stdout, OUT_PLAIN));
+}
+
+int cmd_why(struct cli *cli, struct err *err)
+{
+	_json_ json_t *answer =
+		ask_agent(cli,
+			  json_pack("{s:s, s:s, s:s, s:s, s:s*}", "cmd", "why", "from", cli->args[0],
+				    "to", cli->args[1], "service", cli->args[2], "tenant",
+				    cli->value[CLI_O_TENANT_BIT]),
+			  err);
+
+	if (!answer && !err->code)
+		answer = why_here(cli, err);
+	if (!answer)
+		return err->code;
+	if (cli->format == CLI_JSON) {
+		json_object_del(answer, "forward_text");
+		json_object_del(answer, "reply_text");
+		out_json(answer);
+	} else {
+		print_why(answer);
+	}
+	return 0;
 }
