@@ -35,7 +35,9 @@ struct skep_ip sim_link_local(const struct skep_mac *mac)
 
 bool sim_is_nd(const struct walk *w)
 {
-	return !sim_is_arp(w) && sim_always_up(&w->f);
+	uint8_t type = (uint8_t)(ntohs(w->f.l4_src) >> 8);
+
+	return !sim_is_arp(w) && sim_always_up(&w->f) && type >= SIM_ND_NS; /* not RS, RA */
 }
 
 /* RFC 4861 7.1.1 and 7.1.2, as far as the parser does not check it. */

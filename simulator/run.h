@@ -32,6 +32,8 @@
 #define SIM_ECMP_MAX	    64	    /* routes of equal weight that are looked at */
 #define SIM_RESTARTS_MAX    8	    /* runs again because an address was learnt on the way */
 
+#define SIM_ND_RS      133
+#define SIM_ND_RA      134
 #define SIM_ND_NS      135
 #define SIM_ND_NA      136
 #define SIM_ICMP_ECHO  8

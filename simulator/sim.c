@@ -27,7 +27,7 @@ bool sim_always_up(const struct pkt_fields *f)
 	if (f->eth_type == htons(ETH_P_ARP))
 		return true;
 	return f->eth_type == htons(ETH_P_IPV6) && f->ip_proto == IPPROTO_ICMPV6 && f->has_l4 &&
-	       (type == SIM_ND_NS || type == SIM_ND_NA);
+	       type >= SIM_ND_RS && type <= SIM_ND_NA;
 }
 
 static void walk_packet(struct run *run)
