@@ -4,7 +4,8 @@
  *
  *   sim.c       a run from start to result; frames made by the network wait in a queue and are walked after the packet
  *   result.c    collects outputs, effects, tags, drops, steps
- *   port.c      port in, port out      bridge.c, router.c   the devices       chain.c   rules
+ *   port.c      port in, port out      bridge.c, router.c   the devices       chain.c   chains
+ *   rule.c      conditions of rules    ruletext.c           ... as text
  *   nexthop.c   ECMP, neighbours       arp.c, nd.c, ra.c    responders        icmp.c    echo, errors, resets
  *   secgroup.c  security groups        mirror.c             copies            vlan.c    VLAN-aware bridges
  *   conn.c      connection of a packet nat.c, lb.c          translation       quote.c   inside ICMP errors
@@ -93,6 +94,10 @@ struct run {
 	uint32_t n_learns, max_learns, n_neighs, max_neighs;
 	uint32_t n_tags, max_tags, tag_slots, n_steps, max_steps;
 
+	uint32_t *rule_index, rule_slots; /* as tag_index */
+	uint32_t n_copies;		  /* of 'outputs': for mirrors */
+	uint8_t last_ttl_dec;		  /* of the last output */
+
 	struct emit *queue, **queue_tail;
 	uint32_t n_emits, n_entries, n_rules;
 
@@ -147,6 +152,9 @@ static inline void sim_tag_object(struct walk *w, enum topo_tag_kind kind,
 	sim_tag(w, &(struct topo_tag){ .kind = kind, .name = o->name });
 }
 void sim_output(struct walk *w, const struct topo_port *port);
+/* The same for a mirror's copy: no policy, no record of a connection. */
+void sim_output_copy(struct walk *w, const struct topo_port *port,
+		     const struct topo_mirror *mirror);
 void sim_learn_mac(struct walk *w, const struct topo_bridge *bridge, const struct skep_mac *mac,
 		   const struct topo_port *port);
 void sim_learn_neigh(struct walk *w, const struct topo_port *port, const struct skep_ip *ip,
@@ -181,6 +189,32 @@ bool sim_hook(struct walk *w, const struct topo_chain *chain);
 /* --- policy --- */
 /* Does the packet meet the rule's conditions (with negation and inversion)?  Marks what it reads. */
 bool sim_rule_matches(struct walk *w, const struct topo_rule *r);
+/* rule.c: the first condition (enum topo_match) that does not hold; 0 = all do.  Marks what it reads. */
+uint32_t sim_rule_mismatch(struct walk *w, const struct topo_rule *r);
+/* May L4 ports, ICMP types and ids be read?  Of a later fragment whose first one is not known: no, and the run waits for it (sim_waits()). */
+bool sim_l4_known(struct walk *w);
+/* The packet waits for the first of its fragments: no use in going on. */
+static inline bool sim_waits(const struct walk *w)
+{
+	return !w->generation && w->run->need.kind == SIM_NEED_FRAGMENT;
+}
+/* The frame is in 'device' from now on: for rules' 'traversed'. */
+static inline void sim_enter_device(struct walk *w, const struct topo_object *device)
+{
+	if (w->n_devices < SIM_DEVICES_MAX)
+		w->devices[w->n_devices++] = device;
+}
+/* result.c: the rule matched: for its counter and its log. */
+void sim_rule_hit(struct walk *w, const struct topo_rule *r);
+/* Positions of a chain's rules that are worth testing, in order; NULL: all, 0..n-1. */
+const uint32_t *sim_candidates(struct walk *w, const struct topo_chain *chain, uint32_t *n);
+/* ruletext.c: "proto tcp, dst_ports 22", for traces and hints; what the packet has instead, "proto udp". */
+const char *sim_rule_text(const struct topo_rule *r, char *buf, size_t size);
+const char *sim_mismatch_text(const struct walk *w, const struct topo_rule *r, uint32_t bit,
+			      char *buf, size_t size);
+/* hint.c: what would let the packet pass that is about to be dropped (arena); NULL = nothing known. */
+const char *sim_hint(struct walk *w, enum skep_drop reason, const struct topo_object *object,
+		     const struct topo_rule *rule);
 /* Security groups of a bridge's exterior port: what its machine sends (in), or is sent (out).  false: the path ended. */
 bool sim_sg_in(struct walk *w, const struct topo_port *port);
 bool sim_sg_out(struct walk *w, const struct topo_port *port);
@@ -351,6 +385,20 @@ static inline uint8_t see_icmp_type(struct walk *w)
 	return (uint8_t)(see_l4_src(w) >> 8);
 }
 
+static inline uint8_t see_dscp(struct walk *w)
+{
+	see(w, SIM_FIELD_DSCP);
+	return w->f.ip_tos >> 2;
+}
+
+static inline uint8_t see_tcp_flags(struct walk *w, uint8_t mask) /* of TCP with its header only */
+{
+	see(w, SIM_FIELD_TCP_FLAGS);
+	if (!w->generation)
+		w->run->mask.tcp_mask |= mask;
+	return w->f.tcp_flags & mask;
+}
+
 static inline uint8_t see_ttl(struct walk *w)
 {
 	see(w, SIM_FIELD_TTL);
@@ -389,6 +437,12 @@ static inline void set_ip_dst(struct walk *w, const struct skep_ip *ip)
 {
 	w->f.ip_dst = *ip;
 	w->written |= SIM_FIELD_IP_DST;
+}
+
+static inline void set_dscp(struct walk *w, uint8_t dscp)
+{
+	w->f.ip_tos = (uint8_t)(dscp << 2 | (w->f.ip_tos & 3));
+	w->written |= SIM_FIELD_DSCP;
 }
 
 static inline void set_l4_src(struct walk *w, __be16 port)

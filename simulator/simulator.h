@@ -149,6 +149,7 @@ struct sim_output {
 	struct pkt_fields f;		  /* headers as they leave */
 	const struct topo_bridge *flooded; /* it left by flooding this bridge; NULL = unicast */
 	const struct topo_mirror *mirror;  /* a copy for this mirror; NULL = the packet itself */
+	bool set_dscp; /* f's DSCP was written (it is not in the mask): write it always, also when this packet had it already */
 };
 
 /* A frame that the network itself sends: ARP/ND request or answer, echo reply, ICMP error, TCP reset.  Bytes are as they leave (before
