@@ -2,6 +2,8 @@
 /* Carries out a verdict: rewrite, then one output or a set of them. */
 #pragma once
 
+#include "bpf/police.h"
+#include "bpf/rewrite.h"
 #include "bpf/tunnel.h"
 #include "bpf/upcall.h"
 
@@ -27,15 +29,17 @@ static __always_inline int relay(struct __sk_buff *skb, __u32 peer, __u32 key, _
 {
 	struct skep_config *cfg = config();
 
-	if (!cfg || vlan_in_band(skb) || push_meta(skb, MAGIC_ENCAP, key, peer, 0, eth_type))
+	if (!cfg || vlan_in_band(skb) || push_meta(skb, MAGIC_ENCAP, key, 0, peer, eth_type))
 		return drop(skb, SKEP_DROP_REWRITE, in_key, 0);
 	return bpf_redirect(cfg->upcall_ifindex, BPF_F_INGRESS);
 }
 
 struct copies { /* one pass over a set */
 	struct __sk_buff *skb;
+	struct where *p;
 	__u32 set, n, tap;
 	__u32 remote; /* pass 1: outputs left to pass 2 */
+	__u32 broken; /* pass 1: a rewrite failed half-way */
 	struct skep_upcall up;
 };
 
@@ -43,14 +47,26 @@ static long copy_local(__u32 i, void *arg)
 {
 	struct copies *c = arg;
 	struct skep_set *set = bpf_map_lookup_elem(&skep_sets, &c->set);
+	struct skep_out *out;
 
 	if (!set || i >= c->n || i >= SKEP_SET_OUTS)
 		return 1;
-	if (set->outs[i].action != SKEP_ACT_LOCAL) {
+	out = &set->outs[i];
+	if (out->action == SKEP_ACT_DROP) {
+		count_drop(out->out);
+		return 0;
+	}
+	if (out->action != SKEP_ACT_LOCAL) {
 		c->remote = 1;
 		return 0;
 	}
-	if (bpf_clone_redirect(c->skb, set->outs[i].out, 0))
+	if (out->rewrite && rewrite_by(c->skb, out->rewrite, c->p, 0)) {
+		c->broken = 1;
+		return 1;
+	}
+	if (out->police && policed(c->skb, out->police, c->p->hdr_len))
+		count_drop(SKEP_DROP_POLICED);
+	else if (bpf_clone_redirect(c->skb, out->out, 0))
 		count_drop(SKEP_DROP_NOT_LIVE);
 	else
 		count(SKEP_CNT_TX_PORT);
@@ -67,7 +83,8 @@ static long copy_remote(__u32 i, void *arg)
 	if (set->outs[i].action != SKEP_ACT_ENCAP)
 		return 0;
 	c->up.key = bpf_htonl(set->outs[i].out);
-	__builtin_memcpy(c->up.pad, &set->outs[i].peer, 4);
+	c->up.slot = bpf_htons(set->outs[i].peer);
+	__builtin_memcpy(c->up.pad, &set->outs[i].rewrite, 4);
 	if (bpf_skb_store_bytes(c->skb, 0, &c->up, sizeof(c->up), 0) ||
 	    bpf_clone_redirect(c->skb, c->tap, BPF_F_INGRESS))
 		count_drop(SKEP_DROP_OVERLOAD);
@@ -75,30 +92,38 @@ static long copy_remote(__u32 i, void *arg)
 }
 
 /*
- * A copy to each output.  Local ones first; then the frame gets a relay header, which is rewritten
- * for each remote one, and at the end for the set that continues this one.
+ * A copy to each output.  Local ones first, each rewritten further; then the frame gets a relay
+ * header, which is written anew for each remote one, and at the end for the set that continues this
+ * one.  A remote copy's own rewrite is carried out where the header comes off.
  */
-__noinline int to_set(struct __sk_buff *skb, __u32 index, __u32 in_key, __u32 is_v6)
+__noinline int to_set(struct __sk_buff *skb, __u32 index, struct where *p)
 {
 	struct skep_set *set = bpf_map_lookup_elem(&skep_sets, &index);
-	struct skep_config *cfg = config();
 	struct copies c = { .skb = skb, .set = index };
+	enum skep_drop lost = SKEP_DROP_NO_OUTPUT;
+	struct skep_config *cfg = config();
 	__u32 next;
 
+	if (!p)
+		return TC_ACT_SHOT;
+	c.p = p;
 	if (!set || !cfg)
-		return drop(skb, SKEP_DROP_NO_OUTPUT, in_key, 0);
+		goto lost;
 	c.n = set->n;
 	next = set->next;
 	if (!c.n && !next)
-		return drop(skb, SKEP_DROP_NO_OUTPUT, in_key, 0);
+		goto lost;
 	c.tap = cfg->upcall_ifindex;
 	c.up.magic = bpf_htons(MAGIC_ENCAP);
-	c.up.eth_type = is_v6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
+	c.up.eth_type = p->is_v6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
 	bpf_loop(SKEP_SET_OUTS, copy_local, &c, 0);
+	lost = SKEP_DROP_REWRITE;
+	if (c.broken)
+		goto lost;
 	if (!c.remote && !next)
 		return DONE;
 	if (vlan_in_band(skb) || bpf_skb_change_head(skb, sizeof(c.up), 0))
-		return drop(skb, SKEP_DROP_REWRITE, in_key, 0);
+		goto lost;
 	if (c.remote)
 		bpf_loop(SKEP_SET_OUTS, copy_remote, &c, 0);
 	if (!next)
@@ -106,77 +131,57 @@ __noinline int to_set(struct __sk_buff *skb, __u32 index, __u32 in_key, __u32 is
 	c.up.magic = bpf_htons(MAGIC_SET);
 	c.up.key = bpf_htonl(next);
 	if (bpf_skb_store_bytes(skb, 0, &c.up, sizeof(c.up), 0))
-		return drop(skb, SKEP_DROP_REWRITE, in_key, 0);
+		goto lost;
 	return bpf_redirect(c.tap, BPF_F_INGRESS);
-}
-
-/* TTL - n, with the checksum by RFC 1624; the caller has made sure that TTL > n. */
-static __always_inline int dec_ttl(struct __sk_buff *skb, __u32 l3_off, int is_v6, __u32 n)
-{
-	__u8 h[4]; /* IPv4: TTL, protocol, checksum */
-	__u32 sum;
-
-	if (is_v6) {
-		if (bpf_skb_load_bytes(skb, l3_off + 7, h, 1))
-			return -1;
-		h[0] -= n;
-		return bpf_skb_store_bytes(skb, l3_off + 7, h, 1, BPF_F_RECOMPUTE_CSUM);
-	}
-	if (bpf_skb_load_bytes(skb, l3_off + 8, h, 4))
-		return -1;
-	sum = (__u16) ~(h[2] << 8 | h[3]);
-	sum += (__u16) ~(h[0] << 8);
-	h[0] -= n;
-	sum += h[0] << 8;
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = ~sum;
-	h[2] = sum >> 8;
-	h[3] = sum;
-	return bpf_skb_store_bytes(skb, l3_off + 8, h, 4,
-				   0); /* header and its checksum: the sum over both stays */
-}
-
-static __always_inline int rewrite(struct __sk_buff *skb, const struct skep_flow *f,
-				   const struct parsed *p)
-{
-	if ((f->flags & (SKEP_F_ETH_DST | SKEP_F_ETH_SRC)) == (SKEP_F_ETH_DST | SKEP_F_ETH_SRC)) {
-		if (bpf_skb_store_bytes(skb, 0, &f->eth_dst, 12, 0))
-			return -1;
-	} else if (f->flags & SKEP_F_ETH_DST) {
-		if (bpf_skb_store_bytes(skb, 0, &f->eth_dst, 6, 0))
-			return -1;
-	} else if (f->flags & SKEP_F_ETH_SRC) {
-		if (bpf_skb_store_bytes(skb, 6, &f->eth_src, 6, 0))
-			return -1;
-	}
-	if (f->ttl_dec && p->is_ip)
-		return dec_ttl(skb, p->l3_off, p->is_v6, f->ttl_dec);
-	return 0;
+lost:
+	return drop(skb, lost, p->in_key, 0);
 }
 
 static __always_inline int execute(struct __sk_buff *skb, const struct skep_flow *f,
 				   const struct parsed *p, enum from from)
 {
-	__u32 in_key = p->k4.in_key;
+	__u32 in_key = p->k4.in_key, tagged = p->k4.vlan;
+	struct where w;
 
 	if (f->action == SKEP_ACT_DROP)
 		return drop(skb, f->out, in_key, f->cookie);
-	if ((f->flags & (SKEP_F_ETH_DST | SKEP_F_ETH_SRC)) || f->ttl_dec)
-		if (rewrite(skb, f, p))
+	if (f->rewrite) {
+		w = where_is(p);
+		if (rewrite_macs(skb, f) || rewrite_by(skb, f->rewrite, &w, f->ttl_dec))
 			return drop(skb, SKEP_DROP_REWRITE, in_key, f->cookie);
+		tagged = w.l3_off != ETH_SIZE || skb->vlan_present;
+	} else if ((f->flags & (SKEP_F_ETH_DST | SKEP_F_ETH_SRC)) || f->ttl_dec) {
+		if (rewrite_macs(skb, f) ||
+		    (f->ttl_dec && p->is_ip && dec_ttl(skb, p->l3_off, p->is_v6, f->ttl_dec)))
+			return drop(skb, SKEP_DROP_REWRITE, in_key, f->cookie);
+	}
 	switch (f->action) {
 	case SKEP_ACT_LOCAL:
+		if (f->police && policed(skb, f->police, p->hdr_len))
+			return drop(skb, SKEP_DROP_POLICED, in_key, f->cookie);
 		return to_port(skb, f->out, from == FROM_PORT && (f->flags & SKEP_F_PEER));
 	case SKEP_ACT_ENCAP:
-		if (from == FROM_PORT && (!p->is_ip || p->vlan_in_meta || p->k4.vlan))
+		if (from == FROM_PORT && (!p->is_ip || tagged))
 			return relay(skb, f->peer, f->out, p->k4.eth_type, in_key);
 		return encap(skb, f->peer, f->out, p);
 	case SKEP_ACT_SET:
-		return to_set(skb, f->out, in_key, p->is_v6);
+		if (!f->rewrite)
+			w = where_is(p);
+		return to_set(skb, f->out, &w);
 	default:
 		return drop(skb, SKEP_DROP_NO_OUTPUT, in_key, f->cookie);
 	}
+}
+
+/* What a copy to the members of a bridge needs to know of the frame. */
+static __always_inline int to_members(struct __sk_buff *skb, __u32 set, __u32 key)
+{
+	struct where w = { .in_key = key,
+			   .l3_off = ETH_SIZE,
+			   .hdr_len = typical_headers(skb),
+			   .is_v6 = skb->protocol == bpf_htons(ETH_P_IPV6) };
+
+	return to_set(skb, set, &w);
 }
 
 /* From a tunnel to the local port 'key', or to the members of a bridge.  'peer_ok':
@@ -187,9 +192,16 @@ static __always_inline int deliver(struct __sk_buff *skb, __u32 key, struct skep
 	count(SKEP_CNT_RX_TUNNEL);
 	__sync_fetch_and_add(&port->rx_packets, 1);
 	__sync_fetch_and_add(&port->rx_bytes, skb->len);
-	if (port->kind == SKEP_PORT_FLOOD)
-		return to_set(skb, port->set, key, skb->protocol == bpf_htons(ETH_P_IPV6));
-	if (port->kind != SKEP_PORT_LOCAL)
+	switch (port->kind) {
+	case SKEP_PORT_LOCAL:
+		if (port->police && policed(skb, port->police, typical_headers(skb)))
+			return drop(skb, SKEP_DROP_POLICED, key, 0);
+		return to_port(skb, port->ifindex, peer_ok && (port->flags & SKEP_PORT_PEER));
+	case SKEP_PORT_FLOOD:
+		return to_members(skb, port->set, key);
+	case SKEP_PORT_AGENT:
+		return upcall_state(skb, key);
+	default:
 		return drop(skb, SKEP_DROP_UNKNOWN_KEY, key, 0);
-	return to_port(skb, port->ifindex, peer_ok && (port->flags & SKEP_PORT_PEER));
+	}
 }

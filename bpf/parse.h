@@ -17,10 +17,24 @@
 #define UDP_SIZE  8
 #define SCTP_SIZE 12
 #define ICMP_SIZE 8
-#define ND_NS                                                                                    \
-	135 /* ICMPv6: neighbour solicitation and advertisement; the other ND types are ordinary \
-	       flows */
-#define ND_NA 136
+#define ND_RS	  133 /* ICMPv6: router and neighbour solicitation and advertisement, 133 to 136; a \
+			 redirect (137) is an ordinary flow */
+#define ND_NA	  136
+
+struct ip4 {
+	__u8 ver_ihl, tos;
+	__be16 tot_len, id, frag;
+	__u8 ttl, proto;
+	__u16 check;
+	__be32 src, dst;
+};
+
+struct ip6 {
+	__be32 ver_tc_flow;
+	__be16 len;
+	__u8 next, hops;
+	__be32 src[4], dst[4];
+};
 
 struct parsed {
 	union { /* both begin with in_key, MACs, eth_type and vlan */
@@ -28,12 +42,37 @@ struct parsed {
 		struct skep_flow_key6 k6;
 	};
 	__u32 l3_off;
+	__u32 l4_off;  /* 0 = no L4 header that we know */
 	__u32 hdr_len; /* up to the end of the L4 header that was read, or of the IP header */
-	__u8 ttl;
+	__u8 ttl, tos;
+	__u8 tcp_flags;
 	__u8 is_ip, is_v6;
-	__u8 always_up;	   /* ARP, NS, NA: never decided from a flow */
-	__u8 vlan_in_meta; /* the tag is beside the frame, not in it */
+	__u8 always_up; /* ARP, RS, RA, NS, NA: never decided from a flow */
+	__u8 injected;	/* by skepd or a relay: skb->protocol is IP whatever the frame is, and a
+			   VLAN tag is in the frame */
 };
+
+/* What is needed of it to change or copy the frame.  Apart, for it is handed around by address: a
+ * struct parsed that were would no longer be kept in registers. */
+struct where {
+	__u32 in_key;
+	__u32 l3_off, l4_off, hdr_len;
+	__u8 proto, is_ip, is_v6, injected;
+};
+
+static __always_inline struct where where_is(const struct parsed *p)
+{
+	return (struct where){
+		.in_key = p->k4.in_key,
+		.l3_off = p->l3_off,
+		.l4_off = p->l4_off,
+		.hdr_len = p->hdr_len,
+		.proto = p->is_v6 ? p->k6.proto : p->k4.proto,
+		.is_ip = p->is_ip,
+		.is_v6 = p->is_v6,
+		.injected = p->injected,
+	};
+}
 
 /* Bytes of the frame at 'off', or NULL.  'off' is at most WINDOW. */
 static __always_inline void *at(struct __sk_buff *skb, __u64 off, __u32 size)
@@ -102,14 +141,16 @@ static __always_inline enum skep_drop parse_l4(struct __sk_buff *skb, struct par
 			return SKEP_DROP_BAD_HEADER;
 		if (size > left)
 			return SKEP_DROP_TRUNCATED;
+		p->tcp_flags = tcp[1];
 	}
+	p->l4_off = off;
 	p->hdr_len = off + size;
 	__builtin_memcpy(&l4->src, h, 2); /* ICMP: type and code */
 	if (proto != IPPROTO_ICMP && proto != IPPROTO_ICMPV6)
 		__builtin_memcpy(&l4->dst, h + 2, 2);
 	else if (p->is_v6 ? h[0] == 128 || h[0] == 129 : h[0] == 8 || h[0] == 0)
 		__builtin_memcpy(&l4->dst, h + 4, 2);
-	if (p->is_v6 && proto == IPPROTO_ICMPV6 && (h[0] == ND_NS || h[0] == ND_NA))
+	if (p->is_v6 && proto == IPPROTO_ICMPV6 && h[0] >= ND_RS && h[0] <= ND_NA)
 		p->always_up = 1;
 	return SKEP_DROP_NONE;
 }
@@ -149,6 +190,7 @@ static __always_inline enum skep_drop parse_ipv4(struct __sk_buff *skb, struct p
 				     : SKEP_FRAG_NONE;
 	p->k4.proto = ip[9];
 	p->ttl = ip[8];
+	p->tos = ip[1];
 	__builtin_memcpy(&p->k4.src, ip + 12, 4);
 	__builtin_memcpy(&p->k4.dst, ip + 16, 4);
 	p->is_ip = 1;
@@ -193,6 +235,7 @@ static __always_inline enum skep_drop parse_ipv6(struct __sk_buff *skb, struct p
 	left = size;
 	next = ip[6];
 	p->ttl = ip[7];
+	p->tos = ip[0] << 4 | ip[1] >> 4;
 	__builtin_memcpy(&p->k6.src, ip + 8, 16);
 	__builtin_memcpy(&p->k6.dst, ip + 24, 16);
 	if (is_v4_mapped(&p->k6.src) || is_v4_mapped(&p->k6.dst))
@@ -231,7 +274,7 @@ static __always_inline enum skep_drop parse_ipv6(struct __sk_buff *skb, struct p
 	return bad;
 }
 
-/* Fills *p, which is zero but for k4.in_key. */
+/* Fills *p, which is zero but for k4.in_key and injected. */
 static __always_inline enum skep_drop parse(struct __sk_buff *skb, struct parsed *p)
 {
 	__u32 want = skb->len < WINDOW ? skb->len : WINDOW, left;
@@ -249,7 +292,6 @@ static __always_inline enum skep_drop parse(struct __sk_buff *skb, struct parsed
 	type = eth[12] << 8 | eth[13];
 	p->l3_off = ETH_SIZE;
 	if (skb->vlan_present) {
-		p->vlan_in_meta = 1;
 		p->k4.vlan = bpf_htons(skb->vlan_tci | VLAN_PRESENT);
 	} else if (type == ETH_P_8021Q || type == ETH_P_8021AD) {
 		eth = at(skb, 0, ETH_SIZE + VLAN_SIZE);

@@ -14,6 +14,35 @@ static __always_inline int bad_macs(const struct parsed *p)
 	return (p->k4.eth_src.b[0] & 1) || (d[0] == s[0] && d[1] == s[1] && d[2] == s[2]);
 }
 
+/* Bytes of IP; of a super-packet: of its longest segment. */
+static __always_inline __u32 ip_bytes(const struct __sk_buff *skb, const struct parsed *p)
+{
+	return skb->gso_size ? p->hdr_len - p->l3_off + skb->gso_size : skb->len - p->l3_off;
+}
+
+/* The flow was made for packets with the same key, but not for this one; notes what has been seen
+ * of a connection. */
+static __always_inline int is_another_case(const struct __sk_buff *skb, struct skep_flow *f,
+					   const struct parsed *p)
+{
+	__u8 seen = f->tcp_seen;
+
+	if (f->mtu && p->is_ip && ip_bytes(skb, p) > f->mtu)
+		return 1;
+	if ((f->flags & SKEP_F_TOS) && (p->tos & 0xfc) != f->tos)
+		return 1;
+	if ((f->flags & SKEP_F_TCP) && (p->tcp_flags & f->tcp_mask) != f->tcp_value)
+		return 1;
+	if (!(f->flags & SKEP_F_CONN))
+		return 0;
+	if ((p->tcp_flags & (SKEP_TCP_SYN | SKEP_TCP_ACK)) == SKEP_TCP_SYN &&
+	    (seen & (SKEP_TCP_FIN | SKEP_TCP_RST)))
+		return 1;
+	if (p->tcp_flags & ~seen)
+		f->tcp_seen = seen | p->tcp_flags;
+	return 0;
+}
+
 /* Ingress of a virtual machine's or container's interface. */
 SEC("tc")
 int skep_tc_port(struct __sk_buff *skb)
@@ -33,6 +62,8 @@ int skep_tc_port(struct __sk_buff *skb)
 		return drop(skb, bad, p.k4.in_key, 0);
 	if (bad_macs(&p))
 		return drop(skb, SKEP_DROP_BAD_MAC, p.k4.in_key, 0);
+	if (iface->police && policed(skb, iface->police, p.hdr_len))
+		return drop(skb, SKEP_DROP_POLICED, p.k4.in_key, 0);
 	if (p.always_up)
 		return upcall(skb, iface, &p, SKEP_UP_MISS);
 
@@ -44,6 +75,9 @@ int skep_tc_port(struct __sk_buff *skb)
 		return upcall(skb, iface, &p, SKEP_UP_MISS);
 	if (f->ttl_dec && p.ttl <= f->ttl_dec)
 		return upcall(skb, iface, &p, SKEP_UP_TTL);
+	if ((f->mtu || (f->flags & (SKEP_F_TOS | SKEP_F_TCP | SKEP_F_CONN))) &&
+	    is_another_case(skb, f, &p))
+		return upcall(skb, iface, &p, SKEP_UP_FIELD);
 	if (f->action == SKEP_ACT_AGENT)
 		return upcall(skb, iface, &p, SKEP_UP_AGENT);
 
@@ -65,7 +99,7 @@ SEC("tc")
 int skep_tc_inject(struct __sk_buff *skb)
 {
 	struct skep_flow verdict = {}, *slot;
-	struct parsed p = {};
+	struct parsed p = { .injected = 1 };
 	struct skep_upcall up;
 	__u32 index, key;
 
@@ -88,7 +122,8 @@ int skep_tc_inject(struct __sk_buff *skb)
 			   */
 		verdict.action = SKEP_ACT_ENCAP;
 		verdict.out = key;
-		__builtin_memcpy(&verdict.peer, up.pad, sizeof(verdict.peer));
+		verdict.peer = bpf_ntohs(up.slot);
+		__builtin_memcpy(&verdict.rewrite, up.pad, sizeof(verdict.rewrite));
 		break;
 	case MAGIC_SET:
 		verdict.action = SKEP_ACT_SET;

@@ -27,21 +27,6 @@ struct udp {
 	__be16 source, dest, len, check;
 };
 
-struct ip4 {
-	__u8 ver_ihl, tos;
-	__be16 tot_len, id, frag;
-	__u8 ttl, proto;
-	__u16 check;
-	__be32 src, dst;
-};
-
-struct ip6 {
-	__be32 ver_tc_flow;
-	__be16 len;
-	__u8 next, hops;
-	__be32 src[4], dst[4];
-};
-
 /* What is written in one go: all headers up to the inner Ethernet header, which is the old one. */
 struct push4 {
 	struct ethhdr outer;
@@ -150,6 +135,10 @@ static __always_inline int encap(struct __sk_buff *skb, __u32 peer_index, __u32 
 	__u32 len = skb->len, inner = len, hash = flow_hash(p), over, ifindex,
 	      in_key = p->k4.in_key;
 	__u16 sport = SPORT_FIRST + (hash & 0x3fff);
+	union { /* the stack is short */
+		struct push4 v4;
+		struct push6 v6;
+	} h;
 
 	if (!peer || !peer->family)
 		return drop(skb, SKEP_DROP_NO_ROUTE_UNDERLAY, in_key, 0);
@@ -162,50 +151,51 @@ static __always_inline int encap(struct __sk_buff *skb, __u32 peer_index, __u32 
 	if (inner + over > peer->mtu)
 		return drop(skb, SKEP_DROP_TOO_BIG, in_key, 0);
 	if (peer->family == 4) {
-		struct push4 h = {
-			.outer = { .h_proto =
-					   bpf_htons(ETH_P_IP) }, /* MACs are redirect_neigh's; it
-								     refuses a multicast one */
-			.ip = { .ver_ihl = 0x45,
-				.tos = peer->tos,
-				.tot_len = bpf_htons(len + OUTER4),
-				.frag = bpf_htons(IP_DF),
-				.ttl = peer->ttl,
-				.proto = IPPROTO_UDP,
-				.src = peer->local.w[3],
-				.dst = peer->remote.w[3] },
-			.udp = { bpf_htons(sport), peer->dport, bpf_htons(len + UDP_SIZE + 8), 0 },
-			.vx = { .flags = VXLAN_I, .vni = bpf_htonl(key << 8) },
-		};
-
-		h.ip.check = ip4_csum((void *)&h + ETH_SIZE);
-		if (bpf_skb_load_bytes(skb, 0, &h.eth, sizeof(h.eth)))
+		__builtin_memset(&h.v4, 0, sizeof(h.v4));
+		/* MACs are redirect_neigh's; it refuses a multicast one */
+		h.v4.outer.h_proto = bpf_htons(ETH_P_IP);
+		h.v4.ip.ver_ihl = 0x45;
+		h.v4.ip.tos = peer->tos;
+		h.v4.ip.tot_len = bpf_htons(len + OUTER4);
+		h.v4.ip.frag = bpf_htons(IP_DF);
+		h.v4.ip.ttl = peer->ttl;
+		h.v4.ip.proto = IPPROTO_UDP;
+		h.v4.ip.src = peer->local.w[3];
+		h.v4.ip.dst = peer->remote.w[3];
+		h.v4.udp.source = bpf_htons(sport);
+		h.v4.udp.dest = peer->dport;
+		h.v4.udp.len = bpf_htons(len + UDP_SIZE + 8);
+		h.v4.vx.flags = VXLAN_I;
+		h.v4.vx.vni = bpf_htonl(key << 8);
+		h.v4.ip.check = ip4_csum((void *)&h + ETH_SIZE);
+		if (bpf_skb_load_bytes(skb, 0, &h.v4.eth, sizeof(h.v4.eth)))
 			return drop(skb, SKEP_DROP_REWRITE, in_key, 0);
 		if (bpf_skb_adjust_room(skb, SKEP_ENCAP_V4, BPF_ADJ_ROOM_MAC,
 					PUSH_FLAGS | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4))
 			return encap_by_kernel(skb, peer_index, key, in_key);
-		if (bpf_skb_store_bytes(skb, 0, &h, sizeof(h), 0))
+		if (bpf_skb_store_bytes(skb, 0, &h, sizeof(h.v4), 0))
 			return drop(skb, SKEP_DROP_REWRITE, in_key, 0);
 	} else {
-		struct push6 h = {
-			.outer = { .h_proto = bpf_htons(ETH_P_IPV6) },
-			.ip = { .ver_tc_flow = bpf_htonl(0x60000000 | (__u32)peer->tos << 20 |
-							 (hash & 0xfffff)),
-				.len = bpf_htons(len + UDP_SIZE + 8),
-				.next = IPPROTO_UDP,
-				.hops = peer->ttl },
-			.udp = { bpf_htons(sport), peer->dport, bpf_htons(len + UDP_SIZE + 8), 0 },
-			.vx = { .flags = VXLAN_I, .vni = bpf_htonl(key << 8) },
-		};
-
-		__builtin_memcpy(h.ip.src, &peer->local, 16);
-		__builtin_memcpy(h.ip.dst, &peer->remote, 16);
-		if (bpf_skb_load_bytes(skb, 0, &h.eth, sizeof(h.eth)))
+		__builtin_memset(&h.v6, 0, sizeof(h.v6));
+		h.v6.outer.h_proto = bpf_htons(ETH_P_IPV6);
+		h.v6.ip.ver_tc_flow =
+			bpf_htonl(0x60000000 | (__u32)peer->tos << 20 | (hash & 0xfffff));
+		h.v6.ip.len = bpf_htons(len + UDP_SIZE + 8);
+		h.v6.ip.next = IPPROTO_UDP;
+		h.v6.ip.hops = peer->ttl;
+		h.v6.udp.source = bpf_htons(sport);
+		h.v6.udp.dest = peer->dport;
+		h.v6.udp.len = bpf_htons(len + UDP_SIZE + 8);
+		h.v6.vx.flags = VXLAN_I;
+		h.v6.vx.vni = bpf_htonl(key << 8);
+		__builtin_memcpy(h.v6.ip.src, &peer->local, 16);
+		__builtin_memcpy(h.v6.ip.dst, &peer->remote, 16);
+		if (bpf_skb_load_bytes(skb, 0, &h.v6.eth, sizeof(h.v6.eth)))
 			return drop(skb, SKEP_DROP_REWRITE, in_key, 0);
 		if (bpf_skb_adjust_room(skb, SKEP_ENCAP_V6, BPF_ADJ_ROOM_MAC,
 					PUSH_FLAGS | BPF_F_ADJ_ROOM_ENCAP_L3_IPV6))
 			return encap_by_kernel(skb, peer_index, key, in_key);
-		if (bpf_skb_store_bytes(skb, 0, &h, sizeof(h), 0))
+		if (bpf_skb_store_bytes(skb, 0, &h, sizeof(h.v6), 0))
 			return drop(skb, SKEP_DROP_REWRITE, in_key, 0);
 	}
 	count(SKEP_CNT_TX_TUNNEL);

@@ -10,7 +10,7 @@
 #include "bpf/account.h"
 #include "bpf/parse.h"
 
-#define MAGIC_ENCAP 0x5a54 /* key = tunnel key, pad = index of the peer */
+#define MAGIC_ENCAP 0x5a54 /* key = tunnel key, slot = index of the peer, pad = of the rewrite */
 #define MAGIC_SET   0x5a55 /* key = set that continues another */
 
 static __always_inline int push_meta(struct __sk_buff *skb, __u16 magic, __u32 key, __u32 extra,
@@ -53,6 +53,13 @@ static __always_inline int pop_meta(struct __sk_buff *skb)
 	return bpf_skb_store_bytes(skb, 0, &eth, sizeof(eth), 0);
 }
 
+/* Is there somebody to read what goes up? */
+static __always_inline int agent_lives(const struct skep_config *cfg, __u64 now)
+{
+	return cfg && cfg->upcall_ifindex && cfg->agent_seen_ns &&
+	       (now <= cfg->agent_seen_ns || now - cfg->agent_seen_ns <= SKEP_AGENT_DEAD_NS);
+}
+
 /* To skepd, as far as the port's budget goes. */
 static __always_inline int upcall(struct __sk_buff *skb, struct skep_iface *iface,
 				  const struct parsed *p, enum skep_upcall_why why)
@@ -61,8 +68,7 @@ static __always_inline int upcall(struct __sk_buff *skb, struct skep_iface *ifac
 	__u64 now = bpf_ktime_get_ns();
 	__u32 key = iface->key;
 
-	if (!cfg || !cfg->upcall_ifindex || !cfg->agent_seen_ns ||
-	    (now > cfg->agent_seen_ns && now - cfg->agent_seen_ns > SKEP_AGENT_DEAD_NS))
+	if (!cfg || !agent_lives(cfg, now))
 		return drop(skb, SKEP_DROP_NO_AGENT, key, 0);
 	if (iface->upcall_interval_ns &&
 	    !rate_ok(&iface->upcall_tat_ns, now, iface->upcall_interval_ns,
@@ -73,6 +79,19 @@ static __always_inline int upcall(struct __sk_buff *skb, struct skep_iface *ifac
 	if (push_meta(skb, SKEP_UPCALL_MAGIC, key, 0, why, p->k4.eth_type))
 		return drop(skb, SKEP_DROP_REWRITE, key, 0);
 	__sync_fetch_and_add(&iface->upcalls, 1);
+	count(SKEP_CNT_UPCALL);
+	return bpf_redirect(cfg->upcall_ifindex, 0);
+}
+
+/* A message of another host's skepd for ours.  The sender is a known host: no budget. */
+static __always_inline int upcall_state(struct __sk_buff *skb, __u32 key)
+{
+	struct skep_config *cfg = config();
+
+	if (!cfg || !agent_lives(cfg, bpf_ktime_get_ns()))
+		return drop(skb, SKEP_DROP_NO_AGENT, key, 0);
+	if (push_meta(skb, SKEP_UPCALL_MAGIC, key, 0, SKEP_UP_STATE, skb->protocol))
+		return drop(skb, SKEP_DROP_REWRITE, key, 0);
 	count(SKEP_CNT_UPCALL);
 	return bpf_redirect(cfg->upcall_ifindex, 0);
 }

@@ -90,13 +90,17 @@ struct skep_flow {
 };
 SKEP_ASSERT(sizeof(struct skep_flow) == 64);
 
+/*
+ * Local copies are made in order, on one frame: the rewrite of each is relative to the copy before it.  Behind them the frame is copied
+ * to the remote ones: their rewrites are relative to the last local copy, whatever their order, for each is carried out on a copy.
+ */
 struct skep_out {
-	__u8 action; /* LOCAL or ENCAP */
-	__u8 pad;
-	__u16 flags; /* SKEP_F_PEER */
+	__u8 action; /* LOCAL, ENCAP, or DROP: counted only */
+	__u8 flags;  /* SKEP_F_PEER */
+	__u16 police; /* LOCAL: index into skep_policers: of the output port; 0 = none */
 	__u32 out;
 	__u32 peer;
-	__u32 rewrite; /* index into skep_rewrites; 0 = as the copy before it left.  Copies are made in order, on one frame */
+	__u32 rewrite; /* index into skep_rewrites; 0 = none */
 };
 
 enum skep_rewrite_what {
@@ -108,9 +112,9 @@ enum skep_rewrite_what {
 	SKEP_RW_DPORT = 1 << 5,
 	SKEP_RW_ECHO_ID = 1 << 6, /* 'sport' is the new id of an ICMP or ICMPv6 echo */
 	SKEP_RW_DSCP = 1 << 7,	  /* ECN stays */
-	SKEP_RW_VLAN_PUSH = 1 << 8,
+	SKEP_RW_VLAN_PUSH = 1 << 8, /* TPID 0x8100 */
 	SKEP_RW_VLAN_POP = 1 << 9,
-	SKEP_RW_VLAN_SET = 1 << 10,
+	SKEP_RW_VLAN_SET = 1 << 10, /* TPID and DEI stay */
 };
 
 /* skep_rewrites: array, index -> struct skep_rewrite.  Index 0 is never used.  TCP, UDP and ICMP checksums follow (RFC 1624). */
@@ -120,7 +124,7 @@ struct skep_rewrite {
 	__be16 dport;
 	__be16 vlan; /* TCI without the "present" bit */
 	__u8 dscp;   /* 0..63 */
-	__u8 ttl_dec; /* sets only: further routers passed since the copy before */
+	__u8 ttl_dec; /* sets only: further routers passed, modulo 256: 255 gives one back */
 	struct skep_ip src; /* IPv4 as ::ffff:a.b.c.d */
 	struct skep_ip dst;
 	struct skep_mac eth_dst;

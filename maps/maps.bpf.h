@@ -61,6 +61,30 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
+	__type(value, struct skep_rewrite);
+	__uint(max_entries, SKEP_REWRITES_MAX);
+} skep_rewrites SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct skep_policer);
+	__uint(max_entries, SKEP_POLICERS_MAX);
+} skep_policers SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct skep_conn_key);
+	__type(value, struct skep_conn);
+	__uint(max_entries, SKEP_CONNS_MAX);
+} skep_conns SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
 	__type(value, struct skep_flow);
 	__uint(max_entries, SKEP_SLOTS_MAX);
 } skep_slots SEC(".maps") __weak;

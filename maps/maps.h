@@ -9,8 +9,8 @@
  *   skep_peers    array      __u32 index    -> skep_peer    other hosts
  *   skep_remotes  hash       skep_ip        -> __u32        outer source -> index into skep_peers
  *   skep_sets     array      __u32 index    -> skep_set     output sets
- *   skep_rewrites array     __u32 index    -> skep_rewrite addresses, ports, VLAN, DSCP to write
- *   skep_policers array     __u32 index    -> skep_policer rates of local ports
+ *   skep_rewrites array     __u32 index    -> skep_rewrite addresses, ports, VLAN, DSCP to write; mmapable
+ *   skep_policers array     __u32 index    -> skep_policer rates of local ports; mmapable
  *   skep_conns   hash       skep_conn_key  -> skep_conn    connections, for skepd after a restart (state.h)
  *   skep_slots    array      __u32 index    -> skep_flow    verdicts of re-injected packets; mmapable
  *   skep_config   array(1)   __u32 0        -> skep_config  settings; mmapable

@@ -239,7 +239,7 @@ static void test_relayed_copy(void **state)
 	for (unsigned int i = 0; i < ARRAY_SIZE(lines); i++) {
 		struct injected in;
 
-		make(&in, lines[i], RELAY_ENCAP, 0xabcdef, 0, PEER);
+		make(&in, lines[i], RELAY_ENCAP, 0xabcdef, PEER, 0);
 		assert_int_equal(bpfrun_run(run, BPFRUN_INJECT, in.data, in.len, &res), 0);
 		assert_int_equal(res.drop, SKEP_DROP_NONE);
 		assert_int_equal(res.len, in.len - sizeof(struct skep_upcall) + SKEP_ENCAP_V4);
