@@ -1,133 +1,188 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Chains: rules in order.  accept, drop and reject end the evaluation at this hook, return goes back behind the jump (at top level:
- * accept), the end of the top chain is accept.  A chain reached by two jumps is evaluated twice; recursion was refused when written.
- * Conditions on addresses, protocol and ports match IP packets only; on ports and ICMP types, none of later fragments.
- * Conditions are tested coarsest first and the first mismatch ends the test, so that the mask stays small.
+ * accept), continue counts and logs only, the end of the top chain is accept.  A chain reached by two jumps is evaluated twice; recursion was
+ * refused when written.  Of a long chain only the rules that its classifier names are tested.  rule.c has the conditions.
  */
 #include "simulator/run.h"
+#include "topology/classifier.h"
 
-enum outcome { NEXT, ACCEPT, DROP, REJECT };
+#include <stdio.h>
 
-static bool mac_matches(const struct skep_mac *a, const struct skep_mac *want,
-			const struct skep_mac *mask)
+#define RULES_SHOWN 32 /* a trace shows why each rule of a chain did not match, up to so many */
+
+enum outcome { NEXT, ACCEPT, DROP, REJECT, WAIT };
+
+/* --- which rules to test --- */
+
+static uint32_t read_dim(void *arg, enum topo_dim dim, unsigned int word, unsigned int bits)
 {
-	for (int i = 0; i < 6; i++)
-		if ((a->b[i] ^ want->b[i]) & mask->b[i])
-			return false;
-	return true;
-}
+	struct walk *w = arg;
+	unsigned int len;
 
-static bool in_range(uint16_t v, const uint16_t range[2])
-{
-	return v >= range[0] && v <= range[1];
-}
-
-/* As ip_in_prefix(), inline: this is where a long chain spends its time.  An IPv4 address has its 32 bits in w[3]. */
-static bool prefix_matches(struct walk *w, bool src, const struct skep_ip *net, unsigned int len)
-{
-	bool v4 = !(net->w[0] | net->w[1]) && net->w[2] == htonl(0xffff);
-	const struct skep_ip *ip;
-	unsigned int i = v4 ? 3 : 0;
-
-	if ((ip_width(w) == 32) != v4)
-		return false;
-	ip = src ? see_ip_src(w, len) : see_ip_dst(w, len);
-	for (; len >= 32; len -= 32, i++)
-		if (ip->w[i] != net->w[i])
-			return false;
-	return !len || !((ip->w[i] ^ net->w[i]) & htonl(0xffffffffu << (32 - len)));
-}
-
-#define MATCH_L4 (TOPO_M_L4_SRC | TOPO_M_L4_DST | TOPO_M_ICMP_TYPE | TOPO_M_ICMP_CODE)
-#define MATCH_IP (TOPO_M_PROTO | TOPO_M_IP_SRC | TOPO_M_IP_DST | MATCH_L4)
-
-static bool matches_l4(struct walk *w, const struct topo_rule *r)
-{
-	if (!see_has_l4(w))
-		return false;
-	if ((r->match & TOPO_M_ICMP_TYPE) && see_icmp_type(w) != r->icmp_type)
-		return false;
-	if ((r->match & TOPO_M_ICMP_CODE) && (see_l4_src(w) & 0xff) != r->icmp_code)
-		return false;
-	if ((r->match & TOPO_M_L4_DST) && !in_range(see_l4_dst(w), r->l4_dst))
-		return false;
-	return !(r->match & TOPO_M_L4_SRC) || in_range(see_l4_src(w), r->l4_src);
-}
-
-static bool matches(struct walk *w, const struct topo_rule *r)
-{
-	if ((r->match & TOPO_M_ETH_TYPE) && see_eth_type(w) != ntohs(r->eth_type))
-		return false;
-	if (r->match & MATCH_IP) {
-		if (!see_is_ip(w))
-			return false;
-		if ((r->match & TOPO_M_PROTO) && see_proto(w) != r->proto)
-			return false;
-		if ((r->match & TOPO_M_IP_SRC) &&
-		    !prefix_matches(w, true, &r->ip_src, r->ip_src_len))
-			return false;
-		if ((r->match & TOPO_M_IP_DST) &&
-		    !prefix_matches(w, false, &r->ip_dst, r->ip_dst_len))
-			return false;
-		if ((r->match & MATCH_L4) && !matches_l4(w, r))
-			return false;
+	switch (dim) {
+	case TOPO_DIM_ETH_TYPE:
+		return see_eth_type(w);
+	case TOPO_DIM_PROTO:
+		return see_proto(w);
+	case TOPO_DIM_SRC:
+	case TOPO_DIM_DST:
+		len = ip_width(w) == 32 ? bits : word * 32 + bits;
+		return ntohl((dim == TOPO_DIM_SRC ? see_ip_src(w, len) : see_ip_dst(w, len))
+				     ->w[word]);
+	case TOPO_DIM_L4_SRC:
+		return sim_l4_known(w) ? see_l4_src(w) : 0;
+	case TOPO_DIM_L4_DST:
+		return sim_l4_known(w) ? see_l4_dst(w) : 0;
+	case TOPO_DIM_ICMP:
+		return sim_l4_known(w) ? see_l4_src(w) : 0;
 	}
-	if ((r->match & TOPO_M_ETH_SRC) &&
-	    !mac_matches(see_eth_src(w), &r->eth_src, &r->eth_src_mask))
-		return false;
-	return !(r->match & TOPO_M_ETH_DST) ||
-	       mac_matches(see_eth_dst(w), &r->eth_dst, &r->eth_dst_mask);
+	return 0;
 }
 
-static const char *action_name(enum topo_action action)
+static bool read_has_l4(void *arg)
 {
-	static const char *const names[] = { "accept", "drop", "reject", "jump", "return" };
+	return see_has_l4(arg);
+}
 
-	return names[action];
+const uint32_t *sim_candidates(struct walk *w, const struct topo_chain *chain, uint32_t *n)
+{
+	*n = chain->n_rules;
+	if (!chain->classifier)
+		return NULL;
+	return topo_classify(chain->classifier, read_dim, read_has_l4, w, n);
+}
+
+/* --- trace --- */
+
+static const char *action_text(const struct topo_rule *r, char *buf, size_t size)
+{
+	static const char *const names[] = { "accept", "drop", "reject", "jump", "return", "continue" };
+
+	snprintf(buf, size, "%s%s%s%s", names[r->action], r->action == TOPO_JUMP ? " to " : "",
+		 r->action == TOPO_JUMP ? r->jump->o.name : "", r->log ? ", logged" : "");
+	return buf;
+}
+
+/* Rules [from, to) did not match.  Those that were not even tested are now, without a mark on the mask. */
+static void step_mismatches(const struct walk *w, unsigned int jumps, const struct topo_chain *chain,
+			    uint32_t from, uint32_t to)
+{
+	struct walk dry = *w;
+	char text[256];
+
+	if (from >= to)
+		return;
+	if (chain->n_rules > RULES_SHOWN) {
+		STEP(w, 2 + jumps, "rules", "", "%u rule%s did not match", to - from,
+		     to - from == 1 ? "" : "s");
+		return;
+	}
+	dry.generation = dry.generation ? dry.generation : 1; /* marks and tags nothing */
+	for (; from < to; from++) {
+		const struct topo_rule *r = &chain->rules[from];
+		uint32_t bit = r->invert ? 0 : sim_rule_mismatch(&dry, r);
+
+		STEP(w, 2 + jumps, "rule", r->name, "no match%s%s", bit ? ": " : "",
+		     bit ? sim_mismatch_text(&dry, r, bit, text, sizeof(text)) : "");
+	}
+}
+
+static void step_match(const struct walk *w, unsigned int jumps, const struct topo_rule *r)
+{
+	char action[128], text[320];
+
+	sim_rule_text(r, text, sizeof(text));
+	STEP(w, 2 + jumps, "rule", r->name, "match: %s%s%s%s", action_text(r, action, sizeof(action)),
+	     text[0] ? " (" : "", text, text[0] ? ")" : "");
+}
+
+/* --- evaluation --- */
+
+static enum outcome evaluate(struct walk *w, const struct topo_chain *chain, unsigned int jumps,
+			     const struct topo_rule **by);
+
+static enum outcome act(struct walk *w, const struct topo_rule *r, unsigned int jumps,
+			const struct topo_rule **by, bool *done)
+{
+	enum outcome outcome;
+
+	*done = true;
+	switch (r->action) {
+	case TOPO_ACCEPT:
+		return ACCEPT;
+	case TOPO_DROP:
+		return DROP;
+	case TOPO_REJECT:
+		return REJECT;
+	case TOPO_RETURN:
+		return NEXT;
+	case TOPO_CONTINUE:
+		break;
+	case TOPO_JUMP:
+		if (jumps >= SIM_JUMPS_MAX)
+			return DROP;
+		outcome = evaluate(w, r->jump, jumps + 1, by);
+		if (outcome != NEXT)
+			return outcome;
+		break;
+	}
+	*done = false;
+	return NEXT;
 }
 
 static enum outcome evaluate(struct walk *w, const struct topo_chain *chain, unsigned int jumps,
 			     const struct topo_rule **by)
 {
+	const bool tracing = w->run->tracing;
+	uint32_t n, told = 0;
+	const uint32_t *candidates;
 	enum outcome outcome;
+	bool done;
 
 	sim_tag_object(w, TOPO_TAG_CHAIN, &chain->o);
 	STEP(w, 1 + jumps, "chain", chain->o.name, "%u rule%s", chain->n_rules,
 	     chain->n_rules == 1 ? "" : "s");
-	for (uint32_t i = 0; i < chain->n_rules; i++) {
-		const struct topo_rule *r = &chain->rules[i];
+	candidates = sim_candidates(w, chain, &n);
+	for (uint32_t i = 0; i < n; i++) {
+		const uint32_t pos = candidates ? candidates[i] : i;
+		const struct topo_rule *r = &chain->rules[pos];
 
 		*by = r;
 		if (++w->run->n_rules > SIM_RULES_MAX)
 			return DROP; /* policy fails closed */
-		if (!matches(w, r)) {
-			STEP(w, 2 + jumps, "rule", r->name, "no match");
+		if (!sim_rule_matches(w, r)) {
+			if (sim_waits(w))
+				return WAIT;
 			continue;
 		}
-		STEP(w, 2 + jumps, "rule", r->name, "match: %s%s%s", action_name(r->action),
-		     r->action == TOPO_JUMP ? " to " : "",
-		     r->action == TOPO_JUMP ? r->jump->o.name : "");
-		switch (r->action) {
-		case TOPO_ACCEPT:
-			return ACCEPT;
-		case TOPO_DROP:
-			return DROP;
-		case TOPO_REJECT:
-			return REJECT;
-		case TOPO_RETURN:
-			return NEXT;
-		case TOPO_CONTINUE:
-			break;
-		case TOPO_JUMP:
-			if (jumps >= SIM_JUMPS_MAX)
-				return DROP;
-			outcome = evaluate(w, r->jump, jumps + 1, by);
-			if (outcome != NEXT)
-				return outcome;
+		if (sim_waits(w))
+			return WAIT;
+		sim_rule_hit(w, r);
+		if (tracing) {
+			step_mismatches(w, jumps, chain, told, pos);
+			step_match(w, jumps, r);
+			told = pos + 1;
 		}
+		outcome = act(w, r, jumps, by, &done);
+		if (done)
+			return outcome;
 	}
+	if (tracing)
+		step_mismatches(w, jumps, chain, told, chain->n_rules);
 	return NEXT;
+}
+
+/* A router's own chain that drops the first fragment of a packet says so: the sender may try smaller packets, and no rule on ports will be in
+ * their way.  Bridges never speak. */
+static void tell_fragment(struct walk *w, const struct topo_chain *chain)
+{
+	const struct topo_router *r = w->in_port ? w->in_port->router : NULL;
+
+	if (!r || (chain != r->in_chain && chain != r->out_chain))
+		return;
+	if (see_eth_type(w) == ETH_P_IP && see_frag(w) == SKEP_FRAG_FIRST)
+		sim_icmp_error(w, SIM_ERR_FRAG);
 }
 
 bool sim_hook(struct walk *w, const struct topo_chain *chain)
@@ -141,12 +196,16 @@ bool sim_hook(struct walk *w, const struct topo_chain *chain)
 	case ACCEPT:
 		return true;
 	case DROP:
+		tell_fragment(w, chain);
 		sim_drop(w, w->run->n_rules > SIM_RULES_MAX ? SKEP_DROP_OVERLOAD : SKEP_DROP_POLICY,
 			 &by->chain->o, by);
 		return false;
 	case REJECT:
 		sim_reject(w);
 		sim_drop(w, SKEP_DROP_REJECT, &by->chain->o, by);
+		return false;
+	case WAIT:
+		STEP(w, 1, "need", "", "the ports of this packet's first fragment");
 		return false;
 	}
 	return false;

@@ -17,6 +17,7 @@ static const struct {
 	[SIM_ERR_PORT] = { 3, 3, 1, 4, "ICMP port unreachable" },
 	[SIM_ERR_ADMIN] = { 3, 13, 1, 1, "ICMP administratively prohibited" },
 	[SIM_ERR_TTL] = { 11, 0, 3, 0, "ICMP time exceeded" },
+	[SIM_ERR_FRAG] = { 3, 4, 2, 0, "ICMP fragmentation needed" },
 };
 
 /* Whether there is an answer depends on the packet as it came in. */
@@ -75,7 +76,8 @@ static void send_error(struct walk *w, enum sim_error error)
 		return;
 	len = pkt_build_icmp_error(buf, ERROR_FRAME, w->pkt,
 				   v6 ? errors[error].type6 : errors[error].type4,
-				   v6 ? errors[error].code6 : errors[error].code4, 0,
+				   v6 ? errors[error].code6 : errors[error].code4,
+				   error == SIM_ERR_FRAG ? w->pkt->l3_len : 0,
 				   w->l3_in ? &w->l3_in->mac : &w->pkt->f.eth_dst, &src);
 	emit_back(w, errors[error].text, buf, len);
 }

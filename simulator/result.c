@@ -35,17 +35,17 @@ static bool grow(struct arena *arena, void **v, uint32_t n, uint32_t *max, size_
 static bool same_tag(const struct topo_tag *a, const struct topo_tag *b)
 {
 	/* names of one snapshot: the same object has the same string */
-	return a->kind == b->kind && a->name == b->name && mac_eq(&a->mac, &b->mac) &&
-	       ip_eq(&a->ip, &b->ip);
+	return a->kind == b->kind && a->name == b->name && a->vlan == b->vlan &&
+	       a->hash == b->hash && mac_eq(&a->mac, &b->mac) && ip_eq(&a->ip, &b->ip);
 }
 
 static uint64_t hash_tag(const struct topo_tag *t)
 {
-	uint64_t m = 0, ip[2];
+	uint64_t m = t->hash ^ t->vlan, mac = 0, ip[2];
 
-	memcpy(&m, &t->mac, sizeof(t->mac));
+	memcpy(&mac, &t->mac, sizeof(t->mac));
 	memcpy(ip, &t->ip, sizeof(ip));
-	return hash_u64((uintptr_t)t->name ^ hash_u64(m ^ (uint64_t)t->kind << 56) ^ ip[0] ^
+	return hash_u64((uintptr_t)t->name ^ hash_u64(m ^ mac ^ (uint64_t)t->kind << 56) ^ ip[0] ^
 			hash_u64(ip[1]));
 }
 
@@ -105,26 +105,120 @@ void sim_tag(struct walk *w, const struct topo_tag *tag)
 		index_tag(run, run->n_tags - 1);
 }
 
-void sim_output(struct walk *w, const struct topo_port *port)
+/*
+ * Copies are made in order, on one frame, so a TTL cannot grow again; and a flow has one bound: "a TTL that is not larger is another case", which
+ * is that of the packet itself.  Copies for mirrors may have passed fewer routers than it, not more.
+ */
+static void note_ttl(struct walk *w, bool copy)
+{
+	struct run *run = w->run;
+	bool has_main = run->outputs.n > run->n_copies;
+
+	if (run->outputs.n && w->ttl_dec < run->last_ttl_dec)
+		run->cacheable = false;
+	if (has_main && (copy ? w->ttl_dec > run->ttl_dec : w->ttl_dec != run->ttl_dec))
+		run->cacheable = false;
+	run->last_ttl_dec = w->ttl_dec;
+	if (copy)
+		run->n_copies++;
+	else if (!has_main || run->ttl_dec < w->ttl_dec)
+		run->ttl_dec = w->ttl_dec;
+}
+
+static void add_output(struct walk *w, const struct topo_port *port,
+		       const struct topo_mirror *mirror)
 {
 	struct sim_outputs *o = w->outputs;
 	struct run *run = w->run;
 
 	if (o->n >= SIM_OUTPUTS_MAX) {
 		run->truncated = true;
-		sim_drop(w, SKEP_DROP_OVERLOAD, &port->o, NULL);
+		if (!mirror)
+			sim_drop(w, SKEP_DROP_OVERLOAD, &port->o, NULL);
 		return;
 	}
 	if (!GROW(run, o->v, o->n, o->max))
 		return;
-	if (!w->generation) {
-		if (o->n && run->ttl_dec != w->ttl_dec)
-			run->cacheable = false;
-		if (!o->n || run->ttl_dec < w->ttl_dec)
-			run->ttl_dec = w->ttl_dec;
-	}
-	o->v[o->n++] = (struct sim_output){ .port = port, .f = w->f, .flooded = w->flooded };
-	STEP(w, 0, "output", port->o.name, "host %s, key 0x%x", port->live_host, port->live_key);
+	if (!w->generation)
+		note_ttl(w, mirror != NULL);
+	o->v[o->n++] = (struct sim_output){
+		.port = port,
+		.f = w->f,
+		.flooded = mirror ? NULL : w->flooded,
+		.mirror = mirror,
+		.set_dscp = w->written & SIM_FIELD_DSCP,
+	};
+	STEP(w, mirror ? 2 : 0, "output", port->o.name, "host %s, key 0x%x", port->live_host,
+	     port->live_key);
+}
+
+void sim_output(struct walk *w, const struct topo_port *port)
+{
+	add_output(w, port, NULL);
+}
+
+void sim_output_copy(struct walk *w, const struct topo_port *port, const struct topo_mirror *mirror)
+{
+	add_output(w, port, mirror);
+}
+
+void sim_keep_copies(struct run *run)
+{
+	struct sim_outputs *o = &run->outputs;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < o->n; i++)
+		if (o->v[i].mirror)
+			o->v[n++] = o->v[i];
+	o->n = n;
+}
+
+static uint32_t rule_slot(const struct run *run, const struct topo_rule *r)
+{
+	uint32_t i = (uint32_t)hash_u64((uintptr_t)r) & (run->rule_slots - 1);
+
+	while (run->rule_index[i] && run->rules[run->rule_index[i] - 1] != r)
+		i = (i + 1) & (run->rule_slots - 1);
+	return i;
+}
+
+static bool have_rule(struct run *run, const struct topo_rule *r)
+{
+	if (run->rule_index)
+		return run->rule_index[rule_slot(run, r)];
+	for (uint32_t i = 0; i < run->n_rules_hit; i++)
+		if (run->rules[i] == r)
+			return true;
+	return false;
+}
+
+/* Keeps the index at most half full; none for a few. */
+static bool grow_rule_index(struct run *run)
+{
+	if (run->n_rules_hit < TAGS_LINEAR || run->n_rules_hit * 2 < run->rule_slots)
+		return true;
+	run->rule_slots = run->rule_slots ? run->rule_slots * 2 : 256;
+	run->rule_index = arena_alloc(run->arena, run->rule_slots * sizeof(*run->rule_index));
+	if (!run->rule_index)
+		return false;
+	for (uint32_t i = 0; i < run->n_rules_hit; i++)
+		run->rule_index[rule_slot(run, run->rules[i])] = i + 1;
+	return true;
+}
+
+void sim_rule_hit(struct walk *w, const struct topo_rule *r)
+{
+	struct run *run = w->run;
+
+	if (w->generation || have_rule(run, r))
+		return;
+	if (!grow_rule_index(run) || !GROW(run, run->rules, run->n_rules_hit, run->max_rules_hit))
+		return;
+	if (run->rule_index)
+		run->rule_index[rule_slot(run, r)] = run->n_rules_hit + 1;
+	run->rules[run->n_rules_hit++] = r;
+	if (r->log && GROW(run, run->logs, run->n_logs, run->max_logs))
+		run->logs[run->n_logs++] = r;
 }
 
 void sim_learn_mac(struct walk *w, const struct topo_bridge *bridge, const struct skep_mac *mac,
@@ -133,11 +227,13 @@ void sim_learn_mac(struct walk *w, const struct topo_bridge *bridge, const struc
 	struct run *run = w->run;
 
 	for (uint32_t i = 0; i < run->n_learns; i++)
-		if (run->learns[i].bridge == bridge && mac_eq(&run->learns[i].mac, mac))
+		if (run->learns[i].bridge == bridge && run->learns[i].vlan == w->vlan &&
+		    mac_eq(&run->learns[i].mac, mac))
 			return;
 	if (GROW(run, run->learns, run->n_learns, run->max_learns))
-		run->learns[run->n_learns++] =
-			(struct sim_learn){ .bridge = bridge, .mac = *mac, .port = port };
+		run->learns[run->n_learns++] = (struct sim_learn){
+			.bridge = bridge, .vlan = w->vlan, .mac = *mac, .port = port
+		};
 }
 
 void sim_learn_neigh(struct walk *w, const struct topo_port *port, const struct skep_ip *ip,
@@ -202,6 +298,7 @@ void sim_drop(struct walk *w, enum skep_drop reason, const struct topo_object *o
 		run->drop_rank = drop_rank(reason);
 		run->reason = reason;
 		run->culprit = culprit;
+		run->hint = run->tracing ? sim_hint(w, reason, object, rule) : NULL;
 	}
 }
 

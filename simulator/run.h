@@ -155,6 +155,8 @@ void sim_output(struct walk *w, const struct topo_port *port);
 /* The same for a mirror's copy: no policy, no record of a connection. */
 void sim_output_copy(struct walk *w, const struct topo_port *port,
 		     const struct topo_mirror *mirror);
+/* Of the packet's outputs, those for mirrors only. */
+void sim_keep_copies(struct run *run);
 void sim_learn_mac(struct walk *w, const struct topo_bridge *bridge, const struct skep_mac *mac,
 		   const struct topo_port *port);
 void sim_learn_neigh(struct walk *w, const struct topo_port *port, const struct skep_ip *ip,
@@ -215,6 +217,8 @@ const char *sim_mismatch_text(const struct walk *w, const struct topo_rule *r, u
 /* hint.c: what would let the packet pass that is about to be dropped (arena); NULL = nothing known. */
 const char *sim_hint(struct walk *w, enum skep_drop reason, const struct topo_object *object,
 		     const struct topo_rule *rule);
+/* antispoof.c: does the frame claim to be from somebody whom the machine behind the port is not? */
+bool sim_is_spoofed(struct walk *w, const struct topo_port *port);
 /* Security groups of a bridge's exterior port: what its machine sends (in), or is sent (out).  false: the path ended. */
 bool sim_sg_in(struct walk *w, const struct topo_port *port);
 bool sim_sg_out(struct walk *w, const struct topo_port *port);
@@ -271,6 +275,7 @@ enum sim_error {
 	SIM_ERR_PORT,  /* nobody listens */
 	SIM_ERR_ADMIN, /* prohibited */
 	SIM_ERR_TTL,
+	SIM_ERR_FRAG, /* a chain drops the first fragment: what is not larger than it needs none */
 };
 /* Queues an ICMP or ICMPv6 error to the sender if one may be sent; the path is ended by the caller. */
 void sim_icmp_error(struct walk *w, enum sim_error error);

@@ -105,6 +105,10 @@ static void finish(struct run *run, struct sim_result *res)
 		.n_learns = run->n_learns,
 		.neighs = run->neighs,
 		.n_neighs = run->n_neighs,
+		.rules = run->rules,
+		.n_rules = run->n_rules_hit,
+		.logs = run->logs,
+		.n_logs = run->n_logs,
 		.tags = run->tags,
 		.n_tags = run->n_tags,
 		.mask = run->mask,
@@ -115,17 +119,22 @@ static void finish(struct run *run, struct sim_result *res)
 		res->verdict = SIM_NEED;
 		res->need = run->need;
 		res->cacheable = false;
-	} else if (run->looped || (!run->outputs.n && !run->consumed)) {
-		/* one path that loops spoils the whole: the copies are part of the same storm */
+		collect_frames(run, res);
+		return;
+	}
+	if (run->looped) /* one path that loops spoils the whole: the copies are part of the same storm */
+		sim_keep_copies(run);
+	res->outputs = run->outputs.v;
+	res->n_outputs = run->outputs.n;
+	if (run->outputs.n > run->n_copies) {
+		res->verdict = SIM_FORWARD;
+		res->ttl_dec = run->ttl_dec;
+	} else if (run->looped || !run->consumed) {
 		res->verdict = SIM_DROP;
 		res->reason = run->drop_rank ? run->reason : SKEP_DROP_NO_OUTPUT;
 		res->culprit = run->culprit;
 		res->ttl_dec = run->ttl_max;
-	} else if (run->outputs.n) {
-		res->verdict = SIM_FORWARD;
-		res->outputs = run->outputs.v;
-		res->n_outputs = run->outputs.n;
-		res->ttl_dec = run->ttl_dec;
+		res->hint = run->hint;
 	} else {
 		res->verdict = SIM_CONSUMED;
 		res->reason = SKEP_DROP_CONSUMED;

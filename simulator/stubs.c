@@ -2,20 +2,27 @@
 /* Stands in for what is not written yet; goes with the last of it. */
 #include "simulator/run.h"
 
+#include "topology/classifier.h"
+#include "topology/ipset.h"
+
 #define WEAK __attribute__((weak))
 
-WEAK bool sim_sg_in(struct walk *w, const struct topo_port *port)
+WEAK bool topo_ipset_has(const struct topo_ipset *set, const struct skep_ip *ip, unsigned int *bits)
 {
-	return true;
+	return false;
 }
 
-WEAK bool sim_sg_out(struct walk *w, const struct topo_port *port)
+WEAK bool pkt_quoted(const struct pkt *pkt, struct pkt_quote *quote)
 {
-	return true;
+	return false;
 }
 
-WEAK void sim_mirror(struct walk *w, const struct topo_mirror_at *list)
+WEAK const uint32_t *topo_classify(const struct topo_classifier *c,
+				   uint32_t (*read)(void *arg, enum topo_dim dim, unsigned int word,
+						    unsigned int bits),
+				   bool (*has_l4)(void *arg), void *arg, uint32_t *n)
 {
+	return NULL;
 }
 
 WEAK uint8_t sim_ct(struct walk *w)

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Anti-spoofing at exterior bridge ports with a MAC: frames must come from the port's MAC and, if it has addresses, from one of them; or from one of its allowed
+ * addresses (with the MAC that belongs to it).  What ARP and neighbour discovery claim is held to the same.  Called by port.c.
+ */
+#include "simulator/run.h"
+
+static bool is_own(const struct topo_port *port, const struct skep_ip *ip)
+{
+	for (uint32_t i = 0; i < port->n_addrs; i++)
+		if (ip_eq(&port->addrs[i].ip, ip))
+			return true;
+	return false;
+}
+
+/* None yet (DHCP, probes), and what the machine derives itself on the link (IPv6). */
+static bool is_of_nobody(const struct skep_ip *ip)
+{
+	return ip_is_unspecified(ip) || (!ip_is_v4(ip) && ip_is_link_local(ip));
+}
+
+static const struct skep_mac *allowed_mac(const struct topo_port *port, const struct topo_allowed *a)
+{
+	return mac_is_zero(&a->mac) ? &port->mac : &a->mac;
+}
+
+static bool may_use_mac(const struct topo_port *port, const struct skep_mac *mac)
+{
+	if (mac_eq(mac, &port->mac))
+		return true;
+	for (uint32_t i = 0; i < port->more->n_allowed; i++)
+		if (mac_eq(mac, allowed_mac(port, &port->more->allowed[i])))
+			return true;
+	return false;
+}
+
+/* 'mac' is one that the port may use. */
+static bool may_use(const struct topo_port *port, const struct skep_mac *mac,
+		    const struct skep_ip *ip)
+{
+	if (is_of_nobody(ip))
+		return true;
+	if (mac_eq(mac, &port->mac) && (!port->n_addrs || is_own(port, ip)))
+		return true;
+	for (uint32_t i = 0; i < port->more->n_allowed; i++) {
+		const struct topo_allowed *a = &port->more->allowed[i];
+
+		if (mac_eq(mac, allowed_mac(port, a)) && ip_in_prefix(ip, &a->ip, a->len))
+			return true;
+	}
+	return false;
+}
+
+static bool is_spoofed_arp(struct walk *w, const struct topo_port *port)
+{
+	const struct pkt_fields *f = see_arp(w);
+
+	return !may_use_mac(port, &f->arp_sha) || !may_use(port, &f->arp_sha, see_ip_src(w, 32));
+}
+
+/* The link-layer address that is claimed, and in advertisements whose it is said to be. */
+static bool is_spoofed_nd(struct walk *w, const struct topo_port *port)
+{
+	const struct pkt_fields *f = see_nd(w);
+	const struct skep_mac *mac = mac_is_zero(&f->nd_lla) ? &f->eth_src : &f->nd_lla;
+
+	if (!may_use_mac(port, mac))
+		return true;
+	return see_icmp_type(w) == SIM_ND_NA && !may_use(port, mac, &f->nd_target);
+}
+
+bool sim_is_spoofed(struct walk *w, const struct topo_port *port)
+{
+	const struct skep_mac *mac = see_eth_src(w);
+
+	if (!may_use_mac(port, mac))
+		return true;
+	switch (see_eth_type(w)) {
+	case ETH_P_ARP:
+		return is_spoofed_arp(w, port);
+	case ETH_P_IP:
+	case ETH_P_IPV6:
+		if ((port->n_addrs || !mac_eq(mac, &port->mac)) &&
+		    !may_use(port, mac, see_ip_src(w, ip_width(w))))
+			return true;
+		return sim_is_nd(w) && is_spoofed_nd(w, port);
+	default:
+		return false;
+	}
+}

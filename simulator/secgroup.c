@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Security groups of a bridge's exterior port: what its machine may send (egress), and be sent (ingress).  A port without groups has no such
+ * policy.  Several groups allow what any of them allows.  Stateful ones also allow replies and related errors, for which each packet asks for the state of its
+ * connection: so it is recorded.  ARP, neighbour discovery, the machine's DHCP and frames of the network itself pass; other frames that
+ * are not IP do not.  Called by port.c.
+ */
+#include "simulator/run.h"
+#include "topology/ipset.h"
+
+#define ND_RS 133
+#define ND_RA 134
+
+static bool is_stateful(struct walk *w, const struct topo_port *port)
+{
+	bool stateful = false;
+
+	for (uint32_t i = 0; i < port->more->n_sgs; i++) {
+		sim_tag_object(w, TOPO_TAG_SGROUP, &port->more->sgs[i]->o);
+		stateful = stateful || port->more->sgs[i]->stateful;
+	}
+	return stateful;
+}
+
+static bool is_exempt_v4(struct walk *w, bool in)
+{
+	return in && see_proto(w) == IPPROTO_UDP && see_has_l4(w) && see_l4_dst(w) == 67 &&
+	       see_l4_src(w) == 68;
+}
+
+/* Advertisements of routers pass to machines only: a machine needs a rule to be one. */
+static bool is_exempt_v6(struct walk *w, bool in)
+{
+	uint8_t proto = see_proto(w), type;
+
+	if (proto == IPPROTO_UDP)
+		return in && see_has_l4(w) && see_l4_dst(w) == 547 && see_l4_src(w) == 546;
+	if (proto != IPPROTO_ICMPV6 || !see_has_l4(w))
+		return false;
+	type = see_icmp_type(w);
+	return type == ND_RS || type == SIM_ND_NS || type == SIM_ND_NA || (type == ND_RA && !in);
+}
+
+/* The remote end: who sends (ingress), or is sent to (egress). */
+static bool is_member(struct walk *w, const struct topo_security_group *remote,
+		      enum topo_direction dir)
+{
+	const struct skep_ip *ip = dir == TOPO_INGRESS ? &w->f.ip_src : &w->f.ip_dst;
+	unsigned int bits = 0;
+	bool has;
+
+	if (!see_is_ip(w))
+		return false;
+	sim_tag(w, &(struct topo_tag){ .kind = TOPO_TAG_MEMBER,
+				       .name = remote->o.name,
+				       .ip = *ip,
+				       .len = (uint8_t)ip_width(w) });
+	has = topo_ipset_has(remote->members, ip, &bits);
+	if (dir == TOPO_INGRESS)
+		see_ip_src(w, bits);
+	else
+		see_ip_dst(w, bits);
+	return has;
+}
+
+/* The rule of one group that allows the packet; NULL: none. */
+static const struct topo_rule *allowing(struct walk *w, const struct topo_security_group *sg,
+					enum topo_direction dir)
+{
+	const struct topo_chain *chain = dir == TOPO_INGRESS ? &sg->ingress : &sg->egress;
+	const struct topo_sg_rule *rules = dir == TOPO_INGRESS ? sg->rules : sg->rules + sg->n_ingress;
+	const uint32_t *candidates;
+	uint32_t n;
+
+	candidates = sim_candidates(w, chain, &n);
+	for (uint32_t i = 0; i < n; i++) {
+		const uint32_t pos = candidates ? candidates[i] : i;
+
+		if (++w->run->n_rules > SIM_RULES_MAX)
+			return NULL; /* policy fails closed */
+		if (sim_rule_matches(w, &chain->rules[pos]) &&
+		    (!rules[pos].remote || is_member(w, rules[pos].remote, dir)))
+			return &chain->rules[pos];
+		if (sim_waits(w))
+			return NULL;
+	}
+	return NULL;
+}
+
+static bool rules_allow(struct walk *w, const struct topo_port *port, enum topo_direction dir)
+{
+	static const char *const names[] = { "ingress", "egress" };
+	char text[320];
+
+	for (uint32_t i = 0; i < port->more->n_sgs && !sim_waits(w); i++) {
+		const struct topo_security_group *sg = port->more->sgs[i];
+		const struct topo_rule *r = allowing(w, sg, dir);
+
+		if (r) {
+			STEP(w, 1, "security_group", sg->o.name, "%s rule %s allows it (%s)", names[dir],
+			     r->name, sim_rule_text(r, text, sizeof(text)));
+			return true;
+		}
+		STEP(w, 1, "security_group", sg->o.name, "no %s rule allows it", names[dir]);
+	}
+	return false;
+}
+
+static bool any_may_leave(struct walk *w, const struct topo_port *port)
+{
+	for (uint32_t i = 0; i < port->more->n_sgs; i++) {
+		const struct topo_security_group *sg = port->more->sgs[i];
+
+		if (sg->egress_any) {
+			STEP(w, 1, "security_group", sg->o.name, "everything may leave");
+			return true;
+		}
+	}
+	return false;
+}
+
+/* true: it passes. */
+static bool check(struct walk *w, const struct topo_port *port, enum topo_direction dir)
+{
+	const bool in = dir == TOPO_EGRESS; /* into the network */
+	uint8_t ct = 0;
+
+	if (sim_is_arp(w) || sim_is_nd(w))
+		return true;
+	if (!see_is_ip(w))
+		return false;
+	if (ip_width(w) == 32 ? is_exempt_v4(w, in) : is_exempt_v6(w, in))
+		return true;
+	if (is_stateful(w, port)) {
+		ct = sim_ct_ask(w);
+		if (sim_waits(w))
+			return false;
+	}
+	if (in && any_may_leave(w, port))
+		return true;
+	if (ct & (TOPO_CT_REPLY | TOPO_CT_RELATED)) {
+		STEP(w, 1, "security_group", port->o.name, "%s: allowed",
+		     ct & TOPO_CT_REPLY ? "reply of a connection" : "error of a connection");
+		return true;
+	}
+	return rules_allow(w, port, dir);
+}
+
+static bool passes(struct walk *w, const struct topo_port *port, enum topo_direction dir)
+{
+	if (!port->more->n_sgs || !port->port_security || port->peer || !port->bridge ||
+	    w->generation)
+		return true;
+	if (check(w, port, dir))
+		return true;
+	if (!sim_waits(w))
+		sim_drop(w,
+			 w->run->n_rules > SIM_RULES_MAX ? SKEP_DROP_OVERLOAD :
+							   SKEP_DROP_SECURITY_GROUP,
+			 &port->o, NULL);
+	return false;
+}
+
+bool sim_sg_in(struct walk *w, const struct topo_port *port)
+{
+	return passes(w, port, TOPO_EGRESS);
+}
+
+bool sim_sg_out(struct walk *w, const struct topo_port *port)
+{
+	return passes(w, port, TOPO_INGRESS);
+}
