@@ -56,7 +56,10 @@ static void on_tap(void *arg, uint32_t events)
 
 	while (n < DP_BATCH && dp->tap.fd >= 0 && tap_read(&dp->tap, &key, &why, &frame) > 0) {
 		n++;
-		dp->ops.upcall(dp->arg, key, why, &frame);
+		if (why == SKEP_UP_STATE)
+			dp_control_packet(dp, key, &frame);
+		else
+			dp->ops.upcall(dp->arg, key, why, &frame);
 	}
 	if (n && dp->ops.upcall_done)
 		dp->ops.upcall_done(dp->arg);
@@ -188,9 +191,11 @@ static int start(struct dp *dp, struct err *err)
 	if (rc)
 		return rc;
 	dp_config_write(dp);
-	if ((rc = dp_sets_adopt(dp, err)) || (rc = dp_peers_adopt(dp, err)) ||
-	    (rc = dp_ports_adopt(dp, err)))
+	if ((rc = dp_sets_adopt(dp, err)) || (rc = dp_rewrites_adopt(dp, err)) ||
+	    (rc = dp_peers_adopt(dp, err)) || (rc = dp_ports_adopt(dp, err)) ||
+	    (rc = dp_control_open(dp, err)))
 		return rc;
+	dp_policers_adopt(dp);
 	dp_links_prune(dp, link_wanted);
 	dp->heartbeat = loop_timer_add(dp->loop, HEARTBEAT_NS, HEARTBEAT_NS, on_heartbeat, dp);
 	if (!dp->heartbeat)
@@ -250,6 +255,7 @@ void dp_close(struct dp *dp)
 	dp_under_close(dp);
 	dp_ports_close(dp);
 	dp_peers_close(dp);
+	dp_rewrites_close(dp);
 	dp_maps_unload(dp);
 	nl_close(&dp->nl);
 	dp_dirs_close(&dp->dirs);
@@ -320,6 +326,8 @@ void dp_sweep(struct dp *dp)
 	dp_peers_sweep(dp);
 	dp_ports_sweep(dp);
 	dp_sets_sweep(dp);
+	dp_rewrites_sweep(dp);
+	dp_policers_sweep(dp);
 }
 
 /* --- status --- */

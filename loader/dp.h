@@ -104,14 +104,15 @@ void dp_set_free(struct dp *dp, uint32_t set);
 /* --- rewrites: shared by content, counted --- */
 /* *index = where 'rw' is, with one more reference.  -ENOSPC. */
 int dp_rewrite_get(struct dp *dp, const struct skep_rewrite *rw, uint32_t *index);
-void dp_rewrite_put(struct dp *dp, uint32_t index); /* 0: no-op */
+void dp_rewrite_put(struct dp *dp, uint32_t index); /* 0: no-op.  The entry keeps its content for DP_REWRITE_LINGER_NS: packets may be under way through it */
+#define DP_REWRITE_LINGER_NS 2000000000ULL
 /* What an adopted flow's or set's index stands for: takes a reference; false: nothing. */
 bool dp_rewrite_adopt(struct dp *dp, uint32_t index, struct skep_rewrite *rw);
 
 /* --- policers --- */
 /* Sets a rate (bit/s, bytes) at *index, a free one if it is 0.  rate 0: frees it, *index = 0.  -ENOSPC. */
 int dp_policer_set(struct dp *dp, uint64_t rate, uint64_t burst, uint32_t *index);
-/* What the port sends, and is sent: indices or 0. */
+/* What the port sends, and is sent: indices or 0.  To be said again behind each dp_port_attach().  -ENOENT: not attached. */
 int dp_port_police(struct dp *dp, uint32_t key, uint32_t in, uint32_t out);
 uint64_t dp_policer_drops(struct dp *dp, uint32_t index);
 

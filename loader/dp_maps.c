@@ -47,6 +47,10 @@ static uint32_t wanted_size(const struct dp *dp, enum dp_map map)
 		return dp->config.flows_max;
 	case DP_MAP_PORTS:
 		return dp->config.ports_max;
+	case DP_MAP_REWRITES:
+		return dp->config.rewrites_max;
+	case DP_MAP_CONNS:
+		return dp->config.conns_max;
 	default:
 		return 0; /* as compiled */
 	}
@@ -231,7 +235,9 @@ int dp_maps_load(struct dp *dp, struct err *err)
 		return rc;
 	dp->slots = map_mmap(dp, DP_MAP_SLOTS, sizeof(struct skep_flow), err);
 	dp->kconfig = map_mmap(dp, DP_MAP_CONFIG, sizeof(struct skep_config), err);
-	if (!dp->slots || !dp->kconfig)
+	dp->rewrites = map_mmap(dp, DP_MAP_REWRITES, sizeof(struct skep_rewrite), err);
+	dp->policers = map_mmap(dp, DP_MAP_POLICERS, sizeof(struct skep_policer), err);
+	if (!dp->slots || !dp->kconfig || !dp->rewrites || !dp->policers)
 		return err ? err->code : -EIO;
 	dp->events = ring_buffer__new(dp->map_fd[DP_MAP_EVENTS], on_event, dp, NULL);
 	if (!dp->events)
@@ -252,11 +258,19 @@ void dp_maps_unload(struct dp *dp)
 	if (dp->kconfig)
 		munmap(dp->kconfig,
 		       map_bytes(sizeof(struct skep_config), dp->map_max[DP_MAP_CONFIG]));
+	if (dp->rewrites)
+		munmap(dp->rewrites,
+		       map_bytes(sizeof(struct skep_rewrite), dp->map_max[DP_MAP_REWRITES]));
+	if (dp->policers)
+		munmap(dp->policers,
+		       map_bytes(sizeof(struct skep_policer), dp->map_max[DP_MAP_POLICERS]));
 	skep_bpf__destroy(dp->skel);
 	dp->events_fd = NULL;
 	dp->events = NULL;
 	dp->slots = NULL;
 	dp->kconfig = NULL;
+	dp->rewrites = NULL;
+	dp->policers = NULL;
 	dp->skel = NULL;
 	dp->obj = NULL;
 }

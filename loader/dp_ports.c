@@ -195,6 +195,33 @@ void dp_ports(struct dp *dp, void (*cb)(void *arg, uint32_t key, uint32_t ifinde
 	}
 }
 
+int dp_port_police(struct dp *dp, uint32_t key, uint32_t in, uint32_t out)
+{
+	const struct dp_port_entry *port = by_key(dp, key);
+	struct skep_iface iface;
+	struct skep_port value;
+
+	if (!port)
+		return -ENOENT;
+	if (in >= SKEP_POLICERS_MAX || out >= SKEP_POLICERS_MAX)
+		return -EINVAL;
+	if (bpf_map_lookup_elem(dp->map_fd[DP_MAP_IFACES], &port->ifindex, &iface) ||
+	    bpf_map_lookup_elem(dp->map_fd[DP_MAP_PORTS], &key, &value))
+		return -errno;
+	if (iface.police != in) {
+		iface.police = in;
+		if (bpf_map_update_elem(dp->map_fd[DP_MAP_IFACES], &port->ifindex, &iface,
+					BPF_EXIST))
+			return -errno;
+	}
+	if (value.police != out) {
+		value.police = (uint16_t)out;
+		if (bpf_map_update_elem(dp->map_fd[DP_MAP_PORTS], &key, &value, BPF_EXIST))
+			return -errno;
+	}
+	return 0;
+}
+
 bool dp_port_output(const struct dp *dp, uint32_t key, uint32_t *ifindex, bool *peer)
 {
 	const struct dp_port_entry *port = by_key(dp, key);
@@ -259,6 +286,8 @@ static int adopt_port(struct dp *dp, uint32_t key, const struct skep_port *value
 	struct skep_iface iface;
 	struct nl_link link;
 
+	if (value->kind == SKEP_PORT_AGENT)
+		return 0;
 	if (value->kind == SKEP_PORT_FLOOD)
 		return adopt_flood(dp, key) ? err_set(err, -ENOMEM, "out of memory") : 0;
 	if (value->kind != SKEP_PORT_LOCAL || nl_link_get(&dp->nl, value->ifindex, NULL, &link) ||

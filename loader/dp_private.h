@@ -18,6 +18,9 @@
 	X(PEERS, "skep_peers")       \
 	X(REMOTES, "skep_remotes")   \
 	X(SETS, "skep_sets")         \
+	X(REWRITES, "skep_rewrites") \
+	X(POLICERS, "skep_policers") \
+	X(CONNS, "skep_conns")       \
 	X(SLOTS, "skep_slots")       \
 	X(CONFIG, "skep_config")     \
 	X(DROPS, "skep_drops")       \
@@ -82,6 +85,14 @@ struct dp_flood {
 	bool adopted;
 };
 
+struct dp_rewrite { /* an entry of skep_rewrites */
+	struct hmap_node node; /* by content, while it has any */
+	uint32_t refs, next;   /* next: in the queue of those to be used again */
+	bool known, queued;    /* known: in the table by content */
+	bool adopted;	       /* and not asked for again */
+	uint64_t idle_ns;      /* when the last reference went */
+};
+
 enum dp_set_state { DP_SET_FREE, DP_SET_USED, DP_SET_ADOPTED };
 
 struct dp_queue { /* flows to be written */
@@ -112,6 +123,8 @@ struct dp {
 	uint32_t map_max[DP_MAP_MAX];
 	struct skep_config *kconfig; /* mmapped */
 	struct skep_flow *slots;     /* mmapped */
+	struct skep_rewrite *rewrites; /* mmapped */
+	struct skep_policer *policers; /* mmapped */
 	struct ring_buffer *events;
 	struct loop_fd *events_fd;
 
@@ -142,6 +155,13 @@ struct dp {
 	uint8_t set_state[SKEP_SETS_MAX]; /* enum dp_set_state */
 	uint32_t set_next[SKEP_SETS_MAX]; /* the set that continues it */
 	uint32_t set_hint;
+
+	/* dp_rewrites.c */
+	struct dp_rewrite *rewrite_at; /* by index */
+	struct hmap rewrites_by_content;
+	uint32_t rewrite_head, rewrite_tail; /* queue; 0 = empty */
+	uint32_t rewrite_fresh;		     /* lowest index that may never have been used */
+	uint8_t policer_state[SKEP_POLICERS_MAX]; /* enum dp_set_state */
 
 	struct dp_queue q4, q6;
 	bool no_batch;
@@ -217,6 +237,19 @@ void dp_peers_refresh(struct dp *dp); /* the underlay changed */
 void dp_peers_sweep(struct dp *dp);
 int dp_sets_adopt(struct dp *dp, struct err *err);
 void dp_sets_sweep(struct dp *dp);
+
+bool dp_set_walk(struct dp *dp, uint32_t index, struct skep_set *set); /* what a used set holds */
+
+/* dp_rewrites.c, dp_police.c */
+int dp_rewrites_adopt(struct dp *dp, struct err *err);
+void dp_rewrites_close(struct dp *dp);
+void dp_rewrites_sweep(struct dp *dp);
+void dp_policers_adopt(struct dp *dp);
+void dp_policers_sweep(struct dp *dp);
+
+/* dp_control.c */
+int dp_control_open(struct dp *dp, struct err *err);
+void dp_control_packet(struct dp *dp, uint32_t key, const struct dp_frame *frame);
 
 /* dp_clock.c */
 int dp_clock_init(struct dp *dp, struct err *err);

@@ -90,6 +90,12 @@ void dp_set_free(struct dp *dp, uint32_t set)
 		release(dp, set);
 }
 
+bool dp_set_walk(struct dp *dp, uint32_t index, struct skep_set *set)
+{
+	return index < sets_max(dp) && dp->set_state[index] != DP_SET_FREE &&
+	       bpf_map_lookup_elem(dp->map_fd[DP_MAP_SETS], &index, set) == 0;
+}
+
 int dp_sets_adopt(struct dp *dp, struct err *err)
 {
 	for (uint32_t i = 1; i < sets_max(dp); i++) {

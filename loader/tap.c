@@ -101,7 +101,7 @@ int tap_decode(uint8_t *buf, uint32_t len, uint32_t *key, enum skep_upcall_why *
 	if (len < HEAD_LEN + ETH_HLEN)
 		return 0;
 	memcpy(&head, buf, HEAD_LEN);
-	if (ntohs(head.magic) != SKEP_UPCALL_MAGIC || ntohs(head.slot) > SKEP_UP_AGENT)
+	if (ntohs(head.magic) != SKEP_UPCALL_MAGIC || ntohs(head.slot) > SKEP_UP_STATE)
 		return 0;
 	/* A tag that the kernel held beside the frame: tun wrote it into our header, it belongs
 	 * behind the frame's addresses. */

@@ -212,7 +212,11 @@ static inline void on_underlay(void *arg, bool up, uint32_t mtu)
 	t.under_mtu = mtu;
 }
 
-static const struct dp_ops ops = { on_upcall, on_upcall_done, on_event, on_iface, on_underlay };
+static const struct dp_ops ops = { .upcall = on_upcall,
+				   .upcall_done = on_upcall_done,
+				   .event = on_event,
+				   .iface = on_iface,
+				   .underlay = on_underlay };
 
 static inline void must_open(void)
 {
