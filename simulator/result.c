@@ -270,17 +270,6 @@ static uint8_t drop_rank(enum skep_drop reason)
 	}
 }
 
-static const char *drop_name(enum skep_drop reason)
-{
-	static const char *const names[] = {
-#define X(id, name, help) name,
-		SKEP_DROPS(X)
-#undef X
-	};
-
-	return names[reason];
-}
-
 void sim_drop(struct walk *w, enum skep_drop reason, const struct topo_object *object,
 	      const struct topo_rule *rule)
 {
@@ -288,7 +277,7 @@ void sim_drop(struct walk *w, enum skep_drop reason, const struct topo_object *o
 	struct sim_culprit culprit = { .object = object, .rule = rule };
 	char buf[192];
 
-	STEP(w, 1, "drop", "", "%s%s%s", drop_name(reason), object ? ": " : "",
+	STEP(w, 1, "drop", "", "%s%s%s", sim_drop_name(reason), object ? ": " : "",
 	     sim_culprit_text(&culprit, buf));
 	if (w->generation)
 		return;

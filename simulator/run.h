@@ -180,6 +180,19 @@ void sim_step(struct run *run, unsigned int depth, const char *what, const char 
 			sim_step((w)->run, (w)->depth + (deeper), what, name, __VA_ARGS__); \
 	} while (0)
 
+/* --- trace.c, for tracejson.c too --- */
+const char *sim_drop_name(enum skep_drop reason);
+const char *sim_drop_help(enum skep_drop reason);
+/* The i-th field: "ip_dst/24"; "" = not in the mask, NULL = there are no more. */
+const char *sim_mask_field(const struct sim_mask *m, unsigned int i, char buf[static 32]);
+const char *sim_ct_text(uint8_t ct, char buf[static 64]); /* "established reply" */
+/* The i-th of the fields that may be rewritten, besides MACs and TTL: "dst 203.0.113.9 -> 10.0.1.5"; false: it is as in 'from'. */
+#define SIM_REWRITES 6
+bool sim_rewrite_text(const struct pkt_fields *from, const struct sim_output *o, unsigned int i,
+		      char *buf, size_t size);
+/* The frame in short; '*pkt' is what it parses to. */
+const char *sim_frame_text(struct sim *sim, const struct sim_frame *f, struct pkt *pkt);
+
 /* --- the devices --- */
 void sim_port_in(struct walk *w, const struct topo_port *port);
 void sim_port_out(struct walk *w, const struct topo_port *port);

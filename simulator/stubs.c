@@ -78,3 +78,14 @@ WEAK bool sim_vlan_out(struct walk *w, const struct topo_port *port)
 {
 	return true;
 }
+
+WEAK const char *sim_conn_state(const struct sim_conn *c)
+{
+	return "";
+}
+
+WEAK const char *sim_tuple_format(const struct sim_tuple *t, char buf[static SIM_TUPLE_TEXT])
+{
+	buf[0] = 0;
+	return buf;
+}

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A result for people (an indented tree) and for programs (JSON with stable names).  Called by 'skep trace', the control socket, tests.
+ * A result for people: an indented tree, the verdict, what leaves and what was changed, and what the flow depends on.  tracejson.c has the same for
+ * programs.  Called by 'skep trace', the control socket, tests.
  */
 #include "simulator/run.h"
 
 #include <stdarg.h>
 #include <stdio.h>
-
-static const char *const verdicts[] = { "forward", "drop", "consumed", "need" };
 
 static const struct {
 	uint32_t bit;
@@ -26,18 +25,33 @@ static const struct {
 	{ SIM_FIELD_TTL, "ttl" },
 	{ SIM_FIELD_ARP, "arp" },
 	{ SIM_FIELD_ND, "nd" },
+	{ SIM_FIELD_DSCP, "dscp" },
+	{ SIM_FIELD_TCP_FLAGS, "tcp_flags" },
+	{ SIM_FIELD_LEN, "len" },
+	{ SIM_FIELD_PAYLOAD, "payload" },
 };
 
-static const char *const drops[] = {
+const char *sim_drop_name(enum skep_drop reason)
+{
+	static const char *const names[] = {
 #define X(id, name, help) name,
-	SKEP_DROPS(X)
+		SKEP_DROPS(X)
 #undef X
-};
-static const char *const drop_texts[] = {
+	};
+
+	return names[reason];
+}
+
+const char *sim_drop_help(enum skep_drop reason)
+{
+	static const char *const helps[] = {
 #define X(id, name, help) help,
-	SKEP_DROPS(X)
+		SKEP_DROPS(X)
 #undef X
-};
+	};
+
+	return helps[reason];
+}
 
 const char *sim_culprit_text(const struct sim_culprit *c, char buf[static 192])
 {
@@ -58,13 +72,18 @@ const char *sim_culprit_text(const struct sim_culprit *c, char buf[static 192])
 	return buf;
 }
 
-/* "eth_dst ip_dst/24 ..." into 'buf'; one name at a time. */
-static const char *field_text(const struct sim_mask *m, unsigned int i, char buf[static 32])
+const char *sim_mask_field(const struct sim_mask *m, unsigned int i, char buf[static 32])
 {
+	if (i >= ARRAY_SIZE(fields))
+		return NULL;
+	if (!(m->fields & fields[i].bit))
+		return "";
 	if (fields[i].bit == SIM_FIELD_IP_SRC)
 		snprintf(buf, 32, "%s/%u", fields[i].name, m->src_len);
 	else if (fields[i].bit == SIM_FIELD_IP_DST)
 		snprintf(buf, 32, "%s/%u", fields[i].name, m->dst_len);
+	else if (fields[i].bit == SIM_FIELD_TCP_FLAGS)
+		snprintf(buf, 32, "%s/0x%02x", fields[i].name, m->tcp_mask);
 	else
 		snprintf(buf, 32, "%s", fields[i].name);
 	return buf;
@@ -72,15 +91,88 @@ static const char *field_text(const struct sim_mask *m, unsigned int i, char buf
 
 const char *sim_mask_format(const struct sim_mask *mask, char *buf, size_t size)
 {
-	char name[32];
+	char buf32[32];
+	const char *name;
 	size_t n = 0;
 
 	buf[0] = 0;
-	for (unsigned int i = 0; i < ARRAY_SIZE(fields); i++)
-		if ((mask->fields & fields[i].bit) && n < size)
-			n += (size_t)snprintf(buf + n, size - n, "%s%s", n ? " " : "",
-					      field_text(mask, i, name));
+	for (unsigned int i = 0; (name = sim_mask_field(mask, i, buf32)) != NULL; i++)
+		if (name[0] && n < size)
+			n += (size_t)snprintf(buf + n, size - n, "%s%s", n ? " " : "", name);
 	return buf;
+}
+
+const char *sim_ct_text(uint8_t ct, char buf[static 64])
+{
+	static const char *const names[] = { "new", "established", "reply", "related", "invalid" };
+	size_t n = 0;
+
+	buf[0] = 0;
+	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++)
+		if (ct & 1u << i)
+			n += (size_t)snprintf(buf + n, 64 - n, "%s%s", n ? " " : "", names[i]);
+	return buf;
+}
+
+/* One header field in words; false: it is as it was. */
+static bool rewrite_ip(const char *name, const struct skep_ip *from, const struct skep_ip *to,
+		       char *buf, size_t size)
+{
+	char a[ADDR_TEXT], b[ADDR_TEXT];
+
+	if (ip_eq(from, to))
+		return false;
+	snprintf(buf, size, "%s %s -> %s", name, ip_format(from, a), ip_format(to, b));
+	return true;
+}
+
+static bool rewrite_number(const char *name, unsigned int from, unsigned int to, char *buf, size_t size)
+{
+	if (from == to)
+		return false;
+	snprintf(buf, size, "%s %u -> %u", name, from, to);
+	return true;
+}
+
+static bool rewrite_vlan(__be16 from, __be16 to, char *buf, size_t size)
+{
+	char a[8] = "none", b[8] = "none";
+
+	if (from == to)
+		return false;
+	if (from)
+		snprintf(a, sizeof(a), "%u", ntohs(from) & 0xfff);
+	if (to)
+		snprintf(b, sizeof(b), "%u", ntohs(to) & 0xfff);
+	snprintf(buf, size, "vlan %s -> %s", a, b);
+	return true;
+}
+
+bool sim_rewrite_text(const struct pkt_fields *from, const struct sim_output *o, unsigned int i,
+		      char *buf, size_t size)
+{
+	const struct pkt_fields *to = &o->f;
+
+	switch (i) {
+	case 0:
+		return rewrite_vlan(from->vlan, to->vlan, buf, size);
+	case 1:
+		return rewrite_ip("src", &from->ip_src, &to->ip_src, buf, size);
+	case 2:
+		return rewrite_ip("dst", &from->ip_dst, &to->ip_dst, buf, size);
+	case 3:
+		return rewrite_number("src_port", ntohs(from->l4_src), ntohs(to->l4_src), buf, size);
+	case 4:
+		return rewrite_number(from->ip_proto == IPPROTO_ICMP || from->ip_proto == IPPROTO_ICMPV6 ?
+					      "id" :
+					      "dst_port",
+				      ntohs(from->l4_dst), ntohs(to->l4_dst), buf, size);
+	default:
+		if (!o->set_dscp)
+			return rewrite_number("dscp", from->ip_tos >> 2, to->ip_tos >> 2, buf, size);
+		snprintf(buf, size, "dscp = %u", to->ip_tos >> 2);
+		return true;
+	}
 }
 
 /* Text that grows in the arena. */
@@ -116,48 +208,77 @@ static void __attribute__((format(printf, 2, 3))) put(struct text *t, const char
 	t->p[t->len] = 0;
 }
 
-/* "  vm2 at host h2, key 0x101: eth A>B ttl 63" */
-static void put_outputs(struct text *t, const struct sim_output *v, uint32_t n)
+/* "  vm2 at host h2, key 0x101: eth A>B ttl 63, dst 203.0.113.9 -> 10.0.1.5 (flooded)" */
+static void put_output(struct text *t, const struct pkt_fields *from, const struct sim_output *o)
 {
-	char src[ADDR_TEXT], dst[ADDR_TEXT], ttl[16];
+	char src[ADDR_TEXT], dst[ADDR_TEXT], change[192];
 
-	for (; n; n--, v++) {
-		ttl[0] = 0;
-		if (v->f.eth_type == htons(ETH_P_IP) || v->f.eth_type == htons(ETH_P_IPV6))
-			snprintf(ttl, sizeof(ttl), " ttl %u", v->f.ip_ttl);
-		put(t, "  %s at host %s, key 0x%x: eth %s>%s%s%s\n", v->port->o.name,
-		    v->port->live_host, v->port->live_key, mac_format(&v->f.eth_src, src),
-		    mac_format(&v->f.eth_dst, dst), ttl, v->flooded ? " (flooded)" : "");
-	}
+	put(t, "  %s at host %s, key 0x%x: eth %s>%s", o->port->o.name, o->port->live_host,
+	    o->port->live_key, mac_format(&o->f.eth_src, src), mac_format(&o->f.eth_dst, dst));
+	if (o->f.eth_type == htons(ETH_P_IP) || o->f.eth_type == htons(ETH_P_IPV6))
+		put(t, " ttl %u", o->f.ip_ttl);
+	for (unsigned int i = 0; i < SIM_REWRITES; i++)
+		if (sim_rewrite_text(from, o, i, change, sizeof(change)))
+			put(t, ", %s", change);
+	if (o->mirror)
+		put(t, " (copy for mirror %s)", o->mirror->o.name);
+	put(t, "%s\n", o->flooded ? " (flooded)" : "");
 }
 
-static const char *frame_text(struct sim *sim, const struct sim_frame *f)
+static void put_outputs(struct text *t, const struct pkt_fields *from, const struct sim_output *v,
+			uint32_t n)
 {
-	struct pkt pkt;
+	for (; n; n--, v++)
+		put_output(t, from, v);
+}
+
+const char *sim_frame_text(struct sim *sim, const struct sim_frame *f, struct pkt *pkt)
+{
 	char *text;
 
-	if (pkt_parse(f->data, f->len, &pkt) != SKEP_DROP_NONE)
+	if (pkt_parse(f->data, f->len, pkt) != SKEP_DROP_NONE)
 		return "";
-	text = pkt_summary(&pkt, &sim->arena);
+	text = pkt_summary(pkt, &sim->arena);
 	return text ? text : "";
+}
+
+static void put_need(struct text *t, const struct sim_need *need)
+{
+	char a[ADDR_TEXT], b[ADDR_TEXT];
+
+	switch (need->kind) {
+	case SIM_NEED_NONE:
+		break;
+	case SIM_NEED_NEIGH:
+		put(t, "need: the MAC of %s at port '%s'\n", ip_format(&need->ip, a),
+		    need->port->o.name);
+		break;
+	case SIM_NEED_OBJECT:
+		put(t, "need: object %s\n", need->path);
+		break;
+	case SIM_NEED_SNAT:
+		put(t, "need: source ports of %s-%s for router '%s'\n",
+		    ip_format(&need->snat.addrs.lo, a), ip_format(&need->snat.addrs.hi, b),
+		    need->snat.router);
+		break;
+	case SIM_NEED_FRAGMENT:
+		put(t, "need: the ports of the packet's first fragment\n");
+		break;
+	}
 }
 
 static void put_verdict(struct text *t, const struct sim_result *res)
 {
-	char culprit[192], a[ADDR_TEXT];
+	char culprit[192];
 
 	switch (res->verdict) {
 	case SIM_DROP:
 		sim_culprit_text(&res->culprit, culprit);
-		put(t, "drop: %s: %s%s%s\n", drops[res->reason], drop_texts[res->reason],
-		    culprit[0] ? ": " : "", culprit);
+		put(t, "drop: %s: %s%s%s%s\n", sim_drop_name(res->reason), sim_drop_help(res->reason),
+		    culprit[0] ? ": " : "", culprit, res->n_outputs ? "; sent to mirrors:" : "");
 		break;
 	case SIM_NEED:
-		if (res->need.kind == SIM_NEED_OBJECT)
-			put(t, "need: object %s\n", res->need.path);
-		else
-			put(t, "need: the MAC of %s at port '%s'\n", ip_format(&res->need.ip, a),
-			    res->need.port->o.name);
+		put_need(t, &res->need);
 		break;
 	case SIM_CONSUMED:
 		put(t, "consumed: handled by the network itself\n");
@@ -168,106 +289,64 @@ static void put_verdict(struct text *t, const struct sim_result *res)
 	}
 }
 
+static void put_connection(struct text *t, const struct sim_result *res)
+{
+	char ct[64], tuple[SIM_TUPLE_TEXT];
+
+	if (res->ct)
+		put(t, "connection: %s\n", sim_ct_text(res->ct, ct));
+	if (res->conn)
+		put(t, "  %s of port %s: %s%s\n", sim_tuple_format(&res->conn->tuple, tuple),
+		    res->conn->port, sim_conn_state(res->conn),
+		    res->end_conn ? ", no longer admitted: ends" : "");
+	for (uint32_t i = 0; i < res->n_new_conns; i++)
+		put(t, "  new record of port %s: %s%s\n", res->new_conns[i].port,
+		    sim_tuple_format(&res->new_conns[i].tuple, tuple),
+		    res->new_conns[i].reply ? " (replies)" : "");
+}
+
+static void put_flow(struct text *t, const struct sim_result *res)
+{
+	char buf[256];
+
+	if (!res->cacheable) {
+		put(t, "no flow: every such packet is decided anew\n");
+		return;
+	}
+	put(t, "flow depends on: in_port%s%s\n", res->mask.fields ? " " : "",
+	    sim_mask_format(&res->mask, buf, sizeof(buf)));
+	if (res->mtu)
+		put(t, "largest packet: %u bytes\n", res->mtu);
+	put(t, "tags:");
+	for (uint32_t i = 0; i < res->n_tags; i++)
+		put(t, " %s", topo_tag_format(&res->tags[i], buf, sizeof(buf)));
+	put(t, "\n");
+}
+
 char *sim_trace_text(struct sim *sim, const struct pkt *pkt, const struct sim_result *res)
 {
 	struct text t = { .arena = &sim->arena, .max = 2048 };
-	char *summary = pkt_summary(pkt, &sim->arena), buf[256];
-	uint32_t i;
+	char *summary = pkt_summary(pkt, &sim->arena);
+	struct pkt frame = { 0 };
 
 	put(&t, "%s\n", summary ? summary : "");
-	for (i = 0; i < res->n_steps; i++) {
+	for (uint32_t i = 0; i < res->n_steps; i++) {
 		const struct sim_step *s = &res->steps[i];
 
 		put(&t, "%*s%s%s%s: %s\n", 2 * s->depth, "", s->what, s->name[0] ? " " : "",
 		    s->name, s->text);
 	}
 	put_verdict(&t, res);
-	put_outputs(&t, res->outputs, res->n_outputs);
-	for (i = 0; i < res->n_frames; i++) {
-		put(&t, "sends: %s\n", frame_text(sim, &res->frames[i]));
-		put_outputs(&t, res->frames[i].outputs, res->frames[i].n_outputs);
+	put_outputs(&t, &pkt->f, res->outputs, res->n_outputs);
+	if (res->fragment)
+		put(&t, "  in fragments of at most %u bytes\n", res->fragment);
+	if (res->hint)
+		put(&t, "hint: %s\n", res->hint);
+	for (uint32_t i = 0; i < res->n_frames; i++) {
+		put(&t, "sends: %s\n", sim_frame_text(sim, &res->frames[i], &frame));
+		put_outputs(&t, &frame.f, res->frames[i].outputs, res->frames[i].n_outputs);
 	}
-	if (!res->cacheable) {
-		put(&t, "no flow: every such packet is decided anew\n");
-		return t.p;
-	}
-	put(&t, "flow depends on: in_port%s%s\ntags:", res->mask.fields ? " " : "",
-	    sim_mask_format(&res->mask, buf, sizeof(buf)));
-	for (i = 0; i < res->n_tags; i++)
-		put(&t, " %s", topo_tag_format(&res->tags[i], buf, sizeof(buf)));
-	put(&t, "\n");
+	put_connection(&t, res);
+	put_flow(&t, res);
 	return t.p;
-}
-
-static json_t *output_json(const struct sim_output *o)
-{
-	char src[ADDR_TEXT], dst[ADDR_TEXT];
-	json_t *j = json_pack("{s:s, s:s, s:I, s:s, s:s, s:b}", "port", o->port->o.name, "host",
-			      o->port->live_host, "key", (json_int_t)o->port->live_key, "eth_src",
-			      mac_format(&o->f.eth_src, src), "eth_dst",
-			      mac_format(&o->f.eth_dst, dst), "flooded", o->flooded != NULL);
-
-	if (j && (o->f.eth_type == htons(ETH_P_IP) || o->f.eth_type == htons(ETH_P_IPV6)))
-		json_object_set_new(j, "ttl", json_integer(o->f.ip_ttl));
-	return j;
-}
-
-static json_t *outputs_json(const struct sim_output *v, uint32_t n)
-{
-	json_t *a = json_array();
-
-	for (uint32_t i = 0; i < n; i++)
-		json_array_append_new(a, output_json(&v[i]));
-	return a;
-}
-
-static void add_reason(json_t *j, const struct sim_result *res)
-{
-	char buf[192];
-
-	if (res->verdict == SIM_DROP) {
-		json_object_set_new(j, "reason", json_string(drops[res->reason]));
-		json_object_set_new(j, "help", json_string(drop_texts[res->reason]));
-		json_object_set_new(j, "culprit",
-				    json_string(sim_culprit_text(&res->culprit, buf)));
-	} else if (res->need.kind == SIM_NEED_NEIGH) {
-		json_object_set_new(j, "need",
-				    json_pack("{s:s, s:s}", "port", res->need.port->o.name, "ip",
-					      ip_format(&res->need.ip, buf)));
-	} else if (res->need.kind == SIM_NEED_OBJECT) {
-		json_object_set_new(j, "need", json_pack("{s:s}", "object", res->need.path));
-	}
-}
-
-json_t *sim_trace_json(struct sim *sim, const struct pkt *pkt, const struct sim_result *res)
-{
-	json_t *steps = json_array(), *frames = json_array(), *mask = json_array(),
-	       *tags = json_array(), *j;
-	char *summary = pkt_summary(pkt, &sim->arena), buf[160];
-	uint32_t i;
-
-	for (i = 0; i < res->n_steps; i++)
-		json_array_append_new(
-			steps, json_pack("{s:i, s:s, s:s, s:s}", "depth", (int)res->steps[i].depth,
-					 "what", res->steps[i].what, "name", res->steps[i].name,
-					 "text", res->steps[i].text));
-	for (i = 0; i < res->n_frames; i++)
-		json_array_append_new(frames, json_pack("{s:s, s:o}", "packet",
-							frame_text(sim, &res->frames[i]), "outputs",
-							outputs_json(res->frames[i].outputs,
-								     res->frames[i].n_outputs)));
-	for (i = 0; i < ARRAY_SIZE(fields); i++)
-		if (res->mask.fields & fields[i].bit)
-			json_array_append_new(mask, json_string(field_text(&res->mask, i, buf)));
-	for (i = 0; i < res->n_tags; i++)
-		json_array_append_new(
-			tags, json_string(topo_tag_format(&res->tags[i], buf, sizeof(buf))));
-	j = json_pack("{s:s, s:s, s:b, s:b, s:i, s:o, s:o, s:o, s:o, s:o}", "packet",
-		      summary ? summary : "", "verdict", verdicts[res->verdict], "cacheable",
-		      res->cacheable, "truncated", res->truncated, "ttl_dec", (int)res->ttl_dec,
-		      "steps", steps, "outputs", outputs_json(res->outputs, res->n_outputs),
-		      "frames", frames, "mask", mask, "tags", tags);
-	if (j)
-		add_reason(j, res);
-	return j;
 }
