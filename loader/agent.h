@@ -9,6 +9,9 @@
  * - ports.c: ports bound here; keys.c: their tunnel keys; floods.c: flood groups
  * - upcall.c: packet -> simulation; forward.c: result -> packets and flows; park.c: who waits
  * - learn.c: MAC and neighbour tables; expiry.c: idle, evicted and adopted flows
+ * - conns.c: connections; state.c: messages between agents about them; mirror.c: their copy in the DB;
+ *   natblock.c: leased source ports; recheck.c: flows and connections after changes
+ * - rules.c: counters and logs of rules
  * - report.c: status, flows, drops as JSON; control_server.c: the socket
  */
 #pragma once
@@ -22,6 +25,7 @@
 #include "loader/park.h"
 #include "loader/publish.h"
 #include "loader/sets.h"
+#include "simulator/conns.h"
 #include "simulator/simulator.h"
 #include "statedb/statedb.h"
 #include "topology/topology.h"
@@ -40,6 +44,11 @@
 
 struct agent;
 struct control_server;
+struct state;	  /* state.c */
+struct mirror;	  /* mirror.c: of a tenant */
+struct natblocks; /* natblock.c: of a tenant */
+struct rules;	  /* rules.c: of a tenant */
+struct recheck;	  /* recheck.c */
 
 /* Another host. */
 struct host {
@@ -68,6 +77,10 @@ struct lport {
 	uint32_t key;
 	uint32_t ifindex; /* 0 = not attached */
 	bool attached, wanted;
+	bool adopted;		  /* the kernel has had it since before this skepd */
+	uint32_t police_in, police_out; /* policers; 0 = none */
+	uint64_t ra_at_ns;	  /* next router advertisement; 0 = none to be sent */
+	uint8_t ra_fast;	  /* initial ones still to be sent */
 	char trouble[256]; /* why it is not attached; "" = its interface is not there */
 	char interface[TOPO_IFNAME_MAX + 1];
 	char name[TOPO_NAME_MAX + 1];
@@ -93,6 +106,11 @@ struct tenant {
 	uint64_t rev;
 	struct topo_snapshot *snap; /* NULL until the first was built */
 	struct sim_tables *tables;
+	struct sim_conns *conns;
+	struct hmap conn_sides; /* conns.c: what is known of a record besides */
+	struct mirror *mirror;
+	struct natblocks *natblocks;
+	struct rules *rules;
 	struct hmap ports, floods;
 	bool loaded;	   /* a snapshot came from the DB */
 	bool dirty;	   /* records changed since 'snap' was built */
@@ -103,6 +121,13 @@ struct tenant {
 struct agent_stats {
 	uint64_t upcalls, simulations, installed, injected, answered, learnt, invalidated,
 		reconciled, expired;
+	uint64_t revalidated, kept; /* flows simulated again after a change; of these, unchanged */
+	uint64_t rechecked, recheck_ended; /* the same for connections after changes of policy */
+	uint64_t conns_made, conns_over, conns_ended, conns_refused;
+	uint64_t state_sent, state_received, state_acked, state_resent, state_lost, state_refused;
+	uint64_t mirrored, mirror_lost;
+	uint64_t blocks_leased, blocks_refused, blocks_released;
+	uint64_t advertised;
 };
 
 struct agent_leave {
@@ -143,6 +168,8 @@ struct agent {
 	struct index *index;
 	struct sets sets;
 	struct park *park;
+	struct state *state;
+	struct recheck *recheck;
 	struct sim sim;	    /* results are valid until the next simulation */
 	struct arena arena; /* of one packet's work */
 	struct install_env env;
@@ -224,6 +251,81 @@ struct flood *floods_get(struct tenant *t, const char *bridge, const char *port)
 void floods_put(struct tenant *t, struct flood *f); /* a member leaves; takes NULL */
 void floods_sync(struct tenant *t);		    /* writes the members of each changed group */
 
+/* --- conns.c --- */
+int conns_init(struct tenant *t); /* 0 or -ENOMEM */
+void conns_fini(struct tenant *t);
+/* What simulations of this tenant's packets look at: tables and connections. */
+void conns_view(struct tenant *t, struct sim_state_view *v, uint64_t now_ns);
+/*
+ * upcall.c: the packet is about to be sent (or refused) as 'res' says: records are made, refreshed and ended, here and, by messages that
+ * leave before the packet, on other hosts.  Returns enum sim_conns_change: NEW: simulate again before a flow is installed;
+ * FULL: no room, drop it (SKEP_DROP_CONN_LIMIT).
+ */
+unsigned int conns_commit(struct tenant *t, const struct sim_result *res, const struct pkt *pkt);
+/* The kernel's flow has seen packets since the last walk. */
+void conns_flow_seen(struct tenant *t, struct lport *p, const struct index_flow *f, uint8_t tcp_seen);
+void conns_adopt(struct agent *a); /* the records that an earlier skepd left, when ports are known */
+void conns_port_up(struct lport *p);	  /* bound here: its records are fetched */
+void conns_port_gone(struct lport *p);	  /* no longer bound here */
+void conns_tick(struct tenant *t, uint64_t now_ns);
+/* Of another host, or of the DB. */
+void conns_remote_put(struct tenant *t, const struct sim_conn *conn, uint64_t last_ns);
+void conns_remote_end(struct tenant *t, const char *port, const struct sim_tuple *tuple);
+/* Ends a local record's connection at both ends. */
+void conns_end(struct tenant *t, const struct sim_conn *conn);
+bool conns_port_here(void *tenant, const char *port);
+
+/* --- state.c: to the agents of other hosts --- */
+int state_init(struct agent *a);
+void state_fini(struct agent *a);
+/* Gathers; state_flush() sends: to be called before the packet leaves. */
+void state_put(struct tenant *t, const char *host, const struct sim_conn *conn);
+void state_end(struct tenant *t, const char *host, const char *port, const struct sim_tuple *tuple);
+void state_flush(struct agent *a);
+void state_received(struct agent *a, const uint8_t *data, uint32_t len); /* dp_ops.control */
+
+/* --- mirror.c: records of local ports in the state DB --- */
+int mirror_init(struct tenant *t);
+void mirror_fini(struct tenant *t);
+void mirror_put(struct tenant *t, const struct sim_conn *conn, uint64_t last_ns);
+void mirror_del(struct tenant *t, const char *port, const struct sim_tuple *tuple);
+void mirror_fetch(struct tenant *t, const char *port);
+
+/* --- natblock.c --- */
+int natblock_init(struct tenant *t);
+void natblock_fini(struct tenant *t);
+/* upcall.c: SIM_NEED_SNAT: what to park for (PARK_SNAT); asks for a block of ports. */
+struct park_what natblock_ask(struct tenant *t, const struct sim_snat *ask);
+bool natblock_is_path(const char *path);
+void natblock_record(struct tenant *t, const char *path, const json_t *record);
+void natblock_tick(struct tenant *t, uint64_t now_ns);
+void natblock_lease(struct agent *a); /* our host's lease came or went */
+
+/* --- rules.c --- */
+int rules_init(struct tenant *t);
+void rules_fini(struct tenant *t);
+/* upcall.c: a packet was simulated and is sent or dropped: counts and reports the rules it matched. */
+void rules_packet(struct tenant *t, const struct topo_port *in, const struct sim_result *res, const struct pkt *pkt);
+/* forward.c: behind index_add(): the flow counts for these rules from now on. */
+void rules_flow(struct tenant *t, struct index_flow *f, const struct sim_result *res);
+/* The flow has carried so much more. */
+void rules_count(struct index_flow *f, uint64_t packets, uint64_t bytes);
+void rules_drop(struct index_flow *f); /* the flow goes */
+json_t *rules_report(struct tenant *t, const char *chain, json_t *list);
+
+/* --- recheck.c --- */
+int recheck_init(struct agent *a);
+void recheck_fini(struct agent *a);
+/* Marks the flows that carry the tag: each is simulated again soon, and goes if the outcome is another. */
+void recheck_tag(struct tenant *t, const struct topo_tag *tag);
+/* Policy has changed: the tenant's connections are to be admitted again. */
+void recheck_policy(struct tenant *t);
+void recheck_forget(struct tenant *t); /* the tenant goes */
+
+/* --- advertise.c --- */
+void advertise_port(struct lport *p); /* it came up, or its bridge's subnets changed */
+void advertise_tick(struct agent *a, uint64_t now_ns);
+
 /* --- upcall.c --- */
 void upcall_packet(struct agent *a, uint32_t in_key, enum skep_upcall_why why,
 		   struct dp_frame *frame);
@@ -263,8 +365,13 @@ json_t *report_drop(struct agent *a, uint64_t time_ns, enum skep_drop reason, ui
 json_t *report_trace(struct agent *a, const json_t *request, struct err *err);
 json_t *report_why(struct agent *a, const json_t *request, struct err *err);
 
+json_t *report_conns(struct agent *a, const char *tenant, const char *port, struct err *err);
+json_t *report_rules(struct agent *a, const char *tenant, const char *chain, struct err *err);
+
 /* --- control_server.c --- */
 struct control_server *control_server_new(struct agent *a, const char *path, struct err *err);
 void control_server_free(struct control_server *s);	    /* takes NULL */
 bool control_watched(const struct control_server *s);	    /* does anybody watch drops? */
 void control_drop(struct control_server *s, json_t *event); /* takes 'event' */
+bool control_log_watched(const struct control_server *s);
+void control_log(struct control_server *s, json_t *event); /* takes 'event' */

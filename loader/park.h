@@ -21,6 +21,7 @@
 enum park_kind {
 	PARK_NEIGH,  /* scope = tenant, name = router port, ip */
 	PARK_RECORD, /* scope = tenant, name = path */
+	PARK_SNAT,   /* scope = tenant, name = router, ip = first of the addresses: source ports */
 	PARK_PORT,   /* key: nobody has claimed the port yet */
 };
 
