@@ -60,19 +60,21 @@ struct pkt {
 
 /* Gives a later fragment the ports of its first one: f.l4_src, f.l4_dst, f.has_l4.  l4_off stays 0: a rewrite leaves the payload alone. */
 void pkt_set_ports(struct pkt *pkt, __be16 l4_src, __be16 l4_dst);
-/* Cuts an IPv4 packet (whole or itself a fragment, DF not set) into fragments of at most 'mtu' bytes of IP, RFC 791.  Calls back for each
- * frame in order.  0, -EINVAL (not IPv4, DF, 'mtu' below 68), -ENOMEM from the arena. */
+/* Cuts an IPv4 packet (whole or itself a fragment, DF not set) into fragments of at most 'mtu' bytes of IP, RFC 791.  Its checksums must be
+ * complete.  Calls back for each frame in order; one that fits is called back as it is, without padding.  0, -EINVAL (not IPv4, DF, 'mtu' below 68, a fragment that ends beyond 65535), -ENOMEM from the arena. */
 int pkt_fragment(const struct pkt *pkt, uint32_t mtu, struct arena *arena,
 		 void (*cb)(void *arg, const uint8_t *data, uint32_t len), void *arg);
 
 /* What an ICMP error (v4: 3, 4, 11, 12; v6: 1..4) quotes: parsed as far as it is there.  False: not an error, or the quote is too short (IP header
- * and 8 bytes) or garbage.  Ports, echo ids in 'inner'; l3_off, l4_off (0 = not there) from the beginning of pkt->data. */
+ * and 8 bytes) or garbage.  Ports, echo ids in 'f'; l3_off, l4_off (0 = not there: later fragments, other protocols) from the beginning of
+ * pkt->data. */
 struct pkt_quote {
-	struct pkt_fields f; /* ip_*, l4_*, has_l4 only */
+	struct pkt_fields f; /* eth_type, ip_*, l4_*, has_l4 only */
 	uint16_t l3_off, l4_off;
 };
 bool pkt_quoted(const struct pkt *pkt, struct pkt_quote *quote);
-/* Rewrites addresses and ports of the quote to quote->f -> 'to', its checksums where they are there, and the ICMP checksum. */
+/* Rewrites addresses, ports and echo ids of the quote from quote->f to 'to', its checksums where they are there, and the ICMP checksum.  'data' holds
+ * the bytes of 'pkt' (their headers may differ, but not their places: before pkt_rewrite()). */
 void pkt_rewrite_quote(uint8_t *data, const struct pkt *pkt, const struct pkt_quote *quote,
 		       const struct pkt_fields *to);
 
@@ -129,7 +131,7 @@ uint64_t pkt_hash(const struct pkt_fields *f);
  * MACs, VLAN (the tag is changed, pushed with TPID 0x8100, or popped), TTL, TOS,
  * addresses (of IP, not of ARP), ports (TCP and UDP), id of an echo.  'data' holds the frame that parsed to 'pkt', with 4 bytes of
  * room behind pkt->len.  A UDP checksum of zero stays zero; of later fragments addresses only.  Returns the new length (pkt->len, or 4
- * more or less), or -EINVAL when anything else differs; nothing is written then.
+ * more or less), or -EINVAL when anything else differs, or a tag behind the popped one would come to the light; nothing is written then.
  */
 int pkt_rewrite(uint8_t *data, const struct pkt *pkt, const struct pkt_fields *to);
 

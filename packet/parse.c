@@ -93,6 +93,10 @@ static enum skep_drop parse_ipv4(struct pkt *pkt)
 
 	pkt->l3_len = total;
 	frag = get16(ip + 6);
+	pkt->frag_id = get16(ip + 4);
+	pkt->frag_off = (uint16_t)((frag & IP4_OFFSET) * 8);
+	pkt->frag_more = frag & IP4_MF;
+	pkt->df = frag & IP4_DF;
 	f->ip_frag = frag & IP4_OFFSET ? SKEP_FRAG_LATER
 		     : frag & IP4_MF   ? SKEP_FRAG_FIRST
 				       : SKEP_FRAG_NONE;
@@ -104,9 +108,7 @@ static enum skep_drop parse_ipv4(struct pkt *pkt)
 	return parse_l4(pkt, pkt->l3_off + ihl, pkt->l3_off + total);
 }
 
-/* Walks the extension headers.  *off: in, behind the IPv6 header; out, where the upper layer
- * begins. */
-static enum skep_drop walk_extensions(struct pkt *pkt, uint8_t next, uint32_t *off, uint32_t end)
+enum skep_drop pkt_walk_extensions(struct pkt *pkt, uint8_t next, uint32_t *off, uint32_t end)
 {
 	struct pkt_fields *f = &pkt->f;
 
@@ -130,6 +132,9 @@ static enum skep_drop walk_extensions(struct pkt *pkt, uint8_t next, uint32_t *o
 		if (next == IPPROTO_FRAGMENT) {
 			uint16_t frag = get16(h + 2);
 
+			pkt->frag_id = get32(h + 4);
+			pkt->frag_off = frag & IP6_OFFSET;
+			pkt->frag_more = frag & IP6_MF;
 			if (frag & IP6_OFFSET) {
 				f->ip_frag = SKEP_FRAG_LATER;
 				next = h[0];
@@ -167,7 +172,7 @@ static enum skep_drop parse_ipv6(struct pkt *pkt)
 	if (ip_is_v4(&f->ip_src) || ip_is_v4(&f->ip_dst))
 		return SKEP_DROP_BAD_HEADER;
 	end = off + payload;
-	drop = walk_extensions(pkt, ip[6], &off, end);
+	drop = pkt_walk_extensions(pkt, ip[6], &off, end);
 	if (drop)
 		return drop;
 	return parse_l4(pkt, off, end);

@@ -10,9 +10,7 @@
 
 #include "packet/wire.h"
 
-/* The checksum at 'csum' (as stored) after 'len' bytes, even in number and in place, changed from
- * 'old' to 'new_'. */
-static void csum_replace(uint8_t *csum, const void *old, const void *new_, size_t len)
+void pkt_csum_replace(uint8_t *csum, const void *old, const void *new_, size_t len)
 {
 	const uint8_t *o = old;
 	uint32_t sum = (uint16_t)~load_be16(csum);
@@ -34,7 +32,7 @@ struct edit {
 static void set_l4(const struct edit *e, uint8_t *p, const void *value, size_t len)
 {
 	if (e->l4_csum)
-		csum_replace(e->l4_csum, p, value, len);
+		pkt_csum_replace(e->l4_csum, p, value, len);
 	memcpy(p, value, len);
 }
 
@@ -45,10 +43,20 @@ static void set_address(const struct edit *e, uint8_t *p, const struct skep_ip *
 	size_t len = v6 ? 16 : 4;
 
 	if (e->l4_csum && e->pseudo)
-		csum_replace(e->l4_csum, p, value, len);
+		pkt_csum_replace(e->l4_csum, p, value, len);
 	if (!v6)
-		csum_replace(e->data + e->pkt->l3_off + 10, p, value, len);
+		pkt_csum_replace(e->data + e->pkt->l3_off + 10, p, value, len);
 	memcpy(p, value, len);
+}
+
+/* Not what would bring another tag to the light, or hide one: the frame would be another kind of frame. */
+static bool may_retag(const struct pkt_fields *f, const struct pkt_fields *to)
+{
+	bool inner = f->eth_type == htons(ETH_P_8021Q) || f->eth_type == htons(ETH_P_8021AD);
+
+	if (to->vlan && !(to->vlan & htons(PKT_VLAN_PRESENT)))
+		return false;
+	return !inner || !f->vlan == !to->vlan;
 }
 
 /* Is every difference one that can be written? */
@@ -58,7 +66,7 @@ static bool rewritable(const struct pkt_fields *f, const struct pkt_fields *to)
 
 	rest.eth_dst = to->eth_dst;
 	rest.eth_src = to->eth_src;
-	if (f->vlan && to->vlan)
+	if (may_retag(f, to))
 		rest.vlan = to->vlan;
 	if (is_ip(f)) {
 		rest.ip_ttl = to->ip_ttl;
@@ -95,13 +103,13 @@ static void rewrite_ipv4(const struct edit *e, uint8_t *ip, const struct pkt_fie
 	if (f->ip_tos != to->ip_tos) {
 		word[0] = ip[0];
 		word[1] = to->ip_tos;
-		csum_replace(ip + 10, ip, word, 2);
+		pkt_csum_replace(ip + 10, ip, word, 2);
 		ip[1] = to->ip_tos;
 	}
 	if (f->ip_ttl != to->ip_ttl) {
 		word[0] = to->ip_ttl;
 		word[1] = ip[9];
-		csum_replace(ip + 10, ip + 8, word, 2);
+		pkt_csum_replace(ip + 10, ip + 8, word, 2);
 		ip[8] = to->ip_ttl;
 	}
 	if (!ip_eq(&f->ip_src, &to->ip_src))
@@ -123,6 +131,27 @@ static void rewrite_ipv6(const struct edit *e, uint8_t *ip, const struct pkt_fie
 		set_address(e, ip + 24, &to->ip_dst);
 }
 
+/* The DEI bit of a tag that stays is not ours.  Returns the frame's length. */
+static int rewrite_vlan(uint8_t *data, const struct pkt *pkt, const struct pkt_fields *to)
+{
+	uint32_t tci = (uint32_t)(ntohs(to->vlan) & ~PKT_VLAN_PRESENT), len = pkt->len;
+
+	if (pkt->f.vlan == to->vlan)
+		return (int)len;
+	if (!to->vlan) {
+		memmove(data + 12, data + 16, len - 16);
+		return (int)(len - VLAN_SIZE);
+	}
+	if (pkt->f.vlan) {
+		put16(data + 14, (get16(data + 14) & PKT_VLAN_PRESENT) | tci);
+		return (int)len;
+	}
+	memmove(data + 16, data + 12, len - 12);
+	put16(data + 12, ETH_P_8021Q);
+	put16(data + 14, tci);
+	return (int)(len + VLAN_SIZE);
+}
+
 int pkt_rewrite(uint8_t *data, const struct pkt *pkt, const struct pkt_fields *to)
 {
 	const struct pkt_fields *f = &pkt->f;
@@ -133,7 +162,7 @@ int pkt_rewrite(uint8_t *data, const struct pkt *pkt, const struct pkt_fields *t
 
 	if (!rewritable(f, to))
 		return -EINVAL;
-	if (is_ip(f) && f->has_l4 && l4_csum_off(f->ip_proto)) {
+	if (is_ip(f) && pkt->l4_off && l4_csum_off(f->ip_proto)) {
 		e.l4_csum = l4 + l4_csum_off(f->ip_proto);
 		e.pseudo = f->ip_proto != IPPROTO_ICMP;
 		l4_csum = load_be16(e.l4_csum);
@@ -142,19 +171,16 @@ int pkt_rewrite(uint8_t *data, const struct pkt *pkt, const struct pkt_fields *t
 	}
 	memcpy(data, &to->eth_dst, 6);
 	memcpy(data + 6, &to->eth_src, 6);
-	if (f->vlan != to->vlan) /* the DEI bit is not ours: it stays */
-		put16(data + 14, (get16(data + 14) & PKT_VLAN_PRESENT) |
-					 (uint32_t)(ntohs(to->vlan) & ~PKT_VLAN_PRESENT));
 	if (is_ipv4(f))
 		rewrite_ipv4(&e, data + pkt->l3_off, to);
 	else if (is_ipv6(f))
 		rewrite_ipv6(&e, data + pkt->l3_off, to);
-	if (f->l4_src != to->l4_src)
+	if (pkt->l4_off && f->l4_src != to->l4_src)
 		set_l4(&e, l4, &to->l4_src, 2);
-	if (f->l4_dst != to->l4_dst)
+	if (pkt->l4_off && f->l4_dst != to->l4_dst)
 		set_l4(&e, is_icmp(f) ? l4 + 4 : l4 + 2, &to->l4_dst, 2);
 	/* Zero means "none" in UDP: 0xffff is the other zero (RFC 768). */
 	if (udp && e.l4_csum && load_be16(e.l4_csum) == 0)
 		store_be16(e.l4_csum, 0xffff);
-	return 0;
+	return rewrite_vlan(data, pkt, to);
 }

@@ -131,6 +131,14 @@ static inline uint32_t ip4_header_len(const uint8_t *ip)
 /* Partial sum of the pseudo-header of 'f' for 'len' bytes of protocol 'proto'. */
 uint32_t pkt_pseudo_sum(const struct pkt_fields *f, uint8_t proto, uint32_t len);
 
+/* The checksum at 'csum' (as stored) after 'len' bytes, even in number and in place, changed from
+ * 'old' to 'new_' (RFC 1624, eqn. 3). */
+void pkt_csum_replace(uint8_t *csum, const void *old, const void *new_, size_t len);
+
+/* Walks IPv6 extension headers.  *off: in, behind the IPv6 header; out, where the upper layer
+ * begins, whose protocol is in f.ip_proto. */
+enum skep_drop pkt_walk_extensions(struct pkt *pkt, uint8_t next, uint32_t *off, uint32_t end);
+
 /* Offset of the L4 checksum within its header; 0 = the protocol has none that covers addresses or
  * that we write. */
 static inline uint32_t l4_csum_off(uint8_t proto)

@@ -12,11 +12,6 @@ WEAK bool topo_ipset_has(const struct topo_ipset *set, const struct skep_ip *ip,
 	return false;
 }
 
-WEAK bool pkt_quoted(const struct pkt *pkt, struct pkt_quote *quote)
-{
-	return false;
-}
-
 WEAK const uint32_t *topo_classify(const struct topo_classifier *c,
 				   uint32_t (*read)(void *arg, enum topo_dim dim, unsigned int word,
 						    unsigned int bits),

@@ -217,7 +217,7 @@ static int vary(const struct scenario_step *step, uint64_t seed, struct err *err
 		to.eth_dst.b[5] = (uint8_t)(rnd >> 56) % 8;
 	if (rnd & 128)
 		to.eth_src.b[5] = (uint8_t)(rnd >> 52) % 8;
-	if (pkt_rewrite(frame, step->pkt, &to) || pkt_parse(frame, step->pkt->len, &pkt) != SKEP_DROP_NONE)
+	if (pkt_rewrite(frame, step->pkt, &to) < 0 || pkt_parse(frame, step->pkt->len, &pkt) != SKEP_DROP_NONE)
 		return 0;
 	return check(step, &pkt, err);
 }

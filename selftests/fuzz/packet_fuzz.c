@@ -81,14 +81,16 @@ static void check_text(const struct pkt *p)
 
 static void check_rewrite(const struct pkt *p, uint8_t salt)
 {
-	uint8_t *copy = malloc(p->len);
+	uint8_t *copy = malloc(p->len + 4);
+	bool tag_in_tag = p->f.eth_type == htons(0x8100) || p->f.eth_type == htons(0x88a8);
 	struct pkt_fields to = p->f;
 	bool good = pkt_csum_ok(p);
 	struct pkt q;
+	int n;
 
 	must(copy);
 	memcpy(copy, p->data, p->len);
-	must(pkt_rewrite(copy, p, &to) == 0);
+	must(pkt_rewrite(copy, p, &to) == (int)p->len);
 	must(!memcmp(copy, p->data, p->len));
 
 	to.eth_dst.b[5] ^= salt;
@@ -105,7 +107,7 @@ static void check_rewrite(const struct pkt *p, uint8_t salt)
 			to.l4_dst ^= htons((uint16_t)(salt << 8));
 		}
 	}
-	must(pkt_rewrite(copy, p, &to) == 0);
+	must(pkt_rewrite(copy, p, &to) == (int)p->len);
 	must(pkt_parse(copy, p->len, &q) == SKEP_DROP_NONE);
 	must(ip_eq(&q.f.ip_src, &to.ip_src) && ip_eq(&q.f.ip_dst, &to.ip_dst));
 	must(q.f.ip_ttl == to.ip_ttl && q.f.ip_tos == to.ip_tos && q.f.vlan == to.vlan);
@@ -117,7 +119,84 @@ static void check_rewrite(const struct pkt *p, uint8_t salt)
 	to.has_l4 = !to.has_l4;
 	to.eth_dst.b[0] ^= 1;
 	must(pkt_rewrite(copy, &q, &to) == -EINVAL || salt == 0);
+
+	/* push, pop */
+	memcpy(copy, p->data, p->len);
+	to = p->f;
+	to.vlan = p->f.vlan ? 0 : htons((uint16_t)(PKT_VLAN_PRESENT | salt));
+	if (tag_in_tag) {
+		must(pkt_rewrite(copy, p, &to) == -EINVAL);
+	} else {
+		n = pkt_rewrite(copy, p, &to);
+		must(n == (int)p->len + (p->f.vlan ? -4 : 4));
+		must(pkt_parse(copy, (uint32_t)n, &q) == SKEP_DROP_NONE);
+		must(q.f.vlan == to.vlan && q.f.eth_type == p->f.eth_type && q.l3_len == p->l3_len);
+		must(pkt_csum_ok(&q) == good);
+	}
 	free(copy);
+}
+
+/* The quote of an error: translated, it is found again as it was meant, and the error's checksum follows. */
+static void check_quote(const struct pkt *p, uint8_t salt)
+{
+	struct pkt_quote quote, again;
+	struct pkt_fields to;
+	uint8_t *copy;
+	struct pkt q;
+	bool good;
+
+	if (!pkt_quoted(p, &quote))
+		return;
+	must(quote.l3_off >= p->payload_off && quote.l3_off + 28U <= p->len);
+	must(!quote.l4_off || quote.l4_off + 8U <= p->l3_off + p->l3_len);
+	copy = malloc(p->len);
+	must(copy);
+	memcpy(copy, p->data, p->len);
+	good = pkt_csum_ok(p);
+	to = quote.f;
+	to.ip_src.w[3] ^= htonl(salt * 0x01010101U);
+	to.ip_dst.w[3] ^= htonl(salt);
+	to.l4_src ^= htons(salt);
+	to.l4_dst ^= htons((uint16_t)(salt << 8));
+	pkt_rewrite_quote(copy, p, &quote, &to);
+	must(pkt_parse(copy, p->len, &q) == SKEP_DROP_NONE);
+	must(pkt_csum_ok(&q) == good);
+	must(pkt_quoted(&q, &again));
+	must(ip_eq(&again.f.ip_src, &to.ip_src) && ip_eq(&again.f.ip_dst, &to.ip_dst));
+	must(again.l3_off == quote.l3_off && again.l4_off == quote.l4_off);
+	if (tcp_or_udp(&quote.f))
+		must(again.f.l4_src == to.l4_src && again.f.l4_dst == to.l4_dst);
+	free(copy);
+}
+
+struct pieces {
+	const struct pkt *whole;
+	uint32_t next, mtu;
+};
+
+static void piece(void *arg, const uint8_t *data, uint32_t len)
+{
+	struct pieces *c = arg;
+	struct pkt q;
+	enum skep_drop drop = pkt_parse(data, len, &q);
+	uint32_t ihl = (data[c->whole->l3_off] & 15) * 4U;
+
+	/* a first piece may be too short for its L4 header */
+	must(drop == SKEP_DROP_NONE || (drop == SKEP_DROP_TRUNCATED && q.frag_off == 0));
+	must(q.l3_len <= c->mtu && q.l3_off + q.l3_len == len && q.frag_off == c->next);
+	must(c->mtu >= c->whole->l3_len || pkt_csum(data + q.l3_off, ihl, 0) == 0);
+	c->next += q.l3_len - ihl;
+}
+
+static void check_fragments(const struct pkt *p, uint8_t salt)
+{
+	struct pieces c = { .whole = p, .next = p->frag_off, .mtu = 60U + salt * 4U };
+	struct arena arena;
+
+	arena_init(&arena, 0);
+	if (!pkt_fragment(p, c.mtu, &arena, piece, &c))
+		must(c.next - p->frag_off == p->l3_len - (p->data[p->l3_off] & 15) * 4U);
+	arena_fini(&arena);
 }
 
 static void check_answer(const struct pkt *p, uint32_t len)
@@ -204,6 +283,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_keys(&p.f);
 	check_text(&p);
 	check_rewrite(&p, data[size - 1]);
+	check_quote(&p, data[size - 1]);
+	check_fragments(&p, data[size - 1]);
 	check_answers(&p);
 	return 0;
 }

@@ -312,24 +312,25 @@ int scenario_output_frame(const uint8_t *data, uint32_t len, const struct sim_ou
 	struct pkt pkt;
 
 	memcpy(out, data, len);
-	if (pkt_parse(out, len, &pkt) != SKEP_DROP_NONE || pkt_rewrite(out, &pkt, &o->f))
+	if (pkt_parse(out, len, &pkt) != SKEP_DROP_NONE)
 		return -EINVAL;
-	return (int)len;
+	return pkt_rewrite(out, &pkt, &o->f);
 }
 
 static int add_out(struct scenario_env *env, const uint8_t *data, uint32_t len,
 		   const struct sim_output *o, bool answer, struct err *err)
 {
-	_free_ uint8_t *buf = malloc(PKT_MAX);
+	_free_ uint8_t *buf = malloc(PKT_MAX + 4);
 	struct scenario_out *out = &env->outs[env->n_outs];
 	struct pkt pkt;
 	char *text;
+	int n;
 
-	if (!buf || env->n_outs == SCENARIO_OUTS_MAX ||
-	    scenario_output_frame(data, len, o, buf) < 0)
+	n = buf && env->n_outs < SCENARIO_OUTS_MAX ? scenario_output_frame(data, len, o, buf) : -1;
+	if (n < 0)
 		return FAIL("cannot write the headers that leave by port '%s'", o->port->o.name);
-	text = pkt_dsl_format(buf, len, &env->arena);
-	if (pkt_parse(buf, len, &pkt) != SKEP_DROP_NONE)
+	text = pkt_dsl_format(buf, (uint32_t)n, &env->arena);
+	if (pkt_parse(buf, (uint32_t)n, &pkt) != SKEP_DROP_NONE)
 		return FAIL("what leaves by port '%s' is malformed: %s", o->port->o.name, text);
 	if (!pkt_csum_ok(&pkt))
 		return FAIL("what leaves by port '%s' has a wrong checksum: %s", o->port->o.name,

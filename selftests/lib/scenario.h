@@ -70,5 +70,5 @@ typedef int (*scenario_hook)(void *arg, const struct scenario_step *step, struct
 int scenario_run(const struct scenario_file *f, unsigned int i, scenario_hook hook, void *arg,
 		 struct err *err);
 
-/* The frame as it leaves: 'data' with the headers of 'o', into 'out' (PKT_MAX).  Its length, or -EINVAL. */
+/* The frame as it leaves: 'data' with the headers of 'o', into 'out' (PKT_MAX + 4).  Its length, or -EINVAL. */
 int scenario_output_frame(const uint8_t *data, uint32_t len, const struct sim_output *o, uint8_t *out);

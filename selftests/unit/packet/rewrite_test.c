@@ -29,6 +29,16 @@ static void change_vlan(struct pkt_fields *f)
 	f->vlan = htons(PKT_VLAN_PRESENT | 3 << 13 | 99);
 }
 
+static void push_vlan(struct pkt_fields *f)
+{
+	f->vlan = htons(PKT_VLAN_PRESENT | 10);
+}
+
+static void pop_vlan(struct pkt_fields *f)
+{
+	f->vlan = 0;
+}
+
 static void change_all(struct pkt_fields *f)
 {
 	bool v6 = f->eth_type == htons(0x86dd);
@@ -46,6 +56,12 @@ static void change_all(struct pkt_fields *f)
 	}
 }
 
+static void pop_and_all(struct pkt_fields *f)
+{
+	change_all(f);
+	pop_vlan(f);
+}
+
 static void change_addresses(struct pkt_fields *f)
 {
 	bool v6 = f->eth_type == htons(0x86dd);
@@ -60,6 +76,23 @@ static void change_nothing(struct pkt_fields *f)
 
 #define ALL4 "eth " B ">" C " / ip 198.51.100.7>203.0.113.9 ttl 63 tos 184"
 #define ALL6 "eth " B ">" C " / ip 2001:db8::7>2001:db8::9 ttl 63 tos 184"
+
+/* On a copy with the room that a tag may want; false: refused. */
+static bool rewrite(struct frame *f, const struct pkt_fields *to)
+{
+	uint8_t *copy = malloc(f->len + 4);
+	int len;
+
+	assert_non_null(copy);
+	memcpy(copy, f->b, f->len);
+	len = pkt_rewrite(copy, &f->pkt, to);
+	if (len >= 0) {
+		frame_fini(f);
+		*f = frame_bytes(copy, (uint32_t)len);
+	}
+	free(copy);
+	return len >= 0;
+}
 
 static void what_can_change(void **state)
 {
@@ -98,6 +131,15 @@ static void what_can_change(void **state)
 		  "eth " B ">" C " / arp request 10.0.0.1>10.0.0.2 sha " A },
 		{ ETH " vlan 5 / ip 10.0.0.1>10.0.0.2 / udp 1>2", change_vlan,
 		  ETH " vlan 99 pcp 3 / ip 10.0.0.1>10.0.0.2 ttl 64 / udp 1>2" },
+		{ ETH " / ip 10.0.0.1>10.0.0.2 / udp 1>2 / data 9", push_vlan,
+		  ETH " vlan 10 / ip 10.0.0.1>10.0.0.2 ttl 64 / udp 1>2 / data 9" },
+		{ ETH " vlan 5 pcp 3 / ip fd00::1>fd00::2 / tcp 1>2 S / data 9", pop_vlan,
+		  ETH " / ip fd00::1>fd00::2 ttl 64 / tcp 1>2 S / data 9" },
+		{ ETH " vlan 5 / ip 10.0.0.1>10.0.0.2 / tcp 4000>80 S / data 7", pop_and_all,
+		  ALL4 " / tcp 11000>8080 S / data 7" },
+		{ ETH " / arp request 10.0.0.1>10.0.0.2", push_vlan,
+		  ETH " vlan 10 / arp request 10.0.0.1>10.0.0.2" },
+		{ ETH " type 0 / data 46", push_vlan, ETH " vlan 10 type 0x0000 / data 46" },
 		{ ETH " type 0x88cc / data 46", change_macs,
 		  "eth " B ">" C " type 0x88cc / data 46" },
 		/* a wrong checksum is not made right */
@@ -112,7 +154,7 @@ static void what_can_change(void **state)
 		struct pkt_fields to = f.pkt.f;
 
 		t[i].change(&to);
-		if (pkt_rewrite(f.b, &f.pkt, &to))
+		if (!rewrite(&f, &to))
 			fail_msg("%s: refused", t[i].in);
 		assert_frame(t[i].in, f.b, f.len, t[i].want);
 		assert_int_equal(frame_parse(&f), SKEP_DROP_NONE);
@@ -130,9 +172,10 @@ static void break_proto(struct pkt_fields *f)
 	f->ip_proto++;
 }
 
+/* a tag without the "present" bit */
 static void break_tag(struct pkt_fields *f)
 {
-	f->vlan = f->vlan ? 0 : htons(PKT_VLAN_PRESENT | 5);
+	f->vlan = htons(5);
 }
 
 static void break_family(struct pkt_fields *f)
@@ -168,6 +211,9 @@ static void what_cannot(void **state)
 		{ ETH " / ip 10.0.0.1>10.0.0.2 / tcp 4000>80 S", break_frag },
 		{ ETH " / ip 10.0.0.1>10.0.0.2 / tcp 4000>80 S", break_flags },
 		{ ETH " vlan 5 / ip fd00::1>fd00::2 / tcp 4000>80 S", break_tag },
+		/* what is behind the tag would be taken for one */
+		{ "hex 0200000000020200000000018100000581000006080045000000", pop_vlan },
+		{ "hex 020000000002020000000001810000058100000688a8", pop_vlan },
 		{ ETH " / ip fd00::1>fd00::2 / tcp 4000>80 S", break_family },
 		{ ETH " / ip 10.0.0.1>10.0.0.2 / icmp echo id 1", break_port },
 		{ ETH " / ip 10.0.0.1>10.0.0.2 / sctp 1>2", break_port },
@@ -201,7 +247,7 @@ static void dei_stays(void **state)
 	assert_int_equal(frame_parse(&f), SKEP_DROP_NONE);
 	to = f.pkt.f;
 	to.vlan = htons(PKT_VLAN_PRESENT | 6);
-	assert_int_equal(pkt_rewrite(f.b, &f.pkt, &to), 0);
+	assert_int_equal(pkt_rewrite(f.b, &f.pkt, &to), (int)f.len);
 	assert_int_equal(f.b[14], 0x10);
 	assert_int_equal(f.b[15], 6);
 }
@@ -241,7 +287,7 @@ static void random_changes(void **state)
 				to.ip_dst.w[3] = r >> 62 & 1 ? 0 : 0xffffffff;
 				to.l4_src = (uint16_t)k;
 			}
-			if (pkt_rewrite(f.b, &f.pkt, &to) || frame_parse(&f))
+			if (pkt_rewrite(f.b, &f.pkt, &to) < 0 || frame_parse(&f))
 				fail_msg("%s: round %d", lines[i], k);
 			if (!pkt_csum_ok(&f.pkt))
 				fail_msg("%s: round %d: wrong checksum", lines[i], k);
