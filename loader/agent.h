@@ -8,6 +8,7 @@
  * - tenant.c: records -> snapshot -> tags
  * - ports.c: ports bound here; keys.c: their tunnel keys; floods.c: flood groups
  * - upcall.c: packet -> simulation; forward.c: result -> packets and flows; park.c: who waits
+ * - view.c: what a simulation may know; frag.c: ports of fragments
  * - learn.c: MAC and neighbour tables; expiry.c: idle, evicted and adopted flows
  * - conns.c: connections; state.c: messages between agents about them; mirror.c: their copy in the DB;
  *   natblock.c: leased source ports; recheck.c: flows and connections after changes
@@ -75,9 +76,9 @@ struct lport {
 	struct tenant *tenant;
 	struct flood *flood; /* of its bridge; NULL = router port */
 	uint32_t key;
+	uint64_t errors_tat_ns; /* GCRA of ICMP errors and resets that its packets cause (forward.c) */
 	uint32_t ifindex; /* 0 = not attached */
 	bool attached, wanted;
-	bool adopted;		  /* the kernel has had it since before this skepd */
 	uint32_t police_in, police_out; /* policers; 0 = none */
 	uint64_t ra_at_ns;	  /* next router advertisement; 0 = none to be sent */
 	uint8_t ra_fast;	  /* initial ones still to be sent */
@@ -164,10 +165,12 @@ struct agent {
 	struct hmap adopted; /* ports that the kernel had at start and no tenant has claimed yet
 				(keys.c) */
 	bool adoption_done;
+	struct hmap adopted_conns; /* by port (conns_kernel.c) */
 
 	struct index *index;
 	struct sets sets;
 	struct park *park;
+	struct frags *frags;
 	struct state *state;
 	struct recheck *recheck;
 	struct sim sim;	    /* results are valid until the next simulation */
@@ -251,10 +254,24 @@ struct flood *floods_get(struct tenant *t, const char *bridge, const char *port)
 void floods_put(struct tenant *t, struct flood *f); /* a member leaves; takes NULL */
 void floods_sync(struct tenant *t);		    /* writes the members of each changed group */
 
+/* --- view.c --- */
+/* What every simulation of a packet in skepd looks at: tables, connections, MTUs.  Valid until they change. */
+struct agent_view {
+	struct sim_state_view state;
+	const struct agent *a;
+};
+/* The view itself, in 'v'. */
+const struct sim_view *agent_view(struct agent_view *v, struct tenant *t, uint64_t now_ns);
+
+/* --- forward.c --- */
+/* Is 'now' the flow that would be installed for this result of 'pkt' today?  Uses the agent's arena. */
+bool forward_same(struct agent *a, const struct pkt *pkt, const struct sim_result *res,
+		  const struct skep_flow *now);
+
 /* --- conns.c --- */
 int conns_init(struct tenant *t); /* 0 or -ENOMEM */
 void conns_fini(struct tenant *t);
-/* What simulations of this tenant's packets look at: tables and connections. */
+/* Tables and connections, for agent_view(). */
 void conns_view(struct tenant *t, struct sim_state_view *v, uint64_t now_ns);
 /*
  * upcall.c: the packet is about to be sent (or refused) as 'res' says: records are made, refreshed and ended, here and, by messages that
@@ -264,7 +281,6 @@ void conns_view(struct tenant *t, struct sim_state_view *v, uint64_t now_ns);
 unsigned int conns_commit(struct tenant *t, const struct sim_result *res, const struct pkt *pkt);
 /* The kernel's flow has seen packets since the last walk. */
 void conns_flow_seen(struct tenant *t, struct lport *p, const struct index_flow *f, uint8_t tcp_seen);
-void conns_adopt(struct agent *a); /* the records that an earlier skepd left, when ports are known */
 void conns_port_up(struct lport *p);	  /* bound here: its records are fetched */
 void conns_port_gone(struct lport *p);	  /* no longer bound here */
 void conns_tick(struct tenant *t, uint64_t now_ns);
@@ -274,6 +290,16 @@ void conns_remote_end(struct tenant *t, const char *port, const struct sim_tuple
 /* Ends a local record's connection at both ends. */
 void conns_end(struct tenant *t, const struct sim_conn *conn);
 bool conns_port_here(void *tenant, const char *port);
+const struct skep_timeouts *conns_timeouts(const struct tenant *t);
+
+/* --- conns_kernel.c: the records in the kernel's table, which outlive skepd --- */
+void conns_persist(struct tenant *t, const struct sim_conn *conn, uint64_t last_ns);
+void conns_unpersist(struct tenant *t, const char *port, const struct sim_tuple *tuple);
+void conns_adopt(struct agent *a);	/* at start: what an earlier skepd left */
+void conns_adopt_end(struct agent *a);	/* nobody else will claim any */
+unsigned int conns_adopt_port(struct lport *p); /* puts those of the port; their number */
+/* The tuple of a flow's packets; false: they belong to no connection. */
+bool conns_tuple(const struct dp_flow_key *key, struct sim_tuple *tuple);
 
 /* --- state.c: to the agents of other hosts --- */
 int state_init(struct agent *a);
