@@ -73,10 +73,28 @@ static bool reindex_tags(struct run *run)
 	return true;
 }
 
-static bool have_tag(const struct run *run, const struct topo_tag *tag)
+/* Most tags are new: that should cost little. */
+static bool is_surely_new(struct run *run, const struct topo_tag *tag)
+{
+	uint64_t h = (uintptr_t)tag->name ^ (uint64_t)tag->kind << 56 ^ tag->ip.w[3] ^ tag->hash ^
+		     (uint64_t)tag->mac.b[5] << 40 ^ (uint64_t)tag->mac.b[4] << 32;
+	uint64_t *word, bit;
+
+	h *= 0x9e3779b97f4a7c15ULL;
+	word = &run->tag_bloom[h >> 62];
+	bit = 1ULL << (h >> 56 & 63);
+	if (*word & bit)
+		return false;
+	*word |= bit;
+	return true;
+}
+
+static bool have_tag(struct run *run, const struct topo_tag *tag)
 {
 	uint32_t i;
 
+	if (is_surely_new(run, tag))
+		return false;
 	if (!run->tag_index) {
 		for (i = 0; i < run->n_tags; i++)
 			if (same_tag(&run->tags[i], tag))

@@ -94,6 +94,7 @@ struct run {
 	uint32_t n_learns, max_learns, n_neighs, max_neighs;
 	uint32_t n_tags, max_tags, tag_slots, n_steps, max_steps;
 
+	uint64_t tag_bloom[4];		  /* a tag whose bit is not set is new */
 	uint32_t *rule_index, rule_slots; /* as tag_index */
 	uint32_t n_copies;		  /* of 'outputs': for mirrors */
 	uint8_t last_ttl_dec;		  /* of the last output */
