@@ -180,6 +180,7 @@ char *pkt_dsl_format(const uint8_t *data, uint32_t len, struct arena *arena)
 	enum skep_drop drop = pkt_parse(data, len, &pkt);
 	const struct pkt_fields *f = &pkt.f;
 	bool arp, nd = false;
+	uint32_t data_len;
 
 	if (drop)
 		return format_bad(data, len, drop, arena);
@@ -195,8 +196,11 @@ char *pkt_dsl_format(const uint8_t *data, uint32_t len, struct arena *arena)
 		nd = is_icmp(f) && is_nd(f);
 		(nd ? add_nd : add_l4)(&t, &pkt);
 	}
-	if (!nd && pkt.l3_off + pkt.l3_len > pkt.payload_off)
-		text_add(&t, " / data %u", pkt.l3_off + pkt.l3_len - pkt.payload_off);
+	data_len = pkt.l3_off + pkt.l3_len - pkt.payload_off;
+	if (!f->eth_type && data_len >= ETH_P_802_3_MIN) /* more than its length can say: padding */
+		data_len = ETH_P_802_3_MIN - 1;
+	if (!nd && data_len)
+		text_add(&t, " / data %u", data_len);
 	if (is_ip(f) && !pkt_csum_ok(&pkt))
 		text_add(&t, " / badcsum");
 	return text_done(&t, arena);
