@@ -8,9 +8,6 @@
 #include "simulator/run.h"
 #include "topology/ipset.h"
 
-#define ND_RS 133
-#define ND_RA 134
-
 static bool is_stateful(struct walk *w, const struct topo_port *port)
 {
 	bool stateful = false;
@@ -28,17 +25,18 @@ static bool is_exempt_v4(struct walk *w, bool in)
 	       see_l4_src(w) == 68;
 }
 
-/* Advertisements of routers pass to machines only: a machine needs a rule to be one. */
 static bool is_exempt_v6(struct walk *w, bool in)
 {
-	uint8_t proto = see_proto(w), type;
+	return in && see_proto(w) == IPPROTO_UDP && see_has_l4(w) && see_l4_dst(w) == 547 &&
+	       see_l4_src(w) == 546;
+}
 
-	if (proto == IPPROTO_UDP)
-		return in && see_has_l4(w) && see_l4_dst(w) == 547 && see_l4_src(w) == 546;
-	if (proto != IPPROTO_ICMPV6 || !see_has_l4(w))
-		return false;
-	type = see_icmp_type(w);
-	return type == ND_RS || type == SIM_ND_NS || type == SIM_ND_NA || (type == ND_RA && !in);
+/* Advertisements of routers pass to machines only: a machine needs a rule to be one.  No flow ever has to tell these apart (sim_is_arp()). */
+static bool is_exempt_link(const struct walk *w, bool in)
+{
+	if (sim_is_arp(w))
+		return true;
+	return sim_is_nd(w) && !(in && ntohs(w->f.l4_src) >> 8 == SIM_ND_RA);
 }
 
 /* The remote end: who sends (ingress), or is sent to (egress). */
@@ -125,7 +123,7 @@ static bool check(struct walk *w, const struct topo_port *port, enum topo_direct
 	const bool in = dir == TOPO_EGRESS; /* into the network */
 	uint8_t ct = 0;
 
-	if (sim_is_arp(w) || sim_is_nd(w))
+	if (is_exempt_link(w, in))
 		return true;
 	if (!see_is_ip(w))
 		return false;

@@ -26,6 +26,7 @@
  *   drop REASON [TEXT]              TEXT: the culprit as skep prints it
  *   consumed                        handled by the network
  *   need neigh PORT IP              waits for this answer
+ *   need fragment                   waits for the ports of the first fragment
  *   tags TAG ...                    at least these        tags= TAG ...    exactly these       tags! TAG ...   none of these
  *   mask FIELD ...                  same three forms; as sim_mask_format() prints: ip_dst/24
  *   learn BRIDGE MAC PORT           an effect             learn none

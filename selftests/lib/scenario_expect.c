@@ -47,8 +47,11 @@ static const char *verdict_text(const struct sim_result *res, char *buf, size_t 
 		if (res->need.kind == SIM_NEED_NEIGH)
 			snprintf(buf, size, "need neigh %s %s", res->need.port->o.name,
 				 ip_format(&res->need.ip, a));
+		else if (res->need.kind == SIM_NEED_FRAGMENT)
+			snprintf(buf, size, "need fragment");
 		else
-			snprintf(buf, size, "need object %s", res->need.path);
+			snprintf(buf, size, "need object %s",
+				 res->need.path ? res->need.path : "?");
 		break;
 	}
 	return buf;
@@ -123,9 +126,15 @@ static int expect_need(struct scenario_env *env, const char *rest, struct err *e
 	struct skep_ip addr;
 
 	env->ended = true;
+	if (!strcmp(rest, "fragment")) {
+		if (env->res.verdict != SIM_NEED || env->res.need.kind != SIM_NEED_FRAGMENT)
+			return FAIL("want need fragment, got %s",
+				    verdict_text(&env->res, verdict, sizeof(verdict)));
+		return 0;
+	}
 	if (sscanf(rest, "neigh %63s %63s", port, ip) != 2 ||
 	    !scenario_ip(env, ip, strchr(ip, ':'), &addr))
-		return FAIL("want: need neigh PORT IP");
+		return FAIL("want: need neigh PORT IP, or need fragment");
 	if (env->res.verdict != SIM_NEED || env->res.need.kind != SIM_NEED_NEIGH ||
 	    strcmp(env->res.need.port->o.name, port) || !ip_eq(&env->res.need.ip, &addr))
 		return FAIL("want need %s, got %s", rest,

@@ -278,14 +278,6 @@ static void test_port_groups(void **state)
 	check(x, TOPO_M_OUT_GROUP, V4 " / udp 1>2", LOCAL " type 0x88b5 / data 46", NULL);
 }
 
-/* As pkt_set_ports(). */
-static void give_ports(struct pkt *pkt, uint16_t src, uint16_t dst)
-{
-	pkt->f.l4_src = htons(src);
-	pkt->f.l4_dst = htons(dst);
-	pkt->f.has_l4 = true;
-}
-
 /* Ports of a later fragment: asked for, and used when given.  What has no ports has none to ask for. */
 static void test_ports_of_fragments(void **state)
 {
@@ -298,12 +290,12 @@ static void test_ports_of_fragments(void **state)
 	run(x, V4 " frag later proto 17 / data 64");
 	assert_int_equal(x->res.verdict, SIM_NEED);
 	assert_int_equal(x->res.need.kind, SIM_NEED_FRAGMENT);
-	give_ports(&x->pkt, 1, 53);
+	pkt_set_ports(&x->pkt, htons(1), htons(53));
 	run_pkt(x);
 	assert_true(matched(x));
 	assert_false(x->res.cacheable); /* the next packet's fragments have the same flow key */
 	simtest_packet(V4 " frag later proto 17 / data 64", buf, &x->pkt);
-	give_ports(&x->pkt, 1, 54);
+	pkt_set_ports(&x->pkt, htons(1), htons(54));
 	run_pkt(x);
 	assert_int_equal(x->res.verdict, SIM_FORWARD);
 	assert_false(x->res.cacheable);
