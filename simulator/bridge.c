@@ -23,6 +23,7 @@ static void flood(struct walk *w, const struct topo_bridge *b, const struct topo
 	sim_tag_object(w, TOPO_TAG_FLOOD, &b->o);
 	if (!sim_hook(w, b->out_chain))
 		return;
+	sim_mirror(w, b->mirrors[1]);
 	for (uint32_t i = 0; i < b->n_ports && !w->run->looped; i++) { /* a loop spoils all copies */
 		const struct topo_port *p = b->ports[i];
 		struct walk copy;
@@ -48,8 +49,10 @@ static void unicast(struct walk *w, const struct topo_bridge *b, const struct to
 		sim_drop(w, SKEP_DROP_HAIRPIN, &in->o, NULL);
 		return;
 	}
+	w->out_port = to;
 	if (!sim_hook(w, b->out_chain))
 		return;
+	sim_mirror(w, b->mirrors[1]);
 	w->depth++;
 	sim_port_out(w, to);
 }
@@ -91,6 +94,7 @@ void sim_bridge_in(struct walk *w, const struct topo_port *in)
 		sim_drop(w, SKEP_DROP_ADMIN_DOWN, &b->o, NULL);
 		return;
 	}
+	sim_mirror(w, b->mirrors[0]);
 	/* also what the chain drops: that says nothing about where the sender is */
 	learn(w, b, in);
 	STEP(w, 0, "bridge", b->o.name, "to %s", mac_format(dst, m));

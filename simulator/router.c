@@ -110,6 +110,7 @@ static void forward(struct walk *w, const struct topo_router *r, const struct to
 	w->ttl_dec++;
 	if (!w->generation && w->run->ttl_max < w->ttl_dec)
 		w->run->ttl_max = w->ttl_dec;
+	w->out_port = out;
 	if (!sim_hook(w, r->out_chain))
 		return;
 	if (ip_is_zero(hop)) {
@@ -123,6 +124,7 @@ static void forward(struct walk *w, const struct topo_router *r, const struct to
 		return;
 	STEP(w, 1, "neighbour", out->o.name, "%s is at %s", ip_format(hop, h), mac_format(&mac, m));
 	set_macs(w, &out->mac, &mac);
+	sim_mirror(w, r->mirrors[1]);
 	w->depth++;
 	sim_port_out(w, out);
 }
@@ -203,6 +205,7 @@ void sim_router_in(struct walk *w, const struct topo_port *in)
 		sim_drop(w, SKEP_DROP_ADMIN_DOWN, &r->o, NULL);
 		return;
 	}
+	sim_mirror(w, r->mirrors[0]);
 	if (sim_is_arp(w)) {
 		sim_arp_router(w, in);
 		return;
