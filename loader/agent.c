@@ -6,6 +6,8 @@
  */
 #include "loader/agent.h"
 
+#include "loader/frag.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ifaddrs.h>
@@ -135,6 +137,7 @@ static void on_removed(void *arg, struct index_flow *flow)
 
 	dp_flow_del(a->dp, &flow->key);
 	sets_put(flow->set, clock_mono_ns());
+	dp_rewrite_put(a->dp, flow->verdict.rewrite);
 }
 
 /* --- start --- */
@@ -253,7 +256,7 @@ static int start_db(struct agent *a, struct err *err)
 
 static int start_memory(struct agent *a, struct err *err)
 {
-	uint64_t random[3];
+	uint64_t random[4];
 
 	if (getrandom(random, sizeof(random), 0) != sizeof(random))
 		return err_set(err, -EIO, "no random numbers: %s", strerror(errno));
@@ -265,9 +268,10 @@ static int start_memory(struct agent *a, struct err *err)
 	};
 	a->index = index_new(a->config->flows_max, random[1], on_removed, a);
 	a->park = park_new(random[2]);
+	a->frags = frags_new(random[3]);
 	a->txbuf = malloc(DP_HEADROOM + PKT_MAX);
 	a->loop = loop_new();
-	if (!a->index || !a->park || !a->txbuf || !a->loop)
+	if (!a->index || !a->park || !a->frags || !a->txbuf || !a->loop)
 		return err_set(err, -ENOMEM, "cannot start: %s", strerror(errno ? errno : ENOMEM));
 	return 0;
 }
@@ -328,6 +332,7 @@ static void stop(struct agent *a)
 	sets_fini(&a->sets);
 	dp_close(a->dp);
 	park_free(a->park);
+	frags_free(a->frags);
 	free(a->txbuf);
 	sim_fini(&a->sim);
 	arena_fini(&a->arena);

@@ -8,7 +8,7 @@
  * - tenant.c: records -> snapshot -> tags
  * - ports.c: ports bound here; keys.c: their tunnel keys; floods.c: flood groups
  * - upcall.c: packet -> simulation; forward.c: result -> packets and flows; park.c: who waits
- * - view.c: what a simulation may know; frag.c: ports of fragments
+ * - frag.c: ports of fragments
  * - learn.c: MAC and neighbour tables; expiry.c: idle, evicted and adopted flows
  * - conns.c: connections; state.c: messages between agents about them; mirror.c: their copy in the DB;
  *   natblock.c: leased source ports; recheck.c: flows and connections after changes
@@ -24,6 +24,7 @@
 #include "loader/index.h"
 #include "loader/install.h"
 #include "loader/park.h"
+#include "loader/peers.h"
 #include "loader/publish.h"
 #include "loader/sets.h"
 #include "simulator/conns.h"
@@ -38,6 +39,7 @@
 #define AGENT_MACS_MAX	     65536 /* of one tenant */
 #define AGENT_NEIGHS_MAX     65536
 #define AGENT_TENANTS_MAX    4096
+#define AGENT_AFFINITIES_MAX 65536 /* of one tenant */
 #define AGENT_SEED	     0 /* of the simulation's hashes: the same on all hosts */
 #define AGENT_NEIGH_TRIES    3
 #define AGENT_NEIGH_RETRY_NS 1000000000ULL
@@ -254,15 +256,6 @@ struct flood *floods_get(struct tenant *t, const char *bridge, const char *port)
 void floods_put(struct tenant *t, struct flood *f); /* a member leaves; takes NULL */
 void floods_sync(struct tenant *t);		    /* writes the members of each changed group */
 
-/* --- view.c --- */
-/* What every simulation of a packet in skepd looks at: tables, connections, MTUs.  Valid until they change. */
-struct agent_view {
-	struct sim_state_view state;
-	const struct agent *a;
-};
-/* The view itself, in 'v'. */
-const struct sim_view *agent_view(struct agent_view *v, struct tenant *t, uint64_t now_ns);
-
 /* --- forward.c --- */
 /* Is 'now' the flow that would be installed for this result of 'pkt' today?  Uses the agent's arena. */
 bool forward_same(struct agent *a, const struct pkt *pkt, const struct sim_result *res,
@@ -271,8 +264,12 @@ bool forward_same(struct agent *a, const struct pkt *pkt, const struct sim_resul
 /* --- conns.c --- */
 int conns_init(struct tenant *t); /* 0 or -ENOMEM */
 void conns_fini(struct tenant *t);
-/* Tables and connections, for agent_view(). */
-void conns_view(struct tenant *t, struct sim_state_view *v, uint64_t now_ns);
+/* What every simulation of this tenant's packets looks at: tables, connections, MTUs. */
+struct conns_view {
+	struct sim_state_view s; /* s.view */
+	struct tenant *tenant;
+};
+void conns_view(struct tenant *t, struct conns_view *v, uint64_t now_ns);
 /*
  * upcall.c: the packet is about to be sent (or refused) as 'res' says: records are made, refreshed and ended, here and, by messages that
  * leave before the packet, on other hosts.  Returns enum sim_conns_change: NEW: simulate again before a flow is installed;
@@ -375,6 +372,8 @@ void learn_result(struct tenant *t, const struct sim_result *res);
 void learn_record(struct tenant *t, const char *path, const json_t *record);
 bool learn_is_path(const char *path);
 void learn_age(struct tenant *t);
+void learn_affinity(struct tenant *t, const struct sim_affinity_learn *l); /* publishes it */
+void learn_age_affinities(struct tenant *t, uint64_t now_ns);
 
 /* --- expiry.c --- */
 void expiry_walk(struct agent *a);

@@ -5,6 +5,7 @@
  */
 #include "loader/forward.h"
 
+#include <linux/virtio_net.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,54 @@
 
 #define SET_FROM      4	 /* copies: fewer are injected one by one, when no flow is installed */
 #define NAMED_OUTPUTS 32 /* of a flow, kept for reports */
+
+#define ERROR_NS      (NSEC_PER_SEC / 100) /* ICMP errors and resets that a port may cause: 100/s ... */
+#define ERROR_BURST   50		    /* ... after so many at once */
+
+/* --- verdicts and what they refer to --- */
+
+static void unmake(struct agent *a, const struct made *m)
+{
+	dp_rewrite_put(a->dp, m->flow.rewrite);
+	sets_put(m->set, clock_mono_ns());
+}
+
+static bool make_set(struct agent *a, const struct pkt_fields *in, const struct install_plan *plan,
+		     enum skep_drop lost, struct made *m)
+{
+	struct install_set s;
+	uint32_t n = 0;
+
+	if (install_set(plan, in, lost, &a->arena, &s) ||
+	    dp_rewrite_get(a->dp, &s.rewrite, &s.flow.rewrite))
+		return false;
+	while (n < s.n && !dp_rewrite_get(a->dp, &s.rewrites[n], &s.outs[n].rewrite))
+		n++;
+	if (n == s.n) {
+		m->set = sets_get(&a->sets, s.outs, s.n);
+	} else {
+		while (n)
+			dp_rewrite_put(a->dp, s.outs[--n].rewrite);
+	}
+	if (!m->set) {
+		dp_rewrite_put(a->dp, s.flow.rewrite);
+		return false;
+	}
+	m->flow = s.flow;
+	m->flow.out = m->set->index;
+	return true;
+}
+
+/* One verdict that does all that the plan says, and counts a drop for 'lost'.  false: no room. */
+static bool make(struct agent *a, const struct pkt_fields *in, const struct install_plan *plan,
+		 enum skep_drop lost, struct made *m)
+{
+	*m = (struct made){ 0 };
+	if (plan->n != 1 || lost || plan->least_ttl > plan->copies[0].verdict.ttl_dec)
+		return make_set(a, in, plan, lost, m);
+	m->flow = plan->copies[0].verdict;
+	return !dp_rewrite_get(a->dp, &plan->copies[0].rewrite, &m->flow.rewrite);
+}
 
 /* --- flows --- */
 
@@ -78,6 +127,7 @@ struct index_flow *forward_index(struct work *w, const struct skep_flow *verdict
 			    : NULL;
 	if (!f) {
 		sets_put(set, clock_mono_ns());
+		dp_rewrite_put(a->dp, verdict->rewrite);
 		return NULL;
 	}
 	f->set = set;
@@ -86,16 +136,19 @@ struct index_flow *forward_index(struct work *w, const struct skep_flow *verdict
 	f->outputs = name_outputs(res);
 	if (verdict->action == SKEP_ACT_DROP && *sim_culprit_text(&res->culprit, culprit))
 		f->culprit = strdup(culprit);
+	rules_flow(w->t, f, res);
 	return f;
 }
 
-static void install(struct work *w, struct skep_flow *verdict, const struct sim_result *res,
-		    const struct install_plan *plan, struct set *set)
+static void install(struct work *w, const struct made *m, const struct sim_result *res,
+		    const struct install_plan *plan)
 {
 	struct agent *a = w->a;
-	struct index_flow *f = forward_index(w, verdict, res, plan, set);
-	struct skep_flow flow;
+	struct index_flow *f;
+	struct skep_flow flow = m->flow;
 
+	install_conditions(&flow, plan, &w->pkt.f, res);
+	f = forward_index(w, &flow, res, plan, m->set);
 	if (!f)
 		return;
 	flow = f->verdict;
@@ -122,34 +175,44 @@ void forward_inject(struct agent *a, uint32_t in_key, const struct dp_frame *fra
 static void inject_copies(struct agent *a, uint32_t in_key, const struct dp_frame *frame,
 			  const struct install_plan *plan)
 {
-	for (uint32_t i = 0; i < plan->n; i++)
-		forward_inject(a, in_key, frame, &plan->copies[i].verdict);
-}
+	for (uint32_t i = 0; i < plan->n; i++) {
+		struct skep_flow verdict = plan->copies[i].verdict;
 
-/* A set for the plan's copies, with one reference, and the verdict that executes it. */
-static struct set *make_set(struct agent *a, const struct install_plan *plan,
-			    struct skep_flow *verdict)
-{
-	struct skep_out *outs = install_outs(plan, &a->arena);
-	struct set *set = outs ? sets_get(&a->sets, outs, plan->n) : NULL;
-
-	if (set)
-		install_set_verdict(&plan->copies[0], set->index, verdict);
-	return set;
-}
-
-/* Sends without installing anything. */
-static void send_plan(struct agent *a, uint32_t in_key, const struct dp_frame *frame,
-		      const struct install_plan *plan)
-{
-	struct skep_flow verdict;
-	struct set *set = plan->uniform && plan->n >= SET_FROM ? make_set(a, plan, &verdict) : NULL;
-
-	if (set)
+		if (dp_rewrite_get(a->dp, &plan->copies[i].rewrite, &verdict.rewrite)) {
+			dp_count_drop(a->dp, SKEP_DROP_OVERLOAD);
+			continue;
+		}
 		forward_inject(a, in_key, frame, &verdict);
-	else
+		dp_rewrite_put(a->dp, verdict.rewrite);
+	}
+}
+
+/* Sends without installing anything; 'in': the frame's headers. */
+static void send_plan(struct agent *a, uint32_t in_key, const struct dp_frame *frame,
+		      const struct pkt_fields *in, const struct install_plan *plan)
+{
+	struct made m;
+
+	if (plan->n < SET_FROM || !make(a, in, plan, SKEP_DROP_NONE, &m)) {
 		inject_copies(a, in_key, frame, plan);
-	sets_put(set, clock_mono_ns());
+		return;
+	}
+	forward_inject(a, in_key, frame, &m.flow);
+	unmake(a, &m);
+}
+
+/* RFC 1812 4.3.2.8, RFC 4443 2.4f: errors are limited, by who causes them. */
+static bool may_answer(struct agent *a, uint32_t in_key)
+{
+	struct lport *p = ports_find(a, in_key);
+	uint64_t now = clock_mono_ns(), *tat = p ? &p->errors_tat_ns : NULL;
+
+	if (!tat)
+		return true;
+	if (*tat > now + ERROR_BURST * ERROR_NS)
+		return false;
+	*tat = (*tat > now ? *tat : now) + ERROR_NS;
+	return true;
 }
 
 /* Frames that the network itself sends. */
@@ -163,13 +226,17 @@ void forward_frames(struct agent *a, uint32_t in_key, const struct sim_result *r
 
 		if (sf->len > PKT_MAX)
 			continue;
+		if (sf->error && !may_answer(a, in_key)) {
+			dp_count_drop(a->dp, SKEP_DROP_ICMP_RATE);
+			continue;
+		}
 		memcpy(frame.data, sf->data, sf->len);
 		if (pkt_parse(frame.data, frame.len, &pkt) ||
 		    install_plan(&a->env, &pkt.f, sf->outputs, sf->n_outputs, &a->arena, &plan)) {
 			dp_count_drop(a->dp, SKEP_DROP_OVERLOAD);
 			continue;
 		}
-		send_plan(a, in_key, &frame, &plan);
+		send_plan(a, in_key, &frame, &pkt.f, &plan);
 		a->stats.answered++;
 	}
 }
@@ -185,55 +252,229 @@ static void drop(struct work *w, enum skep_drop reason, const struct sim_result 
 	upcall_drop(w->a, reason, w->in_key, w->frame, culprit);
 }
 
-void forward_result(struct work *w, const struct sim_result *res)
+/* The bytes of the packet were changed beyond its headers. */
+static void send_changed(struct work *w, const struct sim_result *res)
 {
 	struct agent *a = w->a;
-	struct skep_flow verdict = { 0 };
+	struct dp_frame frame = { .data = a->txbuf + DP_HEADROOM, .len = res->len };
 	struct install_plan plan;
-	struct set *set = NULL;
+	struct pkt pkt;
 
+	if (res->len > PKT_MAX)
+		return;
+	memcpy(frame.data, res->data, res->len);
+	if (pkt_parse(frame.data, frame.len, &pkt) ||
+	    install_plan(&a->env, &pkt.f, res->outputs, res->n_outputs, &a->arena, &plan)) {
+		drop(w, SKEP_DROP_OVERLOAD, NULL);
+		return;
+	}
+	if (!plan.n)
+		drop(w, plan.unsupported ? SKEP_DROP_REWRITE : SKEP_DROP_NOT_LIVE, res);
+	send_plan(a, w->in_key, &frame, &pkt.f, &plan);
+}
+
+struct pieces {
+	struct work *w;
+	const struct install_plan *plan;
+};
+
+/* A fragment has the headers of its packet, so the same rewrite does. */
+static void send_piece(void *arg, const uint8_t *data, uint32_t len)
+{
+	struct pieces *p = arg;
+	struct agent *a = p->w->a;
+	struct dp_frame frame = { .data = a->txbuf + DP_HEADROOM, .len = len };
+
+	if (len > PKT_MAX)
+		return;
+	memcpy(frame.data, data, len);
+	inject_copies(a, p->w->in_key, &frame, p->plan);
+}
+
+/* Finishes a checksum that the machine left to its card: fragments have none of their own. */
+static bool finish_csum(struct dp_frame *frame)
+{
+	struct virtio_net_hdr vnet;
+	uint32_t start, at;
+	uint16_t sum;
+
+	memcpy(&vnet, frame->vnet, sizeof(vnet));
+	if (vnet.gso_type != VIRTIO_NET_HDR_GSO_NONE)
+		return false; /* segments first, which only the kernel can make */
+	if (!(vnet.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM))
+		return true;
+	start = vnet.csum_start;
+	at = start + vnet.csum_offset;
+	if (start > frame->len || at + 2 > frame->len)
+		return false;
+	sum = pkt_csum(frame->data + start, frame->len - start, 0);
+	memcpy(frame->data + at, &sum, 2);
+	memset(frame->vnet, 0, sizeof(frame->vnet));
+	return true;
+}
+
+static void send_fragments(struct work *w, const struct sim_result *res,
+			   const struct install_plan *plan)
+{
+	struct pieces pieces = { w, plan };
+
+	if (!finish_csum(w->frame) ||
+	    pkt_fragment(&w->pkt, res->fragment, &w->a->arena, send_piece, &pieces))
+		drop(w, SKEP_DROP_TOO_BIG, res);
+}
+
+/* Nothing of the packet arrives anywhere. */
+static void undelivered(struct work *w, const struct sim_result *res,
+			const struct install_plan *plan, unsigned int how)
+{
+	enum skep_drop reason = plan->unsupported ? SKEP_DROP_REWRITE : SKEP_DROP_NOT_LIVE;
+	struct made m = {
+		.flow = { .action = SKEP_ACT_DROP, .ttl_dec = res->ttl_dec, .out = reason }
+	};
+
+	if (how & FORWARD_SEND)
+		drop(w, reason, res);
+	if (res->cacheable && (how & FORWARD_INSTALL))
+		install(w, &m, res, plan);
+}
+
+void forward_result(struct work *w, const struct sim_result *res, unsigned int how)
+{
+	bool cacheable = res->cacheable && !res->data && !res->fragment && (how & FORWARD_INSTALL);
+	struct agent *a = w->a;
+	struct install_plan plan;
+	struct made m;
+
+	if (res->data) {
+		if (how & FORWARD_SEND)
+			send_changed(w, res);
+		return;
+	}
 	if (install_plan(&a->env, &w->pkt.f, res->outputs, res->n_outputs, &a->arena, &plan)) {
 		drop(w, SKEP_DROP_OVERLOAD, NULL);
 		return;
 	}
+	plan.least_ttl = res->ttl_dec;
 	if (!plan.n) {
-		enum skep_drop reason = plan.unsupported ? SKEP_DROP_REWRITE : SKEP_DROP_NOT_LIVE;
+		undelivered(w, res, &plan, how);
+		return;
+	}
+	if (plan.unsupported)
+		dp_count_drop(a->dp, SKEP_DROP_REWRITE); /* of a copy */
+	if (res->fragment) {
+		if (how & FORWARD_SEND)
+			send_fragments(w, res, &plan);
+		return;
+	}
+	/* no room for a set or a rewrite: each packet comes up again */
+	if (!cacheable || plan.unsupported || !make(a, &w->pkt.f, &plan, SKEP_DROP_NONE, &m)) {
+		if (how & FORWARD_SEND)
+			send_plan(a, w->in_key, w->frame, &w->pkt.f, &plan);
+		return;
+	}
+	if (how & FORWARD_SEND)
+		forward_inject(a, w->in_key, w->frame, &m.flow);
+	install(w, &m, res, &plan);
+}
 
-		drop(w, reason, res);
-		verdict.action = SKEP_ACT_DROP;
-		verdict.ttl_dec = res->ttl_dec;
-		verdict.out = reason;
-		if (res->cacheable)
-			install(w, &verdict, res, &plan, NULL);
-		return;
+/* May it be believed that packets like this one are dropped?  No tag says when a missing neighbour is there after all; and how long a
+ * packet may be is no part of a flow that drops. */
+static bool is_lasting(const struct sim_result *res)
+{
+	return res->cacheable && res->reason != SKEP_DROP_NO_NEIGHBOUR &&
+	       res->reason != SKEP_DROP_TOO_BIG;
+}
+
+/* What becomes of a dropped packet; false: no flow can say it. */
+static bool make_refusal(struct agent *a, const struct pkt_fields *in, const struct sim_result *res,
+			 struct install_plan *plan, struct made *m)
+{
+	*m = (struct made){ .flow = { .action = SKEP_ACT_DROP, .out = res->reason } };
+	*plan = (struct install_plan){ .uniform = true };
+	if (res->n_outputs &&
+	    install_plan(&a->env, in, res->outputs, res->n_outputs, &a->arena, plan)) {
+		plan->n = 0;
+		return false;
 	}
-	if (!res->cacheable || !plan.uniform || plan.unsupported) {
-		send_plan(a, w->in_key, w->frame, &plan);
-		return;
-	}
-	if (plan.n == 1) {
-		verdict = plan.copies[0].verdict;
-	} else {
-		set = make_set(a, &plan, &verdict);
-		if (!set) { /* no room for a set: each packet comes up again */
-			inject_copies(a, w->in_key, w->frame, &plan);
-			return;
-		}
-	}
-	forward_inject(a, w->in_key, w->frame, &verdict);
-	install(w, &verdict, res, &plan, set);
+	plan->least_ttl = m->flow.ttl_dec = res->ttl_dec;
+	if (plan->n && (plan->unsupported || !make(a, in, plan, res->reason, m)))
+		return false;
+	return true;
 }
 
 void forward_refuse(struct work *w, const struct sim_result *res)
 {
-	struct skep_flow verdict = { .action = SKEP_ACT_DROP,
-				     .ttl_dec = res->ttl_dec,
-				     .out = res->reason };
-	struct install_plan none = { .uniform = true };
+	struct agent *a = w->a;
+	struct install_plan plan;
+	struct made m;
+	bool made;
 
-	forward_frames(w->a, w->in_key, res);
 	drop(w, res->reason, res);
-	/* "no answer" is believed for a while only, and no tag says when that is over */
-	if (res->cacheable && res->reason != SKEP_DROP_NO_NEIGHBOUR)
-		install(w, &verdict, res, &none, NULL);
+	made = make_refusal(a, &w->pkt.f, res, &plan, &m);
+	if (plan.n)
+		send_plan(a, w->in_key, w->frame, &w->pkt.f, &plan);
+	if (!made)
+		return;
+	if (is_lasting(res))
+		install(w, &m, res, &plan);
+	else
+		unmake(a, &m);
+}
+
+void forward_consume(struct work *w, const struct sim_result *res)
+{
+	struct agent *a = w->a;
+	struct install_plan plan;
+
+	dp_count_drop(a->dp, SKEP_DROP_CONSUMED);
+	if (res->n_outputs &&
+	    !install_plan(&a->env, &w->pkt.f, res->outputs, res->n_outputs, &a->arena, &plan))
+		send_plan(a, w->in_key, w->frame, &w->pkt.f, &plan);
+}
+
+/* --- would it be the same today? --- */
+
+bool forward_make(struct agent *a, const struct pkt *pkt, const struct sim_result *res,
+		  struct install_plan *plan, struct made *m)
+{
+	const struct pkt_fields *in = &pkt->f;
+
+	*plan = (struct install_plan){ .uniform = true };
+	if (!res->cacheable || res->data || res->fragment)
+		return false;
+	if (res->verdict == SIM_DROP) {
+		if (!is_lasting(res) || !make_refusal(a, in, res, plan, m))
+			return false;
+	} else if (res->verdict != SIM_FORWARD ||
+		   install_plan(&a->env, in, res->outputs, res->n_outputs, &a->arena, plan) ||
+		   plan->unsupported) {
+		return false;
+	} else if (plan->least_ttl = res->ttl_dec, !plan->n) {
+		*m = (struct made){ .flow = { .action = SKEP_ACT_DROP,
+					      .ttl_dec = res->ttl_dec,
+					      .out = SKEP_DROP_NOT_LIVE } };
+	} else if (!make(a, in, plan, SKEP_DROP_NONE, m)) {
+		return false;
+	}
+	install_conditions(&m->flow, plan, in, res);
+	return true;
+}
+
+void forward_unmake(struct agent *a, const struct made *m)
+{
+	unmake(a, m);
+}
+
+bool forward_same(struct agent *a, const struct pkt *pkt, const struct sim_result *res,
+		  const struct skep_flow *now)
+{
+	struct install_plan plan;
+	struct made m;
+	bool same;
+
+	if (!forward_make(a, pkt, res, &plan, &m))
+		return false;
+	same = install_same(&m.flow, now);
+	unmake(a, &m);
+	return same;
 }

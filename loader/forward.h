@@ -13,20 +13,37 @@ struct work {
 	uint32_t in_key;
 	struct dp_frame *frame;
 	uint64_t deadline_ns;
+	bool again; /* it was here before, and waited */
 	struct pkt pkt;
 	struct dp_flow_key key;
 };
 
-/* Sends the packet on as the result says, and installs the flow if it may be. */
-void forward_result(struct work *w, const struct sim_result *res);
-/* Drops it, with the answers that the network gives, and installs that. */
+/* A verdict, with a reference to its rewrite, and to its set if it has one. */
+struct made {
+	struct skep_flow flow;
+	struct set *set;
+};
+
+enum forward_how {
+	FORWARD_SEND = 1 << 0,	  /* the packet in hand */
+	FORWARD_INSTALL = 1 << 1, /* a flow, if the result allows one */
+};
+/* Sends the packet on as the result says, and installs the flow. */
+void forward_result(struct work *w, const struct sim_result *res, unsigned int how);
+/* Drops it, with copies for mirrors, and installs that. */
 void forward_refuse(struct work *w, const struct sim_result *res);
+/* Sends what is left of a packet that the network consumed: copies for mirrors. */
+void forward_consume(struct work *w, const struct sim_result *res);
 /* Sends the frames that the network itself makes. */
 void forward_frames(struct agent *a, uint32_t in_key, const struct sim_result *res);
 void forward_inject(struct agent *a, uint32_t in_key, const struct dp_frame *frame,
 		    const struct skep_flow *verdict);
-/* Puts the flow into the index; writing it to the kernel is the caller's.  'set' is taken, on
- * failure too.  NULL: no room. */
+/* Puts the flow into the index; writing it to the kernel is the caller's.  'set' and the reference
+ * to the verdict's rewrite are taken, on failure too.  NULL: no room. */
 struct index_flow *forward_index(struct work *w, const struct skep_flow *verdict,
 				 const struct sim_result *res, const struct install_plan *plan,
 				 struct set *set);
+/* The flow that would be installed for this result of 'pkt'; false: none.  To be handed to forward_index(), or given back. */
+bool forward_make(struct agent *a, const struct pkt *pkt, const struct sim_result *res,
+		  struct install_plan *plan, struct made *m);
+void forward_unmake(struct agent *a, const struct made *m);

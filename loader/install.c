@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "loader/install_rewrite.h"
 #include "util/hash.h"
 
 /* Outputs of one flooded bridge on one remote host. */
@@ -30,6 +31,12 @@ static uint64_t group_hash(const char *host, const struct topo_bridge *bridge)
 	return hash_str(host, (uintptr_t)bridge);
 }
 
+/* A mirror's copy is none of the flood. */
+static const struct topo_bridge *flooded(const struct sim_output *o)
+{
+	return o->mirror ? NULL : o->flooded;
+}
+
 static struct group *find_group(struct hmap *groups, const char *host,
 				const struct topo_bridge *bridge)
 {
@@ -42,12 +49,6 @@ static struct group *find_group(struct hmap *groups, const char *host,
 			return g;
 	}
 	return NULL;
-}
-
-static bool same_headers(const struct pkt_fields *a, const struct pkt_fields *b)
-{
-	return mac_eq(&a->eth_dst, &b->eth_dst) && mac_eq(&a->eth_src, &b->eth_src) &&
-	       a->ip_ttl == b->ip_ttl;
 }
 
 /* Counts the ports of the bridge that live on the hosts of its groups. */
@@ -84,25 +85,25 @@ static int make_groups(struct hmap *groups, const struct install_env *env,
 
 		if (!host || !strcmp(host, env->host))
 			continue;
-		g = find_group(groups, host, o->flooded);
+		g = find_group(groups, host, flooded(o));
 		if (!g) {
 			g = arena_alloc(arena, sizeof(*g));
 			if (!g)
 				return -ENOMEM;
 			*g = (struct group){ .host = host,
-					     .bridge = o->flooded,
+					     .bridge = flooded(o),
 					     .first = o,
 					     .same = true,
 					     .peer = env->peer(env->arg, host) };
-			if (hmap_insert(groups, &g->node, group_hash(host, o->flooded)))
+			if (hmap_insert(groups, &g->node, group_hash(host, flooded(o))))
 				return -ENOMEM;
 			plan->hosts[plan->n_hosts++] = host;
 		}
 		g->outputs++;
-		g->same = g->same && same_headers(&g->first->f, &o->f);
+		g->same = g->same && install_same_headers(&g->first->f, &o->f);
 	}
 	for (uint32_t i = 0; i < n; i++)
-		if (outputs[i].flooded && outputs[i].flooded != counted) {
+		if (flooded(&outputs[i]) && outputs[i].flooded != counted) {
 			struct hmap_node *node, *tmp;
 			bool done = false;
 
@@ -116,41 +117,6 @@ static int make_groups(struct hmap *groups, const struct install_env *env,
 				count_live(groups, counted);
 		}
 	return 0;
-}
-
-/* What must be written into the frame; false if the datapath cannot. */
-static bool make_rewrite(const struct pkt_fields *in, const struct pkt_fields *out,
-			 struct skep_flow *v)
-{
-	struct pkt_fields rest = *out;
-
-	if (out->ip_ttl > in->ip_ttl)
-		return false;
-	v->ttl_dec = in->ip_ttl - out->ip_ttl;
-	if (!mac_eq(&in->eth_dst, &out->eth_dst)) {
-		v->flags |= SKEP_F_ETH_DST;
-		v->eth_dst = out->eth_dst;
-	}
-	if (!mac_eq(&in->eth_src, &out->eth_src)) {
-		v->flags |= SKEP_F_ETH_SRC;
-		v->eth_src = out->eth_src;
-	}
-	rest.eth_dst = in->eth_dst;
-	rest.eth_src = in->eth_src;
-	rest.ip_ttl = in->ip_ttl;
-	return rest.eth_type == in->eth_type && rest.vlan == in->vlan &&
-	       ip_eq(&rest.ip_src, &in->ip_src) && ip_eq(&rest.ip_dst, &in->ip_dst) &&
-	       rest.ip_proto == in->ip_proto && rest.ip_tos == in->ip_tos &&
-	       rest.l4_src == in->l4_src && rest.l4_dst == in->l4_dst;
-}
-
-static bool same_rewrite(const struct skep_flow *a, const struct skep_flow *b)
-{
-	const uint16_t mask = SKEP_F_ETH_DST | SKEP_F_ETH_SRC;
-
-	return a->ttl_dec == b->ttl_dec && (a->flags & mask) == (b->flags & mask) &&
-	       mac_eq(&a->eth_dst, &b->eth_dst) && mac_eq(&a->eth_src, &b->eth_src) &&
-	       a->rewrite == b->rewrite;
 }
 
 /* Where the output goes; false if it has no copy of its own (unreachable, or in a flood that was
@@ -173,9 +139,10 @@ static bool make_target(const struct install_env *env, struct hmap *groups,
 			return false;
 		}
 		v->flags |= peer ? SKEP_F_PEER : 0;
+		v->police = env->police ? (uint16_t)env->police(env->arg, p->live_key) : 0;
 		return true;
 	}
-	g = find_group(groups, p->live_host, o->flooded);
+	g = find_group(groups, p->live_host, flooded(o));
 	if (!g || !g->peer) {
 		plan->dead++;
 		return false;
@@ -207,50 +174,20 @@ int install_plan(const struct install_env *env, const struct pkt_fields *in,
 	if (!plan->copies)
 		rc = -ENOMEM;
 	for (uint32_t i = 0; !rc && i < n; i++) {
-		struct install_copy *c = &plan->copies[plan->n];
+		struct install_copy *c = &plan->copies[plan->n], *first = &plan->copies[0];
 
 		*c = (struct install_copy){ .output = &outputs[i] };
 		if (!make_target(env, &groups, &outputs[i], &c->verdict, plan))
 			continue;
-		if (!make_rewrite(in, &outputs[i].f, &c->verdict)) {
+		if (!install_rewrite(in, &outputs[i].f, &c->verdict, &c->rewrite)) {
 			plan->unsupported = true;
 			continue;
 		}
-		plan->uniform =
-			plan->uniform && same_rewrite(&plan->copies[0].verdict, &c->verdict);
+		plan->uniform = plan->uniform && install_same_headers(&first->output->f, &c->output->f);
+		plan->one_dscp = plan->one_dscp ||
+				 (first->output->f.ip_tos ^ c->output->f.ip_tos) & 0xfc;
 		plan->n++;
 	}
 	hmap_fini(&groups);
 	return rc;
-}
-
-struct skep_out *install_outs(const struct install_plan *plan, struct arena *arena)
-{
-	struct skep_out *outs = arena_alloc(arena, plan->n * sizeof(outs[0]));
-
-	for (uint32_t i = 0; outs && i < plan->n; i++) {
-		const struct skep_flow *v = &plan->copies[i].verdict;
-
-		outs[i] = (struct skep_out){ .action = v->action,
-					     .flags = v->flags & SKEP_F_PEER,
-					     .out = v->out,
-					     .peer = v->peer };
-	}
-	return outs;
-}
-
-void install_set_verdict(const struct install_copy *copy, uint32_t set, struct skep_flow *verdict)
-{
-	*verdict = copy->verdict;
-	verdict->action = SKEP_ACT_SET;
-	verdict->flags &= ~SKEP_F_PEER;
-	verdict->out = set;
-	verdict->peer = 0;
-}
-
-bool install_same(const struct skep_flow *a, const struct skep_flow *b)
-{
-	return a->action == b->action && a->ttl_dec == b->ttl_dec && a->flags == b->flags &&
-	       a->out == b->out && a->peer == b->peer && mac_eq(&a->eth_dst, &b->eth_dst) &&
-	       mac_eq(&a->eth_src, &b->eth_src) && a->rewrite == b->rewrite;
 }

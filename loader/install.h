@@ -19,12 +19,15 @@ struct install_env {
 	bool (*local)(void *arg, uint32_t key, uint32_t *ifindex, bool *peer);
 	/* index of another host in skep_peers; 0 = unknown */
 	uint32_t (*peer)(void *arg, const char *host);
+	/* index in skep_policers of what the local port may be sent; 0 = no limit.  May be NULL */
+	uint32_t (*police)(void *arg, uint32_t key);
 	void *arg;
 };
 
-/* One copy of the packet: a verdict of its own (LOCAL or ENCAP, with the rewrite). */
+/* One copy of the packet: a verdict of its own (LOCAL or ENCAP), relative to the packet as it came. */
 struct install_copy {
-	struct skep_flow verdict;
+	struct skep_flow verdict;	 /* with MACs and TTL; its 'rewrite' is 0 */
+	struct skep_rewrite rewrite;	 /* all else; zero = nothing */
 	const struct sim_output *output; /* one of those it serves */
 };
 
@@ -32,9 +35,12 @@ struct install_plan {
 	struct install_copy *copies;
 	uint32_t n;
 	uint32_t dead;	    /* outputs that cannot be reached now */
-	bool uniform;	    /* all copies carry the same headers: one flow can say it */
+	bool uniform;	    /* all copies carry the same headers */
 	bool unsupported;   /* a copy needs a rewrite that the datapath does not have (it is not in
 			       copies) */
+	bool one_dscp;	    /* copies differ in DSCP: what is made of them holds for the packet's own only */
+	uint8_t least_ttl;  /* a packet with no larger TTL is another case, whatever the copies say;
+			       the caller's to set */
 	const char **hosts; /* whose whereabouts the plan depends on */
 	uint32_t n_hosts;
 };
@@ -43,9 +49,23 @@ struct install_plan {
 int install_plan(const struct install_env *env, const struct pkt_fields *in,
 		 const struct sim_output *outputs, uint32_t n, struct arena *arena,
 		 struct install_plan *plan);
-/* The copies' outputs as members of a set. */
-struct skep_out *install_outs(const struct install_plan *plan, struct arena *arena);
-/* The rewrite of 'copy', to be combined with ACT_SET. */
-void install_set_verdict(const struct install_copy *copy, uint32_t set, struct skep_flow *verdict);
-/* Do two verdicts do the same to a packet?  Counters and cookies do not count. */
+/* The plan as one flow and a set: 'flow' and 'rewrite' first, then copies in the order of outs[], each with rewrites[i] (maps/flow.h says
+ * relative to what).  Indices (flow.out, flow.rewrite, outs[].rewrite) are the caller's to fill in. */
+struct install_set {
+	struct skep_flow flow; /* ACT_SET */
+	struct skep_rewrite rewrite;
+	struct skep_out *outs;
+	struct skep_rewrite *rewrites;
+	uint32_t n;
+};
+/* 'lost': a drop that is to be counted with each packet; SKEP_DROP_NONE = none.  0 or -ENOMEM. */
+int install_set(const struct install_plan *plan, const struct pkt_fields *in, enum skep_drop lost,
+		struct arena *arena, struct install_set *set);
+/* For which packets of its key a flow of this result holds: MTU, DSCP, TCP flags. */
+void install_conditions(struct skep_flow *flow, const struct install_plan *plan,
+			const struct pkt_fields *in, const struct sim_result *res);
+/* Does the flow hold for this packet, which has its key? */
+bool install_holds(const struct skep_flow *flow, const struct pkt *pkt);
+bool install_rewrites(const struct skep_rewrite *rw); /* is there anything in it? */
+/* Do two verdicts do the same to the same packets?  Counters and cookies do not count. */
 bool install_same(const struct skep_flow *a, const struct skep_flow *b);

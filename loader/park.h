@@ -23,6 +23,7 @@ enum park_kind {
 	PARK_RECORD, /* scope = tenant, name = path */
 	PARK_SNAT,   /* scope = tenant, name = router, ip = first of the addresses: source ports */
 	PARK_PORT,   /* key: nobody has claimed the port yet */
+	PARK_FRAGMENT, /* key = ingress port, name = of frag.h: the first fragment of its packet */
 };
 
 /* What is waited for.  'name' is copied. */

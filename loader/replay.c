@@ -57,7 +57,8 @@ static uint32_t l4_len(uint8_t proto, uint8_t frag)
 	return proto == IPPROTO_TCP ? 20 : proto == IPPROTO_SCTP ? 12 : 8;
 }
 
-static void put_l4(struct out *o, uint8_t proto, uint8_t frag, __be16 sport, __be16 dport)
+static void put_l4(struct out *o, uint8_t proto, uint8_t frag, __be16 sport, __be16 dport,
+		   uint8_t flags)
 {
 	uint32_t len = l4_len(proto, frag), at = o->n;
 
@@ -69,7 +70,7 @@ static void put_l4(struct out *o, uint8_t proto, uint8_t frag, __be16 sport, __b
 	case IPPROTO_TCP:
 		memcpy(o->p + at + 2, &dport, 2);
 		o->p[at + 12] = 5 << 4;
-		o->p[at + 13] = 0x10; /* ACK */
+		o->p[at + 13] = flags;
 		break;
 	case IPPROTO_UDP:
 		memcpy(o->p + at + 2, &dport, 2);
@@ -87,13 +88,13 @@ static void put_l4(struct out *o, uint8_t proto, uint8_t frag, __be16 sport, __b
 	}
 }
 
-static void put_ipv4(struct out *o, const struct skep_flow_key4 *k)
+static void put_ipv4(struct out *o, const struct skep_flow_key4 *k, uint8_t tos, uint8_t flags)
 {
 	uint32_t at = o->n;
 	uint16_t sum;
 
 	put8(o, 0x45);
-	put8(o, 0);
+	put8(o, tos);
 	put16(o, (uint16_t)(20 + l4_len(k->proto, k->frag)));
 	put16(o, 0);
 	put16(o, k->frag == SKEP_FRAG_FIRST ? 0x2000 : k->frag == SKEP_FRAG_LATER ? 185 : 0);
@@ -104,13 +105,14 @@ static void put_ipv4(struct out *o, const struct skep_flow_key4 *k)
 	put(o, &k->dst, 4);
 	sum = pkt_csum(o->p + at, 20, 0);
 	memcpy(o->p + at + 10, &sum, 2);
-	put_l4(o, k->proto, k->frag, k->sport, k->dport);
+	put_l4(o, k->proto, k->frag, k->sport, k->dport, flags);
 }
 
-static void put_ipv6(struct out *o, const struct skep_flow_key6 *k)
+static void put_ipv6(struct out *o, const struct skep_flow_key6 *k, uint8_t tos, uint8_t flags)
 {
-	put8(o, 0x60);
-	zero(o, 3);
+	put8(o, 0x60 | tos >> 4);
+	put8(o, (uint8_t)(tos << 4));
+	zero(o, 2);
 	put16(o, (uint16_t)((k->frag ? 8 : 0) + l4_len(k->proto, k->frag)));
 	put8(o, k->frag ? IPPROTO_FRAGMENT : k->proto);
 	put8(o, REPLAY_TTL);
@@ -122,23 +124,33 @@ static void put_ipv6(struct out *o, const struct skep_flow_key6 *k)
 		put16(o, k->frag == SKEP_FRAG_FIRST ? 1 : 185 << 3);
 		zero(o, 4);
 	}
-	put_l4(o, k->proto, k->frag, k->sport, k->dport);
+	put_l4(o, k->proto, k->frag, k->sport, k->dport, flags);
 }
 
 uint32_t replay_frame(const struct dp_flow_key *key, uint8_t buf[static REPLAY_MAX])
 {
+	return replay_flow(key, &(struct skep_flow){ 0 }, buf);
+}
+
+uint32_t replay_flow(const struct dp_flow_key *key, const struct skep_flow *flow,
+		     uint8_t buf[static REPLAY_MAX])
+{
+	uint8_t tos = flow->flags & SKEP_F_TOS ? flow->tos : 0, flags = SKEP_TCP_ACK;
 	struct out o = { .p = buf };
+
+	if (flow->flags & SKEP_F_TCP)
+		flags = (uint8_t)((flags & ~flow->tcp_mask) | flow->tcp_value);
 
 	if (key->v6) {
 		put_eth(&o, &key->k6.eth_dst, &key->k6.eth_src, key->k6.vlan, key->k6.eth_type);
-		put_ipv6(&o, &key->k6);
+		put_ipv6(&o, &key->k6, tos, flags);
 		return o.n;
 	}
 	if (!key->k4.eth_type)
 		return 0; /* 802.3 */
 	put_eth(&o, &key->k4.eth_dst, &key->k4.eth_src, key->k4.vlan, key->k4.eth_type);
 	if (ntohs(key->k4.eth_type) == ETH_IPV4)
-		put_ipv4(&o, &key->k4);
+		put_ipv4(&o, &key->k4, tos, flags);
 	else
 		zero(&o, 46);
 	return o.n;

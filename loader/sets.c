@@ -22,6 +22,12 @@ void sets_fini(struct sets *s)
 	hmap_fini(&s->by_content);
 }
 
+static void put_rewrites(struct dp *dp, const struct skep_out *outs, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		dp_rewrite_put(dp, outs[i].rewrite);
+}
+
 struct set *sets_get(struct sets *s, const struct skep_out *outs, uint32_t n)
 {
 	size_t size = n * sizeof(outs[0]);
@@ -32,26 +38,24 @@ struct set *sets_get(struct sets *s, const struct skep_out *outs, uint32_t n)
 	hmap_for_each_with_hash (node, &s->by_content, h) {
 		set = container_of(node, struct set, node);
 		if (set->n == n && !memcmp(set->outs, outs, size)) {
+			put_rewrites(s->dp, outs, n); /* it has its own */
 			set->refs++;
 			return set;
 		}
 	}
 	set = calloc(1, sizeof(*set) + size);
-	if (!set)
-		return NULL;
+	if (!set || dp_set_put(s->dp, outs, n, &set->index))
+		goto fail;
 	set->refs = 1;
 	set->n = n;
 	memcpy(set->outs, outs, size);
-	if (dp_set_put(s->dp, outs, n, &set->index)) {
-		free(set);
-		return NULL;
-	}
-	if (hmap_insert(&s->by_content, &set->node, h)) {
-		dp_set_free(s->dp, set->index);
-		free(set);
-		return NULL;
-	}
-	return set;
+	if (!hmap_insert(&s->by_content, &set->node, h))
+		return set;
+	dp_set_free(s->dp, set->index);
+fail:
+	put_rewrites(s->dp, outs, n);
+	free(set);
+	return NULL;
 }
 
 void sets_put(struct set *set, uint64_t now_ns)
@@ -71,6 +75,7 @@ void sets_gc(struct sets *s, uint64_t now_ns)
 			continue;
 		hmap_remove(&s->by_content, n);
 		dp_set_free(s->dp, set->index);
+		put_rewrites(s->dp, set->outs, set->n);
 		free(set);
 	}
 }

@@ -30,8 +30,8 @@ struct sets {
 void sets_init(struct sets *s, struct dp *dp);
 /* Frees the memory; what is in the kernel stays. */
 void sets_fini(struct sets *s);
-/* A set with exactly these outputs and one reference for the caller.  NULL: the kernel's table is
- * full, or no memory. */
+/* A set with exactly these outputs and one reference for the caller.  The references to rewrites
+ * that 'outs' come with are taken, on failure too.  NULL: the kernel's table is full, or no memory. */
 struct set *sets_get(struct sets *s, const struct skep_out *outs, uint32_t n);
 void sets_put(struct set *set, uint64_t now_ns); /* takes NULL */
 /* Frees sets without references for long enough. */

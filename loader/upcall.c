@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "loader/forward.h"
+#include "loader/frag.h"
 #include "loader/replay.h"
 #include "packet/packet.h"
 #include "util/clock.h"
@@ -39,16 +40,16 @@ void upcall_event(struct agent *a, const struct skep_event *e)
 					 e->head, have, e->len, &e->remote));
 }
 
-static int simulate(struct agent *a, const struct tenant *t, const struct topo_port *in,
+static int simulate(struct agent *a, struct tenant *t, const struct topo_port *in,
 		    const struct pkt *pkt, struct sim_result *res)
 {
 	uint64_t now = clock_mono_ns();
-	struct sim_tables_view view;
+	struct conns_view view;
 	struct err err = { 0 };
 
 	a->stats.simulations++;
-	sim_tables_view_init(&view, t->tables, t->snap, now);
-	return sim_run(&a->sim, t->snap, &view.view, in, pkt, now, AGENT_SEED, 0, res, &err);
+	conns_view(t, &view, now);
+	return sim_run(&a->sim, t->snap, &view.s.view, in, pkt, now, AGENT_SEED, 0, res, &err);
 }
 
 static void park(struct work *w, const struct park_what *what, const struct sim_result *res)
@@ -64,13 +65,26 @@ static void park(struct work *w, const struct park_what *what, const struct sim_
 		forward_frames(w->a, w->in_key, res);
 }
 
-static struct park_what what_needed(struct tenant *t, const struct sim_need *need)
+/* What the packet waits for; 'name' holds a fragment's. */
+static struct park_what what_needed(const struct work *w, const struct sim_need *need,
+				    char name[static FRAG_NAME])
 {
-	if (need->kind == SIM_NEED_NEIGH)
+	struct tenant *t = w->t;
+
+	switch (need->kind) {
+	case SIM_NEED_NEIGH:
 		return (struct park_what){
 			.kind = PARK_NEIGH, .scope = t, .name = need->port->o.name, .ip = need->ip
 		};
-	return (struct park_what){ .kind = PARK_RECORD, .scope = t, .name = need->path };
+	case SIM_NEED_SNAT:
+		return natblock_ask(t, &need->snat);
+	case SIM_NEED_FRAGMENT:
+		return (struct park_what){
+			.kind = PARK_FRAGMENT, .key = w->in_key, .name = frags_name(&w->pkt, name)
+		};
+	default:
+		return (struct park_what){ .kind = PARK_RECORD, .scope = t, .name = need->path };
+	}
 }
 
 /* --- packets in --- */
@@ -85,7 +99,7 @@ static struct index_flow *known_flow(struct work *w, enum skep_upcall_why why)
 	if (why != SKEP_UP_MISS || sim_always_up(&w->pkt.f))
 		return NULL;
 	f = index_find(w->a->index, &w->key);
-	if (!f || (f->verdict.ttl_dec && w->pkt.f.ip_ttl <= f->verdict.ttl_dec))
+	if (!f || !install_holds(&f->verdict, &w->pkt))
 		return NULL;
 	if (!dp_flow_get(w->a->dp, &w->key, &in_kernel)) { /* evicted */
 		index_del(w->a->index, f);
@@ -115,11 +129,78 @@ static bool find_port(struct work *w)
 	return w->in;
 }
 
-static void process(struct agent *a, uint32_t in_key, enum skep_upcall_why why,
-		    struct dp_frame *frame, uint64_t deadline_ns)
+/* Gives a later fragment the ports of its packet, and lets those go on that waited for a first one.  false: dropped. */
+static bool fragment(struct work *w)
 {
-	struct work w = { .a = a, .in_key = in_key, .frame = frame, .deadline_ns = deadline_ns };
+	struct agent *a = w->a;
+	uint64_t now = clock_mono_ns();
+	bool first = w->pkt.f.ip_frag == SKEP_FRAG_FIRST, fresh = false;
+	char name[FRAG_NAME];
+	__be16 src, dst;
+
+	if (w->pkt.f.ip_frag == SKEP_FRAG_NONE)
+		return true;
+	if (!w->again && !frags_arrived(a->frags, w->in_key, &w->pkt, now, &fresh)) {
+		upcall_drop(a, SKEP_DROP_FRAGMENT, w->in_key, w->frame, NULL);
+		return false;
+	}
+	if (fresh)
+		park_ready(a->park, &(struct park_what){ .kind = PARK_FRAGMENT,
+							 .key = w->in_key,
+							 .name = frags_name(&w->pkt, name) });
+	if (!first && frags_ports(a->frags, w->in_key, &w->pkt, now, &src, &dst))
+		pkt_set_ports(&w->pkt, src, dst);
+	return true;
+}
+
+/* Records of the connection were made: the flow is that of the next packet, for which they exist. */
+static void install_next(struct work *w)
+{
+	struct sim_result next = { 0 };
+
+	if (simulate(w->a, w->t, w->in, &w->pkt, &next))
+		return;
+	if (next.verdict == SIM_FORWARD && !next.n_new_conns)
+		forward_result(w, &next, FORWARD_INSTALL);
+}
+
+static void decided(struct work *w, const struct sim_result *res)
+{
+	struct agent *a = w->a;
+	/* messages to other hosts leave before the packet that makes them necessary */
+	unsigned int changes = conns_commit(w->t, res, &w->pkt);
+
+	if (changes & SIM_CONNS_FULL) {
+		upcall_drop(a, SKEP_DROP_CONN_LIMIT, w->in_key, w->frame, w->in->o.name);
+		return;
+	}
+	rules_packet(w->t, w->in, res, &w->pkt);
+	forward_frames(a, w->in_key, res);
+	switch (res->verdict) {
+	case SIM_FORWARD:
+		if (!(changes & SIM_CONNS_NEW)) {
+			forward_result(w, res, FORWARD_SEND | FORWARD_INSTALL);
+			break;
+		}
+		forward_result(w, res, FORWARD_SEND);
+		install_next(w);
+		break;
+	case SIM_DROP:
+		forward_refuse(w, res);
+		break;
+	default:
+		forward_consume(w, res);
+	}
+}
+
+static void process(struct agent *a, uint32_t in_key, enum skep_upcall_why why,
+		    struct dp_frame *frame, uint64_t deadline_ns, bool again)
+{
+	struct work w = {
+		.a = a, .in_key = in_key, .frame = frame, .deadline_ns = deadline_ns, .again = again
+	};
 	struct sim_result res = { 0 };
+	char name[FRAG_NAME];
 	struct park_what what;
 	struct index_flow *f;
 	enum skep_drop bad;
@@ -132,6 +213,7 @@ static void process(struct agent *a, uint32_t in_key, enum skep_upcall_why why,
 		upcall_drop(a, bad, in_key, frame, NULL);
 		return;
 	}
+	w.pkt.seg_len = dp_frame_seg_len(frame, w.pkt.l3_off, w.pkt.payload_off);
 	w.key.v6 = pkt_flow_key(&w.pkt.f, in_key, &w.key.k4, &w.key.k6);
 	f = known_flow(&w, why);
 	if (f) {
@@ -141,53 +223,45 @@ static void process(struct agent *a, uint32_t in_key, enum skep_upcall_why why,
 			forward_inject(a, in_key, frame, &f->verdict);
 		return;
 	}
+	if (!fragment(&w))
+		return;
 	if (simulate(a, w.t, w.in, &w.pkt, &res)) {
 		upcall_drop(a, SKEP_DROP_OVERLOAD, in_key, frame, NULL);
 		return;
 	}
 	learn_result(w.t, &res);
-	switch (res.verdict) {
-	case SIM_FORWARD:
-		forward_frames(a, in_key, &res);
-		forward_result(&w, &res);
-		break;
-	case SIM_DROP:
-		forward_refuse(&w, &res);
-		break;
-	case SIM_CONSUMED:
-		forward_frames(a, in_key, &res);
-		dp_count_drop(a->dp, SKEP_DROP_CONSUMED);
-		break;
-	case SIM_NEED:
-		what = what_needed(w.t, &res.need);
+	if (res.verdict == SIM_NEED) {
+		what = what_needed(&w, &res.need, name);
 		park(&w, &what, &res);
-		break;
+	} else {
+		decided(&w, &res);
+	}
+}
+
+/* Those whose wait is over. */
+static void process_ready(struct agent *a)
+{
+	struct parked *p;
+
+	while ((p = park_take(a->park))) {
+		/* without its port, nobody has looked at it yet */
+		process(a, p->in_key, SKEP_UP_MISS, &p->frame, p->deadline_ns, p->kind != PARK_PORT);
+		free(p);
 	}
 }
 
 void upcall_drain(struct agent *a)
 {
-	struct parked *p;
-
-	while ((p = park_take(a->park))) {
-		process(a, p->in_key, SKEP_UP_MISS, &p->frame, p->deadline_ns);
-		free(p);
-	}
+	process_ready(a);
 	upcall_flush(a);
 }
 
 void upcall_packet(struct agent *a, uint32_t in_key, enum skep_upcall_why why,
 		   struct dp_frame *frame)
 {
-	struct parked *p;
-
 	a->stats.upcalls++;
-	process(a, in_key, why, frame, clock_mono_ns() + PARK_DEADLINE_NS);
-	/* before the next packet of the queue: what has waited longer goes first */
-	while ((p = park_take(a->park))) {
-		process(a, p->in_key, SKEP_UP_MISS, &p->frame, p->deadline_ns);
-		free(p);
-	}
+	process(a, in_key, why, frame, clock_mono_ns() + PARK_DEADLINE_NS, false);
+	process_ready(a); /* before the next packet of the queue: what has waited longer goes first */
 }
 
 void upcall_done(struct agent *a)
@@ -226,8 +300,13 @@ static void on_retry(void *arg, const struct park_what *what, const struct parke
 
 static void on_expired(void *arg, const struct parked *p)
 {
-	upcall_drop(arg, p->kind == PARK_NEIGH ? SKEP_DROP_NO_NEIGHBOUR : SKEP_DROP_NOT_READY,
-		    p->in_key, &p->frame, NULL);
+	static const enum skep_drop reasons[] = { [PARK_NEIGH] = SKEP_DROP_NO_NEIGHBOUR,
+						  [PARK_RECORD] = SKEP_DROP_NOT_READY,
+						  [PARK_PORT] = SKEP_DROP_NOT_READY,
+						  [PARK_SNAT] = SKEP_DROP_NAT_FULL,
+						  [PARK_FRAGMENT] = SKEP_DROP_FRAGMENT };
+
+	upcall_drop(arg, reasons[p->kind], p->in_key, &p->frame, NULL);
 }
 
 void upcall_tick(struct agent *a)
@@ -248,13 +327,13 @@ void upcall_tick(struct agent *a)
 bool upcall_readopt(struct agent *a, const struct dp_flow_key *key, const struct skep_flow *flow)
 {
 	uint8_t buf[REPLAY_MAX];
-	struct dp_frame frame = { .data = buf, .len = replay_frame(key, buf) };
+	struct dp_frame frame = { .data = buf, .len = replay_flow(key, flow, buf) };
 	struct work w = { .a = a,
 			  .in_key = key->v6 ? key->k6.in_key : key->k4.in_key,
 			  .frame = &frame,
 			  .key = *key };
-	struct install_plan plan = { .uniform = true };
-	struct skep_flow want = { 0 };
+	struct install_plan plan;
+	struct made m;
 	struct lport *p = ports_find(a, w.in_key);
 	struct dp_flow_key again = { 0 };
 	struct sim_result res = { 0 };
@@ -270,22 +349,12 @@ bool upcall_readopt(struct agent *a, const struct dp_flow_key *key, const struct
 	if (again.v6 != key->v6 ||
 	    memcmp(&again.k6, &key->k6, key->v6 ? sizeof(key->k6) : sizeof(key->k4)))
 		return false;
-	if (simulate(a, w.t, w.in, &w.pkt, &res) || !res.cacheable)
+	if (simulate(a, w.t, w.in, &w.pkt, &res) || res.n_new_conns || !forward_make(a, &w.pkt, &res, &plan, &m))
 		return false;
-	if (res.verdict == SIM_DROP) {
-		want.action = SKEP_ACT_DROP;
-		want.ttl_dec = res.ttl_dec;
-		want.out = res.reason;
-	} else if (res.verdict == SIM_FORWARD) {
-		if (install_plan(&a->env, &w.pkt.f, res.outputs, res.n_outputs, &a->arena, &plan) ||
-		    plan.n != 1 || plan.unsupported)
-			return false;
-		want = plan.copies[0].verdict;
-	} else {
+	if (!install_same(&m.flow, flow)) {
+		forward_unmake(a, &m);
 		return false;
 	}
-	if (!install_same(&want, flow))
-		return false;
-	want.cookie = flow->cookie;
-	return forward_index(&w, &want, &res, &plan, NULL);
+	m.flow.cookie = flow->cookie;
+	return forward_index(&w, &m.flow, &res, &plan, m.set);
 }

@@ -8,6 +8,10 @@
 
 #include <cmocka.h>
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <string.h>
+
 #include "loader/install.h"
 
 /* A bridge with ports on "me", "h1" (two), "h2" (two) and one interior. */
@@ -142,10 +146,10 @@ static void rewrite_that_the_datapath_lacks(void **state)
 
 	for (int i = 0; i < 5; i++)
 		changed[i] = t.in;
-	changed[0].ip_dst.w[3] = 1;
-	changed[1].l4_src = 1;
-	changed[2].vlan = 1;
-	changed[3].ip_tos = 4;
+	changed[0].ip_dst.w[2] = htonl(0xffff); /* of the other family */
+	changed[1].l4_src = 1;	    /* no protocol with ports */
+	changed[2].eth_type = 1;
+	changed[3].ip_tos = 1; /* ECN */
 	changed[4].ip_ttl = 65;
 	for (int i = 0; i < 5; i++) {
 		t.n = 0;
@@ -228,6 +232,57 @@ static void unicast_never_floods(void **state)
 	assert_int_equal(keys_to(1, keys), 2);
 }
 
+static const struct install_copy *only(void)
+{
+	plan();
+	assert_int_equal(t.plan.n, 1);
+	return &t.plan.copies[0];
+}
+
+/* Each field that can be written, with its value and nothing else. */
+static void rewrites(void **state)
+{
+	struct pkt_fields *f = &t.outs[0].f;
+	const struct skep_rewrite *rw;
+
+	t.in.ip_proto = IPPROTO_TCP;
+	t.in.has_l4 = 1;
+	t.in.ip_tos = 1;
+	ip_parse("10.0.0.1", &t.in.ip_src);
+	ip_parse("10.0.0.2", &t.in.ip_dst);
+	output(H1A, false);
+	assert_false(install_rewrites(&only()->rewrite));
+	ip_parse("10.0.0.9", &f->ip_src);
+	rw = &only()->rewrite;
+	assert_int_equal(rw->what, SKEP_RW_SRC);
+	assert_true(ip_eq(&rw->src, &f->ip_src));
+	ip_parse("10.0.0.8", &f->ip_dst);
+	f->l4_src = htons(1);
+	f->l4_dst = htons(2);
+	f->ip_tos = 0xb9;
+	f->vlan = htons(7 | PKT_VLAN_PRESENT);
+	rw = &only()->rewrite;
+	assert_int_equal(rw->what, SKEP_RW_SRC | SKEP_RW_DST | SKEP_RW_SPORT | SKEP_RW_DPORT |
+					   SKEP_RW_DSCP | SKEP_RW_VLAN_PUSH);
+	assert_true(ip_eq(&rw->dst, &f->ip_dst));
+	assert_int_equal(ntohs(rw->sport), 1);
+	assert_int_equal(ntohs(rw->dport), 2);
+	assert_int_equal(rw->dscp, 0x2e);
+	assert_int_equal(ntohs(rw->vlan), 7);
+	*f = t.in;
+	t.in.vlan = htons(9 | PKT_VLAN_PRESENT);
+	assert_int_equal(only()->rewrite.what, SKEP_RW_VLAN_POP);
+	f->vlan = htons(8 | PKT_VLAN_PRESENT);
+	assert_int_equal(only()->rewrite.what, SKEP_RW_VLAN_SET);
+	assert_int_equal(ntohs(t.plan.copies[0].rewrite.vlan), 8);
+	t.in.ip_proto = f->ip_proto = IPPROTO_ICMP;
+	t.in.l4_src = f->l4_src = htons(8 << 8);
+	*f = t.in;
+	f->l4_dst = htons(77);
+	assert_int_equal(only()->rewrite.what, SKEP_RW_ECHO_ID);
+	assert_int_equal(ntohs(t.plan.copies[0].rewrite.sport), 77);
+}
+
 static void copies_that_differ(void **state)
 {
 	uint32_t keys[8];
@@ -242,23 +297,137 @@ static void copies_that_differ(void **state)
 
 static void members_and_set_verdict(void **state)
 {
-	struct skep_flow v;
-	struct skep_out *outs;
+	struct install_set set;
 
 	flood_all();
 	for (uint32_t i = 0; i < t.n; i++)
 		t.outs[i].f.ip_ttl = 63;
 	plan();
-	outs = install_outs(&t.plan, &t.arena);
-	assert_int_equal(outs[0].action, SKEP_ACT_LOCAL);
-	assert_int_equal(outs[0].flags, SKEP_F_PEER);
-	assert_int_equal(outs[1].action, SKEP_ACT_ENCAP);
-	assert_int_equal(outs[1].peer, 1);
-	install_set_verdict(&t.plan.copies[0], 5, &v);
-	assert_int_equal(v.action, SKEP_ACT_SET);
-	assert_int_equal(v.out, 5);
-	assert_int_equal(v.ttl_dec, 1);
+	assert_int_equal(install_set(&t.plan, &t.in, SKEP_DROP_POLICY, &t.arena, &set), 0);
+	assert_int_equal(set.n, 4);
+	assert_int_equal(set.outs[0].action, SKEP_ACT_LOCAL);
+	assert_int_equal(set.outs[0].flags, SKEP_F_PEER);
+	assert_int_equal(set.outs[1].action, SKEP_ACT_DROP);
+	assert_int_equal(set.outs[1].out, SKEP_DROP_POLICY);
+	assert_int_equal(set.outs[2].action, SKEP_ACT_ENCAP);
+	assert_int_equal(set.outs[2].peer, 1);
+	for (uint32_t i = 0; i < set.n; i++)
+		assert_false(install_rewrites(&set.rewrites[i]));
+	assert_int_equal(set.flow.action, SKEP_ACT_SET);
+	assert_int_equal(set.flow.ttl_dec, 1);
+	assert_int_equal(set.flow.flags, 0);
+}
+
+/* Local copies say what differs from the one before, remote ones what differs from the last local one; the TTL goes up and down. */
+static void set_of_different_copies(void **state)
+{
+	struct install_set set;
+
+	t.in.vlan = htons(5 | PKT_VLAN_PRESENT);
+	output(H1A, false); /* a mirror's copy: as it came, but for the tag */
+	t.outs[0].f.vlan = 0;
+	output(MINE, false); /* routed */
+	t.outs[1].f.ip_ttl = 62;
+	t.outs[1].f.eth_dst.b[5] = 9;
+	t.outs[1].f.ip_tos = 4;
+	output(MINE, false);
+	t.outs[2].f.vlan = 0;
+	t.outs[2].f.ip_ttl = 63;
+	output(H2A, false);
+	plan();
+	assert_false(t.plan.uniform);
+	assert_true(t.plan.one_dscp);
+	t.plan.least_ttl = 3;
+	assert_int_equal(install_set(&t.plan, &t.in, SKEP_DROP_NONE, &t.arena, &set), 0);
+	assert_int_equal(set.flow.ttl_dec, 3);
+	assert_false(install_rewrites(&set.rewrite));
+	assert_int_equal(set.n, 4);
+	/* routed, keeps the tag */
+	assert_int_equal(set.rewrites[0].what, SKEP_RW_ETH_DST | SKEP_RW_DSCP);
+	assert_int_equal(set.rewrites[0].ttl_dec, 255);
+	assert_int_equal(set.rewrites[0].dscp, 1);
+	/* untagged, other MAC and DSCP again */
+	assert_int_equal(set.rewrites[1].what, SKEP_RW_ETH_DST | SKEP_RW_DSCP | SKEP_RW_VLAN_POP);
+	assert_int_equal(set.rewrites[1].ttl_dec, 255);
+	assert_int_equal(set.rewrites[1].dscp, 0);
+	assert_true(mac_eq(&set.rewrites[1].eth_dst, &t.in.eth_dst));
+	/* the mirror's: from there */
+	assert_int_equal(set.outs[2].out, 0x100 + H1A);
+	assert_int_equal(set.rewrites[2].what, 0);
+	assert_int_equal(set.rewrites[2].ttl_dec, 255);
+	/* tagged again; not from the copy before */
+	assert_int_equal(set.outs[3].out, 0x100 + H2A);
+	assert_int_equal(set.rewrites[3].what, SKEP_RW_VLAN_PUSH);
+	assert_int_equal(ntohs(set.rewrites[3].vlan), 5);
+	assert_int_equal(set.rewrites[3].ttl_dec, 255);
+}
+
+static void a_mirror_is_no_flood(void **state)
+{
+	static const struct topo_mirror mirror;
+	uint32_t keys[8];
+
+	flood_all();
+	t.outs[t.n] = t.outs[1];
+	t.outs[t.n++].mirror = &mirror;
+	plan();
+	assert_int_equal(keys_to(1, keys), 2);
+	assert_int_equal(keys[0], 0x900 + '1');
+	assert_int_equal(keys[1], 0x100 + H1A);
+}
+
+static void conditions(void **state)
+{
+	struct sim_result res = { .mtu = 1400,
+				  .ct = TOPO_CT_ESTABLISHED,
+				  .mask = { .fields = SIM_FIELD_DSCP | SIM_FIELD_TCP_FLAGS,
+					    .tcp_mask = SKEP_TCP_SYN | SKEP_TCP_ACK } };
+	struct pkt pkt = { .l3_len = 1400 };
+	struct skep_flow v = { 0 };
+
+	t.in.ip_proto = IPPROTO_TCP;
+	t.in.tcp_flags = SKEP_TCP_ACK | SKEP_TCP_FIN;
+	t.in.ip_tos = 0x2a;
+	output(MINE, false);
+	plan();
+	install_conditions(&v, &t.plan, &t.in, &res);
+	assert_int_equal(v.flags, SKEP_F_TOS | SKEP_F_TCP | SKEP_F_CONN);
+	assert_int_equal(v.mtu, 1400);
+	assert_int_equal(v.tos, 0x28);
+	assert_int_equal(v.tcp_mask, SKEP_TCP_SYN | SKEP_TCP_ACK);
+	assert_int_equal(v.tcp_value, SKEP_TCP_ACK);
+	assert_int_equal(v.tcp_seen, SKEP_TCP_ACK | SKEP_TCP_FIN);
+	pkt.f = t.in;
+	assert_true(install_holds(&v, &pkt));
+	pkt.f.ip_tos = 0x29; /* ECN is of no interest */
+	assert_true(install_holds(&v, &pkt));
+	pkt.f.ip_tos = 0x2c;
+	assert_false(install_holds(&v, &pkt));
+	pkt.f = t.in;
+	pkt.l3_len = 1401;
+	assert_false(install_holds(&v, &pkt));
+	pkt.l3_len = 9000;
+	pkt.seg_len = 1400;
+	assert_true(install_holds(&v, &pkt));
+	pkt.f.tcp_flags = SKEP_TCP_SYN;
+	assert_false(install_holds(&v, &pkt));
+	v.flags = SKEP_F_CONN;
+	assert_false(install_holds(&v, &pkt)); /* a new connection behind a FIN */
+	v.tcp_seen = SKEP_TCP_ACK;
+	assert_true(install_holds(&v, &pkt));
+	v.ttl_dec = 64;
+	assert_false(install_holds(&v, &pkt));
+	/* what is no TCP has no flags, what is no IP no length */
+	v = (struct skep_flow){ 0 };
+	t.in.ip_proto = IPPROTO_UDP;
+	res.mask.fields = SIM_FIELD_TCP_FLAGS;
+	install_conditions(&v, &t.plan, &t.in, &res);
 	assert_int_equal(v.flags, 0);
+	t.in.eth_type = htons(0x0806);
+	res.mask.fields = SIM_FIELD_DSCP;
+	install_conditions(&v, &t.plan, &t.in, &res);
+	assert_int_equal(v.flags, 0);
+	assert_int_equal(v.mtu, 0);
 }
 
 static void same_verdict(void **state)
@@ -281,6 +450,24 @@ static void same_verdict(void **state)
 	b = a;
 	b.eth_src.b[0] = 1;
 	assert_false(install_same(&a, &b));
+	b = a;
+	b.rewrite = 1;
+	assert_false(install_same(&a, &b));
+	b = a;
+	b.mtu = 1400;
+	assert_false(install_same(&a, &b));
+	b = a;
+	b.tos = 4;
+	assert_false(install_same(&a, &b));
+	b = a;
+	b.tcp_value = 2;
+	assert_false(install_same(&a, &b));
+	b = a;
+	b.police = 2;
+	assert_false(install_same(&a, &b));
+	b = a;
+	b.tcp_seen = 2; /* not a verdict */
+	assert_true(install_same(&a, &b));
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -294,6 +481,10 @@ int main(void)
 		T(unreachable),
 		T(rewrite),
 		T(rewrite_that_the_datapath_lacks),
+		T(rewrites),
+		T(set_of_different_copies),
+		T(a_mirror_is_no_flood),
+		T(conditions),
 		T(flood_one_copy_per_host),
 		T(flood_without_a_filtered_port),
 		T(flood_keys_that_are_missing_or_differ),
