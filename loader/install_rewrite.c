@@ -58,6 +58,10 @@ static bool can_write(const struct pkt_fields *a, const struct pkt_fields *b)
 		return false;
 	if ((a->ip_tos ^ b->ip_tos) & ~DSCP)
 		return false;
+	/* of two tags, the inner one would take the place of the outer one */
+	if ((a->eth_type == htons(ETH_P_8021Q) || a->eth_type == htons(ETH_P_8021AD)) &&
+	    !a->vlan != !b->vlan)
+		return false;
 	if (is_ip(a) && (ip_is_v4(&a->ip_src) != ip_is_v4(&b->ip_src) ||
 			 ip_is_v4(&a->ip_dst) != ip_is_v4(&b->ip_dst)))
 		return false;
