@@ -16,6 +16,36 @@ bool sim_is_arp(const struct walk *w)
 	return w->f.eth_type == htons(ETH_P_ARP);
 }
 
+static const struct topo_floating_ip *find_fip(const struct topo_router *r, const struct skep_ip *ip)
+{
+	uint32_t lo = 0, hi = r->n_fips;
+
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (memcmp(&r->fips[mid]->address, ip, sizeof(*ip)) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < r->n_fips && ip_eq(&r->fips[lo]->address, ip) ? r->fips[lo] : NULL;
+}
+
+/* On the links where the address is at home: a port's subnet holds it, or it is a floating IP's way out. */
+bool sim_port_nat(const struct topo_port *port, const struct skep_ip *ip)
+{
+	const struct topo_floating_ip *fip;
+
+	if (!topo_router_nat_addr(port->router, ip))
+		return false;
+	if (sim_port_subnet(port, ip))
+		return true;
+	fip = find_fip(port->router, ip);
+	if (!fip)
+		return false;
+	return fip->uplink ? fip->uplink == port : !sim_port_subnet(port, &fip->fixed);
+}
+
 /* Answers the request in w->f: 'ip' is at 'mac'. */
 static void answer(struct walk *w, const struct topo_port *out, const struct topo_object *device,
 		   const struct topo_chain *chain, const struct skep_ip *ip,
@@ -33,8 +63,9 @@ static void answer(struct walk *w, const struct topo_port *out, const struct top
 }
 
 /*
- * A broadcast request for an address that the bridge knows: true = answered.  A router's address is answered by the router: *to is
- * the port to it.  Announcements, and requests for the asker's own address, go to all.
+ * A broadcast request for an address that the bridge knows, by its ports or as a static neighbour: true = answered.  A router's address, NAT's
+ * among them, is answered by the router: *to is the port to it.  Announcements, and requests for the asker's own address, go to all.  Tags are
+ * understood on VLAN-aware bridges only.
  */
 bool sim_arp_suppress(struct walk *w, const struct topo_port *in, const struct topo_port **to)
 {
@@ -44,23 +75,28 @@ bool sim_arp_suppress(struct walk *w, const struct topo_port *in, const struct t
 	const struct pkt_fields *f;
 	char a[ADDR_TEXT], m[ADDR_TEXT];
 
-	if (!sim_is_arp(w) || see_vlan(w) || !mac_is_broadcast(see_eth_dst(w)))
+	if (!sim_is_arp(w) || (!w->vlan && see_vlan(w)) || !mac_is_broadcast(see_eth_dst(w)))
 		return false;
 	see(w, SIM_FIELD_PROTO);
 	f = see_arp(w);
 	if (f->ip_proto != ARP_REQUEST || ip_is_zero(&f->ip_dst) || ip_eq(&f->ip_src, &f->ip_dst))
 		return false;
-	owner = topo_bridge_find_ip(b, &f->ip_dst, &mac);
-	if (!owner || owner == in)
+	if (!sim_bridge_owner(b, w->vlan, &f->ip_dst, &owner, &mac)) {
+		owner = sim_bridge_nat(b, w->vlan, &f->ip_dst);
+		*to = owner == in ? NULL : owner;
 		return false;
-	if (owner->peer) {
+	}
+	if (owner == in)
+		return false;
+	if (owner && owner->peer) {
 		*to = owner;
 		return false;
 	}
 	if (w->generation) /* the router peeks before it asks; the owner may answer itself */
 		return false;
-	STEP(w, 1, "suppress", b->o.name, "%s is at %s, port %s", ip_format(&f->ip_dst, a),
-	     mac_format(mac, m), owner->o.name);
+	STEP(w, 1, "suppress", b->o.name, "%s is at %s, %s%s", ip_format(&f->ip_dst, a),
+	     mac_format(mac, m), owner ? "port " : "a static neighbour",
+	     owner ? owner->o.name : "");
 	answer(w, in, &b->o, b->out_chain, &f->ip_dst, mac);
 	sim_consume(w, &b->o, "answered for the owner of the address");
 	return true;
@@ -71,14 +107,14 @@ static bool acceptable(const struct topo_port *port, const struct skep_ip *ip,
 		       const struct skep_mac *mac)
 {
 	return !mac_is_multicast(mac) && !mac_is_zero(mac) && sim_port_subnet(port, ip) &&
-	       !sim_port_owns(port, ip) && !ip_is_unspecified(ip);
+	       !sim_port_owns(port, ip) && !sim_port_nat(port, ip) && !ip_is_unspecified(ip);
 }
 
 static void request(struct walk *w, const struct topo_port *port, const struct pkt_fields *f)
 {
-	bool probe = ip_is_unspecified(&f->ip_src);
+	bool probe = ip_is_unspecified(&f->ip_src), own = sim_port_owns(port, &f->ip_dst);
 
-	if (!sim_port_owns(port, &f->ip_dst) ||
+	if ((!own && !sim_port_nat(port, &f->ip_dst)) ||
 	    (!probe && !acceptable(port, &f->ip_src, &f->arp_sha))) {
 		sim_consume(w, &port->o,
 			    "ARP request ignored: not for this port, or not from its subnet");
@@ -87,7 +123,9 @@ static void request(struct walk *w, const struct topo_port *port, const struct p
 	if (!probe)
 		sim_learn_neigh(w, port, &f->ip_src, &f->arp_sha);
 	answer(w, port, &port->o, NULL, &f->ip_dst, &port->mac);
-	sim_consume(w, &port->o, "ARP request for the port's own address answered");
+	sim_consume(w, &port->o,
+		    own ? "ARP request for the port's own address answered" :
+			  "ARP request for an address of the router's NAT answered");
 }
 
 /* An announcement moves an address that is known already (RFC 826: the merge), and adds none. */

@@ -1,36 +1,77 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The bridge: learns who is where, answers ARP and ND for addresses it knows by configuration, sends a frame to the one port of its
- * destination, or to all.  Entered from port.c only.
+ * destination, or to all of its VLAN.  vlan.c has what VLAN-aware ones do.  Entered from port.c only.
  */
 #include "simulator/run.h"
+
+#include <stdio.h>
+
+static void tag_mac(struct walk *w, const struct topo_bridge *b, const struct skep_mac *mac)
+{
+	sim_tag(w, &(struct topo_tag){
+			   .kind = TOPO_TAG_MAC, .name = b->o.name, .mac = *mac, .vlan = w->vlan });
+}
+
+static bool in_vlan(const struct walk *w, const struct topo_port *port)
+{
+	return !port->bridge->vlan_aware || sim_vlan_has(port, w->vlan);
+}
+
+/* Where configuration puts the MAC: a port that has it, or one that was told to. */
+static const struct topo_port *configured(const struct walk *w, const struct topo_bridge *b,
+					  const struct skep_mac *mac)
+{
+	const struct topo_port *p = topo_bridge_find_mac(b, w->vlan, mac);
+
+	if (p && in_vlan(w, p))
+		return p;
+	for (uint32_t i = 0; i < b->n_static_macs; i++) {
+		const struct topo_static_mac *s = &b->static_macs[i];
+
+		if (mac_eq(&s->mac, mac) && (!s->vlan || s->vlan == w->vlan) && in_vlan(w, s->port))
+			return s->port;
+	}
+	return NULL;
+}
 
 /* A MAC that configuration places is not learnt: nobody takes it over by sending from it. */
 static void learn(struct walk *w, const struct topo_bridge *b, const struct topo_port *in)
 {
 	const struct skep_mac *src = see_eth_src(w);
-	char m[ADDR_TEXT];
+	char m[ADDR_TEXT], vlan[16] = "";
 
-	if (topo_bridge_find_mac(b, w->vlan, src))
+	if (configured(w, b, src))
 		return;
-	sim_tag(w, &(struct topo_tag){ .kind = TOPO_TAG_MAC, .name = b->o.name, .mac = *src });
-	STEP(w, 1, "learn", b->o.name, "%s is at port %s", mac_format(src, m), in->o.name);
+	tag_mac(w, b, src);
+	if (w->vlan)
+		snprintf(vlan, sizeof(vlan), " in VLAN %u", w->vlan);
+	STEP(w, 1, "learn", b->o.name, "%s is at port %s%s", mac_format(src, m), in->o.name, vlan);
 	sim_learn_mac(w, b, src, in);
 }
 
-static void flood(struct walk *w, const struct topo_bridge *b, const struct topo_port *in)
+/* Is 'p' one of those that a flooded frame goes to? */
+static bool floods_to(const struct walk *w, const struct topo_port *p, const struct topo_port *in,
+		      bool bpdu)
+{
+	if (p == in && (bpdu || !p->more->hairpin))
+		return false;
+	return bpdu ? sim_vlan_trunk(p) : in_vlan(w, p);
+}
+
+/* 'bpdu': to the other trunks, as it is. */
+static void flood(struct walk *w, const struct topo_bridge *b, const struct topo_port *in, bool bpdu)
 {
 	sim_tag_object(w, TOPO_TAG_FLOOD, &b->o);
 	if (!sim_hook(w, b->out_chain))
 		return;
 	sim_mirror(w, b->mirrors[1]);
-	for (uint32_t i = 0; i < b->n_ports && !w->run->looped; i++) { /* a loop spoils all copies */
+	for (uint32_t i = 0; i < b->n_ports && !w->run->looped && !sim_waits(w); i++) { /* a loop spoils all copies */
 		const struct topo_port *p = b->ports[i];
 		struct walk copy;
 
-		if (p == in)
-			continue;
-		if (!p->peer && !p->live_host) { /* nobody is there; will be known by this tag */
+		/* nobody is there, or in another VLAN; will be known by this tag */
+		if (!floods_to(w, p, in, bpdu) || (!p->peer && !p->live_host)) {
 			sim_tag_object(w, TOPO_TAG_PORT, &p->o);
 			continue;
 		}
@@ -38,6 +79,8 @@ static void flood(struct walk *w, const struct topo_bridge *b, const struct topo
 		copy.quiet = true;
 		copy.flooded = b;
 		copy.depth++;
+		if (b->vlan_aware && !bpdu && !sim_vlan_out(&copy, p))
+			continue;
 		sim_port_out(&copy, p);
 	}
 }
@@ -45,7 +88,7 @@ static void flood(struct walk *w, const struct topo_bridge *b, const struct topo
 static void unicast(struct walk *w, const struct topo_bridge *b, const struct topo_port *in,
 		    const struct topo_port *to)
 {
-	if (to == in) {
+	if (to == in && !in->more->hairpin) {
 		sim_drop(w, SKEP_DROP_HAIRPIN, &in->o, NULL);
 		return;
 	}
@@ -53,6 +96,8 @@ static void unicast(struct walk *w, const struct topo_bridge *b, const struct to
 	if (!sim_hook(w, b->out_chain))
 		return;
 	sim_mirror(w, b->mirrors[1]);
+	if (sim_waits(w) || (b->vlan_aware && !sim_vlan_out(w, to)))
+		return;
 	w->depth++;
 	sim_port_out(w, to);
 }
@@ -64,40 +109,101 @@ static const struct topo_port *find_mac(struct walk *w, const struct topo_bridge
 	const struct run *run = w->run;
 	const struct topo_port *p;
 
-	sim_tag(w, &(struct topo_tag){ .kind = TOPO_TAG_MAC, .name = b->o.name, .mac = *mac });
+	tag_mac(w, b, mac);
 	*how = "configured";
-	p = topo_bridge_find_mac(b, w->vlan, mac);
+	p = configured(w, b, mac);
 	if (p)
 		return p;
 	*how = "learnt";
 	for (uint32_t i = 0; i < run->n_learns; i++)
-		if (run->learns[i].bridge == b && mac_eq(&run->learns[i].mac, mac))
+		if (run->learns[i].bridge == b && run->learns[i].vlan == w->vlan &&
+		    mac_eq(&run->learns[i].mac, mac))
 			return run->learns[i].port;
 	p = run->view->mac(run->view->arg, b, w->vlan, mac);
-	return p && p->bridge == b ? p : NULL;
+	return p && p->bridge == b && in_vlan(w, p) ? p : NULL;
+}
+
+bool sim_bridge_owner(const struct topo_bridge *b, uint16_t vlan, const struct skep_ip *ip,
+		      const struct topo_port **owner, const struct skep_mac **mac)
+{
+	*owner = topo_bridge_find_ip(b, ip, mac);
+	if (*owner && (!b->vlan_aware || (*owner)->more->vlan == vlan))
+		return true;
+	*owner = NULL;
+	for (uint32_t i = 0; i < b->n_static_neighs; i++)
+		if (ip_eq(&b->static_neighs[i].ip, ip)) {
+			*mac = &b->static_neighs[i].mac;
+			return true;
+		}
+	return false;
+}
+
+const struct topo_port *sim_bridge_nat(const struct topo_bridge *b, uint16_t vlan,
+				       const struct skep_ip *ip)
+{
+	for (uint32_t i = 0; i < b->n_ports; i++) {
+		const struct topo_port *p = b->ports[i];
+
+		if (p->peer && p->peer->router && sim_port_nat(p->peer, ip) &&
+		    (!b->vlan_aware || p->more->vlan == vlan))
+			return p;
+	}
+	return NULL;
+}
+
+static bool from_nobody(struct walk *w, const struct topo_port *in)
+{
+	const struct skep_mac *dst = see_eth_dst(w), *src = see_eth_src(w);
+
+	if (!mac_is_multicast(src) && !mac_eq(src, dst))
+		return false;
+	sim_drop(w, SKEP_DROP_BAD_MAC, &in->o, NULL);
+	return true;
+}
+
+/* Spanning tree and its like pass from trunk to trunk: the bridges at both ends see one another. */
+static void bpdu_in(struct walk *w, const struct topo_port *in)
+{
+	const struct topo_bridge *b = in->bridge;
+
+	sim_mirror(w, b->mirrors[0]);
+	if (!sim_hook(w, b->in_chain))
+		return;
+	STEP(w, 1, "flood", b->o.name, "untagged, between bridges: to the other trunks");
+	flood(w, b, in, true);
 }
 
 void sim_bridge_in(struct walk *w, const struct topo_port *in)
 {
 	const struct topo_bridge *b = in->bridge;
-	const struct skep_mac *dst = see_eth_dst(w), *src = see_eth_src(w);
 	const struct topo_port *to = NULL;
+	const struct skep_mac *dst;
 	const char *how = "";
 	char m[ADDR_TEXT];
 
 	sim_tag_object(w, TOPO_TAG_BRIDGE, &b->o);
-	if (mac_is_multicast(src) || mac_eq(src, dst)) {
-		sim_drop(w, SKEP_DROP_BAD_MAC, &in->o, NULL);
+	if (from_nobody(w, in))
 		return;
-	}
+	dst = see_eth_dst(w);
 	if (!b->admin_up) {
 		sim_drop(w, SKEP_DROP_ADMIN_DOWN, &b->o, NULL);
 		return;
 	}
+	if (b->vlan_aware) {
+		if (sim_vlan_bpdu(w, in)) {
+			bpdu_in(w, in);
+			return;
+		}
+		if (!sim_vlan_in(w, in))
+			return;
+	}
 	sim_mirror(w, b->mirrors[0]);
 	/* also what the chain drops: that says nothing about where the sender is */
 	learn(w, b, in);
-	STEP(w, 0, "bridge", b->o.name, "to %s", mac_format(dst, m));
+	if (w->vlan)
+		STEP(w, 0, "bridge", b->o.name, "to %s in VLAN %u", mac_format(dst, m), w->vlan);
+	else
+		STEP(w, 0, "bridge", b->o.name, "to %s", mac_format(dst, m));
 	if (!sim_hook(w, b->in_chain))
 		return;
 	if (mac_is_multicast(dst)) {
@@ -113,5 +219,5 @@ void sim_bridge_in(struct walk *w, const struct topo_port *in)
 		return;
 	}
 	STEP(w, 1, "flood", b->o.name, "%s", mac_is_multicast(dst) ? "multicast" : "unknown MAC");
-	flood(w, b, in);
+	flood(w, b, in, false);
 }

@@ -76,22 +76,27 @@ bool sim_nd_suppress(struct walk *w, const struct topo_port *in, const struct to
 	const struct pkt_fields *f;
 	char a[ADDR_TEXT], m[ADDR_TEXT];
 
-	if (!sim_is_nd(w) || see_vlan(w) || see_icmp_type(w) != SIM_ND_NS)
+	if (!sim_is_nd(w) || (!w->vlan && see_vlan(w)) || see_icmp_type(w) != SIM_ND_NS)
 		return false;
 	f = see_nd(w);
 	if (!is_valid(f))
 		return false;
-	owner = topo_bridge_find_ip(b, &f->nd_target, &mac);
-	if (!owner || owner == in)
+	if (!sim_bridge_owner(b, w->vlan, &f->nd_target, &owner, &mac)) {
+		owner = sim_bridge_nat(b, w->vlan, &f->nd_target);
+		*to = owner == in ? NULL : owner;
 		return false;
-	if (owner->peer) {
+	}
+	if (owner == in)
+		return false;
+	if (owner && owner->peer) {
 		*to = owner;
 		return false;
 	}
 	if (w->generation)
 		return false;
-	STEP(w, 1, "suppress", b->o.name, "%s is at %s, port %s", ip_format(&f->nd_target, a),
-	     mac_format(mac, m), owner->o.name);
+	STEP(w, 1, "suppress", b->o.name, "%s is at %s, %s%s", ip_format(&f->nd_target, a),
+	     mac_format(mac, m), owner ? "port " : "a static neighbour",
+	     owner ? owner->o.name : "");
 	answer(w, in, &b->o, b->out_chain, &f->nd_target, mac, 0);
 	sim_consume(w, &b->o, "answered for the owner of the address");
 	return true;
@@ -100,7 +105,8 @@ bool sim_nd_suppress(struct walk *w, const struct topo_port *in, const struct to
 static bool acceptable(const struct topo_port *port, const struct skep_ip *ip,
 		       const struct skep_mac *mac)
 {
-	if (mac_is_multicast(mac) || mac_is_zero(mac) || sim_port_owns(port, ip))
+	if (mac_is_multicast(mac) || mac_is_zero(mac) || sim_port_owns(port, ip) ||
+	    sim_port_nat(port, ip))
 		return false;
 	return (!ip_is_v4(ip) && ip_is_link_local(ip)) || sim_port_subnet(port, ip);
 }
@@ -109,8 +115,9 @@ static void solicitation(struct walk *w, const struct topo_port *port, const str
 {
 	bool probe = ip_is_unspecified(&f->ip_src);
 	const struct skep_mac *lla = mac_is_zero(&f->nd_lla) ? &f->eth_src : &f->nd_lla;
+	bool own = sim_port_owns(port, &f->nd_target);
 
-	if (!sim_port_owns(port, &f->nd_target) || (!probe && !acceptable(port, &f->ip_src, lla))) {
+	if ((!own && !sim_port_nat(port, &f->nd_target)) || (!probe && !acceptable(port, &f->ip_src, lla))) {
 		sim_consume(
 			w, &port->o,
 			"neighbour solicitation ignored: not for this port, or not from its subnet");
@@ -119,7 +126,9 @@ static void solicitation(struct walk *w, const struct topo_port *port, const str
 	if (!probe && !mac_is_zero(&f->nd_lla))
 		sim_learn_neigh(w, port, &f->ip_src, lla);
 	answer(w, port, &port->o, NULL, &f->nd_target, &port->mac, NA_ROUTER);
-	sim_consume(w, &port->o, "neighbour solicitation for the port's own address answered");
+	sim_consume(w, &port->o,
+		    own ? "neighbour solicitation for the port's own address answered" :
+			  "neighbour solicitation for an address of the router's NAT answered");
 }
 
 static void advertisement(struct walk *w, const struct topo_port *port, const struct pkt_fields *f)

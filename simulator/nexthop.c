@@ -85,9 +85,10 @@ bool sim_resolve(struct walk *w, const struct topo_port *out, const struct skep_
 	}
 	sim_tag(w, &(struct topo_tag){ .kind = TOPO_TAG_NEIGH, .name = out->o.name, .ip = *hop });
 	if (peer && peer->bridge) { /* peek: no question for what the bridge knows */
-		owner = topo_bridge_find_ip(peer->bridge, hop, &known);
-		if (owner) {
-			sim_tag_object(w, TOPO_TAG_PORT, &owner->o);
+		sim_tag_object(w, TOPO_TAG_BRIDGE, &peer->bridge->o);
+		if (sim_bridge_owner(peer->bridge, peer->more->vlan, hop, &owner, &known)) {
+			if (owner)
+				sim_tag_object(w, TOPO_TAG_PORT, &owner->o);
 			*mac = *known;
 			return true;
 		}

@@ -123,24 +123,19 @@ void sim_tag(struct walk *w, const struct topo_tag *tag)
 		index_tag(run, run->n_tags - 1);
 }
 
-/*
- * Copies are made in order, on one frame, so a TTL cannot grow again; and a flow has one bound: "a TTL that is not larger is another case", which
- * is that of the packet itself.  Copies for mirrors may have passed fewer routers than it, not more.
- */
+/* A flow has one bound, "a TTL that is not larger is another case": that of the copy that passed the most routers. */
 static void note_ttl(struct walk *w, bool copy)
 {
 	struct run *run = w->run;
-	bool has_main = run->outputs.n > run->n_copies;
 
-	if (run->outputs.n && w->ttl_dec < run->last_ttl_dec)
+	if (!copy && run->outputs.n > run->n_copies && w->ttl_dec != run->main_ttl_dec)
 		run->cacheable = false;
-	if (has_main && (copy ? w->ttl_dec > run->ttl_dec : w->ttl_dec != run->ttl_dec))
-		run->cacheable = false;
-	run->last_ttl_dec = w->ttl_dec;
+	if (run->ttl_dec < w->ttl_dec)
+		run->ttl_dec = w->ttl_dec;
 	if (copy)
 		run->n_copies++;
-	else if (!has_main || run->ttl_dec < w->ttl_dec)
-		run->ttl_dec = w->ttl_dec;
+	else
+		run->main_ttl_dec = w->ttl_dec;
 }
 
 static void add_output(struct walk *w, const struct topo_port *port,
@@ -359,6 +354,11 @@ void sim_emit(struct walk *w, const char *what, const uint8_t *data, uint32_t le
 	e->chain = chain;
 	e->device = device;
 	e->f = e->pkt.f;
+	/* as the question was tagged where the answer leaves: beyond a router that is not the packet's own tag */
+	e->f.vlan = solicits		   ? 0 :
+		    port == run->in	   ? w->pkt->f.vlan :
+		    port->router	   ? 0 :
+					     w->f.vlan;
 	e->f.eth_src = *eth_src;
 	e->f.eth_dst = *eth_dst;
 	e->generation = w->generation + 1;

@@ -97,7 +97,7 @@ struct run {
 	uint64_t tag_bloom[4];		  /* a tag whose bit is not set is new */
 	uint32_t *rule_index, rule_slots; /* as tag_index */
 	uint32_t n_copies;		  /* of 'outputs': for mirrors */
-	uint8_t last_ttl_dec;		  /* of the last output */
+	uint8_t main_ttl_dec;		  /* of the packet's own outputs */
 
 	struct emit *queue, **queue_tail;
 	uint32_t n_emits, n_entries, n_rules;
@@ -262,6 +262,18 @@ bool sim_mtu_ok(struct walk *w, uint32_t mtu, const struct topo_port *out);
 /* The VLAN of a frame that enters a VLAN-aware bridge; false: the path ended.  And out of it: is the port in the frame's VLAN, with the tag as it has to be? */
 bool sim_vlan_in(struct walk *w, const struct topo_port *port);
 bool sim_vlan_out(struct walk *w, const struct topo_port *port);
+/* A trunk: carries tags.  Is the port in the VLAN (of another kind of bridge: 0)?  Has an untagged frame to pass from trunk to trunk (802.1D BPDU and its like)? */
+bool sim_vlan_trunk(const struct topo_port *port);
+bool sim_vlan_has(const struct topo_port *port, uint16_t vlan);
+bool sim_vlan_bpdu(struct walk *w, const struct topo_port *port);
+/* bridge.c: who has the address, in the frame's VLAN, by configuration: the MAC, and the bridge's port (NULL: a static neighbour).  false: nobody known. */
+bool sim_bridge_owner(const struct topo_bridge *b, uint16_t vlan, const struct skep_ip *ip,
+		      const struct topo_port **owner, const struct skep_mac **mac);
+/* The bridge's port behind which a router answers for the address because of NAT; NULL = none. */
+const struct topo_port *sim_bridge_nat(const struct topo_bridge *b, uint16_t vlan,
+				       const struct skep_ip *ip);
+/* arp.c: does the router answer for it by this port because of NAT or a VIP? */
+bool sim_port_nat(const struct topo_port *port, const struct skep_ip *ip);
 
 /* --- nexthop.c --- */
 const struct topo_route *sim_choose_route(struct walk *w, const struct topo_router *router,

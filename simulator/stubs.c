@@ -20,6 +20,15 @@ WEAK const uint32_t *topo_classify(const struct topo_classifier *c,
 	return NULL;
 }
 
+WEAK bool topo_router_nat_addr(const struct topo_router *router, const struct skep_ip *ip)
+{
+	for (uint32_t i = 0; i < router->n_nat_addrs; i++)
+		if (memcmp(ip, &router->nat_addrs[i].lo, sizeof(*ip)) >= 0 &&
+		    memcmp(ip, &router->nat_addrs[i].hi, sizeof(*ip)) <= 0)
+			return true;
+	return false;
+}
+
 WEAK uint8_t sim_ct(struct walk *w)
 {
 	return TOPO_CT_NEW;
@@ -60,16 +69,6 @@ WEAK bool sim_subnet_in(struct walk *w, const struct topo_port *port)
 }
 
 WEAK bool sim_mtu_ok(struct walk *w, uint32_t mtu, const struct topo_port *out)
-{
-	return true;
-}
-
-WEAK bool sim_vlan_in(struct walk *w, const struct topo_port *port)
-{
-	return true;
-}
-
-WEAK bool sim_vlan_out(struct walk *w, const struct topo_port *port)
 {
 	return true;
 }
