@@ -5,6 +5,8 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 
+#include "util/clock.h"
+
 #define PS_BITS 8000000000000ULL /* picoseconds that a byte takes at 1 bit/s */
 
 static uint32_t policers_max(const struct dp *dp)
@@ -33,7 +35,7 @@ static uint32_t take(struct dp *dp)
 int dp_policer_set(struct dp *dp, uint64_t rate, uint64_t burst, uint32_t *index)
 {
 	struct skep_policer *p;
-	uint64_t ps;
+	uint64_t ps, now;
 
 	if (*index >= policers_max(dp) || (*index && dp->policer_state[*index] == DP_SET_FREE))
 		return -EINVAL;
@@ -48,9 +50,12 @@ int dp_policer_set(struct dp *dp, uint64_t rate, uint64_t burst, uint32_t *index
 	dp->policer_state[*index] = DP_SET_USED;
 	p = &dp->policers[*index];
 	ps = PS_BITS / rate ?: 1;
-	/* the state stays: a rate that changes opens no second burst */
 	p->burst_ns = (uint64_t)((__uint128_t)burst * ps / 1000);
 	p->ps_per_byte = ps;
+	/* a rate that changes opens no second burst, and what was sent too much is not paid for at an earlier, lower rate */
+	now = clock_mono_ns();
+	if (p->tat_ns > now + p->burst_ns)
+		p->tat_ns = now + p->burst_ns;
 	return 0;
 }
 
