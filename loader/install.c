@@ -164,6 +164,7 @@ int install_plan(const struct install_env *env, const struct pkt_fields *in,
 		 struct install_plan *plan)
 {
 	struct hmap groups = { 0 };
+	uint32_t set_dscp = 0;
 	int rc;
 
 	*plan = (struct install_plan){ .uniform = true };
@@ -183,11 +184,19 @@ int install_plan(const struct install_env *env, const struct pkt_fields *in,
 			plan->unsupported = true;
 			continue;
 		}
+		if (outputs[i].set_dscp) { /* of other packets of this flow too, whatever they have */
+			c->rewrite.what |= SKEP_RW_DSCP;
+			c->rewrite.dscp = outputs[i].f.ip_tos >> 2;
+			set_dscp++;
+		}
 		plan->uniform = plan->uniform && install_same_headers(&first->output->f, &c->output->f);
 		plan->one_dscp = plan->one_dscp ||
 				 (first->output->f.ip_tos ^ c->output->f.ip_tos) & 0xfc;
 		plan->n++;
 	}
+	/* from one copy to the next only differences are written */
+	if (set_dscp && (set_dscp != plan->n || !plan->uniform))
+		plan->one_dscp = true;
 	hmap_fini(&groups);
 	return rc;
 }

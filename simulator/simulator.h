@@ -214,7 +214,9 @@ struct sim_result {
 	struct sim_culprit culprit;
 	bool cacheable; /* the verdict holds for every packet with the same flow key: install it.  False: ARP, ND, answers, errors */
 	bool truncated; /* more than SIM_OUTPUTS_MAX */
-	uint8_t ttl_dec; /* routers passed; the same on all outputs, else cacheable is false.  DROP: by the longest path; a smaller TTL is another case */
+	/* routers passed: by the output that passed the most; DROP: by the longest path.  A TTL that is not larger is another case.  The packet's own
+	 * outputs differ: not cacheable; copies for mirrors may have passed fewer or more */
+	uint8_t ttl_dec;
 	const struct sim_output *outputs;
 	uint32_t n_outputs;
 	const struct sim_frame *frames;

@@ -362,6 +362,28 @@ static void set_of_different_copies(void **state)
 	assert_int_equal(set.rewrites[3].ttl_dec, 255);
 }
 
+/* A DSCP that is set is written also when this packet has it already; copies that differ in that hold for one DSCP only. */
+static void dscp_that_is_set(void **state)
+{
+	t.in.ip_tos = 46 << 2;
+	output(MINE, false);
+	t.outs[0].set_dscp = true;
+	plan();
+	assert_int_equal(only()->rewrite.what, SKEP_RW_DSCP);
+	assert_int_equal(only()->rewrite.dscp, 46);
+	assert_false(t.plan.one_dscp);
+	output(H1A, false);
+	plan();
+	assert_true(t.plan.one_dscp);
+	t.outs[1].set_dscp = true;
+	plan();
+	assert_true(t.plan.uniform);
+	assert_false(t.plan.one_dscp);
+	t.outs[1].f.vlan = htons(5 | PKT_VLAN_PRESENT);
+	plan();
+	assert_true(t.plan.one_dscp);
+}
+
 static void a_mirror_is_no_flood(void **state)
 {
 	static const struct topo_mirror mirror;
@@ -483,6 +505,7 @@ int main(void)
 		T(rewrite_that_the_datapath_lacks),
 		T(rewrites),
 		T(set_of_different_copies),
+		T(dscp_that_is_set),
 		T(a_mirror_is_no_flood),
 		T(conditions),
 		T(flood_one_copy_per_host),
