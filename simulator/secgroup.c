@@ -121,20 +121,25 @@ static bool any_may_leave(struct walk *w, const struct topo_port *port)
 static bool check(struct walk *w, const struct topo_port *port, enum topo_direction dir)
 {
 	const bool in = dir == TOPO_EGRESS; /* into the network */
+	bool stateful, any;
 	uint8_t ct = 0;
 
 	if (is_exempt_link(w, in))
 		return true;
 	if (!see_is_ip(w))
 		return false;
+	stateful = is_stateful(w, port);
+	any = in && any_may_leave(w, port);
+	if (any && !stateful)
+		return true;
 	if (ip_width(w) == 32 ? is_exempt_v4(w, in) : is_exempt_v6(w, in))
 		return true;
-	if (is_stateful(w, port)) {
+	if (stateful) {
 		ct = sim_ct_ask(w);
 		if (sim_waits(w))
 			return false;
 	}
-	if (in && any_may_leave(w, port))
+	if (any)
 		return true;
 	if (ct & (TOPO_CT_REPLY | TOPO_CT_RELATED)) {
 		STEP(w, 1, "security_group", port->o.name, "%s: allowed",
