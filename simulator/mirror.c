@@ -9,7 +9,7 @@ static bool wants(struct walk *w, const struct topo_mirror *m)
 {
 	if (!m->n_match)
 		return true;
-	for (uint32_t i = 0; i < m->n_match; i++) {
+	for (uint32_t i = 0; i < m->n_match && ++w->run->n_rules <= SIM_RULES_MAX; i++) {
 		if (sim_rule_matches(w, &m->match[i]))
 			return true;
 		if (sim_waits(w))

@@ -19,16 +19,11 @@ static bool is_stateful(struct walk *w, const struct topo_port *port)
 	return stateful;
 }
 
-static bool is_exempt_v4(struct walk *w, bool in)
+/* The machine's questions to a DHCP server; never in fragments. */
+static bool is_dhcp(struct walk *w, bool in, uint16_t from, uint16_t to)
 {
-	return in && see_proto(w) == IPPROTO_UDP && see_has_l4(w) && see_l4_dst(w) == 67 &&
-	       see_l4_src(w) == 68;
-}
-
-static bool is_exempt_v6(struct walk *w, bool in)
-{
-	return in && see_proto(w) == IPPROTO_UDP && see_has_l4(w) && see_l4_dst(w) == 547 &&
-	       see_l4_src(w) == 546;
+	return in && see_proto(w) == IPPROTO_UDP && see_frag(w) == SKEP_FRAG_NONE &&
+	       see_has_l4(w) && see_l4_dst(w) == to && see_l4_src(w) == from;
 }
 
 /* Advertisements of routers pass to machines only: a machine needs a rule to be one.  No flow ever has to tell these apart (sim_is_arp()). */
@@ -132,7 +127,7 @@ static bool check(struct walk *w, const struct topo_port *port, enum topo_direct
 	any = in && any_may_leave(w, port);
 	if (any && !stateful)
 		return true;
-	if (ip_width(w) == 32 ? is_exempt_v4(w, in) : is_exempt_v6(w, in))
+	if (ip_width(w) == 32 ? is_dhcp(w, in, 68, 67) : is_dhcp(w, in, 546, 547))
 		return true;
 	if (stateful) {
 		ct = sim_ct_ask(w);
