@@ -56,6 +56,7 @@ struct install_set {
 	struct skep_rewrite rewrite;
 	struct skep_out *outs;
 	struct skep_rewrite *rewrites;
+	const struct install_copy **copies; /* NULL: the drop */
 	uint32_t n;
 };
 /* 'lost': a drop that is to be counted with each packet; SKEP_DROP_NONE = none.  0 or -ENOMEM. */

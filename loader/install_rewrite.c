@@ -160,6 +160,7 @@ static void add_out(struct install_set *set, const struct install_copy *c,
 					       .police = v->police,
 					       .out = v->out,
 					       .peer = v->peer };
+	set->copies[set->n] = c;
 	set->rewrites[set->n++] = step(from, &c->output->f);
 }
 
@@ -188,8 +189,9 @@ int install_set(const struct install_plan *plan, const struct pkt_fields *in, en
 	*set = (struct install_set){
 		.outs = arena_alloc(arena, (plan->n + 1) * sizeof(set->outs[0])),
 		.rewrites = arena_alloc(arena, (plan->n + 1) * sizeof(set->rewrites[0])),
+		.copies = arena_alloc(arena, (plan->n + 1) * sizeof(set->copies[0])),
 	};
-	if (!set->outs || !set->rewrites)
+	if (!set->outs || !set->rewrites || !set->copies)
 		return -ENOMEM;
 	if (plan->uniform && plan->n && plan->copies[0].verdict.ttl_dec >= ttl_dec) {
 		set->flow = plan->copies[0].verdict;
