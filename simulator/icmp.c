@@ -7,6 +7,7 @@
 
 #define ERROR_FRAME 1536 /* RFC 4443 2.4c: at most 1280 behind the Ethernet header */
 #define RESET_FRAME 160
+#define IP6_MTU_MIN 1280
 
 static const struct {
 	uint8_t type4, code4, type6, code6;
@@ -17,6 +18,7 @@ static const struct {
 	[SIM_ERR_PORT] = { 3, 3, 1, 4, "ICMP port unreachable" },
 	[SIM_ERR_ADMIN] = { 3, 13, 1, 1, "ICMP administratively prohibited" },
 	[SIM_ERR_TTL] = { 11, 0, 3, 0, "ICMP time exceeded" },
+	[SIM_ERR_BIG] = { 3, 4, 2, 0, "ICMP packet too big" },
 	[SIM_ERR_FRAG] = { 3, 4, 2, 0, "ICMP fragmentation needed" },
 };
 
@@ -44,25 +46,29 @@ static struct skep_ip error_source(const struct walk *w)
 
 	if (!w->l3_in)
 		return w->pkt->f.ip_dst;
-	a = sim_port_addr(w->l3_in, &w->f.ip_src);
+	a = sim_port_addr(w->l3_in, &w->pkt->f.ip_src); /* not what NAT has made of it */
 	if (a)
 		return a->ip;
-	return ip_is_v4(&w->f.ip_src) ? (struct skep_ip){ 0 } : sim_link_local(&w->l3_in->mac);
+	return ip_is_v4(&w->pkt->f.ip_src) ? (struct skep_ip){ 0 } : sim_link_local(&w->l3_in->mac);
 }
 
 static void emit_back(struct walk *w, const char *what, const uint8_t *buf, uint32_t len)
 {
 	const struct topo_port *port = w->l3_in;
+	struct emit *e;
 
 	if (port)
-		sim_emit(w, what, buf, len, port, port->router->out_chain, &port->router->o,
-			 &port->mac, &w->l3_from, false);
+		e = sim_emit(w, what, buf, len, port, port->router->out_chain, &port->router->o,
+			     &port->mac, &w->l3_from, false);
 	else
-		sim_emit(w, what, buf, len, w->run->in, NULL, &w->run->in->o, &w->pkt->f.eth_dst,
-			 &w->pkt->f.eth_src, false);
+		e = sim_emit(w, what, buf, len, w->run->in, NULL, &w->run->in->o, &w->pkt->f.eth_dst,
+			     &w->pkt->f.eth_src, false);
+	if (e)
+		e->error = true;
 }
 
-static void send_error(struct walk *w, enum sim_error error)
+/* 'info': the second word, an MTU or zero. */
+static void send_error(struct walk *w, enum sim_error error, uint32_t info)
 {
 	bool v6 = ip_width(w) == 128;
 	struct skep_ip src = error_source(w);
@@ -77,7 +83,7 @@ static void send_error(struct walk *w, enum sim_error error)
 	len = pkt_build_icmp_error(buf, ERROR_FRAME, w->pkt,
 				   v6 ? errors[error].type6 : errors[error].type4,
 				   v6 ? errors[error].code6 : errors[error].code4,
-				   error == SIM_ERR_FRAG ? w->pkt->l3_len : 0,
+				   info,
 				   w->l3_in ? &w->l3_in->mac : &w->pkt->f.eth_dst, &src);
 	emit_back(w, errors[error].text, buf, len);
 }
@@ -85,7 +91,16 @@ static void send_error(struct walk *w, enum sim_error error)
 void sim_icmp_error(struct walk *w, enum sim_error error)
 {
 	if (may_answer(w))
-		send_error(w, error);
+		send_error(w, error, error == SIM_ERR_FRAG ? w->pkt->l3_len : 0);
+}
+
+/* A link must carry 1280 bytes of IPv6, and hosts do not believe less (RFC 8201 4). */
+void sim_icmp_too_big(struct walk *w, uint32_t mtu)
+{
+	if (ip_width(w) == 128 && mtu < IP6_MTU_MIN)
+		mtu = IP6_MTU_MIN;
+	if (may_answer(w))
+		send_error(w, SIM_ERR_BIG, mtu);
 }
 
 void sim_reject(struct walk *w)
@@ -96,7 +111,7 @@ void sim_reject(struct walk *w)
 	if (!may_answer(w))
 		return;
 	if (w->f.ip_proto != IPPROTO_TCP || w->f.ip_frag != SKEP_FRAG_NONE || !w->f.has_l4) {
-		send_error(w, SIM_ERR_ADMIN);
+		send_error(w, SIM_ERR_ADMIN, 0);
 		return;
 	}
 	w->run->cacheable = false; /* flags and sequence numbers decide, and no flow key has them */

@@ -334,10 +334,10 @@ void sim_need_object(struct walk *w, const struct topo_port *port)
 				       .path = arena_printf(run->arena, "port/%s", port->o.name) };
 }
 
-void sim_emit(struct walk *w, const char *what, const uint8_t *data, uint32_t len,
-	      const struct topo_port *port, const struct topo_chain *chain,
-	      const struct topo_object *device, const struct skep_mac *eth_src,
-	      const struct skep_mac *eth_dst, bool solicits)
+struct emit *sim_emit(struct walk *w, const char *what, const uint8_t *data, uint32_t len,
+		      const struct topo_port *port, const struct topo_chain *chain,
+		      const struct topo_object *device, const struct skep_mac *eth_src,
+		      const struct skep_mac *eth_dst, bool solicits)
 {
 	struct run *run = w->run;
 	struct emit *e;
@@ -345,10 +345,10 @@ void sim_emit(struct walk *w, const char *what, const uint8_t *data, uint32_t le
 	if (!w->generation)
 		run->cacheable = false;
 	if (!len || w->generation >= SIM_GENERATIONS_MAX || run->n_emits >= SIM_FRAMES_MAX)
-		return;
+		return NULL;
 	e = arena_alloc(run->arena, sizeof(*e));
 	if (!e || pkt_parse(data, len, &e->pkt) != SKEP_DROP_NONE)
-		return;
+		return NULL;
 	e->what = what;
 	e->port = port;
 	e->chain = chain;
@@ -366,6 +366,7 @@ void sim_emit(struct walk *w, const char *what, const uint8_t *data, uint32_t le
 	*run->queue_tail = e;
 	run->queue_tail = &e->next;
 	run->n_emits++;
+	return e;
 }
 
 void sim_step(struct run *run, unsigned int depth, const char *what, const char *name,

@@ -59,6 +59,7 @@ struct emit {
 	struct sim_outputs outputs;
 	uint8_t generation;
 	bool solicits; /* ARP request, NS: is sent also when the packet has to wait */
+	bool error;    /* ICMP error, TCP reset */
 };
 
 struct run {
@@ -168,11 +169,11 @@ void sim_drop(struct walk *w, enum skep_drop reason, const struct topo_object *o
 void sim_consume(struct walk *w, const struct topo_object *object, const char *text);
 void sim_need_neigh(struct walk *w, const struct topo_port *port, const struct skep_ip *ip);
 void sim_need_object(struct walk *w, const struct topo_port *port);
-/* Queues a frame of the network: 'data' (arena) leaves by 'port' from 'eth_src' to 'eth_dst', after 'chain' of 'device'. */
-void sim_emit(struct walk *w, const char *what, const uint8_t *data, uint32_t len,
-	      const struct topo_port *port, const struct topo_chain *chain,
-	      const struct topo_object *device, const struct skep_mac *eth_src,
-	      const struct skep_mac *eth_dst, bool solicits);
+/* Queues a frame of the network: 'data' (arena) leaves by 'port' from 'eth_src' to 'eth_dst', after 'chain' of 'device'.  NULL: not queued. */
+struct emit *sim_emit(struct walk *w, const char *what, const uint8_t *data, uint32_t len,
+		      const struct topo_port *port, const struct topo_chain *chain,
+		      const struct topo_object *device, const struct skep_mac *eth_src,
+		      const struct skep_mac *eth_dst, bool solicits);
 void sim_step(struct run *run, unsigned int depth, const char *what, const char *name,
 	      const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 #define STEP(w, deeper, what, name, ...)                                                    \
@@ -301,10 +302,12 @@ enum sim_error {
 	SIM_ERR_PORT,  /* nobody listens */
 	SIM_ERR_ADMIN, /* prohibited */
 	SIM_ERR_TTL,
+	SIM_ERR_BIG,  /* larger than the MTU: sim_icmp_too_big() */
 	SIM_ERR_FRAG, /* a chain drops the first fragment: what is not larger than it needs none */
 };
 /* Queues an ICMP or ICMPv6 error to the sender if one may be sent; the path is ended by the caller. */
 void sim_icmp_error(struct walk *w, enum sim_error error);
+void sim_icmp_too_big(struct walk *w, uint32_t mtu);
 void sim_icmp_echo(struct walk *w, const struct topo_port *port);
 /* The answer of a reject rule: TCP reset, or an ICMP error. */
 void sim_reject(struct walk *w);

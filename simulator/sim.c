@@ -92,6 +92,7 @@ static void collect_frames(const struct run *run, struct sim_result *res)
 			.len = e->pkt.len,
 			.outputs = e->outputs.v,
 			.n_outputs = e->outputs.n,
+			.error = e->error,
 		};
 	}
 }
@@ -109,6 +110,8 @@ static void finish(struct run *run, struct sim_result *res)
 		.n_rules = run->n_rules_hit,
 		.logs = run->logs,
 		.n_logs = run->n_logs,
+		.mtu = run->mtu,
+		.fragment = run->fragment,
 		.tags = run->tags,
 		.n_tags = run->n_tags,
 		.mask = run->mask,

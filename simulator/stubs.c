@@ -68,11 +68,6 @@ WEAK bool sim_subnet_in(struct walk *w, const struct topo_port *port)
 	return false;
 }
 
-WEAK bool sim_mtu_ok(struct walk *w, uint32_t mtu, const struct topo_port *out)
-{
-	return true;
-}
-
 WEAK const char *sim_conn_state(const struct sim_conn *c)
 {
 	return "";
