@@ -73,28 +73,10 @@ static bool reindex_tags(struct run *run)
 	return true;
 }
 
-/* Most tags are new: that should cost little. */
-static bool is_surely_new(struct run *run, const struct topo_tag *tag)
-{
-	uint64_t h = (uintptr_t)tag->name ^ (uint64_t)tag->kind << 56 ^ tag->ip.w[3] ^ tag->hash ^
-		     (uint64_t)tag->mac.b[5] << 40 ^ (uint64_t)tag->mac.b[4] << 32;
-	uint64_t *word, bit;
-
-	h *= 0x9e3779b97f4a7c15ULL;
-	word = &run->tag_bloom[h >> 62];
-	bit = 1ULL << (h >> 56 & 63);
-	if (*word & bit)
-		return false;
-	*word |= bit;
-	return true;
-}
-
-static bool have_tag(struct run *run, const struct topo_tag *tag)
+static bool have_tag(const struct run *run, const struct topo_tag *tag)
 {
 	uint32_t i;
 
-	if (is_surely_new(run, tag))
-		return false;
 	if (!run->tag_index) {
 		for (i = 0; i < run->n_tags; i++)
 			if (same_tag(&run->tags[i], tag))
@@ -108,19 +90,70 @@ static bool have_tag(struct run *run, const struct topo_tag *tag)
 	return false;
 }
 
+/* Most tags are new: that should cost little. */
+static bool is_surely_new(struct run *run, enum topo_tag_kind kind, const char *name, uint64_t rest)
+{
+	uint64_t h = ((uintptr_t)name ^ (uint64_t)kind << 56 ^ rest) * 0x9e3779b97f4a7c15ULL, bit, *word;
+
+	word = &run->tag_bloom[h >> 62];
+	bit = 1ULL << (h >> 56 & 63);
+	if (*word & bit)
+		return false;
+	*word |= bit;
+	return true;
+}
+
+/* Room for one more, zeroed; NULL: no memory. */
+static struct topo_tag *next_tag(struct run *run)
+{
+	if (!GROW(run, run->tags, run->n_tags, run->max_tags))
+		return NULL;
+	if (run->n_tags >= TAGS_LINEAR && run->n_tags * 2 >= run->tag_slots && !reindex_tags(run))
+		return NULL;
+	return &run->tags[run->n_tags];
+}
+
+static void tag_added(struct run *run)
+{
+	run->n_tags++;
+	if (run->tag_index)
+		index_tag(run, run->n_tags - 1);
+}
+
 void sim_tag(struct walk *w, const struct topo_tag *tag)
 {
 	struct run *run = w->run;
+	uint64_t rest = tag->ip.w[3] ^ tag->hash ^ (uint64_t)tag->mac.b[5] << 40 ^
+			(uint64_t)tag->mac.b[4] << 32;
+	struct topo_tag *t;
 
-	if (w->generation || have_tag(run, tag)) /* frames of the network are not cached */
+	if (w->generation) /* frames of the network are not cached */
 		return;
-	if (!GROW(run, run->tags, run->n_tags, run->max_tags))
+	if (!is_surely_new(run, tag->kind, tag->name, rest) && have_tag(run, tag))
 		return;
-	if (run->n_tags >= TAGS_LINEAR && run->n_tags * 2 >= run->tag_slots && !reindex_tags(run))
+	t = next_tag(run);
+	if (!t)
 		return;
-	run->tags[run->n_tags++] = *tag;
-	if (run->tag_index)
-		index_tag(run, run->n_tags - 1);
+	*t = *tag;
+	tag_added(run);
+}
+
+void sim_tag_object(struct walk *w, enum topo_tag_kind kind, const struct topo_object *o)
+{
+	struct run *run = w->run;
+	struct topo_tag *t;
+
+	if (w->generation)
+		return;
+	if (!is_surely_new(run, kind, o->name, 0) &&
+	    have_tag(run, &(struct topo_tag){ .kind = kind, .name = o->name }))
+		return;
+	t = next_tag(run);
+	if (!t)
+		return;
+	t->kind = kind;
+	t->name = o->name;
+	tag_added(run);
 }
 
 /* A flow has one bound, "a TTL that is not larger is another case": that of the copy that passed the most routers. */

@@ -148,11 +148,7 @@ struct walk {
 
 /* --- result.c --- */
 void sim_tag(struct walk *w, const struct topo_tag *tag);
-static inline void sim_tag_object(struct walk *w, enum topo_tag_kind kind,
-				  const struct topo_object *o)
-{
-	sim_tag(w, &(struct topo_tag){ .kind = kind, .name = o->name });
-}
+void sim_tag_object(struct walk *w, enum topo_tag_kind kind, const struct topo_object *o);
 void sim_output(struct walk *w, const struct topo_port *port);
 /* The same for a mirror's copy: no policy, no record of a connection. */
 void sim_output_copy(struct walk *w, const struct topo_port *port,
