@@ -66,30 +66,25 @@ static const char *resolve(struct apply *a, enum topo_kind kind, const char *ref
 	return name ? name : ref;
 }
 
-static int resolve_field(struct apply *a, json_t *obj, const struct topo_field *f)
+static int resolve_ref(void *arg, const struct topo_field *f, enum topo_kind kind, json_t *in,
+		       const char *field, int at, const char *ref)
 {
-	const char *ref = f->type == TOPO_T_REF ? topo_str(obj, f->name) : NULL;
-	const char *name = ref ? resolve(a, f->ref, ref) : NULL;
+	struct apply *a = arg;
+	const char *name = resolve(a, kind, ref);
 
 	if (name == ref)
 		return 0;
-	return json_object_set_new(obj, f->name, json_string(name));
+	if (at >= 0)
+		return json_array_set_new(in, (size_t)at, json_string(name));
+	if (f->type == TOPO_T_DEVICE)
+		return json_object_set_new(in, field,
+					   json_sprintf("%s/%s", topo_kind_name(kind), name));
+	return json_object_set_new(in, field, json_string(name));
 }
 
 static int resolve_all(struct apply *a, json_t *rec, const struct topo_shape *shape)
 {
-	json_t *rules = json_object_get(rec, "rules"), *rule;
-	size_t i;
-
-	for (unsigned int k = 0; k < shape->n; k++)
-		if (resolve_field(a, rec, &shape->fields[k]))
-			return no_memory(a);
-	json_array_foreach(
-		rules, i,
-		rule) for (unsigned int k = 0; k < topo_rule_shape.n;
-			   k++) if (resolve_field(a, rule,
-						  &topo_rule_shape.fields[k])) return no_memory(a);
-	return 0;
+	return topo_each_ref(shape, rec, resolve_ref, a) ? no_memory(a) : 0;
 }
 
 /* --- one object --- */

@@ -8,42 +8,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#include "topology/snapshot.h"
-
-static bool get_bool(const json_t *rec, const char *key, bool def)
-{
-	const json_t *v = json_object_get(rec, key);
-
-	return json_is_boolean(v) ? json_is_true(v) : def;
-}
-
-static json_int_t get_int(const json_t *rec, const char *key, json_int_t def)
-{
-	const json_t *v = json_object_get(rec, key);
-
-	return json_is_integer(v) ? json_integer_value(v) : def;
-}
-
-/* NULL and 0: not set.  -ENOENT: dangling. */
-static int get_ref(const struct topo_snapshot *snap, const json_t *rec, const char *key,
-		   enum topo_kind kind, struct topo_object **out, struct err *err)
-{
-	const char *name = topo_str(rec, key);
-
-	*out = name ? topo_find(snap, kind, name) : NULL;
-	if (name && !*out)
-		return err_tag(err, -EINVAL, "no_such_object", "field '%s': %s '%s' does not exist",
-			       key, topo_kind_name(kind), name);
-	return 0;
-}
-
-#define GET_REF(snap, rec, key, KIND, type, out, err)              \
-	({                                                         \
-		struct topo_object *_o;                            \
-		int _rc = get_ref(snap, rec, key, KIND, &_o, err); \
-		*(out) = _o ? container_of(_o, type, o) : NULL;    \
-		_rc;                                               \
-	})
+#include "topology/decode.h"
 
 static int get_chains(struct topo_snapshot *snap, const json_t *rec, struct topo_chain **in,
 		      struct topo_chain **out, struct err *err)
@@ -51,96 +16,6 @@ static int get_chains(struct topo_snapshot *snap, const json_t *rec, struct topo
 	if (GET_REF(snap, rec, "in_chain", TOPO_CHAIN, struct topo_chain, in, err))
 		return -EINVAL;
 	return GET_REF(snap, rec, "out_chain", TOPO_CHAIN, struct topo_chain, out, err);
-}
-
-static void get_mac_match(const json_t *rec, const char *key, uint32_t bit, struct topo_rule *rule,
-			  struct skep_mac *mac, struct skep_mac *mask)
-{
-	const char *s = topo_str(rec, key);
-
-	if (!s || !topo_parse_mac_mask(s, mac, mask))
-		return;
-	for (int i = 0; i < 6; i++)
-		mac->b[i] &= mask->b[i];
-	rule->match |= bit;
-}
-
-static void get_prefix_match(const json_t *rec, const char *key, uint32_t bit,
-			     struct topo_rule *rule, struct skep_ip *ip, uint8_t *len)
-{
-	const char *s = topo_str(rec, key);
-	unsigned int n;
-
-	if (!s || !prefix_parse(s, ip, &n))
-		return;
-	*len = (uint8_t)n;
-	rule->match |= bit;
-}
-
-static void get_proto(const json_t *rec, struct topo_rule *rule)
-{
-	const json_t *v = json_object_get(rec, "proto");
-	const struct skep_ip *ip = rule->match & TOPO_M_IP_SRC ? &rule->ip_src : &rule->ip_dst;
-	bool v6 = rule->match & (TOPO_M_IP_SRC | TOPO_M_IP_DST)
-			  ? !ip_is_v4(ip)
-			  : rule->match & TOPO_M_ETH_TYPE && rule->eth_type == htons(0x86dd);
-
-	if (!v || !topo_parse_proto(v, &rule->proto))
-		return;
-	if (v6 && json_is_string(v) && !strcmp(json_string_value(v), "icmp"))
-		rule->proto = IPPROTO_ICMPV6;
-	rule->match |= TOPO_M_PROTO;
-}
-
-static void get_matches(const json_t *rec, struct topo_rule *rule)
-{
-	uint16_t type;
-
-	if (topo_parse_ethertype(json_object_get(rec, "ethertype"), &type)) {
-		rule->eth_type = htons(type);
-		rule->match |= TOPO_M_ETH_TYPE;
-	}
-	get_mac_match(rec, "eth_src", TOPO_M_ETH_SRC, rule, &rule->eth_src, &rule->eth_src_mask);
-	get_mac_match(rec, "eth_dst", TOPO_M_ETH_DST, rule, &rule->eth_dst, &rule->eth_dst_mask);
-	get_prefix_match(rec, "src", TOPO_M_IP_SRC, rule, &rule->ip_src, &rule->ip_src_len);
-	get_prefix_match(rec, "dst", TOPO_M_IP_DST, rule, &rule->ip_dst, &rule->ip_dst_len);
-	get_proto(rec, rule);
-	if (topo_parse_ports(json_object_get(rec, "src_ports"), rule->l4_src))
-		rule->match |= TOPO_M_L4_SRC;
-	if (topo_parse_ports(json_object_get(rec, "dst_ports"), rule->l4_dst))
-		rule->match |= TOPO_M_L4_DST;
-	if (json_object_get(rec, "icmp_type")) {
-		rule->icmp_type = (uint8_t)get_int(rec, "icmp_type", 0);
-		rule->match |= TOPO_M_ICMP_TYPE;
-	}
-	if (json_object_get(rec, "icmp_code")) {
-		rule->icmp_code = (uint8_t)get_int(rec, "icmp_code", 0);
-		rule->match |= TOPO_M_ICMP_CODE;
-	}
-}
-
-static int get_rule(struct topo_snapshot *snap, const json_t *rec, struct topo_rule *rule,
-		    struct err *err)
-{
-	static const char *const actions[] = { [TOPO_ACCEPT] = "accept",
-					       [TOPO_DROP] = "drop",
-					       [TOPO_REJECT] = "reject",
-					       [TOPO_JUMP] = "jump",
-					       [TOPO_RETURN] = "return" };
-	struct arena *arena = &snap->memory->arena;
-	const char *name = topo_str(rec, "name"), *action = topo_str(rec, "action");
-
-	rule->name = name ? arena_printf(arena, "%s", name)
-			  : arena_printf(arena, "rule%u", rule->index + 1);
-	for (unsigned int i = 0; i < ARRAY_SIZE(actions); i++)
-		if (!strcmp(action, actions[i]))
-			rule->action = (enum topo_action)i;
-	get_matches(rec, rule);
-	if (!rule->name)
-		return err_set(err, -ENOMEM, "out of memory");
-	if (GET_REF(snap, rec, "jump", TOPO_CHAIN, struct topo_chain, &rule->jump, err))
-		return err_prefix(err, "rule '%s'", rule->name);
-	return 0;
 }
 
 int topo_decode_chain(struct topo_snapshot *snap, struct topo_chain *chain, const json_t *rec,
@@ -157,22 +32,70 @@ int topo_decode_chain(struct topo_snapshot *snap, struct topo_chain *chain, cons
 	for (uint32_t i = 0; !rc && i < n; i++) {
 		chain->rules[i].chain = chain;
 		chain->rules[i].index = i;
-		rc = get_rule(snap, json_array_get(rules, i), &chain->rules[i], err);
+		rc = topo_decode_rule(snap, json_array_get(rules, i), &chain->rules[i], err);
 	}
+	if (!rc && n >= TOPO_CLASSIFIER_FROM)
+		chain->classifier = topo_classifier_build(chain->rules, chain->n_rules,
+							  &snap->memory->arena);
 	return rc;
+}
+
+static int get_static_macs(struct topo_snapshot *snap, struct topo_bridge *bridge, const json_t *rec,
+			   struct err *err)
+{
+	const json_t *list = json_object_get(rec, "static_macs"), *item;
+	size_t i;
+
+	bridge->static_macs = arena_alloc(&snap->memory->arena, (json_array_size(list) + 1) *
+									sizeof(*bridge->static_macs));
+	if (!bridge->static_macs)
+		return err_set(err, -ENOMEM, "out of memory");
+	json_array_foreach(list, i, item)
+	{
+		struct topo_static_mac *m = &bridge->static_macs[bridge->n_static_macs++];
+
+		(void)mac_parse(topo_str(item, "mac"), &m->mac); /* checked: it parses */
+		m->vlan = (uint16_t)topo_get_int(item, "vlan", 0);
+		if (GET_REF(snap, item, "port", TOPO_PORT, struct topo_port, &m->port, err))
+			return err_prefix(err, "field 'static_macs' element %zu", i + 1);
+	}
+	return 0;
+}
+
+static int get_neighbours(struct topo_snapshot *snap, struct topo_bridge *bridge, const json_t *rec,
+			  struct err *err)
+{
+	const json_t *list = json_object_get(rec, "neighbours"), *item;
+	size_t i;
+
+	bridge->static_neighs = arena_alloc(&snap->memory->arena, (json_array_size(list) + 1) *
+									  sizeof(*bridge->static_neighs));
+	if (!bridge->static_neighs)
+		return err_set(err, -ENOMEM, "out of memory");
+	json_array_foreach(list, i, item)
+	{
+		struct topo_static_neigh *n = &bridge->static_neighs[bridge->n_static_neighs++];
+
+		(void)ip_parse(topo_str(item, "address"), &n->ip); /* checked: they parse */
+		(void)mac_parse(topo_str(item, "mac"), &n->mac);
+	}
+	return 0;
 }
 
 int topo_decode_bridge(struct topo_snapshot *snap, struct topo_bridge *bridge, const json_t *rec,
 		       struct err *err)
 {
-	bridge->admin_up = get_bool(rec, "admin_up", true);
+	bridge->admin_up = topo_get_bool(rec, "admin_up", true);
+	bridge->vlan_aware = topo_get_bool(rec, "vlan_aware", false);
+	if (get_static_macs(snap, bridge, rec, err) || get_neighbours(snap, bridge, rec, err))
+		return err->code;
 	return get_chains(snap, rec, &bridge->in_chain, &bridge->out_chain, err);
 }
 
 int topo_decode_router(struct topo_snapshot *snap, struct topo_router *router, const json_t *rec,
 		       struct err *err)
 {
-	router->admin_up = get_bool(rec, "admin_up", true);
+	router->admin_up = topo_get_bool(rec, "admin_up", true);
 	return get_chains(snap, rec, &router->in_chain, &router->out_chain, err);
 }
 
@@ -208,15 +131,135 @@ static int get_addresses(struct topo_snapshot *snap, const json_t *rec, struct t
 	return 0;
 }
 
+static const uint64_t *get_vlans(struct topo_snapshot *snap, const json_t *list)
+{
+	uint64_t *map = arena_alloc(&snap->memory->arena, 4096 / 8);
+	const json_t *item;
+	uint16_t range[2];
+	size_t i;
+
+	if (!map)
+		return NULL;
+	if (json_is_string(list)) {
+		memset(map, 0xff, 4096 / 8);
+		return map;
+	}
+	memset(map, 0, 4096 / 8);
+	json_array_foreach(list, i, item)
+		if (topo_parse_vlan_range(item, range))
+			for (unsigned int v = range[0]; v <= range[1]; v++)
+				map[v / 64] |= 1ULL << (v % 64);
+	return map;
+}
+
+static int get_allowed(struct topo_snapshot *snap, const json_t *rec, struct topo_port_more *more,
+		       struct err *err)
+{
+	const json_t *list = json_object_get(rec, "allowed_addresses"), *item;
+	unsigned int len;
+	size_t i;
+
+	more->allowed = arena_alloc(&snap->memory->arena,
+				    (json_array_size(list) + 1) * sizeof(*more->allowed));
+	if (!more->allowed)
+		return err_set(err, -ENOMEM, "out of memory");
+	json_array_foreach(list, i, item)
+	{
+		struct topo_allowed *a = &more->allowed[more->n_allowed++];
+
+		if (prefix_parse(topo_str(item, "address"), &a->ip, &len))
+			a->len = (uint8_t)len;
+		if (topo_str(item, "mac"))
+			(void)mac_parse(topo_str(item, "mac"), &a->mac);
+	}
+	return 0;
+}
+
+#define GET_LIST(snap, rec, key, KIND, type, out, n, err)                                           \
+	({                                                                                          \
+		const json_t *_list = json_object_get(rec, key), *_item;                            \
+		int _rc = 0;                                                                        \
+		size_t _i;                                                                          \
+		*(out) = arena_alloc(&(snap)->memory->arena, (json_array_size(_list) + 1) *         \
+								     sizeof(type *));               \
+		if (!*(out))                                                                        \
+			_rc = err_set(err, -ENOMEM, "out of memory");                               \
+		json_array_foreach(_list, _i, _item) if (!_rc)                                      \
+		{                                                                                   \
+			const char *_name = json_string_value(_item);                               \
+			struct topo_object *_o = topo_find(snap, KIND, _name);                      \
+			if (_o)                                                                     \
+				(*(out))[(*(n))++] = container_of(_o, type, o);                     \
+			else                                                                        \
+				_rc = err_tag(err, -EINVAL, "no_such_object",                       \
+					      "field '%s': %s '%s' does not exist", key,            \
+					      topo_kind_name(KIND), _name);                         \
+		}                                                                                   \
+		_rc;                                                                                \
+	})
+
+static int get_more(struct topo_snapshot *snap, struct topo_port *port, const json_t *rec,
+		    struct err *err)
+{
+	static const char *const rare[] = { "vlan",	  "trunk",	      "hairpin", "mtu",
+					    "hostname",	  "allowed_addresses", "qos",
+					    "security_groups", "port_groups" };
+	static const struct topo_port_more none;
+	struct topo_port_more *more;
+	bool any = false;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rare); i++) {
+		const json_t *v = json_object_get(rec, rare[i]);
+
+		any = any || (v && !json_is_false(v) && !(json_is_array(v) && !json_array_size(v)));
+	}
+	port->more = &none;
+	if (!any)
+		return 0;
+	more = arena_alloc(&snap->memory->arena, sizeof(*more));
+	if (!more)
+		return err_set(err, -ENOMEM, "out of memory");
+	memset(more, 0, sizeof(*more));
+	port->more = more;
+	port->own_more = true;
+	more->vlan = (uint16_t)topo_get_int(rec, "vlan", 0);
+	more->hairpin = topo_get_bool(rec, "hairpin", false);
+	more->mtu = (uint16_t)topo_get_int(rec, "mtu", 0);
+	if (json_object_get(rec, "trunk"))
+		more->trunk = get_vlans(snap, json_object_get(rec, "trunk"));
+	if (topo_str(rec, "hostname"))
+		more->hostname = arena_printf(&snap->memory->arena, "%s", topo_str(rec, "hostname"));
+	if (GET_REF(snap, rec, "qos", TOPO_QOS, struct topo_qos, &more->qos, err) ||
+	    GET_LIST(snap, rec, "security_groups", TOPO_SECURITY_GROUP, struct topo_security_group,
+		     &more->sgs, &more->n_sgs, err) ||
+	    GET_LIST(snap, rec, "port_groups", TOPO_PORT_GROUP, struct topo_port_group,
+		     &more->groups, &more->n_groups, err))
+		return err->code;
+	return get_allowed(snap, rec, more, err);
+}
+
+struct topo_port_more *topo_port_more_own(struct topo_snapshot *snap, struct topo_port *port)
+{
+	struct topo_port_more *own;
+
+	if (port->own_more)
+		return (struct topo_port_more *)port->more;
+	own = arena_alloc(&snap->memory->arena, sizeof(*own));
+	if (!own)
+		return NULL;
+	*own = *port->more;
+	port->more = own;
+	port->own_more = true;
+	return own;
+}
+
 int topo_decode_port(struct topo_snapshot *snap, struct topo_port *port, const json_t *rec,
 		     struct err *err)
 {
-	static const struct topo_port_more none;
 	const char *mac = topo_str(rec, "mac");
 
-	port->more = &none;
-	port->admin_up = get_bool(rec, "admin_up", true);
-	port->port_security = get_bool(rec, "port_security", true);
+	port->admin_up = topo_get_bool(rec, "admin_up", true);
+	port->port_security = topo_get_bool(rec, "port_security", true);
 	if (GET_REF(snap, rec, "bridge", TOPO_BRIDGE, struct topo_bridge, &port->bridge, err) ||
 	    GET_REF(snap, rec, "router", TOPO_ROUTER, struct topo_router, &port->router, err) ||
 	    GET_REF(snap, rec, "peer", TOPO_PORT, struct topo_port, &port->peer, err) ||
@@ -227,6 +270,8 @@ int topo_decode_port(struct topo_snapshot *snap, struct topo_port *port, const j
 		port->mac = topo_derive_mac(port->o.id);
 		port->has_mac = true;
 	}
+	if (get_more(snap, port, rec, err))
+		return err->code;
 	return get_addresses(snap, rec, port, err);
 }
 
@@ -250,7 +295,7 @@ int topo_decode_route(struct topo_snapshot *snap, struct topo_route *route, cons
 		route->src_len = (uint8_t)len;
 	if (gateway)
 		(void)ip_parse(gateway, &route->gateway); /* checked: it parses */
-	route->weight = (uint32_t)get_int(rec, "weight", 100);
+	route->weight = (uint32_t)topo_get_int(rec, "weight", 100);
 	if (GET_REF(snap, rec, "router", TOPO_ROUTER, struct topo_router, &route->router, err) ||
 	    GET_REF(snap, rec, "port", TOPO_PORT, struct topo_port, &route->port, err))
 		return -EINVAL;
@@ -276,10 +321,19 @@ int topo_decode_bind(struct topo_snapshot *snap, const char *name, const json_t 
 	return port->host && port->interface ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
 
+int topo_decode_health(struct topo_snapshot *snap, const char *name, const json_t *rec)
+{
+	struct topo_object *o = topo_find(snap, TOPO_MEMBER, name);
+
+	if (o && json_is_false(json_object_get(rec, "up")))
+		container_of(o, struct topo_member, o)->healthy = false;
+	return 0;
+}
+
 int topo_decode_live(struct topo_snapshot *snap, const char *name, const json_t *rec)
 {
 	struct topo_port *port = topo_find_port(snap, name);
-	json_int_t key = get_int(rec, "key", 0), flood = get_int(rec, "flood", 0);
+	json_int_t key = topo_get_int(rec, "key", 0), flood = topo_get_int(rec, "flood", 0);
 	const char *host = topo_str(rec, "host");
 
 	if (!port || port->peer || !host || !topo_name_valid(host) || key < 1 || key > 0xffffff ||

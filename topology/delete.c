@@ -48,31 +48,19 @@ struct scan {
 	struct err *err;
 };
 
-static int check_ref(const struct scan *s, const char *field, enum topo_kind kind, const char *name)
+static int check_ref(void *arg, const struct topo_field *f, enum topo_kind kind, json_t *in,
+		     const char *field, int at, const char *name)
 {
+	const struct scan *s = arg;
 	char path[TOPO_PATH];
 
-	if (!name || !topo_name_valid(name) ||
+	if (!topo_name_valid(name) ||
 	    !json_is_null(json_object_get(s->changes, topo_path(kind, name, path))))
 		return 0;
 	return err_tag(
 		s->err, -EBUSY, "in_use",
 		"cannot delete %s '%s': %s '%.63s' refers to it in field '%s' (delete or change that first, or both together)",
 		topo_kind_name(kind), name, topo_kind_name(s->user_kind), s->user_name, field);
-}
-
-static int check_refs(const struct scan *s, const json_t *rec, const struct topo_shape *shape)
-{
-	const json_t *rules = json_object_get(rec, "rules");
-	int rc = 0;
-
-	for (unsigned int i = 0; !rc && i < shape->n; i++)
-		if (shape->fields[i].type == TOPO_T_REF)
-			rc = check_ref(s, shape->fields[i].name, shape->fields[i].ref,
-				       topo_str(rec, shape->fields[i].name));
-	for (size_t i = 0; !rc && i < json_array_size(rules); i++)
-		rc = check_ref(s, "jump", TOPO_CHAIN, topo_str(json_array_get(rules, i), "jump"));
-	return rc;
 }
 
 static int check_users(const json_t *records, const json_t *changes, struct err *err)
@@ -86,7 +74,7 @@ static int check_users(const json_t *records, const json_t *changes, struct err 
 		if (!topo_path_parse(s.user_path, &s.user_kind, &s.user_name) ||
 		    json_object_get(changes, s.user_path))
 			continue;
-		rc = check_refs(&s, rec, topo_record_shape(s.user_kind));
+		rc = topo_each_ref(topo_record_shape(s.user_kind), rec, check_ref, &s);
 		if (rc)
 			return rc;
 	}

@@ -5,23 +5,12 @@
  */
 #include <string.h>
 
+#include "topology/diff.h"
 #include "topology/same.h"
 #include "topology/snapshot.h"
 
-struct diff {
-	void (*cb)(void *arg, const struct topo_tag *tag);
-	void *arg;
-	const struct topo_bridge
-		*bridge; /* the one being walked: its new generation, or its last */
-};
-
-struct side {
-	const void *base; /* sorted array */
-	uint32_t n;
-};
-
 /* Calls 'pair' for each element of either side: with both when 'order' says they are the same thing, else with one and NULL. */
-static void merge(struct diff *d, struct side a, struct side b, size_t size,
+void topo_merge(struct diff *d, struct side a, struct side b, size_t size,
 		  int (*order)(const void *a, const void *b),
 		  void (*pair)(struct diff *d, const void *a, const void *b))
 {
@@ -38,13 +27,13 @@ static void merge(struct diff *d, struct side a, struct side b, size_t size,
 	}
 }
 
-static void emit(const struct diff *d, enum topo_tag_kind kind, const char *name)
+void topo_emit(const struct diff *d, enum topo_tag_kind kind, const char *name)
 {
 	d->cb(d->arg, &(struct topo_tag){ .kind = kind, .name = name });
 }
 
 /* All objects begin with their struct topo_object. */
-static int by_name(const void *a, const void *b)
+int topo_by_name(const void *a, const void *b)
 {
 	return strcmp(((const struct topo_object *)a)->name, ((const struct topo_object *)b)->name);
 }
@@ -54,7 +43,7 @@ static void chain_pair(struct diff *d, const void *a, const void *b)
 	const struct topo_chain *x = a, *y = b;
 
 	if (!x || !y || !topo_same_chain(x, y))
-		emit(d, TOPO_TAG_CHAIN, y ? y->o.name : x->o.name);
+		topo_emit(d, TOPO_TAG_CHAIN, y ? y->o.name : x->o.name);
 }
 
 static void port_pair(struct diff *d, const void *a, const void *b)
@@ -62,7 +51,7 @@ static void port_pair(struct diff *d, const void *a, const void *b)
 	const struct topo_port *x = a, *y = b;
 
 	if (!x || !y || !topo_same_port(x, y))
-		emit(d, TOPO_TAG_PORT, y ? y->o.name : x->o.name);
+		topo_emit(d, TOPO_TAG_PORT, y ? y->o.name : x->o.name);
 }
 
 /* --- bridges --- */
@@ -79,8 +68,10 @@ static bool same_members(const struct topo_bridge *a, const struct topo_bridge *
 
 static int by_known_mac(const void *a, const void *b)
 {
-	return memcmp(&((const struct topo_known *)a)->mac, &((const struct topo_known *)b)->mac,
-		      sizeof(struct skep_mac));
+	const struct topo_known *x = a, *y = b;
+	int c = memcmp(&x->mac, &y->mac, sizeof(struct skep_mac));
+
+	return c ? c : (int)x->vlan - (int)y->vlan;
 }
 
 static int by_known_ip(const void *a, const void *b)
@@ -96,7 +87,8 @@ static void mac_pair(struct diff *d, const void *a, const void *b)
 	if (!x || !y || strcmp(x->port->o.name, y->port->o.name) != 0)
 		d->cb(d->arg, &(struct topo_tag){ .kind = TOPO_TAG_MAC,
 						  .name = d->bridge->o.name,
-						  .mac = y ? y->mac : x->mac });
+						  .mac = y ? y->mac : x->mac,
+						  .vlan = y ? y->vlan : x->vlan });
 }
 
 /* Router ports on the bridge take its addresses for neighbours.  Those that left it have their PORT tag. */
@@ -125,12 +117,12 @@ static void bridge_pair(struct diff *d, const void *a, const void *b)
 
 	d->bridge = b ? b : a;
 	if (!a || !b || !topo_same_bridge(x, y))
-		emit(d, TOPO_TAG_BRIDGE, d->bridge->o.name);
+		topo_emit(d, TOPO_TAG_BRIDGE, d->bridge->o.name);
 	if (!same_members(x, y))
-		emit(d, TOPO_TAG_FLOOD, d->bridge->o.name);
-	merge(d, (struct side){ x->macs, x->n_macs }, (struct side){ y->macs, y->n_macs },
+		topo_emit(d, TOPO_TAG_FLOOD, d->bridge->o.name);
+	topo_merge(d, (struct side){ x->macs, x->n_macs }, (struct side){ y->macs, y->n_macs },
 	      sizeof(struct topo_known), by_known_mac, mac_pair);
-	merge(d, (struct side){ x->ips, x->n_ips }, (struct side){ y->ips, y->n_ips },
+	topo_merge(d, (struct side){ x->ips, x->n_ips }, (struct side){ y->ips, y->n_ips },
 	      sizeof(struct topo_known), by_known_ip, ip_pair);
 }
 
@@ -161,8 +153,8 @@ static void router_pair(struct diff *d, const void *a, const void *b)
 	const struct topo_router *x = a ? a : &none, *y = b ? b : &none;
 
 	if (!a || !b || !topo_same_router(x, y))
-		emit(d, TOPO_TAG_ROUTER, b ? y->o.name : x->o.name);
-	merge(d, (struct side){ x->routes, x->n_routes }, (struct side){ y->routes, y->n_routes },
+		topo_emit(d, TOPO_TAG_ROUTER, b ? y->o.name : x->o.name);
+	topo_merge(d, (struct side){ x->routes, x->n_routes }, (struct side){ y->routes, y->n_routes },
 	      sizeof(struct topo_route *), by_route, route_pair);
 }
 
@@ -176,9 +168,10 @@ void topo_diff(const struct topo_snapshot *old, const struct topo_snapshot *new_
 	new_ = new_ ? new_ : &empty;
 #define SIDES(array) \
 	(struct side){ old->array, old->n_##array }, (struct side){ new_->array, new_->n_##array }
-	merge(&d, SIDES(chains), sizeof(struct topo_chain), by_name, chain_pair);
-	merge(&d, SIDES(bridges), sizeof(struct topo_bridge), by_name, bridge_pair);
-	merge(&d, SIDES(routers), sizeof(struct topo_router), by_name, router_pair);
-	merge(&d, SIDES(ports), sizeof(struct topo_port), by_name, port_pair);
+	topo_diff_policy(&d, old, new_);
+	topo_merge(&d, SIDES(chains), sizeof(struct topo_chain), topo_by_name, chain_pair);
+	topo_merge(&d, SIDES(bridges), sizeof(struct topo_bridge), topo_by_name, bridge_pair);
+	topo_merge(&d, SIDES(routers), sizeof(struct topo_router), topo_by_name, router_pair);
+	topo_merge(&d, SIDES(ports), sizeof(struct topo_port), topo_by_name, port_pair);
 #undef SIDES
 }

@@ -55,7 +55,7 @@ static int unknown_kind(const char *key, struct err *err)
 	char shown[80];
 
 	err_set(err, -EINVAL,
-		"kind '%s' is unknown (a document has tenant, chains, bridges, routers, ports, routes, bindings)",
+		"kind '%s' is unknown (a document has tenant, bridges, routers, ports, routes, subnets, nats, floating_ips, load_balancers, pools, members, vips, security_groups, chains, address_groups, port_groups, qos_policies, mirrors, bindings)",
 		v ? topo_value_text(v, shown) : "?");
 	json_decref(v);
 	return -EINVAL;

@@ -73,15 +73,19 @@ json_t *topo_doc_export(const json_t *records, const char *tenant, const char *k
 			const char *name, struct err *err)
 {
 	/* people read bridges before the ports on them, and policy last but for what is bound where */
-	static const enum topo_kind order[] = { TOPO_BRIDGE, TOPO_ROUTER, TOPO_PORT,
-						TOPO_ROUTE,  TOPO_CHAIN,  TOPO_BIND };
+	static const enum topo_kind order[] = {
+		TOPO_BRIDGE,	    TOPO_ROUTER,	 TOPO_PORT,   TOPO_ROUTE,  TOPO_SUBNET,
+		TOPO_NAT,	    TOPO_FLOATING_IP,	 TOPO_LOAD_BALANCER, TOPO_POOL, TOPO_MEMBER,
+		TOPO_VIP,	    TOPO_SECURITY_GROUP, TOPO_CHAIN,  TOPO_ADDRESS_GROUP, TOPO_PORT_GROUP,
+		TOPO_QOS,	    TOPO_MIRROR,	 TOPO_BIND,
+	};
 	_json_ json_t *doc = json_object();
 	int only = kind ? topo_kind_find(kind) : -1;
 	size_t n = 0;
 
 	if (kind && only < 0) {
 		err_set(err, -EINVAL,
-			"'%.63s' is not a kind of object (want bridge, router, port, route, chain or bind)",
+			"'%.63s' is not a kind of object (want bridge, router, port, route, subnet, nat, floating_ip, load_balancer, pool, member, vip, security_group, chain, address_group, port_group, qos, mirror or bind)",
 			kind);
 		return NULL;
 	}

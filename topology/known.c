@@ -19,6 +19,8 @@ static int by_mac(const void *a, const void *b)
 	const struct topo_known *x = a, *y = b;
 	int c = memcmp(&x->mac, &y->mac, sizeof(x->mac));
 
+	if (!c && x->vlan != y->vlan)
+		return (int)x->vlan - (int)y->vlan;
 	return c ? c : strcmp(x->port->o.name, y->port->o.name);
 }
 
@@ -40,6 +42,8 @@ static int know(struct topo_bridge *b, struct arena *arena)
 		macs += !!o;
 		ips += o ? o->n_addrs : 0;
 	}
+	macs += b->n_static_macs;
+
 	b->macs = arena_alloc(arena, (macs + 1) * sizeof(*b->macs));
 	b->ips = arena_alloc(arena, (ips + 1) * sizeof(*b->ips));
 	if (!b->macs || !b->ips)
@@ -50,10 +54,19 @@ static int know(struct topo_bridge *b, struct arena *arena)
 		o = owner_of(p);
 		if (!o)
 			continue;
-		b->macs[b->n_macs++] = (struct topo_known){ .mac = o->mac, .port = p, .owner = o };
+		b->macs[b->n_macs++] = (struct topo_known){
+			.mac = o->mac, .vlan = b->vlan_aware ? p->more->vlan : 0, .port = p, .owner = o
+		};
 		for (uint32_t k = 0; k < o->n_addrs; k++)
 			b->ips[b->n_ips++] =
 				(struct topo_known){ .ip = o->addrs[k].ip, .port = p, .owner = o };
+	}
+	for (uint32_t i = 0; i < b->n_static_macs; i++) {
+		const struct topo_static_mac *m = &b->static_macs[i];
+
+		b->macs[b->n_macs++] = (struct topo_known){
+			.mac = m->mac, .vlan = m->vlan, .port = m->port, .owner = m->port
+		};
 	}
 	qsort(b->macs, b->n_macs, sizeof(*b->macs), by_mac);
 	qsort(b->ips, b->n_ips, sizeof(*b->ips), by_ip);
@@ -89,8 +102,12 @@ struct topo_port *topo_bridge_find_mac(const struct topo_bridge *bridge, uint16_
 				       const struct skep_mac *mac)
 {
 	const struct topo_known *k = find(bridge->macs, bridge->n_macs, mac, sizeof(*mac));
+	const struct topo_known *end = bridge->macs + bridge->n_macs;
 
-	return k ? k->port : NULL;
+	for (; k && k < end && mac_eq(&k->mac, mac); k++)
+		if (k->vlan == vlan)
+			return k->port;
+	return NULL;
 }
 
 struct topo_port *topo_bridge_find_ip(const struct topo_bridge *bridge, const struct skep_ip *ip,

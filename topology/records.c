@@ -70,6 +70,10 @@ static bool dies(const char *path, const json_t *rec, const json_t *changes)
 	n = strcspn(rest, "/");
 	if (!strncmp(path, "bind/", 5) || !strncmp(path, "live/", 5) || !strncmp(path, "neigh/", 6))
 		return gone(changes, "port", rest, n);
+	if (!strncmp(path, "health/", 7))
+		return gone(changes, "member", rest, n);
+	if (!strncmp(path, "aff/", 4))
+		return gone(changes, "vip", rest, n);
 	if (strncmp(path, "mac/", 4) != 0)
 		return false;
 	port = topo_str(rec, "port");

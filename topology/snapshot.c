@@ -117,6 +117,42 @@ static int check_record(enum topo_kind kind, const struct row *row, struct err *
 	return rc;
 }
 
+static uint64_t json_sum(const json_t *v, uint64_t h)
+{
+	const char *key;
+	json_t *item;
+	uint64_t sum = 0;
+	size_t i;
+
+	switch (json_typeof(v)) {
+	case JSON_OBJECT: /* in no order */
+		json_object_foreach((json_t *)v, key, item) sum += json_sum(item, hash_str(key, h));
+		return hash_u64(h ^ sum);
+	case JSON_ARRAY:
+		json_array_foreach(v, i, item) h = json_sum(item, h);
+		return hash_u64(h ^ json_array_size(v));
+	case JSON_STRING:
+		return hash_str(json_string_value(v), h);
+	case JSON_INTEGER:
+		return hash_u64(h ^ (uint64_t)json_integer_value(v) ^ 0x49);
+	default:
+		return hash_u64(h ^ (uint64_t)json_typeof(v) << 56);
+	}
+}
+
+/* Of all that a record says but its revision: two of the same sum are the same. */
+static uint64_t topo_record_sum(const json_t *rec)
+{
+	uint64_t sum = 0;
+	const char *key;
+	json_t *v;
+
+	json_object_foreach((json_t *)rec, key, v) if (strcmp(key, "rev") != 0 &&
+						       strcmp(key, "description") != 0)
+		sum += json_sum(v, hash_str(key, 1));
+	return sum;
+}
+
 /* An array of structs whose first member is their struct topo_object, with names, ids and revisions filled in. */
 static void *make_objects(struct topo_snapshot *snap, enum topo_kind kind, const struct rows *rows,
 			  size_t size, uint32_t *n, struct err *err)
@@ -134,6 +170,7 @@ static void *make_objects(struct topo_snapshot *snap, enum topo_kind kind, const
 		o->name = arena_printf(arena, "%s", rows->row[i].name);
 		o->id = arena_printf(arena, "%s", topo_str(rec, "id"));
 		o->rev = (uint64_t)json_integer_value(json_object_get(rec, "rev"));
+		o->sum = topo_record_sum(rec);
 		if (!o->name || !o->id ||
 		    hmap_insert(&snap->by_name, &o->by_name, topo_object_hash(kind, o->name)))
 			all = NULL;
@@ -156,11 +193,23 @@ static int decode_all(struct topo_snapshot *snap, const struct rows rows[TOPO_KI
 		if (rc)                                                                          \
 			err_prefix(err, "%s '%s'", topo_kind_name(KIND), snap->array[i].o.name); \
 	}
+	EACH(TOPO_ADDRESS_GROUP, address_groups, topo_decode_address_group)
+	EACH(TOPO_PORT_GROUP, port_groups, topo_decode_port_group)
+	EACH(TOPO_QOS, qos_policies, topo_decode_qos)
 	EACH(TOPO_CHAIN, chains, topo_decode_chain)
+	EACH(TOPO_SECURITY_GROUP, security_groups, topo_decode_security_group)
 	EACH(TOPO_BRIDGE, bridges, topo_decode_bridge)
 	EACH(TOPO_ROUTER, routers, topo_decode_router)
 	EACH(TOPO_PORT, ports, topo_decode_port)
 	EACH(TOPO_ROUTE, routes, topo_decode_route)
+	EACH(TOPO_SUBNET, subnets, topo_decode_subnet)
+	EACH(TOPO_NAT, nats, topo_decode_nat)
+	EACH(TOPO_FLOATING_IP, floating_ips, topo_decode_floating_ip)
+	EACH(TOPO_LOAD_BALANCER, load_balancers, topo_decode_load_balancer)
+	EACH(TOPO_POOL, pools, topo_decode_pool)
+	EACH(TOPO_MEMBER, members, topo_decode_member)
+	EACH(TOPO_VIP, vips, topo_decode_vip)
+	EACH(TOPO_MIRROR, mirrors, topo_decode_mirror)
 #undef EACH
 	for (uint32_t i = 0; !rc && i < rows[TOPO_BIND].n; i++) {
 		const struct row *row = &rows[TOPO_BIND].row[i];
@@ -180,9 +229,13 @@ static int decode_live(struct topo_snapshot *snap, const json_t *records)
 	const char *path;
 	json_t *rec;
 
-	json_object_foreach((json_t *)records, path,
-			    rec) if (!strncmp(path, "live/", 5) &&
-				     topo_decode_live(snap, path + 5, rec)) return -ENOMEM;
+	json_object_foreach((json_t *)records, path, rec)
+	{
+		if (!strncmp(path, "live/", 5) && topo_decode_live(snap, path + 5, rec))
+			return -ENOMEM;
+		if (!strncmp(path, "health/", 7) && topo_decode_health(snap, path + 7, rec))
+			return -ENOMEM;
+	}
 	return 0;
 }
 
@@ -235,6 +288,18 @@ static int fill(struct topo_snapshot *snap, const json_t *records, struct arena 
 				   &snap->n_##array, err);                        \
 	if (!snap->array)                                                         \
 		return -EINVAL;
+	MAKE(TOPO_ADDRESS_GROUP, address_groups)
+	MAKE(TOPO_PORT_GROUP, port_groups)
+	MAKE(TOPO_SECURITY_GROUP, security_groups)
+	MAKE(TOPO_QOS, qos_policies)
+	MAKE(TOPO_SUBNET, subnets)
+	MAKE(TOPO_NAT, nats)
+	MAKE(TOPO_FLOATING_IP, floating_ips)
+	MAKE(TOPO_LOAD_BALANCER, load_balancers)
+	MAKE(TOPO_POOL, pools)
+	MAKE(TOPO_MEMBER, members)
+	MAKE(TOPO_VIP, vips)
+	MAKE(TOPO_MIRROR, mirrors)
 	MAKE(TOPO_CHAIN, chains)
 	MAKE(TOPO_BRIDGE, bridges)
 	MAKE(TOPO_ROUTER, routers)
@@ -247,6 +312,8 @@ static int fill(struct topo_snapshot *snap, const json_t *records, struct arena 
 	if (decode_live(snap, records) || list_ports(snap, &snap->memory->arena))
 		return err_set(err, -ENOMEM, "out of memory");
 	rc = topo_check_structure(snap, err);
+	rc = rc ? rc : topo_derive_members(snap, err);
+	rc = rc ? rc : topo_derive_nats(snap, err);
 	if (!rc && topo_derive_known(snap))
 		rc = err_set(err, -ENOMEM, "out of memory");
 	return rc ? rc : topo_derive_routes(snap, err);

@@ -26,6 +26,26 @@ int topo_decode_port(struct topo_snapshot *snap, struct topo_port *port, const j
 		     struct err *err);
 int topo_decode_route(struct topo_snapshot *snap, struct topo_route *route, const json_t *rec,
 		      struct err *err);
+#define DECODER(kind)                                                                              \
+	int topo_decode_##kind(struct topo_snapshot *snap, struct topo_##kind *object,            \
+			       const json_t *rec, struct err *err)
+DECODER(address_group);
+DECODER(port_group);
+DECODER(security_group);
+DECODER(qos);
+DECODER(subnet);
+DECODER(nat);
+DECODER(floating_ip);
+DECODER(load_balancer);
+DECODER(pool);
+DECODER(member);
+DECODER(vip);
+DECODER(mirror);
+#undef DECODER
+/* The port's struct topo_port_more, its own one: NULL = no memory. */
+struct topo_port_more *topo_port_more_own(struct topo_snapshot *snap, struct topo_port *port);
+/* Record "health/<member>". */
+int topo_decode_health(struct topo_snapshot *snap, const char *member, const json_t *rec);
 int topo_decode_bind(struct topo_snapshot *snap, const char *port, const json_t *rec,
 		     struct err *err);
 /* Live state: records that make no sense are not seen. */
@@ -35,6 +55,9 @@ int topo_derive_routes(struct topo_snapshot *snap, struct err *err);
 /* Families apart, then longest prefix, then address, then weight, then name: what topo_route_lookup() bisects. */
 int topo_route_order(const struct topo_route *x, const struct topo_route *y);
 struct skep_mac topo_derive_mac(const char *id);
+/* Who belongs to whom: members of groups, what hangs on bridges and routers, pools' tables.  members.c, nats.c */
+int topo_derive_members(struct topo_snapshot *snap, struct err *err);
+int topo_derive_nats(struct topo_snapshot *snap, struct err *err);
 /* Whom each bridge knows.  known.c */
 int topo_derive_known(struct topo_snapshot *snap);
 /* No chain reaches itself, jumps are not too deep, peers point at each other.  check.c */

@@ -20,7 +20,23 @@ static bool has_mac(enum topo_tag_kind kind)
 
 static bool has_ip(enum topo_tag_kind kind)
 {
-	return kind == TOPO_TAG_NEIGH || kind == TOPO_TAG_DST;
+	switch (kind) {
+	case TOPO_TAG_NEIGH:
+	case TOPO_TAG_DST:
+	case TOPO_TAG_GROUP:
+	case TOPO_TAG_MEMBER:
+	case TOPO_TAG_FIP:
+	case TOPO_TAG_VIP:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Those that flows carry with a full address, and changes name by prefix. */
+static bool has_len(enum topo_tag_kind kind)
+{
+	return kind == TOPO_TAG_DST || kind == TOPO_TAG_GROUP || kind == TOPO_TAG_MEMBER;
 }
 
 uint64_t topo_tag_hash(const struct topo_tag *tag)
@@ -28,11 +44,13 @@ uint64_t topo_tag_hash(const struct topo_tag *tag)
 	uint64_t h = hash_str(tag->name, (uint64_t)tag->kind + 1);
 
 	if (has_mac(tag->kind))
-		h = hash_bytes(&tag->mac, sizeof(tag->mac), h);
+		h = hash_bytes(&tag->mac, sizeof(tag->mac), h ^ tag->vlan);
 	if (has_ip(tag->kind))
 		h = hash_bytes(&tag->ip, sizeof(tag->ip), h);
-	if (tag->kind == TOPO_TAG_DST)
+	if (has_len(tag->kind))
 		h = hash_u64(h + tag->len);
+	if (tag->kind == TOPO_TAG_CONN)
+		h = hash_u64(h ^ tag->hash);
 	return h;
 }
 
@@ -40,11 +58,13 @@ bool topo_tag_eq(const struct topo_tag *a, const struct topo_tag *b)
 {
 	if (a->kind != b->kind || strcmp(a->name, b->name) != 0)
 		return false;
-	if (has_mac(a->kind) && !mac_eq(&a->mac, &b->mac))
+	if (has_mac(a->kind) && (!mac_eq(&a->mac, &b->mac) || a->vlan != b->vlan))
+		return false;
+	if (a->kind == TOPO_TAG_CONN && a->hash != b->hash)
 		return false;
 	if (has_ip(a->kind) && !ip_eq(&a->ip, &b->ip))
 		return false;
-	return a->kind != TOPO_TAG_DST || a->len == b->len;
+	return !has_len(a->kind) || a->len == b->len;
 }
 
 const char *topo_tag_format(const struct topo_tag *tag, char *buf, size_t size)
@@ -52,9 +72,14 @@ const char *topo_tag_format(const struct topo_tag *tag, char *buf, size_t size)
 	const char *kind = (unsigned int)tag->kind < TOPO_TAG_MAX ? kind_names[tag->kind] : "?";
 	char text[ADDR_TEXT];
 
-	if (has_mac(tag->kind))
+	if (has_mac(tag->kind) && tag->vlan)
+		snprintf(buf, size, "%s:%s/%s@%u", kind, tag->name, mac_format(&tag->mac, text),
+			 tag->vlan);
+	else if (has_mac(tag->kind))
 		snprintf(buf, size, "%s:%s/%s", kind, tag->name, mac_format(&tag->mac, text));
-	else if (tag->kind == TOPO_TAG_DST && tag->len != ip_bits(&tag->ip))
+	else if (tag->kind == TOPO_TAG_CONN)
+		snprintf(buf, size, "%s:%s/%016llx", kind, tag->name, (unsigned long long)tag->hash);
+	else if (has_len(tag->kind) && tag->len != ip_bits(&tag->ip))
 		snprintf(buf, size, "%s:%s/%s", kind, tag->name,
 			 prefix_format(&tag->ip, tag->len, text));
 	else if (has_ip(tag->kind))

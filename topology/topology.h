@@ -21,6 +21,7 @@
 #define TOPO_IFNAME_MAX 15
 #define TOPO_RULES_MAX 10000	/* of one chain */
 #define TOPO_ADDRS_MAX 256	/* of one port */
+#define TOPO_GROUP_MAX 1000000	/* addresses of one group */
 #define TOPO_JUMPS_MAX 32	/* chains within chains; a chain that reaches itself is refused at all */
 #define TOPO_OBJECTS_MAX 1000000 /* of one tenant */
 
@@ -63,6 +64,7 @@ struct topo_object {
 	const char *name;
 	const char *id; /* UUID */
 	uint64_t rev;	/* revision of the record */
+	uint64_t sum;	/* hash of the record: what configuration says is the same when this is */
 	struct hmap_node by_name;
 };
 
@@ -227,6 +229,7 @@ struct topo_known {
 		struct skep_mac mac;
 		struct skep_ip ip;
 	};
+	uint16_t vlan;		 /* of a MAC on a VLAN-aware bridge */
 	struct topo_port *port;	 /* the bridge's */
 	struct topo_port *owner; /* has the MAC and the address: 'port' itself, or its peer on a router */
 };
@@ -325,6 +328,7 @@ struct topo_port {
 	struct topo_addr *addrs; /* router port: its own; bridge port: the VM's known addresses */
 	uint32_t n_addrs;
 	struct topo_chain *in_chain, *out_chain;
+	bool own_more;			   /* not the shared one */
 	const struct topo_port_more *more; /* never NULL: what few ports have */
 	/* binding: where it should be (kind "bind"); exterior ports only */
 	const char *host, *interface; /* NULL = not bound */

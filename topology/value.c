@@ -147,6 +147,58 @@ static json_t *normal_ports(const json_t *in)
 	return json_sprintf("%u-%u", range[0], range[1]);
 }
 
+static json_t *normal_range(const json_t *in)
+{
+	const char *s = json_string_value(in);
+	char a[ADDR_TEXT], b[ADDR_TEXT];
+	struct topo_ip_range r;
+
+	if (!s || !topo_parse_range(s, &r))
+		return NULL;
+	if (ip_eq(&r.lo, &r.hi))
+		return json_string(ip_format(&r.lo, a));
+	return json_sprintf("%s-%s", ip_format(&r.lo, a), ip_format(&r.hi, b));
+}
+
+/* Numbers and texts mean the same and stay as written, but that a number as text is a number. */
+static json_t *normal_quantity(const json_t *in, bool ok, uint64_t value)
+{
+	const char *s = json_string_value(in);
+
+	if (!ok)
+		return NULL;
+	if (s && strspn(s, "0123456789") != strlen(s))
+		return json_string(s);
+	return json_integer((json_int_t)value);
+}
+
+static json_t *normal_vlans(const json_t *in)
+{
+	_json_ json_t *all = json_array();
+	const json_t *item;
+	uint16_t range[2];
+	size_t i;
+
+	if (json_is_string(in) && !strcmp(json_string_value(in), "all"))
+		return json_string("all");
+	if (!json_is_array(in) || !json_array_size(in) || json_array_size(in) > 256)
+		return NULL;
+	json_array_foreach(in, i, item)
+	{
+		if (!topo_parse_vlan_range(item, range) ||
+		    json_array_append_new(all, range[0] == range[1] ?
+						       json_integer(range[0]) :
+						       json_sprintf("%u-%u", range[0], range[1])))
+			return NULL;
+	}
+	return TAKE_PTR(all);
+}
+
+static json_t *normal_checked(const json_t *in, bool ok)
+{
+	return ok ? json_string(json_string_value(in)) : NULL;
+}
+
 static json_t *normal_word(const struct topo_field *f, const json_t *in)
 {
 	const char *s = json_string_value(in);
@@ -171,7 +223,11 @@ static json_t *normal_text(const json_t *in, bool ok)
 
 static json_t *normal(const struct topo_field *f, const json_t *in)
 {
-	const char *s = json_string_value(in);
+	const char *s = json_string_value(in), *name;
+	uint64_t n = 0;
+	enum topo_kind kind;
+	uint8_t mask, value;
+	bool ok;
 
 	switch (f->type) {
 	case TOPO_T_NAME:
@@ -207,7 +263,23 @@ static json_t *normal(const struct topo_field *f, const json_t *in)
 		return normal_ethertype(in);
 	case TOPO_T_PORTS:
 		return normal_ports(in);
-	case TOPO_T_RULES:
+	case TOPO_T_RANGE:
+		return normal_range(in);
+	case TOPO_T_RATE:
+		ok = topo_parse_rate(in, &n);
+		return normal_quantity(in, ok, n);
+	case TOPO_T_BYTES:
+		ok = topo_parse_bytes(in, &n);
+		return normal_quantity(in, ok, n);
+	case TOPO_T_VLANS:
+		return normal_vlans(in);
+	case TOPO_T_TCP_FLAGS:
+		return normal_checked(in, s && topo_parse_tcp_flags(s, &mask, &value));
+	case TOPO_T_DEVICE:
+		return normal_checked(in, s && topo_parse_device(s, &kind, &name));
+	case TOPO_T_HEX:
+		return normal_checked(in, s && topo_parse_hex(s, NULL, 255) > 0);
+	case TOPO_T_OBJECTS:
 		break; /* object.c */
 	}
 	return NULL;
@@ -233,6 +305,15 @@ static void wanted(const struct topo_field *f, char *buf, size_t size)
 			"an IP address (want 10.0.0.1 or fd00::1, with /length on router ports)",
 		[TOPO_T_PROTO] = "an IP protocol (want tcp, udp, icmp, icmp6, sctp or 0..255)",
 		[TOPO_T_ETHERTYPE] = "an ethertype (want ipv4, ipv6, arp or 0x0600..0xffff)",
+		[TOPO_T_RANGE] =
+			"an address or a range of addresses (want 10.0.0.1 or 10.0.0.1-10.0.0.9)",
+		[TOPO_T_RATE] = "a rate (want 1000 or more bit/s, or 10Mbit, 500kbit, 1Gbit)",
+		[TOPO_T_BYTES] = "a number of bytes (want 1514 or more, or 64kB, 1MB)",
+		[TOPO_T_VLANS] = "a set of VLANs (want all, or a list like [10, \"20-29\"], 1..4094)",
+		[TOPO_T_TCP_FLAGS] =
+			"a set of TCP flags (want fin, syn, rst, psh, ack, urg, ece, cwr, like \"syn,!ack\")",
+		[TOPO_T_DEVICE] = "a device (want bridge/NAME or router/NAME)",
+		[TOPO_T_HEX] = "bytes (want an even number of hexadecimal digits, at most 510)",
 		[TOPO_T_PORTS] = "a port or range of ports (want 0..65535, 80 or \"80-90\")",
 	};
 	size_t n;
@@ -311,24 +392,32 @@ static int one(const struct topo_field *f, const json_t *in, json_t **out, struc
 	return 0;
 }
 
-static int addresses(const struct topo_field *f, const json_t *in, json_t **out, struct err *err)
+static int list(const struct topo_field *f, const json_t *in, json_t **out, struct err *err)
 {
+	size_t most = (size_t)(f->max ? f->max : TOPO_ADDRS_MAX), i;
 	_json_ json_t *all = json_array();
+	struct topo_field element = *f;
 	const json_t *item;
 	char text[80];
-	size_t i;
 
+	if (f->type == TOPO_T_TEXT)
+		element.max = 1000;
 	if (!json_is_array(in))
-		return err_set(err, -EINVAL,
-			       "field '%s': '%s' is not a list (want [10.0.0.1, ...])", f->name,
-			       topo_value_text(in, text));
-	if (json_array_size(in) > TOPO_ADDRS_MAX)
-		return err_set(err, -EINVAL, "field '%s': %zu addresses are too many (at most %d)",
-			       f->name, json_array_size(in), TOPO_ADDRS_MAX);
+		return err_set(err, -EINVAL, "field '%s': '%s' is not a list (want [%s, ...])",
+			       f->name, topo_value_text(in, text),
+			       f->type == TOPO_T_REF || f->type == TOPO_T_NAME ? "NAME" :
+			       f->type == TOPO_T_WORD			      ? f->words[0] :
+										"10.0.0.1");
+	if (json_array_size(in) > most)
+		return err_set(err, -EINVAL, "field '%s': %zu %s are too many (at most %zu)", f->name,
+			       json_array_size(in),
+			       f->type == TOPO_T_ADDRESSES || f->type == TOPO_T_PREFIX ? "addresses" :
+											 "elements",
+			       most);
 	json_array_foreach(in, i, item)
 	{
 		json_t *v;
-		int rc = one(f, item, &v, err);
+		int rc = one(&element, item, &v, err);
 
 		if (rc)
 			return rc;
@@ -342,5 +431,5 @@ static int addresses(const struct topo_field *f, const json_t *in, json_t **out,
 
 int topo_scalar(const struct topo_field *f, const json_t *in, json_t **out, struct err *err)
 {
-	return f->type == TOPO_T_ADDRESSES ? addresses(f, in, out, err) : one(f, in, out, err);
+	return f->list ? list(f, in, out, err) : one(f, in, out, err);
 }

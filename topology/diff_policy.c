@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The tags of groups, QoS policies, NAT, load balancers and mirrors whose meaning changed.  Called by diff.c. */
+#include <string.h>
+
+#include "topology/diff.h"
+#include "topology/ipset.h"
+
+#define SUM(x) (((const struct topo_object *)(x))->sum)
+
+/* --- sets of addresses --- */
+
+static int by_prefix(const void *a, const void *b)
+{
+	const struct topo_prefix *x = a, *y = b;
+	int v4 = ip_is_v4(&y->ip) - ip_is_v4(&x->ip), c;
+
+	if (v4)
+		return v4;
+	c = memcmp(&x->ip, &y->ip, sizeof(x->ip));
+	return c ? c : (int)x->len - (int)y->len;
+}
+
+struct set_diff {
+	struct diff d; /* first: what topo_merge() hands on */
+	enum topo_tag_kind kind;
+	const char *name;
+};
+
+static void prefix_pair(struct diff *d, const void *a, const void *b)
+{
+	const struct set_diff *s = (const struct set_diff *)d;
+	const struct topo_prefix *p = a ? a : b;
+
+	if (a && b)
+		return;
+	d->cb(d->arg, &(struct topo_tag){
+			      .kind = s->kind, .name = s->name, .ip = p->ip, .len = p->len });
+}
+
+static struct side prefixes(const struct topo_ipset *set)
+{
+	return set ? (struct side){ topo_ipset_prefixes(set), topo_ipset_count(set) } :
+		     (struct side){ NULL, 0 };
+}
+
+static void set_changed(struct diff *d, enum topo_tag_kind kind, const char *name,
+			const struct topo_ipset *a, const struct topo_ipset *b)
+{
+	struct set_diff s = { .d = *d, .kind = kind, .name = name };
+
+	topo_merge(&s.d, prefixes(a), prefixes(b), sizeof(struct topo_prefix), by_prefix, prefix_pair);
+}
+
+static void address_group_pair(struct diff *d, const void *a, const void *b)
+{
+	const struct topo_address_group *x = a, *y = b;
+
+	if (!x || !y || SUM(x) != SUM(y))
+		set_changed(d, TOPO_TAG_GROUP, x ? x->o.name : y->o.name, x ? x->set : NULL,
+			    y ? y->set : NULL);
+}
+
+static void security_group_pair(struct diff *d, const void *a, const void *b)
+{
+	const struct topo_security_group *x = a, *y = b;
+
+	if (!x || !y || SUM(x) != SUM(y))
+		topo_emit(d, TOPO_TAG_SGROUP, x ? x->o.name : y->o.name);
+	set_changed(d, TOPO_TAG_MEMBER, x ? x->o.name : y->o.name, x ? x->members : NULL,
+		    y ? y->members : NULL);
+}
+
+/* --- groups of ports, QoS, mirrors --- */
+
+static void port_group_pair(struct diff *d, const void *a, const void *b)
+{
+	const struct topo_port_group *x = a, *y = b;
+	bool same = x && y && SUM(x) == SUM(y) && x->n_ports == y->n_ports;
+
+	for (uint32_t i = 0; same && i < x->n_ports; i++)
+		same = !strcmp(x->ports[i]->o.name, y->ports[i]->o.name);
+	if (!same)
+		topo_emit(d, TOPO_TAG_PGROUP, x ? x->o.name : y->o.name);
+}
+
+static void qos_pair(struct diff *d, const void *a, const void *b)
+{
+	if (!a || !b || SUM(a) != SUM(b))
+		topo_emit(d, TOPO_TAG_QOS, ((const struct topo_object *)(a ? a : b))->name);
+}
+
+static void mirror_pair(struct diff *d, const void *a, const void *b)
+{
+	if (!a || !b || SUM(a) != SUM(b))
+		topo_emit(d, TOPO_TAG_MIRROR, ((const struct topo_object *)(a ? a : b))->name);
+}
+
+/* --- NAT: a router's tags --- */
+
+static void nat_pair(struct diff *d, const void *a, const void *b)
+{
+	const struct topo_nat *x = a, *y = b;
+
+	if (x && y && SUM(x) == SUM(y))
+		return;
+	if (x)
+		topo_emit(d, TOPO_TAG_NAT, x->router->o.name);
+	if (y && (!x || strcmp(x->router->o.name, y->router->o.name) != 0))
+		topo_emit(d, TOPO_TAG_NAT, y->router->o.name);
+}
+
+static void address_tag(const struct diff *d, enum topo_tag_kind kind, const struct topo_router *r,
+			const struct skep_ip *ip)
+{
+	d->cb(d->arg, &(struct topo_tag){ .kind = kind,
+					  .name = r->o.name,
+					  .ip = *ip,
+					  .len = (uint8_t)ip_bits(ip) });
+}
+
+static const char *name_of(const struct topo_port *p)
+{
+	return p ? p->o.name : "";
+}
+
+static void fip_pair(struct diff *d, const void *a, const void *b)
+{
+	const struct topo_floating_ip *v[] = { a, b };
+
+	if (a && b && SUM(a) == SUM(b) && ip_eq(&v[0]->fixed, &v[1]->fixed) &&
+	    !strcmp(name_of(v[0]->uplink), name_of(v[1]->uplink)))
+		return;
+	for (int i = 0; i < 2; i++) {
+		if (!v[i])
+			continue;
+		address_tag(d, TOPO_TAG_FIP, v[i]->router, &v[i]->address);
+		address_tag(d, TOPO_TAG_FIP, v[i]->router, &v[i]->fixed);
+	}
+}
+
+/* --- load balancers --- */
+
+static void vip_pair(struct diff *d, const void *a, const void *b)
+{
+	const struct topo_vip *v[] = { a, b };
+
+	if (a && b && SUM(a) == SUM(b) && v[0]->lb->o.sum == v[1]->lb->o.sum)
+		return;
+	for (int i = 0; i < 2; i++)
+		if (v[i])
+			address_tag(d, TOPO_TAG_VIP, v[i]->lb->router, &v[i]->address);
+}
+
+static void pool_pair(struct diff *d, const void *a, const void *b)
+{
+	const struct topo_pool *x = a, *y = b;
+	bool same = x && y && SUM(x) == SUM(y) && x->n_members == y->n_members;
+
+	for (uint32_t i = 0; same && i < x->n_members; i++)
+		same = SUM(x->members[i]) == SUM(y->members[i]) &&
+		       x->members[i]->healthy == y->members[i]->healthy;
+	if (!same)
+		topo_emit(d, TOPO_TAG_POOL, x ? x->o.name : y->o.name);
+}
+
+void topo_diff_policy(struct diff *d, const struct topo_snapshot *old,
+		      const struct topo_snapshot *new_)
+{
+#define MERGE(array, pair)                                                                       \
+	topo_merge(d, (struct side){ old->array, old->n_##array },                               \
+		   (struct side){ new_->array, new_->n_##array }, sizeof(*old->array), topo_by_name, \
+		   pair)
+	MERGE(address_groups, address_group_pair);
+	MERGE(security_groups, security_group_pair);
+	MERGE(port_groups, port_group_pair);
+	MERGE(qos_policies, qos_pair);
+	MERGE(mirrors, mirror_pair);
+	MERGE(nats, nat_pair);
+	MERGE(floating_ips, fip_pair);
+	MERGE(vips, vip_pair);
+	MERGE(pools, pool_pair);
+#undef MERGE
+}
