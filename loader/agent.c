@@ -47,12 +47,18 @@ static void tick_ports(struct agent *a)
 	}
 }
 
-static void tick_tenants(struct agent *a)
+static void tick_tenants(struct agent *a, uint64_t now)
 {
 	struct hmap_node *n, *tmp;
 
-	hmap_for_each (n, tmp, &a->tenants)
-		learn_age(container_of(n, struct tenant, node));
+	hmap_for_each (n, tmp, &a->tenants) {
+		struct tenant *t = container_of(n, struct tenant, node);
+
+		learn_age(t);
+		conns_tick(t, now);
+		mirror_tick(t);
+		natblock_tick(t, now);
+	}
 }
 
 static void on_tick(void *arg)
@@ -69,7 +75,8 @@ static void on_tick(void *arg)
 		return;
 	membership_tick(a, now);
 	tick_ports(a);
-	tick_tenants(a);
+	tick_tenants(a, now);
+	advertise_tick(a, now);
 	sets_gc(&a->sets, now);
 	membership_publish(a, now);
 	if (a->walk_soon || index_count(a->index) < MANY_FLOWS ||
@@ -111,6 +118,11 @@ static void on_event(void *arg, const struct skep_event *event)
 	upcall_event(arg, event);
 }
 
+static void on_control(void *arg, const uint8_t *data, uint32_t len)
+{
+	state_received(arg, data, len);
+}
+
 static void on_iface(void *arg, const char *name, uint32_t ifindex, bool up)
 {
 	(void)up;
@@ -135,6 +147,7 @@ static void on_removed(void *arg, struct index_flow *flow)
 {
 	struct agent *a = arg;
 
+	rules_drop(flow);
 	dp_flow_del(a->dp, &flow->key);
 	sets_put(flow->set, clock_mono_ns());
 	dp_rewrite_put(a->dp, flow->verdict.rewrite);
@@ -196,6 +209,7 @@ void agent_dp_config(const struct config *c, struct skep_ip address, struct dp_c
 		.xdp = (enum dp_xdp)c->underlay_xdp,
 		.flows_max = c->flows_max,
 		.ports_max = SKEP_PORTS_MAX,
+		.conns_max = c->conns_max,
 		.upcall_rate = c->upcall_rate,
 		.upcall_burst = c->upcall_burst,
 		.event_rate = SKEP_EVENT_RATE,
@@ -207,6 +221,7 @@ static int start_dp(struct agent *a, struct err *err)
 	static const struct dp_ops ops = { .upcall = on_upcall,
 					   .upcall_done = on_upcall_done,
 					   .event = on_event,
+					   .control = on_control,
 					   .iface = on_iface,
 					   .underlay = on_underlay };
 	struct dp_config dc;
@@ -217,6 +232,7 @@ static int start_dp(struct agent *a, struct err *err)
 		return err->code;
 	sets_init(&a->sets, a->dp);
 	keys_adopt(a);
+	conns_adopt(a);
 	if (dp_adopted(a->dp))
 		log_info("datapath adopted: %zu ports", a->adopted.n);
 	return 0;
@@ -264,13 +280,16 @@ static int start_memory(struct agent *a, struct err *err)
 	arena_init(&a->arena, ARENA_MAX);
 	sim_init(&a->sim);
 	a->env = (struct install_env){
-		.host = a->config->host, .local = ports_output, .peer = hosts_peer, .arg = a
+		.host = a->config->host, .local = ports_output, .peer = hosts_peer,
+		.police = ports_policer, .arg = a
 	};
 	a->index = index_new(a->config->flows_max, random[1], on_removed, a);
 	a->park = park_new(random[2]);
 	a->frags = frags_new(random[3]);
 	a->txbuf = malloc(DP_HEADROOM + PKT_MAX);
 	a->loop = loop_new();
+	if (state_init(a) || recheck_init(a))
+		return err_set(err, -ENOMEM, "cannot start: %s", strerror(ENOMEM));
 	if (!a->index || !a->park || !a->frags || !a->txbuf || !a->loop)
 		return err_set(err, -ENOMEM, "cannot start: %s", strerror(errno ? errno : ENOMEM));
 	return 0;
@@ -325,6 +344,9 @@ static void stop(struct agent *a)
 		db_free(a->db, !a->keep_db);
 	}
 	index_free(a->index);
+	state_fini(a);
+	recheck_fini(a);
+	conns_adopt_end(a);
 	if (a->remove)
 		membership_finish_leave(a);
 	control_server_free(a->control);

@@ -237,6 +237,11 @@ struct lport *ports_find_name(const struct tenant *t, const char *name);
 bool ports_output(void *agent, uint32_t key, uint32_t *ifindex, bool *peer); /* install_env.local */
 void ports_fini(struct agent *a);
 
+/* --- police.c --- */
+void ports_police(struct lport *p, const struct topo_port *port); /* in line with its QoS policy */
+void ports_unpolice(struct lport *p);				   /* the port goes */
+uint32_t ports_policer(void *agent, uint32_t key);		   /* install_env.police */
+
 /* --- keys.c --- */
 void keys_adopt(struct agent *a); /* the ports that the kernel has */
 /* A key for a port that is now bound here; 0 = none is left. */
@@ -313,6 +318,7 @@ void mirror_fini(struct tenant *t);
 void mirror_put(struct tenant *t, const struct sim_conn *conn, uint64_t last_ns);
 void mirror_del(struct tenant *t, const char *port, const struct sim_tuple *tuple);
 void mirror_fetch(struct tenant *t, const char *port);
+void mirror_tick(struct tenant *t);
 
 /* --- natblock.c --- */
 int natblock_init(struct tenant *t);
@@ -322,7 +328,7 @@ struct park_what natblock_ask(struct tenant *t, const struct sim_snat *ask);
 bool natblock_is_path(const char *path);
 void natblock_record(struct tenant *t, const char *path, const json_t *record);
 void natblock_tick(struct tenant *t, uint64_t now_ns);
-void natblock_lease(struct agent *a); /* our host's lease came or went */
+void natblock_leave(struct tenant *t); /* the host leaves: gives all back */
 
 /* --- rules.c --- */
 int rules_init(struct tenant *t);
@@ -331,6 +337,7 @@ void rules_fini(struct tenant *t);
 void rules_packet(struct tenant *t, const struct topo_port *in, const struct sim_result *res, const struct pkt *pkt);
 /* forward.c: behind index_add(): the flow counts for these rules from now on. */
 void rules_flow(struct tenant *t, struct index_flow *f, const struct sim_result *res);
+void rules_again(struct tenant *t, struct index_flow *f, const struct sim_result *res); /* simulated again */
 /* The flow has carried so much more. */
 void rules_count(struct index_flow *f, uint64_t packets, uint64_t bytes);
 void rules_drop(struct index_flow *f); /* the flow goes */

@@ -126,7 +126,7 @@ json_t *report_trace(struct agent *a, const json_t *request, struct err *err)
 	struct tenant *t = text ? find_tenant(a, request, err) : NULL;
 	const struct topo_port *in = t ? find_port(t, name, err) : NULL;
 	uint64_t now = clock_mono_ns();
-	struct sim_tables_view view;
+	struct conns_view view;
 	struct sim_result res;
 	enum skep_drop bad;
 	const char *tree;
@@ -137,8 +137,8 @@ json_t *report_trace(struct agent *a, const json_t *request, struct err *err)
 	if (!in)
 		return NULL;
 	arena_reset(&a->arena);
-	sim_tables_view_init(&view, t->tables, t->snap, now);
-	len = sim_probe(&view.view, in, text, text_of(request, "eth"), a->txbuf + DP_HEADROOM, PKT_MAX,
+	conns_view(t, &view, now);
+	len = sim_probe(&view.s.view, in, text, text_of(request, "eth"), a->txbuf + DP_HEADROOM, PKT_MAX,
 			err);
 	if (len < 0)
 		return NULL;
@@ -148,7 +148,7 @@ json_t *report_trace(struct agent *a, const json_t *request, struct err *err)
 			skep_drop_name(bad), skep_drop_help(bad));
 		return NULL;
 	}
-	if (sim_run(&a->sim, t->snap, &view.view, in, &pkt, now, AGENT_SEED, SIM_TRACE, &res, err))
+	if (sim_run(&a->sim, t->snap, &view.s.view, in, &pkt, now, AGENT_SEED, SIM_TRACE, &res, err))
 		return NULL;
 	tree = sim_trace_text(&a->sim, &pkt, &res);
 	o = json_pack("{s:s, s:s, s:s, s:o, s:s}", "host", a->config->host, "tenant", t->name, "port",
@@ -166,14 +166,14 @@ json_t *report_why(struct agent *a, const json_t *request, struct err *err)
 	const char *what = to ? need_text(request, "service", "tcp/443, udp/53 or icmp", err) : NULL;
 	struct tenant *t = what ? find_tenant(a, request, err) : NULL;
 	uint64_t now = clock_mono_ns();
-	struct sim_tables_view view;
+	struct conns_view view;
 	struct sim_why why;
 	json_t *o;
 
 	if (!t)
 		return NULL;
-	sim_tables_view_init(&view, t->tables, t->snap, now);
-	if (sim_why(&a->sim, t->snap, &view.view, from, to, what, now, AGENT_SEED, &why, err))
+	conns_view(t, &view, now);
+	if (sim_why(&a->sim, t->snap, &view.s.view, from, to, what, now, AGENT_SEED, &why, err))
 		return NULL;
 	o = json_pack("{s:s, s:s, s:o, s:s, s:O?, s:s?, s:O?, s:s?}", "host", a->config->host,
 		      "tenant", t->name, "reachable",

@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "loader/dp.h"
+#include "maps/state.h"
 #include "statedb/statedb.h"
 #include "util/err.h"
 
@@ -31,6 +32,8 @@ struct config {
 	uint32_t upcall_rate, upcall_burst;
 	uint32_t flows_max, flows_idle_s;
 	uint32_t mac_age_s, neigh_age_s;
+	uint32_t conns_max, conns_port_max, nat_takeover_s;
+	struct skep_timeouts timeouts;
 	char *path_state, *path_run, *path_bpffs;
 	char *device_prefix;
 	/* derived */

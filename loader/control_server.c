@@ -18,9 +18,12 @@
 
 #include "util/log.h"
 
+#define COMMANDS "status, flows, flush, drops, log, trace, why, conns, rules or leave"
 #define CLIENTS_MAX 64
 #define OUT_MAX	    (64u << 20)	 /* bytes waiting for one client */
 #define WATCH_MAX   (256u << 10) /* of which lines of a watch */
+
+enum watch { WATCH_DROPS = 1 << 0, WATCH_LOG = 1 << 1 };
 
 struct client {
 	struct client *next;
@@ -29,7 +32,8 @@ struct client {
 	struct loop_fd *f;
 	char *in, *out;
 	size_t in_len, in_cap, out_len, out_off, out_cap;
-	bool watch, leaving, closing, dead;
+	bool leaving, closing, dead;
+	unsigned int watch; /* enum watch */
 	uint64_t lost;
 };
 
@@ -38,7 +42,8 @@ struct control_server {
 	int fd;
 	struct loop_fd *f;
 	struct client *clients;
-	unsigned int n, watchers;
+	unsigned int n;
+	unsigned int drop_watchers, log_watchers;
 	char *path;
 };
 
@@ -58,6 +63,15 @@ static void sweep(struct control_server *s)
 	}
 }
 
+static void watch(struct client *c, unsigned int what)
+{
+	struct control_server *s = c->server;
+
+	s->drop_watchers += !!(what & WATCH_DROPS) - !!(c->watch & WATCH_DROPS);
+	s->log_watchers += !!(what & WATCH_LOG) - !!(c->watch & WATCH_LOG);
+	c->watch = what;
+}
+
 static void kill_client(struct client *c)
 {
 	if (c->dead)
@@ -66,7 +80,7 @@ static void kill_client(struct client *c)
 	close(c->fd);
 	c->dead = true;
 	c->server->n--;
-	c->server->watchers -= c->watch;
+	watch(c, 0);
 }
 
 static void push(struct client *c)
@@ -150,11 +164,16 @@ static void answer_error(struct client *c, const struct err *err)
 	       json_pack("{s:{s:s, s:s}}", "error", "code", err_name(err), "message", err->text));
 }
 
-/* --- drops --- */
+/* --- watches --- */
 
 bool control_watched(const struct control_server *s)
 {
-	return s->watchers;
+	return s->drop_watchers;
+}
+
+bool control_log_watched(const struct control_server *s)
+{
+	return s->log_watchers;
 }
 
 static bool tell_lost(struct client *c)
@@ -172,13 +191,13 @@ static bool tell_lost(struct client *c)
 	return true;
 }
 
-void control_drop(struct control_server *s, json_t *event)
+static void tell(struct control_server *s, enum watch what, json_t *event)
 {
 	json_t *reply = event ? json_pack("{s:o}", "result", event) : NULL;
 	char *line = reply ? json_dumps(reply, JSON_COMPACT) : NULL;
 
 	for (struct client *c = s->clients; c; c = c->next) {
-		if (c->dead || !c->watch)
+		if (c->dead || !(c->watch & what))
 			continue;
 		if (!line || !tell_lost(c) || !queue(c, line, strlen(line), WATCH_MAX))
 			c->lost++;
@@ -186,6 +205,16 @@ void control_drop(struct control_server *s, json_t *event)
 	}
 	free(line);
 	json_decref(reply);
+}
+
+void control_drop(struct control_server *s, json_t *event)
+{
+	tell(s, WATCH_DROPS, event);
+}
+
+void control_log(struct control_server *s, json_t *event)
+{
+	tell(s, WATCH_LOG, event);
 }
 
 /* --- requests --- */
@@ -221,7 +250,7 @@ static void request(struct client *c, const char *line, size_t n)
 		err_set(&err, -EINVAL, "request is not JSON: %s", je.text);
 	else if (!cmd)
 		err_set(&err, -EINVAL,
-			"request: field 'cmd' is missing (want status, flows, flush, drops or leave)");
+			"request: field 'cmd' is missing (want " COMMANDS ")");
 	else if (!strcmp(cmd, "status"))
 		result = report_status(a);
 	else if (!strcmp(cmd, "flows"))
@@ -232,13 +261,18 @@ static void request(struct client *c, const char *line, size_t n)
 		result = report_trace(a, req, &err);
 	else if (!strcmp(cmd, "why"))
 		result = report_why(a, req, &err);
-	else if (!strcmp(cmd, "drops") && json_is_true(json_object_get(req, "watch"))) {
-		c->server->watchers += !c->watch;
-		c->watch = true;
-		json_decref(req);
-		return;
-	} else if (!strcmp(cmd, "drops")) {
-		err_set(&err, -EINVAL, "request 'drops': field 'watch' must be true");
+	else if (!strcmp(cmd, "conns"))
+		result = report_conns(a, tenant, port, &err);
+	else if (!strcmp(cmd, "rules"))
+		result = report_rules(a, tenant,
+				      json_string_value(json_object_get(req, "chain")), &err);
+	else if (!strcmp(cmd, "drops") || !strcmp(cmd, "log")) {
+		if (json_is_true(json_object_get(req, "watch"))) {
+			watch(c, c->watch | (*cmd == 'd' ? WATCH_DROPS : WATCH_LOG));
+			json_decref(req);
+			return;
+		}
+		err_set(&err, -EINVAL, "request '%s': field 'watch' must be true", cmd);
 	} else if (!strcmp(cmd, "leave")) {
 		c->leaving = true;
 		json_decref(req);
@@ -246,8 +280,7 @@ static void request(struct client *c, const char *line, size_t n)
 		return;
 	} else {
 		err_tag(&err, -EINVAL, "no_such_command",
-			"request '%.40s' is not known (want status, flows, flush, drops or leave)",
-			cmd);
+			"request '%.40s' is not known (want " COMMANDS ")", cmd);
 	}
 	json_decref(req);
 	if (result)

@@ -74,3 +74,18 @@ struct dst_node *dst_find(struct dst_node *root, const struct skep_ip *net, unsi
 		root = order(&root->ip, &first) < 0 ? root->right : root->left;
 	return root;
 }
+
+void dst_walk(struct dst_node *t, const struct skep_ip *net, unsigned int len,
+	      void (*cb)(void *arg, struct dst_node *node), void *arg)
+{
+	struct skep_ip first = ip_mask(net, len);
+
+	while (t && !ip_in_prefix(&t->ip, net, len))
+		t = order(&t->ip, &first) < 0 ? t->right : t->left;
+	if (!t)
+		return;
+	/* those in the prefix are neighbours in the order, so each side has its own top one */
+	dst_walk(t->left, net, len, cb, arg);
+	cb(arg, t);
+	dst_walk(t->right, net, len, cb, arg);
+}

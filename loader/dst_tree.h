@@ -22,3 +22,6 @@ void dst_insert(struct dst_node **root, struct dst_node *node, const struct skep
 void dst_remove(struct dst_node **root, struct dst_node *node);
 /* Any node whose address is in the prefix; NULL if there is none. */
 struct dst_node *dst_find(struct dst_node *root, const struct skep_ip *net, unsigned int len);
+/* Calls back for all of them, in order; the tree must not change. */
+void dst_walk(struct dst_node *root, const struct skep_ip *net, unsigned int len,
+	      void (*cb)(void *arg, struct dst_node *node), void *arg);

@@ -15,6 +15,22 @@ struct walk {
 	uint32_t kept, deleted;
 };
 
+/* What the flow has carried since the last walk: for rules, and to keep its connection. */
+static void carried(struct agent *a, struct index_flow *f, const struct skep_flow *now)
+{
+	uint64_t packets = now->packets - f->packets, bytes = now->bytes - f->bytes;
+	struct lport *p;
+
+	if (!packets || now->packets < f->packets)
+		return;
+	f->packets = now->packets;
+	f->bytes = now->bytes;
+	rules_count(f, packets, bytes);
+	p = f->conn ? ports_find(a, index_in_key(f)) : NULL;
+	if (p)
+		conns_flow_seen(p->tenant, p, f, now->tcp_seen);
+}
+
 static void on_flow(void *arg, const struct dp_flow_key *key, const struct skep_flow *flow)
 {
 	struct walk *w = arg;
@@ -24,6 +40,7 @@ static void on_flow(void *arg, const struct dp_flow_key *key, const struct skep_
 
 	if (f) {
 		f->walk = a->walk;
+		carried(a, f, flow);
 		if (w->now_jiffies > flow->last_seen &&
 		    w->now_jiffies - flow->last_seen > w->idle_jiffies) {
 			index_del(a->index, f);
@@ -37,6 +54,11 @@ static void on_flow(void *arg, const struct dp_flow_key *key, const struct skep_
 	if ((!p || !p->tenant->snap || p->tenant->dirty) && !a->adoption_done)
 		return;
 	if (upcall_readopt(a, key, flow)) {
+		f = index_find(a->index, key);
+		if (f) { /* what it carried before is nobody's */
+			f->packets = flow->packets;
+			f->bytes = flow->bytes;
+		}
 		w->kept++;
 	} else {
 		dp_flow_del(a->dp, key);
@@ -71,6 +93,7 @@ void expiry_walk(struct agent *a)
 	w.idle_jiffies = (uint64_t)a->config->flows_idle_s * dp_hz(a->dp);
 	if (!dp_flows_walk(a->dp, on_flow, &w))
 		index_walk(a->index, NULL, on_indexed, &e);
+	state_flush(a);
 	a->stats.reconciled += w.kept + w.deleted;
 	if (w.kept || w.deleted)
 		log_info("flows of an earlier skepd: %u kept, %u deleted", w.kept, w.deleted);

@@ -157,6 +157,8 @@ static void install(struct work *w, const struct made *m, const struct sim_resul
 		flow.packets = 1;
 		flow.bytes = w->frame->len;
 	}
+	f->packets = flow.packets;
+	f->bytes = flow.bytes;
 	dp_flow_put(a->dp, &w->key, &flow);
 	a->flows_queued = true;
 	a->stats.installed++;

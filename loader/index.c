@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Tags are interned: one struct index_tag per distinct (scope, tag) with the list of flows that
- * carry it; it lives as long as a flow does. DST tags are besides in a tree per router and family,
- * to be found by prefix.
+ * carry it; it lives as long as a flow does. Tags of addresses of an object (DST, GROUP, MEMBER) are
+ * besides in a tree per object and family, to be found by prefix.
  */
 #include "loader/index.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "loader/dst_tree.h"
 #include "util/hash.h"
 
-struct index_router {
+struct index_router { /* of an object with addresses: router, address group, security group */
 	struct hmap_node node;
 	const void *scope;
+	enum topo_tag_kind kind;
 	struct dst_node *trees[2]; /* IPv4, IPv6 */
 	uint32_t n;
 	char name[];
@@ -25,7 +27,7 @@ struct index_tag {
 	const void *scope;
 	struct topo_tag tag; /* name points to 'name' */
 	struct index_ref *refs;
-	struct index_router *router; /* DST */
+	struct index_router *router; /* kinds with addresses */
 	struct dst_node dst;
 	char name[];
 };
@@ -36,6 +38,8 @@ struct index {
 	uint32_t next_cookie;
 	struct hmap by_key, by_cookie, tags, routers;
 	struct index_flow *oldest, *newest;
+	struct index_flow *mark_first, *mark_last;
+	uint32_t n_marked;
 	void (*removed)(void *arg, struct index_flow *flow);
 	void *arg;
 };
@@ -104,23 +108,36 @@ static struct index_tag *find_tag(const struct index *x, const void *scope,
 
 /* --- routers: trees of DST tags --- */
 
-static struct index_router *find_router(const struct index *x, const void *scope, const char *name)
+/* Kinds of which flows name addresses, and changes prefixes. */
+static bool has_prefix(enum topo_tag_kind kind)
 {
-	uint64_t h = hash_str(name, (uintptr_t)scope);
+	return kind == TOPO_TAG_DST || kind == TOPO_TAG_GROUP || kind == TOPO_TAG_MEMBER;
+}
+
+static uint64_t router_hash(const void *scope, enum topo_tag_kind kind, const char *name)
+{
+	return hash_str(name, (uintptr_t)scope ^ hash_u64(kind));
+}
+
+static struct index_router *find_router(const struct index *x, const void *scope,
+					enum topo_tag_kind kind, const char *name)
+{
+	uint64_t h = router_hash(scope, kind, name);
 	struct hmap_node *n;
 
 	hmap_for_each_with_hash (n, &x->routers, h) {
 		struct index_router *r = container_of(n, struct index_router, node);
 
-		if (r->scope == scope && !strcmp(r->name, name))
+		if (r->scope == scope && r->kind == kind && !strcmp(r->name, name))
 			return r;
 	}
 	return NULL;
 }
 
-static struct index_router *get_router(struct index *x, const void *scope, const char *name)
+static struct index_router *get_router(struct index *x, const void *scope, enum topo_tag_kind kind,
+				       const char *name)
 {
-	struct index_router *r = find_router(x, scope, name);
+	struct index_router *r = find_router(x, scope, kind, name);
 	size_t n = strlen(name) + 1;
 
 	if (r)
@@ -129,8 +146,9 @@ static struct index_router *get_router(struct index *x, const void *scope, const
 	if (!r)
 		return NULL;
 	r->scope = scope;
+	r->kind = kind;
 	memcpy(r->name, name, n);
-	if (hmap_insert(&x->routers, &r->node, hash_str(name, (uintptr_t)scope))) {
+	if (hmap_insert(&x->routers, &r->node, router_hash(scope, kind, name))) {
 		free(r);
 		return NULL;
 	}
@@ -161,8 +179,8 @@ static struct index_tag *get_tag(struct index *x, const void *scope, const struc
 	t->tag = *tag;
 	memcpy(t->name, tag->name, n);
 	t->tag.name = t->name;
-	if (tag->kind == TOPO_TAG_DST) {
-		t->router = get_router(x, scope, tag->name);
+	if (has_prefix(tag->kind)) {
+		t->router = get_router(x, scope, tag->kind, tag->name);
 		if (!t->router)
 			goto fail;
 	}
@@ -194,8 +212,7 @@ static void put_tag(struct index *x, struct index_tag *t)
 	free(t);
 }
 
-/* Is the tag of 'scope' among the flow's already?  The flow being built is always first in the
- * tag's list, if it is there. */
+/* A tag that the new list has already is first in its tag's list, if it is there. */
 static bool link_ref(struct index *x, struct index_flow *f, const void *scope,
 		     const struct topo_tag *tag)
 {
@@ -204,7 +221,7 @@ static bool link_ref(struct index *x, struct index_flow *f, const void *scope,
 
 	if (!t)
 		return false;
-	if (t->refs && t->refs->flow == f)
+	if (t->refs && t->refs->flow == f && t->refs >= f->refs && t->refs < r)
 		return true;
 	*r = (struct index_ref){ .tag = t, .flow = f, .next = t->refs };
 	if (t->refs)
@@ -214,10 +231,10 @@ static bool link_ref(struct index *x, struct index_flow *f, const void *scope,
 	return true;
 }
 
-static void unlink_refs(struct index *x, struct index_flow *f)
+static void unlink_list(struct index *x, struct index_ref *refs, uint32_t n)
 {
-	for (uint32_t i = 0; i < f->n_refs; i++) {
-		struct index_ref *r = &f->refs[i];
+	for (uint32_t i = 0; i < n; i++) {
+		struct index_ref *r = &refs[i];
 
 		if (r->prev)
 			r->prev->next = r->next;
@@ -227,7 +244,111 @@ static void unlink_refs(struct index *x, struct index_flow *f)
 			r->next->prev = r->prev;
 		put_tag(x, r->tag);
 	}
+}
+
+static void unlink_refs(struct index *x, struct index_flow *f)
+{
+	unlink_list(x, f->refs, f->n_refs);
+	free(TAKE_PTR(f->refs));
 	f->n_refs = 0;
+}
+
+/* Fills f->refs, which is empty. */
+static bool link_all(struct index *x, struct index_flow *f, const struct topo_tag *tags,
+		     uint32_t n_tags, const char *const *hosts, uint32_t n_hosts)
+{
+	bool ok = true;
+
+	f->conn = false;
+	f->refs = calloc(n_tags + n_hosts + 1, sizeof(f->refs[0]));
+	if (!f->refs)
+		return false;
+	for (uint32_t i = 0; ok && i < n_tags; i++) {
+		ok = link_ref(x, f, f->scope, &tags[i]);
+		f->conn = f->conn || tags[i].kind == TOPO_TAG_CONN;
+	}
+	for (uint32_t i = 0; ok && i < n_hosts; i++)
+		ok = link_ref(x, f, NULL,
+			      &(struct topo_tag){ .kind = INDEX_TAG_HOST, .name = hosts[i] });
+	return ok;
+}
+
+/* Are these the flow's tags, in this order? */
+static bool same_tags(const struct index_flow *f, const struct topo_tag *tags, uint32_t n_tags,
+		      const char *const *hosts, uint32_t n_hosts)
+{
+	if (f->n_refs != n_tags + n_hosts)
+		return false;
+	for (uint32_t i = 0; i < n_tags; i++)
+		if (!tag_eq(&f->refs[i].tag->tag, &tags[i]))
+			return false;
+	for (uint32_t i = 0; i < n_hosts; i++)
+		if (!tag_eq(&f->refs[n_tags + i].tag->tag,
+			    &(struct topo_tag){ .kind = INDEX_TAG_HOST, .name = hosts[i] }))
+			return false;
+	return true;
+}
+
+int index_retag(struct index *x, struct index_flow *f, const struct topo_tag *tags, uint32_t n_tags,
+		const char *const *hosts, uint32_t n_hosts)
+{
+	struct index_ref *old = f->refs;
+	uint32_t n_old = f->n_refs;
+	bool conn = f->conn;
+
+	if (n_tags + n_hosts > INDEX_FLOW_TAGS_MAX)
+		return -E2BIG;
+	if (same_tags(f, tags, n_tags, hosts, n_hosts))
+		return 0;
+	f->n_refs = 0;
+	if (!link_all(x, f, tags, n_tags, hosts, n_hosts)) {
+		unlink_refs(x, f);
+		f->refs = old;
+		f->n_refs = n_old;
+		f->conn = conn;
+		return -ENOMEM;
+	}
+	unlink_list(x, old, n_old);
+	free(old);
+	return 0;
+}
+
+/* --- marks --- */
+
+void index_mark(struct index *x, struct index_flow *f)
+{
+	if (f->marked)
+		return;
+	f->marked = true;
+	f->mark_prev = x->mark_last;
+	f->mark_next = NULL;
+	*(x->mark_last ? &x->mark_last->mark_next : &x->mark_first) = f;
+	x->mark_last = f;
+	x->n_marked++;
+}
+
+static void unmark(struct index *x, struct index_flow *f)
+{
+	if (!f->marked)
+		return;
+	*(f->mark_prev ? &f->mark_prev->mark_next : &x->mark_first) = f->mark_next;
+	*(f->mark_next ? &f->mark_next->mark_prev : &x->mark_last) = f->mark_prev;
+	f->marked = false;
+	x->n_marked--;
+}
+
+struct index_flow *index_next_marked(struct index *x)
+{
+	struct index_flow *f = x->mark_first;
+
+	if (f)
+		unmark(x, f);
+	return f;
+}
+
+uint32_t index_marked(const struct index *x)
+{
+	return x->n_marked;
 }
 
 const struct topo_tag *index_ref_tag(const struct index_ref *ref)
@@ -279,6 +400,7 @@ void index_del(struct index *x, struct index_flow *f)
 	hmap_remove(&x->by_cookie, &f->by_cookie);
 	*(f->older ? &f->older->newer : &x->oldest) = f->newer;
 	*(f->newer ? &f->newer->older : &x->newest) = f->older;
+	unmark(x, f);
 	x->removed(x->arg, f);
 	unlink_refs(x, f);
 	free_flow(f);
@@ -290,21 +412,17 @@ struct index_flow *index_add(struct index *x, const struct dp_flow_key *key,
 			     uint32_t n_hosts)
 {
 	struct index_flow *f, *old;
-	bool ok = true;
+	bool ok;
 
 	if (n_tags + n_hosts > INDEX_FLOW_TAGS_MAX || index_find_cookie(x, verdict->cookie))
 		return NULL;
-	f = calloc(1, sizeof(*f) + (n_tags + n_hosts) * sizeof(f->refs[0]));
+	f = calloc(1, sizeof(*f));
 	if (!f)
 		return NULL;
 	f->key = *key;
 	f->verdict = *verdict;
 	f->scope = scope;
-	for (uint32_t i = 0; ok && i < n_tags; i++)
-		ok = link_ref(x, f, scope, &tags[i]);
-	for (uint32_t i = 0; ok && i < n_hosts; i++)
-		ok = link_ref(x, f, NULL,
-			      &(struct topo_tag){ .kind = INDEX_TAG_HOST, .name = hosts[i] });
+	ok = link_all(x, f, tags, n_tags, hosts, n_hosts);
 	if (!f->verdict.cookie)
 		f->verdict.cookie = new_cookie(x);
 	old = index_find(x, key);
@@ -345,7 +463,7 @@ static unsigned int delete_tagged(struct index *x, struct index_tag *t)
 static struct index_tag *any_below(const struct index *x, const void *scope,
 				   const struct topo_tag *tag)
 {
-	struct index_router *r = find_router(x, scope, tag->name);
+	struct index_router *r = find_router(x, scope, tag->kind, tag->name);
 	struct dst_node *n = r ? dst_find(r->trees[!ip_is_v4(&tag->ip)], &tag->ip, tag->len) : NULL;
 
 	return n ? container_of(n, struct index_tag, dst) : NULL;
@@ -354,7 +472,7 @@ static struct index_tag *any_below(const struct index *x, const void *scope,
 static struct index_tag *any_tag(const struct index *x, const void *scope,
 				 const struct topo_tag *tag)
 {
-	return tag->kind == TOPO_TAG_DST ? any_below(x, scope, tag) : find_tag(x, scope, tag);
+	return has_prefix(tag->kind) ? any_below(x, scope, tag) : find_tag(x, scope, tag);
 }
 
 unsigned int index_invalidate(struct index *x, const void *scope, const struct topo_tag *tag)
@@ -376,6 +494,38 @@ unsigned int index_invalidate_host(struct index *x, const char *host)
 bool index_uses(const struct index *x, const void *scope, const struct topo_tag *tag)
 {
 	return any_tag(x, scope, tag) != NULL;
+}
+
+struct tagged {
+	void (*cb)(void *arg, struct index_flow *flow);
+	void *arg;
+};
+
+static void show_tag(const struct tagged *t, struct index_tag *tag)
+{
+	for (struct index_ref *r = tag->refs; r; r = r->next)
+		t->cb(t->arg, r->flow);
+}
+
+static void show_node(void *arg, struct dst_node *node)
+{
+	show_tag(arg, container_of(node, struct index_tag, dst));
+}
+
+void index_tagged(struct index *x, const void *scope, const struct topo_tag *tag,
+		  void (*cb)(void *arg, struct index_flow *flow), void *arg)
+{
+	struct tagged t = { .cb = cb, .arg = arg };
+	struct index_router *r;
+	struct index_tag *one;
+
+	if (has_prefix(tag->kind)) {
+		r = find_router(x, scope, tag->kind, tag->name);
+		if (r)
+			dst_walk(r->trees[!ip_is_v4(&tag->ip)], &tag->ip, tag->len, show_node, &t);
+	} else if ((one = find_tag(x, scope, tag))) {
+		show_tag(&t, one);
+	}
 }
 
 void index_walk(struct index *x, const void *scope, void (*cb)(void *arg, struct index_flow *flow),

@@ -22,6 +22,7 @@
 
 struct index;
 struct index_tag;
+struct rule_hits;
 struct set;
 
 struct index_ref {
@@ -41,8 +42,13 @@ struct index_flow {
 	char *outputs;	 /* "port\0host\0port\0host\0\0"; NULL = none */
 	uint64_t walk;	 /* number of the walk that last saw it in the kernel */
 	uint64_t added_ns;
+	uint64_t packets, bytes; /* of these, the kernel's counters are known already */
+	struct rule_hits *hits;	 /* rules that count its packets (rules.c) */
+	bool conn;		 /* depends on a record of a connection, or that there is none */
+	bool marked;		 /* to be simulated again */
+	struct index_flow *mark_prev, *mark_next;
 	uint32_t n_refs;
-	struct index_ref refs[];
+	struct index_ref *refs;
 };
 
 /* 'removed' is called for each flow that leaves the index, whatever the reason; it must not change
@@ -67,6 +73,16 @@ void index_del(struct index *x, struct index_flow *flow);
 /* Deletes the flows that carry the tag (DST: any address of the prefix).  Returns their number. */
 unsigned int index_invalidate(struct index *x, const void *scope, const struct topo_tag *tag);
 unsigned int index_invalidate_host(struct index *x, const char *host);
+/* Calls back for the flows that carry the tag (as above), which it must not delete.  A flow may be shown twice. */
+void index_tagged(struct index *x, const void *scope, const struct topo_tag *tag,
+		  void (*cb)(void *arg, struct index_flow *flow), void *arg);
+/* Gives the flow other tags.  -ENOMEM, -E2BIG: it has those that it had. */
+int index_retag(struct index *x, struct index_flow *flow, const struct topo_tag *tags,
+		uint32_t n_tags, const char *const *hosts, uint32_t n_hosts);
+/* Flows to be looked at again, in the order in which they were marked; one that is deleted is marked no more. */
+void index_mark(struct index *x, struct index_flow *flow);
+struct index_flow *index_next_marked(struct index *x); /* unmarks it; NULL = none */
+uint32_t index_marked(const struct index *x);
 /* Does any flow carry the tag? */
 bool index_uses(const struct index *x, const void *scope, const struct topo_tag *tag);
 /* Calls back for all flows of 'scope' (NULL: all); the callback may delete the one it is shown. */

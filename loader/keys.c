@@ -137,6 +137,7 @@ void keys_adoption_end(struct agent *a)
 	if (a->adoption_done)
 		return;
 	a->adoption_done = true;
+	conns_adopt_end(a);
 	hmap_for_each (n, tmp, &a->adopted) {
 		struct adopted *ad = container_of(n, struct adopted, node);
 

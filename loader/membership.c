@@ -130,6 +130,8 @@ static void add_pending(struct publisher *p, void *arg)
 
 void membership_leave(struct agent *a, void (*done)(void *arg, const struct err *err), void *arg)
 {
+	struct hmap_node *n, *tmp;
+
 	a->leave = (struct agent_leave){ .done = done,
 					 .arg = arg,
 					 .deadline_ns = clock_mono_ns() + LEAVE_NS };
@@ -138,6 +140,8 @@ void membership_leave(struct agent *a, void (*done)(void *arg, const struct err 
 	log_info("leaving: withdrawing this host's records, removing its datapath");
 	a->leaving = true;
 	for_publishers(a, del_all, NULL);
+	hmap_for_each (n, tmp, &a->tenants)
+		natblock_leave(container_of(n, struct tenant, node));
 }
 
 void membership_tick_leave(struct agent *a, uint64_t now)

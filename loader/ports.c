@@ -216,6 +216,8 @@ static void free_port(struct lport *p)
 	struct tenant *t = p->tenant;
 
 	detach(p);
+	conns_port_gone(p);
+	ports_unpolice(p);
 	floods_put(t, p->flood);
 	p->flood = NULL;
 	hmap_remove(&t->agent->ports, &p->by_key);
@@ -241,6 +243,7 @@ static struct lport *new_port(struct tenant *t, const struct topo_port *tp)
 		hmap_remove(&t->ports, &p->by_name);
 		goto fail;
 	}
+	conns_port_up(p);
 	return p;
 fail:
 	log_error("port '%s' of tenant '%s' cannot be bound: %s", tp->o.name, t->name,
@@ -328,6 +331,8 @@ bool ports_sync(struct tenant *t)
 			changed = changed || p->attached;
 		}
 		say_live(p);
+		ports_police(p, tp);
+		advertise_port(p);
 	}
 	floods_sync(t);
 	retract_stale(t);

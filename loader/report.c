@@ -73,6 +73,18 @@ static void set_number(json_t *o, const char *name, uint64_t v)
 	json_object_set_new(o, name, json_integer((json_int_t)v));
 }
 
+#define STAT(member) { #member, offsetof(struct agent_stats, member) }
+static const struct {
+	const char *name;
+	size_t at;
+} stats[] = {
+	STAT(revalidated),   STAT(kept),	  STAT(rechecked),	STAT(recheck_ended),
+	STAT(conns_made),    STAT(conns_over),	  STAT(conns_ended),	STAT(conns_refused),
+	STAT(state_sent),    STAT(state_received), STAT(state_acked),	STAT(state_resent),
+	STAT(state_lost),    STAT(state_refused), STAT(mirrored),	STAT(mirror_lost),
+	STAT(blocks_leased), STAT(blocks_refused), STAT(blocks_released), STAT(advertised),
+};
+
 json_t *report_status(const struct agent *a)
 {
 	uint64_t counters[SKEP_CNT_MAX], drops[SKEP_DROP_MAX];
@@ -115,6 +127,8 @@ json_t *report_status(const struct agent *a)
 	set_number(o, "expired", a->stats.expired);
 	set_number(o, "reconciled", a->stats.reconciled);
 	set_number(o, "parked", park_count(a->park));
+	for (size_t i = 0; i < ARRAY_SIZE(stats); i++)
+		set_number(o, stats[i].name, *(const uint64_t *)((const char *)&a->stats + stats[i].at));
 	return o;
 }
 

@@ -40,14 +40,27 @@ bool tenants_loaded(const struct agent *a)
 
 void tenant_invalidate(struct tenant *t, const struct topo_tag *tag)
 {
-	/* a flow that is still queued would be written after its deletion */
-	upcall_flush(t->agent);
-	t->agent->stats.invalidated += index_invalidate(t->agent->index, t, tag);
+	recheck_tag(t, tag);
+}
+
+struct differ {
+	struct tenant *t;
+	bool policy; /* connections that were admitted may not be so any more */
+};
+
+static bool is_policy(enum topo_tag_kind kind)
+{
+	return kind == TOPO_TAG_PORT || kind == TOPO_TAG_CHAIN || kind == TOPO_TAG_SGROUP ||
+	       kind == TOPO_TAG_GROUP || kind == TOPO_TAG_MEMBER || kind == TOPO_TAG_PGROUP ||
+	       kind == TOPO_TAG_BRIDGE || kind == TOPO_TAG_ROUTER;
 }
 
 static void on_tag(void *arg, const struct topo_tag *tag)
 {
-	tenant_invalidate(arg, tag);
+	struct differ *d = arg;
+
+	tenant_invalidate(d->t, tag);
+	d->policy = d->policy || is_policy(tag->kind);
 }
 
 static void say_trouble(struct tenant *t, const char *text)
@@ -68,6 +81,7 @@ static bool build(struct tenant *t)
 {
 	struct topo_snapshot *snap, *old = t->snap;
 	json_t *records = ports_overlay(t);
+	struct differ d = { .t = t };
 	struct err err = { 0 };
 
 	snap = records ? topo_build(t->name, t->rev, records, &err) : NULL;
@@ -77,8 +91,10 @@ static bool build(struct tenant *t)
 		return false;
 	}
 	say_trouble(t, "");
-	topo_diff(old, snap, on_tag, t);
+	topo_diff(old, snap, on_tag, &d);
 	t->snap = snap;
+	if (d.policy)
+		recheck_policy(t);
 	topo_unref(old);
 	return true;
 }
@@ -108,6 +124,7 @@ static void rebuild_all(void *arg)
 	}
 	if (tenants_loaded(a))
 		keys_adoption_end(a);
+	state_flush(a);
 	upcall_drain(a);
 	if (a->walk_soon)
 		expiry_walk(a);
@@ -125,7 +142,7 @@ void tenant_changed(struct tenant *t)
 /* The snapshot depends on it; the rest is tables. */
 static bool is_topology(const char *path)
 {
-	return !learn_is_path(path);
+	return !learn_is_path(path) && !natblock_is_path(path);
 }
 
 static void apply(struct tenant *t, const char *path, const json_t *record)
@@ -139,6 +156,8 @@ static void apply(struct tenant *t, const char *path, const json_t *record)
 		return;
 	if (learn_is_path(path))
 		learn_record(t, path, record);
+	else if (natblock_is_path(path))
+		natblock_record(t, path, record);
 	else if (is_topology(path))
 		tenant_changed(t);
 	if (!record)
@@ -190,6 +209,19 @@ static void on_change(void *arg, const json_t *changes, uint64_t rev, uint64_t c
 	upcall_drain(t->agent);
 }
 
+static void free_tenant(struct tenant *t)
+{
+	mirror_fini(t);
+	natblock_fini(t);
+	conns_fini(t);
+	rules_fini(t);
+	publisher_free(t->pub);
+	sim_tables_free(t->tables);
+	topo_unref(t->snap);
+	json_decref(t->records);
+	free(t);
+}
+
 int tenant_follow(struct agent *a, const char *name)
 {
 	static const struct db_follow_ops ops = { .snapshot = on_snapshot, .change = on_change };
@@ -209,7 +241,8 @@ int tenant_follow(struct agent *a, const char *name)
 	t->records = json_object();
 	t->tables = sim_tables_new(AGENT_MACS_MAX, AGENT_NEIGHS_MAX);
 	t->pub = publisher_new(a->loop, a->db, name, a->config->host, &a->leased);
-	if (!t->records || !t->tables || !t->pub ||
+	if (!t->records || !t->tables || !t->pub || conns_init(t) || mirror_init(t) ||
+	    natblock_init(t) || rules_init(t) ||
 	    hmap_insert(&a->tenants, &t->node, hash_str(name, 0)))
 		goto fail;
 	t->follow = db_follow(a->db, name, &ops, t);
@@ -217,12 +250,8 @@ int tenant_follow(struct agent *a, const char *name)
 		return 0;
 	hmap_remove(&a->tenants, &t->node);
 fail:
-	if (t) {
-		json_decref(t->records);
-		sim_tables_free(t->tables);
-		publisher_free(t->pub);
-		free(t);
-	}
+	if (t)
+		free_tenant(t);
 	log_error("tenant '%s' cannot be followed: out of memory", name);
 	return -1;
 }
@@ -232,21 +261,14 @@ static void delete_flow(void *arg, struct index_flow *flow)
 	index_del(arg, flow);
 }
 
-static void free_tenant(struct tenant *t)
-{
-	publisher_free(t->pub);
-	sim_tables_free(t->tables);
-	topo_unref(t->snap);
-	json_decref(t->records);
-	free(t);
-}
-
 void tenant_free(struct tenant *t)
 {
 	struct agent *a = t->agent;
 
 	db_unfollow(t->follow);
 	upcall_flush(a);
+	state_flush(a);
+	recheck_forget(t);
 	index_walk(a->index, t, delete_flow, a->index);
 	park_ready_scope(a->park, t); /* they will find no port, and be counted */
 	ports_forget(t);

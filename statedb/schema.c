@@ -27,6 +27,17 @@ const char *schema_space_key(char buf[static DB_KEY], unsigned int shard, const 
 	return buf;
 }
 
+const char *schema_stash_key(char buf[static DB_KEY], unsigned int shard, const char *space,
+			     const char *name)
+{
+	if (shard == DB_SHARD_HOSTS)
+		snprintf(buf, DB_KEY, "skep:{hosts}:stash:%.*s", DB_NAME_MAX, name);
+	else
+		snprintf(buf, DB_KEY, "skep:{s%02u}:t:%.*s:stash:%.*s", shard, DB_NAME_MAX, space,
+			 DB_NAME_MAX, name);
+	return buf;
+}
+
 const char *schema_lease_key(char buf[static DB_KEY], const char *name)
 {
 	snprintf(buf, DB_KEY, "skep:{hosts}:lease:%.*s", DB_NAME_MAX, name);
@@ -102,6 +113,33 @@ static const char *const scripts[SCRIPT_MAX] = {
 		"for _, s in ipairs(set) do redis.call('HSET', KEYS[1], s[1], s[2]) end\n"
 		"for _, p in ipairs(del) do redis.call('HDEL', KEYS[1], p) end\n"
 		"return { 1, rev + 1, crev }\n",
+	/* One that was applied, but whose answer was lost, finds its own record when it is sent again. */
+	[SCRIPT_CLAIM] =
+		"local rev = tonumber(redis.call('GET', KEYS[2]) or '0')\n"
+		"local crev = tonumber(redis.call('GET', KEYS[3]) or '0')\n"
+		"local old = redis.call('HGET', KEYS[1], ARGV[4])\n"
+		"redis.call('XLEN', KEYS[4])\n"
+		"local rest = ARGV[5] == '{}' and '}' or ',' .. string.sub(ARGV[5], 2)\n"
+		"if old and string.gsub(old, '^{\"rev\":%d+', '') == rest then return { 1, rev, crev } end\n"
+		"local was = old and string.match(old, '^{\"rev\":(%d+)') or '0'\n"
+		"if was ~= ARGV[1] then return { 0, rev, crev } end\n"
+		"local r = string.format('%.0f', rev + 1)\n"
+		"local json = '{\"rev\":' .. r .. rest\n"
+		"redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[3], '*', 'rev', r, 'crev',\n"
+		"	string.format('%.0f', crev), 'id', ARGV[2],\n"
+		"	'changes', '{' .. cjson.encode(ARGV[4]) .. ':' .. json .. '}')\n"
+		"redis.call('SET', KEYS[2], r)\n"
+		"redis.call('HSET', KEYS[1], ARGV[4], json)\n"
+		"return { 1, rev + 1, crev }\n",
+	[SCRIPT_STASH] =
+		"for i = 2, #ARGV, 3 do\n"
+		"	local k = KEYS[tonumber(ARGV[i])]\n"
+		"	if ARGV[i + 2] ~= '' then redis.call('HSET', k, ARGV[i + 1], ARGV[i + 2])\n"
+		"	else redis.call('HDEL', k, ARGV[i + 1]) end\n"
+		"end\n"
+		"for _, k in ipairs(KEYS) do redis.call('EXPIRE', k, ARGV[1]) end\n"
+		"return 1\n",
+	[SCRIPT_UNSTASH] = "return redis.call('HGETALL', KEYS[1])\n",
 	[SCRIPT_LEASE] =
 		"local o = redis.call('GET', KEYS[1])\n"
 		"if o and o ~= ARGV[1] then return { 0, redis.call('PTTL', KEYS[1]), o } end\n"

@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 #define DB_SHARDS      64
-#define DB_KEY	       192	 /* enough for any key's name */
+#define DB_KEY	       320	 /* enough for any key's name */
 #define DB_NAME_MAX    128	 /* of spaces and leases */
 #define DB_SHARD_HOSTS DB_SHARDS /* in place of a shard's number: the space of hosts */
 
@@ -20,6 +20,9 @@ enum space_key { SPACE_OBJECTS, SPACE_REV, SPACE_CREV, SPACE_LOG, SPACE_KEY_MAX 
 /* "skep:{s07}:t:<tenant>:o", or "skep:{hosts}:o" for DB_HOSTS. */
 const char *schema_space_key(char buf[static DB_KEY], unsigned int shard, const char *space,
 			     enum space_key which);
+/* "skep:{s07}:t:<tenant>:stash:<name>" */
+const char *schema_stash_key(char buf[static DB_KEY], unsigned int shard, const char *space,
+			     const char *name);
 const char *schema_lease_key(char buf[static DB_KEY], const char *name);
 /* The shard that a new tenant gets. */
 unsigned int schema_new_shard(const char *space);
@@ -32,6 +35,10 @@ enum script_id {
 	SCRIPT_READ,	 /* KEYS o rev crev log -> [rev, crev, last id, [path, json, ...]] */
 	SCRIPT_WRITE,	 /* KEYS o rev crev log; ARGV crev or "", id, owner or "", log length, path,
 			    json or "", ... -> [ok, rev, crev] */
+	SCRIPT_CLAIM,	 /* KEYS o rev crev log; ARGV revision or "0", id, log length, path, json
+			    -> [ok, rev, crev] */
+	SCRIPT_STASH,	 /* KEYS stashes; ARGV ttl s, (number of key, field, text or "") ... -> 1 */
+	SCRIPT_UNSTASH,	 /* KEYS stash -> [field, text, ...] */
 	SCRIPT_LEASE,	 /* KEYS lease, leases; ARGV owner, ttl ms, name -> [ok, ms left, owner] */
 	SCRIPT_RELEASE,	 /* KEYS lease, leases; ARGV owner, name -> 0 or 1 */
 	SCRIPT_LEASES, /* KEYS leases; ARGV lease key prefix, name prefix -> [name, ms left, ...] */

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Requests on spaces: read, commit, put.  A space's requests are answered one behind the other,
- * which keeps their order whatever is repeated or redirected; different spaces run side by side.  A
- * tenant's shard is looked up once and remembered, for it never changes. Implements part of
- * statedb.h; uses cluster.c.
+ * Runs requests on spaces.  A space's requests are answered one behind the other, which keeps their
+ * order whatever is repeated or redirected; different spaces run side by side.  A tenant's shard is
+ * looked up once and remembered, for it never changes. Implements part of statedb.h, and what
+ * write.c needs; uses cluster.c.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -11,33 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "statedb/private.h"
+#include "statedb/request.h"
 #include "util/hash.h"
-
-#define CHANGES_MAX 200000 /* paths in one write */
-
-enum request_kind { REQUEST_READ, REQUEST_COMMIT, REQUEST_PUT, REQUEST_TENANTS };
-
-struct space {
-	struct hmap_node by_name;
-	int shard;		       /* -1 = not known yet */
-	struct request *first, **last; /* the first one is running */
-	char name[];
-};
-
-struct request {
-	struct request *next;
-	struct db *db;
-	struct space *space;
-	enum request_kind kind;
-	uint64_t deadline_ns;
-	int argc;
-	char **argv;	    /* of the write script, behind the keys */
-	uint64_t rev, crev; /* written; while WAIT is on its way */
-	db_done *done;
-	void *arg;
-	struct err err; /* why it is refused */
-};
 
 static void request_run(struct request *rq);
 
@@ -152,7 +127,7 @@ static void request_end(struct request *rq, const struct err *err, json_t *reply
 	request_free(rq);
 }
 
-static struct request *request_new(struct db *db, enum request_kind kind, db_done *done, void *arg)
+struct request *request_new(struct db *db, enum request_kind kind, db_done *done, void *arg)
 {
 	struct request *rq = calloc(1, sizeof(*rq));
 	static const struct err no_memory = { .code = -ENOMEM, .text = "out of memory" };
@@ -178,7 +153,7 @@ static void request_refuse(struct request *rq)
 	rq->db->refused = rq;
 }
 
-static void request_submit(struct request *rq, const char *space)
+void request_submit(struct request *rq, const char *space)
 {
 	struct db *db = rq->db;
 
@@ -309,13 +284,17 @@ static void on_written(struct request *rq, struct node *n, const redisReply *r)
 	}
 	rq->rev = reply_u64(r->element[1]);
 	rq->crev = reply_u64(r->element[2]);
-	if (r->element[0]->integer == 0) {
+	if (r->element[0]->integer == 0 && rq->kind == REQUEST_CLAIM) {
+		err_set(&err, -EEXIST, "space '%s': record '%.100s' is another one by now",
+			rq->space->name, rq->argv[3]);
+		request_end(rq, &err, NULL);
+	} else if (r->element[0]->integer == 0) {
 		err_set(&err, -EAGAIN,
 			"space '%s' was changed meanwhile: revision %" PRIu64
 			", not the expected %s (read it again)",
 			rq->space->name, rq->crev, rq->argv[0]);
 		request_end(rq, &err, NULL);
-	} else if (rq->kind == REQUEST_PUT) {
+	} else if (rq->kind != REQUEST_COMMIT) {
 		request_end(rq, NULL, json_pack("{s:I}", "rev", (json_int_t)rq->rev));
 	} else if (rq->db->wait_replicas == 0) {
 		end_commit(rq, 0, NULL);
@@ -340,6 +319,18 @@ static void on_tenants(struct request *rq, const redisReply *r)
 	request_end(rq, NULL, json_pack("{s:o}", "tenants", names));
 }
 
+static void on_unstashed(struct request *rq, const redisReply *r)
+{
+	json_t *o = json_object();
+
+	for (size_t i = 0; r->type == REDIS_REPLY_ARRAY && i + 1 < r->elements; i += 2)
+		if (r->element[i]->type == REDIS_REPLY_STRING &&
+		    r->element[i + 1]->type == REDIS_REPLY_STRING)
+			json_object_set_new(o, r->element[i]->str,
+					    json_string(r->element[i + 1]->str));
+	request_end(rq, NULL, o);
+}
+
 static void on_answer(void *arg, struct op *op, struct node *n, const redisReply *r,
 		      const struct err *err)
 {
@@ -352,6 +343,10 @@ static void on_answer(void *arg, struct op *op, struct node *n, const redisReply
 		on_tenants(rq, r);
 	else if (rq->kind == REQUEST_READ)
 		on_read(rq, r);
+	else if (rq->kind == REQUEST_UNSTASH)
+		on_unstashed(rq, r);
+	else if (rq->kind == REQUEST_STASH)
+		request_end(rq, NULL, json_object());
 	else
 		on_written(rq, n, r);
 }
@@ -367,6 +362,10 @@ static void on_shard(void *arg, struct op *op, struct node *n, const redisReply 
 	(void)n;
 	if (err) {
 		request_end(rq, err, NULL);
+		return;
+	}
+	if (r->type == REDIS_REPLY_NIL && rq->kind == REQUEST_UNSTASH) {
+		request_end(rq, NULL, json_object());
 		return;
 	}
 	if (r->type == REDIS_REPLY_NIL && rq->kind == REQUEST_READ) {
@@ -397,7 +396,7 @@ static struct op *ask_shard(struct request *rq)
 	};
 
 	spec.argc = 3;
-	if (rq->kind == REQUEST_READ) {
+	if (rq->kind == REQUEST_READ || rq->kind == REQUEST_UNSTASH) {
 		spec.script = SCRIPT_MAX;
 		spec.argv = get;
 	} else {
@@ -423,29 +422,51 @@ static struct op *ask_tenants(struct request *rq)
 	return op_start(rq->db, &spec);
 }
 
+static enum script_id script_of(enum request_kind kind)
+{
+	switch (kind) {
+	case REQUEST_READ:
+		return SCRIPT_READ;
+	case REQUEST_CLAIM:
+		return SCRIPT_CLAIM;
+	case REQUEST_STASH:
+		return SCRIPT_STASH;
+	case REQUEST_UNSTASH:
+		return SCRIPT_UNSTASH;
+	default:
+		return SCRIPT_WRITE;
+	}
+}
+
+/* Keys are the space's own, or those of the stash's names. */
 static struct op *ask_space(struct request *rq)
 {
-	char keys[SPACE_KEY_MAX][DB_KEY];
-	struct op_spec spec = { .n_keys = SPACE_KEY_MAX,
+	int n_keys = rq->n_names ? rq->n_names : SPACE_KEY_MAX;
+	struct op_spec spec = { .script = script_of(rq->kind),
+				.n_keys = n_keys,
+				.argc = n_keys + rq->argc - rq->n_names,
 				.deadline_ns = rq->deadline_ns,
 				.done = on_answer,
 				.arg = rq };
-	const char **argv = calloc((size_t)rq->argc + SPACE_KEY_MAX, sizeof(*argv));
-	struct op *op;
+	const char **argv = calloc((size_t)spec.argc, sizeof(*argv));
+	char(*keys)[DB_KEY] = calloc((size_t)n_keys, sizeof(*keys));
+	unsigned int shard = (unsigned int)rq->space->shard;
+	struct op *op = NULL;
 
-	if (!argv)
-		return NULL;
-	for (int i = 0; i < SPACE_KEY_MAX; i++)
-		argv[i] = schema_space_key(keys[i], (unsigned int)rq->space->shard, rq->space->name,
-					   (enum space_key)i);
-	for (int i = 0; i < rq->argc; i++)
-		argv[SPACE_KEY_MAX + i] = rq->argv[i];
+	if (!argv || !keys)
+		goto out;
+	for (int i = 0; i < n_keys; i++)
+		argv[i] = rq->n_names ? schema_stash_key(keys[i], shard, rq->space->name, rq->argv[i])
+				      : schema_space_key(keys[i], shard, rq->space->name,
+							 (enum space_key)i);
+	for (int i = rq->n_names; i < rq->argc; i++)
+		argv[n_keys + i - rq->n_names] = rq->argv[i];
 	spec.key = argv[0];
-	spec.script = rq->kind == REQUEST_READ ? SCRIPT_READ : SCRIPT_WRITE;
-	spec.argc = SPACE_KEY_MAX + rq->argc;
 	spec.argv = argv;
 	op = op_start(rq->db, &spec);
+out:
 	free(argv);
+	free(keys);
 	return op;
 }
 
@@ -488,91 +509,4 @@ void db_tenants(struct db *db, db_done *done, void *arg)
 
 	if (rq)
 		request_submit(rq, NULL);
-}
-
-/* The record as text without its "rev", which the script puts in front. */
-static char *record_text(const json_t *record)
-{
-	json_t *o;
-	char *text;
-
-	if (!json_object_get(record, "rev"))
-		return json_dumps(record, JSON_COMPACT);
-	o = json_copy((json_t *)record);
-	if (!o)
-		return NULL;
-	json_object_del(o, "rev");
-	text = json_dumps(o, JSON_COMPACT);
-	json_decref(o);
-	return text;
-}
-
-static bool add_arg(struct request *rq, char *text)
-{
-	if (!text)
-		return false;
-	rq->argv[rq->argc++] = text;
-	return true;
-}
-
-/* Fills argv with what the write script wants; rq->err otherwise. */
-static void write_args(struct request *rq, const char *crev, const char *owner,
-		       const json_t *changes)
-{
-	struct db *db = rq->db;
-	const char *path;
-	char id[64], max[16];
-	json_t *v;
-	bool ok;
-
-	if (!json_is_object(changes)) {
-		err_set(&rq->err, -EINVAL, "changes must be an object {path: object or null}");
-		return;
-	}
-	if (json_object_size(changes) > CHANGES_MAX) {
-		err_set(&rq->err, -E2BIG, "a write changes %zu records (at most %d)",
-			json_object_size(changes), CHANGES_MAX);
-		return;
-	}
-	rq->argv = calloc(4 + 2 * json_object_size(changes), sizeof(*rq->argv));
-	snprintf(id, sizeof(id), "%016" PRIx64 ".%" PRIu64, db->write_id, ++db->write_seq);
-	snprintf(max, sizeof(max), "%d", DB_LOG_MAX);
-	ok = rq->argv && add_arg(rq, strdup(crev)) && add_arg(rq, strdup(id)) &&
-	     add_arg(rq, strdup(owner ? owner : "")) && add_arg(rq, strdup(max));
-	json_object_foreach((json_t *)changes, path, v)
-	{
-		if (!json_is_object(v) && !json_is_null(v)) {
-			err_set(&rq->err, -EINVAL,
-				"record '%.100s' must be an object, or null to delete it", path);
-			return;
-		}
-		ok = ok && add_arg(rq, strdup(path)) &&
-		     add_arg(rq, json_is_null(v) ? strdup("") : record_text(v));
-	}
-	if (!ok)
-		err_set(&rq->err, -ENOMEM, "out of memory");
-}
-
-void db_commit(struct db *db, const char *space, uint64_t crev, const json_t *changes,
-	       db_done *done, void *arg)
-{
-	struct request *rq = request_new(db, REQUEST_COMMIT, done, arg);
-	char text[24];
-
-	if (!rq)
-		return;
-	snprintf(text, sizeof(text), "%" PRIu64, crev);
-	write_args(rq, text, NULL, changes);
-	request_submit(rq, space);
-}
-
-void db_put(struct db *db, const char *space, const char *owner, const json_t *changes,
-	    db_done *done, void *arg)
-{
-	struct request *rq = request_new(db, REQUEST_PUT, done, arg);
-
-	if (!rq)
-		return;
-	write_args(rq, "", owner, changes);
-	request_submit(rq, space);
 }

@@ -64,6 +64,20 @@ void db_commit(struct db *db, const char *space, uint64_t crev, const json_t *ch
  * writer wins).  {"rev"}.  Not ordered with other requests of this process unless the same space. */
 void db_put(struct db *db, const char *space, const char *owner, const json_t *changes, db_done *done,
 	    void *arg);
+/*
+ * Writes one state record if the present one is the one that the caller knows: of revision 'was', or none if that is 0.  {"rev"}; -EEXIST: it is
+ * another one by now, nothing was written.  A record that says the same already is no conflict.  To take over what belongs to a host whose lease
+ * is over: db_leases(), then claim what was read before that.
+ */
+void db_claim(struct db *db, const char *space, const char *path, uint64_t was, const json_t *record, db_done *done,
+	      void *arg);
+/*
+ * The stash: texts that agents keep for one another beside a space's records: without revisions, followed by nobody.  'changes' is {name: {field:
+ * text | null}}; a name and all its fields are gone when it was not written for 'ttl_s'.  {}
+ */
+void db_stash(struct db *db, const char *space, const json_t *changes, unsigned int ttl_s, db_done *done, void *arg);
+/* {field: text}; empty when there is nothing of that name. */
+void db_unstash(struct db *db, const char *space, const char *name, db_done *done, void *arg);
 /* {"tenants": [names]} */
 void db_tenants(struct db *db, db_done *done, void *arg);
 

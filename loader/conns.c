@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Connections of the packets that enter by ports of this host.  A connection has a record at each end (simulator/conns.h), and at each
+ * member of an end's stateful port groups; each lives on its port's host.  Whoever sees a packet that changes the connection tells the
+ * other places: at once when it begins, ends or changes state, else every third of its timeout, so that it is kept alive everywhere by
+ * traffic at any of them.  A record that was refreshed by another host is told to nobody: else two ends would keep a dead connection.
+ */
+#include "loader/agent.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/clock.h"
+#include "util/hash.h"
+#include "util/log.h"
+
+#define EXPIRE_BATCH  8192	    /* looked at in a quarter of a second */
+#define REFRESH_MIN_S 20	    /* shorter timeouts run out */
+#define SIDES_MAX     (1u << 20) /* of a tenant */
+
+/* When the others were last told of a record's own traffic. */
+struct side {
+	struct hmap_node node;
+	uint64_t told_ns;
+};
+
+const struct skep_timeouts *conns_timeouts(const struct tenant *t)
+{
+	return &t->agent->config->timeouts;
+}
+
+int conns_init(struct tenant *t)
+{
+	const struct config *c = t->agent->config;
+	struct sim_conns_limits limits = { .records = c->conns_max,
+					   .records_port = c->conns_port_max,
+					   .affinities = AGENT_AFFINITIES_MAX,
+					   .timeouts = c->timeouts };
+
+	t->conns = sim_conns_new(&limits);
+	return t->conns ? 0 : -ENOMEM;
+}
+
+void conns_fini(struct tenant *t)
+{
+	struct hmap_node *n, *tmp;
+
+	hmap_for_each (n, tmp, &t->conn_sides) {
+		hmap_remove(&t->conn_sides, n);
+		free(container_of(n, struct side, node));
+	}
+	hmap_fini(&t->conn_sides);
+	sim_conns_free(TAKE_PTR(t->conns));
+}
+
+/* --- the view --- */
+
+/* Ports elsewhere are reached through the underlay. */
+static uint32_t port_mtu(void *arg, const struct topo_port *port)
+{
+	const struct conns_view *v = container_of(arg, struct conns_view, s);
+	const struct agent *a = v->tenant->agent;
+	uint32_t encap = ip_is_v4(&a->address) ? SKEP_ENCAP_V4 : SKEP_ENCAP_V6;
+
+	if (!port->live_host || !strcmp(port->live_host, a->config->host) || a->mtu <= encap)
+		return 0;
+	return a->mtu - encap;
+}
+
+void conns_view(struct tenant *t, struct conns_view *v, uint64_t now_ns)
+{
+	sim_state_view_init(&v->s, t->tables, t->conns, t->snap, now_ns);
+	v->tenant = t;
+	if (v->s.view.arg == &v->s)
+		v->s.view.mtu = port_mtu;
+}
+
+bool conns_port_here(void *tenant, const char *port)
+{
+	return ports_find_name(tenant, port) != NULL;
+}
+
+/* --- sides --- */
+
+static uint64_t side_hash(const char *port, const struct sim_tuple *tuple)
+{
+	return hash_str(port, sim_tuple_hash(tuple));
+}
+
+static struct side *find_side(const struct tenant *t, const char *port,
+			      const struct sim_tuple *tuple)
+{
+	struct hmap_node *n = hmap_first_with_hash(&t->conn_sides, side_hash(port, tuple));
+
+	/* two with one hash share an entry: one of them is told later than it could be */
+	return n ? container_of(n, struct side, node) : NULL;
+}
+
+static void told(struct tenant *t, const struct sim_conn *c, uint64_t now_ns)
+{
+	struct side *side = find_side(t, c->port, &c->tuple);
+
+	if (!side && t->conn_sides.n < SIDES_MAX && (side = calloc(1, sizeof(*side))) &&
+	    hmap_insert(&t->conn_sides, &side->node, side_hash(c->port, &c->tuple))) {
+		free(side);
+		return;
+	}
+	if (side)
+		side->told_ns = now_ns;
+}
+
+static void forget_side(struct tenant *t, const char *port, const struct sim_tuple *tuple)
+{
+	struct side *side = find_side(t, port, tuple);
+
+	if (!side)
+		return;
+	hmap_remove(&t->conn_sides, &side->node);
+	free(side);
+}
+
+static bool is_due(const struct tenant *t, const struct sim_conn *c, uint64_t now_ns)
+{
+	const struct side *side = find_side(t, c->port, &c->tuple);
+	uint64_t timeout = skep_conn_timeout(conns_timeouts(t), c->tuple.proto, c->orig_seen,
+					     c->reply_seen);
+
+	if (timeout < REFRESH_MIN_S)
+		return false;
+	return !side || now_ns >= side->told_ns + timeout * NSEC_PER_SEC / 3;
+}
+
+/* --- records here --- */
+
+static void invalidate(struct tenant *t, const char *port, const struct sim_tuple *tuple)
+{
+	tenant_invalidate(t, &(struct topo_tag){ .kind = TOPO_TAG_CONN,
+						 .name = port,
+						 .hash = sim_tuple_hash(tuple) });
+}
+
+static void keep(struct tenant *t, const struct sim_conn *c, uint64_t last_ns)
+{
+	conns_persist(t, c, last_ns);
+	mirror_put(t, c, last_ns);
+}
+
+void conns_remote_put(struct tenant *t, const struct sim_conn *conn, uint64_t last_ns)
+{
+	const struct sim_conn *now;
+	int rc = sim_conns_put(t->conns, conn, last_ns);
+
+	if (rc < 0) {
+		t->agent->stats.conns_refused++;
+		return;
+	}
+	now = sim_conns_find(t->conns, conn->port, &conn->tuple, last_ns);
+	if (now)
+		keep(t, now, last_ns);
+	if (rc == 1)
+		invalidate(t, conn->port, &conn->tuple);
+}
+
+static void forget(struct tenant *t, const char *port, const struct sim_tuple *tuple)
+{
+	forget_side(t, port, tuple);
+	conns_unpersist(t, port, tuple);
+	mirror_del(t, port, tuple);
+}
+
+void conns_remote_end(struct tenant *t, const char *port, const struct sim_tuple *tuple)
+{
+	struct sim_tuple copy = *tuple; /* may be the record's own */
+	char name[TOPO_NAME_MAX + 1];
+
+	snprintf(name, sizeof(name), "%s", port);
+	if (!sim_conns_del(t->conns, name, &copy))
+		return;
+	t->agent->stats.conns_ended++;
+	forget(t, name, &copy);
+	invalidate(t, name, &copy);
+}
+
+/* --- all places of a connection --- */
+
+static void put_at(struct tenant *t, const struct topo_port *port, const struct sim_conn *c,
+		   uint64_t now_ns)
+{
+	struct sim_conn copy = *c;
+
+	snprintf(copy.port, sizeof(copy.port), "%s", port->o.name);
+	if (conns_port_here(t, port->o.name))
+		conns_remote_put(t, &copy, now_ns);
+	else if (port->live_host)
+		state_put(t, port->live_host, &copy);
+}
+
+static void end_at(struct tenant *t, const struct topo_port *port, const struct sim_conn *c,
+		   uint64_t now_ns)
+{
+	if (conns_port_here(t, port->o.name))
+		conns_remote_end(t, port->o.name, &c->tuple);
+	else if (port->live_host)
+		state_end(t, port->live_host, port->o.name, &c->tuple);
+}
+
+typedef void at_fn(struct tenant *t, const struct topo_port *port, const struct sim_conn *c,
+		   uint64_t now_ns);
+
+/* The ports that share connections with the record's; 'itself': that one too. */
+static void for_group(struct tenant *t, const struct sim_conn *c, bool itself, uint64_t now_ns,
+		      at_fn *fn)
+{
+	const struct topo_port *port = c->port[0] && t->snap ? topo_find_port(t->snap, c->port)
+							     : NULL;
+
+	if (!port)
+		return;
+	if (itself)
+		fn(t, port, c, now_ns);
+	for (uint32_t i = 0; i < port->more->n_groups; i++) {
+		const struct topo_port_group *g = port->more->groups[i];
+
+		for (uint32_t k = 0; g->stateful && k < g->n_ports; k++)
+			if (g->ports[k] != port)
+				fn(t, g->ports[k], c, now_ns);
+	}
+}
+
+/* 'c' is a copy of a record of this host: everybody else who should have it gets it. */
+static void spread(struct tenant *t, const struct sim_conn *c, uint64_t now_ns)
+{
+	struct sim_conn other;
+
+	told(t, c, now_ns);
+	keep(t, c, now_ns);
+	for_group(t, c, false, now_ns, put_at);
+	peers_reverse(c, &other);
+	for_group(t, &other, true, now_ns, put_at);
+}
+
+void conns_end(struct tenant *t, const struct sim_conn *conn)
+{
+	struct sim_conn c = *conn, other;
+	uint64_t now = clock_mono_ns();
+
+	peers_reverse(&c, &other);
+	for_group(t, &c, true, now, end_at);
+	for_group(t, &other, true, now, end_at);
+	conns_remote_end(t, c.port, &c.tuple); /* also of a port that the snapshot has lost */
+	state_flush(t->agent);
+}
+
+/* --- packets --- */
+
+static void publish_affinities(struct tenant *t, const struct sim_result *res)
+{
+	for (uint32_t i = 0; i < res->n_affinities; i++)
+		learn_affinity(t, &res->affinities[i]);
+}
+
+/* The record as it is now. */
+static bool look_up(struct tenant *t, const struct sim_conn *of, uint64_t now_ns,
+		    struct sim_conn *out)
+{
+	const struct sim_conn *c = sim_conns_find(t->conns, of->port, &of->tuple, now_ns);
+
+	if (c)
+		*out = *c;
+	return c;
+}
+
+static void touched(struct tenant *t, const struct sim_conn *before, bool state, uint64_t now_ns)
+{
+	struct sim_conn c;
+
+	if (look_up(t, before, now_ns, &c) && (state || is_due(t, &c, now_ns)))
+		spread(t, &c, now_ns);
+}
+
+unsigned int conns_commit(struct tenant *t, const struct sim_result *res, const struct pkt *pkt)
+{
+	uint64_t now = clock_mono_ns();
+	struct sim_conn before, made;
+	unsigned int changed;
+
+	if (!res->conn && !res->n_new_conns && !res->n_affinities)
+		return 0;
+	if (res->conn)
+		before = *res->conn;
+	changed = sim_conns_apply(t->conns, res, pkt, conns_port_here, t, now);
+	publish_affinities(t, res);
+	if (changed & SIM_CONNS_FULL)
+		t->agent->stats.conns_refused++;
+	if (changed & SIM_CONNS_ENDED && res->conn)
+		conns_end(t, &before);
+	else if (changed & SIM_CONNS_NEW && look_up(t, &res->new_conns[0], now, &made)) {
+		t->agent->stats.conns_made++;
+		spread(t, &made, now);
+		invalidate(t, made.port, &made.tuple);
+		if (made.other_port[0] && conns_port_here(t, made.other_port))
+			invalidate(t, made.other_port, &made.other);
+	} else if (res->conn) {
+		touched(t, &before, changed & SIM_CONNS_STATE, now);
+	}
+	state_flush(t->agent);
+	return changed;
+}
+
+void conns_flow_seen(struct tenant *t, struct lport *p, const struct index_flow *f,
+		     uint8_t tcp_seen)
+{
+	uint64_t now = clock_mono_ns();
+	const struct sim_conn *c;
+	struct sim_tuple tuple;
+	struct sim_conn before;
+	bool state;
+
+	if (!conns_tuple(&f->key, &tuple))
+		return;
+	c = sim_conns_find(t->conns, p->name, &tuple, now);
+	if (!c)
+		return;
+	before = *c;
+	state = sim_conns_touch(t->conns, p->name, &tuple, false,
+				tuple.proto == 6 ? tcp_seen : SIM_SEEN_ANY, now);
+	touched(t, &before, state, now);
+}
+
+/* --- time --- */
+
+static void on_over(void *arg, const struct sim_conn *conn)
+{
+	struct tenant *t = arg;
+	struct sim_conn c = *conn;
+
+	t->agent->stats.conns_over++;
+	forget(t, c.port, &c.tuple);
+	invalidate(t, c.port, &c.tuple);
+}
+
+void conns_tick(struct tenant *t, uint64_t now_ns)
+{
+	sim_conns_expire(t->conns, now_ns, EXPIRE_BATCH, on_over, t);
+	learn_age_affinities(t, now_ns);
+}
+
+/* --- ports --- */
+
+void conns_port_up(struct lport *p)
+{
+	if (!conns_adopt_port(p))
+		mirror_fetch(p->tenant, p->name);
+}
+
+static void on_gone(void *arg, const struct sim_conn *conn, uint64_t last_ns)
+{
+	const struct lport *p = arg;
+
+	(void)last_ns;
+	if (strcmp(conn->port, p->name) != 0)
+		return;
+	forget_side(p->tenant, conn->port, &conn->tuple);
+	conns_unpersist(p->tenant, conn->port, &conn->tuple);
+}
+
+/* The copy in the DB stays: it is for the port's next host. */
+void conns_port_gone(struct lport *p)
+{
+	sim_conns_walk(p->tenant->conns, on_gone, p);
+	sim_conns_drop_port(p->tenant->conns, p->name);
+}

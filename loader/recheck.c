@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * After a change: flows that depended on what has changed are simulated again, and only those whose outcome is another go; and when
+ * policy has changed, connections are shown to it again, and those that it would not admit any more end.  Both in turns of 2 ms, so that
+ * packets do not wait; what is marked stays marked until it is done.
+ */
+#include "loader/agent.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "loader/forward.h"
+#include "loader/replay.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+#define TURN_NS (2 * NSEC_PER_MSEC)
+#define LOOK    16 /* items between two looks at the clock */
+
+/* A connection whose original direction enters by a port of this host. */
+struct candidate {
+	struct sim_tuple tuple;
+	char port[TOPO_NAME_MAX + 1];
+};
+
+struct sweep {
+	struct sweep *next;
+	struct tenant *t;
+	struct candidate *v;
+	uint32_t n, max, at;
+	bool wanted; /* from the beginning, when the present round is over */
+};
+
+struct recheck {
+	struct agent *a;
+	struct loop_timer *timer;
+	struct sweep *sweeps;
+};
+
+int recheck_init(struct agent *a)
+{
+	a->recheck = calloc(1, sizeof(*a->recheck));
+	if (!a->recheck)
+		return -ENOMEM;
+	a->recheck->a = a;
+	return 0;
+}
+
+static void free_sweep(struct recheck *r, struct sweep *s)
+{
+	struct sweep **p = &r->sweeps;
+
+	while (*p != s)
+		p = &(*p)->next;
+	*p = s->next;
+	free(s->v);
+	free(s);
+}
+
+void recheck_fini(struct agent *a)
+{
+	struct recheck *r = TAKE_PTR(a->recheck);
+
+	if (!r)
+		return;
+	while (r->sweeps)
+		free_sweep(r, r->sweeps);
+	loop_timer_del(r->timer);
+	free(r);
+}
+
+void recheck_forget(struct tenant *t)
+{
+	struct recheck *r = t->agent->recheck;
+
+	for (struct sweep *s = r->sweeps, *next; s; s = next) {
+		next = s->next;
+		if (s->t == t)
+			free_sweep(r, s);
+	}
+}
+
+static void turn(void *arg);
+
+static void schedule(struct recheck *r)
+{
+	if (!r->timer)
+		r->timer = loop_timer_add(r->a->loop, 0, 0, turn, r);
+}
+
+/* --- flows --- */
+
+static void on_tagged(void *arg, struct index_flow *f)
+{
+	index_mark(arg, f);
+}
+
+void recheck_tag(struct tenant *t, const struct topo_tag *tag)
+{
+	struct agent *a = t->agent;
+
+	index_tagged(a->index, t, tag, on_tagged, a->index);
+	if (index_marked(a->index))
+		schedule(a->recheck);
+}
+
+static int simulate(struct tenant *t, const struct topo_port *in, const struct pkt *pkt,
+		    unsigned int flags, struct sim_result *res)
+{
+	struct agent *a = t->agent;
+	uint64_t now = clock_mono_ns();
+	struct conns_view view;
+	struct err err = { 0 };
+
+	a->stats.simulations++;
+	conns_view(t, &view, now);
+	return sim_run(&a->sim, t->snap, &view.s.view, in, pkt, now, AGENT_SEED, flags, res, &err);
+}
+
+/* A frame of the flow, parsed; NULL: it cannot be had. */
+static const struct topo_port *replay(struct agent *a, const struct index_flow *f,
+				      uint8_t buf[static REPLAY_MAX], struct pkt *pkt)
+{
+	uint32_t len = replay_flow(&f->key, &f->verdict, buf);
+	struct lport *p = ports_find(a, index_in_key(f));
+	struct dp_flow_key again = { 0 };
+
+	if (!len || !p || p->tenant != f->scope || !p->tenant->snap || pkt_parse(buf, len, pkt))
+		return NULL;
+	again.v6 = pkt_flow_key(&pkt->f, p->key, &again.k4, &again.k6);
+	if (again.v6 != f->key.v6 ||
+	    memcmp(&again.k6, &f->key.k6, again.v6 ? sizeof(again.k6) : sizeof(again.k4)))
+		return NULL;
+	return topo_find_port(p->tenant->snap, p->name);
+}
+
+/* True: it does what would be installed today, and has the tags of today. */
+static bool still_right(struct agent *a, struct index_flow *f)
+{
+	struct tenant *t = (struct tenant *)f->scope;
+	struct sim_result res = { 0 };
+	struct install_plan plan;
+	uint8_t buf[REPLAY_MAX];
+	const struct topo_port *in;
+	struct made m;
+	struct pkt pkt;
+	bool same;
+
+	arena_reset(&a->arena);
+	in = replay(a, f, buf, &pkt);
+	/* what the next packet would teach us, it has to come up for */
+	if (!in || simulate(t, in, &pkt, 0, &res) || res.n_learns || res.n_neighs ||
+	    res.n_new_conns || res.end_conn || !forward_make(a, &pkt, &res, &plan, &m))
+		return false;
+	same = install_same(&m.flow, &f->verdict) &&
+	       !index_retag(a->index, f, res.tags, res.n_tags, plan.hosts, plan.n_hosts);
+	forward_unmake(a, &m);
+	if (same)
+		rules_again(t, f, &res);
+	return same;
+}
+
+static void recheck_flow(struct agent *a, struct index_flow *f)
+{
+	a->stats.revalidated++;
+	if (still_right(a, f)) {
+		a->stats.kept++;
+		return;
+	}
+	a->stats.invalidated++;
+	index_del(a->index, f);
+}
+
+/* --- connections --- */
+
+static void on_conn(void *arg, const struct sim_conn *conn, uint64_t last_ns)
+{
+	struct sweep *s = arg;
+	struct candidate *c;
+
+	(void)last_ns;
+	if (conn->reply)
+		return;
+	if (s->n == s->max) {
+		uint32_t max = s->max ? 2 * s->max : 256;
+
+		c = realloc(s->v, max * sizeof(*c));
+		if (!c)
+			return; /* it ends when it is idle */
+		s->v = c;
+		s->max = max;
+	}
+	c = &s->v[s->n++];
+	c->tuple = conn->tuple;
+	memcpy(c->port, conn->port, sizeof(c->port));
+}
+
+static void begin(struct sweep *s)
+{
+	s->wanted = false;
+	s->n = s->at = 0;
+	sim_conns_walk(s->t->conns, on_conn, s);
+}
+
+void recheck_policy(struct tenant *t)
+{
+	struct recheck *r = t->agent->recheck;
+	struct sweep *s;
+
+	if (!sim_conns_count(t->conns, NULL))
+		return;
+	for (s = r->sweeps; s && s->t != t; s = s->next)
+		;
+	if (!s) {
+		s = calloc(1, sizeof(*s));
+		if (!s)
+			return;
+		s->t = t;
+		s->next = r->sweeps;
+		r->sweeps = s;
+	}
+	s->wanted = true;
+	schedule(r);
+}
+
+struct find_flow {
+	const struct candidate *c;
+	uint32_t key;
+	const struct index_flow *found;
+};
+
+static void on_conn_flow(void *arg, struct index_flow *f)
+{
+	struct find_flow *find = arg;
+	struct sim_tuple tuple;
+
+	if (index_in_key(f) == find->key && conns_tuple(&f->key, &tuple) &&
+	    sim_tuple_eq(&tuple, &find->c->tuple))
+		find->found = f;
+}
+
+/* Whom the machine behind a port sends its packets to: the neighbour itself, else its router. */
+static bool next_hop(const struct topo_port *port, const struct skep_ip *dst, struct skep_mac *mac)
+{
+	const struct topo_bridge *b = port->bridge;
+	const struct skep_mac *m = NULL;
+
+	if (!b) { /* a router's neighbour */
+		*mac = port->mac;
+		return true;
+	}
+	if (topo_bridge_find_ip(b, dst, &m) && m) {
+		*mac = *m;
+		return true;
+	}
+	for (uint32_t i = 0; i < b->n_ports; i++) {
+		const struct topo_port *peer = b->ports[i]->peer;
+
+		if (peer && peer->router) {
+			*mac = peer->mac;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The connection's packets as they enter by its port: MACs from a flow if there is one, else from what the topology says. */
+static bool make_key(struct tenant *t, const struct topo_port *port, const struct lport *lp,
+		     const struct candidate *c, struct dp_flow_key *key)
+{
+	struct topo_tag tag = { .kind = TOPO_TAG_CONN,
+				.name = c->port,
+				.hash = sim_tuple_hash(&c->tuple) };
+	struct find_flow find = { .c = c, .key = lp->key };
+	struct pkt_fields f = { .eth_src = port->has_mac && port->bridge
+						   ? port->mac
+						   : (struct skep_mac){ { 2, 0, 0, 0, 0, 1 } },
+				.ip_src = c->tuple.src,
+				.ip_dst = c->tuple.dst,
+				.ip_proto = c->tuple.proto,
+				.l4_src = c->tuple.sport,
+				.l4_dst = c->tuple.dport,
+				.ip_ttl = REPLAY_TTL };
+
+	index_tagged(t->agent->index, t, &tag, on_conn_flow, &find);
+	if (find.found) {
+		*key = find.found->key;
+		return true;
+	}
+	f.eth_type = htons(ip_is_v4(&c->tuple.src) ? ETH_P_IP : ETH_P_IPV6);
+	if (port->more->vlan && port->more->trunk)
+		return false;
+	if (f.ip_proto == 1 || f.ip_proto == 58) { /* the tuple has the id first (simulator.h) */
+		f.l4_src = c->tuple.dport;
+		f.l4_dst = c->tuple.sport;
+	}
+	f.has_l4 = f.l4_src || f.l4_dst;
+	if (!next_hop(port, &f.ip_dst, &f.eth_dst))
+		return false;
+	memset(key, 0, sizeof(*key));
+	key->v6 = pkt_flow_key(&f, lp->key, &key->k4, &key->k6);
+	return true;
+}
+
+static bool is_policy(enum skep_drop reason)
+{
+	return reason == SKEP_DROP_POLICY || reason == SKEP_DROP_REJECT ||
+	       reason == SKEP_DROP_SECURITY_GROUP || reason == SKEP_DROP_SPOOF;
+}
+
+static void recheck_conn(struct tenant *t, const struct candidate *c)
+{
+	const struct topo_port *port = topo_find_port(t->snap, c->port);
+	const struct lport *lp = ports_find_name(t, c->port);
+	const struct sim_conn *conn;
+	struct sim_result res = { 0 };
+	struct agent *a = t->agent;
+	uint8_t buf[REPLAY_MAX];
+	struct dp_flow_key key;
+	struct sim_conn copy;
+	struct pkt pkt;
+	uint32_t len;
+
+	conn = sim_conns_find(t->conns, c->port, &c->tuple, clock_mono_ns());
+	if (!port || !lp || !conn)
+		return;
+	copy = *conn;
+	arena_reset(&a->arena);
+	if (!make_key(t, port, lp, c, &key))
+		return;
+	len = replay_frame(&key, buf);
+	if (!len || pkt_parse(buf, len, &pkt) || simulate(t, port, &pkt, SIM_RECHECK, &res))
+		return;
+	a->stats.rechecked++;
+	if (!res.end_conn && !(res.verdict == SIM_DROP && is_policy(res.reason)))
+		return;
+	a->stats.recheck_ended++;
+	conns_end(t, &copy);
+}
+
+/* --- turns --- */
+
+static bool sweep_some(struct recheck *r, uint64_t until)
+{
+	while (r->sweeps) {
+		struct sweep *s = r->sweeps;
+
+		if (s->at >= s->n && s->wanted)
+			begin(s);
+		if (s->at >= s->n) {
+			free_sweep(r, s);
+			continue;
+		}
+		for (int i = 0; i < LOOK && s->at < s->n; i++)
+			recheck_conn(s->t, &s->v[s->at++]);
+		if (clock_mono_ns() >= until)
+			return true;
+	}
+	return false;
+}
+
+static void turn(void *arg)
+{
+	struct recheck *r = arg;
+	struct agent *a = r->a;
+	uint64_t until = clock_mono_ns() + TURN_NS;
+	struct index_flow *f;
+	unsigned int n = 0;
+
+	r->timer = NULL;
+	upcall_flush(a); /* a flow that is queued would be written after its deletion */
+	while ((f = index_next_marked(a->index))) {
+		recheck_flow(a, f);
+		if (++n % LOOK == 0 && clock_mono_ns() >= until)
+			break;
+	}
+	if (index_marked(a->index) || sweep_some(r, until) || index_marked(a->index))
+		schedule(r);
+}

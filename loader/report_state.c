@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Connections and rules' counters, with the names of control.h. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "loader/agent.h"
+#include "util/clock.h"
+
+#define CONNS_SHOWN 20000
+
+struct list {
+	const struct tenant *t;
+	const char *port; /* NULL = all */
+	json_t *list;
+	uint64_t now;
+	bool truncated, found;
+};
+
+/* The tenant of that name, NULL with 'err' when there is none; all if 'name' is NULL: '*any'. */
+static bool find(const struct agent *a, const char *name, struct tenant **t, struct err *err)
+{
+	*t = name ? tenant_find(a, name) : NULL;
+	if (name && !*t)
+		err_tag(err, -ENOENT, "no_such_tenant", "tenant '%.80s' has no port on this host",
+			name);
+	return !name || *t;
+}
+
+static const char *proto_name(uint8_t proto, char buf[static 8])
+{
+	switch (proto) {
+	case IPPROTO_TCP:
+		return "tcp";
+	case IPPROTO_UDP:
+		return "udp";
+	case IPPROTO_ICMP:
+		return "icmp";
+	case IPPROTO_ICMPV6:
+		return "icmp6";
+	case IPPROTO_SCTP:
+		return "sctp";
+	}
+	snprintf(buf, 8, "%u", proto);
+	return buf;
+}
+
+/* The name whose hash the record keeps; NULL: it has gone. */
+static const char *router_name(const struct tenant *t, uint64_t hash)
+{
+	for (uint32_t i = 0; t->snap && i < t->snap->n_routers; i++)
+		if (sim_name_hash(t->snap->routers[i].o.name) == hash)
+			return t->snap->routers[i].o.name;
+	return NULL;
+}
+
+static const char *member_name(const struct tenant *t, uint64_t hash)
+{
+	for (uint32_t i = 0; hash && t->snap && i < t->snap->n_members; i++)
+		if (sim_name_hash(t->snap->members[i].o.name) == hash)
+			return t->snap->members[i].o.name;
+	return NULL;
+}
+
+static const char *end_text(const struct skep_ip *ip, __be16 port, char buf[static ADDR_TEXT + 8])
+{
+	char text[ADDR_TEXT];
+
+	ip_format(ip, text);
+	if (port)
+		snprintf(buf, ADDR_TEXT + 8, ip_is_v4(ip) ? "%s:%u" : "[%s]:%u", text, ntohs(port));
+	else
+		snprintf(buf, ADDR_TEXT + 8, "%s", text);
+	return buf;
+}
+
+static json_t *nat_json(const struct tenant *t, const struct sim_conn *c)
+{
+	char from[ADDR_TEXT + 8], to[ADDR_TEXT + 8];
+	json_t *list = json_array();
+
+	for (uint8_t i = 0; i < c->n_bindings; i++) {
+		const struct sim_binding *b = &c->bindings[i];
+		const char *member = member_name(t, b->member);
+		json_t *o = json_pack("{s:s, s:s, s:s, s:s}", "router",
+				      router_name(t, b->router) ?: "", "end", b->dst ? "dst" : "src",
+				      "from", end_text(&b->from, b->from_port, from), "to",
+				      end_text(&b->to, b->to_port, to));
+
+		if (b->member)
+			json_object_set_new(o, "member", json_string(member ?: ""));
+		json_array_append_new(list, o);
+	}
+	return list;
+}
+
+static void on_conn(void *arg, const struct sim_conn *c, uint64_t last_ns)
+{
+	struct list *l = arg;
+	char proto[8], src[ADDR_TEXT], dst[ADDR_TEXT];
+
+	if (l->port && strcmp(l->port, c->port) != 0)
+		return;
+	if (json_array_size(l->list) >= CONNS_SHOWN) {
+		l->truncated = true;
+		return;
+	}
+	json_array_append_new(
+		l->list,
+		json_pack("{s:s, s:s, s:s, s:s, s:i, s:s, s:i, s:s, s:s, s:s, s:o, s:I, s:i}",
+			  "tenant", l->t->name, "port", c->port, "proto",
+			  proto_name(c->tuple.proto, proto), "src", ip_format(&c->tuple.src, src),
+			  "sport", (int)ntohs(c->tuple.sport), "dst", ip_format(&c->tuple.dst, dst),
+			  "dport", (int)ntohs(c->tuple.dport), "direction",
+			  c->reply ? "reply" : "original", "state", sim_conn_state(c), "other_port",
+			  c->other_port, "nat", nat_json(l->t, c), "idle_ms",
+			  (json_int_t)(l->now > last_ns ? (l->now - last_ns) / NSEC_PER_MSEC : 0),
+			  "timeout_s",
+			  (int)skep_conn_timeout(conns_timeouts(l->t), c->tuple.proto, c->orig_seen,
+						 c->reply_seen)));
+}
+
+json_t *report_conns(struct agent *a, const char *tenant, const char *port, struct err *err)
+{
+	struct list l = { .port = port, .now = clock_mono_ns() };
+	struct hmap_node *n, *tmp;
+	struct tenant *only;
+
+	if (!find(a, tenant, &only, err))
+		return NULL;
+	l.list = json_array();
+	hmap_for_each (n, tmp, &a->tenants) {
+		struct tenant *t = container_of(n, struct tenant, node);
+
+		if (only && t != only)
+			continue;
+		l.found = l.found || !port || ports_find_name(t, port);
+		l.t = t;
+		sim_conns_walk(t->conns, on_conn, &l);
+	}
+	if (!l.found && port) {
+		json_decref(l.list);
+		err_tag(err, -ENOENT, "no_such_port", "port '%.80s' is not bound to this host",
+			port);
+		return NULL;
+	}
+	return json_pack("{s:o, s:b}", "conns", l.list, "truncated", l.truncated);
+}
+
+json_t *report_rules(struct agent *a, const char *tenant, const char *chain, struct err *err)
+{
+	struct hmap_node *n, *tmp;
+	struct tenant *only;
+	json_t *list;
+
+	if (!find(a, tenant, &only, err))
+		return NULL;
+	expiry_walk(a); /* what the kernel has counted up to now */
+	list = json_array();
+	hmap_for_each (n, tmp, &a->tenants) {
+		struct tenant *t = container_of(n, struct tenant, node);
+
+		if (!only || t == only)
+			rules_report(t, chain, list);
+	}
+	return json_pack("{s:o}", "rules", list);
+}

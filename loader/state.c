@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Messages to the agents of other hosts about connections whose other end lives there.  They leave before the packet that makes them
+ * necessary and on the same way; each is acknowledged, and repeated after 5 ms, doubling, six times.  What they say may arrive twice or
+ * late: a record is put again with the same contents, and one that was ended meanwhile stays away (tombs).
+ */
+#include "loader/agent.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "loader/peers.h"
+#include "util/clock.h"
+#include "util/hash.h"
+#include "util/log.h"
+
+#define RETRY_NS    (5 * NSEC_PER_MSEC)
+#define RETRIES	    6
+#define PENDING_MAX 8192 /* messages not acknowledged yet; further ones are sent once */
+#define TOMBS	    1024 /* connections that ended a moment ago */
+#define TOMB_NS	    (2 * NSEC_PER_SEC) /* longer than a message is repeated */
+
+/* A message that is being filled. */
+struct draft {
+	struct draft *next;
+	struct tenant *tenant;
+	uint16_t n_items;
+	struct peers_buf buf;
+	uint32_t seq;
+	char host[TOPO_NAME_MAX + 1];
+	uint8_t bytes[DP_CONTROL_MAX];
+};
+
+/* A message that was sent. */
+struct pending {
+	struct hmap_node node; /* by seq */
+	uint32_t seq, tries, len;
+	uint64_t next_ns;
+	char host[TOPO_NAME_MAX + 1];
+	uint8_t bytes[];
+};
+
+/* An end that was heard of: what its sender said of the connection before does not count any more. */
+struct tomb {
+	uint64_t what; /* hash; 0 = free */
+	uint64_t until_ns;
+	uint32_t epoch, seq;
+};
+
+struct state {
+	struct agent *a;
+	uint32_t epoch, seq;
+	struct draft *drafts;
+	struct hmap pending;
+	struct loop_timer *timer;
+	struct tomb tombs[TOMBS];
+};
+
+int state_init(struct agent *a)
+{
+	struct state *s = calloc(1, sizeof(*s));
+
+	if (!s || getrandom(&s->epoch, sizeof(s->epoch), 0) != sizeof(s->epoch)) {
+		free(s);
+		return -1;
+	}
+	s->a = a;
+	a->state = s;
+	return 0;
+}
+
+static void free_pending(struct state *s, struct pending *p)
+{
+	hmap_remove(&s->pending, &p->node);
+	free(p);
+}
+
+void state_fini(struct agent *a)
+{
+	struct state *s = TAKE_PTR(a->state);
+	struct hmap_node *n, *tmp;
+	struct draft *d;
+
+	if (!s)
+		return;
+	while ((d = s->drafts)) {
+		s->drafts = d->next;
+		free(d);
+	}
+	hmap_for_each (n, tmp, &s->pending)
+		free_pending(s, container_of(n, struct pending, node));
+	hmap_fini(&s->pending);
+	loop_timer_del(s->timer);
+	free(s);
+}
+
+/* --- sending --- */
+
+static bool send_bytes(struct agent *a, const char *host, const void *data, uint32_t len)
+{
+	uint32_t peer = hosts_peer(a, host);
+
+	return peer && !dp_send_control(a->dp, peer, data, len);
+}
+
+static void on_retry(void *arg)
+{
+	struct state *s = arg;
+	uint64_t now = clock_mono_ns();
+	struct hmap_node *n, *tmp;
+
+	hmap_for_each (n, tmp, &s->pending) {
+		struct pending *p = container_of(n, struct pending, node);
+
+		if (now < p->next_ns)
+			continue;
+		if (p->tries >= RETRIES) {
+			s->a->stats.state_lost++;
+			log_debug("host '%s' does not acknowledge message %u", p->host, p->seq);
+			free_pending(s, p);
+			continue;
+		}
+		p->next_ns = now + (RETRY_NS << ++p->tries);
+		s->a->stats.state_resent++;
+		(void)send_bytes(s->a, p->host, p->bytes, p->len);
+	}
+	if (!s->pending.n) {
+		loop_timer_del(s->timer);
+		s->timer = NULL;
+	}
+}
+
+/* To be repeated until it is acknowledged. */
+static void remember(struct state *s, const struct draft *d)
+{
+	struct pending *p = s->pending.n < PENDING_MAX ? malloc(sizeof(*p) + d->buf.n) : NULL;
+
+	if (!p) {
+		s->a->stats.state_lost++; /* it was sent, but nobody makes sure */
+		return;
+	}
+	*p = (struct pending){ .seq = d->seq,
+			       .len = d->buf.n,
+			       .next_ns = clock_mono_ns() + RETRY_NS };
+	memcpy(p->host, d->host, sizeof(p->host));
+	memcpy(p->bytes, d->bytes, d->buf.n);
+	if (hmap_insert(&s->pending, &p->node, hash_u64(p->seq))) {
+		free(p);
+		return;
+	}
+	if (!s->timer)
+		s->timer = loop_timer_add(s->a->loop, RETRY_NS, RETRY_NS, on_retry, s);
+}
+
+static void send_draft(struct state *s, struct draft *d)
+{
+	if (!d->n_items)
+		return;
+	peers_set_count(&d->buf, d->n_items);
+	s->a->stats.state_sent++;
+	(void)send_bytes(s->a, d->host, d->bytes, d->buf.n); /* lost or refused: repeated */
+	remember(s, d);
+}
+
+void state_flush(struct agent *a)
+{
+	struct state *s = a->state;
+	struct draft *d;
+
+	while ((d = s->drafts)) {
+		s->drafts = d->next;
+		send_draft(s, d);
+		free(d);
+	}
+}
+
+static bool begin(struct state *s, struct draft *d)
+{
+	struct peers_head h = { .kind = PEERS_ITEMS, .epoch = s->epoch, .seq = ++s->seq };
+
+	snprintf(h.sender, sizeof(h.sender), "%s", s->a->config->host);
+	snprintf(h.tenant, sizeof(h.tenant), "%s", d->tenant->name);
+	d->seq = h.seq;
+	d->n_items = 0;
+	d->buf = (struct peers_buf){ .p = d->bytes, .max = sizeof(d->bytes) };
+	return peers_put_head(&d->buf, &h);
+}
+
+static struct draft *get_draft(struct state *s, struct tenant *t, const char *host)
+{
+	struct draft *d;
+
+	for (d = s->drafts; d; d = d->next)
+		if (d->tenant == t && !strcmp(d->host, host))
+			return d;
+	d = calloc(1, sizeof(*d));
+	if (!d)
+		return NULL;
+	d->tenant = t;
+	snprintf(d->host, sizeof(d->host), "%s", host);
+	if (!begin(s, d)) {
+		free(d);
+		return NULL;
+	}
+	d->next = s->drafts;
+	s->drafts = d;
+	return d;
+}
+
+static void add(struct tenant *t, const char *host, const struct peers_item *item)
+{
+	struct state *s = t->agent->state;
+	struct draft *d = get_draft(s, t, host);
+
+	if (!d)
+		return;
+	if (d->n_items < PEERS_ITEMS_MAX && peers_put_item(&d->buf, item)) {
+		d->n_items++;
+		return;
+	}
+	send_draft(s, d);
+	if (begin(s, d) && peers_put_item(&d->buf, item))
+		d->n_items = 1;
+}
+
+void state_put(struct tenant *t, const char *host, const struct sim_conn *conn)
+{
+	struct peers_item item = { .what = PEERS_SET, .conn = *conn };
+
+	add(t, host, &item);
+}
+
+void state_end(struct tenant *t, const char *host, const char *port, const struct sim_tuple *tuple)
+{
+	struct peers_item item = { .what = PEERS_END, .conn.tuple = *tuple };
+
+	snprintf(item.conn.port, sizeof(item.conn.port), "%s", port);
+	add(t, host, &item);
+}
+
+/* --- receiving --- */
+
+static struct tomb *tomb_of(struct state *s, const struct tenant *t, const struct sim_conn *c,
+			    uint64_t *what)
+{
+	*what = hash_str(c->port, sim_tuple_hash(&c->tuple) ^ hash_u64((uintptr_t)t)) | 1;
+	return &s->tombs[*what / 2 % TOMBS];
+}
+
+static bool is_buried(struct state *s, const struct tenant *t, const struct sim_conn *c,
+		      const struct peers_head *h)
+{
+	uint64_t what;
+	const struct tomb *tomb = tomb_of(s, t, c, &what);
+
+	return tomb->what == what && tomb->epoch == h->epoch &&
+	       (int32_t)(tomb->seq - h->seq) > 0 && clock_mono_ns() < tomb->until_ns;
+}
+
+static void bury(struct state *s, const struct tenant *t, const struct sim_conn *c,
+		 const struct peers_head *h)
+{
+	uint64_t what;
+	struct tomb *tomb = tomb_of(s, t, c, &what);
+
+	*tomb = (struct tomb){ .what = what,
+			       .until_ns = clock_mono_ns() + TOMB_NS,
+			       .epoch = h->epoch,
+			       .seq = h->seq };
+}
+
+/* Only about ports that are bound here, and with another end that the tenant has. */
+static bool may_say(struct tenant *t, const struct peers_item *i)
+{
+	const struct sim_conn *c = &i->conn;
+
+	return conns_port_here(t, c->port) &&
+	       (i->what == PEERS_END || !c->other_port[0] ||
+		(t->snap && topo_find_port(t->snap, c->other_port)));
+}
+
+static void take_items(struct agent *a, struct tenant *t, const struct peers_head *h,
+		       struct peers_buf *b)
+{
+	struct state *s = a->state;
+	struct peers_item item;
+
+	for (uint16_t k = 0; k < h->n_items; k++) {
+		if (!peers_get_item(b, &item)) {
+			a->stats.state_refused++;
+			return; /* what came before it was whole */
+		}
+		if (!may_say(t, &item) ||
+		    (item.what == PEERS_SET && is_buried(s, t, &item.conn, h))) {
+			a->stats.state_refused++;
+		} else if (item.what == PEERS_SET) {
+			conns_remote_put(t, &item.conn, clock_mono_ns());
+		} else {
+			bury(s, t, &item.conn, h);
+			conns_remote_end(t, item.conn.port, &item.conn.tuple);
+		}
+	}
+}
+
+static void acknowledge(struct agent *a, const struct peers_head *h)
+{
+	struct peers_head ack = { .kind = PEERS_ACK, .epoch = h->epoch, .seq = h->seq };
+	uint8_t bytes[128];
+	struct peers_buf b = { .p = bytes, .max = sizeof(bytes) };
+
+	snprintf(ack.sender, sizeof(ack.sender), "%s", a->config->host);
+	if (peers_put_head(&b, &ack))
+		(void)send_bytes(a, h->sender, bytes, b.n);
+}
+
+static void take_ack(struct state *s, const struct peers_head *h)
+{
+	struct hmap_node *n = hmap_first_with_hash(&s->pending, hash_u64(h->seq));
+	struct pending *p = n ? container_of(n, struct pending, node) : NULL;
+
+	if (!p || h->epoch != s->epoch || strcmp(p->host, h->sender))
+		return;
+	s->a->stats.state_acked++;
+	free_pending(s, p);
+}
+
+void state_received(struct agent *a, const uint8_t *data, uint32_t len)
+{
+	struct peers_buf b = { .p = (uint8_t *)data, .max = len };
+	struct peers_head h;
+	struct tenant *t;
+
+	if (!peers_get_head(&b, &h) || !hosts_peer(a, h.sender)) {
+		a->stats.state_refused++;
+		return;
+	}
+	if (h.kind == PEERS_ACK) {
+		take_ack(a->state, &h);
+		return;
+	}
+	t = tenant_find(a, h.tenant);
+	if (!t || !t->snap)
+		return; /* not yet: it will be said again */
+	a->stats.state_received++;
+	take_items(a, t, &h, &b);
+	acknowledge(a, &h);
+	upcall_drain(a);
+}

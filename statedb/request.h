@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A request on a space while it waits and runs.  space.c runs requests and answers them; write.c makes those that write, and the
+ * stash's.  Private to the two.
+ */
+#pragma once
+
+#include "statedb/private.h"
+
+enum request_kind {
+	REQUEST_READ,
+	REQUEST_COMMIT,
+	REQUEST_PUT,
+	REQUEST_CLAIM,
+	REQUEST_STASH,
+	REQUEST_UNSTASH,
+	REQUEST_TENANTS,
+};
+
+struct space {
+	struct hmap_node by_name;
+	int shard;		       /* -1 = not known yet */
+	struct request *first, **last; /* the first one is running */
+	char name[];
+};
+
+struct request {
+	struct request *next;
+	struct db *db;
+	struct space *space;
+	enum request_kind kind;
+	uint64_t deadline_ns;
+	int argc, n_names;
+	char **argv;	    /* of the script, behind the keys; STASH, UNSTASH: names first, which become keys */
+	uint64_t rev, crev; /* written; while WAIT is on its way */
+	db_done *done;
+	void *arg;
+	struct err err; /* why it is refused */
+};
+
+/* NULL: no memory, 'done' was told. */
+struct request *request_new(struct db *db, enum request_kind kind, db_done *done, void *arg);
+/* Runs it when its turn comes; with rq->err set, or without a good name, it is answered with that.  'space' NULL: none. */
+void request_submit(struct request *rq, const char *space);

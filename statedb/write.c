@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Requests that write: commit, put, claim, and the stash's.  Makes their scripts' arguments; space.c
+ * runs them.  Implements part of statedb.h.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "statedb/request.h"
+
+#define CHANGES_MAX 200000 /* paths in one write */
+#define STASH_MAX   4096   /* names in one write of the stash */
+
+/* The record as text without its "rev", which the script puts in front. */
+static char *record_text(const json_t *record)
+{
+	json_t *o;
+	char *text;
+
+	if (!json_object_get(record, "rev"))
+		return json_dumps(record, JSON_COMPACT);
+	o = json_copy((json_t *)record);
+	if (!o)
+		return NULL;
+	json_object_del(o, "rev");
+	text = json_dumps(o, JSON_COMPACT);
+	json_decref(o);
+	return text;
+}
+
+static bool add_arg(struct request *rq, char *text)
+{
+	if (!text)
+		return false;
+	rq->argv[rq->argc++] = text;
+	return true;
+}
+
+#define ID_TEXT 64
+static void write_id(struct db *db, char id[static ID_TEXT])
+{
+	snprintf(id, ID_TEXT, "%016" PRIx64 ".%" PRIu64, db->write_id, ++db->write_seq);
+}
+
+/* Fills argv with what the write script wants; rq->err otherwise. */
+static void write_args(struct request *rq, const char *crev, const char *owner,
+		       const json_t *changes)
+{
+	const char *path;
+	char id[ID_TEXT], max[16];
+	json_t *v;
+	bool ok;
+
+	if (!json_is_object(changes)) {
+		err_set(&rq->err, -EINVAL, "changes must be an object {path: object or null}");
+		return;
+	}
+	if (json_object_size(changes) > CHANGES_MAX) {
+		err_set(&rq->err, -E2BIG, "a write changes %zu records (at most %d)",
+			json_object_size(changes), CHANGES_MAX);
+		return;
+	}
+	rq->argv = calloc(4 + 2 * json_object_size(changes), sizeof(*rq->argv));
+	write_id(rq->db, id);
+	snprintf(max, sizeof(max), "%d", DB_LOG_MAX);
+	ok = rq->argv && add_arg(rq, strdup(crev)) && add_arg(rq, strdup(id)) &&
+	     add_arg(rq, strdup(owner ? owner : "")) && add_arg(rq, strdup(max));
+	json_object_foreach((json_t *)changes, path, v)
+	{
+		if (!json_is_object(v) && !json_is_null(v)) {
+			err_set(&rq->err, -EINVAL,
+				"record '%.100s' must be an object, or null to delete it", path);
+			return;
+		}
+		ok = ok && add_arg(rq, strdup(path)) &&
+		     add_arg(rq, json_is_null(v) ? strdup("") : record_text(v));
+	}
+	if (!ok)
+		err_set(&rq->err, -ENOMEM, "out of memory");
+}
+
+void db_commit(struct db *db, const char *space, uint64_t crev, const json_t *changes,
+	       db_done *done, void *arg)
+{
+	struct request *rq = request_new(db, REQUEST_COMMIT, done, arg);
+	char text[24];
+
+	if (!rq)
+		return;
+	snprintf(text, sizeof(text), "%" PRIu64, crev);
+	write_args(rq, text, NULL, changes);
+	request_submit(rq, space);
+}
+
+void db_put(struct db *db, const char *space, const char *owner, const json_t *changes,
+	    db_done *done, void *arg)
+{
+	struct request *rq = request_new(db, REQUEST_PUT, done, arg);
+
+	if (!rq)
+		return;
+	write_args(rq, "", owner, changes);
+	request_submit(rq, space);
+}
+
+void db_claim(struct db *db, const char *space, const char *path, uint64_t was,
+	      const json_t *record, db_done *done, void *arg)
+{
+	struct request *rq = request_new(db, REQUEST_CLAIM, done, arg);
+	char id[ID_TEXT], max[16], rev[24];
+
+	if (!rq)
+		return;
+	write_id(db, id);
+	snprintf(max, sizeof(max), "%d", DB_LOG_MAX);
+	snprintf(rev, sizeof(rev), "%" PRIu64, was);
+	rq->argv = calloc(5, sizeof(*rq->argv));
+	if (!json_is_object(record) || !*path)
+		err_set(&rq->err, -EINVAL, "record '%.100s' must be an object", path);
+	else if (!rq->argv || !add_arg(rq, strdup(rev)) || !add_arg(rq, strdup(id)) ||
+		 !add_arg(rq, strdup(max)) || !add_arg(rq, strdup(path)) ||
+		 !add_arg(rq, record_text(record)))
+		err_set(&rq->err, -ENOMEM, "out of memory");
+	request_submit(rq, space);
+}
+
+/* --- the stash --- */
+
+static size_t count_fields(const json_t *changes)
+{
+	const char *name;
+	size_t n = 0;
+	json_t *v;
+
+	json_object_foreach((json_t *)changes, name, v) n += json_object_size(v);
+	return n;
+}
+
+/* Names, which become keys; then the time to live, and for each field the number of its key. */
+static bool stash_args(struct request *rq, const json_t *changes, unsigned int ttl_s)
+{
+	const char *name, *field;
+	char number[16];
+	json_t *fields, *v;
+	int i = 0;
+
+	rq->argv = calloc(json_object_size(changes) + 1 + 3 * count_fields(changes),
+			  sizeof(*rq->argv));
+	if (!rq->argv)
+		return false;
+	json_object_foreach((json_t *)changes, name, fields)
+	{
+		if (!schema_name_ok(name) || !json_is_object(fields))
+			return !err_set(&rq->err, -EINVAL,
+					"stash: '%.130s' is not a name with an object", name);
+		if (!add_arg(rq, strdup(name)))
+			return false;
+	}
+	rq->n_names = rq->argc;
+	snprintf(number, sizeof(number), "%u", ttl_s);
+	if (!add_arg(rq, strdup(number)))
+		return false;
+	json_object_foreach((json_t *)changes, name, fields)
+	{
+		snprintf(number, sizeof(number), "%d", ++i);
+		json_object_foreach(fields, field, v)
+			if (!add_arg(rq, strdup(number)) || !add_arg(rq, strdup(field)) ||
+			    !add_arg(rq, strdup(json_is_string(v) ? json_string_value(v) : "")))
+				return false;
+	}
+	return true;
+}
+
+void db_stash(struct db *db, const char *space, const json_t *changes, unsigned int ttl_s,
+	      db_done *done, void *arg)
+{
+	struct request *rq = request_new(db, REQUEST_STASH, done, arg);
+
+	if (!rq)
+		return;
+	if (!json_object_size(changes) || json_object_size(changes) > STASH_MAX || !ttl_s)
+		err_set(&rq->err, -EINVAL, "stash: want 1 to %d names, and a time to live",
+			STASH_MAX);
+	else if (!stash_args(rq, changes, ttl_s) && !rq->err.code)
+		err_set(&rq->err, -ENOMEM, "out of memory");
+	request_submit(rq, space);
+}
+
+void db_unstash(struct db *db, const char *space, const char *name, db_done *done, void *arg)
+{
+	struct request *rq = request_new(db, REQUEST_UNSTASH, done, arg);
+
+	if (!rq)
+		return;
+	rq->argv = calloc(1, sizeof(*rq->argv));
+	if (!schema_name_ok(name))
+		err_set(&rq->err, -EINVAL, "stash: '%.130s' is not a name", name);
+	else if (!rq->argv || !add_arg(rq, strdup(name)))
+		err_set(&rq->err, -ENOMEM, "out of memory");
+	rq->n_names = rq->argc;
+	request_submit(rq, space);
+}
