@@ -45,7 +45,7 @@ void sim_tuple_reverse(const struct sim_tuple *t, struct sim_tuple *out);
 bool sim_tuple_eq(const struct sim_tuple *a, const struct sim_tuple *b);
 uint64_t sim_tuple_hash(const struct sim_tuple *t); /* never 0 */
 /* "tcp 10.0.0.1:4000 > 10.0.0.2:80" */
-#define SIM_TUPLE_TEXT 128
+#define SIM_TUPLE_TEXT 160
 const char *sim_tuple_format(const struct sim_tuple *t, char buf[static SIM_TUPLE_TEXT]);
 
 uint64_t sim_name_hash(const char *name); /* never 0; the same on all hosts and versions (it is stored) */

@@ -1,0 +1,415 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Records of connections (conns.h): by port and tuple, bounded, with idle expiry.  A record that is over is not found, whether it has been
+ * deleted yet or not.
+ */
+#include "simulator/conns_private.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/hash.h"
+
+#define NSEC 1000000000ULL
+
+struct sim_conns *sim_conns_new(const struct sim_conns_limits *limits)
+{
+	struct sim_conns *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->limits = *limits;
+	c->seed = hash_u64((uintptr_t)c);
+	hmap_init(&c->records);
+	hmap_init(&c->ports);
+	hmap_init(&c->uses);
+	hmap_init(&c->fulls);
+	hmap_init(&c->affinities);
+	return c;
+}
+
+static void unlink_record(struct sim_conns *c, struct conns_record *r)
+{
+	*(r->prev ? &r->prev->next : &c->first) = r->next;
+	*(r->next ? &r->next->prev : &c->last) = r->prev;
+}
+
+static void append_record(struct sim_conns *c, struct conns_record *r)
+{
+	r->prev = c->last;
+	r->next = NULL;
+	*(c->last ? &c->last->next : &c->first) = r;
+	c->last = r;
+}
+
+void sim_conns_free(struct sim_conns *c)
+{
+	struct hmap_node *node, *tmp;
+
+	if (!c)
+		return;
+	hmap_for_each (node, tmp, &c->records)
+		free(container_of(node, struct conns_record, node));
+	hmap_for_each (node, tmp, &c->ports)
+		free(container_of(node, struct conns_port, node));
+	hmap_fini(&c->records);
+	hmap_fini(&c->ports);
+	conns_free_sources(c);
+	conns_free_affinities(c);
+	free(c);
+}
+
+/* --- finding --- */
+
+static struct conns_port *find_port(const struct sim_conns *c, const char *name)
+{
+	struct hmap_node *node;
+
+	hmap_for_each_with_hash(node, &c->ports, hash_str(name, c->seed))
+	{
+		struct conns_port *p = container_of(node, struct conns_port, node);
+
+		if (!strcmp(p->name, name))
+			return p;
+	}
+	return NULL;
+}
+
+static uint64_t hash_record(const struct sim_conns *c, const char *port, const struct sim_tuple *t)
+{
+	return hash_str(port, c->seed ^ sim_tuple_hash(t));
+}
+
+static struct conns_record *find_record(const struct sim_conns *c, const char *port,
+					const struct sim_tuple *t)
+{
+	struct hmap_node *node;
+
+	hmap_for_each_with_hash(node, &c->records, hash_record(c, port, t))
+	{
+		struct conns_record *r = container_of(node, struct conns_record, node);
+
+		if (sim_tuple_eq(&r->conn.tuple, t) && !strcmp(r->conn.port, port))
+			return r;
+	}
+	return NULL;
+}
+
+static bool is_over(const struct sim_conns *c, const struct conns_record *r, uint64_t now_ns)
+{
+	uint64_t idle = skep_conn_timeout(&c->limits.timeouts, r->conn.tuple.proto, r->conn.orig_seen,
+					  r->conn.reply_seen) *
+			NSEC;
+
+	return now_ns > r->last_ns && now_ns - r->last_ns > idle;
+}
+
+const struct sim_conn *sim_conns_find(const struct sim_conns *c, const char *port,
+				      const struct sim_tuple *tuple, uint64_t now_ns)
+{
+	const struct conns_record *r = find_record(c, port, tuple);
+
+	return r && !is_over(c, r, now_ns) ? &r->conn : NULL;
+}
+
+uint32_t sim_conns_count(const struct sim_conns *c, const char *port)
+{
+	const struct conns_port *p = port ? find_port(c, port) : NULL;
+
+	if (!port)
+		return (uint32_t)c->records.n;
+	return p ? p->n : 0;
+}
+
+bool sim_conns_room(const struct sim_conns *c, const char *port)
+{
+	return c->records.n < c->limits.records &&
+	       sim_conns_count(c, port) < c->limits.records_port;
+}
+
+/* --- changing --- */
+
+static void remove_record(struct sim_conns *c, struct conns_record *r, uint64_t now_ns)
+{
+	conns_release_sources(c, &r->conn, now_ns);
+	hmap_remove(&c->records, &r->node);
+	unlink_record(c, r);
+	if (!--r->port->n) {
+		hmap_remove(&c->ports, &r->port->node);
+		free(r->port);
+	}
+	free(r);
+}
+
+static struct conns_port *get_port(struct sim_conns *c, const char *name)
+{
+	struct conns_port *p = find_port(c, name);
+
+	if (p)
+		return p;
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return NULL;
+	memcpy(p->name, name, strnlen(name, TOPO_NAME_MAX));
+	if (hmap_insert(&c->ports, &p->node, hash_str(p->name, c->seed))) {
+		free(p);
+		return NULL;
+	}
+	return p;
+}
+
+static void drop_empty_port(struct sim_conns *c, struct conns_port *p)
+{
+	if (p->n)
+		return;
+	hmap_remove(&c->ports, &p->node);
+	free(p);
+}
+
+static int add_record(struct sim_conns *c, const struct sim_conn *conn, uint64_t now_ns)
+{
+	struct conns_record *r;
+	struct conns_port *p;
+
+	if (!sim_conns_room(c, conn->port))
+		return -ENOSPC;
+	p = get_port(c, conn->port);
+	r = p ? calloc(1, sizeof(*r)) : NULL;
+	if (!r)
+		goto fail;
+	r->conn = *conn;
+	r->port = p;
+	r->last_ns = now_ns;
+	if (conns_hold_sources(c, conn))
+		goto fail;
+	if (hmap_insert(&c->records, &r->node, hash_record(c, conn->port, &conn->tuple))) {
+		conns_release_sources(c, conn, now_ns);
+		goto fail;
+	}
+	p->n++;
+	append_record(c, r);
+	return 1;
+fail:
+	free(r);
+	if (p)
+		drop_empty_port(c, p);
+	return -ENOMEM;
+}
+
+static bool same_connection(const struct sim_conn *a, const struct sim_conn *b)
+{
+	if (a->reply != b->reply || !sim_tuple_eq(&a->other, &b->other) ||
+	    a->n_bindings != b->n_bindings || strcmp(a->other_port, b->other_port) != 0)
+		return false;
+	for (uint8_t i = 0; i < a->n_bindings; i++) {
+		const struct sim_binding *x = &a->bindings[i], *y = &b->bindings[i];
+
+		if (x->router != y->router || x->member != y->member || x->dst != y->dst ||
+		    !ip_eq(&x->from, &y->from) || !ip_eq(&x->to, &y->to) ||
+		    x->from_port != y->from_port || x->to_port != y->to_port)
+			return false;
+	}
+	return true;
+}
+
+int sim_conns_put(struct sim_conns *c, const struct sim_conn *conn, uint64_t now_ns)
+{
+	struct conns_record *r = find_record(c, conn->port, &conn->tuple);
+
+	if (r && !is_over(c, r, now_ns) && same_connection(&r->conn, conn)) {
+		r->conn.orig_seen |= conn->orig_seen;
+		r->conn.reply_seen |= conn->reply_seen;
+		if (now_ns > r->last_ns)
+			r->last_ns = now_ns;
+		return 0;
+	}
+	if (r)
+		remove_record(c, r, now_ns);
+	return add_record(c, conn, now_ns);
+}
+
+bool sim_conns_del(struct sim_conns *c, const char *port, const struct sim_tuple *tuple)
+{
+	struct conns_record *r = find_record(c, port, tuple);
+
+	if (r)
+		remove_record(c, r, r->last_ns);
+	return r;
+}
+
+bool sim_conns_touch(struct sim_conns *c, const char *port, const struct sim_tuple *tuple,
+		     bool opposite, uint8_t seen, uint64_t now_ns)
+{
+	struct conns_record *r = find_record(c, port, tuple);
+	uint32_t before;
+
+	if (!r)
+		return false;
+	before = skep_conn_timeout(&c->limits.timeouts, tuple->proto, r->conn.orig_seen,
+				   r->conn.reply_seen);
+	*(r->conn.reply != opposite ? &r->conn.reply_seen : &r->conn.orig_seen) |= seen;
+	if (now_ns > r->last_ns)
+		r->last_ns = now_ns;
+	return before != skep_conn_timeout(&c->limits.timeouts, tuple->proto, r->conn.orig_seen,
+					   r->conn.reply_seen);
+}
+
+void sim_conns_expire(struct sim_conns *c, uint64_t now_ns, uint32_t max,
+		      void (*cb)(void *arg, const struct sim_conn *conn), void *arg)
+{
+	struct conns_record *r, *end = c->last;
+
+	for (r = c->first; r && max; max--) {
+		struct conns_record *next = r == end ? NULL : r->next;
+
+		if (is_over(c, r, now_ns)) {
+			if (cb)
+				cb(arg, &r->conn);
+			remove_record(c, r, now_ns);
+		} else {
+			unlink_record(c, r);
+			append_record(c, r);
+		}
+		r = next;
+	}
+}
+
+void sim_conns_walk(struct sim_conns *c,
+		    void (*cb)(void *arg, const struct sim_conn *conn, uint64_t last_ns), void *arg)
+{
+	struct conns_record *r, *next;
+
+	for (r = c->first; r; r = next) {
+		next = r->next;
+		cb(arg, &r->conn, r->last_ns);
+	}
+}
+
+void sim_conns_drop_port(struct sim_conns *c, const char *port)
+{
+	struct conns_record *r, *next;
+
+	for (r = c->first; r; r = next) {
+		next = r->next;
+		if (!strcmp(r->conn.port, port))
+			remove_record(c, r, r->last_ns);
+	}
+}
+
+/* --- results --- */
+
+static uint8_t seen_of(const struct pkt *pkt)
+{
+	if (pkt->f.ip_proto == IPPROTO_TCP && pkt->f.has_l4 && pkt->l4_off)
+		return pkt->f.tcp_flags;
+	return SIM_SEEN_ANY;
+}
+
+static unsigned int put_new(struct sim_conns *c, const struct sim_result *res,
+			    bool (*here)(void *arg, const char *port), void *arg, uint64_t now_ns)
+{
+	unsigned int change = 0;
+	int rc;
+
+	for (uint32_t i = 0; i < res->n_new_conns; i++) {
+		if (here && !here(arg, res->new_conns[i].port))
+			continue;
+		rc = sim_conns_put(c, &res->new_conns[i], now_ns);
+		change |= rc < 0 ? SIM_CONNS_FULL : SIM_CONNS_NEW;
+	}
+	return change;
+}
+
+unsigned int sim_conns_apply(struct sim_conns *c, const struct sim_result *res, const struct pkt *pkt,
+			     bool (*here)(void *arg, const char *port), void *arg, uint64_t now_ns)
+{
+	const struct sim_conn *conn = res->conn;
+	unsigned int change = put_new(c, res, here, arg, now_ns);
+
+	for (uint32_t i = 0; i < res->n_affinities; i++) {
+		const struct sim_affinity_learn *a = &res->affinities[i];
+
+		(void)sim_conns_set_affinity(c, a->vip->o.name, &a->client, a->member->o.name,
+					     a->vip->affinity_s * NSEC, now_ns);
+	}
+	if (!conn || res->n_new_conns)
+		return change;
+	if (res->end_conn) {
+		struct sim_conn ended = *conn;
+
+		(void)sim_conns_del(c, ended.port, &ended.tuple);
+		(void)sim_conns_del(c, ended.other_port, &ended.other);
+		return change | SIM_CONNS_ENDED;
+	}
+	if (res->verdict == SIM_FORWARD && !(res->ct & TOPO_CT_RELATED) &&
+	    sim_conns_touch(c, conn->port, &conn->tuple, false, seen_of(pkt), now_ns))
+		change |= SIM_CONNS_STATE;
+	return change;
+}
+
+/* --- view --- */
+
+static const struct topo_port *view_mac(void *arg, const struct topo_bridge *bridge, uint16_t vlan,
+					const struct skep_mac *mac)
+{
+	struct sim_state_view *v = arg;
+
+	return v->tables.view.mac(v->tables.view.arg, bridge, vlan, mac);
+}
+
+static enum sim_neigh view_neigh(void *arg, const struct topo_port *port, const struct skep_ip *ip,
+				 struct skep_mac *mac)
+{
+	struct sim_state_view *v = arg;
+
+	return v->tables.view.neigh(v->tables.view.arg, port, ip, mac);
+}
+
+static const struct sim_conn *view_conn(void *arg, const struct topo_port *port,
+					const struct sim_tuple *tuple)
+{
+	const struct sim_state_view *v = arg;
+
+	return sim_conns_find(v->conns, port->o.name, tuple, v->now_ns);
+}
+
+static bool view_room(void *arg, const struct topo_port *port)
+{
+	const struct sim_state_view *v = arg;
+
+	return sim_conns_room(v->conns, port->o.name);
+}
+
+static enum sim_alloc view_snat(void *arg, const struct sim_snat *ask, struct skep_ip *ip,
+				__be16 *port)
+{
+	const struct sim_state_view *v = arg;
+
+	return sim_conns_snat(v->conns, ask, v->now_ns, ip, port);
+}
+
+static const char *view_affinity(void *arg, const struct topo_vip *vip, const struct skep_ip *client)
+{
+	const struct sim_state_view *v = arg;
+
+	return sim_conns_affinity(v->conns, vip->o.name, client, v->now_ns);
+}
+
+void sim_state_view_init(struct sim_state_view *v, struct sim_tables *t, const struct sim_conns *c,
+			 const struct topo_snapshot *snap, uint64_t now_ns)
+{
+	*v = (struct sim_state_view){
+		.view = { .mac = view_mac, .neigh = view_neigh, .arg = v },
+		.conns = c,
+		.now_ns = now_ns,
+	};
+	sim_tables_view_init(&v->tables, t, snap, now_ns);
+	if (!c)
+		return;
+	v->view.conn = view_conn;
+	v->view.conn_room = view_room;
+	v->view.snat = view_snat;
+	v->view.affinity = view_affinity;
+}
