@@ -339,7 +339,8 @@ static int add_out(struct scenario_env *env, const uint8_t *data, uint32_t len,
 				      .f = pkt.f,
 				      .text = text,
 				      .flooded = o->flooded && o->flooded == o->port->bridge,
-				      .answer = answer };
+				      .answer = answer,
+				      .copy = o->mirror != NULL };
 	env->n_outs++;
 	return 0;
 }

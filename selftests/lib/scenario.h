@@ -23,6 +23,8 @@
  *   out PORT PACKET                 leaves by the port with these headers (payload is not compared)
  *   flooded PORT PACKET             the same, and by flooding the port's bridge
  *   answer PORT PACKET              a frame made by the network leaves by the port
+ *   mirror PORT PACKET              a copy for a mirror; also of what is dropped or consumed, and of answers
+ *   hint TEXT                       all of what would let the packet pass
  *   drop REASON [TEXT]              TEXT: the culprit as skep prints it
  *   consumed                        handled by the network
  *   need neigh PORT IP              waits for this answer

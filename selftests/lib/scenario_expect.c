@@ -66,13 +66,23 @@ static void list_outs(const struct scenario_env *env, char *buf, size_t size)
 	for (unsigned int i = 0; i < env->n_outs && n < size; i++)
 		if (!env->outs[i].claimed)
 			n += (size_t)snprintf(buf + n, size - n, "\n#   %s %s %s",
-					      env->outs[i].answer    ? "answer"
+					      env->outs[i].copy      ? "mirror"
+					      : env->outs[i].answer  ? "answer"
 					      : env->outs[i].flooded ? "flooded"
 								     : "out",
 					      env->outs[i].port->o.name, env->outs[i].text);
 }
 
-static int expect_frame(struct scenario_env *env, bool answer, bool flooded, const char *rest,
+enum frame_kind { OUT, FLOODED, ANSWER, MIRROR };
+
+static bool is_kind(const struct scenario_out *o, enum frame_kind kind)
+{
+	if (kind == MIRROR)
+		return o->copy;
+	return !o->copy && o->answer == (kind == ANSWER) && (kind != FLOODED || o->flooded);
+}
+
+static int expect_frame(struct scenario_env *env, enum frame_kind kind, const char *rest,
 			struct err *err)
 {
 	struct pkt_names names = scenario_names(env);
@@ -91,11 +101,11 @@ static int expect_frame(struct scenario_env *env, bool answer, bool flooded, con
 	for (unsigned int i = 0; i < env->n_outs; i++) {
 		struct scenario_out *o = &env->outs[i];
 
-		if (o->claimed || o->answer != answer || strcmp(o->port->o.name, port) ||
-		    (flooded && !o->flooded) || memcmp(&o->f, &want.f, sizeof(want.f)))
+		if (o->claimed || !is_kind(o, kind) || strcmp(o->port->o.name, port) ||
+		    memcmp(&o->f, &want.f, sizeof(want.f)))
 			continue;
 		o->claimed = true;
-		env->ended = env->ended || !answer;
+		env->ended = env->ended || kind == OUT || kind == FLOODED;
 		return 0;
 	}
 	list_outs(env, left, sizeof(left));
@@ -231,11 +241,19 @@ int scenario_expect(struct scenario_env *env, const char *word, const char *rest
 
 	snprintf(name, sizeof(name), "%.*s", (int)(form ? len - 1 : len), word);
 	if (!strcmp(word, "out"))
-		return expect_frame(env, false, false, rest, err);
+		return expect_frame(env, OUT, rest, err);
 	if (!strcmp(word, "flooded"))
-		return expect_frame(env, false, true, rest, err);
+		return expect_frame(env, FLOODED, rest, err);
 	if (!strcmp(word, "answer"))
-		return expect_frame(env, true, false, rest, err);
+		return expect_frame(env, ANSWER, rest, err);
+	if (!strcmp(word, "mirror"))
+		return expect_frame(env, MIRROR, rest, err);
+	if (!strcmp(word, "hint")) {
+		if (!env->res.hint || strcmp(env->res.hint, rest))
+			return FAIL("want hint \"%s\", got \"%s\"", rest,
+				    env->res.hint ? env->res.hint : "");
+		return 0;
+	}
 	if (!strcmp(word, "drop"))
 		return expect_drop(env, rest, err);
 	if (!strcmp(word, "need"))

@@ -18,7 +18,7 @@ struct scenario_out {
 	const struct topo_port *port;
 	struct pkt_fields f;
 	char *text; /* canonical, arena of the run */
-	bool flooded, answer;
+	bool flooded, answer, copy; /* copy: for a mirror */
 	bool claimed; /* an expectation named it */
 };
 
