@@ -2,23 +2,8 @@
 /* Stands in for what is not written yet; goes with the last of it. */
 #include "simulator/run.h"
 
-#include "topology/classifier.h"
-#include "topology/ipset.h"
 
 #define WEAK __attribute__((weak))
-
-WEAK bool topo_ipset_has(const struct topo_ipset *set, const struct skep_ip *ip, unsigned int *bits)
-{
-	return false;
-}
-
-WEAK const uint32_t *topo_classify(const struct topo_classifier *c,
-				   uint32_t (*read)(void *arg, enum topo_dim dim, unsigned int word,
-						    unsigned int bits),
-				   bool (*has_l4)(void *arg), void *arg, uint32_t *n)
-{
-	return NULL;
-}
 
 WEAK bool topo_router_nat_addr(const struct topo_router *router, const struct skep_ip *ip)
 {
@@ -59,11 +44,6 @@ WEAK bool sim_nat_out(struct walk *w, const struct topo_port *in, const struct t
 }
 
 WEAK bool sim_nat_owns(struct walk *w, const struct topo_router *r, const struct skep_ip *ip)
-{
-	return false;
-}
-
-WEAK bool sim_subnet_in(struct walk *w, const struct topo_port *port)
 {
 	return false;
 }

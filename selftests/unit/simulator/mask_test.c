@@ -50,6 +50,13 @@ static void vary_ip(struct state *st, struct skep_ip *ip, unsigned int len)
 	}
 }
 
+static void vary_bits(struct state *st, uint8_t *byte, uint8_t bits)
+{
+	uint8_t other = (uint8_t)simtest_random(&st->random);
+
+	*byte = (uint8_t)((*byte & ~bits) | (other & bits));
+}
+
 static void vary_mac(struct state *st, struct skep_mac *mac)
 {
 	random_bytes(st, mac, sizeof(*mac));
@@ -67,6 +74,8 @@ static void settle(struct pkt_fields *f)
 	f->has_l4 = known && f->ip_frag != SKEP_FRAG_LATER;
 	if (!f->has_l4)
 		f->l4_src = f->l4_dst = 0;
+	if (!f->has_l4 || f->ip_proto != IPPROTO_TCP)
+		f->tcp_flags = 0;
 }
 
 static void become_another_type(struct state *st, struct pkt_fields *f)
@@ -119,15 +128,33 @@ static void vary(struct state *st, const struct sim_result *res, struct pkt_fiel
 	if (free_ & SIM_FIELD_L4_DST)
 		random_bytes(st, &f->l4_dst, 2);
 	f->ip_ttl = (uint8_t)(res->ttl_dec + 1 + simtest_below(&st->random, 255 - res->ttl_dec));
-	random_bytes(st, &f->ip_tos, 1);
+	vary_bits(st, &f->ip_tos, free_ & SIM_FIELD_DSCP ? 0xff : 0x03);
+	vary_bits(st, &f->tcp_flags,
+		  free_ & SIM_FIELD_TCP_FLAGS ? 0xff : (uint8_t)~res->mask.tcp_mask);
 	settle(f);
 }
 
 /* What leaves is the variant's own, but for what the first packet's flow rewrites. */
-static bool same_rewrite(const struct pkt_fields *in, const struct pkt_fields *out,
-			 const struct pkt_fields *in2, const struct pkt_fields *out2)
+static bool same_rewrite(const struct pkt_fields *in, const struct sim_output *o,
+			 const struct pkt_fields *in2, const struct sim_output *o2)
 {
+	const struct pkt_fields *out = &o->f, *out2 = &o2->f;
 	struct pkt_fields want = *in2;
+
+	if (o->set_dscp != o2->set_dscp || o->mirror != o2->mirror)
+		return false;
+	if (o->set_dscp)
+		want.ip_tos = (out->ip_tos & 0xfc) | (want.ip_tos & 3);
+	if (in->vlan != out->vlan)
+		want.vlan = out->vlan;
+	if (!ip_eq(&in->ip_src, &out->ip_src))
+		want.ip_src = out->ip_src;
+	if (!ip_eq(&in->ip_dst, &out->ip_dst))
+		want.ip_dst = out->ip_dst;
+	if (in->l4_src != out->l4_src)
+		want.l4_src = out->l4_src;
+	if (in->l4_dst != out->l4_dst)
+		want.l4_dst = out->l4_dst;
 
 	if (!mac_eq(&in->eth_dst, &out->eth_dst))
 		want.eth_dst = out->eth_dst;
@@ -158,7 +185,7 @@ static const char *difference(const struct pkt_fields *in, const struct sim_resu
 		if (a->outputs[i].port != b->outputs[i].port ||
 		    a->outputs[i].flooded != b->outputs[i].flooded)
 			return "output port";
-		if (!same_rewrite(in, &a->outputs[i].f, in2, &b->outputs[i].f))
+		if (!same_rewrite(in, &a->outputs[i], in2, &b->outputs[i]))
 			return "rewrite";
 	}
 	return NULL;
