@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Address resolution frames: ARP (RFC 826), neighbour solicitation and advertisement (RFC 4861).
- * Called by simulator/. */
+/* Frames that the network sends of its own accord: ARP (RFC 826), neighbour solicitation and
+ * advertisement (RFC 4861), datagrams around a payload.  Called by simulator/. */
 #include "packet/packet.h"
 
 #include "packet/wire.h"
@@ -86,4 +86,49 @@ uint32_t pkt_build_na(uint8_t *buf, uint32_t cap, const struct skep_mac *eth_dst
 		      const struct skep_ip *dst, const struct skep_ip *target, uint8_t flags)
 {
 	return build_nd(buf, cap, ND_NA, eth_dst, mac, src, dst, target, flags, mac);
+}
+
+uint32_t pkt_build_ip(uint8_t *buf, uint32_t cap, const struct pkt_fields *f, const uint8_t *payload,
+		      uint32_t len)
+{
+	bool v6 = !ip_is_v4(&f->ip_src), udp = f->ip_proto == IPPROTO_UDP;
+	uint32_t head = v6 ? IP6_SIZE : IP4_SIZE, l4_len = len + (udp ? UDP_SIZE : 0);
+	struct pkt_fields sum = { .eth_type = htons(v6 ? ETH_P_IPV6 : ETH_P_IP), .ip_src = f->ip_src, .ip_dst = f->ip_dst };
+	uint8_t *ip = buf + ETH_SIZE, *l4 = ip + head;
+	uint16_t csum;
+
+	if ((!udp && f->ip_proto != IPPROTO_ICMPV6) || (!udp && (!v6 || len < 4)) ||
+	    ip_is_v4(&f->ip_dst) == v6 || head + l4_len > UINT16_MAX || cap < ETH_SIZE + head + l4_len)
+		return 0;
+	memcpy(buf, &f->eth_dst, 6);
+	memcpy(buf + 6, &f->eth_src, 6);
+	store_be16(buf + 12, sum.eth_type);
+	memset(ip, 0, head);
+	if (v6) {
+		put16(ip, 0x6000 | (uint32_t)f->ip_tos << 4);
+		put16(ip + 4, l4_len);
+		ip[6] = f->ip_proto;
+		ip[7] = f->ip_ttl;
+		memcpy(ip + 8, &f->ip_src, 16);
+		memcpy(ip + 24, &f->ip_dst, 16);
+	} else {
+		ip[0] = 0x45;
+		ip[1] = f->ip_tos;
+		put16(ip + 2, head + l4_len);
+		ip[8] = f->ip_ttl;
+		ip[9] = f->ip_proto;
+		store_v4(ip + 12, &f->ip_src);
+		store_v4(ip + 16, &f->ip_dst);
+		store_be16(ip + 10, pkt_csum(ip, IP4_SIZE, 0));
+	}
+	if (udp) {
+		store_be16(l4, f->l4_src);
+		store_be16(l4 + 2, f->l4_dst);
+		put16(l4 + 4, l4_len);
+		put16(l4 + 6, 0);
+	}
+	memcpy(l4 + l4_len - len, payload, len);
+	csum = pkt_csum(l4, l4_len, pkt_pseudo_sum(&sum, f->ip_proto, l4_len));
+	store_be16(l4 + l4_csum_off(f->ip_proto), udp && !csum ? 0xffff : csum);
+	return ETH_SIZE + head + l4_len;
 }

@@ -150,6 +150,10 @@ uint32_t pkt_build_ns(uint8_t *buf, uint32_t cap, const struct skep_mac *src_mac
 uint32_t pkt_build_na(uint8_t *buf, uint32_t cap, const struct skep_mac *eth_dst,
 		      const struct skep_mac *mac, const struct skep_ip *src,
 		      const struct skep_ip *dst, const struct skep_ip *target, uint8_t flags);
+/* UDP datagram, or ICMPv6 message whose checksum field is zero ('f' has MACs, addresses, ip_proto, ip_ttl and UDP's ports), around 'len' bytes of
+ * 'payload'. */
+uint32_t pkt_build_ip(uint8_t *buf, uint32_t cap, const struct pkt_fields *f, const uint8_t *payload,
+		      uint32_t len);
 /* Answer to the echo request 'req' (ICMP or ICMPv6), from the address that was asked, TTL 64, MACs
  * swapped.  0 also when 'req' is no echo request, a fragment, from or to a multicast or broadcast
  * address, or has a wrong ICMP checksum. */

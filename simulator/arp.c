@@ -71,7 +71,7 @@ bool sim_arp_suppress(struct walk *w, const struct topo_port *in, const struct t
 {
 	const struct topo_bridge *b = in->bridge;
 	const struct topo_port *owner;
-	const struct skep_mac *mac;
+	struct skep_mac mac;
 	const struct pkt_fields *f;
 	char a[ADDR_TEXT], m[ADDR_TEXT];
 
@@ -95,9 +95,9 @@ bool sim_arp_suppress(struct walk *w, const struct topo_port *in, const struct t
 	if (w->generation) /* the router peeks before it asks; the owner may answer itself */
 		return false;
 	STEP(w, 1, "suppress", b->o.name, "%s is at %s, %s%s", ip_format(&f->ip_dst, a),
-	     mac_format(mac, m), owner ? "port " : "a static neighbour",
+	     mac_format(&mac, m), owner ? "port " : "a static neighbour",
 	     owner ? owner->o.name : "");
-	answer(w, in, &b->o, b->out_chain, &f->ip_dst, mac);
+	answer(w, in, &b->o, b->out_chain, &f->ip_dst, &mac);
 	sim_consume(w, &b->o, "answered for the owner of the address");
 	return true;
 }

@@ -3,7 +3,7 @@
  * The bridge: learns who is where, answers ARP and ND for addresses it knows by configuration, sends a frame to the one port of its
  * destination, or to all of its VLAN.  vlan.c has what VLAN-aware ones do.  Entered from port.c only.
  */
-#include "simulator/run.h"
+#include "simulator/subnet.h"
 
 #include <stdio.h>
 
@@ -124,17 +124,30 @@ static const struct topo_port *find_mac(struct walk *w, const struct topo_bridge
 }
 
 bool sim_bridge_owner(const struct topo_bridge *b, uint16_t vlan, const struct skep_ip *ip,
-		      const struct topo_port **owner, const struct skep_mac **mac)
+		      const struct topo_port **owner, struct skep_mac *mac)
 {
-	*owner = topo_bridge_find_ip(b, ip, mac);
-	if (*owner && (!b->vlan_aware || (*owner)->more->vlan == vlan))
+	const struct skep_mac *known;
+
+	*owner = topo_bridge_find_ip(b, ip, &known);
+	if (*owner && (!b->vlan_aware || (*owner)->more->vlan == vlan)) {
+		*mac = *known;
 		return true;
+	}
 	*owner = NULL;
 	for (uint32_t i = 0; i < b->n_static_neighs; i++)
 		if (ip_eq(&b->static_neighs[i].ip, ip)) {
-			*mac = &b->static_neighs[i].mac;
+			*mac = b->static_neighs[i].mac;
 			return true;
 		}
+	for (uint32_t i = 0; i < b->n_subnets && ip_is_v4(ip); i++) {
+		const struct topo_subnet *s = b->subnets[i];
+
+		/* DHCP's own address, for renewals; a gateway has somebody who answers */
+		if (s->dhcp && ip_eq(&s->server, ip) && !ip_eq(&s->gateway, ip)) {
+			*mac = sim_subnet_mac(s);
+			return true;
+		}
+	}
 	return false;
 }
 

@@ -72,7 +72,7 @@ bool sim_nd_suppress(struct walk *w, const struct topo_port *in, const struct to
 {
 	const struct topo_bridge *b = in->bridge;
 	const struct topo_port *owner;
-	const struct skep_mac *mac;
+	struct skep_mac mac;
 	const struct pkt_fields *f;
 	char a[ADDR_TEXT], m[ADDR_TEXT];
 
@@ -95,9 +95,9 @@ bool sim_nd_suppress(struct walk *w, const struct topo_port *in, const struct to
 	if (w->generation)
 		return false;
 	STEP(w, 1, "suppress", b->o.name, "%s is at %s, %s%s", ip_format(&f->nd_target, a),
-	     mac_format(mac, m), owner ? "port " : "a static neighbour",
+	     mac_format(&mac, m), owner ? "port " : "a static neighbour",
 	     owner ? owner->o.name : "");
-	answer(w, in, &b->o, b->out_chain, &f->nd_target, mac, 0);
+	answer(w, in, &b->o, b->out_chain, &f->nd_target, &mac, 0);
 	sim_consume(w, &b->o, "answered for the owner of the address");
 	return true;
 }

@@ -75,7 +75,6 @@ bool sim_resolve(struct walk *w, const struct topo_port *out, const struct skep_
 		 struct skep_mac *mac)
 {
 	const struct topo_port *peer = out->peer, *owner;
-	const struct skep_mac *known;
 
 	sim_tag_object(w, TOPO_TAG_PORT, &out->o);
 	if (peer && peer->router) {
@@ -86,10 +85,9 @@ bool sim_resolve(struct walk *w, const struct topo_port *out, const struct skep_
 	sim_tag(w, &(struct topo_tag){ .kind = TOPO_TAG_NEIGH, .name = out->o.name, .ip = *hop });
 	if (peer && peer->bridge) { /* peek: no question for what the bridge knows */
 		sim_tag_object(w, TOPO_TAG_BRIDGE, &peer->bridge->o);
-		if (sim_bridge_owner(peer->bridge, peer->more->vlan, hop, &owner, &known)) {
+		if (sim_bridge_owner(peer->bridge, peer->more->vlan, hop, &owner, mac)) {
 			if (owner)
 				sim_tag_object(w, TOPO_TAG_PORT, &owner->o);
-			*mac = *known;
 			return true;
 		}
 	}

@@ -135,3 +135,15 @@ void sim_port_out(struct walk *w, const struct topo_port *port)
 	else
 		leave(w, port);
 }
+
+void sim_port_bare(struct walk *w, const struct topo_port *port)
+{
+	const struct topo_mirror_at *const *mirrors = (const void *)port->more->mirrors;
+
+	w->out_port = port;
+	if (!port->live_host)
+		return;
+	sim_mirror(w, mirrors[TOPO_HOOK_PRE_OUT]);
+	sim_mirror(w, mirrors[TOPO_HOOK_POST_OUT]);
+	sim_output(w, port);
+}

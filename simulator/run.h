@@ -9,7 +9,7 @@
  *   nexthop.c   ECMP, neighbours       arp.c, nd.c, ra.c    responders        icmp.c    echo, errors, resets
  *   secgroup.c  security groups        mirror.c             copies            vlan.c    VLAN-aware bridges
  *   conn.c      connection of a packet nat.c, lb.c          translation       quote.c   inside ICMP errors
- *   dhcp4.c, dhcp6.c                   mtu.c                too big           hint.c    what would let a packet pass
+ *   subnet.c, dhcp4.c, dhcp6.c         mtu.c                too big           hint.c    what would let a packet pass
  *   tables.c, conns.c  in-memory views trace.c              the result for people and programs
  *
  * Every read of a header field that decides something goes through a see_*() below: it puts the field into the mask, unless this path has
@@ -60,6 +60,7 @@ struct emit {
 	uint8_t generation;
 	bool solicits; /* ARP request, NS: is sent also when the packet has to wait */
 	bool error;    /* ICMP error, TCP reset */
+	bool bare;     /* to the machine behind its exterior port: meets no chain */
 };
 
 struct run {
@@ -194,6 +195,8 @@ const char *sim_frame_text(struct sim *sim, const struct sim_frame *f, struct pk
 /* --- the devices --- */
 void sim_port_in(struct walk *w, const struct topo_port *port);
 void sim_port_out(struct walk *w, const struct topo_port *port);
+/* Out of the exterior port without chains and security groups: mirrors see it. */
+void sim_port_bare(struct walk *w, const struct topo_port *port);
 void sim_bridge_in(struct walk *w, const struct topo_port *port);
 void sim_router_in(struct walk *w, const struct topo_port *port);
 /* false: the chain ended the path. */
@@ -265,7 +268,7 @@ bool sim_vlan_has(const struct topo_port *port, uint16_t vlan);
 bool sim_vlan_bpdu(struct walk *w, const struct topo_port *port);
 /* bridge.c: who has the address, in the frame's VLAN, by configuration: the MAC, and the bridge's port (NULL: a static neighbour).  false: nobody known. */
 bool sim_bridge_owner(const struct topo_bridge *b, uint16_t vlan, const struct skep_ip *ip,
-		      const struct topo_port **owner, const struct skep_mac **mac);
+		      const struct topo_port **owner, struct skep_mac *mac);
 /* The bridge's port behind which a router answers for the address because of NAT; NULL = none. */
 const struct topo_port *sim_bridge_nat(const struct topo_bridge *b, uint16_t vlan,
 				       const struct skep_ip *ip);

@@ -57,7 +57,9 @@ static void walk_emit(struct run *run, struct emit *e)
 	};
 
 	STEP(&w, -1, e->solicits ? "ask" : "answer", e->device->name, "%s", e->what);
-	if (sim_hook(&w, e->chain))
+	if (e->bare)
+		sim_port_bare(&w, e->port);
+	else if (sim_hook(&w, e->chain))
 		sim_port_out(&w, e->port);
 }
 

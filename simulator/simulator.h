@@ -278,6 +278,13 @@ int sim_run(struct sim *sim, const struct topo_snapshot *snap, const struct sim_
 /* Is this frame one that is never decided from a flow (ARP, ND with RS and RA)?  BPF sends those up always. */
 bool sim_always_up(const struct pkt_fields *f);
 
+/*
+ * The unsolicited router advertisement for the machines of a bridge (to all nodes), from who speaks for 'subnet': to be sent out of each exterior port
+ * of the bridge from time to time.  'mtu': the largest IP packet that reaches the port, 0 = no limit.  Its length; 0 when there is nothing to say: not
+ * IPv6, 'ra: none', another subnet of the same router speaks for this one too; or 'cap' (1500 is always enough) is too small.
+ */
+uint32_t sim_ra_build(const struct topo_subnet *subnet, uint32_t mtu, uint8_t *buf, uint32_t cap);
+
 /* The result as a tree for people (from the arena), and as data with stable names (new reference). */
 char *sim_trace_text(struct sim *sim, const struct pkt *pkt, const struct sim_result *res);
 json_t *sim_trace_json(struct sim *sim, const struct pkt *pkt, const struct sim_result *res);
