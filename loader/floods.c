@@ -90,6 +90,7 @@ void floods_sync(struct tenant *t)
 			outs[n_outs].action = SKEP_ACT_LOCAL;
 			if (!dp_port_output(a->dp, p->key, &outs[n_outs].out, &peer))
 				continue;
+			outs[n_outs].police = (uint16_t)p->police_out;
 			outs[n_outs++].flags = peer ? SKEP_F_PEER : 0;
 		}
 		rc = dp_set_put(a->dp, outs, n_outs, &f->set);

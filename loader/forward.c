@@ -325,6 +325,16 @@ static void send_fragments(struct work *w, const struct sim_result *res,
 		drop(w, SKEP_DROP_TOO_BIG, res);
 }
 
+/* Does the result hold for all packets of the flow key?  A fragment's has no ports: if they decided, each fragment comes up, the first for the
+ * others' sake. */
+static bool is_cacheable(const struct pkt_fields *f, const struct sim_result *res)
+{
+	bool ports = res->mask.fields & (SIM_FIELD_L4_SRC | SIM_FIELD_L4_DST);
+
+	return res->cacheable && !res->data && !res->fragment &&
+	       (f->ip_frag == SKEP_FRAG_NONE || !ports);
+}
+
 /* Nothing of the packet arrives anywhere. */
 static void undelivered(struct work *w, const struct sim_result *res,
 			const struct install_plan *plan, unsigned int how)
@@ -336,13 +346,13 @@ static void undelivered(struct work *w, const struct sim_result *res,
 
 	if (how & FORWARD_SEND)
 		drop(w, reason, res);
-	if (res->cacheable && (how & FORWARD_INSTALL))
+	if (is_cacheable(&w->pkt.f, res) && (how & FORWARD_INSTALL))
 		install(w, &m, res, plan);
 }
 
 void forward_result(struct work *w, const struct sim_result *res, unsigned int how)
 {
-	bool cacheable = res->cacheable && !res->data && !res->fragment && (how & FORWARD_INSTALL);
+	bool cacheable = is_cacheable(&w->pkt.f, res) && (how & FORWARD_INSTALL);
 	struct agent *a = w->a;
 	struct install_plan plan;
 	struct made m;
@@ -381,9 +391,9 @@ void forward_result(struct work *w, const struct sim_result *res, unsigned int h
 
 /* May it be believed that packets like this one are dropped?  No tag says when a missing neighbour is there after all; and how long a
  * packet may be is no part of a flow that drops. */
-static bool is_lasting(const struct sim_result *res)
+static bool is_lasting(const struct pkt_fields *f, const struct sim_result *res)
 {
-	return res->cacheable && res->reason != SKEP_DROP_NO_NEIGHBOUR &&
+	return is_cacheable(f, res) && res->reason != SKEP_DROP_NO_NEIGHBOUR &&
 	       res->reason != SKEP_DROP_TOO_BIG;
 }
 
@@ -417,7 +427,7 @@ void forward_refuse(struct work *w, const struct sim_result *res)
 		send_plan(a, w->in_key, w->frame, &w->pkt.f, &plan);
 	if (!made)
 		return;
-	if (is_lasting(res))
+	if (is_lasting(&w->pkt.f, res))
 		install(w, &m, res, &plan);
 	else
 		unmake(a, &m);
@@ -442,10 +452,10 @@ bool forward_make(struct agent *a, const struct pkt *pkt, const struct sim_resul
 	const struct pkt_fields *in = &pkt->f;
 
 	*plan = (struct install_plan){ .uniform = true };
-	if (!res->cacheable || res->data || res->fragment)
+	if (!is_cacheable(in, res))
 		return false;
 	if (res->verdict == SIM_DROP) {
-		if (!is_lasting(res) || !make_refusal(a, in, res, plan, m))
+		if (!is_lasting(in, res) || !make_refusal(a, in, res, plan, m))
 			return false;
 	} else if (res->verdict != SIM_FORWARD ||
 		   install_plan(&a->env, in, res->outputs, res->n_outputs, &a->arena, plan) ||

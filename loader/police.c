@@ -31,6 +31,8 @@ void ports_police(struct lport *p, const struct topo_port *port)
 	out = set(p, q ? q->rate_out : 0, q ? q->burst_out : 0, &p->police_out);
 	(void)dp_port_police(a->dp, p->key, p->police_in, p->police_out);
 	/* flows to the port name its policer */
+	if (out != p->police_out && p->flood)
+		p->flood->dirty = true;
 	if (out != p->police_out)
 		tenant_invalidate(p->tenant, &(struct topo_tag){ .kind = TOPO_TAG_PORT,
 								 .name = p->name });

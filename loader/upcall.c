@@ -101,6 +101,10 @@ static struct index_flow *known_flow(struct work *w, enum skep_upcall_why why)
 	f = index_find(w->a->index, &w->key);
 	if (!f || !install_holds(&f->verdict, &w->pkt))
 		return NULL;
+	/* what begins or ends a connection has to be noted */
+	if ((f->verdict.flags & SKEP_F_CONN) &&
+	    (w->pkt.f.tcp_flags & (SKEP_TCP_SYN | SKEP_TCP_FIN | SKEP_TCP_RST)))
+		return NULL;
 	if (!dp_flow_get(w->a->dp, &w->key, &in_kernel)) { /* evicted */
 		index_del(w->a->index, f);
 		return NULL;
@@ -178,12 +182,13 @@ static void decided(struct work *w, const struct sim_result *res)
 	forward_frames(a, w->in_key, res);
 	switch (res->verdict) {
 	case SIM_FORWARD:
-		if (!(changes & SIM_CONNS_NEW)) {
+		if (!res->n_new_conns && !(changes & SIM_CONNS_NEW)) {
 			forward_result(w, res, FORWARD_SEND | FORWARD_INSTALL);
 			break;
 		}
 		forward_result(w, res, FORWARD_SEND);
-		install_next(w);
+		if (changes & SIM_CONNS_NEW)
+			install_next(w);
 		break;
 	case SIM_DROP:
 		forward_refuse(w, res);
