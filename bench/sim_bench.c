@@ -80,6 +80,77 @@ static char *two_bridges_two_routers_20_rules(void)
 	return p;
 }
 
+/* A security group of 20 rules each way; the last one allows. */
+static size_t put_security_group(char *p, size_t size)
+{
+	static const char *const directions[] = { "ingress", "egress" };
+	size_t len = (size_t)snprintf(p, size, "security_groups:\n  - name: sg\n    egress: rules\n    rules:\n");
+
+	for (unsigned int d = 0; d < 2; d++) {
+		for (unsigned int i = 0; i < 19; i++)
+			len += (size_t)snprintf(p + len, size - len,
+						"      - {direction: %s, proto: tcp, remote: 192.168.%u.0/24, dst_ports: %u}\n",
+						directions[d], i, 1000 + i);
+		len += (size_t)snprintf(p + len, size - len,
+					"      - {direction: %s, proto: tcp, dst_ports: 80}\n",
+					directions[d]);
+	}
+	return len;
+}
+
+static char *two_bridges_two_routers_20_rule_groups(void)
+{
+	size_t size = 16384, len;
+	char *p = malloc(size);
+
+	if (!p)
+		return NULL;
+	len = put_security_group(p, size);
+	snprintf(p + len, size - len,
+		 "bridges: [{name: a}, {name: b}]\n"
+		 "routers: [{name: r}, {name: s}]\n"
+		 "ports:\n" END_PORTS(", security_groups: [sg]")
+		 "  - {name: rs, router: r, peer: sr, mac: \"02:aa:00:00:00:11\", addresses: [169.254.10.1/30]}\n"
+		 "  - {name: sr, router: s, peer: rs, mac: \"02:aa:00:00:00:12\", addresses: [169.254.10.2/30]}\n"
+		 "  - {name: rb, router: s, peer: b-r, mac: \"02:aa:00:00:00:02\", addresses: [10.0.2.254/24]}\n"
+		 "routes:\n"
+		 "  - {name: east, router: r, dst: 10.0.2.0/24, port: rs, gateway: 169.254.10.2}\n"
+		 "  - {name: west, router: s, dst: 10.0.1.0/24, port: sr, gateway: 169.254.10.1}\n");
+	return p;
+}
+
+/* An address group of 'n' members that have no neighbours; the packet's source is none. */
+static char *group(unsigned int n)
+{
+	size_t size = n * 20 + 4096, len;
+	char *p = malloc(size);
+
+	if (!p)
+		return NULL;
+	len = (size_t)snprintf(p, size, "address_groups:\n  - name: g\n    addresses: [");
+	for (unsigned int i = 0; i < n; i++)
+		len += (size_t)snprintf(p + len, size - len, "%s10.%u.%u.%u", i ? ", " : "",
+					1 + (i * 2 >> 16), i * 2 >> 8 & 255, i * 2 & 255);
+	snprintf(p + len, size - len,
+		 "]\n"
+		 "chains: [{name: c, rules: [{action: drop, src_group: g}]}]\n"
+		 "bridges: [{name: b}]\n"
+		 "ports:\n"
+		 "  - {name: vm1, bridge: b, mac: \"02:00:00:00:00:01\", addresses: [10.0.1.1], in_chain: c}\n"
+		 "  - {name: vm2, bridge: b, mac: \"02:00:00:00:00:02\", addresses: [10.0.2.2]}\n");
+	return p;
+}
+
+static char *group_100(void)
+{
+	return group(100);
+}
+
+static char *group_100000(void)
+{
+	return group(100000);
+}
+
 static char *chain(unsigned int n)
 {
 	size_t size = n * 100 + 4096, len;
@@ -143,9 +214,13 @@ static const struct variant variants[] = {
 	{ "two_bridges_router", two_bridges_router, "vm1", TO_ROUTER, SIM_FORWARD, 1 },
 	{ "two_bridges_two_routers_20_rules", two_bridges_two_routers_20_rules, "vm1", TO_ROUTER,
 	  SIM_FORWARD, 1 },
+	{ "two_bridges_two_routers_20_rule_groups", two_bridges_two_routers_20_rule_groups, "vm1",
+	  TO_ROUTER, SIM_FORWARD, 1 },
 	{ "icmp_error", two_bridges_router, "vm1", TO_NOWHERE, SIM_DROP, 0 },
 	{ "chain_10_rules", chain_10, "vm1", TO_VM, SIM_FORWARD, 1 },
 	{ "chain_10000_rules", chain_10000, "vm1", TO_VM, SIM_FORWARD, 1 },
+	{ "group_100_members", group_100, "vm1", TO_VM, SIM_FORWARD, 1 },
+	{ "group_100000_members", group_100000, "vm1", TO_VM, SIM_FORWARD, 1 },
 	{ "unicast_of_1000_ports", ports_1000, "vm1", TO_LAST, SIM_FORWARD, 1 },
 	{ "flood_to_100_ports", ports_100, "vm1", TO_ALL, SIM_FORWARD, 99 },
 };
