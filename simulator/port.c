@@ -107,8 +107,8 @@ static void leave(struct walk *w, const struct topo_port *port)
 	}
 	if (view->mtu && !sim_mtu_ok(w, view->mtu(view->arg, port), port))
 		return;
-	sim_conn_output(w, port);
-	sim_output(w, port);
+	if (sim_conn_output(w, port))
+		sim_output(w, port);
 }
 
 void sim_port_out(struct walk *w, const struct topo_port *port)

@@ -111,7 +111,10 @@ static void forward(struct walk *w, const struct topo_router *r, const struct to
 	if (!w->generation && w->run->ttl_max < w->ttl_dec)
 		w->run->ttl_max = w->ttl_dec;
 	w->out_port = out;
-	if (!sim_hook(w, r->out_chain))
+	if (!sim_vip_reply(w, r) && !sim_hook(w, r->out_chain))
+		return;
+	if (sim_waits(w) || !sim_nat_out(w, w->in_port, out) ||
+	    !sim_mtu_ok(w, out->more->mtu, out))
 		return;
 	if (ip_is_zero(hop)) {
 		hop = see_ip_dst(w, ip_width(w));
@@ -219,6 +222,15 @@ void sim_router_in(struct walk *w, const struct topo_port *in)
 		return;
 	}
 	STEP(w, 0, "router", r->o.name, "to %s", ip_format(&w->f.ip_dst, d));
-	if (sim_hook(w, r->in_chain))
-		route(w, in);
+	if (!sim_vip_in(w, in))
+		return;
+	if (!w->via_vip && !sim_vip_reply(w, r) && !sim_hook(w, r->in_chain))
+		return;
+	if (sim_waits(w) || !sim_nat_in(w, in))
+		return;
+	if (sim_nat_owns(w, r, &w->f.ip_dst)) {
+		sim_drop(w, SKEP_DROP_NAT_NONE, &r->o, NULL);
+		return;
+	}
+	route(w, in);
 }

@@ -105,6 +105,8 @@ struct run {
 	uint32_t n_emits, n_entries, n_rules;
 
 	/* the connection of the packet, looked up once: conn.c */
+	const struct topo_port *conn_out; /* by which the packet leaves; NULL = no record is to be made */
+	struct sim_tuple conn_out_tuple;  /* as it leaves */
 	bool recheck;	  /* SIM_RECHECK */
 	bool ct_known;	  /* 'ct', 'conn' and 'tuple' are valid */
 	bool ct_asked;	  /* a rule asked for the state: a record is made when the packet passes */
@@ -142,6 +144,7 @@ struct walk {
 	const struct topo_object *devices[SIM_DEVICES_MAX]; /* bridges and routers passed so far, the present one last */
 	uint8_t n_devices;
 	bool dst_rewritten; /* by the present router */
+	struct skep_ip nat_was; /* ... and what it was before */
 	bool via_vip;	    /* the present router's VIP took it: no chains of the router */
 	bool mirrored;	    /* is a mirror's copy: no policy, no mirrors */
 	uint16_t vlan;	    /* of the present VLAN-aware bridge; 0 = another kind */
@@ -244,8 +247,22 @@ void sim_mirror(struct walk *w, const struct topo_mirror_at *list);
 uint8_t sim_ct(struct walk *w);
 /* For a rule: as sim_ct(), and the connection is recorded if the packet passes. */
 uint8_t sim_ct_ask(struct walk *w);
-/* The packet leaves by the exterior port: records that are to be made. */
-void sim_conn_output(struct walk *w, const struct topo_port *port);
+/* The packet leaves by the exterior port: records that are to be made.  false: there is no room for one, the path ended. */
+bool sim_conn_output(struct walk *w, const struct topo_port *port);
+/* The connection's part of the result. */
+void sim_conn_finish(struct run *run, struct sim_result *res);
+/* TCP, UDP; an ICMP echo. */
+bool sim_has_ports(const struct pkt_fields *f);
+bool sim_has_id(const struct pkt_fields *f);
+void sim_tuple_of(const struct pkt_fields *f, struct sim_tuple *t);
+/* Is the packet an ICMP error? */
+bool sim_is_error(const struct walk *w);
+/* A translation that was made; false: too many. */
+bool sim_bind(struct walk *w, const struct sim_binding *b);
+/* Carries it out on the packet in hand, as it was made or ('forward' false) taken back; 'by' for the trace. */
+void sim_nat_apply(struct walk *w, const struct sim_binding *b, bool forward, const char *by);
+/* Does the packet come from a member of a VIP of the router, as a reply?  Its chains are not for it. */
+bool sim_vip_reply(struct walk *w, const struct topo_router *r);
 /* The hooks of a router, in this order; false: the path ended. */
 bool sim_vip_in(struct walk *w, const struct topo_port *in);  /* may set via_vip */
 bool sim_nat_in(struct walk *w, const struct topo_port *in);  /* destination */

@@ -144,6 +144,7 @@ static void finish(struct run *run, struct sim_result *res)
 		res->verdict = SIM_CONSUMED;
 		res->reason = SKEP_DROP_CONSUMED;
 	}
+	sim_conn_finish(run, res);
 	collect_frames(run, res);
 }
 
@@ -155,7 +156,7 @@ int sim_run(struct sim *sim, const struct topo_snapshot *snap, const struct sim_
 	uint32_t n_neighs = 0;
 	struct run *run = NULL;
 
-	(void)now_ns; /* nothing depends on time yet; connections will */
+	(void)now_ns; /* what depends on time is the view's business */
 	if (in->peer)
 		return err_set(err, -EINVAL,
 			       "port '%s' is linked to port '%s' (want one without a peer)",
@@ -172,6 +173,7 @@ int sim_run(struct sim *sim, const struct topo_snapshot *snap, const struct sim_
 		run->pkt = pkt;
 		run->seed = seed;
 		run->tracing = flags & SIM_TRACE;
+		run->recheck = flags & SIM_RECHECK;
 		run->cacheable = true;
 		run->queue_tail = &run->queue;
 		run->neighs = neighs;

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The connection that a packet belongs to: looked up once in a run, by the ingress port and the tuple as that port emits it, when somebody asks.  At the
+ * end, the records that the packet would make.  Called by rules, security groups, NAT.
+ */
+#include "simulator/run.h"
+
+#include "maps/state.h"
+
+#define TCP_LOOKED_AT 0x3f /* FIN to URG: whether a packet may begin a connection */
+
+/* --- tuples --- */
+
+static bool is_echo_request(const struct pkt_fields *f)
+{
+	const uint8_t type = (uint8_t)(ntohs(f->l4_src) >> 8);
+
+	return f->has_l4 && ((f->ip_proto == IPPROTO_ICMP && type == SIM_ICMP_ECHO) ||
+			     (f->ip_proto == IPPROTO_ICMPV6 && type == SIM_ICMP6_ECHO));
+}
+
+static bool is_echo_reply(const struct pkt_fields *f)
+{
+	const uint8_t type = (uint8_t)(ntohs(f->l4_src) >> 8);
+
+	return f->has_l4 && ((f->ip_proto == IPPROTO_ICMP && type == 0) ||
+			     (f->ip_proto == IPPROTO_ICMPV6 && type == SIM_ICMP6_ECHO + 1));
+}
+
+bool sim_has_id(const struct pkt_fields *f)
+{
+	return is_echo_request(f) || is_echo_reply(f);
+}
+
+bool sim_has_ports(const struct pkt_fields *f)
+{
+	return f->ip_proto == IPPROTO_TCP || f->ip_proto == IPPROTO_UDP;
+}
+
+void sim_tuple_of(const struct pkt_fields *f, struct sim_tuple *t)
+{
+	const uint16_t echo = f->ip_proto == IPPROTO_ICMP ? SIM_ICMP_ECHO : SIM_ICMP6_ECHO;
+
+	*t = (struct sim_tuple){ .src = f->ip_src, .dst = f->ip_dst, .proto = f->ip_proto };
+	if (sim_has_ports(f)) {
+		t->sport = f->l4_src;
+		t->dport = f->l4_dst;
+	} else if (is_echo_request(f)) {
+		t->sport = f->l4_dst;
+		t->dport = htons((uint16_t)(echo << 8));
+	} else if (is_echo_reply(f)) {
+		t->sport = htons((uint16_t)(echo << 8));
+		t->dport = f->l4_dst;
+	}
+}
+
+/* --- what kind of packet is it? --- */
+
+static bool is_icmp(const struct pkt_fields *f)
+{
+	return f->ip_proto == (f->eth_type == htons(ETH_P_IPV6) ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
+}
+
+static bool is_icmp_error(const struct pkt_fields *f)
+{
+	const uint8_t type = (uint8_t)(ntohs(f->l4_src) >> 8);
+
+	if (!f->has_l4 || !is_icmp(f))
+		return false;
+	if (f->ip_proto == IPPROTO_ICMPV6)
+		return type >= 1 && type <= 4;
+	return type == 3 || type == 4 || type == 11 || type == 12;
+}
+
+bool sim_is_error(const struct walk *w)
+{
+	return is_icmp_error(&w->run->pkt->f);
+}
+
+static bool begins_with(uint8_t flags)
+{
+	flags &= TCP_LOOKED_AT;
+	if (!flags || (flags & SKEP_TCP_RST))
+		return false;
+	if (flags & SKEP_TCP_SYN)
+		return !(flags & (SKEP_TCP_FIN | SKEP_TCP_ACK));
+	return flags & SKEP_TCP_ACK; /* in the middle of something: picked up */
+}
+
+static void mark_flags(struct run *run, uint8_t mask)
+{
+	run->mask.fields |= SIM_FIELD_TCP_FLAGS;
+	run->mask.tcp_mask |= mask;
+}
+
+/* Without a record: may it begin a connection? */
+static uint8_t classify_new(struct run *run)
+{
+	const struct pkt_fields *f = &run->pkt->f;
+
+	if (f->ip_proto == IPPROTO_TCP && run->pkt->l4_off) {
+		mark_flags(run, TCP_LOOKED_AT);
+		return begins_with(f->tcp_flags) ? TOPO_CT_NEW : TOPO_CT_INVALID;
+	}
+	return is_echo_reply(f) ? TOPO_CT_INVALID : TOPO_CT_NEW;
+}
+
+/* A SYN behind the end of a connection is the next one with the same ports. */
+static bool is_successor(struct run *run, const struct sim_conn *c)
+{
+	const struct pkt_fields *f = &run->pkt->f;
+
+	if (f->ip_proto != IPPROTO_TCP || !run->pkt->l4_off ||
+	    !((c->orig_seen | c->reply_seen) & (SKEP_TCP_RST | SKEP_TCP_FIN)))
+		return false;
+	mark_flags(run, SKEP_TCP_SYN | SKEP_TCP_ACK);
+	return (f->tcp_flags & (SKEP_TCP_SYN | SKEP_TCP_ACK)) == SKEP_TCP_SYN;
+}
+
+/* --- looking up --- */
+
+/* The tuple is the packet's own, whatever this path has written since. */
+static void mark_tuple(struct run *run)
+{
+	const struct pkt_fields *f = &run->pkt->f;
+	const uint8_t width = f->eth_type == htons(ETH_P_IPV6) ? 128 : 32;
+
+	run->mask.fields |= SIM_FIELD_ETH_TYPE | SIM_FIELD_PROTO | SIM_FIELD_FRAG |
+			    SIM_FIELD_IP_SRC | SIM_FIELD_IP_DST;
+	run->mask.src_len = run->mask.dst_len = width;
+	if (sim_has_ports(f) || is_icmp(f))
+		run->mask.fields |= SIM_FIELD_L4_SRC | SIM_FIELD_L4_DST;
+}
+
+static const struct sim_conn *find(struct walk *w, const struct sim_tuple *t)
+{
+	const struct run *run = w->run;
+
+	sim_tag(w, &(struct topo_tag){
+			   .kind = TOPO_TAG_CONN, .name = run->in->o.name, .hash = sim_tuple_hash(t) });
+	return run->view->conn ? run->view->conn(run->view->arg, run->in, t) : NULL;
+}
+
+/* An ICMP error is about a packet that the ingress port was sent: reversed, one that it could have emitted. */
+static uint8_t look_up_quoted(struct walk *w)
+{
+	struct run *run = w->run;
+	struct pkt_fields quoted;
+	struct sim_tuple t;
+
+	run->cacheable = false;
+	run->mask.fields |= SIM_FIELD_PAYLOAD;
+	if (!pkt_quoted(run->pkt, &run->quote))
+		return TOPO_CT_INVALID;
+	run->quoting = true;
+	run->inner = run->quote.f;
+	quoted = run->quote.f;
+	quoted.eth_type = run->pkt->f.eth_type;
+	sim_tuple_of(&quoted, &t);
+	sim_tuple_reverse(&t, &run->tuple);
+	run->conn = find(w, &run->tuple);
+	if (!run->conn)
+		return TOPO_CT_INVALID;
+	return TOPO_CT_RELATED | (run->conn->reply ? TOPO_CT_REPLY : 0);
+}
+
+static uint8_t look_up(struct walk *w)
+{
+	struct run *run = w->run;
+	const struct pkt_fields *f = &run->pkt->f;
+
+	mark_tuple(run);
+	if (is_icmp_error(f))
+		return look_up_quoted(w);
+	sim_tuple_of(f, &run->tuple);
+	if (f->ip_frag != SKEP_FRAG_NONE && (sim_has_ports(f) || is_icmp(f)))
+		run->cacheable = false; /* the next packet in fragments has other ports */
+	run->conn = find(w, &run->tuple);
+	if (run->conn && is_successor(run, run->conn))
+		run->conn = NULL;
+	if (!run->conn)
+		return classify_new(run);
+	return TOPO_CT_ESTABLISHED | (run->conn->reply ? TOPO_CT_REPLY : 0);
+}
+
+uint8_t sim_ct(struct walk *w)
+{
+	struct run *run = w->run;
+	const struct pkt_fields *f = &run->pkt->f;
+	char text[SIM_TUPLE_TEXT], state[64];
+
+	if (w->generation)
+		return TOPO_CT_ESTABLISHED | TOPO_CT_REPLY | TOPO_CT_RELATED;
+	if (run->ct_known)
+		return run->ct;
+	if (!see_is_ip(w))
+		return 0;
+	if (f->ip_frag == SKEP_FRAG_LATER && !f->has_l4 && (sim_has_ports(f) || is_icmp(f))) {
+		mark_tuple(run);
+		run->cacheable = false;
+		if (run->need.kind == SIM_NEED_NONE)
+			run->need.kind = SIM_NEED_FRAGMENT;
+		return 0;
+	}
+	run->ct_known = true;
+	run->ct = look_up(w);
+	STEP(w, 1, "connection", run->in->o.name, "%s: %s", sim_tuple_format(&run->tuple, text),
+	     sim_ct_text(run->ct, state));
+	return run->ct;
+}
+
+uint8_t sim_ct_ask(struct walk *w)
+{
+	uint8_t ct = sim_ct(w);
+
+	if (w->generation)
+		return ct;
+	w->run->ct_asked = true;
+	if (w->run->recheck && (ct & TOPO_CT_ESTABLISHED) && !(ct & TOPO_CT_REPLY))
+		return TOPO_CT_NEW;
+	return ct;
+}
+
+/* --- records --- */
+
+bool sim_bind(struct walk *w, const struct sim_binding *b)
+{
+	struct run *run = w->run;
+
+	if (run->n_bindings >= SIM_BINDINGS_MAX)
+		return false;
+	run->bindings[run->n_bindings++] = *b;
+	return true;
+}
+
+bool sim_conn_output(struct walk *w, const struct topo_port *port)
+{
+	const struct sim_view *view = w->run->view;
+	struct run *run = w->run;
+
+	if (w->generation || w->mirrored || !run->ct_known || run->conn ||
+	    !(run->ct & TOPO_CT_NEW) || (!run->ct_asked && !run->n_bindings))
+		return true;
+	if (view->conn_room && !view->conn_room(view->arg, run->in)) {
+		run->cacheable = false; /* there may be room for the next one */
+		sim_drop(w, SKEP_DROP_CONN_LIMIT, &run->in->o, NULL);
+		return false;
+	}
+	run->conn_out = port;
+	sim_tuple_of(&w->f, &run->conn_out_tuple);
+	return true;
+}
+
+static void set_name(char dst[static TOPO_NAME_MAX + 1], const char *src)
+{
+	size_t n = strnlen(src, TOPO_NAME_MAX);
+
+	memcpy(dst, src, n);
+	dst[n] = 0;
+}
+
+static uint8_t seen_of(const struct pkt *pkt)
+{
+	if (pkt->f.ip_proto == IPPROTO_TCP && pkt->l4_off)
+		return pkt->f.tcp_flags;
+	return SIM_SEEN_ANY;
+}
+
+static void make_records(struct run *run, struct sim_result *res)
+{
+	struct sim_conn *v = arena_alloc(run->arena, 2 * sizeof(*v));
+
+	if (!v)
+		return;
+	memset(v, 0, 2 * sizeof(*v));
+	v[0].tuple = run->tuple;
+	sim_tuple_reverse(&run->conn_out_tuple, &v[0].other);
+	set_name(v[0].port, run->in->o.name);
+	set_name(v[0].other_port, run->conn_out->o.name);
+	v[0].orig_seen = seen_of(run->pkt);
+	v[0].n_bindings = run->n_bindings;
+	memcpy(v[0].bindings, run->bindings, run->n_bindings * sizeof(v[0].bindings[0]));
+	v[1] = v[0];
+	v[1].tuple = v[0].other;
+	v[1].other = v[0].tuple;
+	set_name(v[1].port, v[0].other_port);
+	set_name(v[1].other_port, v[0].port);
+	v[1].reply = true;
+	res->new_conns = v;
+	res->n_new_conns = 2;
+}
+
+/* What the packet's inner part has become, if it is an ICMP error that was translated. */
+static void rewrite_inner(struct run *run, struct sim_result *res)
+{
+	const struct pkt_fields *from = &run->quote.f, *to = &run->inner;
+	uint8_t *data;
+
+	if (!run->quoting || (ip_eq(&from->ip_src, &to->ip_src) && ip_eq(&from->ip_dst, &to->ip_dst) &&
+			      from->l4_src == to->l4_src && from->l4_dst == to->l4_dst))
+		return;
+	data = arena_alloc(run->arena, run->pkt->len);
+	if (!data)
+		return;
+	memcpy(data, run->pkt->data, run->pkt->len);
+	pkt_rewrite_quote(data, run->pkt, &run->quote, to);
+	res->data = data;
+	res->len = run->pkt->len;
+}
+
+void sim_conn_finish(struct run *run, struct sim_result *res)
+{
+	res->ct = run->ct_known ? run->ct : 0;
+	res->conn = run->ct_known ? run->conn : NULL;
+	res->affinities = run->affinities;
+	res->n_affinities = run->n_affinities;
+	res->end_conn = run->end_conn;
+	if (res->verdict == SIM_FORWARD) {
+		if (run->conn_out && res->n_outputs - run->n_copies == 1)
+			make_records(run, res);
+		rewrite_inner(run, res);
+	}
+	if (run->recheck && run->conn && !run->conn->reply && res->verdict == SIM_DROP)
+		res->end_conn = true;
+	if (res->verdict == SIM_DROP)
+		res->n_affinities = 0;
+}

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Load balancers: a packet for a VIP goes to the member that its connection has, else the one that its client had, else the one that
+ * Maglev's table gives.  Before all else that the router does; the way back is nat.c's.  Called by router.c.
+ */
+#include "simulator/run.h"
+#include "topology/maglev.h"
+
+#include "util/hash.h"
+
+/* First VIP at the address; NULL: none. */
+static uint32_t first_at(const struct topo_router *r, const struct skep_ip *ip)
+{
+	uint32_t lo = 0, hi = r->n_vips;
+
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (memcmp(&r->vips[mid]->address, ip, sizeof(*ip)) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static bool is_up(const struct topo_vip *v)
+{
+	return v->admin_up && v->lb->admin_up;
+}
+
+/* The VIP that the packet is for: by its port, else one for all ports. */
+static const struct topo_vip *find_vip(struct walk *w, const struct topo_router *r)
+{
+	const struct skep_ip *ip = see_ip_dst(w, ip_width(w));
+	const struct topo_vip *any = NULL;
+	uint32_t i = first_at(r, ip);
+	uint16_t port;
+
+	sim_tag(w, &(struct topo_tag){ .kind = TOPO_TAG_VIP,
+				       .name = r->o.name,
+				       .ip = *ip,
+				       .len = (uint8_t)ip_width(w) });
+	if (i == r->n_vips || !ip_eq(&r->vips[i]->address, ip))
+		return NULL;
+	see_proto(w);
+	if (!sim_has_ports(&w->f) || !sim_l4_known(w))
+		return NULL;
+	port = see_l4_dst(w);
+	for (; i < r->n_vips && ip_eq(&r->vips[i]->address, ip); i++) {
+		const struct topo_vip *v = r->vips[i];
+
+		if (v->proto != w->f.ip_proto || !is_up(v))
+			continue;
+		if (v->port == port)
+			return v;
+		if (!v->port)
+			any = v;
+	}
+	return any;
+}
+
+static bool is_alive(const struct topo_member *m)
+{
+	return m->healthy && m->state != TOPO_MEMBER_DOWN;
+}
+
+static bool takes_new(const struct topo_member *m)
+{
+	return is_alive(m) && m->state == TOPO_MEMBER_UP && m->weight;
+}
+
+static struct topo_member *member_by_hash(const struct topo_pool *pool, uint64_t hash)
+{
+	for (uint32_t i = 0; i < pool->n_members; i++)
+		if (sim_name_hash(pool->members[i]->o.name) == hash)
+			return pool->members[i];
+	return NULL;
+}
+
+static struct topo_member *member_by_name(const struct topo_pool *pool, const char *name)
+{
+	for (uint32_t i = 0; name && i < pool->n_members; i++)
+		if (!strcmp(pool->members[i]->o.name, name))
+			return pool->members[i];
+	return NULL;
+}
+
+static void learn_affinity(struct run *run, const struct topo_vip *vip, const struct skep_ip *client,
+			   const struct topo_member *m)
+{
+	struct sim_affinity_learn *l = arena_alloc(run->arena, sizeof(*l));
+
+	if (!l || run->n_affinities)
+		return;
+	*l = (struct sim_affinity_learn){ .vip = vip, .client = *client, .member = m };
+	run->affinities = l;
+	run->n_affinities = 1;
+}
+
+/* The packet's own addresses and ports are in the mask already: a connection was looked for. */
+static struct topo_member *choose(struct walk *w, const struct topo_vip *vip, const char **how)
+{
+	const struct sim_view *view = w->run->view;
+	const struct skep_ip *client = &w->f.ip_src;
+	struct topo_member *m;
+	uint64_t hash;
+
+	if (vip->affinity == TOPO_AFFINITY_SOURCE) {
+		hash = hash_bytes(client, sizeof(*client), w->run->seed);
+		m = view->affinity ? member_by_name(vip->pool, view->affinity(view->arg, vip, client)) :
+				     NULL;
+		*how = "the client's";
+		if (m && takes_new(m)) {
+			learn_affinity(w->run, vip, client, m);
+			return m;
+		}
+		*how = "by the client's address";
+		m = topo_maglev_pick(vip->pool, hash);
+		if (m)
+			learn_affinity(w->run, vip, client, m);
+		return m;
+	}
+	*how = "by the connection";
+	return topo_maglev_pick(vip->pool, hash_u64(sim_tuple_hash(&w->run->tuple) ^ w->run->seed));
+}
+
+static bool no_member(struct walk *w, const struct topo_vip *vip)
+{
+	if (vip->reject)
+		sim_reject(w);
+	sim_drop(w, SKEP_DROP_NO_MEMBER, &vip->o, NULL);
+	return false;
+}
+
+static bool begin(struct walk *w, const struct topo_router *r, const struct topo_vip *vip)
+{
+	const char *how = "";
+	struct topo_member *m = choose(w, vip, &how);
+	struct sim_binding b;
+
+	if (!m)
+		return no_member(w, vip);
+	b = (struct sim_binding){ .router = sim_name_hash(r->o.name),
+				  .member = sim_name_hash(m->o.name),
+				  .dst = true,
+				  .from = w->f.ip_dst,
+				  .to = m->address,
+				  .from_port = w->f.l4_dst,
+				  .to_port = m->port && vip->port ? htons(m->port) : w->f.l4_dst };
+	STEP(w, 1, "member", m->o.name, "of pool %s, %s", vip->pool->o.name, how);
+	if (!sim_bind(w, &b)) {
+		sim_drop(w, SKEP_DROP_OVERLOAD, &vip->o, NULL);
+		return false;
+	}
+	sim_nat_apply(w, &b, true, vip->o.name);
+	return true;
+}
+
+static const struct sim_binding *binding_of(const struct sim_conn *c, const struct topo_router *r)
+{
+	const uint64_t router = sim_name_hash(r->o.name);
+
+	for (uint8_t i = 0; c && i < c->n_bindings; i++)
+		if (c->bindings[i].router == router && c->bindings[i].dst && c->bindings[i].member)
+			return &c->bindings[i];
+	return NULL;
+}
+
+static bool go_on(struct walk *w, const struct topo_vip *vip, const struct sim_binding *b)
+{
+	const struct topo_member *m = member_by_hash(vip->pool, b->member);
+
+	if (!m || !is_alive(m)) {
+		w->run->end_conn = true;
+		return no_member(w, vip);
+	}
+	STEP(w, 1, "member", m->o.name, "of pool %s, the connection's", vip->pool->o.name);
+	sim_nat_apply(w, b, true, vip->o.name);
+	return true;
+}
+
+bool sim_vip_in(struct walk *w, const struct topo_port *in)
+{
+	const struct topo_router *r = in->router;
+	const struct sim_binding *b;
+	const struct topo_vip *vip;
+	uint8_t ct;
+
+	if (w->generation || !r->n_vips)
+		return true;
+	vip = find_vip(w, r);
+	if (sim_waits(w))
+		return false;
+	if (!vip)
+		return true;
+	ct = sim_ct(w);
+	if (sim_waits(w))
+		return false;
+	sim_tag_object(w, TOPO_TAG_POOL, &vip->pool->o);
+	STEP(w, 1, "vip", vip->o.name, "of load balancer %s", vip->lb->o.name);
+	w->via_vip = true;
+	b = w->run->conn && !w->run->conn->reply ? binding_of(w->run->conn, r) : NULL;
+	if (b)
+		return go_on(w, vip, b);
+	if (ct & TOPO_CT_NEW)
+		return begin(w, r, vip);
+	sim_drop(w, SKEP_DROP_NAT_NONE, &vip->o, NULL);
+	return false;
+}
+
+bool sim_vip_reply(struct walk *w, const struct topo_router *r)
+{
+	const struct sim_binding *b;
+
+	if (w->generation || !r->n_vips || !see_is_ip(w))
+		return false;
+	(void)sim_ct(w);
+	if (sim_waits(w) || !w->run->conn || !w->run->conn->reply)
+		return false;
+	b = binding_of(w->run->conn, r);
+	return b && ip_eq(&w->f.ip_src, &b->to);
+}
