@@ -140,8 +140,10 @@ static const uint64_t *get_vlans(struct topo_snapshot *snap, const json_t *list)
 
 	if (!map)
 		return NULL;
-	if (json_is_string(list)) {
+	if (json_is_string(list)) { /* all: 0 and 4095 are none */
 		memset(map, 0xff, 4096 / 8);
+		map[0] &= ~1ULL;
+		map[63] &= ~(1ULL << 63);
 		return map;
 	}
 	memset(map, 0, 4096 / 8);

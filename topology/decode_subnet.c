@@ -42,7 +42,7 @@ static void get_option(struct topo_dhcp_option *o, struct arena *arena, const js
 {
 	const char *text = topo_str(rec, "text"), *hex = topo_str(rec, "hex");
 	const json_t *list = json_object_get(rec, "addresses"), *item;
-	uint8_t *data = arena_alloc(arena, 512);
+	uint8_t *data = arena_alloc(arena, 256);
 	struct skep_ip ip;
 	size_t i;
 	int n;
@@ -58,6 +58,10 @@ static void get_option(struct topo_dhcp_option *o, struct arena *arena, const js
 	} else if (hex) {
 		n = topo_parse_hex(hex, data, 255);
 		o->len = (uint16_t)(n > 0 ? n : 0);
+	} else if (json_object_get(rec, "number")) {
+		o->len = (uint16_t)topo_get_int(rec, "size", 4);
+		for (n = 0; n < o->len; n++)
+			data[n] = (uint8_t)(topo_get_int(rec, "number", 0) >> (8 * (o->len - 1 - n)));
 	}
 	json_array_foreach(list, i, item)
 	{

@@ -17,7 +17,7 @@ static int no_memory(struct err *err)
 static int unknown_field(const struct topo_shape *shape, const char *key, bool record,
 			 struct err *err)
 {
-	char list[320], shown[80];
+	char list[400], shown[80];
 	json_t *v = json_string(key);
 	size_t n = 0;
 
@@ -78,8 +78,8 @@ static int check_objects(const struct topo_field *f, const json_t *list, bool re
 			       "field '%s': '%s' is not a list (want [{%s: ...}, ...])", f->name,
 			       topo_value_text(list, text), f->shape->fields[0].name);
 	if (json_array_size(list) > (size_t)f->max)
-		return err_set(err, -EINVAL, "field '%s': %zu %ss are too many (at most %d)", f->name,
-			       json_array_size(list), f->shape->what, f->max);
+		return err_set(err, -EINVAL, "field '%s': %zu %ss are too many (at most %lld)", f->name,
+			       json_array_size(list), f->shape->what, (long long)f->max);
 	json_array_foreach(list, i, item)
 	{
 		_json_ json_t *obj = as_object(f, item);

@@ -47,7 +47,7 @@ struct topo_field {
 	bool record_only; /* not for people to write */
 	bool list;	  /* an array of such values */
 	enum topo_kind ref;
-	int min, max;		  /* INT: values; TEXT: 'max' bytes; lists and OBJECTS: at most 'max' elements (0: TOPO_ADDRS_MAX) */
+	int64_t min, max;	  /* INT: values; TEXT: 'max' bytes; lists and OBJECTS: at most 'max' elements (0: TOPO_ADDRS_MAX) */
 	const char *const *words; /* NULL-terminated */
 	const char *def;	  /* JSON; NULL = not set */
 	const struct topo_shape *shape; /* OBJECTS */
@@ -66,12 +66,14 @@ struct topo_shape {
 extern const struct topo_shape topo_shapes[TOPO_KIND_MAX]; /* in documents */
 extern const struct topo_shape topo_bind_record;	     /* bindings as records: named "name" */
 extern const struct topo_shape topo_rule_shape;
-/* together.c */
+/* together.c, together_policy.c, together_nat.c */
 int topo_together_rule(const json_t *obj, struct topo_fault *fault, struct err *err);
 int topo_together_match(const json_t *obj, struct topo_fault *fault, struct err *err);
 int topo_together_port(const json_t *obj, struct topo_fault *fault, struct err *err);
 int topo_together_route(const json_t *obj, struct topo_fault *fault, struct err *err);
 int topo_together_bridge(const json_t *obj, struct topo_fault *fault, struct err *err);
+int topo_together_sg(const json_t *obj, struct topo_fault *fault, struct err *err);
+int topo_together_qos(const json_t *obj, struct topo_fault *fault, struct err *err);
 int topo_together_sg_rule(const json_t *obj, struct topo_fault *fault, struct err *err);
 int topo_together_subnet(const json_t *obj, struct topo_fault *fault, struct err *err);
 int topo_together_option(const json_t *obj, struct topo_fault *fault, struct err *err);

@@ -326,11 +326,12 @@ static void wanted(const struct topo_field *f, char *buf, size_t size)
 			topo_kind_name(f->ref), TOPO_NAME_MAX);
 		break;
 	case TOPO_T_TEXT:
-		snprintf(buf, size, "a text of at most %d bytes (quote what looks like a number)",
-			 f->max);
+		snprintf(buf, size, "a text of at most %lld bytes (quote what looks like a number)",
+			 (long long)f->max);
 		break;
 	case TOPO_T_INT:
-		snprintf(buf, size, "a number in range (want %d..%d)", f->min, f->max);
+		snprintf(buf, size, "a number in range (want %lld..%lld)", (long long)f->min,
+			 (long long)f->max);
 		break;
 	case TOPO_T_WORD:
 		n = (size_t)snprintf(buf, size, "allowed (want");
