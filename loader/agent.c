@@ -153,6 +153,12 @@ static void on_removed(void *arg, struct index_flow *flow)
 	dp_rewrite_put(a->dp, flow->verdict.rewrite);
 }
 
+static void on_leftover(void *arg, struct index_flow *flow)
+{
+	(void)arg;
+	rules_drop(flow);
+}
+
 /* --- start --- */
 
 static bool usable(const struct ifaddrs *i, const char *interface, struct skep_ip *ip)
@@ -210,6 +216,7 @@ void agent_dp_config(const struct config *c, struct skep_ip address, struct dp_c
 		.flows_max = c->flows_max,
 		.ports_max = SKEP_PORTS_MAX,
 		.conns_max = c->conns_max,
+		.rewrites_max = c->flows_max, /* each may have its own */
 		.upcall_rate = c->upcall_rate,
 		.upcall_burst = c->upcall_burst,
 		.event_rate = SKEP_EVENT_RATE,
@@ -343,6 +350,8 @@ static void stop(struct agent *a)
 		/* a last message (the lease) may be on its way */
 		db_free(a->db, !a->keep_db);
 	}
+	if (a->index)
+		index_walk(a->index, NULL, on_leftover, NULL);
 	index_free(a->index);
 	state_fini(a);
 	recheck_fini(a);

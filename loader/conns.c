@@ -175,10 +175,9 @@ void conns_remote_end(struct tenant *t, const char *port, const struct sim_tuple
 	char name[TOPO_NAME_MAX + 1];
 
 	snprintf(name, sizeof(name), "%s", port);
-	if (!sim_conns_del(t->conns, name, &copy))
-		return;
-	t->agent->stats.conns_ended++;
-	forget(t, name, &copy);
+	if (sim_conns_del(t->conns, name, &copy))
+		t->agent->stats.conns_ended++;
+	forget(t, name, &copy); /* in any case: sim_conns_apply() may have ended it already */
 	invalidate(t, name, &copy);
 }
 

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
+#include <errno.h>
 
 #include "loader/dst_tree.h"
 #include "loader/index.h"
@@ -300,10 +301,125 @@ static void walk_of_a_scope(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* --- looked at again --- */
+
+struct seen {
+	unsigned int calls;
+	uint32_t ports; /* bit per source port */
+};
+
+static void see(void *arg, struct index_flow *f)
+{
+	struct seen *s = arg;
+
+	s->calls++;
+	s->ports |= 1u << ntohs(f->key.k4.sport);
+}
+
+static uint32_t tagged(struct index *x, const void *scope, struct topo_tag tag)
+{
+	struct seen s = { 0 };
+
+	index_tagged(x, scope, &tag, see, &s);
+	return s.ports;
+}
+
+static struct index_flow *add_flow(struct index *x, uint16_t n, const struct topo_tag *tags,
+				   uint32_t count)
+{
+	struct dp_flow_key k = key(n);
+	struct skep_flow v = { .action = SKEP_ACT_DROP };
+
+	return index_add(x, &k, &v, scope_a, tags, count, NULL, 0);
+}
+
+static void tagged_flows_are_shown(void **state)
+{
+	struct index *x = index_new(100, 7, removed, NULL);
+	struct topo_tag group = {
+		.kind = TOPO_TAG_GROUP, .name = "g", .ip = ip("10.0.0.9"), .len = 32
+	};
+
+	(void)state;
+	add_flow(x, 1, (struct topo_tag[]){ port_tag("p"), dst_tag("r", "10.0.0.1") }, 2);
+	add_flow(x, 2, (struct topo_tag[]){ port_tag("p"), dst_tag("r", "10.0.1.1") }, 2);
+	add_flow(x, 3, (struct topo_tag[]){ port_tag("q"), dst_tag("r", "10.0.0.1"), group }, 3);
+	add_flow(x, 4, (struct topo_tag[]){ dst_tag("r", "fd00::1"), dst_tag("s", "10.0.0.1") }, 2);
+	assert_int_equal(tagged(x, scope_a, port_tag("p")), 1 << 1 | 1 << 2);
+	assert_int_equal(tagged(x, scope_b, port_tag("p")), 0);
+	assert_int_equal(tagged(x, scope_a, prefix_tag("r", "10.0.0.0", 24)), 1 << 1 | 1 << 3);
+	assert_int_equal(tagged(x, scope_a, prefix_tag("r", "10.0.0.0", 23)),
+			 1 << 1 | 1 << 2 | 1 << 3);
+	assert_int_equal(tagged(x, scope_a, prefix_tag("r", "0.0.0.0", 0)),
+			 1 << 1 | 1 << 2 | 1 << 3);
+	assert_int_equal(tagged(x, scope_a, prefix_tag("r", "::", 0)), 1 << 4);
+	assert_int_equal(tagged(x, scope_a, prefix_tag("r", "10.9.0.0", 16)), 0);
+	group.ip = ip("10.0.0.0");
+	group.len = 8;
+	assert_int_equal(tagged(x, scope_a, group), 1 << 3);
+	group.name = "h";
+	assert_int_equal(tagged(x, scope_a, group), 0);
+	index_free(x);
+}
+
+static void a_flow_gets_other_tags(void **state)
+{
+	struct index *x = index_new(100, 7, removed, NULL);
+	struct topo_tag a[] = { port_tag("p"), dst_tag("r", "10.0.0.1") };
+	struct topo_tag b[] = { dst_tag("r", "10.0.0.1"), port_tag("q"), port_tag("q"),
+				{ .kind = TOPO_TAG_CONN, .name = "p", .hash = 5 } };
+	const char *hosts[] = { "h1" };
+	struct index_flow *f = add_flow(x, 1, a, 2);
+
+	(void)state;
+	assert_false(f->conn);
+	assert_int_equal(index_retag(x, f, a, 2, NULL, 0), 0);
+	assert_int_equal(tagged(x, scope_a, port_tag("p")), 1 << 1);
+	assert_int_equal(index_retag(x, f, b, 4, hosts, 1), 0);
+	assert_int_equal(f->n_refs, 4);
+	assert_true(f->conn);
+	assert_false(index_uses(x, scope_a, &a[0]));
+	assert_int_equal(tagged(x, scope_a, port_tag("q")), 1 << 1);
+	assert_int_equal(tagged(x, scope_a, prefix_tag("r", "10.0.0.0", 8)), 1 << 1);
+	assert_int_equal(index_retag(x, f, a, INDEX_FLOW_TAGS_MAX + 1, NULL, 0), -E2BIG);
+	assert_int_equal(index_invalidate_host(x, "h1"), 1);
+	assert_int_equal(index_count(x), 0);
+	assert_false(index_uses(x, scope_a, &b[0]));
+	index_free(x);
+}
+
+static void marked_flows_come_in_order(void **state)
+{
+	struct index *x = index_new(100, 7, removed, NULL);
+	struct index_flow *f[5];
+
+	(void)state;
+	for (uint16_t i = 0; i < 5; i++)
+		f[i] = add_flow(x, i, NULL, 0);
+	index_mark(x, f[3]);
+	index_mark(x, f[1]);
+	index_mark(x, f[4]);
+	index_mark(x, f[3]);
+	index_mark(x, f[0]);
+	assert_int_equal(index_marked(x), 4);
+	index_del(x, f[1]); /* one that goes is marked no more */
+	assert_ptr_equal(index_next_marked(x), f[3]);
+	index_mark(x, f[3]); /* again: behind the others */
+	assert_ptr_equal(index_next_marked(x), f[4]);
+	assert_ptr_equal(index_next_marked(x), f[0]);
+	assert_ptr_equal(index_next_marked(x), f[3]);
+	assert_null(index_next_marked(x));
+	assert_int_equal(index_marked(x), 0);
+	index_free(x);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(exactly_the_tagged),
+		T(tagged_flows_are_shown),
+		T(a_flow_gets_other_tags),
+		T(marked_flows_come_in_order),
 		T(tags_differ_in_every_part),
 		T(hosts),
 		T(prefixes),

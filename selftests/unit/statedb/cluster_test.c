@@ -167,6 +167,41 @@ static void commits_reach_a_replica(void **state)
 	answer_fini(&a);
 }
 
+/* Two programs want the same record: one gets it, whatever master has it; and what one stashes, the
+ * other finds. */
+static void claims_and_stashes(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 8; i++) {
+		struct answer a = { 0 }, b = { 0 }, c = { 0 }, d = { 0 };
+		json_t *one = json_pack("{s:s}", "host", "h1");
+		json_t *two = json_pack("{s:s}", "host", "h2");
+		json_t *stash = json_pack("{s:{s:s}, s:{s:s}}", "vm1", "f", "x", "vm2", "f", "y");
+		char space[16];
+
+		snprintf(space, sizeof(space), "claims%d", i);
+		db_claim(db, space, "natblock/r/10.0.0.1/1024", 0, one, answer_cb, &a);
+		db_claim(db2, space, "natblock/r/10.0.0.1/1024", 0, two, answer_cb, &b);
+		db_stash(db, space, stash, 60, answer_cb, &c);
+		await(&a);
+		await(&b);
+		await(&c);
+		assert_int_equal(c.err.code, 0);
+		assert_true((a.err.code == -EEXIST && !b.err.code) ||
+			    (b.err.code == -EEXIST && !a.err.code));
+		db_unstash(db2, space, "vm2", answer_cb, &d);
+		await(&d);
+		assert_string_equal(answer_str(&d, "f"), "y");
+		answer_fini(&a);
+		answer_fini(&b);
+		answer_fini(&c);
+		answer_fini(&d);
+		json_decref(one);
+		json_decref(two);
+		json_decref(stash);
+	}
+}
+
 static const char *node_id(unsigned int n, char answer[static 4096])
 {
 	redis_do(&redis, answer, "cli %u cluster myid", n);
@@ -369,6 +404,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(tenants_spread_over_the_masters),
 		T(commits_reach_a_replica),
+		T(claims_and_stashes),
 		T(a_slot_may_move),
 		T(a_killed_master_is_replaced),
 		T(a_hanging_master_is_replaced),
