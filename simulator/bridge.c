@@ -128,12 +128,11 @@ bool sim_bridge_owner(const struct topo_bridge *b, uint16_t vlan, const struct s
 {
 	const struct skep_mac *known;
 
-	*owner = topo_bridge_find_ip(b, ip, &known);
-	if (*owner && (!b->vlan_aware || (*owner)->more->vlan == vlan)) {
+	*owner = topo_bridge_find_ip_in(b, b->vlan_aware ? vlan : 0, ip, &known);
+	if (*owner) {
 		*mac = *known;
 		return true;
 	}
-	*owner = NULL;
 	for (uint32_t i = 0; i < b->n_static_neighs; i++)
 		if (ip_eq(&b->static_neighs[i].ip, ip)) {
 			*mac = b->static_neighs[i].mac;

@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "topology/decode.h"
@@ -62,6 +63,12 @@ static int get_static_macs(struct topo_snapshot *snap, struct topo_bridge *bridg
 	return 0;
 }
 
+static int by_ip(const void *a, const void *b)
+{
+	return memcmp(&((const struct topo_static_neigh *)a)->ip,
+		      &((const struct topo_static_neigh *)b)->ip, sizeof(struct skep_ip));
+}
+
 static int get_neighbours(struct topo_snapshot *snap, struct topo_bridge *bridge, const json_t *rec,
 			  struct err *err)
 {
@@ -79,6 +86,7 @@ static int get_neighbours(struct topo_snapshot *snap, struct topo_bridge *bridge
 		(void)ip_parse(topo_str(item, "address"), &n->ip); /* checked: they parse */
 		(void)mac_parse(topo_str(item, "mac"), &n->mac);
 	}
+	qsort(bridge->static_neighs, bridge->n_static_neighs, sizeof(*bridge->static_neighs), by_ip);
 	return 0;
 }
 

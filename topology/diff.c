@@ -76,8 +76,10 @@ static int by_known_mac(const void *a, const void *b)
 
 static int by_known_ip(const void *a, const void *b)
 {
-	return memcmp(&((const struct topo_known *)a)->ip, &((const struct topo_known *)b)->ip,
-		      sizeof(struct skep_ip));
+	const struct topo_known *x = a, *y = b;
+	int c = memcmp(&x->ip, &y->ip, sizeof(struct skep_ip));
+
+	return c ? c : (int)x->vlan - (int)y->vlan;
 }
 
 static void mac_pair(struct diff *d, const void *a, const void *b)
@@ -92,14 +94,10 @@ static void mac_pair(struct diff *d, const void *a, const void *b)
 }
 
 /* Router ports on the bridge take its addresses for neighbours.  Those that left it have their PORT tag. */
-static void ip_pair(struct diff *d, const void *a, const void *b)
+static void neighbour_changed(struct diff *d, const struct skep_ip *ip)
 {
-	const struct topo_known *x = a, *y = b;
-	struct topo_tag tag = { .kind = TOPO_TAG_NEIGH, .ip = y ? y->ip : x->ip };
+	struct topo_tag tag = { .kind = TOPO_TAG_NEIGH, .ip = *ip };
 
-	if (x && y && !strcmp(x->port->o.name, y->port->o.name) &&
-	    mac_eq(&x->owner->mac, &y->owner->mac))
-		return;
 	for (uint32_t i = 0; i < d->bridge->n_ports; i++) {
 		const struct topo_port *peer = d->bridge->ports[i]->peer;
 
@@ -108,6 +106,29 @@ static void ip_pair(struct diff *d, const void *a, const void *b)
 		tag.name = peer->o.name;
 		d->cb(d->arg, &tag);
 	}
+}
+
+static void ip_pair(struct diff *d, const void *a, const void *b)
+{
+	const struct topo_known *x = a, *y = b;
+
+	if (!x || !y || strcmp(x->port->o.name, y->port->o.name) != 0 ||
+	    !mac_eq(&x->owner->mac, &y->owner->mac))
+		neighbour_changed(d, y ? &y->ip : &x->ip);
+}
+
+static int by_neigh(const void *a, const void *b)
+{
+	return memcmp(&((const struct topo_static_neigh *)a)->ip,
+		      &((const struct topo_static_neigh *)b)->ip, sizeof(struct skep_ip));
+}
+
+static void neigh_pair(struct diff *d, const void *a, const void *b)
+{
+	const struct topo_static_neigh *x = a, *y = b;
+
+	if (!x || !y || !mac_eq(&x->mac, &y->mac))
+		neighbour_changed(d, y ? &y->ip : &x->ip);
 }
 
 static void bridge_pair(struct diff *d, const void *a, const void *b)
@@ -124,6 +145,9 @@ static void bridge_pair(struct diff *d, const void *a, const void *b)
 	      sizeof(struct topo_known), by_known_mac, mac_pair);
 	topo_merge(d, (struct side){ x->ips, x->n_ips }, (struct side){ y->ips, y->n_ips },
 	      sizeof(struct topo_known), by_known_ip, ip_pair);
+	topo_merge(d, (struct side){ x->static_neighs, x->n_static_neighs },
+		   (struct side){ y->static_neighs, y->n_static_neighs },
+		   sizeof(struct topo_static_neigh), by_neigh, neigh_pair);
 }
 
 /* --- routers --- */

@@ -23,10 +23,18 @@ const char *topo_kind_plural(enum topo_kind kind)
 	return (unsigned int)kind < TOPO_KIND_MAX ? kinds[kind].plural : "?";
 }
 
+/* People may write "security-group". */
+static bool same_name(const char *name, const char *kind)
+{
+	for (; *name && (*name == *kind || (*name == '-' && *kind == '_')); name++)
+		kind++;
+	return !*name && !*kind;
+}
+
 int topo_kind_find(const char *name)
 {
 	for (int i = 0; i < TOPO_KIND_MAX; i++)
-		if (!strcmp(name, kinds[i].name) || !strcmp(name, kinds[i].plural))
+		if (same_name(name, kinds[i].name) || same_name(name, kinds[i].plural))
 			return i;
 	return -1;
 }

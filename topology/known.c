@@ -29,6 +29,8 @@ static int by_ip(const void *a, const void *b)
 	const struct topo_known *x = a, *y = b;
 	int c = memcmp(&x->ip, &y->ip, sizeof(x->ip));
 
+	if (!c && x->vlan != y->vlan)
+		return (int)x->vlan - (int)y->vlan;
 	return c ? c : strcmp(x->port->o.name, y->port->o.name);
 }
 
@@ -36,6 +38,7 @@ static int know(struct topo_bridge *b, struct arena *arena)
 {
 	struct topo_port *o;
 	size_t macs = 0, ips = 0;
+	uint16_t vlan;
 
 	for (uint32_t i = 0; i < b->n_ports; i++) {
 		o = owner_of(b->ports[i]);
@@ -54,12 +57,13 @@ static int know(struct topo_bridge *b, struct arena *arena)
 		o = owner_of(p);
 		if (!o)
 			continue;
-		b->macs[b->n_macs++] = (struct topo_known){
-			.mac = o->mac, .vlan = b->vlan_aware ? p->more->vlan : 0, .port = p, .owner = o
-		};
+		vlan = b->vlan_aware ? p->more->vlan : 0;
+		b->macs[b->n_macs++] =
+			(struct topo_known){ .mac = o->mac, .vlan = vlan, .port = p, .owner = o };
 		for (uint32_t k = 0; k < o->n_addrs; k++)
-			b->ips[b->n_ips++] =
-				(struct topo_known){ .ip = o->addrs[k].ip, .port = p, .owner = o };
+			b->ips[b->n_ips++] = (struct topo_known){
+				.ip = o->addrs[k].ip, .vlan = vlan, .port = p, .owner = o
+			};
 	}
 	for (uint32_t i = 0; i < b->n_static_macs; i++) {
 		const struct topo_static_mac *m = &b->static_macs[i];
@@ -107,6 +111,20 @@ struct topo_port *topo_bridge_find_mac(const struct topo_bridge *bridge, uint16_
 	for (; k && k < end && mac_eq(&k->mac, mac); k++)
 		if (k->vlan == vlan)
 			return k->port;
+	return NULL;
+}
+
+struct topo_port *topo_bridge_find_ip_in(const struct topo_bridge *bridge, uint16_t vlan,
+					 const struct skep_ip *ip, const struct skep_mac **mac)
+{
+	const struct topo_known *k = find(bridge->ips, bridge->n_ips, ip, sizeof(*ip));
+	const struct topo_known *end = bridge->ips + bridge->n_ips;
+
+	for (; k && k < end && ip_eq(&k->ip, ip); k++)
+		if (k->vlan == vlan) {
+			*mac = &k->owner->mac;
+			return k->port;
+		}
 	return NULL;
 }
 

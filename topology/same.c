@@ -40,10 +40,25 @@ bool topo_same_chain(const struct topo_chain *a, const struct topo_chain *b)
 	return a->o.sum == b->o.sum;
 }
 
+/* What the subnets on it say, and what they take from the routers on it. */
+static bool same_subnets(const struct topo_bridge *a, const struct topo_bridge *b)
+{
+	if (a->n_subnets != b->n_subnets)
+		return false;
+	for (uint32_t i = 0; i < a->n_subnets; i++) {
+		const struct topo_subnet *x = a->subnets[i], *y = b->subnets[i];
+
+		if (x->o.sum != y->o.sum || !ip_eq(&x->gateway, &y->gateway) ||
+		    !ip_eq(&x->server, &y->server) || !same_port_ref(x->router_port, y->router_port))
+			return false;
+	}
+	return true;
+}
+
 bool topo_same_bridge(const struct topo_bridge *a, const struct topo_bridge *b)
 {
 	return a->o.sum == b->o.sum && same_mirrors(a->mirrors, b->mirrors, 2) &&
-	       !a->vlans == !b->vlans && (!a->vlans || !memcmp(a->vlans, b->vlans, 4096 / 8));
+	       same_subnets(a, b) && !a->vlans == !b->vlans && (!a->vlans || !memcmp(a->vlans, b->vlans, 4096 / 8));
 }
 
 static bool same_addresses(const struct topo_port *a, const struct topo_port *b)

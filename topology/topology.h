@@ -520,6 +520,9 @@ struct topo_port *topo_bridge_find_mac(const struct topo_bridge *bridge, uint16_
 				       const struct skep_mac *mac);
 struct topo_port *topo_bridge_find_ip(const struct topo_bridge *bridge, const struct skep_ip *ip,
 				      const struct skep_mac **mac);
+/* The same in one VLAN (0: the bridge is not VLAN-aware); the other one takes the first VLAN that has it. */
+struct topo_port *topo_bridge_find_ip_in(const struct topo_bridge *bridge, uint16_t vlan,
+					 const struct skep_ip *ip, const struct skep_mac **mac);
 /* "port 'web1'" for messages */
 const char *topo_object_text(const struct topo_object *o, char buf[static 96]);
 

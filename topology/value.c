@@ -393,6 +393,19 @@ static int one(const struct topo_field *f, const json_t *in, json_t **out, struc
 	return 0;
 }
 
+/* Lists of names and words are short, but for addresses, where one that comes twice does no harm. */
+static int check_twice(const struct topo_field *f, const json_t *in, size_t i, struct err *err)
+{
+	const char *s = json_string_value(json_array_get(in, i));
+
+	if (f->type != TOPO_T_REF && f->type != TOPO_T_NAME && f->type != TOPO_T_WORD)
+		return 0;
+	for (size_t k = 0; k < i; k++)
+		if (!strcmp(s, json_string_value(json_array_get(in, k))))
+			return err_set(err, -EINVAL, "field '%s': '%s' appears twice", f->name, s);
+	return 0;
+}
+
 static int list(const struct topo_field *f, const json_t *in, json_t **out, struct err *err)
 {
 	size_t most = (size_t)(f->max ? f->max : TOPO_ADDRS_MAX), i;
@@ -424,6 +437,8 @@ static int list(const struct topo_field *f, const json_t *in, json_t **out, stru
 			return rc;
 		if (json_array_append_new(all, v))
 			return err_set(err, -ENOMEM, "out of memory");
+		if (check_twice(f, in, i, err))
+			return -EINVAL;
 	}
 	if (out)
 		*out = TAKE_PTR(all);
