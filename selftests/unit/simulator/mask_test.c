@@ -252,7 +252,7 @@ static void test_scenarios(void **state)
 
 static const char *random_rule(struct state *st, char *buf, size_t size)
 {
-	static const char *const actions[] = { "accept", "drop", "return", "reject" };
+	static const char *const actions[] = { "accept", "drop", "return", "reject", "continue" };
 	static const char *const conditions[] = {
 		"",
 		", ethertype: 0x86dd",
@@ -271,9 +271,25 @@ static const char *random_rule(struct state *st, char *buf, size_t size)
 		", eth_src: \"02:00:00:00:00:01\"",
 		", eth_dst: \"02:00:00:00:00:00/ff:00:00:00:00:00\"",
 		", proto: udp, dst: 172.20.2.10, dst_ports: 53",
+		", proto: udp, dst_ports: 53, not: [dst_ports]",
+		", proto: tcp, dst_ports: 53, invert: true",
+		", src: 172.20.0.0/16, not: [src]",
+		", src_group: ag",
+		", dst_group: ag",
+		", dst_group: ag, not: [dst_group]",
+		", dscp: 10",
+		", fragment: any_fragment",
+		", fragment: later, invert: true",
+		", proto: tcp, tcp_flags: \"syn,!ack\"",
+		", vlan: 0",
+		", vlan: 7",
+		", in_ports: [vm1, ra]",
+		", out_port_group: pg",
+		", entry_port_group: pg",
+		", traversed: router/r",
 	};
 
-	snprintf(buf, size, "          - {action: %s%s}\n", actions[simtest_below(&st->random, 4)],
+	snprintf(buf, size, "          - {action: %s%s}\n", actions[simtest_below(&st->random, 5)],
 		 conditions[simtest_below(&st->random, sizeof(conditions) / sizeof(*conditions))]);
 	return buf;
 }
@@ -281,7 +297,18 @@ static const char *random_rule(struct state *st, char *buf, size_t size)
 static struct topo_snapshot *random_network(struct state *st)
 {
 	char yaml[16384], rule[256];
-	size_t n = (size_t)snprintf(yaml, sizeof(yaml), "chains:\n");
+	size_t n = (size_t)snprintf(yaml, sizeof(yaml),
+				    "address_groups: [{name: ag, addresses: [172.20.2.8/29, 10.1.2.3, \"fd20:2::/64\"]}]\n"
+				    "port_groups: [{name: pg}]\n"
+				    "qos_policies: [{name: q, dscp: %u}]\n"
+				    "security_groups:\n"
+				    "  - {name: sg, stateful: false, egress: rules, rules: [\n"
+				    "     {direction: ingress, proto: udp, remote_group: sg},\n"
+				    "     {direction: ingress, proto: udp, dst_ports: 53},\n"
+				    "     {direction: ingress, proto: tcp, remote: 172.20.0.0/16},\n"
+				    "     {direction: egress, remote_addresses: ag}]}\n"
+				    "chains:\n",
+				    simtest_below(&st->random, 64));
 
 	for (unsigned int c = 0; c < 4; c++) {
 		n += (size_t)snprintf(yaml + n, sizeof(yaml) - n,
@@ -295,9 +322,10 @@ static struct topo_snapshot *random_network(struct state *st)
 		"bridges: [{name: ba, out_chain: c0}, {name: bb}]\n"
 		"routers: [{name: r, in_chain: c1}]\n"
 		"ports:\n"
-		"  - {name: vm1, bridge: ba, in_chain: c2}\n"
+		"  - {name: vm1, bridge: ba, in_chain: c2, port_groups: [pg], qos: q}\n"
 		"  - {name: vm2, bridge: bb, mac: \"02:00:00:00:00:02\", out_chain: c3,\n"
-		"     addresses: [172.20.2.10, \"fd20:2::10\"]}\n"
+		"     security_groups: [sg], addresses: [172.20.2.10, \"fd20:2::10\"]}\n"
+		"  - {name: tap, bridge: ba, mac: \"02:00:00:00:00:05\"}\n"
 		"  - {name: vm3, bridge: ba, mac: \"02:00:00:00:00:03\", addresses: [172.20.1.3]}\n"
 		"  - {name: a-r, bridge: ba, peer: ra}\n"
 		"  - {name: b-r, bridge: bb, peer: rb}\n"
@@ -305,6 +333,8 @@ static struct topo_snapshot *random_network(struct state *st)
 		"  - {name: rb, router: r, peer: b-r, mac: \"02:aa:00:00:00:02\", addresses: [172.20.2.1/24, \"fd20:2::1/64\"]}\n"
 		"  - {name: u, router: r, mac: \"02:aa:00:00:00:03\", addresses: [198.51.100.2/24]}\n"
 		"  - {name: w, router: r, mac: \"02:aa:00:00:00:04\", addresses: [198.51.101.2/24]}\n"
+		"mirrors:\n"
+		"  - {name: m, to: tap, at: [{bridge: bb, hook: out}], match: [{dscp: 3}, {proto: udp, dst_ports: 53}]}\n"
 		"routes:\n"
 		"  - {name: e1, router: r, dst: 0.0.0.0/0, port: u, gateway: 198.51.100.1}\n"
 		"  - {name: e2, router: r, dst: 0.0.0.0/0, port: w, gateway: 198.51.101.1}\n"
@@ -326,6 +356,7 @@ static void random_packet(struct state *st, struct pkt *pkt)
 		"10.64.1.1",   "8.8.8.8",     "172.20.1.1",   "10.200.0.1"
 	};
 	static const char *const v6[] = { "fd20:1::10", "fd20:2::10", "fd20:2::1", "fd99::1" };
+	static const uint8_t tos[] = { 0, 3, 10 }, flags[] = { 0x02, 0x12, 0x10 };
 	struct pkt_fields *f = &pkt->f;
 
 	*f = (struct pkt_fields){ .eth_src = macs[0], .ip_ttl = 64 };
@@ -345,6 +376,8 @@ static void random_packet(struct state *st, struct pkt *pkt)
 	random_bytes(st, &f->l4_src, 2);
 	f->l4_dst = simtest_below(&st->random, 3) ? htons(53)
 						  : htons((uint16_t)simtest_random(&st->random));
+	f->ip_tos = (uint8_t)(tos[simtest_below(&st->random, 3)] << 2);
+	f->tcp_flags = flags[simtest_below(&st->random, 3)];
 	settle(f);
 }
 
