@@ -325,7 +325,6 @@ int natblock_init(struct tenant *t);
 void natblock_fini(struct tenant *t);
 /* upcall.c: SIM_NEED_SNAT: what to park for (PARK_SNAT); asks for a block of ports. */
 struct park_what natblock_ask(struct tenant *t, const struct sim_snat *ask);
-bool natblock_is_path(const char *path);
 void natblock_record(struct tenant *t, const char *path, const json_t *record);
 void natblock_tick(struct tenant *t, uint64_t now_ns);
 void natblock_leave(struct tenant *t); /* the host leaves: gives all back */

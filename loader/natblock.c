@@ -7,18 +7,16 @@
  */
 #include "loader/agent.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "loader/natpath.h"
 #include "util/clock.h"
 #include "util/hash.h"
 #include "util/log.h"
 
-#define PREFIX	    "natblock/"
-#define PATH_LEN    (sizeof(PREFIX) + TOPO_NAME_MAX + ADDR_TEXT + 8)
 #define BLOCKS_MAX  65536 /* records of a tenant that are looked at */
 #define WANTS_MAX   256
 #define LOOK_MAX    4096 /* blocks looked at for one want */
@@ -34,11 +32,10 @@
 struct block {
 	struct hmap_node node; /* by path */
 	uint64_t rev;
-	struct skep_ip ip;
-	uint16_t first;
+	struct natpath at;
 	bool usable; /* ours, and the connections know it */
-	char host[TOPO_NAME_MAX + 1], router[TOPO_NAME_MAX + 1];
-	char path[PATH_LEN];
+	char host[TOPO_NAME_MAX + 1]; /* "" = somebody's */
+	char path[NATPATH_LEN];
 };
 
 /* Packets wait for a block of these addresses. */
@@ -114,43 +111,6 @@ void natblock_fini(struct tenant *t)
 		free(nb);
 }
 
-/* --- names --- */
-
-bool natblock_is_path(const char *path)
-{
-	return !strncmp(path, PREFIX, sizeof(PREFIX) - 1);
-}
-
-static void make_path(char buf[static PATH_LEN], const char *router, const struct skep_ip *ip,
-		      uint16_t first)
-{
-	char text[ADDR_TEXT];
-
-	snprintf(buf, PATH_LEN, PREFIX "%s/%s/%u", router, ip_format(ip, text), first);
-}
-
-static bool parse_path(const char *path, struct block *b)
-{
-	const char *router = path + sizeof(PREFIX) - 1, *ip = strchr(router, '/'),
-		   *port = ip ? strchr(ip + 1, '/') : NULL;
-	char text[ADDR_TEXT];
-	unsigned long first;
-	char *end;
-
-	if (!port || (size_t)(ip - router) > TOPO_NAME_MAX ||
-	    (size_t)(port - ip - 1) >= sizeof(text) || strlen(path) >= PATH_LEN)
-		return false;
-	first = strtoul(port + 1, &end, 10);
-	snprintf(b->router, sizeof(b->router), "%.*s", (int)(ip - router), router);
-	snprintf(text, sizeof(text), "%.*s", (int)(port - ip - 1), ip + 1);
-	if (!ip_parse(text, &b->ip) || *end || end == port + 1 || first > 65535 ||
-	    first % SIM_BLOCK_PORTS)
-		return false;
-	b->first = (uint16_t)first;
-	memcpy(b->path, path, strlen(path) + 1);
-	return true;
-}
-
 static struct block *find_block(const struct natblocks *nb, const char *path)
 {
 	struct hmap_node *n;
@@ -168,14 +128,14 @@ static struct block *find_block(const struct natblocks *nb, const char *path)
 
 static void use(struct natblocks *nb, struct block *b)
 {
-	if (!b->usable && !sim_conns_block_add(nb->t->conns, b->router, &b->ip, b->first))
+	if (!b->usable && !sim_conns_block_add(nb->t->conns, b->at.router, &b->at.ip, b->at.first))
 		b->usable = true;
 }
 
 static void stop_using(struct natblocks *nb, struct block *b)
 {
 	if (b->usable)
-		sim_conns_block_del(nb->t->conns, b->router, &b->ip, b->first);
+		sim_conns_block_del(nb->t->conns, b->at.router, &b->at.ip, b->at.first);
 	b->usable = false;
 }
 
@@ -201,25 +161,13 @@ static bool has_ports(uint8_t proto)
 	       proto == IPPROTO_ICMPV6;
 }
 
-static struct skep_ip next_ip(struct skep_ip ip)
-{
-	for (int i = 3; i >= 0; i--) {
-		uint32_t v = ntohl(ip.w[i]) + 1;
-
-		ip.w[i] = htonl(v);
-		if (v)
-			break;
-	}
-	return ip;
-}
-
 static void no_block(struct want *w, uint64_t for_ns)
 {
 	struct tenant *t = w->nb->t;
 	struct skep_ip ip = w->addrs.lo;
 	uint64_t until = clock_mono_ns() + for_ns;
 
-	for (unsigned int i = 0; i < LOOK_MAX; i++, ip = next_ip(ip)) {
+	for (unsigned int i = 0; i < LOOK_MAX; i++, ip = natpath_next(ip)) {
 		sim_conns_block_full(t->conns, w->router, &ip, until);
 		if (ip_eq(&ip, &w->addrs.hi))
 			break;
@@ -286,15 +234,15 @@ static bool choose(struct want *w, uint64_t *was)
 	bool found = false;
 	uint16_t first;
 	unsigned int n = blocks_of(w, &first), looked = 0;
-	char path[PATH_LEN];
+	char path[NATPATH_LEN];
 
-	for (; looked < LOOK_MAX; ip = next_ip(ip)) {
+	for (; looked < LOOK_MAX; ip = natpath_next(ip)) {
 		/* hosts begin in different places, so that they seldom want the same */
 		for (unsigned int k = 0; k < n && looked < LOOK_MAX; k++, looked++) {
 			uint16_t at = (uint16_t)(first + (start + k) % n * SIM_BLOCK_PORTS);
 			const struct block *b;
 
-			make_path(path, w->router, &ip, at);
+			natpath_make(path, w->router, &ip, at);
 			b = find_block(nb, path);
 			if (b && (found || !may_take(nb, b)))
 				continue;
@@ -313,34 +261,40 @@ static bool choose(struct want *w, uint64_t *was)
 
 static void claim(struct want *w);
 
+/* Made when there is none; NULL: no room, or not a path. */
+static struct block *get_block(struct natblocks *nb, const char *path)
+{
+	struct block *b = find_block(nb, path);
+	struct natpath at;
+
+	if (b || nb->blocks.n >= BLOCKS_MAX || !natpath_parse(path, &at))
+		return b;
+	b = calloc(1, sizeof(*b));
+	if (!b)
+		return NULL;
+	b->at = at;
+	snprintf(b->path, sizeof(b->path), "%s", path);
+	if (!hmap_insert(&nb->blocks, &b->node, hash_str(path, 0)))
+		return b;
+	free(b);
+	return NULL;
+}
+
 static void took(struct want *w, uint64_t rev)
 {
 	struct natblocks *nb = w->nb;
-	struct block made = { 0 }, *b;
-	char path[PATH_LEN];
+	char path[NATPATH_LEN];
+	struct block *b;
 
-	make_path(path, w->router, &w->ip, w->first);
-	b = find_block(nb, path);
-	if (!b) {
-		b = malloc(sizeof(*b));
-		if (!b || !parse_path(path, &made)) {
-			free(b);
-			return;
-		}
-		*b = made;
-		if (hmap_insert(&nb->blocks, &b->node, hash_str(path, 0))) {
-			free(b);
-			return;
-		}
-	}
-	if (b->rev > rev) /* the feed is ahead, and says what it is now */
+	natpath_make(path, w->router, &w->ip, w->first);
+	b = get_block(nb, path);
+	if (!b || b->rev > rev) /* the feed is ahead, and says what it is now */
 		return;
 	b->rev = rev;
 	snprintf(b->host, sizeof(b->host), "%s", nb->t->agent->config->host);
 	use(nb, b);
 	nb->t->agent->stats.blocks_leased++;
-	log_info("tenant '%s', router '%s': leased source ports %u-%u of %s", nb->t->name, w->router,
-		 w->first, w->first + SIM_BLOCK_PORTS - 1, strchr(path + sizeof(PREFIX), '/') + 1);
+	log_info("tenant '%s': leased %u source ports: %s", nb->t->name, SIM_BLOCK_PORTS, path);
 }
 
 static void on_claimed(void *arg, const struct err *err, const json_t *reply)
@@ -362,21 +316,11 @@ static void on_claimed(void *arg, const struct err *err, const json_t *reply)
 	end_want(w);
 }
 
-/* A block that somebody else was just faster to take is not tried again before the feed has said so. */
-static void mark_taken(struct natblocks *nb, const char *path)
-{
-	struct block *b = nb->blocks.n < BLOCKS_MAX && !find_block(nb, path) ? calloc(1, sizeof(*b))
-									     : NULL;
-
-	if (b && (!parse_path(path, b) || hmap_insert(&nb->blocks, &b->node, hash_str(path, 0))))
-		free(b);
-}
-
 static void claim(struct want *w)
 {
 	struct natblocks *nb = w->nb;
 	struct agent *a = nb->t->agent;
-	char path[PATH_LEN];
+	char path[NATPATH_LEN];
 	json_t *record;
 	uint64_t was;
 
@@ -390,9 +334,9 @@ static void claim(struct want *w)
 		end_want(w);
 		return;
 	}
-	make_path(path, w->router, &w->ip, w->first);
-	if (!was)
-		mark_taken(nb, path);
+	natpath_make(path, w->router, &w->ip, w->first);
+	if (!was) /* if somebody is faster, it is not tried again before the feed has said so */
+		(void)get_block(nb, path);
 	record = our_record(a);
 	db_claim(a->db, nb->t->name, path, was, record, on_claimed, w);
 	json_decref(record);
@@ -452,8 +396,7 @@ void natblock_record(struct tenant *t, const char *path, const json_t *record)
 	const char *host = json_string_value(json_object_get(record, "host"));
 	const char *owner = json_string_value(json_object_get(record, "owner"));
 	struct natblocks *nb = t->natblocks;
-	struct block *b = find_block(nb, path), parsed = { 0 };
-	bool ours;
+	struct block *b = find_block(nb, path);
 
 	if (!record || !host || strlen(host) > TOPO_NAME_MAX) {
 		if (b) {
@@ -462,22 +405,12 @@ void natblock_record(struct tenant *t, const char *path, const json_t *record)
 		}
 		return;
 	}
-	if (!b) {
-		if (nb->blocks.n >= BLOCKS_MAX || !parse_path(path, &parsed))
-			return;
-		b = malloc(sizeof(*b));
-		if (!b)
-			return;
-		*b = parsed;
-		if (hmap_insert(&nb->blocks, &b->node, hash_str(path, 0))) {
-			free(b);
-			return;
-		}
-	}
+	b = get_block(nb, path);
+	if (!b)
+		return;
 	b->rev = (uint64_t)json_integer_value(json_object_get(record, "rev"));
 	snprintf(b->host, sizeof(b->host), "%s", host);
-	ours = !strcmp(host, t->agent->config->host);
-	if (!ours)
+	if (strcmp(host, t->agent->config->host) != 0)
 		stop_using(nb, b);
 	else if (owner && !strcmp(owner, t->agent->owner) && !nb->suspended)
 		use(nb, b);
@@ -565,8 +498,8 @@ static void release_idle(struct natblocks *nb, uint64_t now)
 
 	hmap_for_each (n, tmp, &nb->blocks) {
 		struct block *b = container_of(n, struct block, node);
-		uint64_t used = b->usable ? sim_conns_block_used(nb->t->conns, b->router, &b->ip,
-								 b->first, now)
+		uint64_t used = b->usable ? sim_conns_block_used(nb->t->conns, b->at.router,
+								 &b->at.ip, b->at.first, now)
 					  : now;
 
 		if (now > used + IDLE_NS)

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "loader/natpath.h"
 #include "util/hash.h"
 #include "util/log.h"
 
@@ -142,7 +143,7 @@ void tenant_changed(struct tenant *t)
 /* The snapshot depends on it; the rest is tables. */
 static bool is_topology(const char *path)
 {
-	return !learn_is_path(path) && !natblock_is_path(path);
+	return !learn_is_path(path) && !natpath_is(path);
 }
 
 static void apply(struct tenant *t, const char *path, const json_t *record)
@@ -156,7 +157,7 @@ static void apply(struct tenant *t, const char *path, const json_t *record)
 		return;
 	if (learn_is_path(path))
 		learn_record(t, path, record);
-	else if (natblock_is_path(path))
+	else if (natpath_is(path))
 		natblock_record(t, path, record);
 	else if (is_topology(path))
 		tenant_changed(t);
