@@ -247,12 +247,15 @@ static void answer(struct walk *w, const struct topo_port *port, const struct to
 	struct skep_mac mac = sim_subnet_mac(s);
 	struct bytes b = { .p = arena_alloc(w->run->arena, RA_MAX), .max = RA_MAX };
 	struct pkt_fields f;
+	struct emit *e;
 
 	if (!b.p)
 		return;
 	put_message(&b, s, &mac, sim_port_mtu(w, port));
 	address_message(&f, &mac, see_eth_src(w), from_none ? NULL : &w->f.ip_src);
-	sim_answer(w, port, s, "router advertisement", &f, &b);
+	e = sim_answer(w, port, s, "router advertisement", &f, &b);
+	if (e)
+		e->error = true; /* as rarely as errors: nobody needs many */
 }
 
 bool sim_ra(struct walk *w, const struct topo_port *port)

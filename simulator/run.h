@@ -59,7 +59,7 @@ struct emit {
 	struct sim_outputs outputs;
 	uint8_t generation;
 	bool solicits; /* ARP request, NS: is sent also when the packet has to wait */
-	bool error;    /* ICMP error, TCP reset */
+	bool error;    /* ICMP error, TCP reset, router advertisement */
 	bool bare;     /* to the machine behind its exterior port: meets no chain */
 };
 

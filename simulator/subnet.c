@@ -173,7 +173,7 @@ uint32_t sim_port_mtu(const struct walk *w, const struct topo_port *port)
 	return view->mtu ? view->mtu(view->arg, port) : 0;
 }
 
-void sim_answer(struct walk *w, const struct topo_port *port, const struct topo_subnet *s,
+struct emit *sim_answer(struct walk *w, const struct topo_port *port, const struct topo_subnet *s,
 		const char *what, const struct pkt_fields *f, const struct bytes *payload)
 {
 	uint8_t *buf = arena_alloc(w->run->arena, payload->n + 64);
@@ -181,11 +181,12 @@ void sim_answer(struct walk *w, const struct topo_port *port, const struct topo_
 	uint32_t len;
 
 	if (!buf)
-		return;
+		return NULL;
 	len = pkt_build_ip(buf, payload->n + 64, f, payload->p, payload->n);
 	e = sim_emit(w, what, buf, len, port, NULL, &s->o, &f->eth_src, &f->eth_dst, false);
 	if (e)
 		e->bare = true;
+	return e;
 }
 
 /* --- which service --- */

@@ -56,9 +56,9 @@ struct skep_mac sim_subnet_mac(const struct topo_subnet *s);
 /* The largest packet that machines of the subnet at 'port' are told; 0 = nothing to tell. */
 uint32_t sim_subnet_mtu(const struct topo_subnet *s, uint32_t port_mtu);
 uint32_t sim_port_mtu(const struct walk *w, const struct topo_port *port);
-/* Sends 'len' bytes of 'payload' (arena) back by 'port', from who speaks for the subnet.  It meets no chain. */
-void sim_answer(struct walk *w, const struct topo_port *port, const struct topo_subnet *s,
-		const char *what, const struct pkt_fields *f, const struct bytes *payload);
+/* Sends 'len' bytes of 'payload' (arena) back by 'port', from who speaks for the subnet.  It meets no chain.  NULL: not sent. */
+struct emit *sim_answer(struct walk *w, const struct topo_port *port, const struct topo_subnet *s,
+			const char *what, const struct pkt_fields *f, const struct bytes *payload);
 
 /* Each: true = handled, the path ended. */
 bool sim_dhcp4(struct walk *w, const struct topo_port *port);
