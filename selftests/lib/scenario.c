@@ -174,7 +174,7 @@ static int rebuild(struct scenario_env *env, struct err *err)
 		return -1;
 	topo_unref(env->snap);
 	env->snap = snap;
-	sim_tables_view_init(&env->view, env->tables, snap, env->now_ns);
+	sim_state_view_init(&env->view, env->tables, env->conns, snap, env->now_ns);
 	return 0;
 }
 
@@ -250,6 +250,17 @@ static int do_dead(struct scenario_env *env, char *rest, struct err *err)
 	return 0;
 }
 
+static int do_health(struct scenario_env *env, const char *rest, struct err *err)
+{
+	char member[64], word[8], path[80];
+
+	if (sscanf(rest, "%63s %7s", member, word) != 2 ||
+	    (strcmp(word, "up") != 0 && strcmp(word, "down") != 0))
+		return FAIL("want: health MEMBER up|down");
+	snprintf(path, sizeof(path), "health/%s", member);
+	return merge(env, json_pack("{s:{s:b}}", path, "up", !strcmp(word, "up")), err);
+}
+
 /* --- tables --- */
 
 static int do_mac(struct scenario_env *env, const char *rest, struct err *err)
@@ -301,7 +312,53 @@ static int apply_effects(struct scenario_env *env, struct err *err)
 		r = sim_tables_set_neigh(env->tables, res->neighs[i].port->o.name,
 					 &res->neighs[i].ip, &res->neighs[i].mac, true,
 					 env->now_ns);
-	return r < 0 ? FAIL("a table is full") : 0;
+	if (r < 0)
+		return FAIL("a table is full");
+	if (sim_conns_apply(env->conns, res, &env->pkt, NULL, NULL, env->now_ns) & SIM_CONNS_FULL)
+		return FAIL("the table of connections is full");
+	return 0;
+}
+
+/* --- connections --- */
+
+static int do_block(struct scenario_env *env, const char *rest, struct err *err)
+{
+	unsigned int first, n = 1;
+	char router[64], addr[64];
+	struct skep_ip ip;
+
+	if (sscanf(rest, "%63s %63s %u %u", router, addr, &first, &n) < 3 ||
+	    !scenario_ip(env, addr, strchr(addr, ':'), &ip))
+		return FAIL("want: block ROUTER IP FIRST [COUNT]");
+	for (unsigned int i = 0; i < n; i++)
+		if (sim_conns_block_add(env->conns, router, &ip,
+					(uint16_t)(first + i * SIM_BLOCK_PORTS)))
+			return FAIL("no memory");
+	return 0;
+}
+
+static int do_full(struct scenario_env *env, const char *rest, struct err *err)
+{
+	char router[64], addr[64];
+	struct skep_ip ip;
+
+	if (sscanf(rest, "%63s %63s", router, addr) < 2 ||
+	    !scenario_ip(env, addr, strchr(addr, ':'), &ip))
+		return FAIL("want: full ROUTER IP");
+	sim_conns_block_full(env->conns, router, &ip, env->now_ns + 3600000000000ULL);
+	return 0;
+}
+
+static int do_advance(struct scenario_env *env, const char *rest, struct err *err)
+{
+	unsigned int seconds;
+
+	if (sscanf(rest, "%u", &seconds) != 1)
+		return FAIL("want: advance SECONDS");
+	env->now_ns += seconds * 1000000000ULL;
+	sim_conns_expire(env->conns, env->now_ns, UINT32_MAX, NULL, NULL);
+	sim_conns_affinity_aged(env->conns, env->now_ns, NULL, NULL);
+	return 0;
 }
 
 /* --- packets --- */
@@ -349,9 +406,12 @@ static int collect(struct scenario_env *env, struct err *err)
 {
 	const struct sim_result *res = &env->res;
 
+	const uint8_t *data = res->data ? res->data : env->pkt.data;
+	uint32_t len = res->data ? res->len : env->pkt.len;
+
 	env->n_outs = 0;
 	for (uint32_t i = 0; i < res->n_outputs; i++)
-		if (add_out(env, env->pkt.data, env->pkt.len, &res->outputs[i], false, err))
+		if (add_out(env, data, len, &res->outputs[i], false, err))
 			return -1;
 	for (uint32_t i = 0; i < res->n_frames; i++)
 		for (uint32_t j = 0; j < res->frames[i].n_outputs; j++)
@@ -426,7 +486,7 @@ static int do_in(struct scenario_env *env, const char *rest, unsigned int line, 
 		return FAIL("the packet is malformed");
 	arena_reset(&env->arena);
 	env->now_ns += 1000;
-	env->view.now_ns = env->now_ns;
+	env->view.now_ns = env->view.tables.now_ns = env->now_ns;
 	if (run(env, &env->sim, in, &env->res, err) || collect(env, err) ||
 	    run_again(env, in, false, err))
 		return -1;
@@ -515,6 +575,14 @@ static int command(struct scenario_env *env, const struct scenario_file *f, unsi
 		return do_live(env, rest, err);
 	if (!strcmp(word, "dead"))
 		return do_dead(env, rest, err);
+	if (!strcmp(word, "health"))
+		return do_health(env, rest, err);
+	if (!strcmp(word, "block"))
+		return do_block(env, rest, err);
+	if (!strcmp(word, "full"))
+		return do_full(env, rest, err);
+	if (!strcmp(word, "advance"))
+		return do_advance(env, rest, err);
 	if (!strcmp(word, "mac"))
 		return do_mac(env, rest, err);
 	if (!strcmp(word, "neigh"))
@@ -543,6 +611,10 @@ int scenario_run(const struct scenario_file *f, unsigned int i, scenario_hook ho
 		 struct err *err)
 {
 	unsigned int start = f->starts[i], end = i + 1 < f->n ? f->starts[i + 1] : f->n_lines;
+	const struct sim_conns_limits limits = { .records = 4096,
+						 .records_port = SCENARIO_CONNS_PORT,
+						 .affinities = 256,
+						 .timeouts = SKEP_TIMEOUTS };
 	struct scenario_env env = { .next_key = 0x100, .now_ns = 1000000000 };
 	int r = -1;
 
@@ -551,15 +623,17 @@ int scenario_run(const struct scenario_file *f, unsigned int i, scenario_hook ho
 	arena_init(&env.arena, 0);
 	env.records = json_object();
 	env.tables = sim_tables_new(1000, 1000);
+	env.conns = sim_conns_new(&limits);
 	env.names = calloc(NAMES_MAX, sizeof(*env.names));
 	env.frame = malloc(PKT_MAX);
 	env.outs = calloc(SCENARIO_OUTS_MAX, sizeof(*env.outs));
-	if (!env.records || !env.tables || !env.names || !env.frame || !env.outs)
+	if (!env.records || !env.tables || !env.conns || !env.names || !env.frame || !env.outs)
 		err_set(err, -ENOMEM, "no memory");
 	else if (!run_lines(&env, f, 0, f->starts[0], hook, arg, err))
 		r = run_lines(&env, f, start + 1, end, hook, arg, err);
 	topo_unref(env.snap);
 	sim_tables_free(env.tables);
+	sim_conns_free(env.conns);
 	json_decref(env.records);
 	for (unsigned int n = 0; n < env.n_names; n++)
 		free(env.names[n].name);

@@ -16,7 +16,11 @@
  *   scenario BR1 unknown unicast floods
  *   mac BRIDGE MAC PORT             the bridge has learnt it; PORT '-': forgets
  *   neigh PORT IP MAC               the router port has; MAC 'failed': the address does not answer, '-': forgets
- *   in PORT PACKET                  runs the simulator (packet/packet.h has the language); effects go into the tables
+ *   health MEMBER up|down           what a health check says of a pool's member
+ *   block ROUTER IP FIRST [COUNT]   source ports for SNAT: so many blocks of 256 from FIRST on
+ *   full ROUTER IP                  no more blocks can be had
+ *   advance SECONDS                 time passes: connections and affinities age
+ *   in PORT PACKET                  runs the simulator (packet/packet.h has the language); effects go into the tables, records of connections too
  *
  * Expectations follow 'in', in any order.  Everything that left must be named, and nothing else.
  *
@@ -28,6 +32,11 @@
  *   drop REASON [TEXT]              TEXT: the culprit as skep prints it
  *   consumed                        handled by the network
  *   need neigh PORT IP              waits for this answer
+ *   need snat                       waits for a block of source ports
+ *   ct WORD ...                     what rules saw of the connection: new, established, reply, related, invalid; none = nobody asked
+ *   ends                            the connection's records are to go
+ *   mtu N | fragment N              bytes of IP up to which the flow holds; the packet goes in fragments of so many
+ *   conns N                         records of connections after the step
  *   need fragment                   waits for the ports of the first fragment
  *   tags TAG ...                    at least these        tags= TAG ...    exactly these       tags! TAG ...   none of these
  *   mask FIELD ...                  same three forms; as sim_mask_format() prints: ip_dst/24
@@ -48,6 +57,7 @@
 #include "simulator/simulator.h"
 
 #define SCENARIO_SEED 0x5eedULL
+#define SCENARIO_CONNS_PORT 100 /* records of connections of one port */
 
 struct scenario_file;
 

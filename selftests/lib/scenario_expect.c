@@ -49,6 +49,8 @@ static const char *verdict_text(const struct sim_result *res, char *buf, size_t 
 				 ip_format(&res->need.ip, a));
 		else if (res->need.kind == SIM_NEED_FRAGMENT)
 			snprintf(buf, size, "need fragment");
+		else if (res->need.kind == SIM_NEED_SNAT)
+			snprintf(buf, size, "need snat");
 		else
 			snprintf(buf, size, "need object %s",
 				 res->need.path ? res->need.path : "?");
@@ -142,6 +144,12 @@ static int expect_need(struct scenario_env *env, const char *rest, struct err *e
 				    verdict_text(&env->res, verdict, sizeof(verdict)));
 		return 0;
 	}
+	if (!strcmp(rest, "snat")) {
+		if (env->res.verdict != SIM_NEED || env->res.need.kind != SIM_NEED_SNAT)
+			return FAIL("want need snat, got %s",
+				    verdict_text(&env->res, verdict, sizeof(verdict)));
+		return 0;
+	}
 	if (sscanf(rest, "neigh %63s %63s", port, ip) != 2 ||
 	    !scenario_ip(env, ip, strchr(ip, ':'), &addr))
 		return FAIL("want: need neigh PORT IP, or need fragment");
@@ -149,6 +157,35 @@ static int expect_need(struct scenario_env *env, const char *rest, struct err *e
 	    strcmp(env->res.need.port->o.name, port) || !ip_eq(&env->res.need.ip, &addr))
 		return FAIL("want need %s, got %s", rest,
 			    verdict_text(&env->res, verdict, sizeof(verdict)));
+	return 0;
+}
+
+/* What rules saw: the words, in any order, and no others. */
+static int expect_ct(const struct scenario_env *env, const char *rest, struct err *err)
+{
+	static const char *const names[] = { "new", "established", "reply", "related", "invalid" };
+	char copy[128], *save = NULL;
+	uint8_t want = 0;
+
+	snprintf(copy, sizeof(copy), "%s", rest);
+	for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save)) {
+		unsigned int i = 0;
+
+		while (i < ARRAY_SIZE(names) && strcmp(w, names[i]) != 0)
+			i++;
+		if (i == ARRAY_SIZE(names) && strcmp(w, "none") != 0)
+			return FAIL("'%s' is no state", w);
+		want |= i < ARRAY_SIZE(names) ? (uint8_t)(1u << i) : 0;
+	}
+	if (want != env->res.ct)
+		return FAIL("want ct %s, got 0x%02x", rest, env->res.ct);
+	return 0;
+}
+
+static int expect_number(const char *what, const char *rest, uint32_t got, struct err *err)
+{
+	if (strtoul(rest, NULL, 10) != got)
+		return FAIL("want %s %s, got %u", what, rest, got);
 	return 0;
 }
 
@@ -254,6 +291,16 @@ int scenario_expect(struct scenario_env *env, const char *word, const char *rest
 				    env->res.hint ? env->res.hint : "");
 		return 0;
 	}
+	if (!strcmp(word, "ct"))
+		return expect_ct(env, rest, err);
+	if (!strcmp(word, "mtu"))
+		return expect_number(word, rest, env->res.mtu, err);
+	if (!strcmp(word, "fragment"))
+		return expect_number(word, rest, env->res.fragment, err);
+	if (!strcmp(word, "conns"))
+		return expect_number(word, rest, sim_conns_count(env->conns, NULL), err);
+	if (!strcmp(word, "ends"))
+		return env->res.end_conn ? 0 : FAIL("the connection goes on");
 	if (!strcmp(word, "drop"))
 		return expect_drop(env, rest, err);
 	if (!strcmp(word, "need"))

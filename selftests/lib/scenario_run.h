@@ -3,6 +3,7 @@
 #pragma once
 
 #include "selftests/lib/scenario.h"
+#include "simulator/conns.h"
 
 #define SCENARIO_OUTS_MAX (SIM_OUTPUTS_MAX + 64)
 
@@ -26,7 +27,8 @@ struct scenario_env {
 	json_t *records;
 	struct topo_snapshot *snap;
 	struct sim_tables *tables;
-	struct sim_tables_view view;
+	struct sim_conns *conns; /* of all ports: as if one host had them all */
+	struct sim_state_view view;
 	struct scenario_name *names;
 	unsigned int n_names, n_uuids;
 	uint32_t next_key;
