@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "selftests/lib/simtest.h"
+#include "simulator/conns.h"
 #include "util/clock.h"
 
 #define ROUNDS 11
@@ -20,6 +21,7 @@ struct variant {
 	const char *port, *packet;
 	enum sim_verdict verdict;
 	uint32_t n_outputs;
+	bool established; /* the connection has its record already */
 };
 
 static char *one_bridge(void)
@@ -98,7 +100,8 @@ static size_t put_security_group(char *p, size_t size)
 	return len;
 }
 
-static char *two_bridges_two_routers_20_rule_groups(void)
+/* Two bridges, two routers, security groups of 20 rules at both ends; 'more' kinds. */
+static char *with_groups(const char *more)
 {
 	size_t size = 16384, len;
 	char *p = malloc(size);
@@ -110,13 +113,33 @@ static char *two_bridges_two_routers_20_rule_groups(void)
 		 "bridges: [{name: a}, {name: b}]\n"
 		 "routers: [{name: r}, {name: s}]\n"
 		 "ports:\n" END_PORTS(", security_groups: [sg]")
-		 "  - {name: rs, router: r, peer: sr, mac: \"02:aa:00:00:00:11\", addresses: [169.254.10.1/30]}\n"
-		 "  - {name: sr, router: s, peer: rs, mac: \"02:aa:00:00:00:12\", addresses: [169.254.10.2/30]}\n"
+		 "  - {name: rs, router: r, peer: sr, mac: \"02:aa:00:00:00:11\", addresses: [169.254.10.1/24]}\n"
+		 "  - {name: sr, router: s, peer: rs, mac: \"02:aa:00:00:00:12\", addresses: [169.254.10.2/24]}\n"
 		 "  - {name: rb, router: s, peer: b-r, mac: \"02:aa:00:00:00:02\", addresses: [10.0.2.254/24]}\n"
 		 "routes:\n"
 		 "  - {name: east, router: r, dst: 10.0.2.0/24, port: rs, gateway: 169.254.10.2}\n"
-		 "  - {name: west, router: s, dst: 10.0.1.0/24, port: sr, gateway: 169.254.10.1}\n");
+		 "  - {name: west, router: s, dst: 10.0.1.0/24, port: sr, gateway: 169.254.10.1}\n"
+		 "%s",
+		 more);
 	return p;
+}
+
+static char *two_bridges_two_routers_20_rule_groups(void)
+{
+	return with_groups("");
+}
+
+static char *snat(void)
+{
+	return with_groups("nats: [{name: n, router: r, type: snat, port: rs, to: 169.254.10.100}]\n");
+}
+
+static char *load_balancer(void)
+{
+	return with_groups("load_balancers: [{name: lb, router: r}]\n"
+			   "pools: [{name: p}]\n"
+			   "members: [{name: m1, pool: p, address: 10.0.2.2, port: 80}]\n"
+			   "vips: [{name: v, load_balancer: lb, address: 10.0.9.9, proto: tcp, port: 80, pool: p}]\n");
 }
 
 /* An address group of 'n' members that have no neighbours; the packet's source is none. */
@@ -205,30 +228,37 @@ static char *ports_1000(void)
 
 #define TO_VM "eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip 10.0.1.1>10.0.2.2 / tcp 4000>80 S"
 #define TO_ROUTER "eth 02:00:00:00:00:01>02:aa:00:00:00:01 / ip 10.0.1.1>10.0.2.2 / tcp 4000>80 S"
+#define TO_VIP "eth 02:00:00:00:00:01>02:aa:00:00:00:01 / ip 10.0.1.1>10.0.9.9 / tcp 4000>80 S"
 #define TO_NOWHERE "eth 02:00:00:00:00:01>02:aa:00:00:00:01 / ip 10.0.1.1>192.0.2.1 / tcp 4000>80 S"
 #define TO_LAST "eth 02:00:00:00:00:01>02:00:00:00:03:e7 / ip 10.0.1.1>10.0.2.2 / tcp 4000>80 S" /* vm999 */
 #define TO_ALL "eth 02:00:00:00:00:01>ff:ff:ff:ff:ff:ff type 0x88b5 / data 46"
 
 static const struct variant variants[] = {
-	{ "one_bridge", one_bridge, "vm1", TO_VM, SIM_FORWARD, 1 },
-	{ "two_bridges_router", two_bridges_router, "vm1", TO_ROUTER, SIM_FORWARD, 1 },
+	{ "one_bridge", one_bridge, "vm1", TO_VM, SIM_FORWARD, 1, false },
+	{ "two_bridges_router", two_bridges_router, "vm1", TO_ROUTER, SIM_FORWARD, 1, false },
 	{ "two_bridges_two_routers_20_rules", two_bridges_two_routers_20_rules, "vm1", TO_ROUTER,
-	  SIM_FORWARD, 1 },
+	  SIM_FORWARD, 1, false },
 	{ "two_bridges_two_routers_20_rule_groups", two_bridges_two_routers_20_rule_groups, "vm1",
-	  TO_ROUTER, SIM_FORWARD, 1 },
-	{ "icmp_error", two_bridges_router, "vm1", TO_NOWHERE, SIM_DROP, 0 },
-	{ "chain_10_rules", chain_10, "vm1", TO_VM, SIM_FORWARD, 1 },
-	{ "chain_10000_rules", chain_10000, "vm1", TO_VM, SIM_FORWARD, 1 },
-	{ "group_100_members", group_100, "vm1", TO_VM, SIM_FORWARD, 1 },
-	{ "group_100000_members", group_100000, "vm1", TO_VM, SIM_FORWARD, 1 },
-	{ "unicast_of_1000_ports", ports_1000, "vm1", TO_LAST, SIM_FORWARD, 1 },
-	{ "flood_to_100_ports", ports_100, "vm1", TO_ALL, SIM_FORWARD, 99 },
+	  TO_ROUTER, SIM_FORWARD, 1, false },
+	{ "two_bridges_two_routers_20_rule_groups_established",
+	  two_bridges_two_routers_20_rule_groups, "vm1", TO_ROUTER, SIM_FORWARD, 1, true },
+	{ "snat", snat, "vm1", TO_ROUTER, SIM_FORWARD, 1, false },
+	{ "snat_established", snat, "vm1", TO_ROUTER, SIM_FORWARD, 1, true },
+	{ "load_balancer", load_balancer, "vm1", TO_VIP, SIM_FORWARD, 1, false },
+	{ "load_balancer_established", load_balancer, "vm1", TO_VIP, SIM_FORWARD, 1, true },
+	{ "icmp_error", two_bridges_router, "vm1", TO_NOWHERE, SIM_DROP, 0, false },
+	{ "chain_10_rules", chain_10, "vm1", TO_VM, SIM_FORWARD, 1, false },
+	{ "chain_10000_rules", chain_10000, "vm1", TO_VM, SIM_FORWARD, 1, false },
+	{ "group_100_members", group_100, "vm1", TO_VM, SIM_FORWARD, 1, false },
+	{ "group_100000_members", group_100000, "vm1", TO_VM, SIM_FORWARD, 1, false },
+	{ "unicast_of_1000_ports", ports_1000, "vm1", TO_LAST, SIM_FORWARD, 1, false },
+	{ "flood_to_100_ports", ports_100, "vm1", TO_ALL, SIM_FORWARD, 99, false },
 };
 
 struct bench {
 	struct sim sim;
 	struct topo_snapshot *snap;
-	struct sim_tables_view view;
+	struct sim_state_view view;
 	const struct topo_port *in;
 	struct pkt pkt;
 	struct sim_result res;
@@ -276,6 +306,21 @@ static void measure(struct bench *b, const struct variant *v)
 	fflush(stdout);
 }
 
+/* With source ports for router r. */
+static struct sim_conns *make_conns(void)
+{
+	const struct sim_conns_limits limits = { .records = 1000,
+						 .records_port = 1000,
+						 .affinities = 1000,
+						 .timeouts = SKEP_TIMEOUTS };
+	struct sim_conns *c = sim_conns_new(&limits);
+	struct skep_ip ip;
+
+	if (!c || !ip_parse("169.254.10.100", &ip) || sim_conns_block_add(c, "r", &ip, 4096) < 0)
+		return NULL;
+	return c;
+}
+
 /* An argument selects variants by the beginning of their names. */
 int main(int argc, char **argv)
 {
@@ -284,18 +329,20 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < ARRAY_SIZE(variants); i++) {
 		const struct variant *v = &variants[i];
 		struct sim_tables *tables;
+		struct sim_conns *conns;
 		struct bench b;
 		char *yaml;
 
 		if (argc > 1 && strncmp(v->name, argv[1], strlen(argv[1])))
 			continue;
 		tables = sim_tables_new(1000, 1000);
+		conns = make_conns();
 		yaml = v->yaml();
-		if (!yaml || !tables)
+		if (!yaml || !tables || !conns)
 			abort();
 		sim_init(&b.sim);
 		b.snap = simtest_snapshot(yaml);
-		sim_tables_view_init(&b.view, tables, b.snap, 1);
+		sim_state_view_init(&b.view, tables, conns, b.snap, 1);
 		b.in = topo_find_port(b.snap, v->port);
 		simtest_packet(v->packet, frame, &b.pkt);
 		one(&b);
@@ -303,8 +350,17 @@ int main(int argc, char **argv)
 			fprintf(stderr, "sim_bench: %s: wrong result\n", v->name);
 			return 1;
 		}
+		if (v->established) {
+			sim_conns_apply(conns, &b.res, &b.pkt, NULL, NULL, 1);
+			one(&b);
+			if (b.res.ct != TOPO_CT_ESTABLISHED) {
+				fprintf(stderr, "sim_bench: %s: not established\n", v->name);
+				return 1;
+			}
+		}
 		measure(&b, v);
 		sim_tables_free(tables);
+		sim_conns_free(conns);
 		topo_unref(b.snap);
 		sim_fini(&b.sim);
 		free(yaml);
