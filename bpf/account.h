@@ -75,7 +75,8 @@ static __noinline int drop_skb(struct __sk_buff *skb, const struct drop_info *in
 	if (ev) {
 		if (n > SKEP_EVENT_HEAD)
 			n = SKEP_EVENT_HEAD;
-		if (n && bpf_skb_load_bytes(skb, 0, ev->head, n) == 0)
+		/* not 'n > 0', which the verifier of 6.1 does not see through */
+		if (n >= ETH_SIZE && bpf_skb_load_bytes(skb, 0, ev->head, n) == 0)
 			ev->head_len = n;
 		bpf_ringbuf_submit(ev, 0);
 	}
@@ -98,7 +99,7 @@ static __always_inline int drop_xdp(struct xdp_md *xdp, const struct drop_info *
 	if (ev) {
 		if (n > SKEP_EVENT_HEAD)
 			n = SKEP_EVENT_HEAD;
-		if (n && bpf_xdp_load_bytes(xdp, 0, ev->head, n) == 0)
+		if (n >= ETH_SIZE && bpf_xdp_load_bytes(xdp, 0, ev->head, n) == 0)
 			ev->head_len = n;
 		bpf_ringbuf_submit(ev, 0);
 	}

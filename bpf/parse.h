@@ -241,6 +241,8 @@ static __always_inline enum skep_drop parse_ipv6(struct __sk_buff *skb, struct p
 	if (is_v4_mapped(&p->k6.src) || is_v4_mapped(&p->k6.dst))
 		return SKEP_DROP_BAD_HEADER;
 	p->is_ip = 1;
+	/* unrolled: kernel 6.1 refuses the shape that clang gives this loop */
+#pragma clang loop unroll(full)
 	for (int n = 0; n <= EXT_MAX; n++) {
 		if (!is_ext(next))
 			break;
