@@ -191,12 +191,44 @@ static const char *difference(const struct pkt_fields *in, const struct sim_resu
 	return NULL;
 }
 
+/* Telling the way must not change it: not what is read, nor what counts. */
+static const char *trace_difference(const struct sim_result *a, const struct sim_result *b)
+{
+	if (a->verdict != b->verdict || a->reason != b->reason || a->cacheable != b->cacheable)
+		return "verdict with and without a trace";
+	if (a->mask.fields != b->mask.fields || a->mask.src_len != b->mask.src_len ||
+	    a->mask.dst_len != b->mask.dst_len || a->mask.tcp_mask != b->mask.tcp_mask)
+		return "mask with and without a trace";
+	if (a->n_tags != b->n_tags || a->n_rules != b->n_rules || a->n_logs != b->n_logs ||
+	    a->n_outputs != b->n_outputs)
+		return "number of tags, rules or outputs with and without a trace";
+	return NULL;
+}
+
+static int try_trace(struct state *st, const struct scenario_step *step, struct err *err)
+{
+	struct sim_result res;
+	const char *what;
+
+	for (unsigned int flags = 0; flags <= SIM_TRACE; flags += SIM_TRACE) {
+		if (sim_run(&st->sim, step->snap, step->view, step->in, step->pkt, 0, SCENARIO_SEED,
+			    flags, &res, err))
+			return -1;
+		what = trace_difference(step->res, &res);
+		if (what)
+			return err_set(err, -1, "line %u: %s differs", step->line, what);
+	}
+	return 0;
+}
+
 static int try_variants(void *arg, const struct scenario_step *step, struct err *err)
 {
 	struct state *st = arg;
 	char mask[256], a[ADDR_TEXT], d[ADDR_TEXT];
 
 	st->cases++;
+	if (try_trace(st, step, err))
+		return -1;
 	if (!step->res->cacheable)
 		return 0;
 	st->cacheable++;

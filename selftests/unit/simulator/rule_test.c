@@ -365,6 +365,35 @@ static void test_text(void **state)
 	assert_non_null(strstr(text, "rule x: no match: tcp_flags is ack\n"));
 }
 
+/* Of a long chain the trace counts what did not match. */
+static void test_long_chain(void **state)
+{
+	struct fixture *x = *state;
+	struct topo_chain *chain = &x->snap->chains[0];
+	struct topo_rule rules[40], *old = chain->rules;
+	uint32_t n = chain->n_rules;
+	const char *text;
+
+	for (unsigned int i = 0; i < 40; i++)
+		rules[i] = (struct topo_rule){ .name = i == 30 ? "thirty" : "x",
+					       .chain = chain,
+					       .index = i,
+					       .action = i == 30 ? TOPO_CONTINUE : TOPO_DROP,
+					       .match = TOPO_M_PROTO,
+					       .proto = i == 30 ? IPPROTO_UDP : IPPROTO_TCP };
+	chain->rules = rules;
+	chain->n_rules = 40;
+	run(x, V4 " / udp 1>2");
+	text = sim_trace_text(&x->sim, &x->pkt, &x->res);
+	assert_non_null(strstr(text, "rules: 30 rules did not match\n"));
+	assert_non_null(strstr(text, "rule thirty: match: continue (proto udp)\n"));
+	assert_non_null(strstr(text, "rules: 9 rules did not match\n"));
+	assert_null(strstr(text, "rule x"));
+	assert_int_equal(x->res.verdict, SIM_FORWARD);
+	chain->rules = old;
+	chain->n_rules = n;
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -372,7 +401,7 @@ int main(void)
 		T(test_dscp),	 T(test_vlan),	       T(test_tcp_flags),
 		T(test_fragment), T(test_prefixes),    T(test_ports),
 		T(test_devices), T(test_port_groups),  T(test_ports_of_fragments),
-		T(test_hits),	 T(test_text),
+		T(test_hits),	 T(test_text),	       T(test_long_chain),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
