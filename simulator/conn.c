@@ -72,9 +72,15 @@ static bool is_icmp_error(const struct pkt_fields *f)
 	return type == 3 || type == 4 || type == 11 || type == 12;
 }
 
-bool sim_is_error(const struct walk *w)
+bool sim_is_error(struct walk *w)
 {
-	return is_icmp_error(&w->run->pkt->f);
+	const struct pkt_fields *f = &w->run->pkt->f;
+
+	w->run->mask.fields |= SIM_FIELD_PROTO;
+	if (!is_icmp(f))
+		return false;
+	w->run->mask.fields |= SIM_FIELD_FRAG | SIM_FIELD_L4_SRC;
+	return is_icmp_error(f);
 }
 
 static bool begins_with(uint8_t flags)

@@ -436,6 +436,8 @@ static bool turn_round(struct walk *w, const struct topo_router *r, const struct
 static bool by_rule(struct walk *w, const struct topo_router *r, const struct topo_port *out)
 {
 	const struct topo_nat *rule = find_rule(w, r, false, out);
+	const struct sim_binding *b;
+	bool forward;
 
 	if (sim_waits(w))
 		return false;
@@ -443,6 +445,9 @@ static bool by_rule(struct walk *w, const struct topo_router *r, const struct to
 		return true;
 	if (!may_begin(w, &rule->o))
 		return false;
+	b = recorded(w, r, false, &forward);
+	if (b)
+		sim_nat_apply(w, b, forward, "connection");
 	/* what has begun without, and replies, keep their source */
 	return w->run->conn ? true : snat(w, r, &rule->o, &rule->to, rule->to_ports);
 }

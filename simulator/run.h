@@ -256,7 +256,7 @@ bool sim_has_ports(const struct pkt_fields *f);
 bool sim_has_id(const struct pkt_fields *f);
 void sim_tuple_of(const struct pkt_fields *f, struct sim_tuple *t);
 /* Is the packet an ICMP error? */
-bool sim_is_error(const struct walk *w);
+bool sim_is_error(struct walk *w);
 /* A translation that was made; false: too many. */
 bool sim_bind(struct walk *w, const struct sim_binding *b);
 /* Carries it out on the packet in hand, as it was made or ('forward' false) taken back; 'by' for the trace. */

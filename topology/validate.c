@@ -9,25 +9,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "topology/snapshot.h"
+#include "topology/validate.h"
 #include "util/hash.h"
 
-/* Things that only one may have: (scope, bytes) -> owner. */
 struct claim {
 	struct hmap_node node;
 	const void *scope;
 	struct skep_ip key;
 	const char *text;
-	const struct topo_port *owner;
-};
-struct claims {
-	struct hmap map;
-	struct arena *arena;
+	const void *owner;
 };
 
-/* NULL: ours now.  Else the port that was first; '*failed' on lack of memory. */
-static const struct topo_port *claim(struct claims *c, const void *scope, const struct skep_ip *key,
-				     const char *text, const struct topo_port *owner, bool *failed)
+const void *topo_claim(struct claims *c, const void *scope, const struct skep_ip *key, const char *text,
+		       const void *owner, bool *failed)
 {
 	uint64_t h = hash_str(text, hash_bytes(key, sizeof(*key), (uint64_t)(uintptr_t)scope));
 	struct hmap_node *node;
@@ -68,6 +62,16 @@ static const struct topo_bridge *segment(const struct topo_port *p)
 	return p->peer ? p->peer->bridge : NULL;
 }
 
+/* The VLAN in which they appear there, as text; "" when the bridge is not VLAN-aware. */
+static const char *segment_vlan(const struct topo_port *p, struct arena *arena)
+{
+	const struct topo_port *q = p->bridge ? p : p->peer;
+
+	if (!q || !q->bridge || !q->bridge->vlan_aware)
+		return "";
+	return arena_printf(arena, "%u", q->more->vlan);
+}
+
 static int no_memory(struct err *err)
 {
 	return err_set(err, -ENOMEM, "out of memory");
@@ -78,46 +82,48 @@ static int check_mac(struct claims *macs, const struct topo_port *p, struct err 
 	const struct topo_bridge *b = segment(p);
 	const struct topo_port *other;
 	struct skep_ip key = mac_key(&p->mac);
+	const char *vlan;
 	bool failed = false;
 	char text[ADDR_TEXT];
 
 	/* a bridge's port towards a router, or another bridge, has no MAC of a machine: the router port's counts */
 	if (!p->has_mac || !b || (p->bridge && p->peer))
 		return 0;
-	other = claim(macs, b, &key, "", p, &failed);
-	if (failed)
+	vlan = segment_vlan(p, macs->arena);
+	other = vlan ? topo_claim(macs, b, &key, vlan, p, &failed) : NULL;
+	if (!vlan || failed)
 		return no_memory(err);
 	if (other)
 		return err_set(
 			err, -EINVAL,
-			"field 'mac': '%s' is also that of port '%s' on the same bridge '%s' (want one of its own)",
-			mac_format(&p->mac, text), other->o.name, b->o.name);
+			"field 'mac': '%s' is also that of port '%s' on the same bridge '%s'%s%s (want one of its own)",
+			mac_format(&p->mac, text), other->o.name, b->o.name, *vlan ? ", VLAN " : "",
+			vlan);
 	return 0;
 }
 
-/* Why no machine can have this address; NULL = it can. */
-static const char *useless(const struct topo_addr *a)
+const char *topo_useless(const struct skep_ip *ip, unsigned int len)
 {
-	struct skep_ip net = ip_mask(&a->ip, a->len), last = a->ip;
-	unsigned int bits = ip_bits(&a->ip);
+	struct skep_ip net = ip_mask(ip, len), last = *ip;
+	unsigned int bits = ip_bits(ip);
 
-	if (ip_is_unspecified(&a->ip))
+	if (ip_is_unspecified(ip))
 		return "the unspecified address";
-	if (ip_is_multicast(&a->ip))
+	if (ip_is_multicast(ip))
 		return "a multicast address";
-	if (ip_is_broadcast(&a->ip))
+	if (ip_is_broadcast(ip))
 		return "the broadcast address";
-	if (ip_is_loopback(&a->ip))
+	if (ip_is_loopback(ip))
 		return "a loopback address";
-	if (a->len >= bits - 1) /* RFC 3021, RFC 6164: both addresses of a /31 or /127 are hosts' */
+	if (len >= bits - 1) /* RFC 3021, RFC 6164: both addresses of a /31 or /127 are hosts' */
 		return NULL;
-	if (ip_eq(&a->ip, &net))
+	if (ip_eq(ip, &net))
 		return bits == 32 ? "its subnet's network address"
 				  : "its subnet's router anycast address";
 	if (bits == 128)
 		return NULL;
-	last.w[3] |= htobe32(0xffffffffu >> a->len);
-	return ip_eq(&a->ip, &last) ? "its subnet's broadcast address" : NULL;
+	last.w[3] |= htobe32(0xffffffffu >> len);
+	return ip_eq(ip, &last) ? "its subnet's broadcast address" : NULL;
 }
 
 static const char *address_text(const struct topo_port *p, const struct topo_addr *a,
@@ -126,35 +132,49 @@ static const char *address_text(const struct topo_port *p, const struct topo_add
 	return p->router ? prefix_format(&a->ip, a->len, buf) : ip_format(&a->ip, buf);
 }
 
+static int check_address(struct claims *ips, const struct topo_port *p, const struct topo_addr *a,
+			 struct err *err)
+{
+	const struct topo_bridge *b = segment(p);
+	const char *vlan = segment_vlan(p, ips->arena);
+	const struct topo_port *other = NULL;
+	bool failed = false, on_router = false;
+	char text[ADDR_TEXT];
+
+	if (p->router)
+		other = topo_claim(ips, p->router, &a->ip, "", p, &failed);
+	on_router = other;
+	if (b && vlan && !other && !(p->bridge && p->peer))
+		other = topo_claim(ips, b, &a->ip, vlan, p, &failed);
+	if (!vlan || failed)
+		return no_memory(err);
+	if (other == p)
+		return err_set(err, -EINVAL, "field 'addresses': '%s' appears twice",
+			       address_text(p, a, text));
+	if (other)
+		return err_set(
+			err, -EINVAL,
+			"field 'addresses': '%s' is also that of port '%s' of %s '%s' (want one of its own)",
+			address_text(p, a, text), other->o.name,
+			other->router ? "router" : "bridge",
+			on_router || other->router ? other->router->o.name : b->o.name);
+	return 0;
+}
+
 static int check_addresses(struct claims *ips, const struct topo_port *p, struct err *err)
 {
-	const void *device = p->router ? (const void *)p->router : p->bridge;
-	const char *device_name = p->router ? p->router->o.name : p->bridge->o.name, *why;
-	const struct topo_port *other;
-	bool failed = false;
+	const char *why;
 	char text[ADDR_TEXT];
 
 	for (uint32_t i = 0; i < p->n_addrs; i++) {
-		const struct topo_addr *a = &p->addrs[i];
-
-		why = useless(a);
+		why = topo_useless(&p->addrs[i].ip, p->addrs[i].len);
 		if (why)
 			return err_set(
 				err, -EINVAL,
 				"field 'addresses': '%s' is %s (want the address of a machine)",
-				address_text(p, a, text), why);
-		other = claim(ips, device, &a->ip, "", p, &failed);
-		if (failed)
-			return no_memory(err);
-		if (other == p)
-			return err_set(err, -EINVAL, "field 'addresses': '%s' appears twice",
-				       address_text(p, a, text));
-		if (other)
-			return err_set(
-				err, -EINVAL,
-				"field 'addresses': '%s' is also that of port '%s' of %s '%s' (want one of its own)",
-				address_text(p, a, text), other->o.name,
-				p->router ? "router" : "bridge", device_name);
+				address_text(p, &p->addrs[i], text), why);
+		if (check_address(ips, p, &p->addrs[i], err))
+			return err->code;
 	}
 	return 0;
 }
@@ -230,7 +250,7 @@ static int check_binding(struct claims *interfaces, const struct topo_port *p, s
 			"field 'port': '%s' is linked to its peer '%s' (only a port without peer can be bound)",
 			p->o.name, p->peer->o.name);
 	text = arena_printf(interfaces->arena, "%s/%s", p->host, p->interface);
-	other = text ? claim(interfaces, interfaces, &none, text, p, &failed) : NULL;
+	other = text ? topo_claim(interfaces, interfaces, &none, text, p, &failed) : NULL;
 	if (!text || failed)
 		return no_memory(err);
 	if (other)
@@ -271,31 +291,6 @@ static int check_gateway(const struct topo_route *r, struct err *err)
 			"field 'gateway': '%s' is in no subnet of port '%s' (want an address that the port reaches directly)",
 			text, r->port->o.name);
 	return 0;
-}
-
-static int check_rule_names(const struct topo_chain *c, struct arena *arena, struct err *err)
-{
-	static const struct skep_ip none;
-	struct claims names = { .arena = arena };
-	int rc = 0;
-
-	hmap_init(&names.map);
-	for (uint32_t i = 0; !rc && i < c->n_rules; i++) {
-		bool failed = false;
-		/* any non-NULL owner will do: rules are not ports */
-		const void *other =
-			claim(&names, c, &none, c->rules[i].name, (const void *)c, &failed);
-
-		if (failed)
-			rc = no_memory(err);
-		else if (other)
-			rc = err_set(
-				err, -EINVAL,
-				"rule '%s': field 'name': '%s' is the name of another rule of the chain (want one of its own)",
-				c->rules[i].name, c->rules[i].name);
-	}
-	hmap_fini(&names.map);
-	return rc;
 }
 
 static int by_id(const void *a, const void *b)
@@ -355,13 +350,9 @@ static int check_all(const struct topo_snapshot *snap, struct arena *arena, stru
 {
 	int rc = check_ids(snap, arena, err);
 
-	for (uint32_t i = 0; !rc && i < snap->n_chains; i++) {
-		rc = check_rule_names(&snap->chains[i], arena, err);
-		if (rc)
-			err_prefix(err, "chain '%s'", snap->chains[i].o.name);
-	}
-	if (!rc)
-		rc = check_ports(snap, arena, err);
+	rc = rc ? rc : topo_validate_policy(snap, arena, err);
+	rc = rc ? rc : check_ports(snap, arena, err);
+	rc = rc ? rc : topo_validate_bridges(snap, arena, err);
 	for (uint32_t i = 0; !rc && i < snap->n_routers; i++)
 		rc = check_subnets(&snap->routers[i], arena, err);
 	for (uint32_t i = 0; !rc && i < snap->n_routes; i++) {
@@ -369,7 +360,9 @@ static int check_all(const struct topo_snapshot *snap, struct arena *arena, stru
 		if (rc)
 			err_prefix(err, "route '%s'", snap->routes[i].o.name);
 	}
-	return rc;
+	rc = rc ? rc : topo_validate_subnets(snap, arena, err);
+	rc = rc ? rc : topo_validate_nats(snap, arena, err);
+	return rc ? rc : topo_validate_lbs(snap, arena, err);
 }
 
 int topo_validate(const json_t *records, struct err *err)
