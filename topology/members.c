@@ -165,12 +165,24 @@ static int list_subnets(struct topo_snapshot *snap, struct arena *arena)
 
 /* --- pools --- */
 
-static int list_members(struct topo_snapshot *snap, struct arena *arena)
+static int check_sizes(const struct topo_snapshot *snap, struct err *err)
+{
+	for (uint32_t i = 0; i < snap->n_pools; i++)
+		if (snap->pools[i].n_members > TOPO_MEMBERS_MAX)
+			return err_set(err, -EINVAL, "pool '%s': %u members are too many (at most %d)",
+				       snap->pools[i].o.name, snap->pools[i].n_members,
+				       TOPO_MEMBERS_MAX);
+	return 0;
+}
+
+static int list_members(struct topo_snapshot *snap, struct arena *arena, struct err *err)
 {
 	bool none;
 
 	for (uint32_t i = 0; i < snap->n_members; i++)
 		snap->members[i].pool->n_members++;
+	if (check_sizes(snap, err))
+		return err->code;
 	for (uint32_t i = 0; i < snap->n_pools; i++) {
 		struct topo_pool *p = &snap->pools[i];
 
@@ -197,9 +209,13 @@ static int list_members(struct topo_snapshot *snap, struct arena *arena)
 int topo_derive_members(struct topo_snapshot *snap, struct err *err)
 {
 	struct arena *arena = &snap->memory->arena;
+	int rc;
 
-	if (list_ports(snap, arena) || list_subnets(snap, arena) || list_members(snap, arena))
+	if (list_ports(snap, arena) || list_subnets(snap, arena))
 		return no_memory(err);
+	rc = list_members(snap, arena, err);
+	if (rc)
+		return rc == -ENOMEM ? no_memory(err) : rc;
 	for (uint32_t i = 0; i < snap->n_security_groups; i++)
 		if (collect_addresses(&snap->security_groups[i], arena))
 			return no_memory(err);

@@ -22,6 +22,7 @@
 #define TOPO_RULES_MAX 10000	/* of one chain */
 #define TOPO_ADDRS_MAX 256	/* of one port */
 #define TOPO_GROUP_MAX 1000000	/* addresses of one group */
+#define TOPO_MEMBERS_MAX 1000	/* of one pool */
 #define TOPO_JUMPS_MAX 32	/* chains within chains; a chain that reaches itself is refused at all */
 #define TOPO_OBJECTS_MAX 1000000 /* of one tenant */
 

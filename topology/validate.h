@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Private to topology/: the parts of topo_validate().  Each looks at a decoded snapshot; scratch memory comes from 'arena'. */
+#pragma once
+
+#include "topology/snapshot.h"
+
+/* Things that only one may have: (scope, bytes, text) -> owner. */
+struct claims {
+	struct hmap map;
+	struct arena *arena;
+};
+/* NULL: ours now.  Else the owner that was first; '*failed' on lack of memory. */
+const void *topo_claim(struct claims *c, const void *scope, const struct skep_ip *key, const char *text,
+		       const void *owner, bool *failed);
+/* Why no machine can have this address, in a subnet of 'len' bits; NULL = it can. */
+const char *topo_useless(const struct skep_ip *ip, unsigned int len);
+
+/* VLANs, static MACs and neighbours.  validate_bridge.c */
+int topo_validate_bridges(const struct topo_snapshot *snap, struct arena *arena, struct err *err);
+/* Names of rules, mirrors.  validate_policy.c */
+int topo_validate_policy(const struct topo_snapshot *snap, struct arena *arena, struct err *err);
+/* validate_subnet.c */
+int topo_validate_subnets(const struct topo_snapshot *snap, struct arena *arena, struct err *err);
+/* NAT rules, floating IPs, VIPs: each address has one meaning.  validate_nat.c */
+int topo_validate_nats(const struct topo_snapshot *snap, struct arena *arena, struct err *err);
+/* VIPs, pools, members.  validate_lb.c */
+int topo_validate_lbs(const struct topo_snapshot *snap, struct arena *arena, struct err *err);
