@@ -16,6 +16,7 @@
 #define RUNS   20000
 #define ROUNDS 5
 #define PEER   1
+#define NAT 5 /* index of a rewrite */
 #define KEY    0x123
 
 struct variant {
@@ -33,6 +34,17 @@ static const struct variant variants[] = {
 	    .ttl_dec = 1,
 	    .flags = SKEP_F_ETH_DST | SKEP_F_ETH_SRC,
 	    .eth_dst = { { 2, 0, 0, 0, 0, 9 } } } },
+	{ "tc_port_local_nat",
+	  BPFRUN_PORT,
+	  { .action = SKEP_ACT_LOCAL,
+	    .out = 77,
+	    .ttl_dec = 1,
+	    .flags = SKEP_F_ETH_DST | SKEP_F_ETH_SRC,
+	    .eth_dst = { { 2, 0, 0, 0, 0, 9 } },
+	    .rewrite = NAT } },
+	{ "tc_port_conditions",
+	  BPFRUN_PORT,
+	  { .action = SKEP_ACT_LOCAL, .out = 77, .mtu = 1500, .flags = SKEP_F_TOS } },
 	{ "tc_port_encap", BPFRUN_PORT, { .action = SKEP_ACT_ENCAP, .out = KEY, .peer = PEER } },
 	{ "tc_port_drop", BPFRUN_PORT, { .action = SKEP_ACT_DROP, .out = SKEP_DROP_POLICY } },
 	{ "tc_under_pop", BPFRUN_UNDER_TC, { .action = SKEP_ACT_NONE } },
@@ -94,13 +106,16 @@ static void fill(struct bpfrun *r)
 				  .dport = htons(SKEP_VXLAN_PORT),
 				  .ifindex = BPFRUN_UNDER };
 	struct skep_port port = { .kind = SKEP_PORT_LOCAL, .ifindex = 77 };
-	uint32_t key = KEY, index = PEER;
+	struct skep_rewrite nat = { .what = SKEP_RW_SRC | SKEP_RW_SPORT, .sport = htons(2000) };
+	uint32_t key = KEY, index = PEER, nat_index = NAT;
 	struct skep_ip remote;
 
 	ip_parse("10.9.0.1", &peer.local);
 	ip_parse("10.9.0.2", &peer.remote);
 	ip_parse("10.9.0.2", &remote);
-	if (bpfrun_put(r, "skep_peers", &index, &peer) ||
+	ip_parse("203.0.113.1", &nat.src);
+	if (bpfrun_put(r, "skep_rewrites", &nat_index, &nat) ||
+	    bpfrun_put(r, "skep_peers", &index, &peer) ||
 	    bpfrun_put(r, "skep_ports", &key, &port) ||
 	    bpfrun_put(r, "skep_remotes", &remote, &index))
 		die("maps", EIO);
