@@ -57,6 +57,9 @@ static void walk_emit(struct run *run, struct emit *e)
 	};
 
 	STEP(&w, -1, e->solicits ? "ask" : "answer", e->device->name, "%s", e->what);
+	w.out_port = e->port;
+	if (e->port->router || e->port->bridge)
+		sim_enter_device(&w, e->port->router ? &e->port->router->o : &e->port->bridge->o);
 	if (e->bare)
 		sim_port_bare(&w, e->port);
 	else if (sim_hook(&w, e->chain))
