@@ -51,12 +51,12 @@ bool sim_vlan_in(struct walk *w, const struct topo_port *port)
 		sim_drop(w, SKEP_DROP_PROTOCOL, &port->bridge->o, NULL);
 		return false;
 	}
-	if (!vlan || !sim_vlan_has(port, vlan) || (tag && !sim_vlan_trunk(port))) {
-		sim_drop(w, SKEP_DROP_VLAN, &port->o, NULL);
+	if (vlan && !has_bit(port->bridge->vlans, vlan)) {
+		sim_drop(w, SKEP_DROP_VLAN, &port->bridge->o, NULL);
 		return false;
 	}
-	if (!has_bit(port->bridge->vlans, vlan)) {
-		sim_drop(w, SKEP_DROP_VLAN, &port->bridge->o, NULL);
+	if (!vlan || !sim_vlan_has(port, vlan) || (tag && !sim_vlan_trunk(port))) {
+		sim_drop(w, SKEP_DROP_VLAN, &port->o, NULL);
 		return false;
 	}
 	w->vlan = vlan;

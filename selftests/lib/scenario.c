@@ -267,13 +267,20 @@ static int do_mac(struct scenario_env *env, const char *rest, struct err *err)
 {
 	char bridge[64], word[64], port[64];
 	struct skep_mac mac;
+	uint16_t vlan = 0;
+	char *slash;
 
 	if (sscanf(rest, "%63s %63s %63s", bridge, word, port) != 3 ||
 	    !scenario_mac(env, word, &mac))
-		return FAIL("want: mac BRIDGE MAC PORT");
+		return FAIL("want: mac BRIDGE[/VLAN] MAC PORT");
+	slash = strchr(bridge, '/');
+	if (slash) {
+		*slash = 0;
+		vlan = (uint16_t)strtoul(slash + 1, NULL, 10);
+	}
 	if (!strcmp(port, "-"))
-		sim_tables_del_mac(env->tables, bridge, 0, &mac);
-	else if (sim_tables_set_mac(env->tables, bridge, 0, &mac, port, false, env->now_ns) < 0)
+		sim_tables_del_mac(env->tables, bridge, vlan, &mac);
+	else if (sim_tables_set_mac(env->tables, bridge, vlan, &mac, port, false, env->now_ns) < 0)
 		return FAIL("the table is full");
 	return 0;
 }

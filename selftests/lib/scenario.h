@@ -14,7 +14,7 @@
  *   live HOST: PORT PORT ...        these ports are up on the host; tunnel keys are given in order from 0x100
  *   dead PORT ...                   these are no longer
  *   scenario BR1 unknown unicast floods
- *   mac BRIDGE MAC PORT             the bridge has learnt it; PORT '-': forgets
+ *   mac BRIDGE[/VLAN] MAC PORT      the bridge has learnt it; PORT '-': forgets
  *   neigh PORT IP MAC               the router port has; MAC 'failed': the address does not answer, '-': forgets
  *   health MEMBER up|down           what a health check says of a pool's member
  *   block ROUTER IP FIRST [COUNT]   source ports for SNAT: so many blocks of 256 from FIRST on
