@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Anti-spoofing at exterior bridge ports with a MAC: frames must come from the port's MAC and, if it has addresses, from one of them; or from one of its allowed
- * addresses (with the MAC that belongs to it).  What ARP and neighbour discovery claim is held to the same.  Called by port.c.
+ * Anti-spoofing at exterior bridge ports with a MAC: frames must come from the port's MAC and, if
+ * it has addresses, from one of them; or from one of its allowed addresses (with the MAC that
+ * belongs to it).  What ARP and neighbour discovery claim is held to the same.  Called by port.c.
  */
 #include "simulator/run.h"
 
@@ -19,7 +20,8 @@ static bool is_of_nobody(const struct skep_ip *ip)
 	return ip_is_unspecified(ip) || (!ip_is_v4(ip) && ip_is_link_local(ip));
 }
 
-static const struct skep_mac *allowed_mac(const struct topo_port *port, const struct topo_allowed *a)
+static const struct skep_mac *allowed_mac(const struct topo_port *port,
+					  const struct topo_allowed *a)
 {
 	return mac_is_zero(&a->mac) ? &port->mac : &a->mac;
 }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Chains: rules in order.  accept, drop and reject end the evaluation at this hook, return goes back behind the jump (at top level:
- * accept), continue counts and logs only, the end of the top chain is accept.  A chain reached by two jumps is evaluated twice; recursion was
- * refused when written.  Of a long chain only the rules that its classifier names are tested.  rule.c has the conditions.
+ * Chains: rules in order.  accept, drop and reject end the evaluation at this hook, return goes
+ * back behind the jump (at top level: accept), continue counts and logs only, the end of the top
+ * chain is accept.  A chain reached by two jumps is evaluated twice; recursion was refused when
+ * written.  Of a long chain only the rules that its classifier names are tested.  rule.c has the
+ * conditions.
  */
 #include "simulator/run.h"
 #include "topology/classifier.h"
@@ -28,8 +30,8 @@ static uint32_t read_dim(void *arg, enum topo_dim dim, unsigned int word, unsign
 	case TOPO_DIM_SRC:
 	case TOPO_DIM_DST:
 		len = ip_width(w) == 32 ? bits : word * 32 + bits;
-		return ntohl((dim == TOPO_DIM_SRC ? see_ip_src(w, len) : see_ip_dst(w, len))
-				     ->w[word]);
+		return ntohl(
+			(dim == TOPO_DIM_SRC ? see_ip_src(w, len) : see_ip_dst(w, len))->w[word]);
 	case TOPO_DIM_L4_SRC:
 		return sim_l4_known(w) ? see_l4_src(w) : 0;
 	case TOPO_DIM_L4_DST:
@@ -57,16 +59,18 @@ const uint32_t *sim_candidates(struct walk *w, const struct topo_chain *chain, u
 
 static const char *action_text(const struct topo_rule *r, char *buf, size_t size)
 {
-	static const char *const names[] = { "accept", "drop", "reject", "jump", "return", "continue" };
+	static const char *const names[] = { "accept", "drop",	 "reject",
+					     "jump",   "return", "continue" };
 
 	snprintf(buf, size, "%s%s%s%s", names[r->action], r->action == TOPO_JUMP ? " to " : "",
 		 r->action == TOPO_JUMP ? r->jump->o.name : "", r->log ? ", logged" : "");
 	return buf;
 }
 
-/* Rules [from, to) did not match.  Those that were not even tested are now, without a mark on the mask. */
-static void step_mismatches(const struct walk *w, unsigned int jumps, const struct topo_chain *chain,
-			    uint32_t from, uint32_t to)
+/* Rules [from, to) did not match.  Those that were not even tested are now, without a mark on the
+ * mask. */
+static void step_mismatches(const struct walk *w, unsigned int jumps,
+			    const struct topo_chain *chain, uint32_t from, uint32_t to)
 {
 	struct walk dry = *w;
 	char text[256];
@@ -93,8 +97,8 @@ static void step_match(const struct walk *w, unsigned int jumps, const struct to
 	char action[128], text[320];
 
 	sim_rule_text(r, text, sizeof(text));
-	STEP(w, 2 + jumps, "rule", r->name, "match: %s%s%s%s", action_text(r, action, sizeof(action)),
-	     text[0] ? " (" : "", text, text[0] ? ")" : "");
+	STEP(w, 2 + jumps, "rule", r->name, "match: %s%s%s%s",
+	     action_text(r, action, sizeof(action)), text[0] ? " (" : "", text, text[0] ? ")" : "");
 }
 
 /* --- evaluation --- */
@@ -173,8 +177,8 @@ static enum outcome evaluate(struct walk *w, const struct topo_chain *chain, uns
 	return NEXT;
 }
 
-/* A router's own chain that drops the first fragment of a packet says so: the sender may try smaller packets, and no rule on ports will be in
- * their way.  Bridges never speak. */
+/* A router's own chain that drops the first fragment of a packet says so: the sender may try
+ * smaller packets, and no rule on ports will be in their way.  Bridges never speak. */
 static void tell_fragment(struct walk *w, const struct topo_chain *chain)
 {
 	const struct topo_router *r = w->in_port ? w->in_port->router : NULL;

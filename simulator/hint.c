@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * For a packet that is about to be dropped: what would let it pass, as one sentence for the operator.  Called by sim_drop() while tracing.  Reads the
- * walk and marks nothing.
+ * For a packet that is about to be dropped: what would let it pass, as one sentence for the
+ * operator.  Called by sim_drop() while tracing.  Reads the walk and marks nothing.
  */
 #include "simulator/run.h"
 
@@ -13,10 +13,10 @@
 static const char *service_text(const struct walk *w, char buf[static 48])
 {
 	const struct pkt_fields *f = &w->f;
-	const char *name = f->ip_proto == IPPROTO_TCP  ? "tcp" :
-			   f->ip_proto == IPPROTO_UDP  ? "udp" :
-			   f->ip_proto == IPPROTO_SCTP ? "sctp" :
-							 NULL;
+	const char *name = f->ip_proto == IPPROTO_TCP	 ? "tcp"
+			   : f->ip_proto == IPPROTO_UDP	 ? "udp"
+			   : f->ip_proto == IPPROTO_SCTP ? "sctp"
+							 : NULL;
 
 	if (f->eth_type != htons(ETH_P_IP) && f->eth_type != htons(ETH_P_IPV6))
 		snprintf(buf, 48, "ethertype 0x%04x", ntohs(f->eth_type));
@@ -41,13 +41,15 @@ static const char *of_rule(struct walk *w, enum skep_drop reason, const struct t
 	if (!rule->chain)
 		return NULL;
 	if (ip_is_zero(&w->f.ip_src))
-		return arena_printf(w->run->arena,
-				    "rule '%s' of chain '%s' %s it; an accept rule for %s before it",
-				    rule->name, rule->chain->o.name, verb, service);
-	return arena_printf(w->run->arena,
-			    "rule '%s' of chain '%s' %s it; an accept rule for %s from %s to %s before it",
-			    rule->name, rule->chain->o.name, verb, service,
-			    ip_format(&w->f.ip_src, a), ip_format(&w->f.ip_dst, b));
+		return arena_printf(
+			w->run->arena,
+			"rule '%s' of chain '%s' %s it; an accept rule for %s before it",
+			rule->name, rule->chain->o.name, verb, service);
+	return arena_printf(
+		w->run->arena,
+		"rule '%s' of chain '%s' %s it; an accept rule for %s from %s to %s before it",
+		rule->name, rule->chain->o.name, verb, service, ip_format(&w->f.ip_src, a),
+		ip_format(&w->f.ip_dst, b));
 }
 
 static const char *of_security_group(struct walk *w, const struct topo_port *port)
@@ -56,16 +58,16 @@ static const char *of_security_group(struct walk *w, const struct topo_port *por
 	char service[48], a[ADDR_TEXT];
 
 	if (w->f.eth_type != htons(ETH_P_IP) && w->f.eth_type != htons(ETH_P_IPV6))
-		return arena_printf(w->run->arena,
-				    "security groups let ARP and IP pass only; port_security: false of port '%s'",
-				    port->o.name);
+		return arena_printf(
+			w->run->arena,
+			"security groups let ARP and IP pass only; port_security: false of port '%s'",
+			port->o.name);
 	if (!port->more->n_sgs)
 		return NULL;
-	return arena_printf(w->run->arena, "add an %s rule for %s %s %s to security group '%s'",
-			    to_vm ? "ingress" : "egress", service_text(w, service),
-			    to_vm ? "from" : "to",
-			    ip_format(to_vm ? &w->f.ip_src : &w->f.ip_dst, a),
-			    port->more->sgs[0]->o.name);
+	return arena_printf(
+		w->run->arena, "add an %s rule for %s %s %s to security group '%s'",
+		to_vm ? "ingress" : "egress", service_text(w, service), to_vm ? "from" : "to",
+		ip_format(to_vm ? &w->f.ip_src : &w->f.ip_dst, a), port->more->sgs[0]->o.name);
 }
 
 static const char *of_spoof(struct walk *w, const struct topo_port *port)
@@ -74,9 +76,10 @@ static const char *of_spoof(struct walk *w, const struct topo_port *port)
 
 	mac_format(&w->f.eth_src, m);
 	if (ip_is_zero(&w->f.ip_src))
-		return arena_printf(w->run->arena,
-				    "port '%s' has another MAC than %s: allowed_addresses with this MAC, or port_security: false",
-				    port->o.name, m);
+		return arena_printf(
+			w->run->arena,
+			"port '%s' has another MAC than %s: allowed_addresses with this MAC, or port_security: false",
+			port->o.name, m);
 	return arena_printf(w->run->arena,
 			    "add {address: %s, mac: \"%s\"} to allowed_addresses of port '%s'",
 			    ip_format(&w->f.ip_src, a), m, port->o.name);
@@ -93,12 +96,14 @@ static const char *of_not_live(struct walk *w, const struct topo_port *port)
 }
 
 /* A route that would do, were its port usable. */
-static const struct topo_route *unusable_route(const struct topo_router *r, const struct skep_ip *dst)
+static const struct topo_route *unusable_route(const struct topo_router *r,
+					       const struct skep_ip *dst)
 {
 	uint32_t n = r->n_routes < ROUTES_LOOKED_AT ? r->n_routes : ROUTES_LOOKED_AT;
 
 	for (uint32_t i = 0; i < n; i++)
-		if (r->routes[i]->port && ip_in_prefix(dst, &r->routes[i]->dst, r->routes[i]->dst_len) &&
+		if (r->routes[i]->port &&
+		    ip_in_prefix(dst, &r->routes[i]->dst, r->routes[i]->dst_len) &&
 		    !topo_route_usable(r->routes[i]))
 			return r->routes[i];
 	return NULL;
@@ -112,10 +117,11 @@ static const char *of_no_route(struct walk *w, const struct topo_object *object)
 
 	ip_format(&w->f.ip_dst, a);
 	if (route)
-		return arena_printf(w->run->arena,
-				    "the route %s of router '%s' leads to port '%s', which is not up",
-				    prefix_format(&route->dst, route->dst_len, d), r->o.name,
-				    route->port->o.name);
+		return arena_printf(
+			w->run->arena,
+			"the route %s of router '%s' leads to port '%s', which is not up",
+			prefix_format(&route->dst, route->dst_len, d), r->o.name,
+			route->port->o.name);
 	return arena_printf(w->run->arena, "no route: add one for %s to router '%s'", a, r->o.name);
 }
 
@@ -144,7 +150,8 @@ static const char *of_vlan(struct walk *w, const struct topo_object *object)
 
 	topo_object_text(object, text);
 	if (!vlan)
-		return arena_printf(w->run->arena, "%s takes no untagged frames: a vlan for it", text);
+		return arena_printf(w->run->arena, "%s takes no untagged frames: a vlan for it",
+				    text);
 	return arena_printf(w->run->arena, "VLAN %u is not of %s: its vlan or trunk", vlan, text);
 }
 
@@ -165,11 +172,13 @@ static const char *of_port(struct walk *w, enum skep_drop reason, const struct t
 		return arena_printf(arena, "hairpin: true of port '%s', if that is meant to be",
 				    port->o.name);
 	case SKEP_DROP_NO_NEIGHBOUR:
-		return arena_printf(arena,
-				    "the next hop behind port '%s' does not answer: start it, or correct the route",
-				    port->o.name);
+		return arena_printf(
+			arena,
+			"the next hop behind port '%s' does not answer: start it, or correct the route",
+			port->o.name);
 	case SKEP_DROP_CONN_LIMIT:
-		return arena_printf(arena, "connections of port '%s' have to end, or its limit to rise",
+		return arena_printf(arena,
+				    "connections of port '%s' have to end, or its limit to rise",
 				    port->o.name);
 	default:
 		return NULL;
@@ -198,7 +207,8 @@ static const char *of_reason(struct walk *w, enum skep_drop reason,
 	case SKEP_DROP_NAT_FULL:
 		return arena_printf(arena, "%s: more addresses or ports to translate to", text);
 	case SKEP_DROP_NAT_NONE:
-		return arena_printf(arena, "a dnat rule or floating IP for %s, or its connection anew", a);
+		return arena_printf(arena,
+				    "a dnat rule or floating IP for %s, or its connection anew", a);
 	case SKEP_DROP_TOO_BIG:
 		return arena_printf(arena, "a larger mtu of %s, or smaller packets", text);
 	case SKEP_DROP_BAD_MAC:

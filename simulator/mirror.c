@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Mirrors: copies of a frame as it is at the hook, to an exterior port on any host.  A copy meets no policy and no further mirrors, and the frame
- * itself goes on whether it could be made or not.  Called by the hooks of port.c, bridge.c and router.c.
+ * Mirrors: copies of a frame as it is at the hook, to an exterior port on any host.  A copy meets
+ * no policy and no further mirrors, and the frame itself goes on whether it could be made or not.
+ * Called by the hooks of port.c, bridge.c and router.c.
  */
 #include "simulator/run.h"
 
@@ -30,9 +31,9 @@ void sim_mirror(struct walk *w, const struct topo_mirror_at *list)
 			continue;
 		sim_tag_object(w, TOPO_TAG_PORT, &m->to->o);
 		STEP(w, 1, "mirror", m->o.name, "a copy to port %s%s", m->to->o.name,
-		     !m->to->admin_up  ? ": administratively down" :
-		     !m->to->live_host ? ": bound to no running interface" :
-					 "");
+		     !m->to->admin_up	 ? ": administratively down"
+		     : !m->to->live_host ? ": bound to no running interface"
+					 : "");
 		if (m->to->admin_up && m->to->live_host && !m->to->peer)
 			sim_output_copy(w, m->to, m);
 	}

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Ports: a frame enters a device by one and leaves it by one.  simulator.h has the order of what happens at each.  In ends in the device
- * (bridge.c, router.c); out ends in the linked port's in, or leaves the virtual network.
+ * Ports: a frame enters a device by one and leaves it by one.  simulator.h has the order of what
+ * happens at each.  In ends in the device (bridge.c, router.c); out ends in the linked port's in,
+ * or leaves the virtual network.
  */
 #include "simulator/run.h"
 
@@ -50,7 +51,8 @@ static bool admit(struct walk *w, const struct topo_port *port)
 		return false;
 	if (mirrors[TOPO_HOOK_PRE_IN])
 		sim_mirror(w, mirrors[TOPO_HOOK_PRE_IN]);
-	if (is_exterior_vm(port) && port->has_mac && port->port_security && sim_is_spoofed(w, port)) {
+	if (is_exterior_vm(port) && port->has_mac && port->port_security &&
+	    sim_is_spoofed(w, port)) {
 		sim_drop(w, SKEP_DROP_SPOOF, &port->o, NULL);
 		return false;
 	}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Collects what a run finds out: outputs, effects, tags, the ends of paths, trace steps.  Arrays grow in the arena.  When the arena
- * fails, things are left out here and sim_run() reports -ENOMEM.
+ * Collects what a run finds out: outputs, effects, tags, the ends of paths, trace steps.  Arrays
+ * grow in the arena.  When the arena fails, things are left out here and sim_run() reports -ENOMEM.
  */
 #include "simulator/run.h"
 
@@ -93,7 +93,8 @@ static bool have_tag(const struct run *run, const struct topo_tag *tag)
 /* Most tags are new: that should cost little. */
 static bool is_surely_new(struct run *run, enum topo_tag_kind kind, const char *name, uint64_t rest)
 {
-	uint64_t h = ((uintptr_t)name ^ (uint64_t)kind << 56 ^ rest) * 0x9e3779b97f4a7c15ULL, bit, *word;
+	uint64_t h = ((uintptr_t)name ^ (uint64_t)kind << 56 ^ rest) * 0x9e3779b97f4a7c15ULL, bit,
+		 *word;
 
 	word = &run->tag_bloom[h >> 62];
 	bit = 1ULL << (h >> 56 & 63);
@@ -156,7 +157,8 @@ void sim_tag_object(struct walk *w, enum topo_tag_kind kind, const struct topo_o
 	tag_added(run);
 }
 
-/* A flow has one bound, "a TTL that is not larger is another case": that of the copy that passed the most routers. */
+/* A flow has one bound, "a TTL that is not larger is another case": that of the copy that passed
+ * the most routers. */
 static void note_ttl(struct walk *w, bool copy)
 {
 	struct run *run = w->run;
@@ -387,11 +389,9 @@ struct emit *sim_emit(struct walk *w, const char *what, const uint8_t *data, uin
 	e->chain = chain;
 	e->device = device;
 	e->f = e->pkt.f;
-	/* as the question was tagged where the answer leaves: beyond a router that is not the packet's own tag */
-	e->f.vlan = solicits		   ? 0 :
-		    port == run->in	   ? w->pkt->f.vlan :
-		    port->router	   ? 0 :
-					     w->f.vlan;
+	/* as the question was tagged where the answer leaves: beyond a router that is not the
+	 * packet's own tag */
+	e->f.vlan = solicits ? 0 : port == run->in ? w->pkt->f.vlan : port->router ? 0 : w->f.vlan;
 	e->f.eth_src = *eth_src;
 	e->f.eth_dst = *eth_dst;
 	e->generation = w->generation + 1;

@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The conditions of one rule.  Tested in a fixed order, coarsest first, and the first that fails ends the test, so that the mask stays small:
- * the path (ports, groups, devices), ethertype, VLAN, protocol, fragment, DSCP, addresses, ports, TCP flags, MACs, connection, quoted packet.
- * A condition needs its field to exist, negated or not; 'invert' turns the whole around.  Called by chain.c, secgroup.c, mirror.c, nat.c.
+ * The conditions of one rule.  Tested in a fixed order, coarsest first, and the first that fails
+ * ends the test, so that the mask stays small: the path (ports, groups, devices), ethertype, VLAN,
+ * protocol, fragment, DSCP, addresses, ports, TCP flags, MACs, connection, quoted packet. A
+ * condition needs its field to exist, negated or not; 'invert' turns the whole around.  Called by
+ * chain.c, secgroup.c, mirror.c, nat.c.
  */
 #include "simulator/run.h"
 #include "topology/ipset.h"
 
-#define MATCH_PORTS (TOPO_M_IN_PORTS | TOPO_M_OUT_PORTS)
+#define MATCH_PORTS   (TOPO_M_IN_PORTS | TOPO_M_OUT_PORTS)
 #define MATCH_PGROUPS (TOPO_M_IN_GROUP | TOPO_M_OUT_GROUP | TOPO_M_ENTRY_GROUP)
-#define MATCH_PATH (MATCH_PORTS | MATCH_PGROUPS | TOPO_M_TRAVERSED | TOPO_M_DST_REWRITTEN)
-#define MATCH_L4 (TOPO_M_L4_SRC | TOPO_M_L4_DST | TOPO_M_ICMP_TYPE | TOPO_M_ICMP_CODE)
-#define MATCH_ADDR (TOPO_M_IP_SRC | TOPO_M_IP_DST | TOPO_M_SRC_GROUP | TOPO_M_DST_GROUP)
-#define MATCH_INNER (TOPO_M_INNER_SRC | TOPO_M_INNER_DST)
-#define MATCH_IP                                                                           \
+#define MATCH_PATH    (MATCH_PORTS | MATCH_PGROUPS | TOPO_M_TRAVERSED | TOPO_M_DST_REWRITTEN)
+#define MATCH_L4      (TOPO_M_L4_SRC | TOPO_M_L4_DST | TOPO_M_ICMP_TYPE | TOPO_M_ICMP_CODE)
+#define MATCH_ADDR    (TOPO_M_IP_SRC | TOPO_M_IP_DST | TOPO_M_SRC_GROUP | TOPO_M_DST_GROUP)
+#define MATCH_INNER   (TOPO_M_INNER_SRC | TOPO_M_INNER_DST)
+#define MATCH_IP                                                                            \
 	(TOPO_M_PROTO | TOPO_M_FRAGMENT | TOPO_M_DSCP | MATCH_ADDR | MATCH_L4 | TOPO_M_CT | \
 	 TOPO_M_TCP_FLAGS | MATCH_INNER)
 
@@ -116,7 +118,8 @@ static bool mac_agrees(const struct skep_mac *a, const struct skep_mac *want,
 	return true;
 }
 
-/* On a VLAN-aware bridge: of the frame as it is in the bridge, also at an access port, where it has no tag. */
+/* On a VLAN-aware bridge: of the frame as it is in the bridge, also at an access port, where it has
+ * no tag. */
 static uint16_t vlan_of(struct walk *w)
 {
 	uint16_t vlan;
@@ -142,8 +145,8 @@ static uint32_t mac_mismatch(struct walk *w, const struct topo_rule *r)
 
 /* --- addresses --- */
 
-/* As ip_in_prefix(), inline: this is where a chain spends its time.  An IPv4 address has its 32 bits in w[3].  Of the other family: neither
- * in the prefix nor outside of it. */
+/* As ip_in_prefix(), inline: this is where a chain spends its time.  An IPv4 address has its 32
+ * bits in w[3].  Of the other family: neither in the prefix nor outside of it. */
 static bool prefix_fails(struct walk *w, const struct topo_rule *r, bool src)
 {
 	const struct skep_ip *net = src ? &r->ip_src : &r->ip_dst, *ip;
@@ -359,7 +362,8 @@ uint32_t sim_rule_mismatch(struct walk *w, const struct topo_rule *r)
 
 	if ((m & MATCH_PATH) && (bad = path_mismatch(w, r)))
 		return bad;
-	if ((m & TOPO_M_ETH_TYPE) && fails(r, TOPO_M_ETH_TYPE, see_eth_type(w) == ntohs(r->eth_type)))
+	if ((m & TOPO_M_ETH_TYPE) &&
+	    fails(r, TOPO_M_ETH_TYPE, see_eth_type(w) == ntohs(r->eth_type)))
 		return TOPO_M_ETH_TYPE;
 	if ((m & TOPO_M_VLAN) && fails(r, TOPO_M_VLAN, vlan_of(w) == r->vlan))
 		return TOPO_M_VLAN;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Conditions of rules as text, for traces and hints: as they are written in documents, in the order in which they are tested. */
+/* Conditions of rules as text, for traces and hints: as they are written in documents, in the order
+ * in which they are tested. */
 #include "simulator/run.h"
 
 #include <stdarg.h>
@@ -75,7 +76,9 @@ static void put_ct(struct line *l, uint8_t ct)
 
 static void put_flags(struct line *l, uint8_t mask, uint8_t value)
 {
-	static const char *const names[] = { "fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr" };
+	static const char *const names[] = {
+		"fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr"
+	};
 	bool first = true;
 
 	for (unsigned int i = 0; i < 8; i++)

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Security groups of a bridge's exterior port: what its machine may send (egress), and be sent (ingress).  A port without groups has no such
- * policy.  Several groups allow what any of them allows.  Stateful ones also allow replies and related errors, for which each packet asks for the state of its
- * connection: so it is recorded.  ARP, neighbour discovery, the machine's DHCP and frames of the network itself pass; other frames that
- * are not IP do not.  Called by port.c.
+ * Security groups of a bridge's exterior port: what its machine may send (egress), and be sent
+ * (ingress).  A port without groups has no such policy.  Several groups allow what any of them
+ * allows.  Stateful ones also allow replies and related errors, for which each packet asks for the
+ * state of its connection: so it is recorded.  ARP, neighbour discovery, the machine's DHCP and
+ * frames of the network itself pass; other frames that are not IP do not.  Called by port.c.
  */
 #include "simulator/run.h"
 #include "topology/ipset.h"
@@ -26,7 +27,8 @@ static bool is_dhcp(struct walk *w, bool in, uint16_t from, uint16_t to)
 	       see_has_l4(w) && see_l4_dst(w) == to && see_l4_src(w) == from;
 }
 
-/* Advertisements of routers pass to machines only: a machine needs a rule to be one.  No flow ever has to tell these apart (sim_is_arp()). */
+/* Advertisements of routers pass to machines only: a machine needs a rule to be one.  No flow ever
+ * has to tell these apart (sim_is_arp()). */
 static bool is_exempt_link(const struct walk *w, bool in)
 {
 	if (sim_is_arp(w))
@@ -61,7 +63,8 @@ static const struct topo_rule *allowing(struct walk *w, const struct topo_securi
 					enum topo_direction dir)
 {
 	const struct topo_chain *chain = dir == TOPO_INGRESS ? &sg->ingress : &sg->egress;
-	const struct topo_sg_rule *rules = dir == TOPO_INGRESS ? sg->rules : sg->rules + sg->n_ingress;
+	const struct topo_sg_rule *rules =
+		dir == TOPO_INGRESS ? sg->rules : sg->rules + sg->n_ingress;
 	const uint32_t *candidates;
 	uint32_t n;
 
@@ -90,8 +93,8 @@ static bool rules_allow(struct walk *w, const struct topo_port *port, enum topo_
 		const struct topo_rule *r = allowing(w, sg, dir);
 
 		if (r) {
-			STEP(w, 1, "security_group", sg->o.name, "%s rule %s allows it (%s)", names[dir],
-			     r->name, sim_rule_text(r, text, sizeof(text)));
+			STEP(w, 1, "security_group", sg->o.name, "%s rule %s allows it (%s)",
+			     names[dir], r->name, sim_rule_text(r, text, sizeof(text)));
 			return true;
 		}
 		STEP(w, 1, "security_group", sg->o.name, "no %s rule allows it", names[dir]);
@@ -153,8 +156,8 @@ static bool passes(struct walk *w, const struct topo_port *port, enum topo_direc
 		return true;
 	if (!sim_waits(w))
 		sim_drop(w,
-			 w->run->n_rules > SIM_RULES_MAX ? SKEP_DROP_OVERLOAD :
-							   SKEP_DROP_SECURITY_GROUP,
+			 w->run->n_rules > SIM_RULES_MAX ? SKEP_DROP_OVERLOAD
+							 : SKEP_DROP_SECURITY_GROUP,
 			 &port->o, NULL);
 	return false;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A result for people: an indented tree, the verdict, what leaves and what was changed, and what the flow depends on.  tracejson.c has the same for
- * programs.  Called by 'skep trace', the control socket, tests.
+ * A result for people: an indented tree, the verdict, what leaves and what was changed, and what
+ * the flow depends on.  tracejson.c has the same for programs.  Called by 'skep trace', the control
+ * socket, tests.
  */
 #include "simulator/run.h"
 
@@ -126,7 +127,8 @@ static bool rewrite_ip(const char *name, const struct skep_ip *from, const struc
 	return true;
 }
 
-static bool rewrite_number(const char *name, unsigned int from, unsigned int to, char *buf, size_t size)
+static bool rewrite_number(const char *name, unsigned int from, unsigned int to, char *buf,
+			   size_t size)
 {
 	if (from == to)
 		return false;
@@ -161,15 +163,18 @@ bool sim_rewrite_text(const struct pkt_fields *from, const struct sim_output *o,
 	case 2:
 		return rewrite_ip("dst", &from->ip_dst, &to->ip_dst, buf, size);
 	case 3:
-		return rewrite_number("src_port", ntohs(from->l4_src), ntohs(to->l4_src), buf, size);
+		return rewrite_number("src_port", ntohs(from->l4_src), ntohs(to->l4_src), buf,
+				      size);
 	case 4:
-		return rewrite_number(from->ip_proto == IPPROTO_ICMP || from->ip_proto == IPPROTO_ICMPV6 ?
-					      "id" :
-					      "dst_port",
+		return rewrite_number(from->ip_proto == IPPROTO_ICMP ||
+						      from->ip_proto == IPPROTO_ICMPV6
+					      ? "id"
+					      : "dst_port",
 				      ntohs(from->l4_dst), ntohs(to->l4_dst), buf, size);
 	default:
 		if (!o->set_dscp)
-			return rewrite_number("dscp", from->ip_tos >> 2, to->ip_tos >> 2, buf, size);
+			return rewrite_number("dscp", from->ip_tos >> 2, to->ip_tos >> 2, buf,
+					      size);
 		snprintf(buf, size, "dscp = %u", to->ip_tos >> 2);
 		return true;
 	}
@@ -274,8 +279,9 @@ static void put_verdict(struct text *t, const struct sim_result *res)
 	switch (res->verdict) {
 	case SIM_DROP:
 		sim_culprit_text(&res->culprit, culprit);
-		put(t, "drop: %s: %s%s%s%s\n", sim_drop_name(res->reason), sim_drop_help(res->reason),
-		    culprit[0] ? ": " : "", culprit, res->n_outputs ? "; sent to mirrors:" : "");
+		put(t, "drop: %s: %s%s%s%s\n", sim_drop_name(res->reason),
+		    sim_drop_help(res->reason), culprit[0] ? ": " : "", culprit,
+		    res->n_outputs ? "; sent to mirrors:" : "");
 		break;
 	case SIM_NEED:
 		put_need(t, &res->need);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A result for programs: JSON whose names do not change; what there is nothing of is left out, but for the lists that every result has.
- * trace.c has the same for people.  Called by 'skep trace -j', the control socket, tests.
+ * A result for programs: JSON whose names do not change; what there is nothing of is left out, but
+ * for the lists that every result has. trace.c has the same for people.  Called by 'skep trace -j',
+ * the control socket, tests.
  */
 #include "simulator/run.h"
 
@@ -109,8 +110,8 @@ static json_t *conn_json(const struct sim_conn *c)
 
 	return json_pack("{s:s, s:s, s:s, s:s, s:b, s:s}", "port", c->port, "tuple",
 			 sim_tuple_format(&c->tuple, tuple), "other_port", c->other_port,
-			 "other_tuple", sim_tuple_format(&c->other, other), "reply", c->reply, "state",
-			 sim_conn_state(c));
+			 "other_tuple", sim_tuple_format(&c->other, other), "reply", c->reply,
+			 "state", sim_conn_state(c));
 }
 
 static void add_connection(json_t *j, const struct sim_result *res)
@@ -133,8 +134,8 @@ static json_t *rules_json(const struct topo_rule *const *v, uint32_t n)
 	json_t *a = json_array();
 
 	for (uint32_t i = 0; i < n; i++)
-		json_array_append_new(a, json_pack("{s:s, s:s}", "chain", v[i]->chain->o.name, "rule",
-						   v[i]->name));
+		json_array_append_new(a, json_pack("{s:s, s:s}", "chain", v[i]->chain->o.name,
+						   "rule", v[i]->name));
 	return a;
 }
 

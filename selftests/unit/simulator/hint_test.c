@@ -10,31 +10,31 @@
 
 #include "selftests/lib/simtest.h"
 
-#define NETWORK                                                                                            \
-	"chains:\n"                                                                                        \
-	"  - {name: fw, rules: [{name: web, action: drop, proto: tcp, dst_ports: 80},\n"                   \
-	"                       {name: ssh, action: reject, proto: tcp, dst_ports: 22},\n"                 \
-	"                       {name: raw, action: drop, ethertype: 0x88b5}]}\n"                          \
-	"bridges: [{name: a}, {name: b}, {name: off, admin_up: false}, {name: l1}, {name: l2}]\n"          \
-	"routers: [{name: r}]\n"                                                                           \
-	"ports:\n"                                                                                         \
-	"  - {name: vm1, bridge: a, mac: \"02:00:00:00:00:01\", addresses: [10.0.1.1, \"fd00:1::1\"]}\n"   \
-	"  - {name: vm3, bridge: a, mac: \"02:00:00:00:00:03\", admin_up: false}\n"                        \
-	"  - {name: vm4, bridge: a, mac: \"02:00:00:00:00:04\"}\n"                                         \
+#define NETWORK                                                                                                        \
+	"chains:\n"                                                                                                    \
+	"  - {name: fw, rules: [{name: web, action: drop, proto: tcp, dst_ports: 80},\n"                               \
+	"                       {name: ssh, action: reject, proto: tcp, dst_ports: 22},\n"                             \
+	"                       {name: raw, action: drop, ethertype: 0x88b5}]}\n"                                      \
+	"bridges: [{name: a}, {name: b}, {name: off, admin_up: false}, {name: l1}, {name: l2}]\n"                      \
+	"routers: [{name: r}]\n"                                                                                       \
+	"ports:\n"                                                                                                     \
+	"  - {name: vm1, bridge: a, mac: \"02:00:00:00:00:01\", addresses: [10.0.1.1, \"fd00:1::1\"]}\n"               \
+	"  - {name: vm3, bridge: a, mac: \"02:00:00:00:00:03\", admin_up: false}\n"                                    \
+	"  - {name: vm4, bridge: a, mac: \"02:00:00:00:00:04\"}\n"                                                     \
 	"  - {name: vm2, bridge: b, mac: \"02:00:00:00:00:02\", addresses: [10.0.2.2], in_chain: fw, out_chain: fw}\n" \
-	"  - {name: dead, bridge: off}\n"                                                                  \
-	"  - {name: loop, bridge: l1}\n"                                                                   \
-	"  - {name: l1a, bridge: l1, peer: l2a}\n"                                                         \
-	"  - {name: l2a, bridge: l2, peer: l1a}\n"                                                         \
-	"  - {name: l1b, bridge: l1, peer: l2b}\n"                                                         \
-	"  - {name: l2b, bridge: l2, peer: l1b}\n"                                                         \
-	"  - {name: a-r, bridge: a, peer: ra}\n"                                                           \
-	"  - {name: b-r, bridge: b, peer: rb}\n"                                                           \
-	"  - {name: ra, router: r, peer: a-r, mac: \"02:aa:00:00:00:01\", addresses: [10.0.1.254/24]}\n"   \
-	"  - {name: rb, router: r, peer: b-r, mac: \"02:aa:00:00:00:02\", addresses: [10.0.2.254/24]}\n"   \
-	"  - {name: up, router: r, mac: \"02:aa:00:00:00:03\", addresses: [198.51.100.2/24]}\n"            \
-	"routes:\n"                                                                                        \
-	"  - {name: hole, router: r, dst: 10.66.0.0/16, type: blackhole}\n"                                \
+	"  - {name: dead, bridge: off}\n"                                                                              \
+	"  - {name: loop, bridge: l1}\n"                                                                               \
+	"  - {name: l1a, bridge: l1, peer: l2a}\n"                                                                     \
+	"  - {name: l2a, bridge: l2, peer: l1a}\n"                                                                     \
+	"  - {name: l1b, bridge: l1, peer: l2b}\n"                                                                     \
+	"  - {name: l2b, bridge: l2, peer: l1b}\n"                                                                     \
+	"  - {name: a-r, bridge: a, peer: ra}\n"                                                                       \
+	"  - {name: b-r, bridge: b, peer: rb}\n"                                                                       \
+	"  - {name: ra, router: r, peer: a-r, mac: \"02:aa:00:00:00:01\", addresses: [10.0.1.254/24]}\n"               \
+	"  - {name: rb, router: r, peer: b-r, mac: \"02:aa:00:00:00:02\", addresses: [10.0.2.254/24]}\n"               \
+	"  - {name: up, router: r, mac: \"02:aa:00:00:00:03\", addresses: [198.51.100.2/24]}\n"                        \
+	"routes:\n"                                                                                                    \
+	"  - {name: hole, router: r, dst: 10.66.0.0/16, type: blackhole}\n"                                            \
 	"  - {name: out, router: r, dst: 192.0.2.0/24, port: up, gateway: 198.51.100.1}\n"
 
 static const struct {
@@ -50,7 +50,8 @@ static const struct {
 	  "rule 'ssh' of chain 'fw' rejects it; an accept rule for tcp/22 from 10.0.1.1 to 10.0.2.2 before it" },
 	{ "vm2", "eth 02:00:00:00:00:02>02:00:00:00:00:09 type 0x88b5 / data 46", SKEP_DROP_POLICY,
 	  "rule 'raw' of chain 'fw' drops it; an accept rule for ethertype 0x88b5 before it" },
-	{ "vm1", "eth 02:00:00:00:00:01>02:00:00:00:00:04 / ip 10.0.9.9>10.0.1.4 / udp 1>2", SKEP_DROP_SPOOF,
+	{ "vm1", "eth 02:00:00:00:00:01>02:00:00:00:00:04 / ip 10.0.9.9>10.0.1.4 / udp 1>2",
+	  SKEP_DROP_SPOOF,
 	  "add {address: 10.0.9.9, mac: \"02:00:00:00:00:01\"} to allowed_addresses of port 'vm1'" },
 	{ "vm1", "eth 02:00:00:00:00:77>02:00:00:00:00:04 type 0x88b5 / data 46", SKEP_DROP_SPOOF,
 	  "port 'vm1' has another MAC than 02:00:00:00:00:77: allowed_addresses with this MAC, or port_security: false" },
@@ -74,8 +75,8 @@ static const struct {
 	  "the devices form a loop: remove one of the links" },
 	{ "vm1", "eth 02:00:00:00:00:01>02:00:00:00:00:01 type 0x88b5 / data 46", SKEP_DROP_BAD_MAC,
 	  "a unicast source MAC that is not the destination" },
-	{ "vm1", "eth 02:00:00:00:00:01>02:aa:00:00:00:01 type 0x88b5 / data 46", SKEP_DROP_PROTOCOL,
-	  "routers carry untagged IPv4 and IPv6 only" },
+	{ "vm1", "eth 02:00:00:00:00:01>02:aa:00:00:00:01 type 0x88b5 / data 46",
+	  SKEP_DROP_PROTOCOL, "routers carry untagged IPv4 and IPv6 only" },
 };
 
 static void test_hints(void **state)
@@ -97,8 +98,8 @@ static void test_hints(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		simtest_packet(cases[i].line, buf, &pkt);
 		for (unsigned int flags = 0; flags <= SIM_TRACE; flags += SIM_TRACE) {
-			if (sim_run(&sim, snap, &view.view, topo_find_port(snap, cases[i].port), &pkt,
-				    1, 7, flags, &res, &err))
+			if (sim_run(&sim, snap, &view.view, topo_find_port(snap, cases[i].port),
+				    &pkt, 1, 7, flags, &res, &err))
 				fail_msg("%s", err.text);
 			assert_int_equal(res.verdict, SIM_DROP);
 			assert_int_equal(res.reason, cases[i].reason);

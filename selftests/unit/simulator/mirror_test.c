@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Copies for mirrors where a scenario's text does not reach: what they mean for a flow's TTL, loops, frames of the network, rule counters. */
+/* Copies for mirrors where a scenario's text does not reach: what they mean for a flow's TTL,
+ * loops, frames of the network, rule counters. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <setjmp.h>
@@ -87,8 +88,8 @@ static void run(struct fixture *x, const char *port, const char *line)
 	struct err err = { 0 };
 
 	simtest_packet(line, buf, &x->pkt);
-	if (sim_run(&x->sim, x->snap, &x->view.view, topo_find_port(x->snap, port), &x->pkt, 1, 7, 0,
-		    &x->res, &err))
+	if (sim_run(&x->sim, x->snap, &x->view.view, topo_find_port(x->snap, port), &x->pkt, 1, 7,
+		    0, &x->res, &err))
 		fail_msg("%s", err.text);
 }
 
@@ -150,7 +151,8 @@ static void test_loop(void **state)
 	struct fixture *x = *state;
 
 	at_port(x, "loop", TOPO_HOOK_PRE_IN);
-	run(x, "loop", "eth 02:00:00:00:00:09>ff:ff:ff:ff:ff:ff / ip 10.0.9.9>255.255.255.255 / udp 1>2");
+	run(x, "loop",
+	    "eth 02:00:00:00:00:09>ff:ff:ff:ff:ff:ff / ip 10.0.9.9>255.255.255.255 / udp 1>2");
 	assert_int_equal(x->res.verdict, SIM_DROP);
 	assert_int_equal(x->res.reason, SKEP_DROP_BUDGET);
 	assert_int_equal(x->res.n_outputs, 1);
@@ -163,7 +165,8 @@ static void test_answers(void **state)
 	struct fixture *x = *state;
 
 	at_port(x, "vm1", TOPO_HOOK_POST_OUT);
-	run(x, "vm1", "eth 02:00:00:00:00:01>02:aa:00:00:00:01 / ip 10.0.1.1>10.0.1.254 / icmp echo");
+	run(x, "vm1",
+	    "eth 02:00:00:00:00:01>02:aa:00:00:00:01 / ip 10.0.1.1>10.0.1.254 / icmp echo");
 	assert_int_equal(x->res.verdict, SIM_CONSUMED);
 	assert_int_equal(x->res.n_outputs, 0);
 	assert_int_equal(x->res.n_frames, 1);
@@ -178,13 +181,15 @@ static void test_consumed_with_copies(void **state)
 	struct fixture *x = *state;
 
 	at_port(x, "vm1", TOPO_HOOK_POST_IN);
-	run(x, "vm1", "eth 02:00:00:00:00:01>02:aa:00:00:00:01 / ip 10.0.1.1>10.0.1.254 / icmp echo");
+	run(x, "vm1",
+	    "eth 02:00:00:00:00:01>02:aa:00:00:00:01 / ip 10.0.1.1>10.0.1.254 / icmp echo");
 	assert_int_equal(x->res.verdict, SIM_CONSUMED);
 	assert_int_equal(x->res.n_outputs, 1);
 	assert_ptr_equal(x->res.outputs[0].mirror, &x->mirror);
 }
 
-/* The frame is as it is at the hook when the MACs have been rewritten, and a written DSCP is told as such. */
+/* The frame is as it is at the hook when the MACs have been rewritten, and a written DSCP is told
+ * as such. */
 static void test_written_dscp(void **state)
 {
 	struct fixture *x = *state;
@@ -192,14 +197,16 @@ static void test_written_dscp(void **state)
 
 	at_port(x, "vm1", TOPO_HOOK_PRE_IN);
 	x->more.qos = &qos;
-	run(x, "vm1", "eth 02:00:00:00:00:01>02:00:00:00:00:03 / ip 10.0.1.1>10.0.1.3 tos 187 / udp 1>2");
+	run(x, "vm1",
+	    "eth 02:00:00:00:00:01>02:00:00:00:00:03 / ip 10.0.1.1>10.0.1.3 tos 187 / udp 1>2");
 	assert_int_equal(x->res.n_outputs, 2);
 	assert_false(x->res.outputs[0].set_dscp);
 	assert_true(x->res.outputs[1].set_dscp);
 	assert_int_equal(x->res.outputs[1].f.ip_tos, 187);
 	assert_false(x->res.mask.fields & SIM_FIELD_DSCP);
 	qos.dscp = -1;
-	run(x, "vm1", "eth 02:00:00:00:00:01>02:00:00:00:00:03 / ip 10.0.1.1>10.0.1.3 tos 187 / udp 1>2");
+	run(x, "vm1",
+	    "eth 02:00:00:00:00:01>02:00:00:00:00:03 / ip 10.0.1.1>10.0.1.3 tos 187 / udp 1>2");
 	assert_false(x->res.outputs[1].set_dscp);
 }
 
@@ -207,9 +214,12 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_copy_before_the_router), T(test_drop_with_copies),
-		T(test_copy_behind_the_router), T(test_loop),
-		T(test_answers),		T(test_consumed_with_copies),
+		T(test_copy_before_the_router),
+		T(test_drop_with_copies),
+		T(test_copy_behind_the_router),
+		T(test_loop),
+		T(test_answers),
+		T(test_consumed_with_copies),
 		T(test_written_dscp),
 	};
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Conditions of rules one by one: what matches, negated and inverted, of packets that lack the field, and which fields each reads. */
+/* Conditions of rules one by one: what matches, negated and inverted, of packets that lack the
+ * field, and which fields each reads. */
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
 #include <netinet/in.h>
@@ -14,21 +15,22 @@
 
 #include "selftests/lib/simtest.h"
 
-/* A router between two bridges.  The chain hangs on vm2's port, so that the whole way is behind it; its one rule is the test's. */
-#define NETWORK                                                                                                \
-	"chains: [{name: fw, rules: [{name: x, action: drop}]}]\n"                                             \
-	"bridges: [{name: a}, {name: b}]\n"                                                                    \
-	"routers: [{name: r}]\n"                                                                               \
-	"ports:\n"                                                                                             \
-	"  - {name: vm1, bridge: a, mac: \"02:00:00:00:00:01\", port_security: false}\n"                       \
-	"  - {name: vm3, bridge: a, mac: \"02:00:00:00:00:03\", port_security: false, out_chain: fw}\n"        \
-	"  - {name: vm2, bridge: b, mac: \"02:00:00:00:00:02\", out_chain: fw,\n"                              \
-	"     addresses: [10.0.2.2, \"fd00:2::2\"]}\n"                                                         \
-	"  - {name: a-r, bridge: a, peer: ra}\n"                                                               \
-	"  - {name: b-r, bridge: b, peer: rb}\n"                                                               \
-	"  - {name: ra, router: r, peer: a-r, mac: \"02:aa:00:00:00:01\",\n"                                   \
-	"     addresses: [10.0.1.254/24, \"fd00:1::ff/64\"]}\n"                                                \
-	"  - {name: rb, router: r, peer: b-r, mac: \"02:aa:00:00:00:02\",\n"                                   \
+/* A router between two bridges.  The chain hangs on vm2's port, so that the whole way is behind it;
+ * its one rule is the test's. */
+#define NETWORK                                                                                         \
+	"chains: [{name: fw, rules: [{name: x, action: drop}]}]\n"                                      \
+	"bridges: [{name: a}, {name: b}]\n"                                                             \
+	"routers: [{name: r}]\n"                                                                        \
+	"ports:\n"                                                                                      \
+	"  - {name: vm1, bridge: a, mac: \"02:00:00:00:00:01\", port_security: false}\n"                \
+	"  - {name: vm3, bridge: a, mac: \"02:00:00:00:00:03\", port_security: false, out_chain: fw}\n" \
+	"  - {name: vm2, bridge: b, mac: \"02:00:00:00:00:02\", out_chain: fw,\n"                       \
+	"     addresses: [10.0.2.2, \"fd00:2::2\"]}\n"                                                  \
+	"  - {name: a-r, bridge: a, peer: ra}\n"                                                        \
+	"  - {name: b-r, bridge: b, peer: rb}\n"                                                        \
+	"  - {name: ra, router: r, peer: a-r, mac: \"02:aa:00:00:00:01\",\n"                            \
+	"     addresses: [10.0.1.254/24, \"fd00:1::ff/64\"]}\n"                                         \
+	"  - {name: rb, router: r, peer: b-r, mac: \"02:aa:00:00:00:02\",\n"                            \
 	"     addresses: [10.0.2.254/24, \"fd00:2::ff/64\"]}\n"
 
 struct fixture {
@@ -91,17 +93,18 @@ static bool matched(const struct fixture *x)
 	return x->res.verdict == SIM_DROP && x->res.reason == SKEP_DROP_POLICY;
 }
 
-#define CHECK(x, line, want)                                                         \
-	do {                                                                         \
-		run(x, line);                                                        \
-		if (matched(x) != (want))                                            \
-			fail_msg("%s: %s", line, (want) ? "no match" : "matches");   \
-		if (!(want))                                                         \
-			assert_int_equal((x)->res.verdict, SIM_FORWARD);             \
+#define CHECK(x, line, want)                                                       \
+	do {                                                                       \
+		run(x, line);                                                      \
+		if (matched(x) != (want))                                          \
+			fail_msg("%s: %s", line, (want) ? "no match" : "matches"); \
+		if (!(want))                                                       \
+			assert_int_equal((x)->res.verdict, SIM_FORWARD);           \
 	} while (0)
 
-/* The condition as set up matches 'yes' and not 'no'; negated the other way round; neither way 'without', which lacks the field.  Inverted, the rule
- * matches whatever it did not match before. */
+/* The condition as set up matches 'yes' and not 'no'; negated the other way round; neither way
+ * 'without', which lacks the field.  Inverted, the rule matches whatever it did not match before.
+ */
 static void check(struct fixture *x, uint32_t bit, const char *yes, const char *no,
 		  const char *without)
 {
@@ -124,9 +127,9 @@ static void check(struct fixture *x, uint32_t bit, const char *yes, const char *
 	r->invert = false;
 }
 
-#define L2 "eth 02:00:00:00:00:01>02:aa:00:00:00:01 / "
-#define V4 L2 "ip 10.0.1.1>10.0.2.2"
-#define V6 L2 "ip6 fd00:1::1>fd00:2::2"
+#define L2    "eth 02:00:00:00:00:01>02:aa:00:00:00:01 / "
+#define V4    L2 "ip 10.0.1.1>10.0.2.2"
+#define V6    L2 "ip6 fd00:1::1>fd00:2::2"
 #define LOCAL "eth 02:00:00:00:00:01>02:00:00:00:00:03"
 
 static void test_dscp(void **state)
@@ -136,7 +139,8 @@ static void test_dscp(void **state)
 	x->rule->dscp = 46;
 	check(x, TOPO_M_DSCP, V4 " tos 184 / udp 1>2", V4 " tos 40 / udp 1>2",
 	      LOCAL " type 0x88b5 / data 46");
-	check(x, TOPO_M_DSCP, V6 " tos 187 / udp 1>2", V6 " / udp 1>2", NULL); /* ECN does not matter */
+	check(x, TOPO_M_DSCP, V6 " tos 187 / udp 1>2", V6 " / udp 1>2",
+	      NULL); /* ECN does not matter */
 	assert_true(x->res.mask.fields & SIM_FIELD_DSCP);
 }
 
@@ -160,7 +164,8 @@ static void test_tcp_flags(void **state)
 	x->rule->tcp_mask = 0x12; /* syn,!ack */
 	x->rule->tcp_value = 0x02;
 	check(x, TOPO_M_TCP_FLAGS, V4 " / tcp 1>2 S", V4 " / tcp 1>2 SA", V4 " / udp 1>2");
-	check(x, TOPO_M_TCP_FLAGS, V6 " / tcp 1>2 SP", V6 " / tcp 1>2 A", V6 " frag later proto 6 / data 64");
+	check(x, TOPO_M_TCP_FLAGS, V6 " / tcp 1>2 SP", V6 " / tcp 1>2 A",
+	      V6 " frag later proto 6 / data 64");
 	x->rule->match = TOPO_M_TCP_FLAGS;
 	run(x, V4 " / tcp 1>2 A");
 	assert_true(x->res.mask.fields & SIM_FIELD_TCP_FLAGS);
@@ -214,7 +219,8 @@ static void test_prefixes(void **state)
 static void test_ports(void **state)
 {
 	struct fixture *x = *state;
-	struct topo_port *vm1 = topo_find_port(x->snap, "vm1"), *br = topo_find_port(x->snap, "b-r"),
+	struct topo_port *vm1 = topo_find_port(x->snap, "vm1"),
+			 *br = topo_find_port(x->snap, "b-r"),
 			 *vm2 = topo_find_port(x->snap, "vm2");
 	struct topo_port *list[3] = { br, vm1, vm2 };
 
@@ -260,7 +266,8 @@ static bool has_tag(const struct fixture *x, enum topo_tag_kind kind, const char
 static void test_port_groups(void **state)
 {
 	struct fixture *x = *state;
-	struct topo_port *vm1 = topo_find_port(x->snap, "vm1"), *vm2 = topo_find_port(x->snap, "vm2");
+	struct topo_port *vm1 = topo_find_port(x->snap, "vm1"),
+			 *vm2 = topo_find_port(x->snap, "vm2");
 	struct topo_port_group web = { .o = { .kind = TOPO_PORT_GROUP, .name = "web" } },
 			       *groups[] = { &web };
 	struct topo_port_more more = *vm1->more;
@@ -278,7 +285,8 @@ static void test_port_groups(void **state)
 	check(x, TOPO_M_OUT_GROUP, V4 " / udp 1>2", LOCAL " type 0x88b5 / data 46", NULL);
 }
 
-/* Ports of a later fragment: asked for, and used when given.  What has no ports has none to ask for. */
+/* Ports of a later fragment: asked for, and used when given.  What has no ports has none to ask
+ * for. */
 static void test_ports_of_fragments(void **state)
 {
 	struct fixture *x = *state;
@@ -398,10 +406,10 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_dscp),	 T(test_vlan),	       T(test_tcp_flags),
+		T(test_dscp),	  T(test_vlan),	       T(test_tcp_flags),
 		T(test_fragment), T(test_prefixes),    T(test_ports),
-		T(test_devices), T(test_port_groups),  T(test_ports_of_fragments),
-		T(test_hits),	 T(test_text),	       T(test_long_chain),
+		T(test_devices),  T(test_port_groups), T(test_ports_of_fragments),
+		T(test_hits),	  T(test_text),	       T(test_long_chain),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

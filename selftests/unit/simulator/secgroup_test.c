@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Security groups and allowed addresses where a scenario's text does not reach: tags of all groups, fragments that wait, what asks for a connection. */
+/* Security groups and allowed addresses where a scenario's text does not reach: tags of all groups,
+ * fragments that wait, what asks for a connection. */
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
 #include <netinet/in.h>
@@ -13,10 +14,10 @@
 
 #include "selftests/lib/simtest.h"
 
-#define NETWORK                                                                                                 \
-	"bridges: [{name: b}]\n"                                                                                \
-	"ports:\n"                                                                                              \
-	"  - {name: vm1, bridge: b, mac: \"02:00:00:00:00:01\", addresses: [10.0.0.1, \"fd00::1\"]}\n"          \
+#define NETWORK                                                                                        \
+	"bridges: [{name: b}]\n"                                                                       \
+	"ports:\n"                                                                                     \
+	"  - {name: vm1, bridge: b, mac: \"02:00:00:00:00:01\", addresses: [10.0.0.1, \"fd00::1\"]}\n" \
 	"  - {name: vm2, bridge: b, mac: \"02:00:00:00:00:02\", addresses: [10.0.0.2, \"fd00::2\"]}\n"
 
 struct group {
@@ -132,7 +133,8 @@ static void test_union(void **state)
 
 	run(x, "vm1", TO_VM2 " / udp 1>53");
 	assert_int_equal(x->res.verdict, SIM_FORWARD);
-	assert_int_equal(tags(x, TOPO_TAG_SGROUP), 2); /* whether any is stateful was asked of all */
+	assert_int_equal(tags(x, TOPO_TAG_SGROUP),
+			 2); /* whether any is stateful was asked of all */
 	run(x, "vm1", TO_VM2 " / udp 1>54");
 	assert_int_equal(x->res.verdict, SIM_FORWARD);
 	run(x, "vm1", TO_VM2 " / udp 1>55");
@@ -143,7 +145,8 @@ static void test_union(void **state)
 			    "add an ingress rule for udp/55 from 10.0.0.1 to security group 'a'");
 	run(x, "vm2", TO_VM1 " / udp 1>55");
 	assert_true(denied(x));
-	assert_string_equal(x->res.hint, "add an egress rule for udp/55 to 10.0.0.1 to security group 'a'");
+	assert_string_equal(x->res.hint,
+			    "add an egress rule for udp/55 to 10.0.0.1 to security group 'a'");
 }
 
 static void test_everything_may_leave(void **state)
@@ -180,14 +183,28 @@ static void test_what_passes_without_rules(void **state)
 		const char *port, *line;
 		bool passes;
 	} cases[] = {
-		{ "vm1", "eth 02:00:00:00:00:01>02:00:00:00:00:02 / arp reply 10.0.0.1>10.0.0.2", true },
-		{ "vm2", "eth 02:00:00:00:00:02>02:00:00:00:00:01 / arp reply 10.0.0.2>10.0.0.1", true },
-		{ "vm1", "eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip6 fd00::1>fd00::2 / ns fd00::2", true },
-		{ "vm2", "eth 02:00:00:00:00:02>02:00:00:00:00:01 / ip6 fd00::2>fd00::1 / na fd00::2", true },
-		{ "vm2", "eth 02:00:00:00:00:02>02:00:00:00:00:01 / ip 0.0.0.0>10.0.0.1 / udp 68>67", true },
-		{ "vm2", "eth 02:00:00:00:00:02>02:00:00:00:00:01 / ip6 fe80::2>ff02::1:2 / udp 546>547", true },
-		{ "vm1", "eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip 10.0.0.1>10.0.0.2 / udp 68>67", false },
-		{ "vm2", "eth 02:00:00:00:00:02>02:00:00:00:00:01 / ip 10.0.0.2>10.0.0.1 / udp 67>68", false },
+		{ "vm1", "eth 02:00:00:00:00:01>02:00:00:00:00:02 / arp reply 10.0.0.1>10.0.0.2",
+		  true },
+		{ "vm2", "eth 02:00:00:00:00:02>02:00:00:00:00:01 / arp reply 10.0.0.2>10.0.0.1",
+		  true },
+		{ "vm1",
+		  "eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip6 fd00::1>fd00::2 / ns fd00::2",
+		  true },
+		{ "vm2",
+		  "eth 02:00:00:00:00:02>02:00:00:00:00:01 / ip6 fd00::2>fd00::1 / na fd00::2",
+		  true },
+		{ "vm2",
+		  "eth 02:00:00:00:00:02>02:00:00:00:00:01 / ip 0.0.0.0>10.0.0.1 / udp 68>67",
+		  true },
+		{ "vm2",
+		  "eth 02:00:00:00:00:02>02:00:00:00:00:01 / ip6 fe80::2>ff02::1:2 / udp 546>547",
+		  true },
+		{ "vm1",
+		  "eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip 10.0.0.1>10.0.0.2 / udp 68>67",
+		  false },
+		{ "vm2",
+		  "eth 02:00:00:00:00:02>02:00:00:00:00:01 / ip 10.0.0.2>10.0.0.1 / udp 67>68",
+		  false },
 		{ "vm1", "eth 02:00:00:00:00:01>02:00:00:00:00:02 type 0x88b5 / data 46", false },
 		{ "vm2", "eth 02:00:00:00:00:02>02:00:00:00:00:01 type 0x88b5 / data 46", false },
 	};
@@ -229,18 +246,35 @@ static void test_allowed_addresses(void **state)
 	assert_true(ip_parse("10.9.0.0", &allowed[0].ip));
 	assert_true(ip_parse("10.0.0.100", &allowed[1].ip));
 	x->more.n_sgs = 0;
-	expect_spoof(x, "eth 02:00:00:00:00:02>02:00:00:00:00:01 / ip 10.9.0.7>10.0.0.1 / udp 1>2", true);
+	expect_spoof(x, "eth 02:00:00:00:00:02>02:00:00:00:00:01 / ip 10.9.0.7>10.0.0.1 / udp 1>2",
+		     true);
 	x->more.allowed = allowed;
 	x->more.n_allowed = 2;
-	expect_spoof(x, "eth 02:00:00:00:00:02>02:00:00:00:00:01 / ip 10.9.0.7>10.0.0.1 / udp 1>2", false);
-	expect_spoof(x, "eth 02:00:00:00:00:02>02:00:00:00:00:01 / ip 10.9.1.7>10.0.0.1 / udp 1>2", true);
-	expect_spoof(x, "eth 02:00:00:00:00:02>02:00:00:00:00:01 / ip 10.0.0.100>10.0.0.1 / udp 1>2", true);
-	expect_spoof(x, "eth 00:00:5e:00:01:0a>02:00:00:00:00:01 / ip 10.0.0.100>10.0.0.1 / udp 1>2", false);
-	expect_spoof(x, "eth 00:00:5e:00:01:0a>02:00:00:00:00:01 / ip 10.9.0.7>10.0.0.1 / udp 1>2", true);
-	expect_spoof(x, "eth 00:00:5e:00:01:0b>02:00:00:00:00:01 / ip 10.0.0.100>10.0.0.1 / udp 1>2", true);
-	expect_spoof(x, "eth 00:00:5e:00:01:0a>ff:ff:ff:ff:ff:ff / arp request 10.0.0.100>10.0.0.100", false);
-	expect_spoof(x, "eth 02:00:00:00:00:02>ff:ff:ff:ff:ff:ff / arp request 10.0.0.100>10.0.0.100", true);
-	expect_spoof(x, "eth 02:00:00:00:00:02>ff:ff:ff:ff:ff:ff / arp request 10.0.0.2>10.0.0.1 sha 02:00:00:00:00:09", true);
+	expect_spoof(x, "eth 02:00:00:00:00:02>02:00:00:00:00:01 / ip 10.9.0.7>10.0.0.1 / udp 1>2",
+		     false);
+	expect_spoof(x, "eth 02:00:00:00:00:02>02:00:00:00:00:01 / ip 10.9.1.7>10.0.0.1 / udp 1>2",
+		     true);
+	expect_spoof(x,
+		     "eth 02:00:00:00:00:02>02:00:00:00:00:01 / ip 10.0.0.100>10.0.0.1 / udp 1>2",
+		     true);
+	expect_spoof(x,
+		     "eth 00:00:5e:00:01:0a>02:00:00:00:00:01 / ip 10.0.0.100>10.0.0.1 / udp 1>2",
+		     false);
+	expect_spoof(x, "eth 00:00:5e:00:01:0a>02:00:00:00:00:01 / ip 10.9.0.7>10.0.0.1 / udp 1>2",
+		     true);
+	expect_spoof(x,
+		     "eth 00:00:5e:00:01:0b>02:00:00:00:00:01 / ip 10.0.0.100>10.0.0.1 / udp 1>2",
+		     true);
+	expect_spoof(x,
+		     "eth 00:00:5e:00:01:0a>ff:ff:ff:ff:ff:ff / arp request 10.0.0.100>10.0.0.100",
+		     false);
+	expect_spoof(x,
+		     "eth 02:00:00:00:00:02>ff:ff:ff:ff:ff:ff / arp request 10.0.0.100>10.0.0.100",
+		     true);
+	expect_spoof(
+		x,
+		"eth 02:00:00:00:00:02>ff:ff:ff:ff:ff:ff / arp request 10.0.0.2>10.0.0.1 sha 02:00:00:00:00:09",
+		true);
 }
 
 static void test_spoofed_nd(void **state)
@@ -248,11 +282,23 @@ static void test_spoofed_nd(void **state)
 	struct fixture *x = *state;
 
 	x->more.n_sgs = 0;
-	expect_spoof(x, "eth 02:00:00:00:00:02>02:00:00:00:00:01 / ip6 fd00::2>fd00::1 / na fd00::2", false);
-	expect_spoof(x, "eth 02:00:00:00:00:02>02:00:00:00:00:01 / ip6 fd00::2>fd00::1 / na fd00::7", true);
-	expect_spoof(x, "eth 02:00:00:00:00:02>02:00:00:00:00:01 / ip6 fd00::2>fd00::1 / na fd00::2 tlla 02:00:00:00:00:09", true);
-	expect_spoof(x, "eth 02:00:00:00:00:02>02:00:00:00:00:01 / ip6 fd00::2>fd00::1 / ns fd00::1 slla 02:00:00:00:00:09", true);
-	expect_spoof(x, "eth 02:00:00:00:00:02>02:00:00:00:00:01 / ip6 fe80::9>fd00::1 / ns fd00::1", false);
+	expect_spoof(x,
+		     "eth 02:00:00:00:00:02>02:00:00:00:00:01 / ip6 fd00::2>fd00::1 / na fd00::2",
+		     false);
+	expect_spoof(x,
+		     "eth 02:00:00:00:00:02>02:00:00:00:00:01 / ip6 fd00::2>fd00::1 / na fd00::7",
+		     true);
+	expect_spoof(
+		x,
+		"eth 02:00:00:00:00:02>02:00:00:00:00:01 / ip6 fd00::2>fd00::1 / na fd00::2 tlla 02:00:00:00:00:09",
+		true);
+	expect_spoof(
+		x,
+		"eth 02:00:00:00:00:02>02:00:00:00:00:01 / ip6 fd00::2>fd00::1 / ns fd00::1 slla 02:00:00:00:00:09",
+		true);
+	expect_spoof(x,
+		     "eth 02:00:00:00:00:02>02:00:00:00:00:01 / ip6 fe80::9>fd00::1 / ns fd00::1",
+		     false);
 }
 
 int main(void)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Traces of results made by hand: rewrites, copies, needs, connections, limits; as text and as JSON, whose names must not change. */
+/* Traces of results made by hand: rewrites, copies, needs, connections, limits; as text and as
+ * JSON, whose names must not change. */
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
 #include <netinet/in.h>
@@ -31,17 +32,16 @@ static int setup(void **state)
 
 	assert_non_null(x);
 	sim_init(&x->sim);
-	simtest_packet("eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip 198.51.100.7>203.0.113.9 tos 1 / tcp 4000>80 S",
-		       buf, &x->pkt);
+	simtest_packet(
+		"eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip 198.51.100.7>203.0.113.9 tos 1 / tcp 4000>80 S",
+		buf, &x->pkt);
 	x->port = (struct topo_port){ .o = { .kind = TOPO_PORT, .name = "web1" },
 				      .live_host = "h2",
 				      .live_key = 0x102 };
-	x->outputs[0] = x->outputs[1] =
-		(struct sim_output){ .port = &x->port, .f = x->pkt.f };
-	x->res = (struct sim_result){ .verdict = SIM_FORWARD,
-				      .cacheable = true,
-				      .outputs = x->outputs,
-				      .n_outputs = 1 };
+	x->outputs[0] = x->outputs[1] = (struct sim_output){ .port = &x->port, .f = x->pkt.f };
+	x->res = (struct sim_result){
+		.verdict = SIM_FORWARD, .cacheable = true, .outputs = x->outputs, .n_outputs = 1
+	};
 	*state = x;
 	return 0;
 }
@@ -70,11 +70,11 @@ static json_t *get(struct fixture *x, const char *key)
 }
 
 /* Equality with a JSON text. */
-#define JSON_EQ(j, want)                                                             \
-	do {                                                                         \
-		char *_s = json_dumps(j, JSON_SORT_KEYS | JSON_ENCODE_ANY);          \
-		assert_string_equal(_s, want);                                       \
-		free(_s);                                                            \
+#define JSON_EQ(j, want)                                                    \
+	do {                                                                \
+		char *_s = json_dumps(j, JSON_SORT_KEYS | JSON_ENCODE_ANY); \
+		assert_string_equal(_s, want);                              \
+		free(_s);                                                   \
 	} while (0)
 
 static void test_rewrites(void **state)
@@ -132,7 +132,8 @@ static void test_needs(void **state)
 	x->res.need.snat.router = "r1";
 	assert_true(ip_parse("203.0.113.1", &x->res.need.snat.addrs.lo));
 	assert_true(ip_parse("203.0.113.4", &x->res.need.snat.addrs.hi));
-	assert_non_null(strstr(text(x), "need: source ports of 203.0.113.1-203.0.113.4 for router 'r1'\n"));
+	assert_non_null(
+		strstr(text(x), "need: source ports of 203.0.113.1-203.0.113.4 for router 'r1'\n"));
 	JSON_EQ(get(x, "need"),
 		"{\"snat\": {\"from\": \"203.0.113.1\", \"router\": \"r1\", \"to\": \"203.0.113.4\"}}");
 	x->res.need = (struct sim_need){ .kind = SIM_NEED_OBJECT, .path = "port/x" };
@@ -193,7 +194,9 @@ static void test_connection(void **state)
 	x->res.ct = TOPO_CT_ESTABLISHED | TOPO_CT_REPLY;
 	x->res.conn = &conns[1];
 	x->res.end_conn = true;
-	assert_non_null(strstr(text(x), "\nconnection: established reply\n  tcp 198.51.100.7:4000 > 203.0.113.9:80 of port web1: "));
+	assert_non_null(strstr(
+		text(x),
+		"\nconnection: established reply\n  tcp 198.51.100.7:4000 > 203.0.113.9:80 of port web1: "));
 	assert_non_null(strstr(text(x), ", no longer admitted: ends\n"));
 	JSON_EQ(get(x, "ct"), "[\"established\", \"reply\"]");
 	JSON_EQ(json_object_get(get(x, "conn"), "reply"), "true");
