@@ -310,6 +310,8 @@ static bool finish_csum(struct dp_frame *frame)
 	if (start > frame->len || at + 2 > frame->len)
 		return false;
 	sum = pkt_csum(frame->data + start, frame->len - start, 0);
+	if (!sum && vnet.csum_offset == 6) /* UDP: zero means "none" */
+		sum = 0xffff;
 	memcpy(frame->data + at, &sum, 2);
 	memset(frame->vnet, 0, sizeof(frame->vnet));
 	return true;
