@@ -26,8 +26,9 @@ static int unknown_field(const struct topo_shape *shape, const char *key, bool r
 		if (record || !shape->fields[i].record_only)
 			n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%s", i ? ", " : "",
 					      shape->fields[i].name);
-	err_set(err, -EINVAL, "field '%s' is unknown (a %s has %s)",
-		v ? topo_value_text(v, shown) : "?", shape->what, list);
+	err_set(err, -EINVAL, "field '%s' is unknown (%s %s has %s)",
+		v ? topo_value_text(v, shown) : "?", strchr("aeiou", shape->what[0]) ? "an" : "a",
+		shape->what, list);
 	json_decref(v);
 	return -EINVAL;
 }

@@ -86,6 +86,17 @@ static void check_table(const char *heading, const struct topo_shape *shape)
 
 static void test_tables(void **state)
 {
+	static const struct {
+		const char *heading;
+		enum topo_kind kind;
+		const char *field;
+	} nested[] = {
+		{ "\n### static_macs\n", TOPO_BRIDGE, "static_macs" },
+		{ "\n### allowed_addresses\n", TOPO_PORT, "allowed_addresses" },
+		{ "\n### rules of security groups\n", TOPO_SECURITY_GROUP, "rules" },
+		{ "\n### options\n", TOPO_SUBNET, "options" },
+		{ "\n### at\n", TOPO_MIRROR, "at" },
+	};
 	char heading[32];
 
 	for (int k = 0; k < TOPO_KIND_MAX; k++) {
@@ -93,6 +104,9 @@ static void test_tables(void **state)
 		check_table(heading, &topo_shapes[k]);
 	}
 	check_table("\n### rules\n", &topo_rule_shape);
+	for (size_t i = 0; i < ARRAY_SIZE(nested); i++)
+		check_table(nested[i].heading,
+			    topo_field_find(&topo_shapes[nested[i].kind], nested[i].field)->shape);
 }
 
 static void test_example(void **state)
