@@ -99,6 +99,125 @@ static const struct row rows[] = {
 
 	{ "a chain that jumps to itself", T "chains: [{name: x, rules: [{name: go, action: jump, jump: x}]}]\n", "chain 'x': rule 'go': field 'jump': 'x' leads back to itself" },
 	{ "chains in a circle", T "chains: [{name: c, rules: [{action: jump, jump: a}]}]\n", "leads back to itself (chains must not jump in circles)" },
+	/* --- VLANs, static entries --- */
+#define VLANS(more, ports) T "bridges: [{name: v, vlan_aware: true" more "}]\nports:\n" ports
+#define V10 "  - {name: v10, bridge: v, vlan: 10, mac: 02:00:00:00:00:01, addresses: [10.7.0.1]}\n"
+	{ "one MAC and one address in two VLANs", VLANS("", V10 "  - {name: v20, bridge: v, vlan: 20, mac: 02:00:00:00:00:01, addresses: [10.7.0.1]}\n"), NULL },
+	{ "a MAC twice in a VLAN", VLANS("", V10 "  - {name: v11, bridge: v, vlan: 10, mac: 02:00:00:00:00:01}\n"), "port 'v11': field 'mac': '02:00:00:00:00:01' is also that of port 'v10' on the same bridge 'v', VLAN 10" },
+	{ "an address twice in a VLAN", VLANS("", V10 "  - {name: v11, bridge: v, vlan: 10, mac: 02:00:00:00:00:02, addresses: [10.7.0.1]}\n"), "port 'v11': field 'addresses': '10.7.0.1' is also that of port 'v10' of bridge 'v'" },
+	{ "a VLAN on a plain bridge", VM("vlan: 7"), "port 'vm3': field 'vlan' needs bridge 'web' to be VLAN-aware" },
+	{ "a trunk on a plain bridge", VM("trunk: all"), "port 'vm3': field 'trunk' needs bridge 'web' to be VLAN-aware" },
+	{ "static MACs in two VLANs", VLANS(", static_macs: [{mac: 02:00:00:00:00:09, port: t, vlan: 10}, {mac: 02:00:00:00:00:09, port: t, vlan: 20}]", "  - {name: t, bridge: v, trunk: [10, 20]}\n"), NULL },
+	{ "a static MAC twice", VLANS(", static_macs: [{mac: 02:00:00:00:00:09, port: t, vlan: 10}, {mac: 02:00:00:00:00:09, port: t, vlan: 10}]", "  - {name: t, bridge: v, trunk: [10, 20]}\n"), "bridge 'v': field 'static_macs' element 2: field 'mac': '02:00:00:00:00:09' appears twice" },
+	{ "a static MAC in a VLAN that the port lacks", VLANS(", static_macs: [{mac: 02:00:00:00:00:09, port: t, vlan: 30}]", "  - {name: t, bridge: v, trunk: [10, 20]}\n"), "element 1: field 'vlan': 30 is not a VLAN of port 't'" },
+	{ "a static MAC that a port has", VLANS(", static_macs: [{mac: 02:00:00:00:00:01, port: t, vlan: 10}]", V10 "  - {name: t, bridge: v, trunk: [10, 20]}\n"), "element 1: field 'mac': '02:00:00:00:00:01' is that of port 'v10'" },
+	{ "a static MAC that sorts behind", VLANS(", static_macs: [{mac: 02:00:00:00:00:01, port: a, vlan: 10}]", V10 "  - {name: a, bridge: v}\n"), "is that of port 'v10'" },
+	{ "a static MAC of another bridge's port", T "bridges: [{name: db, static_macs: [{mac: 02:00:00:00:00:09, port: vm1}]}]\n", "bridge 'db': field 'static_macs' element 1: field 'port': 'vm1' is not a port of the bridge" },
+	{ "dangling port of a static MAC", T "bridges: [{name: db, static_macs: [{mac: 02:00:00:00:00:09, port: nope}]}]\n", "bridge 'db': field 'static_macs' element 1: field 'port': port 'nope' does not exist" },
+	{ "a neighbour", T "bridges: [{name: db, neighbours: [{address: 10.0.1.6, mac: 02:00:00:00:00:09}, {address: \"fd00::6\", mac: 02:00:00:00:00:09}]}]\n", NULL },
+	{ "a neighbour twice", T "bridges: [{name: db, neighbours: [{address: 10.0.1.6, mac: 02:00:00:00:00:09}, {address: 10.0.1.6, mac: 02:00:00:00:00:08}]}]\n", "bridge 'db': field 'neighbours': field 'address': '10.0.1.6' appears twice" },
+	{ "a neighbour that is a port", T "bridges: [{name: db, neighbours: [{address: 10.0.1.5, mac: 02:00:00:00:00:09}]}]\n", "field 'neighbours': field 'address': '10.0.1.5' is that of port 'vm2'" },
+	{ "a neighbour of multicast", T "bridges: [{name: db, neighbours: [{address: 224.0.0.1, mac: 02:00:00:00:00:09}]}]\n", "'224.0.0.1' is a multicast address" },
+	{ "a machine with the router's address", VM("addresses: [10.0.1.1], mac: 02:00:00:00:00:07"), "'10.0.1.1' is also that of port 'r1-web' of router 'r1'" },
+
+	/* --- ports' policy --- */
+	{ "allowed addresses may be shared", T "ports:\n  - {name: a, bridge: web, mac: 02:00:00:00:00:0a, allowed_addresses: [10.0.1.100]}\n  - {name: b, bridge: web, mac: 02:00:00:00:00:0b, allowed_addresses: [10.0.1.100]}\n", NULL },
+	{ "an allowed address twice", VM("mac: 02:00:00:00:00:0a, allowed_addresses: [10.0.1.100, 10.0.1.100]"), "port 'vm3': field 'allowed_addresses' element 2: '10.0.1.100/32' appears twice" },
+	{ "an allowed address without MAC", VM("allowed_addresses: [10.0.1.100]"), "field 'allowed_addresses' element 1: '10.0.1.100/32' needs field 'mac', of the element or of the port" },
+	{ "dangling security group", VM("security_groups: [nope]"), "port 'vm3': field 'security_groups': security_group 'nope' does not exist" },
+	{ "dangling port group", VM("port_groups: [nope]"), "port 'vm3': field 'port_groups': port_group 'nope' does not exist" },
+	{ "dangling QoS", VM("qos: nope"), "port 'vm3': field 'qos': qos 'nope' does not exist" },
+	{ "a security group that names itself", T "security_groups: [{name: s, rules: [{direction: ingress, remote_group: s}]}]\n", NULL },
+	{ "dangling remote group", T "security_groups: [{name: s, rules: [{name: r, direction: ingress, remote_group: nope}]}]\n", "security_group 's': rule 'r': field 'remote_group': security_group 'nope' does not exist" },
+	{ "dangling remote addresses", T "security_groups: [{name: s, rules: [{direction: ingress, remote_addresses: nope}]}]\n", "security_group 's': rule 'rule1': field 'remote_addresses': address_group 'nope' does not exist" },
+	{ "no rule's name twice in a group", T "security_groups: [{name: s, rules: [{name: r, direction: ingress}, {name: r, direction: ingress, proto: tcp}]}]\n", "security_group 's': rule 'r': field 'name': 'r' is the name of another rule of the group" },
+	{ "dangling group of a rule", T "chains: [{name: x, rules: [{name: r, action: drop, src_group: nope}]}]\n", "chain 'x': rule 'r': field 'src_group': address_group 'nope' does not exist" },
+	{ "dangling port of a rule", T "chains: [{name: x, rules: [{name: r, action: drop, in_ports: [vm1, nope]}]}]\n", "chain 'x': rule 'r': field 'in_ports': port 'nope' does not exist" },
+	{ "dangling port group of a rule", T "chains: [{name: x, rules: [{name: r, action: drop, entry_port_group: nope}]}]\n", "field 'entry_port_group': port_group 'nope' does not exist" },
+	{ "dangling device of a rule", T "chains: [{name: x, rules: [{name: r, action: drop, traversed: router/web}]}]\n", "rule 'r': field 'traversed': router 'web' does not exist" },
+
+	/* --- mirrors --- */
+#define MIRROR(to, at) T "mirrors: [{name: m, to: " to ", at: [" at "]}]\n"
+	{ "a mirror", MIRROR("vm2", "{port: vm1, hook: pre_in}, {port: vm1, hook: post_in}, {bridge: web, hook: out}"), NULL },
+	{ "a mirror to a link", MIRROR("web-r1", "{port: vm1, hook: pre_in}"), "mirror 'm': field 'to': 'web-r1' is linked to its peer 'r1-web' (want a port without peer)" },
+	{ "a mirror of itself", MIRROR("vm1", "{port: vm1, hook: post_out}"), "mirror 'm': field 'to': 'vm1' is also in field 'at'" },
+	{ "a mirror twice at a place", MIRROR("vm2", "{port: vm1, hook: pre_in}, {port: vm1, hook: pre_in}"), "mirror 'm': field 'at': port 'vm1' appears twice with one hook" },
+	{ "dangling target of a mirror", MIRROR("nope", ""), "mirror 'm': field 'to': port 'nope' does not exist" },
+	{ "dangling place of a mirror", MIRROR("vm2", "{router: nope, hook: in}"), "mirror 'm': field 'router': router 'nope' does not exist" },
+	{ "dangling group of a mirror", T "mirrors: [{name: m, to: vm2, match: [{dst_group: nope}]}]\n", "mirror 'm': condition 1: field 'dst_group': address_group 'nope' does not exist" },
+
+	/* --- subnets --- */
+#define SUBNETS(list) T "subnets: [" list "]\n"
+	{ "two subnets", SUBNETS("{name: a, bridge: web, prefix: 10.0.1.0/24}, {name: b, bridge: web, prefix: 10.0.2.0/24}, {name: c, bridge: web, prefix: \"fd00:1::/64\"}, {name: d, bridge: db, prefix: 10.0.1.0/24}"), NULL },
+	{ "overlapping prefixes", SUBNETS("{name: a, bridge: web, prefix: 10.0.0.0/16}, {name: b, bridge: web, prefix: 10.0.2.0/24}"), "subnet 'b': field 'prefix': '10.0.2.0/24' overlaps '10.0.0.0/16' of subnet 'a' on the same bridge 'web'" },
+	{ "dangling bridge of a subnet", SUBNETS("{name: a, bridge: nope, prefix: 10.0.1.0/24}"), "subnet 'a': field 'bridge': bridge 'nope' does not exist" },
+	{ "a gateway that no machine can be", SUBNETS("{name: a, bridge: web, prefix: 10.0.1.0/24, gateway: 10.0.1.255}"), "subnet 'a': field 'gateway': '10.0.1.255' is its subnet's broadcast address" },
+	{ "hosts", SUBNETS("{name: a, bridge: web, prefix: 10.0.1.0/24, hosts: [{mac: 02:00:00:00:00:01, address: 10.0.1.5}, {mac: 02:00:00:00:00:09, address: 10.0.1.9}]}"), NULL },
+	{ "two hosts of a MAC", SUBNETS("{name: a, bridge: web, prefix: 10.0.1.0/24, hosts: [{mac: 02:00:00:00:00:09, address: 10.0.1.8}, {mac: 02:00:00:00:00:09, address: 10.0.1.9}]}"), "subnet 'a': host '02:00:00:00:00:09': field 'mac': '02:00:00:00:00:09' appears twice" },
+	{ "two hosts of an address", SUBNETS("{name: a, bridge: web, prefix: 10.0.1.0/24, hosts: [{mac: 02:00:00:00:00:08, address: 10.0.1.9}, {mac: 02:00:00:00:00:09, address: 10.0.1.9}]}"), "host '02:00:00:00:00:09': field 'address': '10.0.1.9' appears twice" },
+	{ "a host outside", SUBNETS("{name: a, bridge: web, prefix: 10.0.1.0/24, hosts: [{mac: 02:00:00:00:00:09, address: 10.0.2.9}]}"), "field 'address': '10.0.2.9' is not in prefix '10.0.1.0/24'" },
+	{ "a host with a port's address", SUBNETS("{name: a, bridge: web, prefix: 10.0.1.0/24, hosts: [{mac: 02:00:00:00:00:09, address: 10.0.1.5}]}"), "field 'address': '10.0.1.5' is that of port 'vm1'" },
+	{ "a host that is the gateway", SUBNETS("{name: a, bridge: web, prefix: 10.0.1.0/24, hosts: [{mac: 02:00:00:00:00:09, address: 10.0.1.1}]}"), "field 'address': '10.0.1.1' is the gateway's" },
+	{ "a host that is the network", SUBNETS("{name: a, bridge: web, prefix: 10.0.1.0/24, hosts: [{mac: 02:00:00:00:00:09, address: 10.0.1.0}]}"), "is its subnet's network address" },
+
+	/* --- NAT --- */
+#define FIP(text) T "floating_ips: [{name: f, router: r1, " text "}]\n"
+#define SNAT(text) T "nats: [{name: n, router: r1, type: snat, " text "}]\n"
+#define DNAT(text) T "nats: [{name: n, router: r1, type: dnat, " text "}]\n"
+	{ "a floating IP by port", FIP("address: 198.51.100.50, port: vm1"), NULL },
+	{ "a floating IP by address", FIP("address: \"fd00:2::50\", fixed: \"fd00:1::5\", uplink: r1-up"), NULL },
+	{ "two of one address", T "floating_ips: [{name: f, router: r1, address: 198.51.100.50, port: vm1}, {name: g, router: r1, address: 198.51.100.50, fixed: 10.0.1.6}]\n", "floating_ip 'g': field 'address': '198.51.100.50' is in use by floating_ip 'f' of the same router 'r1'" },
+	{ "two for one address", T "floating_ips: [{name: f, router: r1, address: 198.51.100.50, port: vm1}, {name: g, router: r1, address: 198.51.100.51, fixed: 10.0.1.5}]\n", "floating_ip 'g': field 'fixed': '10.0.1.5' is also that of floating_ip 'f' of the same router 'r1'" },
+	{ "the same on another router", T "floating_ips: [{name: f, router: r1, address: 198.51.100.50, port: vm1}, {name: g, router: r2, address: 198.51.100.50, port: vm2}]\n", NULL },
+	{ "a floating IP that is a port's", FIP("address: 198.51.100.2, port: vm1"), "floating_ip 'f': field 'address': '198.51.100.2' is in use by port 'r1-up' of the same router 'r1'" },
+	{ "a floating IP that is a machine's", FIP("address: \"fd00:1::5\", fixed: \"fd00:1::6\""), "floating_ip 'f': field 'address': 'fd00:1::5' is the address of port 'vm1' on bridge 'web'" },
+	{ "a floating IP of multicast", FIP("address: 224.0.0.5, port: vm1"), "floating_ip 'f': field 'address': '224.0.0.5' is a multicast address" },
+	{ "a floating IP for the router", FIP("address: 198.51.100.50, fixed: 10.0.1.1"), "floating_ip 'f': field 'fixed': '10.0.1.1' is that of port 'r1-web' of router 'r1' (want a machine's)" },
+	{ "a floating IP for a floating IP", T "floating_ips: [{name: f, router: r1, address: 198.51.100.50, port: vm1}, {name: g, router: r1, address: 198.51.100.51, fixed: 198.51.100.50}]\n", "floating_ip 'g': field 'fixed': '198.51.100.50' is that of floating_ip 'f'" },
+	{ "a floating IP of a router's port", FIP("address: 198.51.100.50, port: r1-web"), "floating_ip 'f': field 'port': 'r1-web' is not a machine's port" },
+	{ "a floating IP of a link", FIP("address: 198.51.100.50, port: web-r1, fixed: 10.0.1.6"), "field 'port': 'web-r1' is not a machine's port" },
+	{ "a floating IP of a port without such address", T "ports: [{name: x, bridge: web}]\nfloating_ips: [{name: f, router: r1, address: 198.51.100.50, port: x}]\n", "floating_ip 'f': field 'port': 'x' has no address of the family of '198.51.100.50'" },
+	{ "a floating IP of another address", FIP("address: 198.51.100.50, port: vm1, fixed: 10.0.1.6"), "field 'fixed': '10.0.1.6' is not an address of port 'vm1'" },
+	{ "another router's uplink", FIP("address: 198.51.100.50, port: vm1, uplink: r2-up"), "floating_ip 'f': field 'uplink': 'r2-up' is not a port of router 'r1'" },
+	{ "dangling router of a floating IP", T "floating_ips: [{name: f, router: nope, address: 198.51.100.50, port: vm1}]\n", "floating_ip 'f': field 'router': router 'nope' does not exist" },
+
+	{ "snat to the port's own address", SNAT("to: 198.51.100.2"), NULL },
+	{ "snat to a range with the port's own address", SNAT("to: 198.51.100.1-198.51.100.9"), "nat 'n': field 'to': '198.51.100.2' is in use by port 'r1-up' of the same router 'r1'" },
+	{ "two snat rules of one range", T "nats: [{name: n, router: r1, type: snat, to: 198.51.100.50-198.51.100.60, src: 10.0.1.0/25}, {name: o, router: r1, type: snat, to: 198.51.100.55, src: 10.0.1.128/25}]\n", NULL },
+	{ "a floating IP in a range", SNAT("to: 198.51.100.40-198.51.100.60") "floating_ips: [{name: f, router: r1, address: 198.51.100.50, port: vm1}]\n", "floating_ip 'f': field 'address': '198.51.100.50' is in use by nat 'n' of the same router 'r1'" },
+	{ "a floating IP in the longer of two ranges", T "nats: [{name: n, router: r1, type: snat, to: 198.51.100.40-198.51.100.60}, {name: o, router: r1, type: snat, to: 198.51.100.45-198.51.100.46}]\nfloating_ips: [{name: f, router: r1, address: 198.51.100.50, port: vm1}]\n", "'198.51.100.50' is in use by nat 'n'" },
+	{ "a range with a machine in it", SNAT("to: 10.0.1.4-10.0.1.9"), "nat 'n': field 'to': '10.0.1.5' is the address of port 'vm1' on bridge 'web'" },
+	{ "a range too large", SNAT("to: 100.64.0.1-100.65.0.9"), "nat 'n': field 'to': the range has more than 65536 addresses" },
+	{ "a range of IPv6 too large", SNAT("to: \"fd00:9::1-fd00:a::1\""), "the range has more than 65536 addresses" },
+	{ "a range of multicast", SNAT("to: 224.0.0.1"), "nat 'n': field 'to': '224.0.0.1' is a multicast address" },
+	{ "another router's port of a NAT rule", SNAT("to: 198.51.100.2, port: r2-up"), "nat 'n': field 'port': 'r2-up' is not a port of router 'r1'" },
+	{ "port forwarding from the port's own address", DNAT("proto: tcp, dst: 198.51.100.2, dst_ports: 80, to: 10.0.1.5"), NULL },
+	{ "dnat of a floating IP", DNAT("dst: 198.51.100.50, to: 10.0.1.5") "floating_ips: [{name: f, router: r1, address: 198.51.100.50, fixed: 10.0.1.6}]\n", "nat 'n': field 'dst': '198.51.100.50' is in use by floating_ip 'f'" },
+	{ "dnat to a floating IP", DNAT("dst: 198.51.100.51, to: 198.51.100.50") "floating_ips: [{name: f, router: r1, address: 198.51.100.50, fixed: 10.0.1.6}]\n", "nat 'n': field 'to': '198.51.100.50' is that of floating_ip 'f' of router 'r1' (want an address that is not translated again)" },
+	{ "two routers of one address on a bridge", T "ports: [{name: web-r2, bridge: web, peer: r2-web}, {name: r2-web, router: r2, addresses: [10.0.1.2/24]}]\n"
+	  "floating_ips: [{name: f, router: r1, address: 10.0.1.77, fixed: 10.5.0.1}, {name: g, router: r2, address: 10.0.1.77, fixed: 10.5.0.2}]\n", "its NAT or VIP address '10.0.1.77' is also one of router 'r1' on the same bridge 'web'" },
+
+	/* --- load balancing --- */
+#define LB "load_balancers: [{name: l, router: r1}]\npools: [{name: p}]\n"
+#define VIP(name, text) "{name: " name ", load_balancer: l, pool: p, " text "}"
+#define MEMBER(name, text) "{name: " name ", pool: p, " text "}"
+	{ "VIPs of one address", T LB "vips: [" VIP("v", "address: 198.51.100.80, proto: tcp, port: 80") ", " VIP("w", "address: 198.51.100.80, proto: tcp, port: 443") ", " VIP("x", "address: 198.51.100.80, proto: udp, port: 80") ", " VIP("y", "address: 198.51.100.80, proto: tcp, port: 0") "]\n", NULL },
+	{ "a VIP twice", T LB "vips: [" VIP("v", "address: 198.51.100.80, proto: tcp, port: 80") ", " VIP("w", "address: 198.51.100.80, proto: tcp, port: 80") "]\n", "vip 'w': field 'address': '198.51.100.80' tcp/80 is also that of vip 'v' on the same router 'r1'" },
+	{ "a VIP twice by two load balancers", T LB "vips: [" VIP("v", "address: 198.51.100.80, proto: tcp, port: 80") ", {name: w, load_balancer: k, pool: p, address: 198.51.100.80, proto: tcp, port: 80}]\n", "load_balancer 'k' does not exist" },
+	{ "a VIP that is a floating IP", T LB "vips: [" VIP("v", "address: 198.51.100.80, proto: tcp, port: 80") "]\nfloating_ips: [{name: f, router: r1, address: 198.51.100.80, port: vm1}]\n", "vip 'v': field 'address': '198.51.100.80' is in use by floating_ip 'f'" },
+	{ "a VIP in a range", T LB "vips: [" VIP("v", "address: 198.51.100.80, proto: tcp, port: 80") "]\nnats: [{name: n, router: r1, type: snat, to: 198.51.100.80}]\n", "vip 'v': field 'address': '198.51.100.80' is in use by nat 'n'" },
+	{ "a VIP that is the port's", T LB "vips: [" VIP("v", "address: 198.51.100.2, proto: tcp, port: 80") "]\n", "vip 'v': field 'address': '198.51.100.2' is in use by port 'r1-up'" },
+	{ "a VIP that is a machine's", T LB "vips: [" VIP("v", "address: 10.0.1.5, proto: tcp, port: 80") "]\n", "vip 'v': field 'address': '10.0.1.5' is the address of port 'vm1' on bridge 'web'" },
+	{ "a VIP on the members' subnet", T LB "vips: [" VIP("v", "address: 10.0.1.80, proto: tcp, port: 80") "]\nmembers: [" MEMBER("m", "address: 10.0.1.5") "]\n", NULL },
+	{ "a member of the other family", T LB "vips: [" VIP("v", "address: 10.0.1.80, proto: tcp, port: 80") "]\nmembers: [" MEMBER("m", "address: \"fd00:1::5\"") "]\n", "vip 'v': field 'pool': member 'm' of pool 'p' has address 'fd00:1::5', not of the family of '10.0.1.80' (want IPv4)" },
+	{ "a member that is the VIP", T LB "vips: [" VIP("v", "address: 10.0.1.80, proto: tcp, port: 80") "]\nmembers: [" MEMBER("m", "address: 10.0.1.80, port: 81") "]\n", "member 'm' of pool 'p' has address '10.0.1.80', which is router 'r1' itself" },
+	{ "a member that is the router", T LB "vips: [" VIP("v", "address: 10.0.1.80, proto: tcp, port: 80") "]\nmembers: [" MEMBER("m", "address: 10.0.1.1") "]\n", "has address '10.0.1.1', which is router 'r1' itself" },
+	{ "a member twice", T LB "members: [" MEMBER("m", "address: 10.0.1.5, port: 80") ", " MEMBER("n", "address: 10.0.1.5, port: 80") "]\n", "'10.0.1.5' port 80 is also that of member" },
+	{ "two ports of a machine are two members", T LB "members: [" MEMBER("m", "address: 10.0.1.5, port: 80") ", " MEMBER("n", "address: 10.0.1.5, port: 81") "]\n", NULL },
+	{ "a member of multicast", T LB "members: [" MEMBER("m", "address: 224.0.0.1") "]\n", "member 'm': field 'address': '224.0.0.1' is a multicast address" },
+	{ "dangling pool", T LB "vips: [{name: v, load_balancer: l, pool: nope, address: 198.51.100.80, proto: tcp, port: 80}]\n", "vip 'v': field 'pool': pool 'nope' does not exist" },
+	{ "dangling pool of a member", T "members: [{name: m, pool: nope, address: 10.0.0.1}]\n", "member 'm': field 'pool': pool 'nope' does not exist" },
+	{ "dangling router of a load balancer", T "load_balancers: [{name: l, router: nope}]\n", "load_balancer 'l': field 'router': router 'nope' does not exist" },
 };
 
 static void test_row(void **state)
