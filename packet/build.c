@@ -88,17 +88,20 @@ uint32_t pkt_build_na(uint8_t *buf, uint32_t cap, const struct skep_mac *eth_dst
 	return build_nd(buf, cap, ND_NA, eth_dst, mac, src, dst, target, flags, mac);
 }
 
-uint32_t pkt_build_ip(uint8_t *buf, uint32_t cap, const struct pkt_fields *f, const uint8_t *payload,
-		      uint32_t len)
+uint32_t pkt_build_ip(uint8_t *buf, uint32_t cap, const struct pkt_fields *f,
+		      const uint8_t *payload, uint32_t len)
 {
 	bool v6 = !ip_is_v4(&f->ip_src), udp = f->ip_proto == IPPROTO_UDP;
 	uint32_t head = v6 ? IP6_SIZE : IP4_SIZE, l4_len = len + (udp ? UDP_SIZE : 0);
-	struct pkt_fields sum = { .eth_type = htons(v6 ? ETH_P_IPV6 : ETH_P_IP), .ip_src = f->ip_src, .ip_dst = f->ip_dst };
+	struct pkt_fields sum = { .eth_type = htons(v6 ? ETH_P_IPV6 : ETH_P_IP),
+				  .ip_src = f->ip_src,
+				  .ip_dst = f->ip_dst };
 	uint8_t *ip = buf + ETH_SIZE, *l4 = ip + head;
 	uint16_t csum;
 
 	if ((!udp && f->ip_proto != IPPROTO_ICMPV6) || (!udp && (!v6 || len < 4)) ||
-	    ip_is_v4(&f->ip_dst) == v6 || head + l4_len > UINT16_MAX || cap < ETH_SIZE + head + l4_len)
+	    ip_is_v4(&f->ip_dst) == v6 || head + l4_len > UINT16_MAX ||
+	    cap < ETH_SIZE + head + l4_len)
 		return 0;
 	memcpy(buf, &f->eth_dst, 6);
 	memcpy(buf + 6, &f->eth_src, 6);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Fragments: a router cuts an IPv4 packet that is too big for the way on (RFC 791 3.2), and a later fragment is told the ports of its first
- * one.  Called by skepd, which sends the fragments, and before it simulates a later fragment.
+ * Fragments: a router cuts an IPv4 packet that is too big for the way on (RFC 791 3.2), and a later
+ * fragment is told the ports of its first one.  Called by skepd, which sends the fragments, and
+ * before it simulates a later fragment.
  */
 #include "packet/packet.h"
 
@@ -21,7 +22,8 @@ void pkt_set_ports(struct pkt *pkt, __be16 l4_src, __be16 l4_dst)
 	pkt->f.has_l4 = true;
 }
 
-/* Options of fragments behind the first: those marked to be copied, padded to a multiple of 4.  Garbage ends the list. */
+/* Options of fragments behind the first: those marked to be copied, padded to a multiple of 4.
+ * Garbage ends the list. */
 static uint32_t copy_options(uint8_t *to, const uint8_t *opt, uint32_t len)
 {
 	uint32_t n = 0, i = 0;
@@ -84,7 +86,8 @@ int pkt_fragment(const struct pkt *pkt, uint32_t mtu, struct arena *arena,
 		cb(arg, buf, pkt->l3_off + ihl + size);
 		payload += size;
 		off += size;
-		ihl = IP4_SIZE + copy_options(head + IP4_SIZE, ip + IP4_SIZE, ip4_header_len(ip) - IP4_SIZE);
+		ihl = IP4_SIZE +
+		      copy_options(head + IP4_SIZE, ip + IP4_SIZE, ip4_header_len(ip) - IP4_SIZE);
 	}
 	return 0;
 }

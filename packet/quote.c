@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The packet inside an ICMP error: what it was, and its translation.  The quote comes from anybody and may be cut anywhere behind 8 bytes of its
- * payload (RFC 792; RFC 1812 and 4443 quote more), so nothing is read that is not there.  Called by the simulator for connections and
- * NAT, and by skepd before it sends the error on.
+ * The packet inside an ICMP error: what it was, and its translation.  The quote comes from anybody
+ * and may be cut anywhere behind 8 bytes of its payload (RFC 792; RFC 1812 and 4443 quote more), so
+ * nothing is read that is not there.  Called by the simulator for connections and NAT, and by skepd
+ * before it sends the error on.
  */
 #include "packet/packet.h"
 
@@ -20,7 +21,8 @@ static bool is_error(const struct pkt_fields *f)
 	return type == 3 || type == 4 || type == 11 || type == 12;
 }
 
-/* The IP header at 'q' (a frame's struct pkt of which only the quote is there).  *off: behind its headers; *end: of what is there of it. */
+/* The IP header at 'q' (a frame's struct pkt of which only the quote is there).  *off: behind its
+ * headers; *end: of what is there of it. */
 static bool parse_ip4(struct pkt *q, uint32_t *off, uint32_t *end)
 {
 	const uint8_t *ip = q->data + q->l3_off;
@@ -121,7 +123,8 @@ static void put(const struct edit *e, uint8_t *p, const void *value, size_t len)
 }
 
 /* A checksum of the quote that covers what is about to change from 'old' to 'new_'. */
-static void follow(const struct edit *e, uint8_t *csum, const void *old, const void *new_, size_t len)
+static void follow(const struct edit *e, uint8_t *csum, const void *old, const void *new_,
+		   size_t len)
 {
 	uint8_t now[2];
 
@@ -197,5 +200,6 @@ void pkt_rewrite_quote(uint8_t *data, const struct pkt *pkt, const struct pkt_qu
 	if (quote->l4_off)
 		rewrite_l4(&e, data + quote->l4_off, f, to);
 	if (e.l4_csum && f->ip_proto == IPPROTO_UDP && !get16(e.l4_csum))
-		put(&e, e.l4_csum, (const uint8_t[2]){ 0xff, 0xff }, 2); /* zero would mean "none" */
+		put(&e, e.l4_csum, (const uint8_t[2]){ 0xff, 0xff },
+		    2); /* zero would mean "none" */
 }

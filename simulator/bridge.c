@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The bridge: learns who is where, answers ARP and ND for addresses it knows by configuration, sends a frame to the one port of its
- * destination, or to all of its VLAN.  vlan.c has what VLAN-aware ones do.  Entered from port.c only.
+ * The bridge: learns who is where, answers ARP and ND for addresses it knows by configuration,
+ * sends a frame to the one port of its destination, or to all of its VLAN.  vlan.c has what
+ * VLAN-aware ones do.  Entered from port.c only.
  */
 #include "simulator/subnet.h"
 
@@ -60,13 +61,15 @@ static bool floods_to(const struct walk *w, const struct topo_port *p, const str
 }
 
 /* 'bpdu': to the other trunks, as it is. */
-static void flood(struct walk *w, const struct topo_bridge *b, const struct topo_port *in, bool bpdu)
+static void flood(struct walk *w, const struct topo_bridge *b, const struct topo_port *in,
+		  bool bpdu)
 {
 	sim_tag_object(w, TOPO_TAG_FLOOD, &b->o);
 	if (!sim_hook(w, b->out_chain))
 		return;
 	sim_mirror(w, b->mirrors[1]);
-	for (uint32_t i = 0; i < b->n_ports && !w->run->looped && !sim_waits(w); i++) { /* a loop spoils all copies */
+	for (uint32_t i = 0; i < b->n_ports && !w->run->looped && !sim_waits(w);
+	     i++) { /* a loop spoils all copies */
 		const struct topo_port *p = b->ports[i];
 		struct walk copy;
 

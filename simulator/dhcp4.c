@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * DHCPv4 (RFC 2131, 2132, 3396, 3397, 3442, 6842): answers a machine with the address that configuration gives it.  There is no state: who asks gets
- * what is written, on every host alike.  Relayed messages, machines that nobody knows, and messages for other servers are left to the
+ * DHCPv4 (RFC 2131, 2132, 3396, 3397, 3442, 6842): answers a machine with the address that
+ * configuration gives it.  There is no state: who asks gets what is written, on every host alike.
+ * Relayed messages, machines that nobody knows, and messages for other servers are left to the
  * bridge like any other broadcast.  Called by subnet.c.
  */
 #include "simulator/subnet.h"
 
-#define HEAD	   240 /* fixed fields and the magic cookie */
+#define HEAD	    240 /* fixed fields and the magic cookie */
 #define MESSAGE_MIN 300 /* BOOTP, RFC 951: what old clients take */
-#define IP_UDP	   28
-#define SIZE_MIN   576 /* IP datagram that every client takes */
-#define BROADCAST  0x8000
-#define MTU_MIN	   68 /* RFC 2132 5.1 */
-#define T1(lease) ((lease) / 2)
-#define T2(lease) ((uint32_t)((uint64_t)(lease) * 7 / 8))
+#define IP_UDP	    28
+#define SIZE_MIN    576 /* IP datagram that every client takes */
+#define BROADCAST   0x8000
+#define MTU_MIN	    68 /* RFC 2132 5.1 */
+#define T1(lease)   ((lease) / 2)
+#define T2(lease)   ((uint32_t)((uint64_t)(lease)*7 / 8))
 
 enum { DISCOVER = 1, OFFER, REQUEST, DECLINE, ACK, NAK, RELEASE, INFORM };
 enum {
@@ -101,7 +102,8 @@ static bool parse(struct in d, struct message *m)
 {
 	uint32_t at = HEAD;
 
-	if (d.len < HEAD || d.p[0] != 1 || d.p[1] != 1 || d.p[2] != 6 || memcmp(d.p + 236, magic, 4))
+	if (d.len < HEAD || d.p[0] != 1 || d.p[1] != 1 || d.p[2] != 6 ||
+	    memcmp(d.p + 236, magic, 4))
 		return false;
 	*m = (struct message){ .head = d.p, .size = SIZE_MIN };
 	if (in16(d.p + 24) || in16(d.p + 26))
@@ -127,7 +129,8 @@ static bool parse(struct in d, struct message *m)
 
 /* --- options of the answer --- */
 
-/* RFC 3396: what is longer than an option can be goes on in another one of the same code.  All of it, or nothing. */
+/* RFC 3396: what is longer than an option can be goes on in another one of the same code.  All of
+ * it, or nothing. */
 static void put_option(struct bytes *b, uint8_t code, const void *value, uint32_t len)
 {
 	struct bytes before = *b;
@@ -215,7 +218,8 @@ static void put_search(struct bytes *b, const struct message *m, const struct to
 	struct bytes v = { .p = room, .max = sizeof(room) };
 
 	/* few clients want it, and nearly all take option 15 */
-	if (s->domain && m->asked[OPT_SEARCH] && !custom(s, OPT_SEARCH) && sim_put_domain(&v, s->domain))
+	if (s->domain && m->asked[OPT_SEARCH] && !custom(s, OPT_SEARCH) &&
+	    sim_put_domain(&v, s->domain))
 		put_option(b, OPT_SEARCH, v.p, v.n);
 }
 
@@ -230,7 +234,8 @@ static void put_custom(struct bytes *b, const struct message *m, const struct to
 	for (uint32_t i = 0; i < s->n_options; i++) {
 		const struct topo_dhcp_option *o = &s->options[i];
 
-		if (!is_protocol(o->code) && o->code != OPT_LEASE && (!m->has_asked || m->asked[o->code]))
+		if (!is_protocol(o->code) && o->code != OPT_LEASE &&
+		    (!m->has_asked || m->asked[o->code]))
 			put_option(b, (uint8_t)o->code, o->data, o->len);
 	}
 }
@@ -259,7 +264,8 @@ static void put_configuration(struct bytes *b, const struct message *m, const st
 	put_custom(b, m, s);
 }
 
-/* Always sent: no lease without them (RFC 2131 table 3).  A configured one of the same code takes its place. */
+/* Always sent: no lease without them (RFC 2131 table 3).  A configured one of the same code takes
+ * its place. */
 static void put_times(struct bytes *b, const struct topo_subnet *s)
 {
 	const struct topo_dhcp_option *o = custom(s, OPT_LEASE);
@@ -298,7 +304,8 @@ static void put_head(struct bytes *b, const struct message *m, const struct leas
 	put_option(b, OPT_SERVER, &l->subnet->server.w[3], 4);
 }
 
-/* RFC 2131 4.1: to the address that the client has; else to everybody on its link (it is alone there), or to the address that it gets. */
+/* RFC 2131 4.1: to the address that the client has; else to everybody on its link (it is alone
+ * there), or to the address that it gets. */
 static void address_answer(struct pkt_fields *f, const struct message *m, const struct lease *l,
 			   uint8_t type)
 {
@@ -347,9 +354,9 @@ static void answer(struct walk *w, const struct topo_port *port, const struct me
 		(void)sim_put(&b, MESSAGE_MIN - b.n);
 	address_answer(&f, m, l, type);
 	sim_answer(w, port, l->subnet,
-		   type == OFFER ? "DHCP offer" :
-		   type == NAK	 ? "DHCP refusal" :
-				   "DHCP acknowledgement",
+		   type == OFFER ? "DHCP offer"
+		   : type == NAK ? "DHCP refusal"
+				 : "DHCP acknowledgement",
 		   &f, &b);
 }
 
@@ -361,7 +368,8 @@ static const struct lease *find(const struct lease *l, uint32_t n, const struct 
 	return NULL;
 }
 
-/* For all servers, or for this one?  The datagram's address, and the option by which a client tells whose offer it takes. */
+/* For all servers, or for this one?  The datagram's address, and the option by which a client tells
+ * whose offer it takes. */
 static bool is_for(struct walk *w, const struct message *m, const struct lease *l)
 {
 	const struct skep_ip *dst = see_ip_dst(w, 32);
@@ -371,7 +379,8 @@ static bool is_for(struct walk *w, const struct message *m, const struct lease *
 	return ip_is_zero(&m->server) || ip_eq(&m->server, &l->subnet->server);
 }
 
-/* RFC 2131 4.3.2: selecting and init-reboot name the address in an option, renewing and rebinding have it. */
+/* RFC 2131 4.3.2: selecting and init-reboot name the address in an option, renewing and rebinding
+ * have it. */
 static bool request(struct walk *w, const struct topo_port *port, const struct message *m,
 		    const struct lease *leases, uint32_t n)
 {

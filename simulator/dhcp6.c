@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * DHCPv6 (RFC 8415; options of RFC 3646, 5908): as dhcp4.c, without state.  Subnets with 'ra: stateful' give addresses, those with 'stateless' other
- * configuration only.  Temporary addresses and prefixes are not given, and that is said.  Called by subnet.c.
+ * DHCPv6 (RFC 8415; options of RFC 3646, 5908): as dhcp4.c, without state.  Subnets with 'ra:
+ * stateful' give addresses, those with 'stateless' other configuration only.  Temporary addresses
+ * and prefixes are not given, and that is said.  Called by subnet.c.
  */
 #include "simulator/subnet.h"
 
@@ -11,7 +12,7 @@
 #define IAS_MAX	  8    /* of one message; the rest is not answered */
 #define MINE	  10   /* length of our DUID-LL */
 #define T1(lease) ((lease) / 2)
-#define T2(lease) ((uint32_t)((uint64_t)(lease) * 4 / 5))
+#define T2(lease) ((uint32_t)((uint64_t)(lease)*4 / 5))
 
 enum {
 	SOLICIT = 1,
@@ -381,7 +382,8 @@ static void send_answer(struct walk *w, const struct question *q, struct bytes *
 
 	if (b->full) /* it would be half an answer */
 		return;
-	sim_answer(w, q->port, q->subnet, b->p[0] == ADVERTISE ? "DHCPv6 advertisement" : "DHCPv6 reply", &f, b);
+	sim_answer(w, q->port, q->subnet,
+		   b->p[0] == ADVERTISE ? "DHCPv6 advertisement" : "DHCPv6 reply", &f, b);
 }
 
 static void put_body(struct bytes *b, const struct message *m, const struct question *q)
@@ -455,7 +457,8 @@ static bool is_valid(const struct message *m, const struct question *q)
 	}
 }
 
-/* Whose configuration it is: of the subnet of the machine's address; else, for configuration alone, of one that gives it. */
+/* Whose configuration it is: of the subnet of the machine's address; else, for configuration alone,
+ * of one that gives it. */
 static bool find_subnet(struct question *q, const struct message *m, const struct skep_mac *mac)
 {
 	const struct topo_bridge *br = q->port->bridge;
@@ -496,7 +499,8 @@ bool sim_dhcp6(struct walk *w, const struct topo_port *port)
 	struct message m;
 
 	if (!to_all_servers(w) || !ip_is_link_local(see_ip_src(w, 128)) ||
-	    !parse(sim_datagram(w), &m) || !find_subnet(&q, &m, see_eth_src(w)) || !is_valid(&m, &q))
+	    !parse(sim_datagram(w), &m) || !find_subnet(&q, &m, see_eth_src(w)) ||
+	    !is_valid(&m, &q))
 		return false;
 	answer(w, &m, &q);
 	sim_consume(w, &q.subnet->o, "DHCPv6 of a machine of the subnet");

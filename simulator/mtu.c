@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Packets that are larger than the way is wide (RFC 1191, 1812 4.2.2.7, 8200 5, 8201): the sender is told, or an IPv4 packet without DF is
- * sent in fragments.  Of a super-packet its segments count.  Called by router.c for the router port that it leaves by, and by port.c where it leaves
+ * Packets that are larger than the way is wide (RFC 1191, 1812 4.2.2.7, 8200 5, 8201): the sender
+ * is told, or an IPv4 packet without DF is sent in fragments.  Of a super-packet its segments
+ * count.  Called by router.c for the router port that it leaves by, and by port.c where it leaves
  * the virtual network.
  */
 #include "simulator/run.h"
@@ -31,7 +32,8 @@ bool sim_mtu_ok(struct walk *w, uint32_t mtu, const struct topo_port *out)
 		return true;
 	run->cacheable = false; /* smaller ones have the same key */
 	if (ip_width(w) == 32 && !w->pkt->df && mtu >= IP4_MTU_MIN) {
-		STEP(w, 1, "fragment", out->o.name, "%u bytes, in pieces of at most %u", w->pkt->l3_len, mtu);
+		STEP(w, 1, "fragment", out->o.name, "%u bytes, in pieces of at most %u",
+		     w->pkt->l3_len, mtu);
 		note(&run->fragment, mtu);
 		return true;
 	}

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Router advertisements (RFC 4861 6.2; RFC 4191 routes, RFC 8106 DNS) of a bridge's IPv6 subnets, as answers to machines' solicitations (called by
- * subnet.c) and unasked (skepd, from time to time).  One router, one advertisement: the first of its subnets, by name, speaks for all of them.
+ * Router advertisements (RFC 4861 6.2; RFC 4191 routes, RFC 8106 DNS) of a bridge's IPv6 subnets,
+ * as answers to machines' solicitations (called by subnet.c) and unasked (skepd, from time to
+ * time).  One router, one advertisement: the first of its subnets, by name, speaks for all of them.
  */
 #include "simulator/subnet.h"
 
@@ -15,7 +16,14 @@
 #define ON_LINK	     0x80
 #define AUTONOMOUS   0x40
 
-enum { OPT_SOURCE = 1, OPT_PREFIX = 3, OPT_MTU = 5, OPT_ROUTE = 24, OPT_RDNSS = 25, OPT_DNSSL = 31 };
+enum {
+	OPT_SOURCE = 1,
+	OPT_PREFIX = 3,
+	OPT_MTU = 5,
+	OPT_ROUTE = 24,
+	OPT_RDNSS = 25,
+	OPT_DNSSL = 31
+};
 
 static bool advertises(const struct topo_subnet *s)
 {
@@ -25,7 +33,8 @@ static bool advertises(const struct topo_subnet *s)
 /* Is 's' advertised together with 'first'?  Subnets without a router speak for themselves. */
 static bool is_with(const struct topo_subnet *s, const struct topo_subnet *first)
 {
-	return s == first || (advertises(s) && s->router_port && s->router_port == first->router_port);
+	return s == first ||
+	       (advertises(s) && s->router_port && s->router_port == first->router_port);
 }
 
 static bool speaks(const struct topo_subnet *s)
@@ -63,7 +72,8 @@ static void put_prefix(struct bytes *b, const struct topo_subnet *s)
 		return;
 	p[2] = s->len;
 	p[3] = ON_LINK;
-	if (s->len == 64 && (s->ra == TOPO_RA_SLAAC || s->ra == TOPO_RA_STATELESS)) /* RFC 4862 5.5.3 d */
+	if (s->len == 64 &&
+	    (s->ra == TOPO_RA_SLAAC || s->ra == TOPO_RA_STATELESS)) /* RFC 4862 5.5.3 d */
 		p[3] |= AUTONOMOUS;
 	set32(p + 4, s->lease_s);
 	set32(p + 8, s->lease_s);
@@ -228,7 +238,8 @@ static bool is_valid(const struct walk *w)
 			   .len = pkt->l3_off + pkt->l3_len - pkt->l4_off - 8U };
 	bool from_none = ip_is_unspecified(&w->f.ip_src);
 
-	if (w->f.ip_ttl != SIM_ND_HOPS || (ntohs(w->f.l4_src) & 0xff) || w->f.ip_frag != SKEP_FRAG_NONE)
+	if (w->f.ip_ttl != SIM_ND_HOPS || (ntohs(w->f.l4_src) & 0xff) ||
+	    w->f.ip_frag != SKEP_FRAG_NONE)
 		return false;
 	while (rest.len) {
 		uint32_t size = rest.len < 8 ? 0 : rest.p[1] * 8U;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Services for the machines on a bridge's subnets: decides which of them a packet is for, and has what they share.  Asked by port.c for all that enters
- * by an exterior port of a bridge, before anti-spoofing and chains.  Nothing that is answered here is ever decided from a flow.
+ * Services for the machines on a bridge's subnets: decides which of them a packet is for, and has
+ * what they share.  Asked by port.c for all that enters by an exterior port of a bridge, before
+ * anti-spoofing and chains.  Nothing that is answered here is ever decided from a flow.
  */
 #include "simulator/subnet.h"
 
@@ -107,7 +108,8 @@ struct in sim_datagram(const struct walk *w)
 static const struct topo_subnet *subnet_of(const struct topo_bridge *b, const struct skep_ip *ip)
 {
 	for (uint32_t i = 0; i < b->n_subnets; i++)
-		if (b->subnets[i]->dhcp && ip_in_prefix(ip, &b->subnets[i]->prefix, b->subnets[i]->len))
+		if (b->subnets[i]->dhcp &&
+		    ip_in_prefix(ip, &b->subnets[i]->prefix, b->subnets[i]->len))
 			return b->subnets[i];
 	return NULL;
 }
@@ -155,7 +157,10 @@ struct skep_mac sim_subnet_mac(const struct topo_subnet *s)
 		return s->router_port->mac;
 	for (const char *c = s->o.name; *c; c++)
 		h = (h ^ (uint8_t)*c) * 0x100000001b3ULL;
-	memcpy(mac.b + 1, (const uint8_t[5]){ 0xd4, (uint8_t)(h >> 40), (uint8_t)(h >> 24), (uint8_t)(h >> 8), (uint8_t)h }, 5);
+	memcpy(mac.b + 1,
+	       (const uint8_t[5]){ 0xd4, (uint8_t)(h >> 40), (uint8_t)(h >> 24), (uint8_t)(h >> 8),
+				   (uint8_t)h },
+	       5);
 	return mac;
 }
 
@@ -174,7 +179,7 @@ uint32_t sim_port_mtu(const struct walk *w, const struct topo_port *port)
 }
 
 struct emit *sim_answer(struct walk *w, const struct topo_port *port, const struct topo_subnet *s,
-		const char *what, const struct pkt_fields *f, const struct bytes *payload)
+			const char *what, const struct pkt_fields *f, const struct bytes *payload)
 {
 	uint8_t *buf = arena_alloc(w->run->arena, payload->n + 64);
 	struct emit *e;
@@ -229,7 +234,8 @@ bool sim_subnet_in(struct walk *w, const struct topo_port *port)
 	const struct topo_bridge *b = port->bridge;
 	uint16_t type;
 
-	sim_tag_object(w, TOPO_TAG_BRIDGE, &b->o); /* its subnets; also of what the port itself drops */
+	sim_tag_object(w, TOPO_TAG_BRIDGE,
+		       &b->o); /* its subnets; also of what the port itself drops */
 	if (!b->n_subnets || !b->admin_up)
 		return false;
 	type = see_eth_type(w);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * VLAN-aware bridges: which VLAN a frame is in, which ports are in it, and the tag with which it leaves.  topology.h says what ports there are.  The
- * tag itself is written last, for each output: until then a frame looks as it came in.  Called by bridge.c, arp.c, nd.c and nexthop.c.
+ * VLAN-aware bridges: which VLAN a frame is in, which ports are in it, and the tag with which it
+ * leaves.  topology.h says what ports there are.  The tag itself is written last, for each output:
+ * until then a frame looks as it came in.  Called by bridge.c, arp.c, nd.c and nexthop.c.
  */
 #include "simulator/run.h"
 
@@ -43,7 +44,8 @@ bool sim_vlan_bpdu(struct walk *w, const struct topo_port *port)
 
 bool sim_vlan_in(struct walk *w, const struct topo_port *port)
 {
-	uint16_t tag = ntohs(see_vlan(w)) & VLAN_VID; /* 0: untagged, or a priority only (802.1Q 9.6) */
+	uint16_t tag =
+		ntohs(see_vlan(w)) & VLAN_VID; /* 0: untagged, or a priority only (802.1Q 9.6) */
 	uint16_t vlan = tag ? tag : port->more->vlan;
 
 	/* who is no bridge of ours has no say in the spanning tree of those who are */
@@ -63,7 +65,8 @@ bool sim_vlan_in(struct walk *w, const struct topo_port *port)
 	return true;
 }
 
-/* A tag behind the tag would come to the light, and carry the frame into a VLAN that its sender chose. */
+/* A tag behind the tag would come to the light, and carry the frame into a VLAN that its sender
+ * chose. */
 static bool hides_tag(struct walk *w)
 {
 	uint16_t type = see_eth_type(w);

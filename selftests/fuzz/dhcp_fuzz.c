@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Any bytes as the payload of a machine's DHCPv4, DHCPv6 and router solicitation, and of a fragment of them.  Whatever is answered must be well-formed,
- * within its size, and go back to the port that asked and to no other.
+ * Any bytes as the payload of a machine's DHCPv4, DHCPv6 and router solicitation, and of a fragment
+ * of them.  Whatever is answered must be well-formed, within its size, and go back to the port that
+ * asked and to no other.
  */
 #include "selftests/fuzz/fuzz.h"
 
@@ -40,8 +41,9 @@ static void uuid(void *arg, char id[static 37])
 
 static void live(json_t *records, const char *path, unsigned int key)
 {
-	must(!json_object_set_new(records, path,
-				  json_pack("{s:s,s:i,s:i}", "host", "h", "key", (int)key, "flood_key", 1)));
+	must(!json_object_set_new(
+		records, path,
+		json_pack("{s:s,s:i,s:i}", "host", "h", "key", (int)key, "flood_key", 1)));
 }
 
 static void setup(void)
@@ -126,8 +128,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		setup();
 	if (size > 1400)
 		return 0;
-	run("eth 02:00:00:00:00:01>ff:ff:ff:ff:ff:ff / ip 0.0.0.0>255.255.255.255 / udp 68>67", data, (uint32_t)size);
-	run("eth 02:00:00:00:00:01>33:33:00:01:00:02 / ip fe80::1>ff02::1:2 / udp 546>547", data, (uint32_t)size);
-	run("eth 02:00:00:00:00:01>33:33:00:00:00:02 / ip fe80::1>ff02::2 ttl 255 / icmp6 133/0", data, (uint32_t)size);
+	run("eth 02:00:00:00:00:01>ff:ff:ff:ff:ff:ff / ip 0.0.0.0>255.255.255.255 / udp 68>67",
+	    data, (uint32_t)size);
+	run("eth 02:00:00:00:00:01>33:33:00:01:00:02 / ip fe80::1>ff02::1:2 / udp 546>547", data,
+	    (uint32_t)size);
+	run("eth 02:00:00:00:00:01>33:33:00:00:00:02 / ip fe80::1>ff02::2 ttl 255 / icmp6 133/0",
+	    data, (uint32_t)size);
 	return 0;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Fragments: what the parser says of them, what a router makes of a packet that is too big, ports of later ones. */
+/* Fragments: what the parser says of them, what a router makes of a packet that is too big, ports
+ * of later ones. */
 #include "selftests/unit/packet/frames.h"
 
 #include <arpa/inet.h>
@@ -55,10 +56,14 @@ static void parsed(void **state)
 		bool more, df;
 	} t[] = {
 		{ ETH " / ip 10.0.0.1>10.0.0.2 id 7 df / udp 1>2", 7, 0, false, true },
-		{ ETH " / ip 10.0.0.1>10.0.0.2 id 65535 frag first / udp 1>2", 65535, 0, true, false },
-		{ ETH " vlan 3 / ip 10.0.0.1>10.0.0.2 id 7 frag later proto 17 / data 8", 7, 1480, false, false },
-		{ ETH " / ip fd00::1>fd00::2 id 77777 frag first / udp 1>2", 77777, 0, true, false },
-		{ ETH " / ip fd00::1>fd00::2 id 77777 frag later proto 17 / data 8", 77777, 1480, false, false },
+		{ ETH " / ip 10.0.0.1>10.0.0.2 id 65535 frag first / udp 1>2", 65535, 0, true,
+		  false },
+		{ ETH " vlan 3 / ip 10.0.0.1>10.0.0.2 id 7 frag later proto 17 / data 8", 7, 1480,
+		  false, false },
+		{ ETH " / ip fd00::1>fd00::2 id 77777 frag first / udp 1>2", 77777, 0, true,
+		  false },
+		{ ETH " / ip fd00::1>fd00::2 id 77777 frag later proto 17 / data 8", 77777, 1480,
+		  false, false },
 		{ ETH " / ip fd00::1>fd00::2 / udp 1>2", 0, 0, false, false },
 		{ ETH " / arp request 10.0.0.1>10.0.0.2", 0, 0, false, false },
 	};
@@ -80,7 +85,8 @@ static void whole_again(void **state)
 {
 	static struct cut c;
 	static const uint32_t mtus[] = { 68, 69, 100, 576, 1280, 1499, 1500 };
-	struct frame f _frame_ = frame_new(ETH " vlan 4 / ip 10.0.0.1>10.0.0.2 id 9 / udp 4000>53 / data 3001");
+	struct frame f _frame_ =
+		frame_new(ETH " vlan 4 / ip 10.0.0.1>10.0.0.2 id 9 / udp 4000>53 / data 3001");
 
 	for (uint32_t i = 0; i < 3001; i++)
 		f.b[f.pkt.payload_off + i] = (uint8_t)(i * 7);
@@ -101,8 +107,10 @@ static void whole_again(void **state)
 static void of_fragments(void **state)
 {
 	static struct cut c;
-	struct frame first _frame_ = frame_new(ETH " / ip 10.0.0.1>10.0.0.2 id 9 frag first / udp 1>2 / data 1000");
-	struct frame later _frame_ = frame_new(ETH " / ip 10.0.0.1>10.0.0.2 id 9 frag later proto 17 / data 1000");
+	struct frame first _frame_ =
+		frame_new(ETH " / ip 10.0.0.1>10.0.0.2 id 9 frag first / udp 1>2 / data 1000");
+	struct frame later _frame_ =
+		frame_new(ETH " / ip 10.0.0.1>10.0.0.2 id 9 frag later proto 17 / data 1000");
 
 	assert_int_equal(cut(&first, 576, &c), 0);
 	assert_int_equal(c.n, 2);
@@ -119,7 +127,8 @@ static void refused(void **state)
 	struct frame df _frame_ = frame_new(ETH " / ip 10.0.0.1>10.0.0.2 df / udp 1>2 / data 1000");
 	struct frame v6 _frame_ = frame_new(ETH " / ip fd00::1>fd00::2 / udp 1>2 / data 1000");
 	struct frame arp _frame_ = frame_new(ETH " / arp request 10.0.0.1>10.0.0.2");
-	struct frame f _frame_ = frame_new(ETH " / ip 10.0.0.1>10.0.0.2 frag later proto 17 / data 1000");
+	struct frame f _frame_ =
+		frame_new(ETH " / ip 10.0.0.1>10.0.0.2 frag later proto 17 / data 1000");
 
 	assert_int_equal(cut(&df, 576, &c), -EINVAL);
 	assert_int_equal(cut(&v6, 576, &c), -EINVAL);
@@ -132,7 +141,8 @@ static void refused(void **state)
 	assert_int_equal(c.n, 0);
 }
 
-/* RFC 791: options with the copied flag are in all fragments, others in the first; garbage ends the list. */
+/* RFC 791: options with the copied flag are in all fragments, others in the first; garbage ends the
+ * list. */
 static void with_options(void **state)
 {
 	static const struct {
@@ -140,17 +150,15 @@ static void with_options(void **state)
 		uint32_t later;
 	} t[] = {
 		{ { 0x94, 4, 0, 0, 7, 4, 0, 0 }, 24 }, /* router alert, record route */
-		{ { 7, 4, 0, 0, 1, 1, 1, 0 }, 20 },
-		{ { 0x94, 4, 0, 0, 0x94, 4, 0, 0 }, 28 },
-		{ { 1, 0x94, 4, 9, 9, 0, 0, 0 }, 24 },
-		{ { 0x94, 0, 0, 0, 0, 0, 0, 0 }, 20 },
-		{ { 0x94, 200, 0, 0, 0, 0, 0, 0 }, 20 },
-		{ { 7, 7, 0, 0, 0, 0, 0, 0x94 }, 20 },
+		{ { 7, 4, 0, 0, 1, 1, 1, 0 }, 20 },	 { { 0x94, 4, 0, 0, 0x94, 4, 0, 0 }, 28 },
+		{ { 1, 0x94, 4, 9, 9, 0, 0, 0 }, 24 },	 { { 0x94, 0, 0, 0, 0, 0, 0, 0 }, 20 },
+		{ { 0x94, 200, 0, 0, 0, 0, 0, 0 }, 20 }, { { 7, 7, 0, 0, 0, 0, 0, 0x94 }, 20 },
 	};
 	static struct cut c;
 
 	for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
-		struct frame plain _frame_ = frame_new(ETH " / ip 10.0.0.1>10.0.0.2 id 9 proto 17 / data 1208");
+		struct frame plain _frame_ =
+			frame_new(ETH " / ip 10.0.0.1>10.0.0.2 id 9 proto 17 / data 1208");
 		struct frame f _frame_ = frame_bytes(plain.b, plain.len);
 		uint32_t csum;
 
@@ -173,7 +181,8 @@ static void with_options(void **state)
 /* Ports of the first fragment: in the fields, never in the bytes. */
 static void ports(void **state)
 {
-	struct frame f _frame_ = frame_new(ETH " / ip 10.0.0.1>10.0.0.2 frag later proto 17 / data 40");
+	struct frame f _frame_ =
+		frame_new(ETH " / ip 10.0.0.1>10.0.0.2 frag later proto 17 / data 40");
 	struct frame before _frame_ = frame_bytes(f.b, f.len);
 	struct pkt_fields to;
 

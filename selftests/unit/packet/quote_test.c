@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What ICMP errors quote, and its translation: packet/quote.c.  Errors are built by packet/icmp.c about packets of the packet language. */
+/* What ICMP errors quote, and its translation: packet/quote.c.  Errors are built by packet/icmp.c
+ * about packets of the packet language. */
 #include "selftests/unit/packet/frames.h"
 
 #include <arpa/inet.h>
@@ -59,24 +60,36 @@ static void what_is_quoted(void **state)
 		uint16_t src, dst; /* host order */
 		bool has_l4;
 	} t[] = {
-		{ ETH " / ip 10.0.0.1>10.0.0.2 / tcp 4000>80 S / data 20", 3, 6, SKEP_FRAG_NONE, 4000, 80, true },
-		{ ETH " / ip 10.0.0.1>10.0.0.2 / udp 4000>53", 11, 17, SKEP_FRAG_NONE, 4000, 53, true },
+		{ ETH " / ip 10.0.0.1>10.0.0.2 / tcp 4000>80 S / data 20", 3, 6, SKEP_FRAG_NONE,
+		  4000, 80, true },
+		{ ETH " / ip 10.0.0.1>10.0.0.2 / udp 4000>53", 11, 17, SKEP_FRAG_NONE, 4000, 53,
+		  true },
 		{ ETH " / ip 10.0.0.1>10.0.0.2 / sctp 4>5", 12, 132, SKEP_FRAG_NONE, 4, 5, true },
-		{ ETH " vlan 9 / ip 10.0.0.1>10.0.0.2 / icmp echo id 7 seq 3", 3, 1, SKEP_FRAG_NONE, 8 << 8, 7, true },
-		{ ETH " / ip 10.0.0.1>10.0.0.2 proto 47 / data 8", 3, 47, SKEP_FRAG_NONE, 0, 0, false },
-		{ ETH " / ip 10.0.0.1>10.0.0.2 frag first / udp 4000>53 / data 8", 3, 17, SKEP_FRAG_FIRST, 4000, 53, true },
-		{ ETH " / ip 10.0.0.1>10.0.0.2 frag later proto 17 / data 16", 3, 17, SKEP_FRAG_LATER, 0, 0, false },
-		{ ETH " / ip fd00::1>fd00::2 / tcp 4000>80 S", 1, 6, SKEP_FRAG_NONE, 4000, 80, true },
-		{ ETH " / ip fd00::1>fd00::2 / udp 4000>80 / data 1300", 2, 17, SKEP_FRAG_NONE, 4000, 80, true },
-		{ ETH " / ip fd00::1>fd00::2 / icmp6 echo id 7", 4, 58, SKEP_FRAG_NONE, 128 << 8, 7, true },
-		{ ETH " / ip fd00::1>fd00::2 frag first id 5 / udp 1>2 / data 8", 3, 17, SKEP_FRAG_FIRST, 1, 2, true },
-		{ ETH " / ip fd00::1>fd00::2 frag later id 5 proto 17 / data 8", 3, 17, SKEP_FRAG_LATER, 0, 0, false },
+		{ ETH " vlan 9 / ip 10.0.0.1>10.0.0.2 / icmp echo id 7 seq 3", 3, 1, SKEP_FRAG_NONE,
+		  8 << 8, 7, true },
+		{ ETH " / ip 10.0.0.1>10.0.0.2 proto 47 / data 8", 3, 47, SKEP_FRAG_NONE, 0, 0,
+		  false },
+		{ ETH " / ip 10.0.0.1>10.0.0.2 frag first / udp 4000>53 / data 8", 3, 17,
+		  SKEP_FRAG_FIRST, 4000, 53, true },
+		{ ETH " / ip 10.0.0.1>10.0.0.2 frag later proto 17 / data 16", 3, 17,
+		  SKEP_FRAG_LATER, 0, 0, false },
+		{ ETH " / ip fd00::1>fd00::2 / tcp 4000>80 S", 1, 6, SKEP_FRAG_NONE, 4000, 80,
+		  true },
+		{ ETH " / ip fd00::1>fd00::2 / udp 4000>80 / data 1300", 2, 17, SKEP_FRAG_NONE,
+		  4000, 80, true },
+		{ ETH " / ip fd00::1>fd00::2 / icmp6 echo id 7", 4, 58, SKEP_FRAG_NONE, 128 << 8, 7,
+		  true },
+		{ ETH " / ip fd00::1>fd00::2 frag first id 5 / udp 1>2 / data 8", 3, 17,
+		  SKEP_FRAG_FIRST, 1, 2, true },
+		{ ETH " / ip fd00::1>fd00::2 frag later id 5 proto 17 / data 8", 3, 17,
+		  SKEP_FRAG_LATER, 0, 0, false },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
 		struct frame e _frame_ = error_about(t[i].line, t[i].type, 0);
 		bool v6 = e.pkt.f.eth_type == htons(0x86dd);
-		struct skep_ip src = ip(v6 ? "fd00::1" : "10.0.0.1"), dst = ip(v6 ? "fd00::2" : "10.0.0.2");
+		struct skep_ip src = ip(v6 ? "fd00::1" : "10.0.0.1"),
+			       dst = ip(v6 ? "fd00::2" : "10.0.0.2");
 		struct pkt_quote q;
 
 		if (!pkt_quoted(&e.pkt, &q))
@@ -96,7 +109,8 @@ static void what_is_none(void **state)
 {
 	static const char *const lines[] = {
 		ETH " / ip 10.0.0.1>10.0.0.2 / icmp echo id 1 / data 28",
-		ETH " / ip 10.0.0.1>10.0.0.2 / icmp 5/0 / data 28", /* a redirect belongs to nobody */
+		ETH
+		" / ip 10.0.0.1>10.0.0.2 / icmp 5/0 / data 28", /* a redirect belongs to nobody */
 		ETH " / ip 10.0.0.1>10.0.0.2 / icmp 3/1 / data 28", /* version 0 */
 		ETH " / ip 10.0.0.1>10.0.0.2 / icmp 3/1",
 		ETH " / ip fd00::1>fd00::2 / icmp6 1/0 / data 48",
@@ -177,7 +191,8 @@ static void translated(void **state)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
-		struct frame e _frame_ = error_about(t[i].was, 3, 1), want _frame_ = frame_new(t[i].is);
+		struct frame e _frame_ = error_about(t[i].was, 3, 1),
+			       want _frame_ = frame_new(t[i].is);
 		bool v6 = e.pkt.f.eth_type == htons(0x86dd), sctp;
 		struct pkt_fields to;
 		struct pkt_quote q;
@@ -219,8 +234,8 @@ static void garbage_extensions(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_is_quoted), cmocka_unit_test(what_is_none),
-		cmocka_unit_test(cut_quotes),	  cmocka_unit_test(translated),
+		cmocka_unit_test(what_is_quoted),     cmocka_unit_test(what_is_none),
+		cmocka_unit_test(cut_quotes),	      cmocka_unit_test(translated),
 		cmocka_unit_test(garbage_extensions),
 	};
 

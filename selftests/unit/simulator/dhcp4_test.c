@@ -166,7 +166,10 @@ static void asked_options(void **state)
 	p = services_answer(x, "vm1");
 	assert_option(&p, 1, "\xff\xff\xff\x00", 4);
 	assert_option(&p, 6, "\x0a\x09\x09\x09\x0a\x09\x09\x0a", 8);
-	assert_option(&p, 119, "\x03web\x07" "example\x00", 13);
+	assert_option(&p, 119,
+		      "\x03web\x07"
+		      "example\x00",
+		      13);
 	assert_option(&p, 51, "\x00\x00\x0e\x10", 4);
 	assert_none(&p, 3);
 	assert_none(&p, 15);
@@ -211,8 +214,12 @@ static void routes(void **state)
 	struct ask a = ask(1, VM1);
 	struct pkt p;
 
-	x->routes[0] = (struct topo_dhcp_route){ .dst = ip_of("169.254.169.254"), .via = ip_of("10.0.0.2"), .len = 32 };
-	x->routes[1] = (struct topo_dhcp_route){ .dst = ip_of("172.16.0.0"), .via = ip_of("10.0.0.3"), .len = 12 };
+	x->routes[0] = (struct topo_dhcp_route){ .dst = ip_of("169.254.169.254"),
+						 .via = ip_of("10.0.0.2"),
+						 .len = 32 };
+	x->routes[1] = (struct topo_dhcp_route){ .dst = ip_of("172.16.0.0"),
+						 .via = ip_of("10.0.0.3"),
+						 .len = 12 };
 	x->net.routes = x->routes;
 	x->net.n_routes = 2;
 	run(x, "vm1", LINE, &a);
@@ -225,7 +232,8 @@ static void routes(void **state)
 	services_free(x);
 }
 
-/* Configured options win, long ones go on (RFC 3396), and those of the protocol itself stay what they are. */
+/* Configured options win, long ones go on (RFC 3396), and those of the protocol itself stay what
+ * they are. */
 static void custom_options(void **state)
 {
 	static uint8_t big[300];
@@ -234,8 +242,11 @@ static void custom_options(void **state)
 	struct pkt p;
 
 	memset(big, 'x', sizeof(big));
-	x->options[0] = (struct topo_dhcp_option){ .code = 15, .len = 3, .data = (const uint8_t *)"own" };
-	x->options[1] = (struct topo_dhcp_option){ .code = 54, .len = 4, .data = (const uint8_t *)"\1\2\3\4" };
+	x->options[0] =
+		(struct topo_dhcp_option){ .code = 15, .len = 3, .data = (const uint8_t *)"own" };
+	x->options[1] = (struct topo_dhcp_option){ .code = 54,
+						   .len = 4,
+						   .data = (const uint8_t *)"\1\2\3\4" };
 	x->options[2] = (struct topo_dhcp_option){ .code = 224, .len = 300, .data = big };
 	x->net.options = x->options;
 	x->net.n_options = 3;
@@ -269,9 +280,13 @@ static void request(void **state)
 		{ "10.0.0.12", "10.0.0.9", NULL, NULL, 0 },
 		{ "10.0.0.11", NULL, NULL, NULL, 5 }, /* init-reboot */
 		{ "192.168.1.5", NULL, NULL, NULL, 6 },
-		{ NULL, NULL, "10.0.0.11", "eth " VM1 ">" R1 " / ip 10.0.0.11>10.0.0.1 / udp 68>67", 5 }, /* renewing */
-		{ NULL, NULL, "10.0.0.11", "eth " VM1 ">" BCAST " / ip 10.0.0.11>255.255.255.255 / udp 68>67", 5 },
-		{ NULL, NULL, "10.0.0.11", "eth " VM1 ">" R1 " / ip 10.0.0.11>10.0.0.99 / udp 68>67", 0 }, /* of another server */
+		{ NULL, NULL, "10.0.0.11", "eth " VM1 ">" R1 " / ip 10.0.0.11>10.0.0.1 / udp 68>67",
+		  5 }, /* renewing */
+		{ NULL, NULL, "10.0.0.11",
+		  "eth " VM1 ">" BCAST " / ip 10.0.0.11>255.255.255.255 / udp 68>67", 5 },
+		{ NULL, NULL, "10.0.0.11",
+		  "eth " VM1 ">" R1 " / ip 10.0.0.11>10.0.0.99 / udp 68>67",
+		  0 }, /* of another server */
 		{ NULL, NULL, "10.0.0.12", NULL, 6 },
 		{ NULL, NULL, NULL, NULL, 0 },
 	};
@@ -343,14 +358,17 @@ static void not_answered(void **state)
 	struct skep_ip relay = ip_of("10.0.0.77");
 	struct ask a = ask(1, "02:00:00:00:00:99");
 
-	run(x, "any", "eth 02:00:00:00:00:99>" BCAST " / ip 0.0.0.0>255.255.255.255 / udp 68>67", &a);
+	run(x, "any", "eth 02:00:00:00:00:99>" BCAST " / ip 0.0.0.0>255.255.255.255 / udp 68>67",
+	    &a);
 	assert_int_equal(x->res.verdict, SIM_FORWARD);
 	assert_int_equal(x->res.n_frames, 0);
-	assert_false(x->res.cacheable); /* another one of the same flow key may be known */
+	assert_false(x->res.cacheable);	 /* another one of the same flow key may be known */
 	a = ask(1, "02:00:00:00:00:02"); /* vm2's: not behind this port, and not the sender's */
-	run(x, "any", "eth 02:00:00:00:00:99>" BCAST " / ip 0.0.0.0>255.255.255.255 / udp 68>67", &a);
+	run(x, "any", "eth 02:00:00:00:00:99>" BCAST " / ip 0.0.0.0>255.255.255.255 / udp 68>67",
+	    &a);
 	assert_int_equal(x->res.n_frames, 0);
-	run(x, "vm1", "eth 02:00:00:00:00:02>" BCAST " / ip 0.0.0.0>255.255.255.255 / udp 68>67", &a);
+	run(x, "vm1", "eth 02:00:00:00:00:02>" BCAST " / ip 0.0.0.0>255.255.255.255 / udp 68>67",
+	    &a);
 	assert_int_equal(x->res.verdict, SIM_DROP);
 	assert_int_equal(x->res.reason, SKEP_DROP_SPOOF);
 	a = ask(1, VM1);
@@ -384,29 +402,36 @@ static void two_subnets(void **state)
 	struct skep_mac derived;
 	struct pkt p;
 
-	run(x, "vm2", "eth 02:00:00:00:00:02>" BCAST " / ip 0.0.0.0>255.255.255.255 / udp 68>67", &a);
+	run(x, "vm2", "eth 02:00:00:00:00:02>" BCAST " / ip 0.0.0.0>255.255.255.255 / udp 68>67",
+	    &a);
 	p = services_answer(x, "vm2");
 	assert_yiaddr(&p, "192.168.7.12");
 	assert_option(&p, 54, "\xc0\xa8\x07\x02", 4);
 	assert_none(&p, 3);
 	derived = p.f.eth_src;
 	assert_int_equal(derived.b[0], 2);
-	x->hosts[0] = (struct topo_dhcp_host){ .mac = mac_of("02:00:00:00:00:99"), .ip = ip_of("10.0.0.99"), .hostname = "nine" };
+	x->hosts[0] = (struct topo_dhcp_host){ .mac = mac_of("02:00:00:00:00:99"),
+					       .ip = ip_of("10.0.0.99"),
+					       .hostname = "nine" };
 	x->net.hosts = x->hosts;
 	x->net.n_hosts = 1;
 	a = ask(1, "02:00:00:00:00:99");
-	run(x, "any", "eth 02:00:00:00:00:99>" BCAST " / ip 0.0.0.0>255.255.255.255 / udp 68>67", &a);
+	run(x, "any", "eth 02:00:00:00:00:99>" BCAST " / ip 0.0.0.0>255.255.255.255 / udp 68>67",
+	    &a);
 	p = services_answer(x, "any");
 	assert_yiaddr(&p, "10.0.0.99");
 	assert_option(&p, 12, "nine", 4);
 	/* the server's address is answered for where nobody has it: renewals are sent there */
-	services_run(x, "vm2", "eth 02:00:00:00:00:02>" BCAST " / arp request 192.168.7.12>192.168.7.2", NULL, 0);
+	services_run(x, "vm2",
+		     "eth 02:00:00:00:00:02>" BCAST " / arp request 192.168.7.12>192.168.7.2", NULL,
+		     0);
 	p = services_answer(x, "vm2");
 	assert_true(mac_eq(&p.f.arp_sha, &derived));
 	services_free(x);
 }
 
-/* Every prefix of a message, and every value of every byte of its lengths: nothing is read beyond. */
+/* Every prefix of a message, and every value of every byte of its lengths: nothing is read beyond.
+ */
 static void lies(void **state)
 {
 	struct services *x = services_new();
@@ -434,11 +459,11 @@ static void lies(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(discover),	  cmocka_unit_test(broadcast_flag),
-		cmocka_unit_test(asked_options),  cmocka_unit_test(mtu),
-		cmocka_unit_test(routes),	  cmocka_unit_test(custom_options),
-		cmocka_unit_test(request),	  cmocka_unit_test(inform_release_decline),
-		cmocka_unit_test(not_answered),	  cmocka_unit_test(two_subnets),
+		cmocka_unit_test(discover),	 cmocka_unit_test(broadcast_flag),
+		cmocka_unit_test(asked_options), cmocka_unit_test(mtu),
+		cmocka_unit_test(routes),	 cmocka_unit_test(custom_options),
+		cmocka_unit_test(request),	 cmocka_unit_test(inform_release_decline),
+		cmocka_unit_test(not_answered),	 cmocka_unit_test(two_subnets),
 		cmocka_unit_test(lies),
 	};
 

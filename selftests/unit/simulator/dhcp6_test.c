@@ -2,7 +2,7 @@
 /* DHCPv6: simulator/dhcp6.c. */
 #include "selftests/unit/simulator/services.h"
 
-#define LINE "eth " VM1 ">" SERVERS " / ip fe80::1>ff02::1:2 / udp 546>547"
+#define LINE   "eth " VM1 ">" SERVERS " / ip fe80::1>ff02::1:2 / udp 546>547"
 #define CLIENT "\x00\x03\x00\x01\x02\x00\x00\x00\x00\x01"
 #define SERVER "\x00\x03\x00\x01\x02\xaa\x00\x00\x00\x01" /* DUID-LL of r1 */
 
@@ -13,7 +13,8 @@ struct ask {
 
 static void add(struct ask *a, uint16_t code, const void *v, uint16_t len)
 {
-	uint8_t head[4] = { (uint8_t)(code >> 8), (uint8_t)code, (uint8_t)(len >> 8), (uint8_t)len };
+	uint8_t head[4] = { (uint8_t)(code >> 8), (uint8_t)code, (uint8_t)(len >> 8),
+			    (uint8_t)len };
 
 	memcpy(a->b + a->n, head, 4);
 	if (len)
@@ -167,7 +168,10 @@ static void solicit(void **state)
 	assert_true(find(options(&p), 3, &ia));
 	assert_memory_equal(ia.p + 4, "\x00\x00\x07\x08\x00\x00\x0b\x40", 8);
 	assert_option(&p, 23, &x->dns[2], 16);
-	assert_option(&p, 24, "\x03web\x07" "example\x00", 13);
+	assert_option(&p, 24,
+		      "\x03web\x07"
+		      "example\x00",
+		      13);
 	assert_option(&p, 14, NULL, -1);
 	assert_option(&p, 32, NULL, -1);
 	services_free(x);
@@ -187,7 +191,10 @@ static void rapid_commit(void **state)
 	assert_option(&p, 14, "", 0);
 	assert_address(&p, "fd00::11", 3600);
 	assert_option(&p, 23, NULL, -1); /* not asked for */
-	assert_option(&p, 24, "\x03web\x07" "example\x00", 13);
+	assert_option(&p, 24,
+		      "\x03web\x07"
+		      "example\x00",
+		      13);
 	services_free(x);
 }
 
@@ -205,7 +212,8 @@ static void request_and_renew(void **state)
 		p = answer(x, 7);
 		assert_address(&p, "fd00::11", 3600);
 		assert_int_equal(status(ia_of(&p, 3)), -1);
-		/* an address that it should not have is taken from it; of another link, that is said */
+		/* an address that it should not have is taken from it; of another link, that is
+		 * said */
 		a = ask(types[i], true, types[i] != 6);
 		add_ia(&a, 3, types[i] == 3 ? "2001:db8::1" : "fd00::99");
 		run(x, &a);
@@ -281,7 +289,10 @@ static void information(void **state)
 	p = answer(x, 7);
 	assert_option(&p, 23, &x->dns[2], 16);
 	assert_option(&p, 32, "\x00\x00\x0e\x10", 4);
-	assert_option(&p, 56, "\x00\x01\x00\x10\xfd\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x23", 20);
+	assert_option(
+		&p, 56,
+		"\x00\x01\x00\x10\xfd\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x23",
+		20);
 	assert_option(&p, 24, NULL, -1);
 	/* addresses are for stateful subnets only */
 	a = ask(1, true, false);
@@ -301,10 +312,19 @@ static void not_answered(void **state)
 		uint8_t type;
 		bool client, server;
 	} t[] = {
-		{ 1, false, false }, { 1, true, true }, { 3, true, false }, { 3, false, true },
-		{ 5, true, false },  { 6, true, true }, { 4, true, false } /* no address */,
-		{ 0, true, false },  { 2, true, true }, { 7, true, true },  { 10, true, true },
-		{ 12, true, false }, { 13, true, false },
+		{ 1, false, false },
+		{ 1, true, true },
+		{ 3, true, false },
+		{ 3, false, true },
+		{ 5, true, false },
+		{ 6, true, true },
+		{ 4, true, false } /* no address */,
+		{ 0, true, false },
+		{ 2, true, true },
+		{ 7, true, true },
+		{ 10, true, true },
+		{ 12, true, false },
+		{ 13, true, false },
 	};
 	struct services *x = stateful();
 	struct ask a;
@@ -322,7 +342,8 @@ static void not_answered(void **state)
 	run(x, &a);
 	assert_int_equal(x->res.n_frames, 0);
 	a = ask(1, true, false);
-	services_run(x, "vm1", "eth " VM1 ">" SERVERS " / ip fd00::11>ff02::1:2 / udp 546>547", a.b, a.n);
+	services_run(x, "vm1", "eth " VM1 ">" SERVERS " / ip fd00::11>ff02::1:2 / udp 546>547", a.b,
+		     a.n);
 	assert_int_equal(x->res.n_frames, 0);
 	services_run(x, "vm1", "eth " VM1 ">" R1 " / ip fe80::1>fd00::1 / udp 546>547", a.b, a.n);
 	assert_int_equal(x->res.n_frames, 0);
@@ -356,10 +377,14 @@ static void lies(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(solicit),	     cmocka_unit_test(rapid_commit),
-		cmocka_unit_test(request_and_renew), cmocka_unit_test(confirm_release_decline),
-		cmocka_unit_test(other_associations), cmocka_unit_test(information),
-		cmocka_unit_test(not_answered),	     cmocka_unit_test(lies),
+		cmocka_unit_test(solicit),
+		cmocka_unit_test(rapid_commit),
+		cmocka_unit_test(request_and_renew),
+		cmocka_unit_test(confirm_release_decline),
+		cmocka_unit_test(other_associations),
+		cmocka_unit_test(information),
+		cmocka_unit_test(not_answered),
+		cmocka_unit_test(lies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

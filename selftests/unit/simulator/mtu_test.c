@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Packets larger than the way to the output port: simulator/mtu.c, where there is no router, and for super-packets. */
+/* Packets larger than the way to the output port: simulator/mtu.c, where there is no router, and
+ * for super-packets. */
 #include "selftests/unit/simulator/services.h"
 
 #define ANY "02:00:00:00:00:99"
@@ -49,7 +50,8 @@ static void between_machines(void **state)
 	assert_false(x->res.cacheable);
 	assert_int_equal(x->res.n_frames, 1);
 	assert_true(x->res.frames[0].error);
-	assert_int_equal(pkt_parse(x->res.frames[0].data, x->res.frames[0].len, &p), SKEP_DROP_NONE);
+	assert_int_equal(pkt_parse(x->res.frames[0].data, x->res.frames[0].len, &p),
+			 SKEP_DROP_NONE);
 	assert_true(pkt_csum_ok(&p) && ip_eq(&p.f.ip_src, &from));
 	assert_memory_equal(p.data + p.l4_off, "\x03\x04", 2);
 	assert_memory_equal(p.data + p.l4_off + 6, "\x05\xaa", 2);
@@ -87,7 +89,8 @@ static void least_mtu(void **state)
 	x->mtu = 1000;
 	run_seg(x, L2 " / ip6 fd00::12>fd00::99 / udp 1>2", 1200, 0);
 	assert_int_equal(x->res.n_frames, 1);
-	assert_int_equal(pkt_parse(x->res.frames[0].data, x->res.frames[0].len, &p), SKEP_DROP_NONE);
+	assert_int_equal(pkt_parse(x->res.frames[0].data, x->res.frames[0].len, &p),
+			 SKEP_DROP_NONE);
 	assert_memory_equal(p.data + p.l4_off + 4, "\x00\x00\x05\x00", 4);
 	x->mtu = 67; /* too little even for fragments */
 	run_seg(x, L2 " / ip 192.168.7.12>192.168.7.99 / udp 1>2", 100, 0);

@@ -44,7 +44,7 @@ static void solicited(void **state)
 	x->net6.ra = TOPO_RA_SLAAC;
 	x->net6.mtu = 1400;
 	services_run(x, "vm1", RS, NULL, 0);
-	p = services_answer(x, "vm1"); /* in spite of chains that drop all */
+	p = services_answer(x, "vm1");	     /* in spite of chains that drop all */
 	assert_true(x->res.frames[0].error); /* no faster than the port may cause answers */
 	assert_ra(&p, 0, 3600);
 	assert_true(ip_eq(&p.f.ip_src, &from) && ip_eq(&p.f.ip_dst, &to));
@@ -69,7 +69,10 @@ static void solicited(void **state)
 	o = option(&p, 31, 0);
 	assert_non_null(o);
 	assert_int_equal(o[1], 3);
-	assert_memory_equal(o + 8, "\x03web\x07" "example\x00\x00\x00\x00", 16);
+	assert_memory_equal(o + 8,
+			    "\x03web\x07"
+			    "example\x00\x00\x00\x00",
+			    16);
 	services_free(x);
 }
 
@@ -80,8 +83,10 @@ static void modes(void **state)
 		bool dhcp;
 		uint8_t len, flags, prefix_flags;
 	} t[] = {
-		{ TOPO_RA_SLAAC, true, 64, 0, 0xc0 },	  { TOPO_RA_STATELESS, true, 64, 0x40, 0xc0 },
-		{ TOPO_RA_STATEFUL, true, 64, 0xc0, 0x80 }, { TOPO_RA_STATEFUL, false, 64, 0, 0x80 },
+		{ TOPO_RA_SLAAC, true, 64, 0, 0xc0 },
+		{ TOPO_RA_STATELESS, true, 64, 0x40, 0xc0 },
+		{ TOPO_RA_STATEFUL, true, 64, 0xc0, 0x80 },
+		{ TOPO_RA_STATEFUL, false, 64, 0, 0x80 },
 		{ TOPO_RA_SLAAC, true, 80, 0, 0x80 }, /* no address can be made of it */
 	};
 
@@ -111,11 +116,15 @@ static void from_nowhere(void **state)
 	struct pkt p;
 
 	x->lone6.ra = TOPO_RA_NONE;
-	services_run(x, "vm1", "eth " VM1 ">33:33:00:00:00:02 / ip6 ::>ff02::2 ttl 255 / icmp6 133/0", NULL, 0);
+	services_run(x, "vm1",
+		     "eth " VM1 ">33:33:00:00:00:02 / ip6 ::>ff02::2 ttl 255 / icmp6 133/0", NULL,
+		     0);
 	p = services_answer(x, "vm1");
 	assert_true(ip_eq(&p.f.ip_dst, &all));
 	assert_int_equal(p.f.eth_dst.b[5], 1);
-	services_run(x, "vm1", "eth " VM1 ">33:33:00:00:00:02 / ip6 ::>ff02::2 ttl 255 / icmp6 133/0", slla, 8);
+	services_run(x, "vm1",
+		     "eth " VM1 ">33:33:00:00:00:02 / ip6 ::>ff02::2 ttl 255 / icmp6 133/0", slla,
+		     8);
 	assert_int_equal(x->res.n_frames, 0);
 	services_free(x);
 }
@@ -135,7 +144,8 @@ static void ignored(void **state)
 		if (x->res.n_frames)
 			fail_msg("%s: answered", lines[i]);
 	}
-	services_run(x, "vm1", RS, "\x01\x00\x00\x00\x00\x00\x00\x00", 8); /* an option of no length */
+	services_run(x, "vm1", RS, "\x01\x00\x00\x00\x00\x00\x00\x00",
+		     8); /* an option of no length */
 	assert_int_equal(x->res.n_frames, 0);
 	services_run(x, "vm1", RS, "\x01\x02\x00\x00\x00\x00\x00\x00", 8); /* beyond the end */
 	assert_int_equal(x->res.n_frames, 0);
@@ -145,7 +155,8 @@ static void ignored(void **state)
 	services_free(x);
 }
 
-/* Unasked: one for each router, by the first of its subnets; no default route where no router is. */
+/* Unasked: one for each router, by the first of its subnets; no default route where no router is.
+ */
 static void periodic(void **state)
 {
 	struct services *x = services_new();
@@ -195,8 +206,12 @@ static void routes(void **state)
 	struct pkt p;
 
 	x->lone6.ra = TOPO_RA_NONE;
-	x->routes6[0] = (struct topo_dhcp_route){ .dst = ip_of("fd00:9::"), .len = 48, .via = ip_of("fd00::1") };
-	x->routes6[1] = (struct topo_dhcp_route){ .dst = ip_of("fd00:8::"), .len = 48, .via = ip_of("fd00::2") };
+	x->routes6[0] = (struct topo_dhcp_route){ .dst = ip_of("fd00:9::"),
+						  .len = 48,
+						  .via = ip_of("fd00::1") };
+	x->routes6[1] = (struct topo_dhcp_route){ .dst = ip_of("fd00:8::"),
+						  .len = 48,
+						  .via = ip_of("fd00::2") };
 	x->net6.routes = x->routes6;
 	x->net6.n_routes = 2;
 	services_run(x, "vm1", RS, NULL, 0);
@@ -213,8 +228,9 @@ static void routes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(solicited), cmocka_unit_test(modes),  cmocka_unit_test(from_nowhere),
-		cmocka_unit_test(ignored),   cmocka_unit_test(periodic), cmocka_unit_test(routes),
+		cmocka_unit_test(solicited),	cmocka_unit_test(modes),
+		cmocka_unit_test(from_nowhere), cmocka_unit_test(ignored),
+		cmocka_unit_test(periodic),	cmocka_unit_test(routes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
