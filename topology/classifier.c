@@ -172,9 +172,9 @@ static void keep_better(struct split *best, const struct split *s)
 		*best = *s;
 }
 
-static void try_proto(const struct build *b, const uint32_t *v, uint32_t n, struct split *best)
+static struct split try_proto(const struct build *b, const uint32_t *v, uint32_t n)
 {
-	struct split s = { .node = { .test = PROTO } };
+	struct split s = { .node = { .test = PROTO }, .yes = n, .no = n };
 	uint32_t seen[256] = { 0 };
 	int most = -1;
 
@@ -184,11 +184,16 @@ static void try_proto(const struct build *b, const uint32_t *v, uint32_t n, stru
 	for (int p = 0; p < 256; p++)
 		if (seen[p] && (most < 0 || seen[p] > seen[most]))
 			most = p;
-	if (most < 0)
-		return;
-	s.node.value = (uint16_t)most;
-	count(b, v, n, &s);
-	keep_better(best, &s);
+	if (most >= 0) {
+		s.node.value = (uint16_t)most;
+		count(b, v, n, &s);
+	}
+	return s;
+}
+
+static bool is_worth_it(const struct split *s, uint32_t n)
+{
+	return (s->yes > s->no ? s->yes : s->no) <= n - n / 8;
 }
 
 static void try_bits(const struct build *b, const uint32_t *v, uint32_t n, bool src,
@@ -307,7 +312,7 @@ static uint32_t leaf(struct build *b, const uint32_t *v, uint32_t n)
 /* 'proto': what the tests above have made sure of; -1 = nothing. */
 static uint32_t grow(struct build *b, const uint32_t *v, uint32_t n, int proto, unsigned int depth)
 {
-	struct split best = { .yes = n, .no = n };
+	struct split best = { .yes = n, .no = n }, by_proto = best;
 	uint32_t *part, at, yes = 0, no = 0;
 
 	if (n <= LEAF_RULES || depth == DEPTH_MAX || b->family == OTHER || b->failed)
@@ -317,8 +322,10 @@ static uint32_t grow(struct build *b, const uint32_t *v, uint32_t n, int proto, 
 		b->failed = true;
 		return 0;
 	}
-	if (proto < 0)
-		try_proto(b, v, n, &best);
+	if (proto < 0) {
+		by_proto = try_proto(b, v, n);
+		keep_better(&best, &by_proto);
+	}
 	try_bits(b, v, n, true, &best);
 	try_bits(b, v, n, false, &best);
 	if (has_ports(proto)) {
@@ -327,9 +334,12 @@ static uint32_t grow(struct build *b, const uint32_t *v, uint32_t n, int proto, 
 	} else if (proto >= 0 && is_icmp(b, proto)) {
 		try_range(b, v, n, ICMP, part, &best);
 	}
-	/* worth a step down, and the copies that it makes? */
-	if ((best.yes > best.no ? best.yes : best.no) > n - n / 8 ||
-	    best.yes + best.no - n > b->budget) {
+	/* with the protocol known, ports may tell more */
+	if (!is_worth_it(&best, n) && by_proto.no <= n / 2)
+		best = by_proto;
+	else if (!is_worth_it(&best, n))
+		best.yes = best.no = UINT32_MAX / 2;
+	if (best.yes + best.no - n > b->budget) { /* the copies that it makes */
 		free(part);
 		return leaf(b, v, n);
 	}
