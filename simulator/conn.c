@@ -37,12 +37,18 @@ bool sim_has_ports(const struct pkt_fields *f)
 	return f->ip_proto == IPPROTO_TCP || f->ip_proto == IPPROTO_UDP;
 }
 
+/* NAT leaves SCTP's ports alone (its checksum covers the packet), but they tell connections apart. */
+static bool has_tuple_ports(const struct pkt_fields *f)
+{
+	return sim_has_ports(f) || f->ip_proto == IPPROTO_SCTP;
+}
+
 void sim_tuple_of(const struct pkt_fields *f, struct sim_tuple *t)
 {
 	const uint16_t echo = f->ip_proto == IPPROTO_ICMP ? SIM_ICMP_ECHO : SIM_ICMP6_ECHO;
 
 	*t = (struct sim_tuple){ .src = f->ip_src, .dst = f->ip_dst, .proto = f->ip_proto };
-	if (sim_has_ports(f)) {
+	if (has_tuple_ports(f)) {
 		t->sport = f->l4_src;
 		t->dport = f->l4_dst;
 	} else if (is_echo_request(f)) {
@@ -134,7 +140,7 @@ static void mark_tuple(struct run *run)
 	run->mask.fields |= SIM_FIELD_ETH_TYPE | SIM_FIELD_PROTO | SIM_FIELD_FRAG |
 			    SIM_FIELD_IP_SRC | SIM_FIELD_IP_DST;
 	run->mask.src_len = run->mask.dst_len = width;
-	if (sim_has_ports(f) || is_icmp(f))
+	if (has_tuple_ports(f) || is_icmp(f))
 		run->mask.fields |= SIM_FIELD_L4_SRC | SIM_FIELD_L4_DST;
 }
 
@@ -179,7 +185,7 @@ static uint8_t look_up(struct walk *w)
 	if (is_icmp_error(f))
 		return look_up_quoted(w);
 	sim_tuple_of(f, &run->tuple);
-	if (f->ip_frag != SKEP_FRAG_NONE && (sim_has_ports(f) || is_icmp(f)))
+	if (f->ip_frag != SKEP_FRAG_NONE && (has_tuple_ports(f) || is_icmp(f)))
 		run->cacheable = false; /* the next packet in fragments has other ports */
 	run->conn = find(w, &run->tuple);
 	if (run->conn && is_successor(run, run->conn))
@@ -195,13 +201,15 @@ uint8_t sim_ct(struct walk *w)
 	const struct pkt_fields *f = &run->pkt->f;
 	char text[SIM_TUPLE_TEXT], state[64];
 
-	if (w->generation)
+	if (w->generation && w->pkt != run->pkt)
 		return TOPO_CT_ESTABLISHED | TOPO_CT_REPLY | TOPO_CT_RELATED;
 	if (run->ct_known)
 		return run->ct;
+	if (w->generation) /* the packet itself, looked at for a trace */
+		return TOPO_CT_NEW;
 	if (!see_is_ip(w))
 		return 0;
-	if (f->ip_frag == SKEP_FRAG_LATER && !f->has_l4 && (sim_has_ports(f) || is_icmp(f))) {
+	if (f->ip_frag == SKEP_FRAG_LATER && !f->has_l4 && (has_tuple_ports(f) || is_icmp(f))) {
 		mark_tuple(run);
 		run->cacheable = false;
 		if (run->need.kind == SIM_NEED_NONE)
@@ -219,9 +227,10 @@ uint8_t sim_ct_ask(struct walk *w)
 {
 	uint8_t ct = sim_ct(w);
 
-	if (w->generation)
+	if (w->pkt != w->run->pkt)
 		return ct;
-	w->run->ct_asked = true;
+	if (!w->generation)
+		w->run->ct_asked = true;
 	if (w->run->recheck && (ct & TOPO_CT_ESTABLISHED) && !(ct & TOPO_CT_REPLY))
 		return TOPO_CT_NEW;
 	return ct;
@@ -239,22 +248,65 @@ bool sim_bind(struct walk *w, const struct sim_binding *b)
 	return true;
 }
 
-bool sim_conn_output(struct walk *w, const struct topo_port *port)
+/* Does the packet begin a connection that is to be recorded? */
+static bool is_new(const struct run *run)
+{
+	if (!run->ct_known || run->conn || !(run->ct & TOPO_CT_NEW))
+		return false;
+	return run->n_bindings || (run->ct_asked && !ip_is_multicast(&run->pkt->f.ip_dst) &&
+				   !ip_is_broadcast(&run->pkt->f.ip_dst));
+}
+
+static bool has_room(struct walk *w, const struct topo_port *port)
 {
 	const struct sim_view *view = w->run->view;
+
+	if (!view->conn_room || view->conn_room(view->arg, port))
+		return true;
+	w->run->cacheable = false; /* there may be room for the next one */
+	sim_drop(w, SKEP_DROP_CONN_LIMIT, &port->o, NULL);
+	return false;
+}
+
+bool sim_conn_output(struct walk *w, const struct topo_port *port)
+{
 	struct run *run = w->run;
 
-	if (w->generation || w->mirrored || !run->ct_known || run->conn ||
-	    !(run->ct & TOPO_CT_NEW) || (!run->ct_asked && !run->n_bindings))
+	if (w->generation || w->mirrored || !run->ct_known)
 		return true;
-	if (view->conn_room && !view->conn_room(view->arg, run->in)) {
-		run->cacheable = false; /* there may be room for the next one */
-		sim_drop(w, SKEP_DROP_CONN_LIMIT, &run->in->o, NULL);
+	if (is_new(run) && (!has_room(w, run->in) || !has_room(w, port)))
 		return false;
-	}
 	run->conn_out = port;
 	sim_tuple_of(&w->f, &run->conn_out_tuple);
 	return true;
+}
+
+/* Two ports of one stateful group have each other's records. */
+static bool shares_records(const struct run *run, const char *name, const struct topo_port *port)
+{
+	const struct topo_port *other = topo_find_port(run->snap, name);
+
+	for (uint32_t i = 0; other && i < port->more->n_groups; i++)
+		for (uint32_t k = 0; k < other->more->n_groups; k++)
+			if (port->more->groups[i] == other->more->groups[k] &&
+			    port->more->groups[i]->stateful)
+				return true;
+	return false;
+}
+
+/* The connection goes on, but its packets leave elsewhere than its record says: replies must find one there. */
+static bool has_moved(const struct run *run)
+{
+	const struct sim_conn *c = run->conn;
+	struct sim_tuple reply;
+
+	if (!c || run->recheck || c->reply || !(run->ct & TOPO_CT_ESTABLISHED))
+		return false;
+	sim_tuple_reverse(&run->conn_out_tuple, &reply);
+	if (!sim_tuple_eq(&c->other, &reply))
+		return true;
+	return strcmp(c->other_port, run->conn_out->o.name) != 0 &&
+	       !shares_records(run, c->other_port, run->conn_out);
 }
 
 static void set_name(char dst[static TOPO_NAME_MAX + 1], const char *src)
@@ -262,7 +314,7 @@ static void set_name(char dst[static TOPO_NAME_MAX + 1], const char *src)
 	size_t n = strnlen(src, TOPO_NAME_MAX);
 
 	memcpy(dst, src, n);
-	dst[n] = 0;
+	memset(dst + n, 0, TOPO_NAME_MAX + 1 - n);
 }
 
 static uint8_t seen_of(const struct pkt *pkt)
@@ -272,27 +324,35 @@ static uint8_t seen_of(const struct pkt *pkt)
 	return SIM_SEEN_ANY;
 }
 
-static void make_records(struct run *run, struct sim_result *res)
+/* 'n_outputs' of the packet.  Where it goes to several ports, each may be the one that answers: none has a record until that is known. */
+static void make_records(struct run *run, struct sim_result *res, uint32_t n_outputs)
 {
 	struct sim_conn *v = arena_alloc(run->arena, 2 * sizeof(*v));
+	const struct sim_conn *old = run->conn;
 
 	if (!v)
 		return;
-	memset(v, 0, 2 * sizeof(*v));
+	if (old)
+		v[0] = *old;
 	v[0].tuple = run->tuple;
 	sim_tuple_reverse(&run->conn_out_tuple, &v[0].other);
 	set_name(v[0].port, run->in->o.name);
-	set_name(v[0].other_port, run->conn_out->o.name);
-	v[0].orig_seen = seen_of(run->pkt);
-	v[0].n_bindings = run->n_bindings;
-	memcpy(v[0].bindings, run->bindings, run->n_bindings * sizeof(v[0].bindings[0]));
+	set_name(v[0].other_port, n_outputs == 1 ? run->conn_out->o.name : "");
+	v[0].orig_seen |= seen_of(run->pkt);
+	if (!old) {
+		v[0].n_bindings = run->n_bindings;
+		memcpy(v[0].bindings, run->bindings, sizeof(v[0].bindings));
+	}
+	res->new_conns = v;
+	res->n_new_conns = 1;
+	if (n_outputs != 1)
+		return;
 	v[1] = v[0];
 	v[1].tuple = v[0].other;
 	v[1].other = v[0].tuple;
 	set_name(v[1].port, v[0].other_port);
 	set_name(v[1].other_port, v[0].port);
 	v[1].reply = true;
-	res->new_conns = v;
 	res->n_new_conns = 2;
 }
 
@@ -314,6 +374,12 @@ static void rewrite_inner(struct run *run, struct sim_result *res)
 	res->len = run->pkt->len;
 }
 
+static bool is_policy(enum skep_drop reason)
+{
+	return reason == SKEP_DROP_POLICY || reason == SKEP_DROP_REJECT ||
+	       reason == SKEP_DROP_SECURITY_GROUP || reason == SKEP_DROP_SPOOF;
+}
+
 void sim_conn_finish(struct run *run, struct sim_result *res)
 {
 	res->ct = run->ct_known ? run->ct : 0;
@@ -322,11 +388,14 @@ void sim_conn_finish(struct run *run, struct sim_result *res)
 	res->n_affinities = run->n_affinities;
 	res->end_conn = run->end_conn;
 	if (res->verdict == SIM_FORWARD) {
-		if (run->conn_out && res->n_outputs - run->n_copies == 1)
-			make_records(run, res);
+		const uint32_t n = res->n_outputs - run->n_copies;
+
+		if (run->conn_out && (is_new(run) || (n == 1 && has_moved(run))))
+			make_records(run, res, n);
 		rewrite_inner(run, res);
 	}
-	if (run->recheck && run->conn && !run->conn->reply && res->verdict == SIM_DROP)
+	if (run->recheck && run->conn && !run->conn->reply && res->verdict == SIM_DROP &&
+	    is_policy(res->reason))
 		res->end_conn = true;
 	if (res->verdict == SIM_DROP)
 		res->n_affinities = 0;

@@ -214,11 +214,32 @@ static bool same_connection(const struct sim_conn *a, const struct sim_conn *b)
 	return true;
 }
 
+/* The next connection of the same ends: it begins behind the end of the last one. */
+static bool is_successor(const struct sim_conn *old, const struct sim_conn *conn)
+{
+	const uint8_t flags = SKEP_TCP_SYN | SKEP_TCP_ACK | SKEP_TCP_FIN | SKEP_TCP_RST;
+
+	return conn->tuple.proto == IPPROTO_TCP && (conn->orig_seen & flags) == SKEP_TCP_SYN &&
+	       !conn->reply_seen &&
+	       ((old->orig_seen | old->reply_seen) & (SKEP_TCP_FIN | SKEP_TCP_RST));
+}
+
+/* The first SYN of a connection, where the one before with the same ports has come to its end. */
+static bool is_successor(const struct sim_conn *old, const struct sim_conn *conn)
+{
+	const uint8_t ends = SKEP_TCP_FIN | SKEP_TCP_RST;
+
+	return conn->tuple.proto == IPPROTO_TCP && ((old->orig_seen | old->reply_seen) & ends) &&
+	       (conn->orig_seen & (SKEP_TCP_SYN | SKEP_TCP_ACK | ends)) == SKEP_TCP_SYN &&
+	       !conn->reply_seen;
+}
+
 int sim_conns_put(struct sim_conns *c, const struct sim_conn *conn, uint64_t now_ns)
 {
 	struct conns_record *r = find_record(c, conn->port, &conn->tuple);
 
-	if (r && !is_over(c, r, now_ns) && same_connection(&r->conn, conn)) {
+	if (r && !is_over(c, r, now_ns) && same_connection(&r->conn, conn) &&
+	    !is_successor(&r->conn, conn)) {
 		r->conn.orig_seen |= conn->orig_seen;
 		r->conn.reply_seen |= conn->reply_seen;
 		if (now_ns > r->last_ns)

@@ -54,8 +54,8 @@ static void write_port(struct walk *w, bool dst, __be16 port)
 	}
 }
 
-/* In the quoted packet, whose ends are the other way round. */
-static void write_inner(struct walk *w, bool dst, const struct skep_ip *from, __be16 from_port,
+/* In the quoted packet, whose ends are the other way round.  false: it is about something else. */
+static bool write_inner(struct walk *w, bool dst, const struct skep_ip *from, __be16 from_port,
 			const struct skep_ip *to, __be16 to_port)
 {
 	struct pkt_fields *f = &w->run->inner;
@@ -63,47 +63,51 @@ static void write_inner(struct walk *w, bool dst, const struct skep_ip *from, __
 	struct skep_ip *ip = inner_dst ? &f->ip_dst : &f->ip_src;
 
 	if (!w->run->quoting || w->generation || !ip_eq(ip, from))
-		return;
-	if (from_port && port_of(f, inner_dst) != from_port)
-		return;
+		return false;
+	if (from_port && f->has_l4 && port_of(f, inner_dst) != from_port)
+		return false;
 	*ip = *to;
 	if (!to_port || !f->has_l4)
-		return;
+		return true;
 	if (sim_has_ports(f))
 		*(inner_dst ? &f->l4_dst : &f->l4_src) = to_port;
 	else if (sim_has_id(f) && is_request(f) != inner_dst)
 		f->l4_dst = to_port;
+	return true;
 }
 
-/* One end becomes another; ports of 0 stay. */
-static void translate(struct walk *w, bool dst, const struct skep_ip *to, __be16 port, const char *by)
+void sim_nat_inner(struct walk *w, bool dst, const struct skep_ip *from, const struct skep_ip *to)
+{
+	(void)write_inner(w, dst, from, 0, to, 0);
+}
+
+void sim_nat_end(struct walk *w, bool dst, const struct skep_ip *to, __be16 port, const char *by)
 {
 	const struct skep_ip from = dst ? w->f.ip_dst : w->f.ip_src;
 	char a[64], b[64];
 
 	STEP(w, 1, "nat", by, "%s %s -> %s", dst ? "destination" : "source",
 	     end_text(&from, port ? port_of(&w->f, dst) : 0, a), end_text(to, port, b));
-	if (dst) {
-		w->nat_was = from;
+	if (dst)
 		set_ip_dst(w, to);
-	} else {
+	else
 		set_ip_src(w, to);
-	}
 	if (port)
 		write_port(w, dst, port);
 	w->dst_rewritten = w->dst_rewritten || dst;
 }
 
+/* Who complains about a packet that went through here does so by the address that the packet's sender knows, as in Linux. */
 void sim_nat_apply(struct walk *w, const struct sim_binding *b, bool forward, const char *by)
 {
 	const struct skep_ip *from = forward ? &b->from : &b->to, *to = forward ? &b->to : &b->from;
 	const __be16 from_port = forward ? b->from_port : b->to_port;
 	const __be16 to_port = forward ? b->to_port : b->from_port;
 	const bool dst = b->dst == forward; /* which end of the packet in hand */
+	const bool inner = write_inner(w, dst, from, from_port, to, to_port);
 
-	write_inner(w, dst, from, from_port, to, to_port);
-	if (ip_eq(dst ? &w->f.ip_dst : &w->f.ip_src, from))
-		translate(w, dst, to, to_port, by);
+	if (ip_eq(dst ? &w->f.ip_dst : &w->f.ip_src, from) || (inner && !dst))
+		sim_nat_end(w, dst, to, to_port, by);
 }
 
 /* --- what a record says of this router --- */
@@ -134,62 +138,6 @@ static const struct sim_binding *recorded(struct walk *w, const struct topo_rout
 	return NULL;
 }
 
-/* --- floating IPs --- */
-
-static const struct topo_floating_ip *search(struct topo_floating_ip *const *v, uint32_t n,
-					     const struct skep_ip *ip, bool fixed)
-{
-	uint32_t lo = 0, hi = n;
-
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-		const struct skep_ip *at = fixed ? &v[mid]->fixed : &v[mid]->address;
-
-		if (memcmp(at, ip, sizeof(*ip)) < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	if (lo == n || !ip_eq(fixed ? &v[lo]->fixed : &v[lo]->address, ip))
-		return NULL;
-	return v[lo];
-}
-
-static void tag_fip(struct walk *w, const struct topo_router *r, const struct skep_ip *ip)
-{
-	sim_tag(w, &(struct topo_tag){ .kind = TOPO_TAG_FIP,
-				       .name = r->o.name,
-				       .ip = *ip,
-				       .len = (uint8_t)ip_width(w) });
-}
-
-static const struct topo_floating_ip *fip_by_address(struct walk *w, const struct topo_router *r)
-{
-	const struct skep_ip *ip = see_ip_dst(w, ip_width(w));
-
-	tag_fip(w, r, ip);
-	return search(r->fips, r->n_fips, ip, false);
-}
-
-static bool in_subnet_of(const struct topo_port *p, const struct skep_ip *ip)
-{
-	return sim_port_subnet(p, ip);
-}
-
-/* The floating IP that a source takes when it leaves by 'out'; hairpin: whatever its uplink. */
-static const struct topo_floating_ip *fip_by_fixed(struct walk *w, const struct topo_router *r,
-						   const struct topo_port *out, bool hairpin)
-{
-	const struct skep_ip *ip = see_ip_src(w, ip_width(w));
-	const struct topo_floating_ip *f;
-
-	tag_fip(w, r, ip);
-	f = search(r->fips_by_fixed, r->n_fips, ip, true);
-	if (!f || hairpin || f->uplink == out)
-		return f;
-	return f->uplink || in_subnet_of(out, &f->fixed) ? NULL : f;
-}
-
 /* --- rules --- */
 
 static bool is_stage(const struct topo_nat *n, bool dst)
@@ -201,9 +149,6 @@ static bool is_stage(const struct topo_nat *n, bool dst)
 static const struct topo_nat *find_rule(struct walk *w, const struct topo_router *r, bool dst,
 					const struct topo_port *port)
 {
-	if (!r->n_nats)
-		return NULL;
-	sim_tag_object(w, TOPO_TAG_NAT, &r->o);
 	for (uint32_t i = 0; i < r->n_nats; i++) {
 		const struct topo_nat *n = r->nats[i];
 
@@ -227,13 +172,24 @@ static bool full(struct walk *w, enum skep_drop reason, const struct topo_object
 	return false;
 }
 
-static struct skep_ip nth_ip(const struct topo_ip_range *r, uint32_t n)
+static unsigned __int128 number(const struct skep_ip *ip)
 {
-	struct skep_ip ip = r->lo;
-	const uint32_t span = ntohl(r->hi.w[3]) - ntohl(r->lo.w[3]);
+	unsigned __int128 n = 0;
 
-	/* of a range over more than the last 32 bits, the first of them */
-	ip.w[3] = htonl(ntohl(ip.w[3]) + (span == UINT32_MAX ? n : n % (span + 1)));
+	for (int i = 0; i < 4; i++)
+		n = n << 32 | ntohl(ip->w[i]);
+	return n;
+}
+
+/* The address of the range that a hash chooses: of more than 2^32, one of the first. */
+static struct skep_ip nth_ip(const struct topo_ip_range *r, uint32_t hash)
+{
+	const unsigned __int128 span = number(&r->hi) - number(&r->lo);
+	unsigned __int128 n = number(&r->lo) + (span >= UINT32_MAX ? hash : hash % ((uint32_t)span + 1));
+	struct skep_ip ip;
+
+	for (int i = 3; i >= 0; i--, n >>= 32)
+		ip.w[i] = htonl((uint32_t)n);
 	return ip;
 }
 
@@ -319,6 +275,19 @@ static bool is_own(const struct topo_router *r, const struct skep_ip *ip)
 	return false;
 }
 
+/* Could a reply be addressed to it?  Sources that the router gives are its NAT's, or that of a port: by a rule, or of the port where packets turn
+ * round, which is where replies come in. */
+static bool may_be_source(const struct topo_router *r, const struct topo_port *in,
+			  const struct skep_ip *ip)
+{
+	if (topo_router_nat_addr(r, ip) || sim_port_owns(in, ip))
+		return true;
+	for (uint32_t i = 0; i < r->n_nats; i++)
+		if (r->nats[i]->type == TOPO_SNAT && ip_eq(&r->nats[i]->to.lo, ip))
+			return true;
+	return false;
+}
+
 /* A packet that can neither begin a connection nor belongs to one has no business with a rule that makes one. */
 static bool may_begin(struct walk *w, const struct topo_object *by)
 {
@@ -332,57 +301,69 @@ static bool may_begin(struct walk *w, const struct topo_object *by)
 	return false;
 }
 
+/* As the record says; false: it says nothing. */
+static bool by_record(struct walk *w, const struct topo_router *r, bool dst)
+{
+	const struct sim_binding *b;
+	bool forward;
+
+	b = recorded(w, r, dst, &forward);
+	if (b)
+		sim_nat_apply(w, b, forward, "connection");
+	return b;
+}
+
+static bool dst_by_rule(struct walk *w, const struct topo_router *r, const struct topo_port *in)
+{
+	const struct topo_nat *rule = find_rule(w, r, true, in);
+
+	if (sim_waits(w))
+		return false;
+	if (!rule)
+		return true;
+	if (rule->type == TOPO_NO_DNAT) {
+		STEP(w, 1, "nat", rule->o.name, "no translation of the destination");
+		w->no_dnat = true;
+		return true;
+	}
+	if (!may_begin(w, &rule->o))
+		return false;
+	if (by_record(w, r, true) || w->run->conn) /* without: it has begun so */
+		return true;
+	return dnat(w, r, rule);
+}
+
 bool sim_nat_in(struct walk *w, const struct topo_port *in)
 {
 	const struct topo_router *r = in->router;
-	const struct sim_binding *b;
 	const struct topo_floating_ip *f;
-	const struct topo_nat *rule;
-	bool forward;
 
-	if (w->generation || w->via_vip || !has_nat(r))
+	w->fip = NULL;
+	w->no_dnat = false;
+	if (w->generation || !has_nat(r)) /* the first NAT of a router is a change of the router */
 		return true;
-	/* only what is addressed to the router's own or translated addresses may be a reply */
-	if (topo_router_nat_addr(r, see_ip_dst(w, ip_width(w))) || is_own(r, &w->f.ip_dst)) {
-		f = fip_by_address(w, r);
-		if (f && !sim_is_error(w)) {
-			translate(w, true, &f->fixed, 0, f->o.name);
-			return true;
-		}
+	sim_tag_object(w, TOPO_TAG_NAT, &r->o);
+	if (w->via_vip)
+		return true;
+	f = sim_fip_to(w, r);
+	if (f) {
+		sim_fip_in(w, f);
+		return true;
+	}
+	if (may_be_source(r, in, see_ip_dst(w, ip_width(w))) || (r->n_nats && sim_is_error(w))) {
 		(void)sim_ct(w);
 		if (sim_waits(w))
 			return false;
-		b = recorded(w, r, true, &forward);
-		if (b) {
-			sim_nat_apply(w, b, forward, "connection");
+		if (by_record(w, r, true))
 			return true;
-		}
-		if (f) {
-			write_inner(w, true, &f->address, 0, &f->fixed, 0);
-			translate(w, true, &f->fixed, 0, f->o.name);
-			return true;
-		}
 	}
-	rule = find_rule(w, r, true, in);
-	if (sim_waits(w))
-		return false;
-	if (!rule || rule->type == TOPO_NO_DNAT)
-		return true;
-	if (!may_begin(w, &rule->o))
-		return false;
-	b = recorded(w, r, true, &forward);
-	if (b)
-		sim_nat_apply(w, b, forward, "connection");
-	else if (w->run->conn)
-		return true; /* it has begun without */
-	else
-		return dnat(w, r, rule);
-	return true;
+	return dst_by_rule(w, r, in);
 }
 
 bool sim_nat_owns(struct walk *w, const struct topo_router *r, const struct skep_ip *ip)
 {
-	return !w->generation && r->n_nat_addrs && topo_router_nat_addr(r, ip) && !is_own(r, ip);
+	return !w->generation && !w->no_dnat && r->n_nat_addrs && topo_router_nat_addr(r, ip) &&
+	       !is_own(r, ip);
 }
 
 /* --- the source --- */
@@ -396,60 +377,81 @@ static bool may_be_reply(const struct topo_router *r)
 	return r->n_vips;
 }
 
+/* The connection knows that its destination was a floating IP: the reply will not leave where floating IPs are taken back. */
+static bool bind_fip(struct walk *w, const struct topo_router *r)
+{
+	const __be16 port = port_of(&w->f, true);
+	const struct sim_binding b = { .router = sim_name_hash(r->o.name),
+				       .dst = true,
+				       .from = w->fip->address,
+				       .to = w->fip->fixed,
+				       .from_port = port,
+				       .to_port = port };
+
+	return sim_bind(w, &b) || full(w, SKEP_DROP_OVERLOAD, &w->fip->o);
+}
+
 /* Out by the port that it came in by, with a new destination: the answer must come back this way. */
 static bool turn_round(struct walk *w, const struct topo_router *r, const struct topo_port *out)
 {
 	static const uint16_t ports[2] = { 1024, 65535 };
-	const struct topo_floating_ip *f = r->n_fips ? fip_by_fixed(w, r, out, true) : NULL;
-	const struct topo_addr *own;
+	const struct topo_addr *own = sim_port_addr(out, &w->f.ip_src);
 	struct topo_ip_range range;
 
-	if (f) {
-		if (!w->via_vip && ip_eq(&w->f.ip_src, &w->f.ip_dst))
-			return true; /* a machine that asks for itself is told so */
-		if (!w->via_vip) {
-			write_inner(w, false, &f->fixed, 0, &f->address, 0);
-			translate(w, false, &f->address, 0, f->o.name);
-			return true;
-		}
-	}
-	own = sim_port_addr(out, &w->f.ip_src);
-	if (!own || !may_begin(w, &out->o))
-		return !own;
+	if (!own || !sim_port_owns(out, &own->ip))
+		return true; /* nothing to ask by */
+	if (!may_begin(w, &out->o))
+		return false;
 	if (w->run->conn)
 		return true;
+	if (w->fip && !bind_fip(w, r))
+		return false;
 	range = (struct topo_ip_range){ own->ip, own->ip };
-	if (!w->run->n_bindings) { /* a floating IP's: the reply's source goes back with the record */
-		struct sim_binding b = { .router = sim_name_hash(r->o.name),
-					 .dst = true,
-					 .from = w->nat_was,
-					 .to = w->f.ip_dst,
-					 .from_port = port_of(&w->f, true),
-					 .to_port = port_of(&w->f, true) };
-
-		if (!sim_bind(w, &b))
-			return full(w, SKEP_DROP_OVERLOAD, &r->o);
-	}
 	return snat(w, r, &out->o, &range, ports);
 }
 
-static bool by_rule(struct walk *w, const struct topo_router *r, const struct topo_port *out)
+static bool src_by_rule(struct walk *w, const struct topo_router *r, const struct topo_port *out,
+			bool hairpin)
 {
 	const struct topo_nat *rule = find_rule(w, r, false, out);
-	const struct sim_binding *b;
-	bool forward;
 
 	if (sim_waits(w))
 		return false;
+	if (rule && rule->type == TOPO_NO_SNAT)
+		STEP(w, 1, "nat", rule->o.name, "no translation of the source");
 	if (!rule || rule->type == TOPO_NO_SNAT)
-		return true;
+		return hairpin ? turn_round(w, r, out) : true;
 	if (!may_begin(w, &rule->o))
 		return false;
-	b = recorded(w, r, false, &forward);
-	if (b)
-		sim_nat_apply(w, b, forward, "connection");
 	/* what has begun without, and replies, keep their source */
-	return w->run->conn ? true : snat(w, r, &rule->o, &rule->to, rule->to_ports);
+	if (by_record(w, r, false) || w->run->conn)
+		return true;
+	if (w->fip && hairpin && !bind_fip(w, r))
+		return false;
+	return snat(w, r, &rule->o, &rule->to, rule->to_ports);
+}
+
+/* Does the source take its floating IP?  By the way out; and where both ends must pass the router again: towards another floating IP, and where a packet
+ * turns round. */
+static bool takes_fip(const struct walk *w, const struct topo_floating_ip *f,
+		      const struct topo_port *out, bool hairpin)
+{
+	const struct sim_conn *c = w->run->ct_known ? w->run->conn : NULL;
+
+	if (sim_fip_leaves(f, out) || w->fip)
+		return true;
+	return hairpin && !w->via_vip && !(c && c->reply);
+}
+
+/* Is the record of use for the source of a packet that leaves by 'out'? */
+static bool needs_record(struct walk *w, const struct topo_router *r, const struct topo_floating_ip *f,
+			 const struct topo_port *in, const struct topo_port *out, bool hairpin)
+{
+	if (w->run->ct_known || hairpin || may_be_reply(r))
+		return true;
+	if (w->fip && !sim_fip_leaves(w->fip, in))
+		return true;
+	return (f && !sim_fip_leaves(f, out)) || (r->n_nats && sim_is_error(w));
 }
 
 bool sim_nat_out(struct walk *w, const struct topo_port *in, const struct topo_port *out)
@@ -457,28 +459,29 @@ bool sim_nat_out(struct walk *w, const struct topo_port *in, const struct topo_p
 	const struct topo_router *r = in->router;
 	const bool hairpin = w->dst_rewritten && in == out;
 	const struct topo_floating_ip *f;
-	const struct sim_binding *b;
-	bool forward;
 
 	if (w->generation || !has_nat(r))
 		return true;
-	if (may_be_reply(r) || w->run->ct_known || hairpin)
+	sim_tag_object(w, TOPO_TAG_NAT, &r->o);
+	f = sim_fip_of(w, r);
+	if (needs_record(w, r, f, in, out, hairpin))
 		(void)sim_ct(w);
 	if (sim_waits(w))
 		return false;
-	b = recorded(w, r, false, &forward);
-	if (b) {
-		sim_nat_apply(w, b, forward, "connection");
+	if (by_record(w, r, false))
+		return true;
+	if (w->fip && ip_eq(see_ip_src(w, ip_width(w)), &w->f.ip_dst))
+		return true; /* a machine that asks for itself is told so */
+	if (f && takes_fip(w, f, out, hairpin)) {
+		sim_fip_out(w, f);
 		return true;
 	}
-	if (hairpin)
-		return turn_round(w, r, out);
-	f = r->n_fips ? fip_by_fixed(w, r, out, false) : NULL;
-	if (f) {
-		(void)(sim_is_error(w) && sim_ct(w));
-		write_inner(w, false, &f->fixed, 0, &f->address, 0);
-		translate(w, false, &f->address, 0, f->o.name);
-		return true;
-	}
-	return by_rule(w, r, out);
+	sim_fip_quote(w, r, out);
+	if (!src_by_rule(w, r, out, hairpin))
+		return false;
+	/* from inside to a floating IP: what answers does not pass its way out */
+	if (w->fip && !hairpin && !sim_fip_leaves(w->fip, in) && w->run->ct_known &&
+	    (w->run->ct & TOPO_CT_NEW))
+		return bind_fip(w, r);
+	return true;
 }

@@ -144,7 +144,8 @@ struct walk {
 	const struct topo_object *devices[SIM_DEVICES_MAX]; /* bridges and routers passed so far, the present one last */
 	uint8_t n_devices;
 	bool dst_rewritten; /* by the present router */
-	struct skep_ip nat_was; /* ... and what it was before */
+	const struct topo_floating_ip *fip; /* the present router's, that the packet was for */
+	bool no_dnat;	    /* a rule of the present router wants the destination as it is */
 	bool via_vip;	    /* the present router's VIP took it: no chains of the router */
 	bool mirrored;	    /* is a mirror's copy: no policy, no mirrors */
 	uint16_t vlan;	    /* of the present VLAN-aware bridge; 0 = another kind */
@@ -261,6 +262,16 @@ bool sim_is_error(struct walk *w);
 bool sim_bind(struct walk *w, const struct sim_binding *b);
 /* Carries it out on the packet in hand, as it was made or ('forward' false) taken back; 'by' for the trace. */
 void sim_nat_apply(struct walk *w, const struct sim_binding *b, bool forward, const char *by);
+/* One end of the packet becomes another address (a port of 0 stays); of the packet that it quotes, the opposite end does if it is 'from'. */
+void sim_nat_end(struct walk *w, bool dst, const struct skep_ip *to, __be16 port, const char *by);
+void sim_nat_inner(struct walk *w, bool dst, const struct skep_ip *from, const struct skep_ip *to);
+/* fip.c: the floating IP that is the destination; that belongs to the source.  NULL: none.  Is 'out' its way out?  Translations. */
+const struct topo_floating_ip *sim_fip_to(struct walk *w, const struct topo_router *r);
+const struct topo_floating_ip *sim_fip_of(struct walk *w, const struct topo_router *r);
+bool sim_fip_leaves(const struct topo_floating_ip *f, const struct topo_port *out);
+void sim_fip_in(struct walk *w, const struct topo_floating_ip *f);
+void sim_fip_out(struct walk *w, const struct topo_floating_ip *f);
+void sim_fip_quote(struct walk *w, const struct topo_router *r, const struct topo_port *out);
 /* Does the packet come from a member of a VIP of the router, as a reply?  Its chains are not for it. */
 bool sim_vip_reply(struct walk *w, const struct topo_router *r);
 /* The hooks of a router, in this order; false: the path ended. */

@@ -71,8 +71,16 @@ static bool same_addresses(const struct topo_port *a, const struct topo_port *b)
 	return true;
 }
 
+static bool has_nat(const struct topo_router *r)
+{
+	return r->n_nats || r->n_fips || r->n_vips;
+}
+
+/* Packets through a router without any NAT carry no tags of NAT. */
 bool topo_same_router(const struct topo_router *a, const struct topo_router *b)
 {
+	if (has_nat(a) != has_nat(b))
+		return false;
 	if (a->o.sum != b->o.sum || a->n_ports != b->n_ports || a->n_nat_addrs != b->n_nat_addrs ||
 	    !same_mirrors(a->mirrors, b->mirrors, 2))
 		return false;
