@@ -224,16 +224,6 @@ static bool is_successor(const struct sim_conn *old, const struct sim_conn *conn
 	       ((old->orig_seen | old->reply_seen) & (SKEP_TCP_FIN | SKEP_TCP_RST));
 }
 
-/* The first SYN of a connection, where the one before with the same ports has come to its end. */
-static bool is_successor(const struct sim_conn *old, const struct sim_conn *conn)
-{
-	const uint8_t ends = SKEP_TCP_FIN | SKEP_TCP_RST;
-
-	return conn->tuple.proto == IPPROTO_TCP && ((old->orig_seen | old->reply_seen) & ends) &&
-	       (conn->orig_seen & (SKEP_TCP_SYN | SKEP_TCP_ACK | ends)) == SKEP_TCP_SYN &&
-	       !conn->reply_seen;
-}
-
 int sim_conns_put(struct sim_conns *c, const struct sim_conn *conn, uint64_t now_ns)
 {
 	struct conns_record *r = find_record(c, conn->port, &conn->tuple);
