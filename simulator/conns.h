@@ -27,7 +27,8 @@ void sim_conns_free(struct sim_conns *c);				   /* takes NULL */
 const struct sim_conn *sim_conns_find(const struct sim_conns *c, const char *port,
 				      const struct sim_tuple *tuple, uint64_t now_ns);
 /* Makes or replaces.  'seen' flags are or'ed with those of a record of the same connection that is not over.  1 = new, 0 = was there,
- * -ENOSPC, -ENOMEM.  A connection that begins with a SYN replaces one of the same ports that has come to its end.  Source ports of its SNAT bindings are in use from here on. */
+ * -ENOSPC, -ENOMEM.  A connection that begins with a SYN replaces one of the same ports that has come to its end.  Source ports of its SNAT
+ * bindings are in use from here on. */
 int sim_conns_put(struct sim_conns *c, const struct sim_conn *conn, uint64_t now_ns);
 bool sim_conns_del(struct sim_conns *c, const char *port, const struct sim_tuple *tuple);
 /* A packet (or its flow's counters): refreshes, and notes TCP flags (others: SIM_SEEN_ANY) of the record's own direction, or with 'opposite' of

@@ -19,8 +19,13 @@
  *   health MEMBER up|down           what a health check says of a pool's member
  *   block ROUTER IP FIRST [COUNT]   source ports for SNAT: so many blocks of 256 from FIRST on
  *   full ROUTER IP                  no more blocks can be had
- *   advance SECONDS                 time passes: connections and affinities age
+ *   advance SECONDS                 time passes: what was learnt, connections and affinities age
+ *   refused TEXT                    YAML document, indented, that must not be taken, with TEXT in the message
  *   in PORT PACKET                  runs the simulator (packet/packet.h has the language); effects go into the tables, records of connections too
+ *   spread N in PORT PACKET         N packets with 1024, 1025 ... in place of '*'; none of them has effects.  Then:
+ *   share WORD LO-HI                so many went out of the port WORD, or with src=ADDRESS, dst=ADDRESS, mac=MAC, or were dropped for WORD
+ *   moved LO-HI [from WORD]         so many fared otherwise than in the 'spread' before, all of them had WORD then
+ *   conn PORT TUPLE | no conn PORT TUPLE   the port has a record, or none: conn vm1 tcp 10.0.0.1:4000 > 10.0.0.2:80
  *
  * Expectations follow 'in', in any order.  Everything that left must be named, and nothing else.
  *
@@ -43,10 +48,14 @@
  *   learn BRIDGE MAC PORT           an effect             learn none
  *   learn PORT IP MAC               neighbour learnt
  *   cacheable | not cacheable
+ *   member NAME                     the pool member that the connection was given
+ *   hits CHAIN/RULE ...             rules that count the packet; same three forms as tags
  *   trace TEXT                      a line of the trace contains it
  *
- * Each step is run twice and must give the same; all frames that leave must have right checksums; after a forward, the same packet again
- * must leave the same way.
+ * "?x" in a frame's port or address (tcp ?x>80) stands for any, and the value is "$x" in later lines.
+ *
+ * Each step is run twice and must give the same; all frames that leave must have right checksums.  Then the effects are applied, records of
+ * connections too, and the same packet again must leave the same way: that is the one whose flow skepd would install.  Hooks see both.
  */
 #pragma once
 

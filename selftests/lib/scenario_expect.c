@@ -92,19 +92,22 @@ static int expect_frame(struct scenario_env *env, enum frame_kind kind, const ch
 	uint8_t buf[4096];
 	struct pkt want;
 	int n, off = 0;
+	bool solve;
 
 	if (sscanf(rest, "%63s %n", port, &off) < 1 || !off)
 		return FAIL("want: out PORT PACKET");
-	n = pkt_dsl_parse(rest + off, &names, buf, sizeof(buf), err);
+	solve = strchr(rest + off, '?');
+	n = solve ? 0 : pkt_dsl_parse(rest + off, &names, buf, sizeof(buf), err);
 	if (n < 0)
 		return -1;
-	if (pkt_parse(buf, (uint32_t)n, &want) != SKEP_DROP_NONE)
+	if (!solve && pkt_parse(buf, (uint32_t)n, &want) != SKEP_DROP_NONE)
 		return FAIL("the expected packet is malformed");
 	for (unsigned int i = 0; i < env->n_outs; i++) {
 		struct scenario_out *o = &env->outs[i];
 
 		if (o->claimed || !is_kind(o, kind) || strcmp(o->port->o.name, port) ||
-		    memcmp(&o->f, &want.f, sizeof(want.f)))
+		    (solve ? !scenario_solve(env, rest + off, o)
+			   : memcmp(&o->f, &want.f, sizeof(want.f))))
 			continue;
 		o->claimed = true;
 		env->ended = env->ended || kind == OUT || kind == FLOODED;
@@ -112,7 +115,7 @@ static int expect_frame(struct scenario_env *env, enum frame_kind kind, const ch
 	}
 	list_outs(env, left, sizeof(left));
 	return FAIL("nothing like '%s %s' left (%s), but:%s", port,
-		    pkt_dsl_format(buf, (uint32_t)n, &env->arena),
+		    solve ? rest + off : pkt_dsl_format(buf, (uint32_t)n, &env->arena),
 		    verdict_text(&env->res, verdict, sizeof(verdict)), left);
 }
 
@@ -224,6 +227,21 @@ static int expect_tags(struct scenario_env *env, char form, const char *rest, st
 	return expect_set("tags", form, rest, have, err);
 }
 
+/* The rules that count the packet. */
+static int expect_hits(struct scenario_env *env, char form, const char *rest, struct err *err)
+{
+	char have[8192] = "";
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < env->res.n_rules && n < sizeof(have); i++) {
+		const struct topo_rule *r = env->res.rules[i];
+
+		n += (size_t)snprintf(have + n, sizeof(have) - n, "%s%s/%s", i ? " " : "",
+				      r->chain ? r->chain->o.name : "", r->name ? r->name : "");
+	}
+	return expect_set("hits", form, rest, have, err);
+}
+
 static int expect_learn(struct scenario_env *env, const char *rest, struct err *err)
 {
 	char copy[256], *w[WORDS_MAX], a[ADDR_TEXT], m[ADDR_TEXT];
@@ -309,6 +327,10 @@ int scenario_expect(struct scenario_env *env, const char *word, const char *rest
 		return expect_learn(env, rest, err);
 	if (!strcmp(word, "trace"))
 		return expect_trace(env, rest, err);
+	if (!strcmp(word, "member"))
+		return scenario_member(env, rest, err);
+	if (!strcmp(name, "hits"))
+		return expect_hits(env, form, rest, err);
 	if (!strcmp(name, "tags"))
 		return expect_tags(env, form, rest, err);
 	if (!strcmp(name, "mask"))

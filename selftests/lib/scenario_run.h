@@ -1,17 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Between scenario.c (files, commands) and scenario_expect.c (expectations). */
+/*
+ * Between the parts of scenarios: scenario.c (files, lines), scenario_env.c (what is between packets), scenario_packet.c (packets),
+ * scenario_expect.c and scenario_conn.c (expectations, variables).
+ */
 #pragma once
 
 #include "selftests/lib/scenario.h"
 #include "simulator/conns.h"
 
-#define SCENARIO_OUTS_MAX (SIM_OUTPUTS_MAX + 64)
+#define SCENARIO_OUTS_MAX  (SIM_OUTPUTS_MAX + 64)
+#define SCENARIO_NAMES_MAX 64
+#define SCENARIO_VARS_MAX  16
+#define SCENARIO_AGE_NS	   300000000000ULL /* of what was learnt, as skepd's default */
 
 struct scenario_name {
 	char *name;
 	struct skep_mac mac;
 	bool has_mac;
 	struct skep_ip v4, v6; /* zero = none */
+};
+
+/* "?x" in an expected frame gives "$x" a value. */
+struct scenario_var {
+	char name[16], value[64];
 };
 
 /* What has left in the present step: the packet, and frames of the network. */
@@ -33,6 +44,10 @@ struct scenario_env {
 	unsigned int n_names, n_uuids;
 	uint32_t next_key;
 	uint64_t now_ns;
+	struct scenario_var vars[SCENARIO_VARS_MAX];
+	unsigned int n_vars;
+	char **fates, **before; /* of the packets of the last 'spread', and the one before */
+	unsigned int n_fates, n_before;
 
 	/* the present step */
 	bool in_step, ended; /* ended: an expectation named how the packet ended */
@@ -53,3 +68,21 @@ int scenario_expect_end(struct scenario_env *env, struct err *err);
 struct pkt_names scenario_names(struct scenario_env *env);
 bool scenario_mac(struct scenario_env *env, const char *word, struct skep_mac *mac);
 bool scenario_ip(struct scenario_env *env, const char *word, bool want_v6, struct skep_ip *ip);
+/* scenario_env.c: 0, -1 with 'err', or 1: no such word. */
+int scenario_set(struct scenario_env *env, const char *word, char *rest, struct err *err);
+int scenario_document(struct scenario_env *env, const char *text, bool delete, struct err *err);
+/* The document must be refused, with 'want' in the message. */
+int scenario_refused(struct scenario_env *env, const char *text, const char *want, struct err *err);
+/* scenario_packet.c */
+int scenario_in(struct scenario_env *env, const char *rest, unsigned int line, scenario_hook hook,
+		void *arg, struct err *err);
+int scenario_spread(struct scenario_env *env, const char *rest, struct err *err);
+int scenario_shares(struct scenario_env *env, const char *what, const char *rest, struct err *err);
+void scenario_spread_free(struct scenario_env *env);
+/* scenario_conn.c: is there a record "PORT tcp 1.2.3.4:5 > ..", or none? */
+int scenario_conn(struct scenario_env *env, bool want, const char *rest, struct err *err);
+int scenario_member(struct scenario_env *env, const char *name, struct err *err);
+/* "$x" in a line becomes its value. */
+int scenario_variables(struct scenario_env *env, char *line, size_t size, struct err *err);
+/* Is 'o' the expected frame, with some value of the "?x" in 'text'?  "$x" is that value then. */
+bool scenario_solve(struct scenario_env *env, const char *text, const struct scenario_out *o);
