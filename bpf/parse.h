@@ -58,6 +58,7 @@ struct where {
 	__u32 in_key;
 	__u32 l3_off, l4_off, hdr_len;
 	__u8 proto, is_ip, is_v6, injected;
+	__u8 later; /* a fragment without L4 header */
 };
 
 static __always_inline struct where where_is(const struct parsed *p)
@@ -71,6 +72,7 @@ static __always_inline struct where where_is(const struct parsed *p)
 		.is_ip = p->is_ip,
 		.is_v6 = p->is_v6,
 		.injected = p->injected,
+		.later = (p->is_v6 ? p->k6.frag : p->k4.frag) == SKEP_FRAG_LATER,
 	};
 }
 
@@ -214,13 +216,64 @@ static __always_inline int is_v4_mapped(const struct skep_ip *ip)
 	return !ip->w[0] && !ip->w[1] && ip->w[2] == bpf_htonl(0xffff);
 }
 
+/* Where the walk over IPv6 extension headers is. */
+struct ext {
+	__u32 off, left;
+	__u8 next, frag;
+};
+
+/*
+ * Walks the extension headers; few packets have any.  A global function, so that the verifier looks at it once, and not at all that
+ * follows for each number of headers.  Weak, for the objects that include this are linked into one.  Unrolled: kernel 6.1 refuses the
+ * shape that clang gives the loop.
+ */
+__weak __noinline int walk_ext(struct __sk_buff *skb, struct ext *e)
+{
+	__u32 off, left, size, frag;
+	__u8 h[8], next;
+
+	if (!e)
+		return SKEP_DROP_TRUNCATED;
+	off = e->off;
+	left = e->left;
+	next = e->next;
+#pragma clang loop unroll(full)
+	for (int n = 0; n <= EXT_MAX; n++) {
+		if (!is_ext(next))
+			break;
+		if (n == EXT_MAX)
+			return SKEP_DROP_BAD_HEADER;
+		if (left < 8 || bpf_skb_load_bytes(skb, off, h, sizeof(h)))
+			return SKEP_DROP_TRUNCATED;
+		size = next == IPPROTO_FRAGMENT ? 8
+		       : next == IPPROTO_AH	? (h[1] + 2) * 4
+						: (h[1] + 1) * 8;
+		if (size > left)
+			return SKEP_DROP_TRUNCATED;
+		left -= size;
+		off += size;
+		frag = next == IPPROTO_FRAGMENT ? h[2] << 8 | h[3] : 0;
+		next = h[0];
+		if (frag & 0xfff8) {
+			e->frag = SKEP_FRAG_LATER;
+			break;
+		}
+		if (frag & 1)
+			e->frag = SKEP_FRAG_FIRST;
+	}
+	e->off = off;
+	e->left = left;
+	e->next = next;
+	return SKEP_DROP_NONE;
+}
+
 static __always_inline enum skep_drop parse_ipv6(struct __sk_buff *skb, struct parsed *p,
 						 __u32 left)
 {
-	__u32 off = p->l3_off + IP6_SIZE, size, frag;
+	__u32 off = p->l3_off + IP6_SIZE, size;
 	enum skep_drop bad;
 	struct l4 l4 = {};
-	__u8 h[8], next, *ip;
+	__u8 next, *ip;
 
 	if (left < IP6_SIZE)
 		return SKEP_DROP_TRUNCATED;
@@ -241,30 +294,16 @@ static __always_inline enum skep_drop parse_ipv6(struct __sk_buff *skb, struct p
 	if (is_v4_mapped(&p->k6.src) || is_v4_mapped(&p->k6.dst))
 		return SKEP_DROP_BAD_HEADER;
 	p->is_ip = 1;
-	/* unrolled: kernel 6.1 refuses the shape that clang gives this loop */
-#pragma clang loop unroll(full)
-	for (int n = 0; n <= EXT_MAX; n++) {
-		if (!is_ext(next))
-			break;
-		if (n == EXT_MAX)
-			return SKEP_DROP_BAD_HEADER;
-		if (left < 8 || bpf_skb_load_bytes(skb, off, h, sizeof(h)))
-			return SKEP_DROP_TRUNCATED;
-		size = next == IPPROTO_FRAGMENT ? 8
-		       : next == IPPROTO_AH	? (h[1] + 2) * 4
-						: (h[1] + 1) * 8;
-		if (size > left)
-			return SKEP_DROP_TRUNCATED;
-		left -= size;
-		off += size;
-		frag = next == IPPROTO_FRAGMENT ? h[2] << 8 | h[3] : 0;
-		next = h[0];
-		if (frag & 0xfff8) {
-			p->k6.frag = SKEP_FRAG_LATER;
-			break;
-		}
-		if (frag & 1)
-			p->k6.frag = SKEP_FRAG_FIRST;
+	if (is_ext(next)) {
+		struct ext e = { .off = off, .left = left, .next = next };
+
+		bad = walk_ext(skb, &e);
+		if (bad)
+			return bad;
+		off = e.off;
+		left = e.left;
+		next = e.next;
+		p->k6.frag = e.frag;
 	}
 	p->k6.proto = next;
 	p->hdr_len = off;

@@ -24,6 +24,8 @@
 #define VLANS  (SKEP_RW_VLAN_PUSH | SKEP_RW_VLAN_POP | SKEP_RW_VLAN_SET)
 #define MACS   (SKEP_RW_ETH_DST | SKEP_RW_ETH_SRC)
 #define VLAN_DEI 0x1000
+#define PROTO_DCCP    33
+#define PROTO_UDPLITE 136
 
 /* Sums of 32-bit words in ones' complement, in the order of the wire; 64 bits hold many. */
 static __always_inline __u32 fold32(__u64 sum)
@@ -160,6 +162,18 @@ static __always_inline int rewrite_l4(struct __sk_buff *skb, const struct where 
 	return bpf_skb_store_bytes(skb, at, &now, sizeof(now), 0);
 }
 
+/* Protocols that are not parsed, but whose checksum covers the addresses, at byte 6: UDP-Lite, DCCP. */
+static __always_inline int rewrite_unparsed(struct __sk_buff *skb, const struct where *p, __u64 diff)
+{
+	__u64 flags = p->proto == PROTO_UDPLITE ? BPF_F_MARK_MANGLED_0 : 0;
+	__u8 h[8];
+
+	if (p->later || (p->proto != PROTO_UDPLITE && p->proto != PROTO_DCCP) ||
+	    bpf_skb_load_bytes(skb, p->hdr_len, h, sizeof(h)))
+		return 0;
+	return bpf_l4_csum_replace(skb, p->hdr_len + 6, 0, fold32(diff), flags | BPF_F_PSEUDO_HDR);
+}
+
 /* --- VLAN tags --- */
 
 static __always_inline void moved(struct where *p, int by)
@@ -273,6 +287,8 @@ __noinline int rewrite_by(struct __sk_buff *skb, __u32 index, struct where *p, _
 			      : rewrite_ipv4(skb, p, rw, ttl_dec, &diff);
 	if (!rc && p->l4_off && (rw->what & (ADDRS | PORTS)))
 		rc = rewrite_l4(skb, p, rw, diff);
+	else if (!rc && p->is_ip && (rw->what & ADDRS))
+		rc = rewrite_unparsed(skb, p, diff);
 	if (!rc && (rw->what & VLANS))
 		rc = rewrite_vlan(skb, p, rw);
 	return rc;

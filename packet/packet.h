@@ -129,7 +129,7 @@ uint64_t pkt_hash(const struct pkt_fields *f);
 /*
  * Writes what differs between pkt->f and 'to' into the frame, checksums incrementally (RFC 1624):
  * MACs, VLAN (the tag is changed, pushed with TPID 0x8100, or popped), TTL, TOS,
- * addresses (of IP, not of ARP), ports (TCP and UDP), id of an echo.  'data' holds the frame that parsed to 'pkt', with 4 bytes of
+ * addresses (of IP, not of ARP; the checksums of UDP-Lite and DCCP follow too), ports (TCP and UDP), id of an echo.  'data' holds the frame that parsed to 'pkt', with 4 bytes of
  * room behind pkt->len.  A UDP checksum of zero stays zero; of later fragments addresses only.  Returns the new length (pkt->len, or 4
  * more or less), or -EINVAL when anything else differs, or a tag behind the popped one would come to the light; nothing is written then.
  */

@@ -21,6 +21,9 @@ void pkt_csum_replace(uint8_t *csum, const void *old, const void *new_, size_t l
 	store_be16(csum, pkt_csum(NULL, 0, sum));
 }
 
+#define PROTO_DCCP    33
+#define PROTO_UDPLITE 136
+
 struct edit {
 	uint8_t *data;
 	const struct pkt *pkt;
@@ -152,6 +155,15 @@ static int rewrite_vlan(uint8_t *data, const struct pkt *pkt, const struct pkt_f
 	return (int)(len + VLAN_SIZE);
 }
 
+/* Protocols that are not parsed, but whose checksum covers the addresses, at byte 6: UDP-Lite (RFC 3828), DCCP (RFC 4340). */
+static bool has_pseudo_csum(const struct pkt *pkt)
+{
+	const struct pkt_fields *f = &pkt->f;
+
+	return is_ip(f) && (f->ip_proto == PROTO_UDPLITE || f->ip_proto == PROTO_DCCP) &&
+	       f->ip_frag != SKEP_FRAG_LATER && pkt->payload_off + 8U <= pkt->l3_off + pkt->l3_len;
+}
+
 int pkt_rewrite(uint8_t *data, const struct pkt *pkt, const struct pkt_fields *to)
 {
 	const struct pkt_fields *f = &pkt->f;
@@ -167,6 +179,13 @@ int pkt_rewrite(uint8_t *data, const struct pkt *pkt, const struct pkt_fields *t
 		e.pseudo = f->ip_proto != IPPROTO_ICMP;
 		l4_csum = load_be16(e.l4_csum);
 		if (udp && l4_csum == 0)
+			e.l4_csum = NULL;
+	}
+	if (has_pseudo_csum(pkt)) {
+		e.l4_csum = data + pkt->payload_off + 6;
+		e.pseudo = true;
+		udp = f->ip_proto == PROTO_UDPLITE;
+		if (udp && !load_be16(e.l4_csum))
 			e.l4_csum = NULL;
 	}
 	memcpy(data, &to->eth_dst, 6);

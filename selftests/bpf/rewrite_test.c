@@ -41,6 +41,8 @@ static const char *const packets[] = {
 	"eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip 10.0.0.1>10.0.0.2 ttl 9 frag later proto 17 / data 32",
 	"eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip 10.0.0.1>10.0.0.2 ttl 9 proto 47 / data 32",
 	"eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip 10.0.0.1>10.0.0.2 ttl 9 proto 136 / data 32",
+	"eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip fd00::1>fd00::2 ttl 9 proto 33 / data 32",
+	"eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip 10.0.0.1>10.0.0.2 ttl 9 frag later proto 136 / data 32",
 	"eth 02:00:00:00:00:01>02:00:00:00:00:02 vlan 7 / ip 10.0.0.1>10.0.0.2 ttl 9 / tcp 4000>80 A",
 	"eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip fd00::1>fd00::2 ttl 9 / tcp 4000>80 SA / data 5",
 	"eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip fd00::1>fd00::2 ttl 9 tos 2 / udp 4000>53 / data 21",
@@ -95,6 +97,8 @@ static void make(struct frame *f, const char *line)
 	assert_true(len > 0);
 	f->len = (uint32_t)len;
 	assert_int_equal(pkt_parse(f->data, f->len, &f->pkt), SKEP_DROP_NONE);
+	if (f->pkt.f.ip_proto == 136 || f->pkt.f.ip_proto == 33) /* a checksum, where there is one */
+		memcpy(f->data + f->pkt.payload_off + 6, "\x12\x34", 2);
 }
 
 static bool has_ports(const struct pkt_fields *f)
@@ -298,6 +302,36 @@ static void test_udp_checksum_that_becomes_zero(void **state)
 	assert_true(zeroes >= 2);
 }
 
+/* UDP-Lite and DCCP are not parsed, but their checksums cover the addresses: the sum over both stays. */
+static void test_checksums_of_unparsed_protocols(void **state)
+{
+	static const char *const lines[] = {
+		"eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip 10.0.0.1>10.0.0.2 ttl 9 proto 136 / data 32",
+		"eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip fd00::1>fd00::2 ttl 9 proto 33 / data 32",
+	};
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(lines); i++) {
+		struct skep_rewrite rw = { .what = SKEP_RW_SRC };
+		struct skep_flow v = { .action = SKEP_ACT_LOCAL, .out = 77, .rewrite = RW };
+		uint32_t addrs = i ? 22 : 26, len = i ? 32 : 8, l4 = i ? 54 : 34;
+		struct skep_flow_key4 k4;
+		struct skep_flow_key6 k6;
+		struct frame f;
+		bool v6;
+
+		make(&f, lines[i]);
+		ip_parse(i ? "fd77::9" : "203.0.113.9", &rw.src);
+		put("skep_rewrites", RW, &rw);
+		v6 = pkt_flow_key(&f.pkt.f, BPFRUN_KEY, &k4, &k6);
+		assert_int_equal(bpfrun_put(run, v6 ? "skep_flows6" : "skep_flows4", v6 ? (void *)&k6 : (void *)&k4, &v), 0);
+		assert_int_equal(bpfrun_run(run, BPFRUN_PORT, f.data, f.len, &res), 0);
+		assert_memory_not_equal(res.data + l4 + 6, f.data + l4 + 6, 2);
+		assert_int_equal(pkt_csum(res.data + addrs, len, pkt_csum_add(res.data + l4, 8, 0)),
+				 pkt_csum(f.data + addrs, len, pkt_csum_add(f.data + l4, 8, 0)));
+	}
+}
+
 /* What is not there is not written, and an index that is not there is an error. */
 static void test_failures(void **state)
 {
@@ -330,6 +364,7 @@ int main(void)
 		cmocka_unit_test(test_each_kind),
 		cmocka_unit_test(test_combinations),
 		cmocka_unit_test(test_udp_checksum_that_becomes_zero),
+		cmocka_unit_test(test_checksums_of_unparsed_protocols),
 		cmocka_unit_test(test_failures),
 	};
 
