@@ -8,15 +8,20 @@
 
 #include "util/hash.h"
 
-/* First VIP at the address; NULL: none. */
-static uint32_t first_at(const struct topo_router *r, const struct skep_ip *ip)
+/* Where the VIP of (address, proto, port) is, or would be. */
+static uint32_t position(const struct topo_router *r, const struct skep_ip *ip, uint8_t proto,
+			 uint16_t port)
 {
 	uint32_t lo = 0, hi = r->n_vips;
 
 	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
+		const uint32_t mid = lo + (hi - lo) / 2;
+		const struct topo_vip *v = r->vips[mid];
+		int c = memcmp(&v->address, ip, sizeof(*ip));
 
-		if (memcmp(&r->vips[mid]->address, ip, sizeof(*ip)) < 0)
+		if (!c)
+			c = v->proto != proto ? (int)v->proto - proto : (int)v->port - port;
+		if (c < 0)
 			lo = mid + 1;
 		else
 			hi = mid;
@@ -29,35 +34,35 @@ static bool is_up(const struct topo_vip *v)
 	return v->admin_up && v->lb->admin_up;
 }
 
+static const struct topo_vip *at(const struct topo_router *r, const struct skep_ip *ip, uint8_t proto,
+				 uint16_t port)
+{
+	const uint32_t i = position(r, ip, proto, port);
+	const struct topo_vip *v = i < r->n_vips ? r->vips[i] : NULL;
+
+	return v && ip_eq(&v->address, ip) && v->proto == proto && v->port == port && is_up(v) ? v :
+													NULL;
+}
+
+static bool any_at(const struct topo_router *r, const struct skep_ip *ip)
+{
+	const uint32_t i = position(r, ip, 0, 0);
+
+	return i < r->n_vips && ip_eq(&r->vips[i]->address, ip);
+}
+
 /* The VIP that the packet is for: by its port, else one for all ports. */
 static const struct topo_vip *find_vip(struct walk *w, const struct topo_router *r)
 {
-	const struct skep_ip *ip = see_ip_dst(w, ip_width(w));
-	const struct topo_vip *any = NULL;
-	uint32_t i = first_at(r, ip);
-	uint16_t port;
+	const struct skep_ip *ip = &w->f.ip_dst;
+	const struct topo_vip *v;
+	uint8_t proto;
 
-	sim_tag(w, &(struct topo_tag){ .kind = TOPO_TAG_VIP,
-				       .name = r->o.name,
-				       .ip = *ip,
-				       .len = (uint8_t)ip_width(w) });
-	if (i == r->n_vips || !ip_eq(&r->vips[i]->address, ip))
-		return NULL;
-	see_proto(w);
+	proto = see_proto(w);
 	if (!sim_has_ports(&w->f) || !sim_l4_known(w))
 		return NULL;
-	port = see_l4_dst(w);
-	for (; i < r->n_vips && ip_eq(&r->vips[i]->address, ip); i++) {
-		const struct topo_vip *v = r->vips[i];
-
-		if (v->proto != w->f.ip_proto || !is_up(v))
-			continue;
-		if (v->port == port)
-			return v;
-		if (!v->port)
-			any = v;
-	}
-	return any;
+	v = at(r, ip, proto, see_l4_dst(w));
+	return v ? v : at(r, ip, proto, 0);
 }
 
 static bool is_alive(const struct topo_member *m)
@@ -70,11 +75,15 @@ static bool takes_new(const struct topo_member *m)
 	return is_alive(m) && m->state == TOPO_MEMBER_UP && m->weight;
 }
 
-static struct topo_member *member_by_hash(const struct topo_pool *pool, uint64_t hash)
+/* The member that the connection has; NULL: it is gone, or elsewhere now. */
+static struct topo_member *member_of(const struct topo_pool *pool, const struct sim_binding *b)
 {
-	for (uint32_t i = 0; i < pool->n_members; i++)
-		if (sim_name_hash(pool->members[i]->o.name) == hash)
-			return pool->members[i];
+	for (uint32_t i = 0; i < pool->n_members; i++) {
+		struct topo_member *m = pool->members[i];
+
+		if (ip_eq(&m->address, &b->to) && sim_name_hash(m->o.name) == b->member)
+			return m;
+	}
 	return NULL;
 }
 
@@ -127,8 +136,10 @@ static struct topo_member *choose(struct walk *w, const struct topo_vip *vip, co
 
 static bool no_member(struct walk *w, const struct topo_vip *vip)
 {
-	if (vip->reject)
+	if (vip->reject && vip->proto == IPPROTO_TCP)
 		sim_reject(w);
+	else if (vip->reject)
+		sim_icmp_error(w, SIM_ERR_PORT);
 	sim_drop(w, SKEP_DROP_NO_MEMBER, &vip->o, NULL);
 	return false;
 }
@@ -169,7 +180,7 @@ static const struct sim_binding *binding_of(const struct sim_conn *c, const stru
 
 static bool go_on(struct walk *w, const struct topo_vip *vip, const struct sim_binding *b)
 {
-	const struct topo_member *m = member_by_hash(vip->pool, b->member);
+	const struct topo_member *m = member_of(vip->pool, b);
 
 	if (!m || !is_alive(m)) {
 		w->run->end_conn = true;
@@ -177,6 +188,22 @@ static bool go_on(struct walk *w, const struct topo_vip *vip, const struct sim_b
 	}
 	STEP(w, 1, "member", m->o.name, "of pool %s, the connection's", vip->pool->o.name);
 	sim_nat_apply(w, b, true, vip->o.name);
+	return true;
+}
+
+/* An error about what a VIP's client was sent goes where the connection does. */
+static bool error_in(struct walk *w, const struct topo_router *r)
+{
+	const struct sim_binding *b;
+
+	(void)sim_ct(w);
+	if (!w->run->conn || w->run->conn->reply)
+		return true;
+	b = binding_of(w->run->conn, r);
+	if (!b || !ip_eq(&b->from, &w->f.ip_dst))
+		return true;
+	w->via_vip = true;
+	sim_nat_apply(w, b, true, "connection");
 	return true;
 }
 
@@ -189,6 +216,14 @@ bool sim_vip_in(struct walk *w, const struct topo_port *in)
 
 	if (w->generation || !r->n_vips)
 		return true;
+	sim_tag(w, &(struct topo_tag){ .kind = TOPO_TAG_VIP,
+				       .name = r->o.name,
+				       .ip = w->f.ip_dst,
+				       .len = (uint8_t)ip_width(w) });
+	if (!any_at(r, see_ip_dst(w, ip_width(w))))
+		return true;
+	if (sim_is_error(w))
+		return error_in(w, r);
 	vip = find_vip(w, r);
 	if (sim_waits(w))
 		return false;
@@ -219,5 +254,6 @@ bool sim_vip_reply(struct walk *w, const struct topo_router *r)
 	if (sim_waits(w) || !w->run->conn || !w->run->conn->reply)
 		return false;
 	b = binding_of(w->run->conn, r);
-	return b && ip_eq(&w->f.ip_src, &b->to);
+	/* errors about the connection come from anywhere on the way */
+	return b && (ip_eq(&w->f.ip_src, &b->to) || sim_is_error(w));
 }
