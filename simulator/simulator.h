@@ -298,6 +298,8 @@ const char *sim_mask_format(const struct sim_mask *mask, char *buf, size_t size)
  * tool and tests.  Sources: this host learnt it ('own'), or the state DB told.
  */
 struct sim_tables;
+#define SIM_MACS_PORT	8192 /* of all bridges, that one port may have: so nobody fills the table for the others */
+#define SIM_NEIGHS_PORT 16384 /* of one router port */
 struct sim_tables *sim_tables_new(uint32_t max_macs, uint32_t max_neighs); /* NULL: no memory */
 void sim_tables_free(struct sim_tables *t);
 /* Learn or refresh.  1 = new or changed, 0 = refreshed, -ENOSPC when full, -ENOMEM. */

@@ -31,8 +31,15 @@ struct neigh_entry {
 	char port[];
 };
 
+/* How much of a table is one port's doing: nobody fills it for all. */
+struct port_share {
+	struct hmap_node node; /* hash of the name */
+	uint32_t macs, neighs;
+	char port[];
+};
+
 struct sim_tables {
-	struct hmap macs, neighs;
+	struct hmap macs, neighs, shares;
 	uint32_t max_macs, max_neighs;
 	uint64_t
 		seed; /* guests choose what is hashed; where the tables lie in memory is not theirs to know */
@@ -46,22 +53,97 @@ struct sim_tables *sim_tables_new(uint32_t max_macs, uint32_t max_neighs)
 		return NULL;
 	hmap_init(&t->macs);
 	hmap_init(&t->neighs);
+	hmap_init(&t->shares);
 	t->max_macs = max_macs;
 	t->max_neighs = max_neighs;
 	t->seed = hash_u64((uintptr_t)t);
 	return t;
 }
 
+/* --- shares --- */
+
+static struct port_share *find_share(const struct sim_tables *t, const char *port)
+{
+	struct hmap_node *node;
+
+	hmap_for_each_with_hash(node, &t->shares, hash_str(port, t->seed))
+	{
+		struct port_share *s = container_of(node, struct port_share, node);
+
+		if (!strcmp(s->port, port))
+			return s;
+	}
+	return NULL;
+}
+
+static struct port_share *get_share(struct sim_tables *t, const char *port)
+{
+	struct port_share *s = find_share(t, port);
+	size_t len = strlen(port) + 1;
+
+	if (s)
+		return s;
+	s = calloc(1, sizeof(*s) + len);
+	if (!s)
+		return NULL;
+	memcpy(s->port, port, len);
+	if (hmap_insert(&t->shares, &s->node, hash_str(port, t->seed))) {
+		free(s);
+		return NULL;
+	}
+	return s;
+}
+
+static void drop_share(struct sim_tables *t, struct port_share *s)
+{
+	if (s->macs || s->neighs)
+		return;
+	hmap_remove(&t->shares, &s->node);
+	free(s);
+}
+
+static void give_back_mac(struct sim_tables *t, const char *port)
+{
+	struct port_share *s = port ? find_share(t, port) : NULL;
+
+	if (!s)
+		return;
+	s->macs--;
+	drop_share(t, s);
+}
+
+/* One more MAC of the port: 0, -ENOSPC, -ENOMEM. */
+static int take_mac(struct sim_tables *t, const char *port)
+{
+	struct port_share *s = get_share(t, port);
+
+	if (!s)
+		return -ENOMEM;
+	if (s->macs >= SIM_MACS_PORT) {
+		drop_share(t, s);
+		return -ENOSPC;
+	}
+	s->macs++;
+	return 0;
+}
+
 static void remove_mac(struct sim_tables *t, struct mac_entry *e)
 {
 	hmap_remove(&t->macs, &e->node);
+	give_back_mac(t, e->port);
 	free(e->port);
 	free(e);
 }
 
 static void remove_neigh(struct sim_tables *t, struct neigh_entry *e)
 {
+	struct port_share *s = find_share(t, e->port);
+
 	hmap_remove(&t->neighs, &e->node);
+	if (s) {
+		s->neighs--;
+		drop_share(t, s);
+	}
 	free(e);
 }
 
@@ -77,6 +159,7 @@ void sim_tables_free(struct sim_tables *t)
 		remove_neigh(t, container_of(node, struct neigh_entry, node));
 	hmap_fini(&t->macs);
 	hmap_fini(&t->neighs);
+	hmap_fini(&t->shares);
 	free(t);
 }
 
@@ -146,20 +229,26 @@ static int add_mac(struct sim_tables *t, const char *bridge, uint16_t vlan,
 static int add_neigh(struct sim_tables *t, const char *port, const struct skep_ip *ip,
 		     struct neigh_entry **ret)
 {
+	struct port_share *s = t->neighs.n < t->max_neighs ? get_share(t, port) : NULL;
 	struct neigh_entry *e;
 	size_t len = strlen(port) + 1;
 
-	if (t->neighs.n >= t->max_neighs)
+	if (t->neighs.n >= t->max_neighs || (s && s->neighs >= SIM_NEIGHS_PORT))
 		return -ENOSPC;
-	e = calloc(1, sizeof(*e) + len);
-	if (!e)
+	e = s ? calloc(1, sizeof(*e) + len) : NULL;
+	if (!e) {
+		if (s)
+			drop_share(t, s);
 		return -ENOMEM;
+	}
 	e->ip = *ip;
 	memcpy(e->port, port, len);
 	if (hmap_insert(&t->neighs, &e->node, hash_neigh(t, port, ip))) {
 		free(e);
+		drop_share(t, s);
 		return -ENOMEM;
 	}
+	s->neighs++;
 	*ret = e;
 	return 0;
 }
@@ -181,16 +270,17 @@ int sim_tables_set_mac(struct sim_tables *t, const char *bridge, uint16_t vlan,
 			e->seen_ns = now_ns;
 		return 0;
 	}
+	r = take_mac(t, port);
+	if (r)
+		return r;
 	name = strdup(port);
-	if (!name)
-		return -ENOMEM;
-	if (!e) {
-		r = add_mac(t, bridge, vlan, mac, &e);
-		if (r) {
-			free(name);
-			return r;
-		}
+	r = !name ? -ENOMEM : e ? 0 : add_mac(t, bridge, vlan, mac, &e);
+	if (r) {
+		free(name);
+		give_back_mac(t, port);
+		return r;
 	}
+	give_back_mac(t, e->port);
 	free(e->port);
 	e->port = name;
 	e->own = own;

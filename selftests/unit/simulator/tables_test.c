@@ -170,12 +170,36 @@ static void test_view(void **state)
 	topo_unref(snap);
 }
 
+/* One port, or what pretends to be many machines behind it, leaves room for the others. */
+static void test_share_of_a_port(void **state)
+{
+	struct sim_tables *t = sim_tables_new(100000, 100000);
+	struct skep_mac m = { { 0x02 } }, first = { { 0x02, 0, 0, 0, 0, 1 } };
+	int r = 1;
+
+	(void)state;
+	for (uint32_t i = 1; i <= SIM_MACS_PORT; i++) {
+		m.b[4] = (uint8_t)(i >> 8);
+		m.b[5] = (uint8_t)i;
+		r = sim_tables_set_mac(t, "b", 0, &m, "p", true, 1);
+		assert_int_equal(r, 1);
+	}
+	m.b[3] = 1;
+	assert_int_equal(sim_tables_set_mac(t, "b", 0, &m, "p", true, 1), -ENOSPC);
+	assert_int_equal(sim_tables_set_mac(t, "b", 0, &m, "q", true, 1), 1);
+	/* a move gives back what the old port had */
+	assert_int_equal(sim_tables_set_mac(t, "b", 0, &first, "q", true, 2), 1);
+	assert_int_equal(sim_tables_set_mac(t, "b", 0, &m, "p", true, 2), 1);
+	sim_tables_free(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_set_mac),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_ageing),
+		cmocka_unit_test(test_share_of_a_port),
 		cmocka_unit_test(test_failures_alone),
 		cmocka_unit_test(test_view),
 	};
