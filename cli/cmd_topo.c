@@ -242,10 +242,10 @@ static int get_tenants(struct cli *cli, struct err *err)
 	return 0;
 }
 
-/* The rules of one chain, numbered. */
-static void print_rules(const json_t *chain)
+/* The rules of one chain or security group, numbered. */
+static void print_rules(const json_t *chain, const char *what)
 {
-	static const char *const headings[] = { "#", "RULE", "ACTION", "MATCH" };
+	const char *const headings[] = { "#", "RULE", *what == 'd' ? "DIRECTION" : "ACTION", "MATCH" };
 	struct out_table *t = out_table_new(headings, ARRAY_SIZE(headings));
 	json_t *rule, *value;
 	const char *key;
@@ -258,13 +258,13 @@ static void print_rules(const json_t *chain)
 			_free_ char *text = out_text(value);
 			size_t n = strlen(match);
 
-			if (strcmp(key, "name") && strcmp(key, "action"))
+			if (strcmp(key, "name") && strcmp(key, what) && n < sizeof(match))
 				snprintf(match + n, sizeof(match) - n, "%s%s %s", n ? ", " : "",
 					 key, text ? text : "?");
 		}
 		out_cellf(t, "%zu", i + 1);
 		out_cell(t, json_str(rule, "name"));
-		out_cell(t, json_str(rule, "action"));
+		out_cell(t, json_str(rule, what));
 		out_cell(t, match);
 	}
 	out_table_end(t);
@@ -273,8 +273,8 @@ static void print_rules(const json_t *chain)
 /* One kind's objects: a column for each field that any of them has. */
 static void print_kind(const char *plural, const json_t *list)
 {
-	const char *headings[16], *keys[16], *key;
-	char upper[16][32];
+	const char *headings[32], *keys[32], *key;
+	char upper[32][32];
 	unsigned int n = 0;
 	json_t *object, *value;
 	struct out_table *t;
@@ -332,7 +332,11 @@ static void print_doc(const json_t *doc, bool one)
 		print_kind(plural, list);
 		if (one && !strcmp(plural, "chains")) {
 			putchar('\n');
-			print_rules(json_array_get(list, 0));
+			print_rules(json_array_get(list, 0), "action");
+		}
+		if (one && !strcmp(plural, "security_groups")) {
+			putchar('\n');
+			print_rules(json_array_get(list, 0), "direction");
 		}
 	}
 }
