@@ -17,15 +17,23 @@ static long long number(const json_t *object, const char *key)
 
 /* --- connections --- */
 
-/* "10.0.0.1:80", "[fd00::1]:80", "10.0.0.1" */
+#define ECHO_4 (8 << 8) /* where an echo's other end has its id: simulator/simulator.h */
+#define ECHO_6 (128 << 8)
+
+/* "10.0.0.1:80", "[fd00::1]:80", "10.0.0.1", "10.0.0.1 id 7" */
 static void endpoint(const json_t *conn, const char *address, const char *port, char *buf, size_t size)
 {
 	const char *a = json_str(conn, address);
-	bool v6 = a && strchr(a, ':');
+	const char *proto = json_str(conn, "proto");
+	bool v6 = a && strchr(a, ':'), icmp = proto && !strncmp(proto, "icmp", 4);
+	long long n = number(conn, port);
 
-	if (json_object_get(conn, port))
-		snprintf(buf, size, "%s%s%s:%lld", v6 ? "[" : "", a ? a : "?", v6 ? "]" : "",
-			 number(conn, port));
+	if (icmp && (n == ECHO_4 || n == ECHO_6))
+		snprintf(buf, size, "%s", a ? a : "?");
+	else if (icmp)
+		snprintf(buf, size, "%s id %lld", a ? a : "?", n);
+	else if (json_object_get(conn, port))
+		snprintf(buf, size, "%s%s%s:%lld", v6 ? "[" : "", a ? a : "?", v6 ? "]" : "", n);
 	else
 		snprintf(buf, size, "%s", a ? a : "?");
 }
