@@ -79,8 +79,9 @@ bool sim_resolve(struct walk *w, const struct topo_port *out, const struct skep_
 	sim_tag_object(w, TOPO_TAG_PORT, &out->o);
 	if (peer && peer->router) {
 		sim_tag_object(w, TOPO_TAG_PORT, &peer->o);
+		sim_tag_object(w, TOPO_TAG_ROUTER, &peer->router->o);
 		*mac = peer->mac;
-		return sim_port_owns(peer, hop) || fail(w, out);
+		return sim_port_owns(peer, hop) || sim_port_nat(peer, hop) || fail(w, out);
 	}
 	sim_tag(w, &(struct topo_tag){ .kind = TOPO_TAG_NEIGH, .name = out->o.name, .ip = *hop });
 	if (peer && peer->bridge) { /* peek: no question for what the bridge knows */
