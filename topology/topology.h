@@ -24,7 +24,7 @@
 #define TOPO_GROUP_MAX 1000000	/* addresses of one group */
 #define TOPO_MEMBERS_MAX 1000	/* of one pool */
 #define TOPO_JUMPS_MAX 32	/* chains within chains; a chain that reaches itself is refused at all */
-#define TOPO_OBJECTS_MAX 1000000 /* of one tenant */
+#define TOPO_OBJECTS_MAX 4000000 /* of one tenant */
 
 /* The kinds of configuration, in an order in which references point backwards or sideways. */
 #define TOPO_KINDS(X)                                                                              \
@@ -471,9 +471,15 @@ enum topo_hook {
 	TOPO_HOOK_PRE_OUT,  /* port */
 	TOPO_HOOK_POST_OUT, /* port.  Bridge, router: "out": as it leaves the device */
 };
+struct topo_mirror_place {
+	struct topo_object *object; /* port, bridge or router */
+	enum topo_hook hook;	    /* bridge and router: PRE_IN, POST_OUT */
+};
 struct topo_mirror {
 	struct topo_object o;
 	bool admin_up;
+	struct topo_mirror_place *at;
+	uint32_t n_at;
 	struct topo_port *to; /* exterior; gets copies as they are at the hook, no policy */
 	struct topo_rule *match; /* any of them; none = everything */
 	uint32_t n_match;

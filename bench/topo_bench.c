@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The topology's own figures, JSON lines: lookups in sets of addresses, chains' trees, routes and Maglev's tables; bytes per port, time to build a
+ * snapshot.  No I/O.  Arguments: sizes of the snapshots in ports (default 40000 1000000, after the lookups); "lookups": only those.
+ */
+#include <arpa/inet.h>
+#include <malloc.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/topo_net.h"
+#include "topology/classifier.h"
+#include "topology/ipset.h"
+#include "topology/maglev.h"
+#include "util/arena.h"
+#include "util/clock.h"
+
+#define ROUNDS 11
+#define ROUND_NS 30000000ULL
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static volatile uint64_t sink; /* keeps what is measured from being left out */
+
+static void say(const char *variant, const char *unit, const double *v, unsigned int n)
+{
+	printf("{\"bench\":\"topo\",\"variant\":\"%s\",\"unit\":\"%s\",\"median\":%.4g,\"min\":%.4g,"
+	       "\"max\":%.4g,\"n\":%u}\n",
+	       variant, unit, v[n / 2], v[0], v[n - 1], n);
+	fflush(stdout);
+}
+
+static void say_one(const char *variant, const char *unit, double v)
+{
+	say(variant, unit, &v, 1);
+}
+
+/* ns of one call of 'fn', which does it 64 times. */
+static void measure(const char *variant, void (*fn)(void *arg), void *arg)
+{
+	double ns[ROUNDS];
+
+	for (unsigned int r = 0; r < ROUNDS; r++) {
+		uint64_t start = clock_mono_ns(), now = start, n = 0;
+
+		for (; now - start < ROUND_NS; now = clock_mono_ns(), n += 64)
+			fn(arg);
+		ns[r] = (double)(now - start) / (double)n;
+	}
+	qsort(ns, ROUNDS, sizeof(*ns), by_value);
+	say(variant, "ns", ns, ROUNDS);
+}
+
+/* --- sets of addresses --- */
+
+struct ipset_bench {
+	const struct topo_ipset *set;
+	uint32_t span;
+};
+
+static void ask_ipset(void *arg)
+{
+	const struct ipset_bench *b = arg;
+	unsigned int bits;
+
+	for (int i = 0; i < 64; i++) {
+		struct skep_ip ip = ip_from_v4(htonl(0x0a000000 + topo_net_random(b->span)));
+
+		sink += topo_ipset_has(b->set, &ip, &bits) + bits;
+	}
+}
+
+static void bench_ipset(uint32_t n, const char *variant)
+{
+	struct topo_prefix *v = calloc(n, sizeof(*v));
+	struct ipset_bench b = { .span = 2 * n };
+	struct arena arena;
+	char text[64];
+
+	arena_init(&arena, 0);
+	for (uint32_t i = 0; v && i < n; i++)
+		v[i] = (struct topo_prefix){ ip_from_v4(htonl(0x0a000000 + 2 * i)), 32 };
+	b.set = v ? topo_ipset_build(v, n, &arena) : NULL;
+	if (!b.set)
+		abort();
+	measure(variant, ask_ipset, &b);
+	snprintf(text, sizeof(text), "%s_size", variant);
+	say_one(text, "B/member", (double)arena.used / n);
+	arena_fini(&arena);
+	free(v);
+}
+
+/* --- trees of chains --- */
+
+struct tree_bench {
+	const struct topo_classifier *c;
+	uint32_t n, src, dst_port;
+};
+
+static uint32_t read_dim(void *arg, enum topo_dim dim, unsigned int word, unsigned int bits)
+{
+	const struct tree_bench *b = arg;
+
+	switch (dim) {
+	case TOPO_DIM_ETH_TYPE:
+		return 0x0800;
+	case TOPO_DIM_PROTO:
+		return IPPROTO_TCP;
+	case TOPO_DIM_SRC:
+		return word == 3 ? b->src : 0;
+	case TOPO_DIM_L4_DST:
+		return b->dst_port;
+	default:
+		return 7;
+	}
+}
+
+static bool has_l4(void *arg)
+{
+	return true;
+}
+
+static void ask_tree(void *arg)
+{
+	struct tree_bench *b = arg;
+	uint32_t k;
+
+	for (int i = 0; i < 64; i++) {
+		uint32_t r = topo_net_random(b->n);
+
+		b->src = 0x0a000000 + r * 256 + 9;
+		b->dst_port = 1000 + r % 5000;
+		sink += (uintptr_t)topo_classify(b->c, read_dim, has_l4, b, &k) + k;
+	}
+}
+
+static void bench_tree(uint32_t n, const char *variant)
+{
+	struct topo_rule *rules = calloc(n, sizeof(*rules));
+	struct tree_bench b = { .n = n };
+	struct arena arena;
+	uint64_t start;
+	char text[64];
+
+	arena_init(&arena, 0);
+	for (uint32_t i = 0; rules && i < n; i++) {
+		rules[i] = (struct topo_rule){
+			.index = i,
+			.match = TOPO_M_PROTO | TOPO_M_IP_SRC | TOPO_M_L4_DST,
+			.proto = IPPROTO_TCP,
+			.ip_src = ip_from_v4(htonl(0x0a000000 + i * 256)),
+			.ip_src_len = 24,
+		};
+		rules[i].l4_dst[0] = rules[i].l4_dst[1] = (uint16_t)(1000 + i % 5000);
+	}
+	start = clock_mono_ns();
+	b.c = rules ? topo_classifier_build(rules, n, &arena) : NULL;
+	if (!b.c)
+		abort();
+	snprintf(text, sizeof(text), "%s_build", variant);
+	say_one(text, "ms", (double)(clock_mono_ns() - start) / 1e6);
+	snprintf(text, sizeof(text), "%s_size", variant);
+	say_one(text, "B/rule", (double)arena.used / n);
+	measure(variant, ask_tree, &b);
+	arena_fini(&arena);
+	free(rules);
+}
+
+/* --- Maglev --- */
+
+static void ask_maglev(void *arg)
+{
+	for (int i = 0; i < 64; i++)
+		sink += (uintptr_t)topo_maglev_pick(arg, topo_net_random(UINT32_MAX) * 0x9e3779b97f4a7c15ULL);
+}
+
+static void bench_maglev(uint32_t n, const char *variant)
+{
+	struct topo_member *m = calloc(n, sizeof(*m)), **v = calloc(n, sizeof(struct topo_member *));
+	struct topo_pool pool = { .members = v, .n_members = n };
+	struct arena arena;
+	uint64_t start;
+	char text[64];
+	bool none;
+
+	arena_init(&arena, 0);
+	for (uint32_t i = 0; m && v && i < n; i++) {
+		m[i] = (struct topo_member){ .weight = 1, .healthy = true };
+		m[i].o.name = arena_printf(&arena, "m%u", i);
+		v[i] = &m[i];
+	}
+	start = clock_mono_ns();
+	pool.maglev = topo_maglev_build(v, n, &arena, &none);
+	if (!pool.maglev)
+		abort();
+	snprintf(text, sizeof(text), "%s_build", variant);
+	say_one(text, "ms", (double)(clock_mono_ns() - start) / 1e6);
+	measure(variant, ask_maglev, &pool);
+	arena_fini(&arena);
+	free(m);
+	free(v);
+}
+
+/* --- routes --- */
+
+static void ask_routes(void *arg)
+{
+	const struct topo_route *out[8];
+	struct skep_ip src = ip_from_v4(htonl(0x0a000001));
+	unsigned int dst_bits, src_bits;
+
+	for (int i = 0; i < 64; i++) {
+		struct skep_ip dst = ip_from_v4(htonl(topo_net_random(UINT32_MAX)));
+
+		sink += topo_route_lookup(arg, &src, &dst, out, 8, &dst_bits, &src_bits);
+	}
+}
+
+static void bench_routes(uint32_t n, const char *variant)
+{
+	json_t *records = topo_net_routes(n);
+	struct topo_snapshot *snap;
+	struct topo_object *o;
+	struct err err = { 0 };
+	uint64_t start = clock_mono_ns();
+	char text[64];
+
+	snap = topo_build("t", 1, records, &err);
+	if (!snap) {
+		fprintf(stderr, "topo_bench: %s\n", err.text);
+		exit(1);
+	}
+	snprintf(text, sizeof(text), "%s_build", variant);
+	say_one(text, "ms", (double)(clock_mono_ns() - start) / 1e6);
+	json_decref(records);
+	o = topo_find(snap, TOPO_ROUTER, "r");
+	measure(variant, ask_routes, container_of(o, struct topo_router, o));
+	topo_unref(snap);
+}
+
+static void lookups(void)
+{
+	bench_ipset(100, "ipset_100");
+	bench_ipset(100000, "ipset_100000");
+	bench_tree(16, "tree_16_rules");
+	bench_tree(10000, "tree_10000_rules");
+	bench_maglev(10, "maglev_10_members");
+	bench_maglev(1000, "maglev_1000_members");
+	bench_routes(10, "routes_10");
+	bench_routes(1000000, "routes_1000000");
+}
+
+/* --- whole networks --- */
+
+static size_t in_use(void)
+{
+	struct mallinfo2 m = mallinfo2();
+
+	return m.uordblks + m.hblkhd;
+}
+
+static void network(uint32_t n)
+{
+	json_t *records = topo_net_ports(n);
+	struct topo_snapshot *snap;
+	size_t before = in_use();
+	struct err err = { 0 };
+	uint64_t start;
+	char text[64];
+
+	start = clock_mono_ns();
+	snap = topo_build("t", 1, records, &err);
+	if (!snap) {
+		fprintf(stderr, "topo_bench: %u ports: %s\n", n, err.text);
+		exit(1);
+	}
+	snprintf(text, sizeof(text), "build_%u_ports", n);
+	say_one(text, "ms", (double)(clock_mono_ns() - start) / 1e6);
+	snprintf(text, sizeof(text), "memory_%u_ports", n);
+	say_one(text, "B/port", (double)(in_use() - before) / n);
+	topo_unref(snap);
+	json_decref(records);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 1 || !strcmp(argv[1], "lookups"))
+		lookups();
+	if (argc > 1 && !strcmp(argv[1], "lookups"))
+		return 0;
+	for (int i = 1; i < argc; i++)
+		network((uint32_t)strtoul(argv[i], NULL, 10));
+	if (argc == 1) {
+		network(40000);
+		network(1000000);
+	}
+	return 0;
+}
