@@ -169,28 +169,24 @@ int topo_decode_qos(struct topo_snapshot *snap, struct topo_qos *qos, const json
 	return 0;
 }
 
-static struct topo_mirror_at **hook_list(struct topo_snapshot *snap, const json_t *at, struct err *err)
+static int get_place(struct topo_snapshot *snap, const json_t *at, struct topo_mirror_place *place,
+		     struct err *err)
 {
-	static const char *const hooks[] = { "pre_in", "post_in", "pre_out", "post_out" };
-	const char *hook = topo_str(at, "hook");
-	struct topo_port_more *more;
-	struct topo_port *port;
-	struct topo_bridge *bridge;
-	struct topo_router *router;
-	unsigned int i;
+	static const enum topo_kind kinds[] = { TOPO_PORT, TOPO_BRIDGE, TOPO_ROUTER };
+	static const struct {
+		const char *name;
+		enum topo_hook hook;
+	} hooks[] = { { "pre_in", TOPO_HOOK_PRE_IN },	{ "in", TOPO_HOOK_PRE_IN },
+		      { "post_in", TOPO_HOOK_POST_IN }, { "pre_out", TOPO_HOOK_PRE_OUT },
+		      { "post_out", TOPO_HOOK_POST_OUT }, { "out", TOPO_HOOK_POST_OUT } };
 
-	if (GET_REF(snap, at, "port", TOPO_PORT, struct topo_port, &port, err) ||
-	    GET_REF(snap, at, "bridge", TOPO_BRIDGE, struct topo_bridge, &bridge, err) ||
-	    GET_REF(snap, at, "router", TOPO_ROUTER, struct topo_router, &router, err))
-		return NULL;
-	if (bridge)
-		return &bridge->mirrors[!strcmp(hook, "out")];
-	if (router)
-		return &router->mirrors[!strcmp(hook, "out")];
-	for (i = 0; i < 3 && strcmp(hook, hooks[i]) != 0; i++)
-		;
-	more = topo_port_more_own(snap, port);
-	return more ? &more->mirrors[i] : NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds) && !place->object; i++)
+		if (topo_get_ref(snap, at, topo_kind_name(kinds[i]), kinds[i], &place->object, err))
+			return err->code;
+	for (size_t i = 0; i < ARRAY_SIZE(hooks); i++)
+		if (!strcmp(topo_str(at, "hook"), hooks[i].name))
+			place->hook = hooks[i].hook;
+	return 0;
 }
 
 int topo_decode_mirror(struct topo_snapshot *snap, struct topo_mirror *m, const json_t *rec,
@@ -202,9 +198,9 @@ int topo_decode_mirror(struct topo_snapshot *snap, struct topo_mirror *m, const 
 
 	m->admin_up = topo_get_bool(rec, "admin_up", true);
 	m->match = arena_alloc(arena, (json_array_size(match) + 1) * sizeof(*m->match));
-	if (!m->match)
+	m->at = arena_alloc(arena, (json_array_size(at) + 1) * sizeof(*m->at));
+	if (!m->match || !m->at)
 		return err_set(err, -ENOMEM, "out of memory");
-	memset(m->match, 0, (json_array_size(match) + 1) * sizeof(*m->match));
 	if (GET_REF(snap, rec, "to", TOPO_PORT, struct topo_port, &m->to, err))
 		return err->code;
 	json_array_foreach(match, i, item)
@@ -216,17 +212,7 @@ int topo_decode_mirror(struct topo_snapshot *snap, struct topo_mirror *m, const 
 		if (!r->name || topo_decode_match(snap, item, r, true, err))
 			return err_prefix(err, "condition %zu", i + 1);
 	}
-	json_array_foreach(at, i, item)
-	{
-		struct topo_mirror_at *link = arena_alloc(arena, sizeof(*link));
-		struct topo_mirror_at **end = hook_list(snap, item, err);
-
-		if (!link || !end)
-			return err->code ? err->code : err_set(err, -ENOMEM, "out of memory");
-		while (*end)
-			end = &(*end)->next;
-		*link = (struct topo_mirror_at){ .mirror = m };
-		*end = link;
-	}
+	json_array_foreach(at, i, item) if (get_place(snap, item, &m->at[m->n_at++], err))
+		return err_prefix(err, "field 'at' element %zu", i + 1);
 	return 0;
 }

@@ -206,12 +206,47 @@ static int list_members(struct topo_snapshot *snap, struct arena *arena, struct 
 	return 0;
 }
 
+/* --- mirrors --- */
+
+static struct topo_mirror_at **list_of(struct topo_snapshot *snap, const struct topo_mirror_place *place)
+{
+	struct topo_object *o = place->object;
+	bool out = place->hook == TOPO_HOOK_POST_OUT;
+	struct topo_port_more *more;
+
+	if (o->kind == TOPO_BRIDGE)
+		return &container_of(o, struct topo_bridge, o)->mirrors[out];
+	if (o->kind == TOPO_ROUTER)
+		return &container_of(o, struct topo_router, o)->mirrors[out];
+	more = topo_port_more_own(snap, container_of(o, struct topo_port, o));
+	return more ? &more->mirrors[place->hook] : NULL;
+}
+
+/* From the last to the first, so that each list is by name. */
+static int hang_mirrors(struct topo_snapshot *snap, struct arena *arena)
+{
+	for (uint32_t i = snap->n_mirrors; i--;) {
+		struct topo_mirror *m = &snap->mirrors[i];
+
+		for (uint32_t k = 0; k < m->n_at; k++) {
+			struct topo_mirror_at **list = list_of(snap, &m->at[k]);
+			struct topo_mirror_at *at = arena_alloc(arena, sizeof(*at));
+
+			if (!list || !at)
+				return -ENOMEM;
+			*at = (struct topo_mirror_at){ .mirror = m, .next = *list };
+			*list = at;
+		}
+	}
+	return 0;
+}
+
 int topo_derive_members(struct topo_snapshot *snap, struct err *err)
 {
 	struct arena *arena = &snap->memory->arena;
 	int rc;
 
-	if (list_ports(snap, arena) || list_subnets(snap, arena))
+	if (list_ports(snap, arena) || list_subnets(snap, arena) || hang_mirrors(snap, arena))
 		return no_memory(err);
 	rc = list_members(snap, arena, err);
 	if (rc)

@@ -143,7 +143,7 @@ static const struct row rows[] = {
 	{ "a mirror of itself", MIRROR("vm1", "{port: vm1, hook: post_out}"), "mirror 'm': field 'to': 'vm1' is also in field 'at'" },
 	{ "a mirror twice at a place", MIRROR("vm2", "{port: vm1, hook: pre_in}, {port: vm1, hook: pre_in}"), "mirror 'm': field 'at': port 'vm1' appears twice with one hook" },
 	{ "dangling target of a mirror", MIRROR("nope", ""), "mirror 'm': field 'to': port 'nope' does not exist" },
-	{ "dangling place of a mirror", MIRROR("vm2", "{router: nope, hook: in}"), "mirror 'm': field 'router': router 'nope' does not exist" },
+	{ "dangling place of a mirror", MIRROR("vm2", "{router: nope, hook: in}"), "mirror 'm': field 'at' element 1: field 'router': router 'nope' does not exist" },
 	{ "dangling group of a mirror", T "mirrors: [{name: m, to: vm2, match: [{dst_group: nope}]}]\n", "mirror 'm': condition 1: field 'dst_group': address_group 'nope' does not exist" },
 
 	/* --- subnets --- */
