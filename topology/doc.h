@@ -12,6 +12,6 @@ bool topo_path_parse(const char *path, enum topo_kind *kind, const char **name);
 const char *topo_path(enum topo_kind kind, const char *name, char buf[static TOPO_PATH]);
 /*
  * Which state records die with an object: sets 'path' -> null in 'changes' for "bind/", "live/", "neigh/" of deleted ports and "mac/" of deleted
- * bridges and ports.  0 or -ENOMEM.
+ * bridges and ports, "health/" of members, "aff/" of VIPs, "natblock/" of routers.  0 or -ENOMEM.
  */
 int topo_cascade(const json_t *records, json_t *changes);

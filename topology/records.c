@@ -74,6 +74,8 @@ static bool dies(const char *path, const json_t *rec, const json_t *changes)
 		return gone(changes, "member", rest, n);
 	if (!strncmp(path, "aff/", 4))
 		return gone(changes, "vip", rest, n);
+	if (!strncmp(path, "natblock/", 9))
+		return gone(changes, "router", rest, n);
 	if (strncmp(path, "mac/", 4) != 0)
 		return false;
 	port = topo_str(rec, "port");

@@ -421,13 +421,19 @@ static void test_delete_refused(void **state)
 static void test_delete(void **state)
 {
 	struct err err = { 0 };
-	json_t *doc = doc_of(T "members: [{name: m2}]\nmirrors: [{name: y}, {name: x}]\n", &err), *changes;
-	json_t *more = json_copy(records);
+	json_t *doc = doc_of(T "members: [{name: m2}]\nmirrors: [{name: y}, {name: x}]\nvips: [{name: v3}]\nrouters: [{name: lone}]\n", &err), *changes;
+	json_t *more = applied(json_copy(records), T "routers: [{name: lone}]\n");
 
 	json_object_set_new(more, "health/m2", json_pack("{s:b}", "up", 0));
+	json_object_set_new(more, "aff/v3/192.0.2.1", json_object());
+	json_object_set_new(more, "aff/v1/192.0.2.1", json_object());
+	json_object_set_new(more, "natblock/lone/192.0.2.1/1024", json_object());
+	json_object_set_new(more, "natblock/r/192.0.2.1/1024", json_object());
 	changes = topo_doc_delete(more, doc, &err);
 	assert_non_null(changes);
-	assert_int_equal(json_object_size(changes), 4);
+	assert_int_equal(json_object_size(changes), 8);
+	assert_true(json_is_null(json_object_get(changes, "aff/v3/192.0.2.1")));
+	assert_true(json_is_null(json_object_get(changes, "natblock/lone/192.0.2.1/1024")));
 	assert_true(json_is_null(json_object_get(changes, "health/m2")));
 	json_decref(changes);
 	json_decref(more);
