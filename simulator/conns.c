@@ -23,7 +23,8 @@ struct sim_conns *sim_conns_new(const struct sim_conns_limits *limits)
 	c->limits = *limits;
 	c->seed = hash_u64((uintptr_t)c);
 	hmap_init(&c->records);
-	hmap_init(&c->ports);
+	hmap_init(&c->names);
+	hmap_init(&c->dests);
 	hmap_init(&c->uses);
 	hmap_init(&c->fulls);
 	hmap_init(&c->affinities);
@@ -44,6 +45,14 @@ static void append_record(struct sim_conns *c, struct conns_record *r)
 	c->last = r;
 }
 
+static void free_record(struct conns_record *r)
+{
+	if (!r)
+		return;
+	free(r->bindings);
+	free(r);
+}
+
 void sim_conns_free(struct sim_conns *c)
 {
 	struct hmap_node *node, *tmp;
@@ -51,30 +60,73 @@ void sim_conns_free(struct sim_conns *c)
 	if (!c)
 		return;
 	hmap_for_each (node, tmp, &c->records)
-		free(container_of(node, struct conns_record, node));
-	hmap_for_each (node, tmp, &c->ports)
-		free(container_of(node, struct conns_port, node));
+		free_record(container_of(node, struct conns_record, node));
+	hmap_for_each (node, tmp, &c->names)
+		free(container_of(node, struct conns_name, node));
 	hmap_fini(&c->records);
-	hmap_fini(&c->ports);
+	hmap_fini(&c->names);
 	conns_free_sources(c);
 	conns_free_affinities(c);
 	free(c);
 }
 
-/* --- finding --- */
+/* --- names --- */
 
-static struct conns_port *find_port(const struct sim_conns *c, const char *name)
+static struct conns_name *find_name(const struct sim_conns *c, const char *text)
 {
 	struct hmap_node *node;
 
-	hmap_for_each_with_hash(node, &c->ports, hash_str(name, c->seed))
+	hmap_for_each_with_hash(node, &c->names, hash_str(text, c->seed))
 	{
-		struct conns_port *p = container_of(node, struct conns_port, node);
+		struct conns_name *n = container_of(node, struct conns_name, node);
 
-		if (!strcmp(p->name, name))
-			return p;
+		if (!strcmp(n->text, text))
+			return n;
 	}
 	return NULL;
+}
+
+static struct conns_name *get_name(struct sim_conns *c, const char *text)
+{
+	struct conns_name *n = find_name(c, text);
+
+	if (!n) {
+		n = calloc(1, sizeof(*n));
+		if (!n)
+			return NULL;
+		memcpy(n->text, text, strnlen(text, TOPO_NAME_MAX));
+		if (hmap_insert(&c->names, &n->node, hash_str(n->text, c->seed))) {
+			free(n);
+			return NULL;
+		}
+	}
+	n->refs++;
+	return n;
+}
+
+static void put_name(struct sim_conns *c, struct conns_name *n)
+{
+	if (!n || --n->refs)
+		return;
+	hmap_remove(&c->names, &n->node);
+	free(n);
+}
+
+/* --- finding --- */
+
+static void expand(const struct conns_record *r, struct sim_conn *conn)
+{
+	conn->tuple = r->tuple;
+	conn->other = r->other;
+	memcpy(conn->port, r->port->text, sizeof(conn->port));
+	memcpy(conn->other_port, r->other_port->text, sizeof(conn->other_port));
+	conn->reply = r->reply;
+	conn->orig_seen = r->orig_seen;
+	conn->reply_seen = r->reply_seen;
+	conn->n_bindings = r->n_bindings;
+	memset(conn->bindings, 0, sizeof(conn->bindings));
+	if (r->n_bindings)
+		memcpy(conn->bindings, r->bindings, r->n_bindings * sizeof(*r->bindings));
 }
 
 static uint64_t hash_record(const struct sim_conns *c, const char *port, const struct sim_tuple *t)
@@ -91,36 +143,43 @@ static struct conns_record *find_record(const struct sim_conns *c, const char *p
 	{
 		struct conns_record *r = container_of(node, struct conns_record, node);
 
-		if (sim_tuple_eq(&r->conn.tuple, t) && !strcmp(r->conn.port, port))
+		if (sim_tuple_eq(&r->tuple, t) && !strcmp(r->port->text, port))
 			return r;
 	}
 	return NULL;
 }
 
+static uint32_t timeout_of(const struct sim_conns *c, const struct conns_record *r)
+{
+	return skep_conn_timeout(&c->limits.timeouts, r->tuple.proto, r->orig_seen, r->reply_seen);
+}
+
 static bool is_over(const struct sim_conns *c, const struct conns_record *r, uint64_t now_ns)
 {
-	uint64_t idle = skep_conn_timeout(&c->limits.timeouts, r->conn.tuple.proto, r->conn.orig_seen,
-					  r->conn.reply_seen) *
-			NSEC;
-
-	return now_ns > r->last_ns && now_ns - r->last_ns > idle;
+	return now_ns > r->last_ns && now_ns - r->last_ns > timeout_of(c, r) * NSEC;
 }
 
 const struct sim_conn *sim_conns_find(const struct sim_conns *c, const char *port,
 				      const struct sim_tuple *tuple, uint64_t now_ns)
 {
 	const struct conns_record *r = find_record(c, port, tuple);
+	struct sim_conns *table = (struct sim_conns *)c; /* 'shown' is no part of what it says */
+	struct sim_conn *conn;
 
-	return r && !is_over(c, r, now_ns) ? &r->conn : NULL;
+	if (!r || is_over(c, r, now_ns))
+		return NULL;
+	conn = &table->shown[table->turn++ % CONNS_SHOWN];
+	expand(r, conn);
+	return conn;
 }
 
 uint32_t sim_conns_count(const struct sim_conns *c, const char *port)
 {
-	const struct conns_port *p = port ? find_port(c, port) : NULL;
+	const struct conns_name *n = port ? find_name(c, port) : NULL;
 
 	if (!port)
 		return (uint32_t)c->records.n;
-	return p ? p->n : 0;
+	return n ? n->records : 0;
 }
 
 bool sim_conns_room(const struct sim_conns *c, const char *port)
@@ -133,89 +192,91 @@ bool sim_conns_room(const struct sim_conns *c, const char *port)
 
 static void remove_record(struct sim_conns *c, struct conns_record *r, uint64_t now_ns)
 {
-	conns_release_sources(c, &r->conn, now_ns);
+	struct sim_conn conn;
+
+	if (r->n_bindings) {
+		expand(r, &conn);
+		conns_release_sources(c, &conn, now_ns);
+	}
 	hmap_remove(&c->records, &r->node);
 	unlink_record(c, r);
-	if (!--r->port->n) {
-		hmap_remove(&c->ports, &r->port->node);
-		free(r->port);
-	}
-	free(r);
+	r->port->records--;
+	put_name(c, r->port);
+	put_name(c, r->other_port);
+	free_record(r);
 }
 
-static struct conns_port *get_port(struct sim_conns *c, const char *name)
+static struct conns_record *new_record(const struct sim_conn *conn, uint64_t now_ns)
 {
-	struct conns_port *p = find_port(c, name);
+	struct conns_record *r = calloc(1, sizeof(*r));
 
-	if (p)
-		return p;
-	p = calloc(1, sizeof(*p));
-	if (!p)
+	if (!r)
 		return NULL;
-	memcpy(p->name, name, strnlen(name, TOPO_NAME_MAX));
-	if (hmap_insert(&c->ports, &p->node, hash_str(p->name, c->seed))) {
-		free(p);
-		return NULL;
+	if (conn->n_bindings) {
+		r->bindings = calloc(conn->n_bindings, sizeof(*r->bindings));
+		if (!r->bindings) {
+			free(r);
+			return NULL;
+		}
+		memcpy(r->bindings, conn->bindings, conn->n_bindings * sizeof(*r->bindings));
 	}
-	return p;
+	r->tuple = conn->tuple;
+	r->other = conn->other;
+	r->reply = conn->reply;
+	r->orig_seen = conn->orig_seen;
+	r->reply_seen = conn->reply_seen;
+	r->n_bindings = conn->n_bindings;
+	r->last_ns = now_ns;
+	return r;
 }
 
-static void drop_empty_port(struct sim_conns *c, struct conns_port *p)
-{
-	if (p->n)
-		return;
-	hmap_remove(&c->ports, &p->node);
-	free(p);
-}
-
+/* Also where there is no room, if it takes the place of one. */
 static int add_record(struct sim_conns *c, const struct sim_conn *conn, uint64_t now_ns)
 {
-	struct conns_record *r;
-	struct conns_port *p;
+	struct conns_record *r = new_record(conn, now_ns);
+	bool held = false;
 
-	if (!sim_conns_room(c, conn->port))
-		return -ENOSPC;
-	p = get_port(c, conn->port);
-	r = p ? calloc(1, sizeof(*r)) : NULL;
 	if (!r)
+		return -ENOMEM;
+	r->port = get_name(c, conn->port);
+	r->other_port = get_name(c, conn->other_port);
+	if (!r->port || !r->other_port || conns_hold_sources(c, conn))
 		goto fail;
-	r->conn = *conn;
-	r->port = p;
-	r->last_ns = now_ns;
-	if (conns_hold_sources(c, conn))
+	held = true;
+	if (hmap_insert(&c->records, &r->node, hash_record(c, conn->port, &conn->tuple)))
 		goto fail;
-	if (hmap_insert(&c->records, &r->node, hash_record(c, conn->port, &conn->tuple))) {
-		conns_release_sources(c, conn, now_ns);
-		goto fail;
-	}
-	p->n++;
+	r->port->records++;
 	append_record(c, r);
 	return 1;
 fail:
-	free(r);
-	if (p)
-		drop_empty_port(c, p);
+	if (held)
+		conns_release_sources(c, conn, now_ns);
+	put_name(c, r->port);
+	put_name(c, r->other_port);
+	free_record(r);
 	return -ENOMEM;
 }
 
-static bool same_connection(const struct sim_conn *a, const struct sim_conn *b)
+static bool same_binding(const struct sim_binding *x, const struct sim_binding *y)
 {
-	if (a->reply != b->reply || !sim_tuple_eq(&a->other, &b->other) ||
-	    a->n_bindings != b->n_bindings || strcmp(a->other_port, b->other_port) != 0)
-		return false;
-	for (uint8_t i = 0; i < a->n_bindings; i++) {
-		const struct sim_binding *x = &a->bindings[i], *y = &b->bindings[i];
+	return x->router == y->router && x->member == y->member && x->dst == y->dst &&
+	       ip_eq(&x->from, &y->from) && ip_eq(&x->to, &y->to) &&
+	       x->from_port == y->from_port && x->to_port == y->to_port;
+}
 
-		if (x->router != y->router || x->member != y->member || x->dst != y->dst ||
-		    !ip_eq(&x->from, &y->from) || !ip_eq(&x->to, &y->to) ||
-		    x->from_port != y->from_port || x->to_port != y->to_port)
+static bool same_connection(const struct conns_record *r, const struct sim_conn *conn)
+{
+	if (r->reply != conn->reply || !sim_tuple_eq(&r->other, &conn->other) ||
+	    r->n_bindings != conn->n_bindings || strcmp(r->other_port->text, conn->other_port) != 0)
+		return false;
+	for (uint8_t i = 0; i < r->n_bindings; i++)
+		if (!same_binding(&r->bindings[i], &conn->bindings[i]))
 			return false;
-	}
 	return true;
 }
 
 /* The next connection of the same ends: it begins behind the end of the last one. */
-static bool is_successor(const struct sim_conn *old, const struct sim_conn *conn)
+static bool is_successor(const struct conns_record *old, const struct sim_conn *conn)
 {
 	const uint8_t flags = SKEP_TCP_SYN | SKEP_TCP_ACK | SKEP_TCP_FIN | SKEP_TCP_RST;
 
@@ -227,18 +288,23 @@ static bool is_successor(const struct sim_conn *old, const struct sim_conn *conn
 int sim_conns_put(struct sim_conns *c, const struct sim_conn *conn, uint64_t now_ns)
 {
 	struct conns_record *r = find_record(c, conn->port, &conn->tuple);
+	int rc;
 
-	if (r && !is_over(c, r, now_ns) && same_connection(&r->conn, conn) &&
-	    !is_successor(&r->conn, conn)) {
-		r->conn.orig_seen |= conn->orig_seen;
-		r->conn.reply_seen |= conn->reply_seen;
+	if (conn->n_bindings > SIM_BINDINGS_MAX)
+		return -EINVAL;
+	if (r && !is_over(c, r, now_ns) && same_connection(r, conn) && !is_successor(r, conn)) {
+		r->orig_seen |= conn->orig_seen;
+		r->reply_seen |= conn->reply_seen;
 		if (now_ns > r->last_ns)
 			r->last_ns = now_ns;
 		return 0;
 	}
-	if (r)
+	if (!r && !sim_conns_room(c, conn->port))
+		return -ENOSPC;
+	rc = add_record(c, conn, now_ns);
+	if (r && rc == 1)
 		remove_record(c, r, now_ns);
-	return add_record(c, conn, now_ns);
+	return rc;
 }
 
 bool sim_conns_del(struct sim_conns *c, const char *port, const struct sim_tuple *tuple)
@@ -258,26 +324,26 @@ bool sim_conns_touch(struct sim_conns *c, const char *port, const struct sim_tup
 
 	if (!r)
 		return false;
-	before = skep_conn_timeout(&c->limits.timeouts, tuple->proto, r->conn.orig_seen,
-				   r->conn.reply_seen);
-	*(r->conn.reply != opposite ? &r->conn.reply_seen : &r->conn.orig_seen) |= seen;
+	before = timeout_of(c, r);
+	*(r->reply != opposite ? &r->reply_seen : &r->orig_seen) |= seen;
 	if (now_ns > r->last_ns)
 		r->last_ns = now_ns;
-	return before != skep_conn_timeout(&c->limits.timeouts, tuple->proto, r->conn.orig_seen,
-					   r->conn.reply_seen);
+	return before != timeout_of(c, r);
 }
 
 void sim_conns_expire(struct sim_conns *c, uint64_t now_ns, uint32_t max,
 		      void (*cb)(void *arg, const struct sim_conn *conn), void *arg)
 {
 	struct conns_record *r, *end = c->last;
+	struct sim_conn conn;
 
 	for (r = c->first; r && max; max--) {
 		struct conns_record *next = r == end ? NULL : r->next;
 
 		if (is_over(c, r, now_ns)) {
+			expand(r, &conn);
 			if (cb)
-				cb(arg, &r->conn);
+				cb(arg, &conn);
 			remove_record(c, r, now_ns);
 		} else {
 			unlink_record(c, r);
@@ -291,10 +357,12 @@ void sim_conns_walk(struct sim_conns *c,
 		    void (*cb)(void *arg, const struct sim_conn *conn, uint64_t last_ns), void *arg)
 {
 	struct conns_record *r, *next;
+	struct sim_conn conn;
 
 	for (r = c->first; r; r = next) {
 		next = r->next;
-		cb(arg, &r->conn, r->last_ns);
+		expand(r, &conn);
+		cb(arg, &conn, r->last_ns);
 	}
 }
 
@@ -304,7 +372,7 @@ void sim_conns_drop_port(struct sim_conns *c, const char *port)
 
 	for (r = c->first; r; r = next) {
 		next = r->next;
-		if (!strcmp(r->conn.port, port))
+		if (!strcmp(r->port->text, port))
 			remove_record(c, r, r->last_ns);
 	}
 }

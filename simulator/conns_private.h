@@ -1,37 +1,59 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inside the table of connections: conns.c has the records, snat.c the source ports, affinity.c the clients of VIPs. */
+/*
+ * Inside the table of connections: conns.c has the records, sources.c which source ports are in use and which blocks are ours, snat.c the choice,
+ * affinity.c the clients of VIPs.
+ */
 #pragma once
 
 #include "simulator/conns.h"
 #include "util/hmap.h"
 
-struct conns_port { /* how many records a port has */
+/* A port's name, once: records name two each. */
+struct conns_name {
 	struct hmap_node node;
-	uint32_t n;
-	char name[TOPO_NAME_MAX + 1];
+	uint32_t refs;
+	uint32_t records; /* at this port */
+	char text[TOPO_NAME_MAX + 1];
 };
 
+/* struct sim_conn without the air in it. */
 struct conns_record {
-	struct hmap_node node;		   /* by port and tuple */
+	struct hmap_node node;		  /* by port and tuple */
 	struct conns_record *prev, *next; /* in the order in which expiry looks at them */
-	struct conns_port *port;
+	struct conns_name *port, *other_port;
+	struct sim_binding *bindings;
 	uint64_t last_ns;
-	struct sim_conn conn;
+	struct sim_tuple tuple, other;
+	uint8_t reply, orig_seen, reply_seen, n_bindings;
 };
 
-/* A source that is in use towards a destination. */
-struct conns_use {
+#define CONNS_BLOCK_WORDS (SIM_BLOCK_PORTS / 64)
+
+/* What a block's ports are in use for: one destination.  SCTP and protocols without ports: 'first' is 0 and so is the bit. */
+struct conns_dest {
 	struct hmap_node node;
 	uint64_t router;
-	struct sim_tuple tuple; /* as it leaves the router */
+	struct skep_ip src, dst; /* as it leaves the router */
+	__be16 sport;		 /* SCTP's, which stays */
+	__be16 dport;
+	uint16_t first;
+	uint8_t proto;
+	uint64_t used[CONNS_BLOCK_WORDS]; /* one bit per port */
+};
+
+/* A port of it that is in use, by so many records. */
+struct conns_use {
+	struct hmap_node node;
+	struct conns_dest *dest;
 	uint32_t refs;
+	uint8_t port; /* within the block */
 };
 
 struct conns_block {
 	uint64_t router;
 	struct skep_ip ip;
 	uint16_t first;
-	uint32_t in_use; /* connections that have a port of it */
+	uint32_t in_use;  /* ports towards destinations */
 	uint64_t used_ns; /* when it last had one */
 	char name[TOPO_NAME_MAX + 1];
 };
@@ -42,18 +64,32 @@ struct conns_full { /* an address of which no more blocks can be had */
 	struct skep_ip ip;
 };
 
+#define CONNS_SHOWN 16 /* records that were found last are there for the caller to read */
+
 struct sim_conns {
 	struct sim_conns_limits limits;
 	uint64_t seed; /* guests choose what is hashed */
-	struct hmap records, ports, uses, fulls, affinities;
+	struct hmap records, names, dests, uses, fulls, affinities;
 	struct conns_record *first, *last;
 	struct conns_block *blocks; /* by router, address, first */
 	uint32_t n_blocks, max_blocks;
+	uint32_t turn;
+	struct sim_conn shown[CONNS_SHOWN];
 };
 
-/* --- snat.c --- */
+/* --- sources.c --- */
 int conns_hold_sources(struct sim_conns *c, const struct sim_conn *conn);
 void conns_release_sources(struct sim_conns *c, const struct sim_conn *conn, uint64_t now_ns);
 void conns_free_sources(struct sim_conns *c);
+/* TCP, UDP, echo: a port of the source may be chosen. */
+bool conns_has_port(const struct sim_tuple *t);
+/* What is in use of the block that has the tuple's source, towards its destination; NULL: nothing. */
+const struct conns_dest *conns_dest(const struct sim_conns *c, uint64_t router,
+				    const struct sim_tuple *t);
+/* The first block at or behind this one. */
+uint32_t conns_block_at(const struct sim_conns *c, uint64_t router, const struct skep_ip *ip,
+			uint16_t first);
+bool conns_is_full(const struct sim_conns *c, uint64_t router, const struct skep_ip *ip,
+		   uint64_t now_ns);
 /* --- affinity.c --- */
 void conns_free_affinities(struct sim_conns *c);

@@ -1,268 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Source ports for SNAT (conns.h): blocks that this host has leased, and which port of them is in use towards which destination.  A port serves
- * any number of destinations; the records are the reservations.
+ * The choice of a source for SNAT (conns.h): the packet's own port if one of our blocks has it and nobody uses it towards the destination, else the
+ * next free port of one of our blocks, beginning where the tuple's hash says.  A block is 256 bits per destination, so one that is nearly full
+ * costs as much as an empty one.
  */
 #include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/in.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "simulator/conns_private.h"
-#include "util/hash.h"
-
-static bool is_echo(const struct sim_tuple *t)
-{
-	return (t->proto == IPPROTO_ICMP && t->dport == htons(8 << 8)) ||
-	       (t->proto == IPPROTO_ICMPV6 && t->dport == htons(128 << 8));
-}
-
-static bool has_ports(const struct sim_tuple *t)
-{
-	return t->proto == IPPROTO_TCP || t->proto == IPPROTO_UDP || is_echo(t);
-}
-
-/* --- what is in use --- */
-
-static uint64_t hash_use(const struct sim_conns *c, uint64_t router, const struct sim_tuple *t)
-{
-	return hash_u64(c->seed ^ router ^ sim_tuple_hash(t));
-}
-
-static struct conns_use *find_use(const struct sim_conns *c, uint64_t router,
-				  const struct sim_tuple *t)
-{
-	struct hmap_node *node;
-
-	hmap_for_each_with_hash(node, &c->uses, hash_use(c, router, t))
-	{
-		struct conns_use *u = container_of(node, struct conns_use, node);
-
-		if (u->router == router && sim_tuple_eq(&u->tuple, t))
-			return u;
-	}
-	return NULL;
-}
-
-static struct conns_block *find_block(const struct sim_conns *c, uint64_t router,
-				      const struct skep_ip *ip, uint16_t port)
-{
-	uint16_t first = (uint16_t)(port & ~(SIM_BLOCK_PORTS - 1));
-
-	for (uint32_t i = 0; i < c->n_blocks; i++) {
-		struct conns_block *b = &c->blocks[i];
-
-		if (b->router == router && b->first == first && ip_eq(&b->ip, ip))
-			return b;
-	}
-	return NULL;
-}
-
-static int hold(struct sim_conns *c, uint64_t router, const struct sim_tuple *t)
-{
-	struct conns_use *u = find_use(c, router, t);
-	struct conns_block *b;
-
-	if (u) {
-		u->refs++;
-		return 0;
-	}
-	u = calloc(1, sizeof(*u));
-	if (!u)
-		return -ENOMEM;
-	u->router = router;
-	u->tuple = *t;
-	u->refs = 1;
-	if (hmap_insert(&c->uses, &u->node, hash_use(c, router, t))) {
-		free(u);
-		return -ENOMEM;
-	}
-	b = find_block(c, router, &t->src, ntohs(t->sport));
-	if (b)
-		b->in_use++;
-	return 0;
-}
-
-static void release(struct sim_conns *c, uint64_t router, const struct sim_tuple *t, uint64_t now_ns)
-{
-	struct conns_use *u = find_use(c, router, t);
-	struct conns_block *b;
-
-	if (!u || --u->refs)
-		return;
-	b = find_block(c, router, &t->src, ntohs(t->sport));
-	if (b) {
-		b->in_use -= !!b->in_use;
-		b->used_ns = now_ns;
-	}
-	hmap_remove(&c->uses, &u->node);
-	free(u);
-}
-
-/* Calls back for each source binding with the original direction's tuple as it leaves that router. */
-static int each_source(struct sim_conns *c, const struct sim_conn *conn, uint64_t now_ns, bool holding)
-{
-	struct sim_tuple t = conn->reply ? conn->other : conn->tuple;
-	int rc = 0;
-
-	for (uint8_t i = 0; i < conn->n_bindings && !rc; i++) {
-		const struct sim_binding *b = &conn->bindings[i];
-
-		if (b->dst) {
-			t.dst = b->to;
-			if (!is_echo(&t))
-				t.dport = b->to_port;
-			continue;
-		}
-		t.src = b->to;
-		t.sport = b->to_port;
-		if (holding)
-			rc = hold(c, b->router, &t);
-		else
-			release(c, b->router, &t, now_ns);
-	}
-	return rc;
-}
-
-int conns_hold_sources(struct sim_conns *c, const struct sim_conn *conn)
-{
-	return each_source(c, conn, 0, true);
-}
-
-void conns_release_sources(struct sim_conns *c, const struct sim_conn *conn, uint64_t now_ns)
-{
-	(void)each_source(c, conn, now_ns, false);
-}
-
-void conns_free_sources(struct sim_conns *c)
-{
-	struct hmap_node *node, *tmp;
-
-	hmap_for_each (node, tmp, &c->uses)
-		free(container_of(node, struct conns_use, node));
-	hmap_for_each (node, tmp, &c->fulls)
-		free(container_of(node, struct conns_full, node));
-	hmap_fini(&c->uses);
-	hmap_fini(&c->fulls);
-	free(c->blocks);
-}
-
-/* --- blocks --- */
-
-static int by_block(const void *a, const void *b)
-{
-	const struct conns_block *x = a, *y = b;
-	int ip;
-
-	if (x->router != y->router)
-		return x->router < y->router ? -1 : 1;
-	ip = memcmp(&x->ip, &y->ip, sizeof(x->ip));
-	return ip ? ip : (int)x->first - (int)y->first;
-}
-
-int sim_conns_block_add(struct sim_conns *c, const char *router, const struct skep_ip *ip,
-			uint16_t first)
-{
-	uint64_t hash = sim_name_hash(router);
-	struct conns_block *b;
-	struct hmap_node *node, *tmp;
-
-	if (find_block(c, hash, ip, first))
-		return 0;
-	if (c->n_blocks == c->max_blocks) {
-		uint32_t max = c->max_blocks ? c->max_blocks * 2 : 16;
-
-		b = realloc(c->blocks, max * sizeof(*b));
-		if (!b)
-			return -ENOMEM;
-		c->blocks = b;
-		c->max_blocks = max;
-	}
-	b = &c->blocks[c->n_blocks++];
-	*b = (struct conns_block){ .router = hash, .ip = *ip,
-				   .first = (uint16_t)(first & ~(SIM_BLOCK_PORTS - 1)) };
-	memcpy(b->name, router, strnlen(router, TOPO_NAME_MAX));
-	hmap_for_each (node, tmp, &c->uses) { /* records came before the block: after a restart */
-		const struct conns_use *u = container_of(node, struct conns_use, node);
-
-		if (u->router == hash && ip_eq(&u->tuple.src, ip) &&
-		    (ntohs(u->tuple.sport) & ~(SIM_BLOCK_PORTS - 1)) == b->first)
-			b->in_use++;
-	}
-	qsort(c->blocks, c->n_blocks, sizeof(*c->blocks), by_block);
-	return 0;
-}
-
-void sim_conns_block_del(struct sim_conns *c, const char *router, const struct skep_ip *ip,
-			 uint16_t first)
-{
-	struct conns_block *b = find_block(c, sim_name_hash(router), ip, first);
-	uint32_t i;
-
-	if (!b)
-		return;
-	i = (uint32_t)(b - c->blocks);
-	memmove(b, b + 1, (c->n_blocks - i - 1) * sizeof(*b));
-	c->n_blocks--;
-}
-
-uint64_t sim_conns_block_used(const struct sim_conns *c, const char *router, const struct skep_ip *ip,
-			      uint16_t first, uint64_t now_ns)
-{
-	const struct conns_block *b = find_block(c, sim_name_hash(router), ip, first);
-
-	if (!b)
-		return 0;
-	return b->in_use ? now_ns : b->used_ns ? b->used_ns : 1;
-}
-
-void sim_conns_blocks(const struct sim_conns *c,
-		      void (*cb)(void *arg, const char *router, const struct skep_ip *ip, uint16_t first,
-				 uint32_t in_use),
-		      void *arg)
-{
-	for (uint32_t i = 0; i < c->n_blocks; i++)
-		cb(arg, c->blocks[i].name, &c->blocks[i].ip, c->blocks[i].first,
-		   c->blocks[i].in_use);
-}
-
-/* --- addresses that have no more --- */
-
-static struct conns_full *find_full(const struct sim_conns *c, uint64_t router,
-				    const struct skep_ip *ip)
-{
-	struct hmap_node *node;
-
-	hmap_for_each_with_hash(node, &c->fulls, hash_bytes(ip, sizeof(*ip), router))
-	{
-		struct conns_full *f = container_of(node, struct conns_full, node);
-
-		if (f->router == router && ip_eq(&f->ip, ip))
-			return f;
-	}
-	return NULL;
-}
-
-void sim_conns_block_full(struct sim_conns *c, const char *router, const struct skep_ip *ip,
-			  uint64_t until_ns)
-{
-	uint64_t hash = sim_name_hash(router);
-	struct conns_full *f = find_full(c, hash, ip);
-
-	if (!f) {
-		f = calloc(1, sizeof(*f));
-		if (!f)
-			return; /* asked again sooner than need be */
-		f->router = hash;
-		f->ip = *ip;
-		if (hmap_insert(&c->fulls, &f->node, hash_bytes(ip, sizeof(*ip), hash))) {
-			free(f);
-			return;
-		}
-	}
-	f->until_ns = until_ns;
-}
 
 /* The first addresses of a long range stand for it: whoever has so many uses them in turn. */
 #define ADDRS_LOOKED_AT 256
@@ -283,9 +28,7 @@ static bool all_full(const struct sim_conns *c, uint64_t router, const struct to
 	struct skep_ip ip = r->lo;
 
 	for (int i = 0; i < ADDRS_LOOKED_AT && memcmp(&ip, &r->hi, sizeof(ip)) <= 0; i++) {
-		const struct conns_full *f = find_full(c, router, &ip);
-
-		if (!f || f->until_ns <= now_ns)
+		if (!conns_is_full(c, router, &ip, now_ns))
 			return false;
 		if (!next_ip(&ip))
 			break;
@@ -293,75 +36,94 @@ static bool all_full(const struct sim_conns *c, uint64_t router, const struct to
 	return true;
 }
 
-/* --- choosing --- */
-
-static bool is_free(const struct sim_conns *c, uint64_t router, const struct sim_tuple *t)
+/* Our blocks of the addresses that were asked for: [*lo, return value). */
+static uint32_t blocks_of(const struct sim_conns *c, uint64_t router, const struct sim_snat *ask,
+			  uint32_t *lo)
 {
-	return !find_use(c, router, t);
+	uint32_t hi;
+
+	*lo = conns_block_at(c, router, &ask->addrs.lo, 0);
+	hi = conns_block_at(c, router, &ask->addrs.hi, UINT16_MAX);
+	return hi;
 }
 
-static bool fits(const struct conns_block *b, uint64_t router, const struct sim_snat *ask)
+static bool is_free(const struct conns_dest *d, uint8_t port)
 {
-	return b->router == router && memcmp(&b->ip, &ask->addrs.lo, sizeof(b->ip)) >= 0 &&
-	       memcmp(&b->ip, &ask->addrs.hi, sizeof(b->ip)) <= 0;
+	return !d || !(d->used[port / 64] >> (port % 64) & 1);
 }
 
-/* A port of the block, beginning anywhere. */
-static bool choose_port(const struct sim_conns *c, const struct conns_block *b, uint64_t router,
-			const struct sim_snat *ask, uint64_t hash, struct sim_tuple *t)
+/* Bits of the word that stand for ports within [from, to]. */
+static uint64_t allowed(uint32_t first, uint32_t from, uint32_t to)
 {
-	for (uint32_t i = 0; i < SIM_BLOCK_PORTS; i++) {
-		uint32_t port = b->first + ((hash + i) & (SIM_BLOCK_PORTS - 1));
+	uint64_t mask = UINT64_MAX;
 
-		if (port < ask->ports[0] || port > ask->ports[1])
+	if (from > first + 63 || to < first)
+		return 0;
+	if (from > first)
+		mask &= UINT64_MAX << (from - first);
+	if (to < first + 63)
+		mask &= UINT64_MAX >> (first + 63 - to);
+	return mask;
+}
+
+/* The next free port of the block from 'start' on, round. */
+static bool choose_port(const struct conns_dest *d, const struct conns_block *b,
+			const uint16_t ports[2], uint8_t start, struct sim_tuple *t)
+{
+	for (unsigned int i = 0; i <= CONNS_BLOCK_WORDS; i++) {
+		const unsigned int word = (start / 64 + i) % CONNS_BLOCK_WORDS;
+		const uint32_t first = b->first + word * 64;
+		uint64_t free = allowed(first, ports[0], ports[1]) & ~(d ? d->used[word] : 0);
+
+		if (!i)
+			free &= UINT64_MAX << (start % 64);
+		if (!free)
 			continue;
-		t->sport = htons((uint16_t)port);
-		if (is_free(c, router, t))
-			return true;
+		t->sport = htons((uint16_t)(first + (uint32_t)__builtin_ctzll(free)));
+		return true;
 	}
 	return false;
 }
 
 /* The packet's own port, if one of our blocks has it. */
 static bool keep_port(const struct sim_conns *c, uint64_t router, const struct sim_snat *ask,
-		      struct sim_tuple *t)
+		      uint32_t lo, uint32_t hi, struct sim_tuple *t)
 {
-	uint16_t own = ntohs(ask->tuple.sport);
+	const uint16_t own = ntohs(ask->tuple.sport);
 
 	if (own < ask->ports[0] || own > ask->ports[1])
 		return false;
-	for (uint32_t i = 0; i < c->n_blocks; i++) {
-		const struct conns_block *b = &c->blocks[i];
-
-		if (!fits(b, router, ask) || (own & ~(SIM_BLOCK_PORTS - 1)) != b->first)
+	t->sport = ask->tuple.sport;
+	for (uint32_t i = lo; i < hi; i++) {
+		if (c->blocks[i].first != (own & ~(SIM_BLOCK_PORTS - 1)))
 			continue;
-		t->src = b->ip;
-		t->sport = ask->tuple.sport;
-		if (is_free(c, router, t))
+		t->src = c->blocks[i].ip;
+		if (is_free(conns_dest(c, router, t), (uint8_t)(own & (SIM_BLOCK_PORTS - 1))))
 			return true;
 	}
 	return false;
 }
 
 static bool choose_block(const struct sim_conns *c, uint64_t router, const struct sim_snat *ask,
-			 struct sim_tuple *t)
+			 uint32_t lo, uint32_t hi, struct sim_tuple *t)
 {
-	uint64_t hash = sim_tuple_hash(&ask->tuple);
-	uint32_t start = c->n_blocks ? (uint32_t)(hash % c->n_blocks) : 0;
+	const uint64_t hash = sim_tuple_hash(&ask->tuple);
+	const uint32_t n = hi - lo, start = n ? (uint32_t)(hash % n) : 0;
 
-	for (uint32_t i = 0; i < c->n_blocks; i++) {
-		const struct conns_block *b = &c->blocks[(start + i) % c->n_blocks];
+	for (uint32_t i = 0; i < n; i++) {
+		const struct conns_block *b = &c->blocks[lo + (start + i) % n];
+		const struct conns_dest *d;
 
-		if (!fits(b, router, ask))
-			continue;
 		t->src = b->ip;
-		if (!has_ports(&ask->tuple)) {
-			t->sport = 0;
-			if (!b->first && is_free(c, router, t))
+		if (!conns_has_port(&ask->tuple)) {
+			if (!b->first && is_free(conns_dest(c, router, t), 0))
 				return true;
-		} else if (choose_port(c, b, router, ask, hash >> 32, t)) {
-			return true;
+			continue;
 		}
+		t->sport = htons(b->first);
+		d = conns_dest(c, router, t);
+		if (choose_port(d, b, ask->ports, (uint8_t)(hash >> 32), t))
+			return true;
 	}
 	return false;
 }
@@ -369,11 +131,12 @@ static bool choose_block(const struct sim_conns *c, uint64_t router, const struc
 enum sim_alloc sim_conns_snat(const struct sim_conns *c, const struct sim_snat *ask, uint64_t now_ns,
 			      struct skep_ip *ip, __be16 *port)
 {
-	uint64_t router = sim_name_hash(ask->router);
+	const uint64_t router = sim_name_hash(ask->router);
 	struct sim_tuple t = ask->tuple;
+	uint32_t lo, hi = blocks_of(c, router, ask, &lo);
 
-	if ((has_ports(&ask->tuple) && keep_port(c, router, ask, &t)) ||
-	    choose_block(c, router, ask, &t)) {
+	if ((conns_has_port(&t) && keep_port(c, router, ask, lo, hi, &t)) ||
+	    choose_block(c, router, ask, lo, hi, &t)) {
 		*ip = t.src;
 		*port = t.sport;
 		return SIM_ALLOC_OK;
