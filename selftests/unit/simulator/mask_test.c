@@ -16,6 +16,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "selftests/lib/mask.h"
 #include "selftests/lib/scenario.h"
 #include "selftests/lib/simtest.h"
 
@@ -34,161 +35,6 @@ static void random_bytes(struct state *st, void *p, size_t n)
 {
 	for (uint8_t *b = p; n; n--)
 		*b++ = (uint8_t)simtest_random(&st->random);
-}
-
-/* Bits of 'ip' behind the first 'len' become others. */
-static void vary_ip(struct state *st, struct skep_ip *ip, unsigned int len)
-{
-	unsigned int skip = ip_is_v4(ip) ? 96 : 0;
-	struct skep_ip other;
-
-	random_bytes(st, &other, sizeof(other));
-	for (unsigned int bit = skip + len; bit < 128; bit++) {
-		uint8_t mask = 0x80 >> bit % 8;
-
-		((uint8_t *)ip)[bit / 8] ^= ((uint8_t *)&other)[bit / 8] & mask;
-	}
-}
-
-static void vary_bits(struct state *st, uint8_t *byte, uint8_t bits)
-{
-	uint8_t other = (uint8_t)simtest_random(&st->random);
-
-	*byte = (uint8_t)((*byte & ~bits) | (other & bits));
-}
-
-static void vary_mac(struct state *st, struct skep_mac *mac)
-{
-	random_bytes(st, mac, sizeof(*mac));
-	if (!simtest_below(&st->random, 8))
-		memset(mac, 0xff, sizeof(*mac));
-}
-
-/* Fields as a parser gives them: no ports where there are none. */
-static void settle(struct pkt_fields *f)
-{
-	bool known = f->ip_proto == IPPROTO_TCP || f->ip_proto == IPPROTO_UDP ||
-		     f->ip_proto == IPPROTO_SCTP || f->ip_proto == IPPROTO_ICMP ||
-		     f->ip_proto == IPPROTO_ICMPV6;
-
-	f->has_l4 = known && f->ip_frag != SKEP_FRAG_LATER;
-	if (!f->has_l4)
-		f->l4_src = f->l4_dst = 0;
-	if (!f->has_l4 || f->ip_proto != IPPROTO_TCP)
-		f->tcp_flags = 0;
-}
-
-static void become_another_type(struct state *st, struct pkt_fields *f)
-{
-	static const uint16_t types[] = { ETH_P_IP, ETH_P_IPV6, 0x88b5, 0 };
-	struct pkt_fields n = { .eth_dst = f->eth_dst, .eth_src = f->eth_src, .vlan = f->vlan };
-	uint16_t type = types[simtest_below(&st->random, 4)];
-
-	n.eth_type = htons(type);
-	if (type == ETH_P_IP || type == ETH_P_IPV6) {
-		n.ip_src = n.ip_dst = ip_from_v4(0);
-		if (type == ETH_P_IPV6)
-			n.ip_src = n.ip_dst = (struct skep_ip){ { htonl(0xfd000000) } };
-		vary_ip(st, &n.ip_src, 8);
-		vary_ip(st, &n.ip_dst, 8);
-		n.ip_proto = IPPROTO_UDP;
-		n.ip_ttl = 64;
-		settle(&n);
-	}
-	*f = n;
-}
-
-static void vary(struct state *st, const struct sim_result *res, struct pkt_fields *f)
-{
-	uint32_t free_ = ~res->mask.fields;
-	bool ip;
-
-	if (free_ & SIM_FIELD_ETH_DST)
-		vary_mac(st, &f->eth_dst);
-	if (free_ & SIM_FIELD_ETH_SRC)
-		vary_mac(st, &f->eth_src);
-	if (free_ & SIM_FIELD_VLAN)
-		f->vlan = simtest_below(&st->random, 2)
-				  ? htons((uint16_t)(simtest_below(&st->random, 4096) |
-						     PKT_VLAN_PRESENT))
-				  : 0;
-	if ((free_ & SIM_FIELD_ETH_TYPE) && simtest_below(&st->random, 2))
-		become_another_type(st, f);
-	ip = f->eth_type == htons(ETH_P_IP) || f->eth_type == htons(ETH_P_IPV6);
-	if (!ip)
-		return;
-	vary_ip(st, &f->ip_src, free_ & SIM_FIELD_IP_SRC ? 0 : res->mask.src_len);
-	vary_ip(st, &f->ip_dst, free_ & SIM_FIELD_IP_DST ? 0 : res->mask.dst_len);
-	if (free_ & SIM_FIELD_PROTO)
-		f->ip_proto = protos[simtest_below(&st->random, sizeof(protos))];
-	if (free_ & SIM_FIELD_FRAG)
-		f->ip_frag = (uint8_t)simtest_below(&st->random, 3);
-	if (free_ & SIM_FIELD_L4_SRC)
-		random_bytes(st, &f->l4_src, 2);
-	if (free_ & SIM_FIELD_L4_DST)
-		random_bytes(st, &f->l4_dst, 2);
-	f->ip_ttl = (uint8_t)(res->ttl_dec + 1 + simtest_below(&st->random, 255 - res->ttl_dec));
-	vary_bits(st, &f->ip_tos, free_ & SIM_FIELD_DSCP ? 0xff : 0x03);
-	vary_bits(st, &f->tcp_flags,
-		  free_ & SIM_FIELD_TCP_FLAGS ? 0xff : (uint8_t)~res->mask.tcp_mask);
-	settle(f);
-}
-
-/* What leaves is the variant's own, but for what the first packet's flow rewrites. */
-static bool same_rewrite(const struct pkt_fields *in, const struct sim_output *o,
-			 const struct pkt_fields *in2, const struct sim_output *o2)
-{
-	const struct pkt_fields *out = &o->f, *out2 = &o2->f;
-	struct pkt_fields want = *in2;
-
-	if (o->set_dscp != o2->set_dscp || o->mirror != o2->mirror)
-		return false;
-	if (o->set_dscp)
-		want.ip_tos = (out->ip_tos & 0xfc) | (want.ip_tos & 3);
-	if (in->vlan != out->vlan)
-		want.vlan = out->vlan;
-	if (!ip_eq(&in->ip_src, &out->ip_src))
-		want.ip_src = out->ip_src;
-	if (!ip_eq(&in->ip_dst, &out->ip_dst))
-		want.ip_dst = out->ip_dst;
-	if (in->l4_src != out->l4_src)
-		want.l4_src = out->l4_src;
-	if (in->l4_dst != out->l4_dst)
-		want.l4_dst = out->l4_dst;
-
-	if (!mac_eq(&in->eth_dst, &out->eth_dst))
-		want.eth_dst = out->eth_dst;
-	if (!mac_eq(&in->eth_src, &out->eth_src))
-		want.eth_src = out->eth_src;
-	want.ip_ttl = (uint8_t)(want.ip_ttl - (in->ip_ttl - out->ip_ttl));
-	return !memcmp(&want, out2, sizeof(want));
-}
-
-static const char *difference(const struct pkt_fields *in, const struct sim_result *a,
-			      const struct pkt_fields *in2, const struct sim_result *b)
-{
-	if (a->verdict != b->verdict)
-		return "verdict";
-	if (a->reason != b->reason)
-		return "reason";
-	if (a->culprit.object != b->culprit.object || a->culprit.rule != b->culprit.rule)
-		return "culprit";
-	if (!b->cacheable)
-		return "cacheable";
-	if (a->ttl_dec != b->ttl_dec)
-		return "ttl_dec";
-	if (a->n_outputs != b->n_outputs)
-		return "number of outputs";
-	if (a->n_learns != b->n_learns)
-		return "what is learnt";
-	for (uint32_t i = 0; i < a->n_outputs; i++) {
-		if (a->outputs[i].port != b->outputs[i].port ||
-		    a->outputs[i].flooded != b->outputs[i].flooded)
-			return "output port";
-		if (!same_rewrite(in, &a->outputs[i], in2, &b->outputs[i]))
-			return "rewrite";
-	}
-	return NULL;
 }
 
 /* Telling the way must not change it: not what is read, nor what counts. */
@@ -237,13 +83,13 @@ static int try_variants(void *arg, const struct scenario_step *step, struct err 
 		struct sim_result res;
 		const char *what;
 
-		vary(st, step->res, &pkt.f);
+		mask_vary(&st->random, step->res, &pkt.f);
 		if (sim_always_up(&pkt.f))
 			continue;
 		if (sim_run(&st->sim, step->snap, step->view, step->in, &pkt, 0, SCENARIO_SEED, 0,
 			    &res, err))
 			return -1;
-		what = difference(&step->pkt->f, step->res, &pkt.f, &res);
+		what = mask_difference(&step->pkt->f, step->res, &pkt.f, &res);
 		if (what)
 			return err_set(
 				err, -1,
@@ -410,7 +256,7 @@ static void random_packet(struct state *st, struct pkt *pkt)
 						  : htons((uint16_t)simtest_random(&st->random));
 	f->ip_tos = (uint8_t)(tos[simtest_below(&st->random, 3)] << 2);
 	f->tcp_flags = flags[simtest_below(&st->random, 3)];
-	settle(f);
+	mask_settle(f);
 }
 
 static void test_random(void **state)
