@@ -83,6 +83,7 @@ struct lport {
 	bool attached, wanted;
 	uint32_t police_in, police_out; /* policers; 0 = none */
 	uint64_t ra_at_ns;	  /* next router advertisement; 0 = none to be sent */
+	uint64_t ra_says;	  /* hash of what is advertised; 0 = nothing */
 	uint8_t ra_fast;	  /* initial ones still to be sent */
 	char trouble[256]; /* why it is not attached; "" = its interface is not there */
 	char interface[TOPO_IFNAME_MAX + 1];
@@ -125,6 +126,7 @@ struct agent_stats {
 	uint64_t upcalls, simulations, installed, injected, answered, learnt, invalidated,
 		reconciled, expired;
 	uint64_t revalidated, kept; /* flows simulated again after a change; of these, unchanged */
+	uint64_t revalidation_us;   /* all the time that took */
 	uint64_t rechecked, recheck_ended; /* the same for connections after changes of policy */
 	uint64_t conns_made, conns_over, conns_ended, conns_refused;
 	uint64_t state_sent, state_received, state_acked, state_resent, state_lost, state_refused;
@@ -273,6 +275,7 @@ void conns_fini(struct tenant *t);
 struct conns_view {
 	struct sim_state_view s; /* s.view */
 	struct tenant *tenant;
+	const struct topo_port *in; /* the caller's to set: whom DHCP and RA tell what the underlay carries; NULL = nobody */
 };
 void conns_view(struct tenant *t, struct conns_view *v, uint64_t now_ns);
 /*
@@ -291,6 +294,8 @@ void conns_remote_put(struct tenant *t, const struct sim_conn *conn, uint64_t la
 void conns_remote_end(struct tenant *t, const char *port, const struct sim_tuple *tuple);
 /* Ends a local record's connection at both ends. */
 void conns_end(struct tenant *t, const struct sim_conn *conn);
+/* Largest IP packet that gets through to other hosts; 0 = not known. */
+uint32_t conns_underlay_mtu(const struct agent *a);
 bool conns_port_here(void *tenant, const char *port);
 const struct skep_timeouts *conns_timeouts(const struct tenant *t);
 
@@ -352,7 +357,7 @@ void recheck_policy(struct tenant *t);
 void recheck_forget(struct tenant *t); /* the tenant goes */
 
 /* --- advertise.c --- */
-void advertise_port(struct lport *p); /* it came up, or its bridge's subnets changed */
+void advertise_port(struct lport *p, const struct topo_port *port); /* in line with its bridge's subnets */
 void advertise_tick(struct agent *a, uint64_t now_ns);
 
 /* --- upcall.c --- */

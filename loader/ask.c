@@ -138,6 +138,7 @@ json_t *report_trace(struct agent *a, const json_t *request, struct err *err)
 		return NULL;
 	arena_reset(&a->arena);
 	conns_view(t, &view, now);
+	view.in = in;
 	len = sim_probe(&view.s.view, in, text, text_of(request, "eth"), a->txbuf + DP_HEADROOM, PKT_MAX,
 			err);
 	if (len < 0)

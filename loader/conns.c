@@ -56,22 +56,29 @@ void conns_fini(struct tenant *t)
 
 /* --- the view --- */
 
-/* Ports elsewhere are reached through the underlay. */
+uint32_t conns_underlay_mtu(const struct agent *a)
+{
+	uint32_t encap = ip_is_v4(&a->address) ? SKEP_ENCAP_V4 : SKEP_ENCAP_V6;
+
+	return a->mtu > encap ? a->mtu - encap : 0;
+}
+
+/* Ports elsewhere are reached through the underlay.  The ingress port is asked about when its machine wants to know how large its packets
+ * may be: those to other hosts. */
 static uint32_t port_mtu(void *arg, const struct topo_port *port)
 {
 	const struct conns_view *v = container_of(arg, struct conns_view, s);
 	const struct agent *a = v->tenant->agent;
-	uint32_t encap = ip_is_v4(&a->address) ? SKEP_ENCAP_V4 : SKEP_ENCAP_V6;
+	bool here = port->live_host && !strcmp(port->live_host, a->config->host);
 
-	if (!port->live_host || !strcmp(port->live_host, a->config->host) || a->mtu <= encap)
-		return 0;
-	return a->mtu - encap;
+	return port == v->in || (port->live_host && !here) ? conns_underlay_mtu(a) : 0;
 }
 
 void conns_view(struct tenant *t, struct conns_view *v, uint64_t now_ns)
 {
 	sim_state_view_init(&v->s, t->tables, t->conns, t->snap, now_ns);
 	v->tenant = t;
+	v->in = NULL;
 	if (v->s.view.arg == &v->s)
 		v->s.view.mtu = port_mtu;
 }

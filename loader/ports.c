@@ -332,7 +332,7 @@ bool ports_sync(struct tenant *t)
 		}
 		say_live(p);
 		ports_police(p, tp);
-		advertise_port(p);
+		advertise_port(p, tp);
 	}
 	floods_sync(t);
 	retract_stale(t);

@@ -117,6 +117,7 @@ static int simulate(struct tenant *t, const struct topo_port *in, const struct p
 
 	a->stats.simulations++;
 	conns_view(t, &view, now);
+	view.in = in;
 	return sim_run(&a->sim, t->snap, &view.s.view, in, pkt, now, AGENT_SEED, flags, res, &err);
 }
 
@@ -366,7 +367,7 @@ static void turn(void *arg)
 {
 	struct recheck *r = arg;
 	struct agent *a = r->a;
-	uint64_t until = clock_mono_ns() + TURN_NS;
+	uint64_t begun = clock_mono_ns(), until = begun + TURN_NS;
 	struct index_flow *f;
 	unsigned int n = 0;
 
@@ -377,6 +378,8 @@ static void turn(void *arg)
 		if (++n % LOOK == 0 && clock_mono_ns() >= until)
 			break;
 	}
+	if (n)
+		a->stats.revalidation_us += (clock_mono_ns() - begun) / 1000;
 	if (index_marked(a->index) || sweep_some(r, until) || index_marked(a->index))
 		schedule(r);
 }

@@ -49,6 +49,7 @@ static int simulate(struct agent *a, struct tenant *t, const struct topo_port *i
 
 	a->stats.simulations++;
 	conns_view(t, &view, now);
+	view.in = in;
 	return sim_run(&a->sim, t->snap, &view.s.view, in, pkt, now, AGENT_SEED, 0, res, &err);
 }
 
@@ -99,7 +100,7 @@ static struct index_flow *known_flow(struct work *w, enum skep_upcall_why why)
 	if (why != SKEP_UP_MISS || sim_always_up(&w->pkt.f))
 		return NULL;
 	f = index_find(w->a->index, &w->key);
-	if (!f || !install_holds(&f->verdict, &w->pkt))
+	if (!f || f->marked || !install_holds(&f->verdict, &w->pkt))
 		return NULL;
 	/* what begins or ends a connection has to be noted */
 	if ((f->verdict.flags & SKEP_F_CONN) &&
