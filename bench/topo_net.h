@@ -75,7 +75,7 @@ static inline json_t *topo_net_ports(uint32_t n)
 /* A router with 'n' routes of many lengths, most of them /24. */
 static inline json_t *topo_net_routes(uint32_t n)
 {
-	static const uint8_t lens[] = { 8, 16, 19, 20, 21, 22, 22, 23, 23, 24, 24, 24, 24, 24, 24, 24 };
+	static const uint8_t lens[] = { 19, 20, 20, 21, 21, 22, 22, 22, 23, 23, 24, 24, 24, 24, 24, 24 };
 	json_t *records = json_object();
 	char name[24], dst[ADDR_TEXT], gateway[24];
 
@@ -84,7 +84,7 @@ static inline json_t *topo_net_routes(uint32_t n)
 		     json_pack("{s:s, s:[s]}", "router", "r", "addresses", "192.168.0.1/16"));
 	json_object_set_new(records, "live/p", json_pack("{s:s, s:i}", "host", "h", "key", 1));
 	for (uint32_t i = 0; i < n; i++) {
-		unsigned int len = lens[topo_net_random(sizeof(lens))];
+		unsigned int len = i % 1000 ? lens[topo_net_random(sizeof(lens))] : i % 100000 ? 16 : 8;
 		struct skep_ip ip = ip_from_v4(topo_net_random(UINT32_MAX));
 
 		ip = ip_mask(&ip, len);

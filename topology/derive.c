@@ -107,6 +107,9 @@ int topo_derive_routes(struct topo_snapshot *snap, struct err *err)
 		struct topo_router *r = &snap->routers[i];
 
 		r->routes = arena_alloc(arena, (r->n_routes + 1) * sizeof(struct topo_route *));
+		r->by_dst = arena_alloc(arena, sizeof(*r->by_dst));
+		if (r->by_dst)
+			topo_prefixes_init(r->by_dst, &snap->memory->pool);
 		r->n_routes = 0;
 	}
 	if (arena_failed(arena))
@@ -116,8 +119,13 @@ int topo_derive_routes(struct topo_snapshot *snap, struct err *err)
 
 		r->routes[r->n_routes++] = &snap->routes[i];
 	}
-	for (uint32_t i = 0; i < snap->n_routers; i++)
-		qsort(snap->routers[i].routes, snap->routers[i].n_routes,
-		      sizeof(struct topo_route *), by_order);
+	for (uint32_t i = 0; i < snap->n_routers; i++) {
+		struct topo_router *r = &snap->routers[i];
+
+		qsort(r->routes, r->n_routes, sizeof(struct topo_route *), by_order);
+		for (uint32_t k = 0; k < r->n_routes; k++)
+			if (topo_route_link(r->routes[k]))
+				return err_set(err, -ENOMEM, "out of memory");
+	}
 	return 0;
 }

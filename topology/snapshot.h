@@ -2,12 +2,15 @@
 /* Private to topology/: the steps from records to a snapshot. */
 #pragma once
 
+#include "topology/prefixes.h"
 #include "topology/schema.h"
 #include "util/arena.h"
+#include "util/pool.h"
 
 struct topo_memory {
 	struct arena
 		arena; /* everything of the snapshot but the snapshot itself and the buckets of by_name */
+	struct pool pool; /* what grows and shrinks: prefixes */
 };
 
 #define TOPO_WEIGHT_DERIVED 0 /* of connected and local routes: before all configured ones */
@@ -54,6 +57,9 @@ int topo_decode_live(struct topo_snapshot *snap, const char *port, const json_t 
 int topo_derive_routes(struct topo_snapshot *snap, struct err *err);
 /* Families apart, then longest prefix, then address, then weight, then name: what topo_route_lookup() bisects. */
 int topo_route_order(const struct topo_route *x, const struct topo_route *y);
+/* Into and out of its router's by_dst.  -ENOMEM.  routes.c */
+int topo_route_link(struct topo_route *route);
+void topo_route_unlink(struct topo_route *route);
 struct skep_mac topo_derive_mac(const char *id);
 /* Who belongs to whom: members of groups, what hangs on bridges and routers, pools' tables.  members.c, nats.c */
 int topo_derive_members(struct topo_snapshot *snap, struct err *err);

@@ -281,7 +281,10 @@ struct topo_route {
 	struct topo_port *port;	 /* PORT, LOCAL */
 	struct skep_ip gateway;	 /* zero = directly connected */
 	uint32_t weight;	 /* smaller wins; equal = ECMP.  Configured 1..65535, derived 0 */
+	struct topo_route *next; /* of the same dst prefix: by weight, then name */
 };
+
+struct topo_prefixes; /* private: prefixes in order, each with a value */
 
 struct topo_router {
 	struct topo_object o;
@@ -291,6 +294,7 @@ struct topo_router {
 	uint32_t n_ports;
 	struct topo_route **routes; /* configured and derived; IPv4 before IPv6, each longest dst prefix first */
 	uint32_t n_routes;
+	struct topo_prefixes *by_dst; /* the same: prefix -> struct topo_route, and its 'next' */
 	struct topo_nat **nats; /* by position, then name */
 	uint32_t n_nats;
 	struct topo_floating_ip **fips, **fips_by_fixed; /* sorted by address; by fixed */

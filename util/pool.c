@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "util/pool.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SLAB 65536
+
+struct pool_slab {
+	struct pool_slab *next;
+	char data[] __attribute__((aligned(16)));
+};
+struct pool_large {
+	struct pool_large *next, **prev;
+	char data[] __attribute__((aligned(16)));
+};
+struct pool_free {
+	struct pool_free *next;
+};
+
+void pool_init(struct pool *pool)
+{
+	memset(pool, 0, sizeof(*pool));
+}
+
+void pool_fini(struct pool *pool)
+{
+	struct pool_slab *s, *s_next;
+	struct pool_large *l, *l_next;
+
+	for (s = pool->slabs; s; s = s_next) {
+		s_next = s->next;
+		free(s);
+	}
+	for (l = pool->large; l; l = l_next) {
+		l_next = l->next;
+		free(l);
+	}
+	pool_init(pool);
+}
+
+static size_t rounded(size_t size)
+{
+	return size ? (size + 7) & ~(size_t)7 : 8;
+}
+
+static void *large_alloc(struct pool *pool, size_t size)
+{
+	struct pool_large *l = size < SIZE_MAX / 2 ? calloc(1, sizeof(*l) + size) : NULL;
+
+	if (!l)
+		return NULL;
+	l->next = pool->large;
+	l->prev = &pool->large;
+	if (l->next)
+		l->next->prev = &l->next;
+	pool->large = l;
+	pool->used += size;
+	return l->data;
+}
+
+static void large_free(struct pool *pool, void *p, size_t size)
+{
+	struct pool_large *l = (struct pool_large *)((char *)p - offsetof(struct pool_large, data));
+
+	*l->prev = l->next;
+	if (l->next)
+		l->next->prev = l->prev;
+	free(l);
+	pool->used -= size;
+}
+
+/* What is left of the slab is not lost: it becomes one free piece of its size. */
+static int add_slab(struct pool *pool)
+{
+	struct pool_slab *s = malloc(sizeof(*s) + SLAB);
+	size_t rest = (size_t)(pool->end - pool->at);
+
+	if (!s)
+		return -1;
+	if (rest >= 8) {
+		struct pool_free *f = (struct pool_free *)pool->at;
+
+		f->next = pool->free[rest / 8];
+		pool->free[rest / 8] = f;
+	}
+	s->next = pool->slabs;
+	pool->slabs = s;
+	pool->at = s->data;
+	pool->end = s->data + SLAB;
+	return 0;
+}
+
+void *pool_alloc(struct pool *pool, size_t size)
+{
+	struct pool_free *f;
+	void *p;
+
+	if (size > POOL_SMALL)
+		return large_alloc(pool, size);
+	size = rounded(size);
+	f = pool->free[size / 8];
+	if (f) {
+		pool->free[size / 8] = f->next;
+		p = f;
+	} else {
+		if ((size_t)(pool->end - pool->at) < size && add_slab(pool))
+			return NULL;
+		p = pool->at;
+		pool->at += size;
+	}
+	pool->used += size;
+	return memset(p, 0, size);
+}
+
+void pool_free(struct pool *pool, void *p, size_t size)
+{
+	struct pool_free *f = p;
+
+	if (!p)
+		return;
+	if (size > POOL_SMALL) {
+		large_free(pool, p, size);
+		return;
+	}
+	size = rounded(size);
+	f->next = pool->free[size / 8];
+	pool->free[size / 8] = f;
+	pool->used -= size;
+}
