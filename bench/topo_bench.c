@@ -195,24 +195,27 @@ static void bench_maglev(uint32_t n, const char *variant)
 	struct topo_member *m = calloc(n, sizeof(*m)), **v = calloc(n, sizeof(struct topo_member *));
 	struct topo_pool pool = { .members = v, .n_members = n };
 	struct arena arena;
+	struct pool mem;
 	uint64_t start;
 	char text[64];
 	bool none;
 
 	arena_init(&arena, 0);
+	pool_init(&mem);
 	for (uint32_t i = 0; m && v && i < n; i++) {
 		m[i] = (struct topo_member){ .weight = 1, .healthy = true };
 		m[i].o.name = arena_printf(&arena, "m%u", i);
 		v[i] = &m[i];
 	}
 	start = cpu_ns();
-	pool.maglev = topo_maglev_build(v, n, &arena, &none);
+	pool.maglev = topo_maglev_build(v, n, &mem, &none);
 	if (!pool.maglev)
 		abort();
 	snprintf(text, sizeof(text), "%s_build", variant);
 	say_one(text, "ms", (double)(cpu_ns() - start) / 1e6);
 	measure(variant, ask_maglev, &pool);
 	arena_fini(&arena);
+	pool_fini(&mem);
 	free(m);
 	free(v);
 }

@@ -227,10 +227,12 @@ static void for_group(struct tenant *t, const struct sim_conn *c, bool itself, u
 		fn(t, port, c, now_ns);
 	for (uint32_t i = 0; i < port->more->n_groups; i++) {
 		const struct topo_port_group *g = port->more->groups[i];
+		struct topo_ports_at at;
 
-		for (uint32_t k = 0; g->stateful && k < g->n_ports; k++)
-			if (g->ports[k] != port)
-				fn(t, g->ports[k], c, now_ns);
+		for (const struct topo_port *p = topo_ports_first(&g->ports, &at); g->stateful && p;
+		     p = topo_ports_next(&at))
+			if (p != port)
+				fn(t, p, c, now_ns);
 	}
 }
 

@@ -54,8 +54,10 @@ static struct group *find_group(struct hmap *groups, const char *host,
 /* Counts the ports of the bridge that live on the hosts of its groups. */
 static void count_live(struct hmap *groups, const struct topo_bridge *bridge)
 {
-	for (uint32_t i = 0; i < bridge->n_ports; i++) {
-		const struct topo_port *p = bridge->ports[i];
+	struct topo_ports_at at;
+
+	for (const struct topo_port *p = topo_ports_first(&bridge->ports, &at); p;
+	     p = topo_ports_next(&at)) {
 		struct group *g =
 			!p->peer && p->live_host ? find_group(groups, p->live_host, bridge) : NULL;
 

@@ -277,21 +277,20 @@ bool ports_sync(struct tenant *t)
 {
 	const struct topo_snapshot *snap = t->snap;
 	struct hmap_node *n, *tmp;
+	struct topo_ports_at at;
 	bool changed = false;
 
 	hmap_for_each (n, tmp, &t->ports)
 		container_of(n, struct lport, by_name)->wanted = false;
-	for (uint32_t i = 0; i < snap->n_ports; i++) {
-		struct lport *p = bound_here(t, &snap->ports[i])
-					  ? ports_find_name(t, snap->ports[i].o.name)
-					  : NULL;
+	for (const struct topo_port *tp = topo_ports_first(&snap->ports, &at); tp;
+	     tp = topo_ports_next(&at)) {
+		struct lport *p = bound_here(t, tp) ? ports_find_name(t, tp->o.name) : NULL;
 
 		/* another interface is another port to the kernel, but the key stays */
-		if (p && strcmp(p->interface, snap->ports[i].interface)) {
+		if (p && strcmp(p->interface, tp->interface)) {
 			detach(p);
 			trouble(p, "");
-			snprintf(p->interface, sizeof(p->interface), "%s",
-				 snap->ports[i].interface);
+			snprintf(p->interface, sizeof(p->interface), "%s", tp->interface);
 			changed = true;
 		}
 		if (p)
@@ -308,8 +307,8 @@ bool ports_sync(struct tenant *t)
 		free_port(p);
 		changed = true;
 	}
-	for (uint32_t i = 0; i < snap->n_ports; i++) {
-		const struct topo_port *tp = &snap->ports[i];
+	for (const struct topo_port *tp = topo_ports_first(&snap->ports, &at); tp;
+	     tp = topo_ports_next(&at)) {
 		struct lport *p;
 		uint32_t ifindex, flood_key;
 

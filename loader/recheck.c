@@ -257,14 +257,11 @@ static bool next_hop(const struct topo_port *port, const struct skep_ip *dst, st
 		*mac = *m;
 		return true;
 	}
-	for (uint32_t i = 0; i < b->n_ports; i++) {
-		const struct topo_port *peer = b->ports[i]->peer;
-
-		if (peer && peer->router) {
-			*mac = peer->mac;
+	for (uint32_t i = 0; i < b->n_links; i++)
+		if (b->links[i]->peer->router) {
+			*mac = b->links[i]->peer->mac;
 			return true;
 		}
-	}
 	return false;
 }
 

@@ -64,13 +64,15 @@ static bool floods_to(const struct walk *w, const struct topo_port *p, const str
 static void flood(struct walk *w, const struct topo_bridge *b, const struct topo_port *in,
 		  bool bpdu)
 {
+	struct topo_ports_at at;
+
 	sim_tag_object(w, TOPO_TAG_FLOOD, &b->o);
 	if (!sim_hook(w, b->out_chain))
 		return;
 	sim_mirror(w, b->mirrors[1]);
-	for (uint32_t i = 0; i < b->n_ports && !w->run->looped && !sim_waits(w);
-	     i++) { /* a loop spoils all copies */
-		const struct topo_port *p = b->ports[i];
+	for (const struct topo_port *p = topo_ports_first(&b->ports, &at);
+	     p && !w->run->looped && !sim_waits(w);
+	     p = topo_ports_next(&at)) { /* a loop spoils all copies */
 		struct walk copy;
 
 		/* nobody is there, or in another VLAN; will be known by this tag */
@@ -156,10 +158,10 @@ bool sim_bridge_owner(const struct topo_bridge *b, uint16_t vlan, const struct s
 const struct topo_port *sim_bridge_nat(const struct topo_bridge *b, uint16_t vlan,
 				       const struct skep_ip *ip)
 {
-	for (uint32_t i = 0; i < b->n_ports; i++) {
-		const struct topo_port *p = b->ports[i];
+	for (uint32_t i = 0; i < b->n_links; i++) {
+		const struct topo_port *p = b->links[i];
 
-		if (p->peer && p->peer->router && sim_port_nat(p->peer, ip) &&
+		if (p->peer->router && sim_port_nat(p->peer, ip) &&
 		    (!b->vlan_aware || p->more->vlan == vlan))
 			return p;
 	}

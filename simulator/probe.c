@@ -42,8 +42,8 @@ static bool find_on_bridge(const struct topo_bridge *bridge, const struct sim_vi
 		*mac = *known;
 		return true;
 	}
-	for (uint32_t i = 0; i < bridge->n_ports; i++) {
-		const struct topo_port *r = router_side(bridge->ports[i]);
+	for (uint32_t i = 0; i < bridge->n_links; i++) {
+		const struct topo_port *r = router_side(bridge->links[i]);
 
 		if (r && topo_router_nat_addr(r->router, ip)) {
 			*mac = r->mac;
@@ -60,8 +60,8 @@ static const struct topo_port *find_gateway(const struct topo_bridge *bridge,
 					    const struct skep_ip *src, const struct skep_ip *dst,
 					    bool *on_link)
 {
-	for (uint32_t i = 0; i < bridge->n_ports; i++) {
-		const struct topo_port *r = router_side(bridge->ports[i]);
+	for (uint32_t i = 0; i < bridge->n_links; i++) {
+		const struct topo_port *r = router_side(bridge->links[i]);
 
 		for (uint32_t a = 0; r && a < r->n_addrs; a++)
 			if (ip_in_prefix(src, &r->addrs[a].ip, r->addrs[a].len)) {

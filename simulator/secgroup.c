@@ -50,7 +50,7 @@ static bool is_member(struct walk *w, const struct topo_security_group *remote,
 				       .name = remote->o.name,
 				       .ip = *ip,
 				       .len = (uint8_t)ip_width(w) });
-	has = topo_ipset_has(remote->members, ip, &bits);
+	has = topo_member(remote, ip, &bits);
 	if (dir == TOPO_INGRESS)
 		see_ip_src(w, bits);
 	else

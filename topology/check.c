@@ -111,8 +111,10 @@ static int check_jumps(const struct topo_snapshot *snap, struct err *err)
 
 int topo_check_structure(const struct topo_snapshot *snap, struct err *err)
 {
-	for (uint32_t i = 0; i < snap->n_ports; i++)
-		if (check_peer(&snap->ports[i], err))
-			return err_prefix(err, "port '%s'", snap->ports[i].o.name);
+	struct topo_ports_at at;
+
+	for (const struct topo_port *p = topo_ports_first(&snap->ports, &at); p; p = topo_ports_next(&at))
+		if (check_peer(p, err))
+			return err_prefix(err, "port '%s'", p->o.name);
 	return check_jumps(snap, err);
 }

@@ -23,13 +23,15 @@ static inline json_int_t topo_get_int(const json_t *rec, const char *key, json_i
 	return json_is_integer(v) ? json_integer_value(v) : def;
 }
 
-/* NULL and 0: not set.  -ENOENT: dangling. */
-static inline int topo_get_ref(const struct topo_snapshot *snap, const json_t *rec, const char *key,
-		   enum topo_kind kind, struct topo_object **out, struct err *err)
+/* NULL and 0: not set.  Dangling: an error.  Ports count who names them. */
+static inline int topo_get_ref(struct topo_snapshot *snap, const json_t *rec, const char *key,
+			       enum topo_kind kind, struct topo_object **out, struct err *err)
 {
 	const char *name = topo_str(rec, key);
 
 	*out = name ? topo_find(snap, kind, name) : NULL;
+	if (*out && kind == TOPO_PORT)
+		container_of(*out, struct topo_port, o)->refs++;
 	if (name && !*out)
 		return err_tag(err, -EINVAL, "no_such_object", "field '%s': %s '%s' does not exist",
 			       key, topo_kind_name(kind), name);
@@ -44,6 +46,8 @@ static inline int topo_get_ref(const struct topo_snapshot *snap, const json_t *r
 		_rc;                                               \
 	})
 
+int topo_get_chains(struct topo_snapshot *snap, const json_t *rec, struct topo_chain **in,
+		    struct topo_chain **out, struct err *err);
 /* Conditions of a rule, a NAT rule, a mirror; with 'references' also those that name objects. */
 int topo_decode_match(struct topo_snapshot *snap, const json_t *rec, struct topo_rule *rule,
 		      bool references, struct err *err);

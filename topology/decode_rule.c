@@ -163,6 +163,7 @@ static int get_ports(struct topo_snapshot *snap, const json_t *rec, const char *
 			return err_tag(err, -EINVAL, "no_such_object",
 				       "field '%s': port '%s' does not exist", key,
 				       json_string_value(item));
+		p->refs++;
 		(*out)[(*n)++] = p;
 	}
 	qsort(*out, *n, sizeof(**out), by_pointer);

@@ -61,15 +61,24 @@ static void derive(struct topo_snapshot *snap, struct topo_route *r, const struc
 				 local ? "local" : "connected");
 }
 
+static void derive_port(struct topo_snapshot *snap, const struct topo_port *p, struct topo_route *all)
+{
+	for (uint32_t k = 0; k < p->n_addrs; k++) {
+		derive(snap, &all[snap->n_routes++], p, &p->addrs[k], true);
+		if (p->addrs[k].len < ip_bits(&p->addrs[k].ip))
+			derive(snap, &all[snap->n_routes++], p, &p->addrs[k], false);
+	}
+}
+
 /* Makes the array of routes anew, with room for the derived ones. */
 static int add_derived(struct topo_snapshot *snap)
 {
 	struct topo_route *all;
 	uint32_t n = snap->n_routes;
 
-	for (uint32_t i = 0; i < snap->n_ports; i++)
-		if (snap->ports[i].router)
-			n += 2 * snap->ports[i].n_addrs;
+	for (uint32_t i = 0; i < snap->n_routers; i++)
+		for (uint32_t k = 0; k < snap->routers[i].n_ports; k++)
+			n += 2 * snap->routers[i].ports[k]->n_addrs;
 	all = arena_alloc(&snap->memory->arena, (n + 1) * sizeof(*all));
 	if (!all)
 		return -ENOMEM;
@@ -83,15 +92,9 @@ static int add_derived(struct topo_snapshot *snap)
 			return -ENOMEM;
 	}
 	snap->routes = all;
-	for (uint32_t i = 0; i < snap->n_ports; i++) {
-		const struct topo_port *p = &snap->ports[i];
-
-		for (uint32_t k = 0; p->router && k < p->n_addrs; k++) {
-			derive(snap, &all[snap->n_routes++], p, &p->addrs[k], true);
-			if (p->addrs[k].len < ip_bits(&p->addrs[k].ip))
-				derive(snap, &all[snap->n_routes++], p, &p->addrs[k], false);
-		}
-	}
+	for (uint32_t i = 0; i < snap->n_routers; i++)
+		for (uint32_t k = 0; k < snap->routers[i].n_ports; k++)
+			derive_port(snap, snap->routers[i].ports[k], all);
 	return 0;
 }
 

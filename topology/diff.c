@@ -58,50 +58,64 @@ static void port_pair(struct diff *d, const void *a, const void *b)
 
 static bool same_members(const struct topo_bridge *a, const struct topo_bridge *b)
 {
-	if (a->n_ports != b->n_ports)
+	struct topo_ports_at i, k;
+	const struct topo_port *y = topo_ports_first(&b->ports, &k);
+
+	if (a->ports.n != b->ports.n)
 		return false;
-	for (uint32_t i = 0; i < a->n_ports; i++)
-		if (!topo_same_member(a->ports[i], b->ports[i]))
+	for (const struct topo_port *x = topo_ports_first(&a->ports, &i); x; x = topo_ports_next(&i)) {
+		if (!topo_same_member(x, y))
 			return false;
+		y = topo_ports_next(&k);
+	}
 	return true;
 }
 
-static int by_known_mac(const void *a, const void *b)
+/* As topo_merge(), of lists of ports: those of one key are the same thing; d->key is it. */
+static void merge_ports(struct diff *d, const struct topo_ports *a, const struct topo_ports *b,
+			void (*pair)(struct diff *d, const void *a, const void *b))
 {
-	const struct topo_known *x = a, *y = b;
-	int c = memcmp(&x->mac, &y->mac, sizeof(struct skep_mac));
+	struct topo_ports_at i, k;
+	const struct topo_port *x = topo_ports_first(a, &i), *y = topo_ports_first(b, &k);
+	const uint32_t size = a->key_size ? a->key_size : b->key_size;
 
-	return c ? c : (int)x->vlan - (int)y->vlan;
+	while (x || y) {
+		int c = !x ? 1 : !y ? -1 : size ? memcmp(topo_ports_key(&i), topo_ports_key(&k), size) :
+						    strcmp(x->o.name, y->o.name);
+
+		d->key = size ? topo_ports_key(c <= 0 ? &i : &k) : NULL;
+		pair(d, c <= 0 ? x : NULL, c >= 0 ? y : NULL);
+		x = c <= 0 ? topo_ports_next(&i) : x;
+		y = c >= 0 ? topo_ports_next(&k) : y;
+	}
 }
 
-static int by_known_ip(const void *a, const void *b)
+void topo_emit_mac(const struct diff *d, const struct topo_bridge *bridge, const uint8_t *key)
 {
-	const struct topo_known *x = a, *y = b;
-	int c = memcmp(&x->ip, &y->ip, sizeof(struct skep_ip));
+	struct topo_tag tag = { .kind = TOPO_TAG_MAC, .name = bridge->o.name };
 
-	return c ? c : (int)x->vlan - (int)y->vlan;
+	memcpy(&tag.mac, key, sizeof(tag.mac));
+	tag.vlan = (uint16_t)(key[6] << 8 | key[7]);
+	d->cb(d->arg, &tag);
 }
 
 static void mac_pair(struct diff *d, const void *a, const void *b)
 {
-	const struct topo_known *x = a, *y = b;
+	const struct topo_port *x = a, *y = b;
 
-	if (!x || !y || strcmp(x->port->o.name, y->port->o.name) != 0)
-		d->cb(d->arg, &(struct topo_tag){ .kind = TOPO_TAG_MAC,
-						  .name = d->bridge->o.name,
-						  .mac = y ? y->mac : x->mac,
-						  .vlan = y ? y->vlan : x->vlan });
+	if (!x || !y || strcmp(x->o.name, y->o.name) != 0)
+		topo_emit_mac(d, d->bridge, d->key);
 }
 
 /* Router ports on the bridge take its addresses for neighbours.  Those that left it have their PORT tag. */
-static void neighbour_changed(struct diff *d, const struct skep_ip *ip)
+void topo_emit_neigh(const struct diff *d, const struct topo_bridge *bridge, const struct skep_ip *ip)
 {
 	struct topo_tag tag = { .kind = TOPO_TAG_NEIGH, .ip = *ip };
 
-	for (uint32_t i = 0; i < d->bridge->n_ports; i++) {
-		const struct topo_port *peer = d->bridge->ports[i]->peer;
+	for (uint32_t i = 0; i < bridge->n_links; i++) {
+		const struct topo_port *peer = bridge->links[i]->peer;
 
-		if (!peer || !peer->router)
+		if (!peer->router)
 			continue;
 		tag.name = peer->o.name;
 		d->cb(d->arg, &tag);
@@ -110,11 +124,13 @@ static void neighbour_changed(struct diff *d, const struct skep_ip *ip)
 
 static void ip_pair(struct diff *d, const void *a, const void *b)
 {
-	const struct topo_known *x = a, *y = b;
+	const struct topo_port *x = a, *y = b;
+	struct skep_ip ip;
 
-	if (!x || !y || strcmp(x->port->o.name, y->port->o.name) != 0 ||
-	    !mac_eq(&x->owner->mac, &y->owner->mac))
-		neighbour_changed(d, y ? &y->ip : &x->ip);
+	if (x && y && !strcmp(x->o.name, y->o.name) && mac_eq(&topo_owner(x)->mac, &topo_owner(y)->mac))
+		return;
+	memcpy(&ip, d->key, sizeof(ip));
+	topo_emit_neigh(d, d->bridge, &ip);
 }
 
 static int by_neigh(const void *a, const void *b)
@@ -128,7 +144,7 @@ static void neigh_pair(struct diff *d, const void *a, const void *b)
 	const struct topo_static_neigh *x = a, *y = b;
 
 	if (!x || !y || !mac_eq(&x->mac, &y->mac))
-		neighbour_changed(d, y ? &y->ip : &x->ip);
+		topo_emit_neigh(d, d->bridge, y ? &y->ip : &x->ip);
 }
 
 static void bridge_pair(struct diff *d, const void *a, const void *b)
@@ -141,10 +157,8 @@ static void bridge_pair(struct diff *d, const void *a, const void *b)
 		topo_emit(d, TOPO_TAG_BRIDGE, d->bridge->o.name);
 	if (!same_members(x, y))
 		topo_emit(d, TOPO_TAG_FLOOD, d->bridge->o.name);
-	topo_merge(d, (struct side){ x->macs, x->n_macs }, (struct side){ y->macs, y->n_macs },
-	      sizeof(struct topo_known), by_known_mac, mac_pair);
-	topo_merge(d, (struct side){ x->ips, x->n_ips }, (struct side){ y->ips, y->n_ips },
-	      sizeof(struct topo_known), by_known_ip, ip_pair);
+	merge_ports(d, &x->macs, &y->macs, mac_pair);
+	merge_ports(d, &x->ips, &y->ips, ip_pair);
 	topo_merge(d, (struct side){ x->static_neighs, x->n_static_neighs },
 		   (struct side){ y->static_neighs, y->n_static_neighs },
 		   sizeof(struct topo_static_neigh), by_neigh, neigh_pair);
@@ -196,6 +210,6 @@ void topo_diff(const struct topo_snapshot *old, const struct topo_snapshot *new_
 	topo_merge(&d, SIDES(chains), sizeof(struct topo_chain), topo_by_name, chain_pair);
 	topo_merge(&d, SIDES(bridges), sizeof(struct topo_bridge), topo_by_name, bridge_pair);
 	topo_merge(&d, SIDES(routers), sizeof(struct topo_router), topo_by_name, router_pair);
-	topo_merge(&d, SIDES(ports), sizeof(struct topo_port), topo_by_name, port_pair);
+	merge_ports(&d, &old->ports, &new_->ports, port_pair);
 #undef SIDES
 }

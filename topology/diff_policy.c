@@ -4,6 +4,7 @@
 
 #include "topology/diff.h"
 #include "topology/ipset.h"
+#include "topology/snapshot.h"
 
 #define SUM(x) (((const struct topo_object *)(x))->sum)
 
@@ -24,17 +25,26 @@ struct set_diff {
 	struct diff d; /* first: what topo_merge() hands on */
 	enum topo_tag_kind kind;
 	const char *name;
+	struct topo_told told;
 };
+
+void topo_emit_prefix(const struct diff *d, enum topo_tag_kind kind, const char *name,
+		      const struct skep_ip *ip, uint8_t len, struct topo_told *told)
+{
+	if (told->any && ip_is_v4(&told->ip) == ip_is_v4(ip) && told->len <= len &&
+	    ip_in_prefix(ip, &told->ip, told->len))
+		return;
+	*told = (struct topo_told){ *ip, len, true };
+	d->cb(d->arg, &(struct topo_tag){ .kind = kind, .name = name, .ip = *ip, .len = len });
+}
 
 static void prefix_pair(struct diff *d, const void *a, const void *b)
 {
-	const struct set_diff *s = (const struct set_diff *)d;
+	struct set_diff *s = (struct set_diff *)d;
 	const struct topo_prefix *p = a ? a : b;
 
-	if (a && b)
-		return;
-	d->cb(d->arg, &(struct topo_tag){
-			      .kind = s->kind, .name = s->name, .ip = p->ip, .len = p->len });
+	if (!a || !b)
+		topo_emit_prefix(d, s->kind, s->name, &p->ip, p->len, &s->told);
 }
 
 static struct side prefixes(const struct topo_ipset *set)
@@ -49,6 +59,40 @@ static void set_changed(struct diff *d, enum topo_tag_kind kind, const char *nam
 	struct set_diff s = { .d = *d, .kind = kind, .name = name };
 
 	topo_merge(&s.d, prefixes(a), prefixes(b), sizeof(struct topo_prefix), by_prefix, prefix_pair);
+}
+
+/* Members of a group: the next prefix that is not within another one. */
+static bool next_member(const struct topo_security_group *g, struct topo_prefix_at *at,
+			struct topo_prefix *p)
+{
+	unsigned int len;
+
+	if (!g || !g->members)
+		return false;
+	do {
+		if (!topo_prefixes_next(g->members, at))
+			return false;
+	} while (topo_prefix_nested(at));
+	p->ip = topo_prefix_ip(at, &len);
+	p->len = (uint8_t)len;
+	return true;
+}
+
+static void members_changed(struct diff *d, const struct topo_security_group *a,
+			    const struct topo_security_group *b)
+{
+	struct set_diff s = { .d = *d, .kind = TOPO_TAG_MEMBER, .name = b ? b->o.name : a->o.name };
+	struct topo_prefix_at i = { 0 }, k = { 0 };
+	struct topo_prefix x, y;
+	bool any_x = next_member(a, &i, &x), any_y = next_member(b, &k, &y);
+
+	while (any_x || any_y) {
+		int c = !any_x ? 1 : !any_y ? -1 : by_prefix(&x, &y);
+
+		prefix_pair(&s.d, c <= 0 ? &x : NULL, c >= 0 ? &y : NULL);
+		any_x = c <= 0 ? next_member(a, &i, &x) : any_x;
+		any_y = c >= 0 ? next_member(b, &k, &y) : any_y;
+	}
 }
 
 static void address_group_pair(struct diff *d, const void *a, const void *b)
@@ -66,8 +110,7 @@ static void security_group_pair(struct diff *d, const void *a, const void *b)
 
 	if (!x || !y || SUM(x) != SUM(y))
 		topo_emit(d, TOPO_TAG_SGROUP, x ? x->o.name : y->o.name);
-	set_changed(d, TOPO_TAG_MEMBER, x ? x->o.name : y->o.name, x ? x->members : NULL,
-		    y ? y->members : NULL);
+	members_changed(d, x, y);
 }
 
 /* --- groups of ports, QoS, mirrors --- */
@@ -75,10 +118,13 @@ static void security_group_pair(struct diff *d, const void *a, const void *b)
 static void port_group_pair(struct diff *d, const void *a, const void *b)
 {
 	const struct topo_port_group *x = a, *y = b;
-	bool same = x && y && SUM(x) == SUM(y) && x->n_ports == y->n_ports;
+	struct topo_ports_at i, k;
+	bool same = x && y && SUM(x) == SUM(y) && x->ports.n == y->ports.n;
+	const struct topo_port *p = same ? topo_ports_first(&x->ports, &i) : NULL;
+	const struct topo_port *q = same ? topo_ports_first(&y->ports, &k) : NULL;
 
-	for (uint32_t i = 0; same && i < x->n_ports; i++)
-		same = !strcmp(x->ports[i]->o.name, y->ports[i]->o.name);
+	for (; same && p; p = topo_ports_next(&i), q = topo_ports_next(&k))
+		same = !strcmp(p->o.name, q->o.name);
 	if (!same)
 		topo_emit(d, TOPO_TAG_PGROUP, x ? x->o.name : y->o.name);
 }

@@ -1,140 +1,170 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Whom a bridge knows by configuration.  Made with each snapshot; asked by the simulator for every frame, and compared by diff.c. */
+/*
+ * Whom a bridge knows by configuration.  Made with each snapshot, kept by update.c; asked by the simulator for every frame, and compared by diff.c.
+ * Keys: MAC and VLAN, address and VLAN, in network byte order; VLAN 0 on a bridge that is not VLAN-aware.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "topology/snapshot.h"
 
-/* Whose MAC and addresses are behind a bridge's port; NULL = nobody's that configuration knows. */
-static struct topo_port *owner_of(struct topo_port *port)
+const struct topo_port *topo_owner(const struct topo_port *port)
 {
 	if (port->peer)
 		return port->peer->router ? port->peer : NULL;
 	return port->has_mac ? port : NULL;
 }
 
-static int by_mac(const void *a, const void *b)
+void topo_mac_key(const struct skep_mac *mac, uint16_t vlan, struct topo_key *key)
 {
-	const struct topo_known *x = a, *y = b;
-	int c = memcmp(&x->mac, &y->mac, sizeof(x->mac));
+	memcpy(key->b, mac, sizeof(*mac));
+	key->b[6] = (uint8_t)(vlan >> 8);
+	key->b[7] = (uint8_t)vlan;
+}
 
-	if (!c && x->vlan != y->vlan)
-		return (int)x->vlan - (int)y->vlan;
+void topo_ip_key(const struct skep_ip *ip, uint16_t vlan, struct topo_key *key)
+{
+	memcpy(key->b, ip, sizeof(*ip));
+	key->b[16] = (uint8_t)(vlan >> 8);
+	key->b[17] = (uint8_t)vlan;
+}
+
+uint16_t topo_known_vlan(const struct topo_port *port)
+{
+	return port->bridge->vlan_aware ? port->more->vlan : 0;
+}
+
+/* --- when the snapshot is made: sorted first, so that pieces are full --- */
+
+struct known {
+	struct topo_key key;
+	struct topo_port *port;
+};
+
+static int by_key(const void *a, const void *b)
+{
+	const struct known *x = a, *y = b;
+	int c = memcmp(&x->key, &y->key, sizeof(x->key));
+
 	return c ? c : strcmp(x->port->o.name, y->port->o.name);
 }
 
-static int by_ip(const void *a, const void *b)
+static int list_known(struct topo_ports *list, struct known *known, uint32_t n)
 {
-	const struct topo_known *x = a, *y = b;
-	int c = memcmp(&x->ip, &y->ip, sizeof(x->ip));
+	int rc = 0;
 
-	if (!c && x->vlan != y->vlan)
-		return (int)x->vlan - (int)y->vlan;
-	return c ? c : strcmp(x->port->o.name, y->port->o.name);
+	qsort(known, n, sizeof(*known), by_key);
+	for (uint32_t i = 0; !rc && i < n; i++)
+		rc = topo_ports_put(list, known[i].port, known[i].key.b);
+	return rc;
 }
 
-static int know(struct topo_bridge *b, struct arena *arena)
+static int know_macs(struct topo_bridge *b, struct known *known)
 {
-	struct topo_port *o;
-	size_t macs = 0, ips = 0;
-	uint16_t vlan;
+	struct topo_ports_at at;
+	uint32_t n = 0;
 
-	for (uint32_t i = 0; i < b->n_ports; i++) {
-		o = owner_of(b->ports[i]);
-		macs += !!o;
-		ips += o ? o->n_addrs : 0;
-	}
-	macs += b->n_static_macs;
+	for (struct topo_port *p = topo_ports_first(&b->ports, &at); p; p = topo_ports_next(&at)) {
+		const struct topo_port *o = topo_owner(p);
 
-	b->macs = arena_alloc(arena, (macs + 1) * sizeof(*b->macs));
-	b->ips = arena_alloc(arena, (ips + 1) * sizeof(*b->ips));
-	if (!b->macs || !b->ips)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < b->n_ports; i++) {
-		struct topo_port *p = b->ports[i];
-
-		o = owner_of(p);
-		if (!o)
-			continue;
-		vlan = b->vlan_aware ? p->more->vlan : 0;
-		b->macs[b->n_macs++] =
-			(struct topo_known){ .mac = o->mac, .vlan = vlan, .port = p, .owner = o };
-		for (uint32_t k = 0; k < o->n_addrs; k++)
-			b->ips[b->n_ips++] = (struct topo_known){
-				.ip = o->addrs[k].ip, .vlan = vlan, .port = p, .owner = o
-			};
+		if (o)
+			topo_mac_key(&o->mac, topo_known_vlan(p), &known[n].key);
+		known[n].port = p;
+		n += !!o;
 	}
 	for (uint32_t i = 0; i < b->n_static_macs; i++) {
-		const struct topo_static_mac *m = &b->static_macs[i];
-
-		b->macs[b->n_macs++] = (struct topo_known){
-			.mac = m->mac, .vlan = m->vlan, .port = m->port, .owner = m->port
-		};
+		topo_mac_key(&b->static_macs[i].mac, b->static_macs[i].vlan, &known[n].key);
+		known[n++].port = b->static_macs[i].port;
 	}
-	qsort(b->macs, b->n_macs, sizeof(*b->macs), by_mac);
-	qsort(b->ips, b->n_ips, sizeof(*b->ips), by_ip);
-	return 0;
+	return list_known(&b->macs, known, n);
+}
+
+static int know_ips(struct topo_bridge *b, struct known *known)
+{
+	struct topo_ports_at at;
+	uint32_t n = 0;
+
+	for (struct topo_port *p = topo_ports_first(&b->ports, &at); p; p = topo_ports_next(&at)) {
+		const struct topo_port *o = topo_owner(p);
+
+		for (uint32_t k = 0; o && k < o->n_addrs; k++) {
+			topo_ip_key(&o->addrs[k].ip, topo_known_vlan(p), &known[n].key);
+			known[n++].port = p;
+		}
+	}
+	return list_known(&b->ips, known, n);
+}
+
+static int know(struct topo_bridge *b, struct pool *pool)
+{
+	struct topo_ports_at at;
+	size_t macs = b->ports.n + b->n_static_macs, ips = 0;
+	struct known *known;
+	int rc;
+
+	topo_ports_init(&b->macs, pool, TOPO_MAC_KEY);
+	topo_ports_init(&b->ips, pool, TOPO_IP_KEY);
+	for (struct topo_port *p = topo_ports_first(&b->ports, &at); p; p = topo_ports_next(&at)) {
+		const struct topo_port *o = topo_owner(p);
+
+		ips += o ? o->n_addrs : 0;
+	}
+	known = calloc((macs > ips ? macs : ips) + 1, sizeof(*known));
+	rc = !known ? -ENOMEM : know_macs(b, known);
+	if (!rc) {
+		memset(known, 0, (ips + 1) * sizeof(*known));
+		rc = know_ips(b, known);
+	}
+	free(known);
+	return rc;
 }
 
 int topo_derive_known(struct topo_snapshot *snap)
 {
 	for (uint32_t i = 0; i < snap->n_bridges; i++)
-		if (know(&snap->bridges[i], &snap->memory->arena))
+		if (know(&snap->bridges[i], &snap->memory->pool))
 			return -ENOMEM;
 	return 0;
 }
 
-/* First of those whose key is 'key'. */
-static const struct topo_known *find(const struct topo_known *known, uint32_t n, const void *key,
-				     size_t size)
-{
-	uint32_t lo = 0, hi = n;
-
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-
-		if (memcmp(&known[mid].ip, key, size) < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < n && !memcmp(&known[lo].ip, key, size) ? &known[lo] : NULL;
-}
+/* --- lookups --- */
 
 struct topo_port *topo_bridge_find_mac(const struct topo_bridge *bridge, uint16_t vlan,
 				       const struct skep_mac *mac)
 {
-	const struct topo_known *k = find(bridge->macs, bridge->n_macs, mac, sizeof(*mac));
-	const struct topo_known *end = bridge->macs + bridge->n_macs;
+	struct topo_ports_at at;
+	struct topo_key key;
 
-	for (; k && k < end && mac_eq(&k->mac, mac); k++)
-		if (k->vlan == vlan)
-			return k->port;
-	return NULL;
+	topo_mac_key(mac, vlan, &key);
+	return topo_ports_find(&bridge->macs, key.b, TOPO_MAC_KEY, &at);
+}
+
+static struct topo_port *find_ip(const struct topo_bridge *bridge, const struct topo_key *key,
+				 uint32_t len, const struct skep_mac **mac)
+{
+	struct topo_ports_at at;
+	struct topo_port *p = topo_ports_find(&bridge->ips, key->b, len, &at);
+
+	if (p)
+		*mac = &topo_owner(p)->mac;
+	return p;
 }
 
 struct topo_port *topo_bridge_find_ip_in(const struct topo_bridge *bridge, uint16_t vlan,
 					 const struct skep_ip *ip, const struct skep_mac **mac)
 {
-	const struct topo_known *k = find(bridge->ips, bridge->n_ips, ip, sizeof(*ip));
-	const struct topo_known *end = bridge->ips + bridge->n_ips;
+	struct topo_key key;
 
-	for (; k && k < end && ip_eq(&k->ip, ip); k++)
-		if (k->vlan == vlan) {
-			*mac = &k->owner->mac;
-			return k->port;
-		}
-	return NULL;
+	topo_ip_key(ip, vlan, &key);
+	return find_ip(bridge, &key, TOPO_IP_KEY, mac);
 }
 
 struct topo_port *topo_bridge_find_ip(const struct topo_bridge *bridge, const struct skep_ip *ip,
 				      const struct skep_mac **mac)
 {
-	const struct topo_known *k = find(bridge->ips, bridge->n_ips, ip, sizeof(*ip));
+	struct topo_key key;
 
-	if (!k)
-		return NULL;
-	*mac = &k->owner->mac;
-	return k->port;
+	topo_ip_key(ip, 0, &key);
+	return find_ip(bridge, &key, sizeof(*ip), mac);
 }

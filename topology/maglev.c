@@ -49,11 +49,11 @@ static void fill(uint16_t *slots, uint32_t size, struct turn *turns, uint32_t n,
 }
 
 const struct topo_maglev *topo_maglev_build(struct topo_member *const *members, uint32_t n,
-					    struct arena *arena, bool *none)
+					    struct pool *pool, bool *none)
 {
 	struct topo_maglev *m;
 	struct turn *turns;
-	uint32_t live = 0, heaviest = 0;
+	uint32_t live = 0, all, heaviest = 0;
 	uint16_t *slots;
 
 	for (uint32_t i = 0; i < n; i++)
@@ -61,12 +61,17 @@ const struct topo_maglev *topo_maglev_build(struct topo_member *const *members, 
 	*none = !live;
 	if (!live)
 		return NULL;
-	m = arena_alloc(arena, sizeof(*m));
-	turns = arena_alloc(arena, live * sizeof(*turns));
-	slots = m ? arena_alloc(arena, table_size(live) * sizeof(*slots)) : NULL;
-	if (!m || !turns || !slots)
+	m = pool_alloc(pool, sizeof(*m));
+	turns = pool_alloc(pool, live * sizeof(*turns));
+	slots = pool_alloc(pool, table_size(live) * sizeof(*slots));
+	if (!m || !turns || !slots) {
+		pool_free(pool, m, sizeof(*m));
+		pool_free(pool, turns, live * sizeof(*turns));
+		pool_free(pool, slots, table_size(live) * sizeof(*slots));
 		return NULL;
+	}
 	m->size = table_size(live);
+	all = live;
 	live = 0;
 	for (uint32_t i = 0; i < n && i < 0xffff; i++) {
 		uint64_t h = hash_str(members[i]->o.name, 0x6d61676c);
@@ -80,8 +85,17 @@ const struct topo_maglev *topo_maglev_build(struct topo_member *const *members, 
 			heaviest = members[i]->weight;
 	}
 	fill(slots, m->size, turns, live, heaviest, members);
+	pool_free(pool, turns, all * sizeof(*turns));
 	m->slots = slots;
 	return m;
+}
+
+void topo_maglev_free(const struct topo_maglev *m, struct pool *pool)
+{
+	if (!m)
+		return;
+	pool_free(pool, (uint16_t *)m->slots, m->size * sizeof(m->slots[0]));
+	pool_free(pool, (struct topo_maglev *)m, sizeof(*m));
 }
 
 struct topo_member *topo_maglev_pick(const struct topo_pool *pool, uint64_t hash)

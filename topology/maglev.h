@@ -6,7 +6,7 @@
 #pragma once
 
 #include "topology/topology.h"
-#include "util/arena.h"
+#include "util/pool.h"
 
 struct topo_maglev {
 	uint32_t size; /* prime, at least 100 times the members */
@@ -14,5 +14,6 @@ struct topo_maglev {
 };
 /* Over members with weight > 0 that are TOPO_MEMBER_UP and healthy; NULL with *none = true: there is none. */
 const struct topo_maglev *topo_maglev_build(struct topo_member *const *members, uint32_t n,
-					    struct arena *arena, bool *none);
+					    struct pool *pool, bool *none);
+void topo_maglev_free(const struct topo_maglev *maglev, struct pool *pool); /* takes NULL */
 struct topo_member *topo_maglev_pick(const struct topo_pool *pool, uint64_t hash); /* NULL: none */

@@ -18,106 +18,141 @@ static int no_memory(struct err *err)
 
 /* --- groups of ports --- */
 
-static void count_ports(struct topo_snapshot *snap)
+/* Ports come by name. */
+static int join_groups(struct topo_port *p)
 {
-	for (uint32_t i = 0; i < snap->n_ports; i++) {
-		const struct topo_port_more *m = snap->ports[i].more;
-
-		for (uint32_t k = 0; k < m->n_groups; k++)
-			m->groups[k]->n_ports++;
-		for (uint32_t k = 0; k < m->n_sgs; k++)
-			m->sgs[k]->n_ports++;
-	}
+	for (uint32_t k = 0; k < p->more->n_groups; k++)
+		if (topo_ports_put(&p->more->groups[k]->ports, p, NULL))
+			return -ENOMEM;
+	for (uint32_t k = 0; k < p->more->n_sgs; k++)
+		if (topo_ports_put(&p->more->sgs[k]->ports, p, NULL))
+			return -ENOMEM;
+	return 0;
 }
 
 static int list_ports(struct topo_snapshot *snap, struct arena *arena)
 {
-	count_ports(snap);
-	for (uint32_t i = 0; i < snap->n_port_groups; i++) {
-		struct topo_port_group *g = &snap->port_groups[i];
+	struct pool *pool = &snap->memory->pool;
+	struct topo_ports_at at;
 
-		g->ports = arena_alloc(arena, (g->n_ports + 1) * sizeof(struct topo_port *));
-		g->n_ports = 0;
-	}
+	for (uint32_t i = 0; i < snap->n_port_groups; i++)
+		topo_ports_init(&snap->port_groups[i].ports, pool, 0);
 	for (uint32_t i = 0; i < snap->n_security_groups; i++) {
 		struct topo_security_group *g = &snap->security_groups[i];
 
-		g->ports = arena_alloc(arena, (g->n_ports + 1) * sizeof(struct topo_port *));
-		g->n_ports = 0;
+		topo_ports_init(&g->ports, pool, 0);
+		g->members = arena_alloc(arena, sizeof(*g->members));
+		if (!g->members)
+			return -ENOMEM;
+		topo_prefixes_init(g->members, pool);
 	}
-	if (arena_failed(arena))
-		return -ENOMEM;
-	for (uint32_t i = 0; i < snap->n_ports; i++) {
-		struct topo_port *p = &snap->ports[i];
+	for (struct topo_port *p = topo_ports_first(&snap->ports, &at); p; p = topo_ports_next(&at))
+		if (join_groups(p))
+			return -ENOMEM;
+	return 0;
+}
 
-		for (uint32_t k = 0; k < p->more->n_groups; k++)
-			p->more->groups[k]->ports[p->more->groups[k]->n_ports++] = p;
-		for (uint32_t k = 0; k < p->more->n_sgs; k++)
-			p->more->sgs[k]->ports[p->more->sgs[k]->n_ports++] = p;
+/* The value of a prefix is how many ports have it. */
+int topo_member_add(struct topo_security_group *g, const struct skep_ip *ip, uint8_t len)
+{
+	const struct skep_ip net = ip_mask(ip, len);
+	bool made;
+	void **value = topo_prefixes_put(g->members, &net, len, &made);
+
+	if (!value)
+		return -ENOMEM;
+	*value = (void *)((uintptr_t)*value + 1);
+	return 0;
+}
+
+void topo_member_del(struct topo_security_group *g, const struct skep_ip *ip, uint8_t len)
+{
+	const struct skep_ip net = ip_mask(ip, len);
+	void **value = topo_prefixes_get(g->members, &net, len);
+
+	if (!value)
+		return;
+	*value = (void *)((uintptr_t)*value - 1);
+	if (!*value)
+		topo_prefixes_del(g->members, &net, len);
+}
+
+bool topo_member(const struct topo_security_group *group, const struct skep_ip *ip, unsigned int *bits)
+{
+	struct topo_prefix_at at;
+
+	if (!topo_prefixes_match(group->members, ip, &at, bits))
+		return false;
+	while (topo_prefixes_up(&at))
+		; /* the widest one needs the fewest bits */
+	(void)topo_prefix_ip(&at, bits);
+	return true;
+}
+
+/* The addresses that a group's machines have, or may have. */
+static int collect_addresses(struct topo_security_group *g)
+{
+	struct topo_ports_at at;
+
+	for (const struct topo_port *p = topo_ports_first(&g->ports, &at); p; p = topo_ports_next(&at)) {
+		for (uint32_t k = 0; k < p->n_addrs; k++)
+			if (topo_member_add(g, &p->addrs[k].ip, (uint8_t)ip_bits(&p->addrs[k].ip)))
+				return -ENOMEM;
+		for (uint32_t k = 0; k < p->more->n_allowed; k++)
+			if (topo_member_add(g, &p->more->allowed[k].ip, p->more->allowed[k].len))
+				return -ENOMEM;
 	}
 	return 0;
 }
 
-/* The addresses that a group's machines have, or may have. */
-static int collect_addresses(struct topo_security_group *g, struct arena *arena)
+/* --- bridges --- */
+
+static void count_vlan(struct topo_bridge *b, unsigned int vlan, int more)
 {
-	struct topo_prefix *all;
-	uint32_t n = 0;
+	const uint64_t bit = 1ULL << (vlan % 64);
 
-	for (uint32_t i = 0; i < g->n_ports; i++)
-		n += g->ports[i]->n_addrs + g->ports[i]->more->n_allowed;
-	all = malloc((n + 1) * sizeof(*all));
-	if (!all)
-		return -ENOMEM;
-	n = 0;
-	for (uint32_t i = 0; i < g->n_ports; i++) {
-		const struct topo_port *p = g->ports[i];
-
-		for (uint32_t k = 0; k < p->n_addrs; k++)
-			all[n++] = (struct topo_prefix){ p->addrs[k].ip,
-							 (uint8_t)ip_bits(&p->addrs[k].ip) };
-		for (uint32_t k = 0; k < p->more->n_allowed; k++)
-			all[n++] = (struct topo_prefix){ p->more->allowed[k].ip,
-							 p->more->allowed[k].len };
-	}
-	g->members = topo_ipset_build(all, n, arena);
-	free(all);
-	return g->members ? 0 : -ENOMEM;
+	b->vlan_ports[vlan] += (uint32_t)more;
+	if (b->vlan_ports[vlan] && vlan && vlan < 4095)
+		b->vlans[vlan / 64] |= bit;
+	else
+		b->vlans[vlan / 64] &= ~bit;
 }
 
-/* --- bridges --- */
+void topo_vlans_count(const struct topo_port *port, int more)
+{
+	const struct topo_port_more *m = port->more;
+
+	if (!port->bridge->vlans)
+		return;
+	if (m->vlan)
+		count_vlan(port->bridge, m->vlan, more);
+	for (unsigned int v = 0; m->trunk && v < 4096; v++)
+		if (m->trunk[v / 64] >> (v % 64) & 1)
+			count_vlan(port->bridge, v, more);
+}
 
 static int collect_vlans(struct topo_bridge *b, struct arena *arena)
 {
-	uint64_t *map;
+	struct topo_ports_at at;
 
 	if (!b->vlan_aware)
 		return 0;
-	map = arena_alloc(arena, 4096 / 8);
-	if (!map)
+	b->vlans = arena_alloc(arena, 4096 / 8);
+	b->vlan_ports = arena_alloc(arena, 4096 * sizeof(b->vlan_ports[0]));
+	if (!b->vlans || !b->vlan_ports)
 		return -ENOMEM;
-	memset(map, 0, 4096 / 8);
-	for (uint32_t i = 0; i < b->n_ports; i++) {
-		const struct topo_port_more *m = b->ports[i]->more;
-
-		if (m->vlan)
-			map[m->vlan / 64] |= 1ULL << (m->vlan % 64);
-		for (unsigned int k = 0; m->trunk && k < 4096 / 64; k++)
-			map[k] |= m->trunk[k];
-	}
-	map[0] &= ~1ULL;
-	map[63] &= ~(1ULL << 63);
-	b->vlans = map;
+	for (const struct topo_port *p = topo_ports_first(&b->ports, &at); p; p = topo_ports_next(&at))
+		topo_vlans_count(p, 1);
 	return 0;
 }
 
 static struct topo_port *router_port_in(const struct topo_bridge *b, const struct topo_subnet *s,
 					struct skep_ip *ip)
 {
-	for (uint32_t i = 0; i < b->n_ports; i++) {
-		struct topo_port *r = b->ports[i]->peer;
+	for (uint32_t i = 0; i < b->n_links; i++) {
+		struct topo_port *r = b->links[i]->peer;
 
-		for (uint32_t k = 0; r && r->router && k < r->n_addrs; k++)
+		for (uint32_t k = 0; r->router && k < r->n_addrs; k++)
 			if (ip_in_prefix(&r->addrs[k].ip, &s->prefix, s->len)) {
 				*ip = r->addrs[k].ip;
 				return r;
@@ -199,7 +234,7 @@ static int list_members(struct topo_snapshot *snap, struct arena *arena, struct 
 	for (uint32_t i = 0; i < snap->n_pools; i++) {
 		struct topo_pool *p = &snap->pools[i];
 
-		p->maglev = topo_maglev_build(p->members, p->n_members, arena, &none);
+		p->maglev = topo_maglev_build(p->members, p->n_members, &snap->memory->pool, &none);
 		if (!p->maglev && !none)
 			return -ENOMEM;
 	}
@@ -252,7 +287,7 @@ int topo_derive_members(struct topo_snapshot *snap, struct err *err)
 	if (rc)
 		return rc == -ENOMEM ? no_memory(err) : rc;
 	for (uint32_t i = 0; i < snap->n_security_groups; i++)
-		if (collect_addresses(&snap->security_groups[i], arena))
+		if (collect_addresses(&snap->security_groups[i]))
 			return no_memory(err);
 	return 0;
 }

@@ -224,6 +224,11 @@ bool topo_prefixes_next(const struct topo_prefixes *p, struct topo_prefix_at *at
 	}
 }
 
+bool topo_prefix_nested(const struct topo_prefix_at *at)
+{
+	return parent_at(at) != NO_PARENT;
+}
+
 void *topo_prefix_value(const struct topo_prefix_at *at)
 {
 	return values_of(piece_at(at), at->v4)[at->i];

@@ -50,6 +50,8 @@ bool topo_prefixes_match(const struct topo_prefixes *p, const struct skep_ip *ip
 bool topo_prefixes_up(struct topo_prefix_at *at); /* to the next longest around it; false: none */
 /* In order: IPv4 first, by address, then length.  at->side = NULL to begin. */
 bool topo_prefixes_next(const struct topo_prefixes *p, struct topo_prefix_at *at);
+/* Is there one around it? */
+bool topo_prefix_nested(const struct topo_prefix_at *at);
 void *topo_prefix_value(const struct topo_prefix_at *at);
 struct skep_ip topo_prefix_ip(const struct topo_prefix_at *at, unsigned int *len);
 

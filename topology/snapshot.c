@@ -35,6 +35,7 @@ void topo_unref(struct topo_snapshot *snap)
 	if (!snap || __atomic_sub_fetch(&snap->refs, 1, __ATOMIC_ACQ_REL))
 		return;
 	hmap_fini(&snap->by_name);
+	hmap_fini(&snap->memory->texts);
 	arena_fini(&snap->memory->arena);
 	pool_fini(&snap->memory->pool);
 	free(snap->memory);
@@ -96,25 +97,25 @@ static int collect(const json_t *records, struct rows rows[TOPO_KIND_MAX], struc
 	return 0;
 }
 
-static int check_record(enum topo_kind kind, const struct row *row, struct err *err)
+int topo_check_record(enum topo_kind kind, const char *name, const json_t *rec, struct err *err)
 {
-	const char *name;
+	const char *own;
 	char text[80];
 	int rc;
 
-	if (!json_is_object(row->rec))
+	if (!json_is_object(rec))
 		rc = err_set(err, -EINVAL, "the record is '%s' and not an object",
-			     topo_value_text(row->rec, text));
+			     topo_value_text(rec, text));
 	else
-		rc = topo_object_check(topo_record_shape(kind), row->rec, true, true, NULL, NULL,
+		rc = topo_object_check(topo_record_shape(kind), rec, true, true, NULL, NULL,
 				       err);
-	if (!rc && !json_object_get(row->rec, "id"))
+	if (!rc && !json_object_get(rec, "id"))
 		rc = err_set(err, -EINVAL, "field 'id' is missing");
-	name = rc ? NULL : topo_str(row->rec, "name");
-	if (!rc && strcmp(name, row->name) != 0)
-		rc = err_set(err, -EINVAL, "field 'name': '%s' is not the record's name", name);
+	own = rc ? NULL : topo_str(rec, "name");
+	if (!rc && strcmp(own, name) != 0)
+		rc = err_set(err, -EINVAL, "field 'name': '%s' is not the record's name", own);
 	if (rc)
-		err_prefix(err, "%s '%.63s'", topo_kind_name(kind), row->name);
+		err_prefix(err, "%s '%.63s'", topo_kind_name(kind), name);
 	return rc;
 }
 
@@ -141,8 +142,7 @@ static uint64_t json_sum(const json_t *v, uint64_t h)
 	}
 }
 
-/* Of all that a record says but its revision: two of the same sum are the same. */
-static uint64_t topo_record_sum(const json_t *rec)
+uint64_t topo_record_sum(const json_t *rec)
 {
 	uint64_t sum = 0;
 	const char *key;
@@ -165,7 +165,7 @@ static void *make_objects(struct topo_snapshot *snap, enum topo_kind kind, const
 		struct topo_object *o = (struct topo_object *)(all + i * size);
 		const json_t *rec = rows->row[i].rec;
 
-		if (check_record(kind, &rows->row[i], err))
+		if (topo_check_record(kind, rows->row[i].name, rows->row[i].rec, err))
 			return NULL;
 		o->kind = kind;
 		o->name = arena_printf(arena, "%s", rows->row[i].name);
@@ -181,6 +181,52 @@ static void *make_objects(struct topo_snapshot *snap, enum topo_kind kind, const
 	else
 		*n = rows->n;
 	return all;
+}
+
+static int make_ports(struct topo_snapshot *snap, const struct rows *rows, struct err *err)
+{
+	topo_ports_init(&snap->ports, &snap->memory->pool, 0);
+	for (uint32_t i = 0; i < rows->n; i++) {
+		const struct row *row = &rows->row[i];
+		struct topo_port *port;
+
+		if (topo_check_record(TOPO_PORT, row->name, row->rec, err))
+			return err->code;
+		port = topo_port_new(snap, row->name);
+		if (!port || topo_port_object(snap, port, row->rec) ||
+		    hmap_insert(&snap->by_name, &port->o.by_name, topo_object_hash(TOPO_PORT, port->o.name)) ||
+		    topo_ports_put(&snap->ports, port, NULL))
+			return err_set(err, -ENOMEM, "out of memory");
+	}
+	return 0;
+}
+
+static int decode_ports(struct topo_snapshot *snap, const struct rows *rows, struct err *err)
+{
+	struct topo_ports_at at;
+	uint32_t i = 0;
+
+	for (struct topo_port *p = topo_ports_first(&snap->ports, &at); p; p = topo_ports_next(&at))
+		if (topo_decode_port(snap, p, rows->row[i++].rec, err))
+			return err_prefix(err, "port '%s'", p->o.name);
+	return 0;
+}
+
+static int decode_bindings(struct topo_snapshot *snap, const struct rows *rows, struct err *err)
+{
+	for (uint32_t i = 0; i < rows->n; i++) {
+		const struct row *row = &rows->row[i];
+		struct topo_port *port = topo_find_port(snap, row->name);
+
+		if (topo_check_record(TOPO_BIND, row->name, row->rec, err))
+			return err->code;
+		if (!port)
+			err_tag(err, -EINVAL, "no_such_object", "field 'port': port '%s' does not exist",
+				row->name);
+		if (!port || topo_decode_bind(snap, port, row->rec, err))
+			return err_prefix(err, "bind '%s'", row->name);
+	}
+	return 0;
 }
 
 static int decode_all(struct topo_snapshot *snap, const struct rows rows[TOPO_KIND_MAX],
@@ -201,7 +247,7 @@ static int decode_all(struct topo_snapshot *snap, const struct rows rows[TOPO_KI
 	EACH(TOPO_SECURITY_GROUP, security_groups, topo_decode_security_group)
 	EACH(TOPO_BRIDGE, bridges, topo_decode_bridge)
 	EACH(TOPO_ROUTER, routers, topo_decode_router)
-	EACH(TOPO_PORT, ports, topo_decode_port)
+	rc = rc ? rc : decode_ports(snap, &rows[TOPO_PORT], err);
 	EACH(TOPO_ROUTE, routes, topo_decode_route)
 	EACH(TOPO_SUBNET, subnets, topo_decode_subnet)
 	EACH(TOPO_NAT, nats, topo_decode_nat)
@@ -212,17 +258,7 @@ static int decode_all(struct topo_snapshot *snap, const struct rows rows[TOPO_KI
 	EACH(TOPO_VIP, vips, topo_decode_vip)
 	EACH(TOPO_MIRROR, mirrors, topo_decode_mirror)
 #undef EACH
-	for (uint32_t i = 0; !rc && i < rows[TOPO_BIND].n; i++) {
-		const struct row *row = &rows[TOPO_BIND].row[i];
-
-		rc = check_record(TOPO_BIND, row, err);
-		if (rc)
-			return rc;
-		rc = topo_decode_bind(snap, row->name, row->rec, err);
-		if (rc)
-			err_prefix(err, "bind '%s'", row->name);
-	}
-	return rc;
+	return rc ? rc : decode_bindings(snap, &rows[TOPO_BIND], err);
 }
 
 static int decode_live(struct topo_snapshot *snap, const json_t *records)
@@ -232,7 +268,9 @@ static int decode_live(struct topo_snapshot *snap, const json_t *records)
 
 	json_object_foreach((json_t *)records, path, rec)
 	{
-		if (!strncmp(path, "live/", 5) && topo_decode_live(snap, path + 5, rec))
+		struct topo_port *port = strncmp(path, "live/", 5) ? NULL : topo_find_port(snap, path + 5);
+
+		if (port && topo_decode_live(snap, port, rec))
 			return -ENOMEM;
 		if (!strncmp(path, "health/", 7) && topo_decode_health(snap, path + 7, rec))
 			return -ENOMEM;
@@ -243,16 +281,23 @@ static int decode_live(struct topo_snapshot *snap, const json_t *records)
 /* The ports of each bridge and router, in order of names. */
 static int list_ports(struct topo_snapshot *snap, struct arena *arena)
 {
-	for (uint32_t i = 0; i < snap->n_ports; i++) {
-		struct topo_port *p = &snap->ports[i];
+	struct topo_ports_at at;
 
-		(*(p->bridge ? &p->bridge->n_ports : &p->router->n_ports))++;
+	for (uint32_t i = 0; i < snap->n_bridges; i++)
+		topo_ports_init(&snap->bridges[i].ports, &snap->memory->pool, 0);
+	for (struct topo_port *p = topo_ports_first(&snap->ports, &at); p; p = topo_ports_next(&at)) {
+		if (p->bridge && topo_ports_put(&p->bridge->ports, p, NULL))
+			return -ENOMEM;
+		if (p->bridge)
+			p->bridge->n_links += !!p->peer;
+		else
+			p->router->n_ports++;
 	}
 	for (uint32_t i = 0; i < snap->n_bridges; i++) {
 		struct topo_bridge *b = &snap->bridges[i];
 
-		b->ports = arena_alloc(arena, (b->n_ports + 1) * sizeof(struct topo_port *));
-		b->n_ports = 0;
+		b->links = arena_alloc(arena, (b->n_links + 1) * sizeof(struct topo_port *));
+		b->n_links = 0;
 	}
 	for (uint32_t i = 0; i < snap->n_routers; i++) {
 		struct topo_router *r = &snap->routers[i];
@@ -262,13 +307,11 @@ static int list_ports(struct topo_snapshot *snap, struct arena *arena)
 	}
 	if (arena_failed(arena))
 		return -ENOMEM;
-	for (uint32_t i = 0; i < snap->n_ports; i++) {
-		struct topo_port *p = &snap->ports[i];
-
-		if (p->bridge)
-			p->bridge->ports[p->bridge->n_ports++] = p;
-		else
+	for (struct topo_port *p = topo_ports_first(&snap->ports, &at); p; p = topo_ports_next(&at)) {
+		if (p->router)
 			p->router->ports[p->router->n_ports++] = p;
+		else if (p->peer)
+			p->bridge->links[p->bridge->n_links++] = p;
 	}
 	return 0;
 }
@@ -304,10 +347,10 @@ static int fill(struct topo_snapshot *snap, const json_t *records, struct arena 
 	MAKE(TOPO_CHAIN, chains)
 	MAKE(TOPO_BRIDGE, bridges)
 	MAKE(TOPO_ROUTER, routers)
-	MAKE(TOPO_PORT, ports)
 	MAKE(TOPO_ROUTE, routes)
 #undef MAKE
-	rc = decode_all(snap, rows, err);
+	rc = make_ports(snap, &rows[TOPO_PORT], err);
+	rc = rc ? rc : decode_all(snap, rows, err);
 	if (rc)
 		return rc;
 	if (decode_live(snap, records) || list_ports(snap, &snap->memory->arena))
@@ -336,6 +379,7 @@ struct topo_snapshot *topo_decode(const char *tenant, uint64_t rev, const json_t
 	}
 	arena_init(&memory->arena, 0);
 	pool_init(&memory->pool);
+	hmap_init(&memory->texts);
 	arena_init(&scratch, 0);
 	hmap_init(&snap->by_name);
 	snap->refs = 1;

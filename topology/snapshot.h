@@ -10,7 +10,8 @@
 struct topo_memory {
 	struct arena
 		arena; /* everything of the snapshot but the snapshot itself and the buckets of by_name */
-	struct pool pool; /* what grows and shrinks: prefixes */
+	struct pool pool; /* what comes and goes: ports and what is theirs, prefixes, lists */
+	struct hmap texts; /* that many ports have: decode_port.c */
 };
 
 #define TOPO_WEIGHT_DERIVED 0 /* of connected and local routes: before all configured ones */
@@ -49,10 +50,19 @@ DECODER(mirror);
 struct topo_port_more *topo_port_more_own(struct topo_snapshot *snap, struct topo_port *port);
 /* Record "health/<member>". */
 int topo_decode_health(struct topo_snapshot *snap, const char *member, const json_t *rec);
-int topo_decode_bind(struct topo_snapshot *snap, const char *port, const json_t *rec,
+int topo_decode_bind(struct topo_snapshot *snap, struct topo_port *port, const json_t *rec,
 		     struct err *err);
-/* Live state: records that make no sense are not seen. */
-int topo_decode_live(struct topo_snapshot *snap, const char *port, const json_t *rec);
+/* Live state: records that make no sense are not seen.  -ENOMEM. */
+int topo_decode_live(struct topo_snapshot *snap, struct topo_port *port, const json_t *rec);
+/* A port that has nothing but its name; its id, revision and sum; all that it has but its name; it itself, which nobody knows any more. */
+struct topo_port *topo_port_new(struct topo_snapshot *snap, const char *name);
+int topo_port_object(struct topo_snapshot *snap, struct topo_port *port, const json_t *rec);
+void topo_port_clear(struct topo_snapshot *snap, struct topo_port *port);
+void topo_port_free(struct topo_snapshot *snap, struct topo_port *port);
+/* Is the record of that kind right by itself, and called 'name'? */
+int topo_check_record(enum topo_kind kind, const char *name, const json_t *rec, struct err *err);
+/* Of all that a record says but its revision: two of the same sum are the same. */
+uint64_t topo_record_sum(const json_t *rec);
 /* Connected and local routes, and every router's sorted list.  derive.c */
 int topo_derive_routes(struct topo_snapshot *snap, struct err *err);
 /* Families apart, then longest prefix, then address, then weight, then name: what topo_route_lookup() bisects. */
@@ -64,8 +74,22 @@ struct skep_mac topo_derive_mac(const char *id);
 /* Who belongs to whom: members of groups, what hangs on bridges and routers, pools' tables.  members.c, nats.c */
 int topo_derive_members(struct topo_snapshot *snap, struct err *err);
 int topo_derive_nats(struct topo_snapshot *snap, struct err *err);
+/* A port's VLANs, of its VLAN-aware bridge: one more port names them, or one less.  Its addresses as those of a member of a security group; -ENOMEM. */
+void topo_vlans_count(const struct topo_port *port, int more);
+int topo_member_add(struct topo_security_group *group, const struct skep_ip *ip, uint8_t len);
+void topo_member_del(struct topo_security_group *group, const struct skep_ip *ip, uint8_t len);
 /* Whom each bridge knows.  known.c */
 int topo_derive_known(struct topo_snapshot *snap);
+#define TOPO_MAC_KEY 8 /* bytes: MAC, VLAN */
+#define TOPO_IP_KEY 18 /* address, VLAN */
+struct topo_key {
+	uint8_t b[TOPO_IP_KEY];
+};
+void topo_mac_key(const struct skep_mac *mac, uint16_t vlan, struct topo_key *key);
+void topo_ip_key(const struct skep_ip *ip, uint16_t vlan, struct topo_key *key);
+uint16_t topo_known_vlan(const struct topo_port *port);
+/* Whose MAC and addresses are behind a bridge's port: itself, or its peer on a router; NULL = nobody's that configuration knows. */
+const struct topo_port *topo_owner(const struct topo_port *port);
 /* No chain reaches itself, jumps are not too deep, peers point at each other.  check.c */
 int topo_check_structure(const struct topo_snapshot *snap, struct err *err);
 

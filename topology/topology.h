@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "maps/types.h"
+#include "topology/ports.h"
 #include "topology/tag.h"
 #include "util/addr.h"
 #include "util/err.h"
@@ -88,8 +89,7 @@ struct topo_address_group {
 struct topo_port_group {
 	struct topo_object o;
 	bool stateful; /* its members share connections: replies may come by another one than the request left by */
-	struct topo_port **ports; /* by name */
-	uint32_t n_ports;
+	struct topo_ports ports; /* by name */
 };
 
 /* --- rules --- */
@@ -210,10 +210,11 @@ struct topo_security_group {
 	struct topo_sg_rule *rules; /* ingress ones first */
 	uint32_t n_ingress, n_egress;
 	struct topo_chain ingress, egress; /* the same as chains, compiled; their rules have topo_rule_more.* as above, and 'remote' by position */
-	struct topo_port **ports; /* members, by name */
-	uint32_t n_ports;
-	struct topo_ipset *members; /* addresses and allowed addresses of its ports */
+	struct topo_ports ports; /* members, by name */
+	struct topo_prefixes *members; /* addresses and allowed addresses of its ports: topo_member() */
 };
+/* Is the address one of the group's members'?  '*bits': so many leading bits of 'ip' (of its family) decided. */
+bool topo_member(const struct topo_security_group *group, const struct skep_ip *ip, unsigned int *bits);
 
 /* --- QoS --- */
 
@@ -222,17 +223,6 @@ struct topo_qos {
 	uint64_t rate_in, rate_out;   /* bit/s into, out of the network by the port; 0 = unlimited */
 	uint64_t burst_in, burst_out; /* bytes */
 	int16_t dscp;		      /* written into IP packets that enter by the port; -1 = none */
-};
-
-/* Whom a bridge knows by configuration: VMs by their ports' MAC and addresses, router ports that are linked to one of its ports. */
-struct topo_known {
-	union {
-		struct skep_mac mac;
-		struct skep_ip ip;
-	};
-	uint16_t vlan;		 /* of a MAC on a VLAN-aware bridge */
-	struct topo_port *port;	 /* the bridge's */
-	struct topo_port *owner; /* has the MAC and the address: 'port' itself, or its peer on a router */
 };
 
 /* A MAC that configuration places without a port of that MAC. */
@@ -255,7 +245,8 @@ struct topo_bridge {
 	struct topo_object o;
 	bool admin_up;
 	bool vlan_aware;
-	const uint64_t *vlans; /* VLAN-aware: bitmap of 4096 */
+	uint64_t *vlans; /* VLAN-aware: bitmap of 4096 */
+	uint32_t *vlan_ports; /* private: how many ports name each */
 	struct topo_static_mac *static_macs;
 	struct topo_static_neigh *static_neighs;
 	uint32_t n_static_macs, n_static_neighs;
@@ -263,10 +254,12 @@ struct topo_bridge {
 	uint32_t n_subnets;
 	struct topo_mirror_at *mirrors[2]; /* in, out */
 	struct topo_chain *in_chain, *out_chain; /* NULL = accept */
-	struct topo_port **ports;		 /* by name */
-	uint32_t n_ports;
-	struct topo_known *macs, *ips; /* sorted */
-	uint32_t n_macs, n_ips;
+	struct topo_ports ports;		 /* by name */
+	struct topo_port **links; /* those with a peer, by name */
+	uint32_t n_links;
+	/* Private: whom the bridge knows by configuration: VMs by their ports' MAC and addresses, router ports that are linked to one of its
+	 * ports, static MACs.  topo_bridge_find_*() */
+	struct topo_ports macs, ips;
 };
 
 enum topo_route_type { TOPO_ROUTE_PORT, TOPO_ROUTE_LOCAL, TOPO_ROUTE_BLACKHOLE, TOPO_ROUTE_REJECT };
@@ -341,6 +334,7 @@ struct topo_port {
 	const char *live_host;
 	uint32_t live_key;	/* tunnel key on that host */
 	uint32_t live_flood_key; /* of its bridge on that host; 0 = none (router port) */
+	uint32_t refs;		 /* private: other records that name it, ports apart */
 };
 
 /* Behind port->more; one of all zeroes is shared by the ports that have none of it. */
@@ -499,7 +493,7 @@ struct topo_snapshot {
 	uint64_t rev;
 	struct topo_bridge *bridges;
 	struct topo_router *routers;
-	struct topo_port *ports;
+	struct topo_ports ports; /* by name */
 	struct topo_chain *chains;
 	struct topo_route *routes; /* configured and derived */
 	struct topo_address_group *address_groups;
@@ -514,7 +508,7 @@ struct topo_snapshot {
 	struct topo_member *members;
 	struct topo_vip *vips;
 	struct topo_mirror *mirrors;
-	uint32_t n_bridges, n_routers, n_ports, n_chains, n_routes, n_address_groups, n_port_groups,
+	uint32_t n_bridges, n_routers, n_chains, n_routes, n_address_groups, n_port_groups,
 		n_security_groups, n_qos_policies, n_subnets, n_nats, n_floating_ips,
 		n_load_balancers, n_pools, n_members, n_vips, n_mirrors;
 	struct hmap by_name; /* struct topo_object.by_name, hash of kind and name */

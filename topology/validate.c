@@ -325,11 +325,11 @@ static int check_ports(const struct topo_snapshot *snap, struct arena *arena, st
 {
 	struct claims macs = { .arena = arena }, ips = { .arena = arena },
 		      interfaces = { .arena = arena };
+	struct topo_ports_at at;
 	int rc = 0;
 
-	for (uint32_t i = 0; !rc && i < snap->n_ports; i++) {
-		const struct topo_port *p = &snap->ports[i];
-
+	for (const struct topo_port *p = topo_ports_first(&snap->ports, &at); p && !rc;
+	     p = topo_ports_next(&at)) {
 		rc = check_mac(&macs, p, err);
 		rc = rc ? rc : check_addresses(&ips, p, err);
 		if (rc) {

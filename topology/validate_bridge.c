@@ -50,19 +50,15 @@ static int check_allowed(const struct topo_port *p, struct err *err)
 /* Another port that has the MAC in the VLAN; the entry itself is among the bridge's MACs, too. */
 static const struct topo_port *other_port(const struct topo_bridge *b, const struct topo_static_mac *m)
 {
-	uint32_t lo = 0, hi = b->n_macs;
+	struct topo_ports_at at;
+	struct topo_key key;
+	const struct topo_port *p;
 
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-
-		if (memcmp(&b->macs[mid].mac, &m->mac, sizeof(m->mac)) < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	for (; lo < b->n_macs && mac_eq(&b->macs[lo].mac, &m->mac); lo++)
-		if (b->macs[lo].vlan == m->vlan && b->macs[lo].port != m->port)
-			return b->macs[lo].port;
+	topo_mac_key(&m->mac, m->vlan, &key);
+	for (p = topo_ports_find(&b->macs, key.b, TOPO_MAC_KEY, &at);
+	     p && !memcmp(topo_ports_key(&at), key.b, TOPO_MAC_KEY); p = topo_ports_next(&at))
+		if (p != m->port)
+			return p;
 	return NULL;
 }
 
@@ -121,11 +117,12 @@ static int check_neighbour(const struct topo_bridge *b, uint32_t i, struct err *
 int topo_validate_bridges(const struct topo_snapshot *snap, struct arena *arena, struct err *err)
 {
 	struct claims seen = { .arena = arena };
+	struct topo_ports_at at;
 	int rc = 0;
 
-	for (uint32_t i = 0; i < snap->n_ports; i++)
-		if (check_vlans(&snap->ports[i], err) || check_allowed(&snap->ports[i], err))
-			return err_prefix(err, "port '%s'", snap->ports[i].o.name);
+	for (const struct topo_port *p = topo_ports_first(&snap->ports, &at); p; p = topo_ports_next(&at))
+		if (check_vlans(p, err) || check_allowed(p, err))
+			return err_prefix(err, "port '%s'", p->o.name);
 	hmap_init(&seen.map);
 	for (uint32_t i = 0; !rc && i < snap->n_bridges; i++) {
 		const struct topo_bridge *b = &snap->bridges[i];

@@ -144,27 +144,24 @@ static int check_used(const struct topo_router *r, const struct used *all, uint3
 
 /* --- addresses of others on the links of the router --- */
 
-static const struct topo_known *first_in(const struct topo_bridge *b, const struct topo_ip_range *range)
+/* Whose address it is; NULL: nobody's. */
+static const struct topo_port *first_in(const struct topo_bridge *b, const struct topo_ip_range *range,
+					struct skep_ip *ip)
 {
-	uint32_t lo = 0, hi = b->n_ips;
+	struct topo_ports_at at;
+	struct topo_port *p = topo_ports_from(&b->ips, &range->lo, sizeof(range->lo), &at);
 
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-
-		if (memcmp(&b->ips[mid].ip, &range->lo, sizeof(range->lo)) < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	for (; lo < b->n_ips && memcmp(&b->ips[lo].ip, &range->hi, sizeof(range->hi)) <= 0; lo++)
-		return &b->ips[lo];
-	return NULL;
+	if (!p || memcmp(topo_ports_key(&at), &range->hi, sizeof(range->hi)) > 0)
+		return NULL;
+	memcpy(ip, topo_ports_key(&at), sizeof(*ip));
+	return topo_owner(p);
 }
 
 /* Does a machine on a bridge have the address already? */
 static int check_links(const struct topo_router *r, const struct used *u, struct err *err)
 {
-	const struct topo_known *k;
+	const struct topo_port *k;
+	struct skep_ip ip;
 	char text[ADDR_TEXT], mine[96];
 
 	for (uint32_t i = 0; i < r->n_ports; i++) {
@@ -172,13 +169,13 @@ static int check_links(const struct topo_router *r, const struct used *u, struct
 
 		if (!p->peer || !p->peer->bridge)
 			continue;
-		k = first_in(p->peer->bridge, &u->range);
-		if (!k || k->owner->router == r)
+		k = first_in(p->peer->bridge, &u->range, &ip);
+		if (!k || k->router == r)
 			continue;
 		return err_set(err, -EINVAL,
 			       "%s: field '%s': '%s' is the address of port '%s' on bridge '%s' (want an address of its own)",
-			       topo_object_text(u->o, mine), field_of(u), ip_format(&k->ip, text),
-			       k->owner->o.name, p->peer->bridge->o.name);
+			       topo_object_text(u->o, mine), field_of(u), ip_format(&ip, text),
+			       k->o.name, p->peer->bridge->o.name);
 	}
 	return 0;
 }

@@ -70,6 +70,7 @@ static int check_hooks(struct topo_mirror_at *const *hooks, int n, const struct 
 
 static int check_mirrors(const struct topo_snapshot *snap, struct err *err)
 {
+	struct topo_ports_at at;
 	int rc = 0;
 
 	for (uint32_t i = 0; i < snap->n_mirrors; i++) {
@@ -81,8 +82,9 @@ static int check_mirrors(const struct topo_snapshot *snap, struct err *err)
 				"mirror '%s': field 'to': '%s' is linked to its peer '%s' (want a port without peer)",
 				m->o.name, m->to->o.name, m->to->peer->o.name);
 	}
-	for (uint32_t i = 0; !rc && i < snap->n_ports; i++)
-		rc = check_hooks(snap->ports[i].more->mirrors, 4, &snap->ports[i].o, err);
+	for (const struct topo_port *p = topo_ports_first(&snap->ports, &at); p && !rc;
+	     p = topo_ports_next(&at))
+		rc = check_hooks(p->more->mirrors, 4, &p->o, err);
 	for (uint32_t i = 0; !rc && i < snap->n_bridges; i++)
 		rc = check_hooks(snap->bridges[i].mirrors, 2, &snap->bridges[i].o, err);
 	for (uint32_t i = 0; !rc && i < snap->n_routers; i++)

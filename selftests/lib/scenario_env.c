@@ -155,10 +155,11 @@ int scenario_refused(struct scenario_env *env, const char *text, const char *wan
 static uint32_t flood_key(struct scenario_env *env, const struct topo_port *port, const char *host)
 {
 	const struct topo_bridge *b = port->bridge;
+	struct topo_ports_at at;
 
-	for (uint32_t i = 0; b && i < b->n_ports; i++)
-		if (b->ports[i]->live_host && !strcmp(b->ports[i]->live_host, host))
-			return b->ports[i]->live_flood_key;
+	for (struct topo_port *p = b ? topo_ports_first(&b->ports, &at) : NULL; p; p = topo_ports_next(&at))
+		if (p->live_host && !strcmp(p->live_host, host))
+			return p->live_flood_key;
 	return b ? env->next_key++ : 0;
 }
 

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "loader/install.h"
+#include "util/pool.h"
 
 /* A bridge with ports on "me", "h1" (two), "h2" (two) and one interior. */
 enum { MINE, H1A, H1B, H2A, H2B, INTERIOR, DEAD, STRANGER, N_PORTS };
@@ -20,7 +21,7 @@ enum { MINE, H1A, H1B, H2A, H2B, INTERIOR, DEAD, STRANGER, N_PORTS };
 struct fixture {
 	struct topo_bridge bridge;
 	struct topo_port ports[N_PORTS];
-	struct topo_port *list[N_PORTS];
+	struct pool pool;
 	struct sim_output outs[N_PORTS];
 	uint32_t n;
 	struct pkt_fields in;
@@ -51,6 +52,8 @@ static int setup(void **state)
 				      .eth_dst = { { 2, 0, 0, 0, 0, 1 } },
 				      .eth_src = { { 2, 0, 0, 0, 0, 2 } } } };
 	arena_init(&t.arena, 0);
+	pool_init(&t.pool);
+	topo_ports_init(&t.bridge.ports, &t.pool, 0);
 	for (int i = 0; i < N_PORTS; i++) {
 		t.ports[i] = (struct topo_port){ .o = { .name = "p" },
 						 .bridge = &t.bridge,
@@ -58,17 +61,16 @@ static int setup(void **state)
 						 .live_key = hosts[i] ? 0x100 + i : 0 };
 		if (hosts[i])
 			t.ports[i].live_flood_key = 0x900 + hosts[i][1];
-		t.list[i] = &t.ports[i];
+		assert_int_equal(topo_ports_put(&t.bridge.ports, &t.ports[i], NULL), 0);
 	}
 	t.ports[INTERIOR].peer = &t.ports[MINE];
-	t.bridge.ports = t.list;
-	t.bridge.n_ports = N_PORTS;
 	return 0;
 }
 
 static int teardown(void **state)
 {
 	arena_fini(&t.arena);
+	pool_fini(&t.pool);
 	return 0;
 }
 

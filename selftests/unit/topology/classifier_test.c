@@ -313,17 +313,17 @@ static void test_maglev(void **state)
 	char names[10][8];
 	struct topo_pool a = { .members = v, .n_members = 10 }, b;
 	uint32_t moved = 0, share[10] = { 0 };
-	struct arena arena;
+	struct pool pool;
 	bool none;
 
 	(void)state;
-	arena_init(&arena, 0);
+	pool_init(&pool);
 	make_members(m, v, names, 10);
-	a.maglev = topo_maglev_build(v, 10, &arena, &none);
+	a.maglev = topo_maglev_build(v, 10, &pool, &none);
 	assert_non_null(a.maglev);
 	b = a;
 	m[3].healthy = false;
-	b.maglev = topo_maglev_build(v, 10, &arena, &none);
+	b.maglev = topo_maglev_build(v, 10, &pool, &none);
 	for (uint64_t h = 0; h < 100000; h++) {
 		struct topo_member *x = topo_maglev_pick(&a, h * 0x9e3779b97f4a7c15ULL);
 		struct topo_member *y = topo_maglev_pick(&b, h * 0x9e3779b97f4a7c15ULL);
@@ -338,16 +338,20 @@ static void test_maglev(void **state)
 	assert_true(moved < 5000);
 	m[3].healthy = true;
 	m[0].weight = 4;
-	b.maglev = topo_maglev_build(v, 10, &arena, &none);
+	topo_maglev_free(b.maglev, &pool);
+	b.maglev = topo_maglev_build(v, 10, &pool, &none);
 	share[0] = 0;
 	for (uint64_t h = 0; h < 13000; h++)
 		share[0] += topo_maglev_pick(&b, h * 0x9e3779b97f4a7c15ULL) == &m[0];
 	assert_in_range(share[0], 3600, 4400);
 	for (int i = 0; i < 10; i++)
 		m[i].state = TOPO_MEMBER_DRAINING;
-	assert_null(topo_maglev_build(v, 10, &arena, &none));
+	assert_null(topo_maglev_build(v, 10, &pool, &none));
 	assert_true(none);
-	arena_fini(&arena);
+	topo_maglev_free(a.maglev, &pool);
+	topo_maglev_free(b.maglev, &pool);
+	assert_int_equal(pool.used, 0);
+	pool_fini(&pool);
 }
 
 int main(void)

@@ -51,7 +51,7 @@ static void test_objects(void **state)
 	assert_string_equal(s->tenant, "acme");
 	assert_int_equal(s->rev, 1);
 	assert_int_equal(s->n_bridges, 2);
-	assert_int_equal(s->n_ports, 5);
+	assert_int_equal(s->ports.n, 5);
 	p = topo_find_port(s, "vm1");
 	assert_non_null(p);
 	assert_int_equal(p->o.rev, 42);
@@ -81,15 +81,16 @@ static void test_objects(void **state)
 
 static void test_device_lists(void **state)
 {
+	struct topo_ports_at at;
 	json_t *r = applied(NULL, base);
 	struct topo_snapshot *s = built(r);
 	const struct topo_bridge *b = topo_find_port(s, "vm1")->bridge;
 	const struct topo_router *router = topo_find_port(s, "r1-up")->router;
 
-	assert_int_equal(b->n_ports, 3);
-	assert_string_equal(b->ports[0]->o.name, "vm0"); /* by name: the same on all hosts */
-	assert_string_equal(b->ports[1]->o.name, "vm1");
-	assert_string_equal(b->ports[2]->o.name, "web-r1");
+	assert_int_equal(b->ports.n, 3);
+	assert_string_equal(topo_ports_first(&b->ports, &at)->o.name, "vm0"); /* by name: the same on all hosts */
+	assert_string_equal(topo_ports_next(&at)->o.name, "vm1");
+	assert_string_equal(topo_ports_next(&at)->o.name, "web-r1");
 	assert_string_equal(b->in_chain->o.name, "fw");
 	assert_int_equal(router->n_ports, 2);
 	assert_string_equal(router->out_chain->o.name, "fw");
@@ -251,6 +252,7 @@ static void test_references(void **state)
 
 static void test_order_of_records_does_not_matter(void **state)
 {
+	struct topo_ports_at at, k;
 	json_t *r = applied(NULL, base), *turned = json_object();
 	struct topo_snapshot *a, *b;
 	const char *keys[32], *path;
@@ -263,9 +265,12 @@ static void test_order_of_records_does_not_matter(void **state)
 		json_object_set(turned, keys[n], json_object_get(r, keys[n]));
 	a = built(r);
 	b = built(turned);
-	assert_int_equal(a->n_ports, b->n_ports);
-	for (uint32_t i = 0; i < a->n_ports; i++)
-		assert_string_equal(a->ports[i].o.name, b->ports[i].o.name);
+	assert_int_equal(a->ports.n, b->ports.n);
+	topo_ports_first(&b->ports, &k);
+	for (struct topo_port *p = topo_ports_first(&a->ports, &at); p; p = topo_ports_next(&at)) {
+		assert_string_equal(p->o.name, topo_ports_here(&k)->o.name);
+		topo_ports_next(&k);
+	}
 	for (uint32_t i = 0; i < a->routers[0].n_routes; i++)
 		assert_string_equal(a->routers[0].routes[i]->o.name, b->routers[0].routes[i]->o.name);
 	topo_unref(a);
