@@ -104,6 +104,13 @@ static void free_more(struct topo_memory *m, struct topo_port_more *more)
 	pool_free(&m->pool, more, sizeof(*more));
 }
 
+void topo_port_clear_place(struct topo_snapshot *snap, struct topo_port *port)
+{
+	put_text(snap->memory, port->host);
+	free_text(snap->memory, port->interface);
+	put_text(snap->memory, port->live_host);
+}
+
 void topo_port_clear(struct topo_snapshot *snap, struct topo_port *port)
 {
 	struct topo_memory *m = snap->memory;
@@ -112,9 +119,7 @@ void topo_port_clear(struct topo_snapshot *snap, struct topo_port *port)
 	pool_free(&m->pool, port->addrs, port->n_addrs * sizeof(port->addrs[0]));
 	if (port->own_more)
 		free_more(m, (struct topo_port_more *)port->more);
-	put_text(m, port->host);
-	free_text(m, port->interface);
-	put_text(m, port->live_host);
+	topo_port_clear_place(snap, port);
 }
 
 void topo_port_free(struct topo_snapshot *snap, struct topo_port *port)

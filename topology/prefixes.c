@@ -247,14 +247,19 @@ struct skep_ip topo_prefix_ip(const struct topo_prefix_at *at, unsigned int *len
 	return ip;
 }
 
-void **topo_prefixes_get(const struct topo_prefixes *p, const struct skep_ip *ip, unsigned int len)
+bool topo_prefixes_find(const struct topo_prefixes *p, const struct skep_ip *ip, unsigned int len,
+			struct topo_prefix_at *at)
 {
 	const bool v4 = ip_is_v4(ip);
+
+	return find(side_of(p, v4), v4, key_of(ip, v4), len, at);
+}
+
+void **topo_prefixes_get(const struct topo_prefixes *p, const struct skep_ip *ip, unsigned int len)
+{
 	struct topo_prefix_at at;
 
-	if (!find(side_of(p, v4), v4, key_of(ip, v4), len, &at))
-		return NULL;
-	return &values_of(piece_at(&at), v4)[at.i];
+	return topo_prefixes_find(p, ip, len, &at) ? &values_of(piece_at(&at), at.v4)[at.i] : NULL;
 }
 
 /* --- changes --- */

@@ -41,6 +41,9 @@ static inline uint32_t topo_prefixes_count(const struct topo_prefixes *p)
 void **topo_prefixes_put(struct topo_prefixes *p, const struct skep_ip *ip, unsigned int len,
 			 bool *made);
 void **topo_prefixes_get(const struct topo_prefixes *p, const struct skep_ip *ip, unsigned int len);
+/* The place of exactly this one; false: it is not there. */
+bool topo_prefixes_find(const struct topo_prefixes *p, const struct skep_ip *ip, unsigned int len,
+			struct topo_prefix_at *at);
 /* Leaves things as they are when it is not there. */
 void topo_prefixes_del(struct topo_prefixes *p, const struct skep_ip *ip, unsigned int len);
 

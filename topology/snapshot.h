@@ -54,9 +54,10 @@ int topo_decode_bind(struct topo_snapshot *snap, struct topo_port *port, const j
 		     struct err *err);
 /* Live state: records that make no sense are not seen.  -ENOMEM. */
 int topo_decode_live(struct topo_snapshot *snap, struct topo_port *port, const json_t *rec);
-/* A port that has nothing but its name; its id, revision and sum; all that it has but its name; it itself, which nobody knows any more. */
-struct topo_port *topo_port_new(struct topo_snapshot *snap, const char *name);
-int topo_port_object(struct topo_snapshot *snap, struct topo_port *port, const json_t *rec);
+struct topo_port *topo_port_new(struct topo_snapshot *snap, const char *name); /* has nothing else yet */
+int topo_port_object(struct topo_snapshot *snap, struct topo_port *port, const json_t *rec); /* id, revision, sum */
+/* Memory of its binding and whereabouts; of all that it has but its name; of itself, when no table has it any more. */
+void topo_port_clear_place(struct topo_snapshot *snap, struct topo_port *port);
 void topo_port_clear(struct topo_snapshot *snap, struct topo_port *port);
 void topo_port_free(struct topo_snapshot *snap, struct topo_port *port);
 /* Is the record of that kind right by itself, and called 'name'? */
