@@ -117,7 +117,9 @@ struct tenant {
 	struct rules *rules;
 	struct hmap ports, floods;
 	bool loaded;	   /* a snapshot came from the DB */
-	bool dirty;	   /* records changed since 'snap' was built */
+	bool dirty;	   /* records changed since 'snap' was made */
+	bool all_ports;	   /* the next snapshot is compared with all local ports */
+	json_t *changed;   /* paths of these records: keys of an object; NULL = too many, or none yet */
 	char trouble[512]; /* why 'snap' is older than the records; "" = it is not */
 	char name[TOPO_NAME_MAX + 1];
 };
@@ -125,6 +127,7 @@ struct tenant {
 struct agent_stats {
 	uint64_t upcalls, simulations, installed, injected, answered, learnt, invalidated,
 		reconciled, expired;
+	uint64_t updates, builds; /* of snapshots: in place, anew */
 	uint64_t revalidated, kept; /* flows simulated again after a change; of these, unchanged */
 	uint64_t revalidation_us;   /* all the time that took */
 	uint64_t rechecked, recheck_ended; /* the same for connections after changes of policy */
@@ -220,8 +223,9 @@ struct tenant *tenant_find(const struct agent *a, const char *name);
 int tenant_follow(struct agent *a, const char *name);
 void tenant_free(struct tenant *t); /* its ports are detached */
 void tenants_fini(struct agent *a); /* memory only: at exit, the kernel keeps what it has */
-/* Rebuilds the snapshot before the loop waits again. */
+/* Brings the snapshot, and ports, in line with the records before the loop waits again.  _record: of one is known that it changed, and which. */
 void tenant_changed(struct tenant *t);
+void tenant_changed_record(struct tenant *t, const char *path);
 void tenant_invalidate(struct tenant *t, const struct topo_tag *tag);
 /* Have all tenants that the registry names been loaded? */
 bool tenants_loaded(const struct agent *a);
@@ -231,8 +235,11 @@ void ports_iface(struct agent *a, const char *name, uint32_t ifindex);
 /* Brings the local ports in line with the tenant's snapshot.  True: what the tenant's live records
  * should say has changed. */
 bool ports_sync(struct tenant *t);
-/* The tenant's records with our own live records as they should be: new reference. */
+/* The same, of the ports that have records among 'changed' (keys). */
+bool ports_sync_some(struct tenant *t, const json_t *changed);
+/* The tenant's records with our own live records as they should be; one of them (NULL = there is none): new reference. */
 json_t *ports_overlay(struct tenant *t);
+json_t *ports_overlaid(void *tenant, const char *path);
 void ports_forget(struct tenant *t); /* the tenant goes */
 struct lport *ports_find(const struct agent *a, uint32_t key);
 struct lport *ports_find_name(const struct tenant *t, const char *name);

@@ -77,6 +77,15 @@ static void invalidate_port(struct lport *p)
 	tenant_invalidate(p->tenant, &(struct topo_tag){ .kind = TOPO_TAG_PORT, .name = p->name });
 }
 
+/* What ports_overlay() says of the port has changed. */
+static void overlay_changed(struct lport *p)
+{
+	char path[TOPO_NAME_MAX + 8];
+
+	snprintf(path, sizeof(path), "live/%s", p->name);
+	tenant_changed_record(p->tenant, path);
+}
+
 static void detach(struct lport *p)
 {
 	struct iface *i = find_iface(p->tenant->agent, p->interface);
@@ -84,6 +93,7 @@ static void detach(struct lport *p)
 	if (!p->attached)
 		return;
 	invalidate_port(p);
+	overlay_changed(p);
 	dp_port_detach(p->tenant->agent->dp, p->key);
 	p->attached = false;
 	p->ifindex = 0;
@@ -131,6 +141,7 @@ static void attach(struct lport *p, uint32_t ifindex)
 	if (p->flood)
 		p->flood->dirty = true;
 	invalidate_port(p);
+	overlay_changed(p);
 	log_info("port '%s' of tenant '%s' is up: interface '%s', key 0x%06x", p->name,
 		 p->tenant->name, p->interface, p->key);
 	park_ready(a->park, &(struct park_what){ .kind = PARK_PORT, .key = p->key });
@@ -160,21 +171,25 @@ static void say_live(struct lport *p)
 	}
 }
 
-/* Records that say "here" of ports that are not. */
-static void retract_stale(struct tenant *t)
+/* A record that says "here" of a port that is not. */
+static bool is_stale(struct tenant *t, const char *path)
+{
+	struct lport *p;
+
+	if (strncmp(path, "live/", 5) || !keys_own_live(t, path + 5))
+		return false;
+	p = ports_find_name(t, path + 5);
+	return !p || !p->attached;
+}
+
+static void retract_stale(struct tenant *t, const json_t *records)
 {
 	const char *path;
 	json_t *v;
 
-	json_object_foreach (t->records, path, v) {
-		struct lport *p;
-
-		if (strncmp(path, "live/", 5) || !keys_own_live(t, path + 5))
-			continue;
-		p = ports_find_name(t, path + 5);
-		if (!p || !p->attached)
+	json_object_foreach ((json_t *)records, path, v)
+		if (is_stale(t, path))
 			publish_del(t->pub, path);
-	}
 }
 
 json_t *ports_overlay(struct tenant *t)
@@ -185,17 +200,10 @@ json_t *ports_overlay(struct tenant *t)
 	void *safe;
 	const char *key;
 
-	json_object_foreach_safe(copy, safe, key, v)
+	json_object_foreach_safe(copy, safe, key, v) if (is_stale(t, key))
 	{
-		struct lport *p;
-
-		if (strncmp(key, "live/", 5) || !keys_own_live(t, key + 5))
-			continue;
-		p = ports_find_name(t, key + 5);
-		if (!p || !p->attached) {
-			snprintf(path, sizeof(path), "%s", key);
-			(void)json_object_del(copy, path);
-		}
+		snprintf(path, sizeof(path), "%s", key);
+		(void)json_object_del(copy, path);
 	}
 	hmap_for_each (n, tmp, &t->ports) {
 		struct lport *p = container_of(n, struct lport, by_name);
@@ -207,6 +215,16 @@ json_t *ports_overlay(struct tenant *t)
 		}
 	}
 	return copy;
+}
+
+json_t *ports_overlaid(void *tenant, const char *path)
+{
+	struct tenant *t = tenant;
+	const struct lport *p = strncmp(path, "live/", 5) ? NULL : ports_find_name(t, path + 5);
+
+	if (p && p->attached)
+		return live_record(p);
+	return is_stale(t, path) ? NULL : json_incref(json_object_get(t->records, path));
 }
 
 /* --- in line with the snapshot --- */
@@ -273,6 +291,53 @@ static bool bound_here(const struct tenant *t, const struct topo_port *tp)
 	       strlen(tp->interface) <= TOPO_IFNAME_MAX;
 }
 
+/* Another interface is another port to the kernel, but the key stays. */
+static bool move(struct lport *p, const struct topo_port *tp)
+{
+	if (!strcmp(p->interface, tp->interface))
+		return false;
+	detach(p);
+	trouble(p, "");
+	snprintf(p->interface, sizeof(p->interface), "%s", tp->interface);
+	return true;
+}
+
+static void leave(struct lport *p)
+{
+	detach(p);
+	say_live(p);
+	free_port(p);
+}
+
+/* A port that is bound here: attached if it can be.  True: what its live record should say has changed. */
+static bool bring_up(struct tenant *t, const struct topo_port *tp)
+{
+	struct lport *p = ports_find_name(t, tp->o.name);
+	uint32_t ifindex, flood_key;
+	bool changed;
+
+	if (!p && !(p = new_port(t, tp)))
+		return false;
+	flood_key = p->flood ? p->flood->key : 0;
+	set_flood(p, tp);
+	changed = flood_key != (p->flood ? p->flood->key : 0);
+	if (changed)
+		overlay_changed(p);
+	ifindex = if_nametoindex(p->interface);
+	if (p->attached && p->ifindex != ifindex) {
+		detach(p);
+		changed = true;
+	}
+	if (!p->attached && ifindex) {
+		attach(p, ifindex);
+		changed = changed || p->attached;
+	}
+	say_live(p);
+	ports_police(p, tp);
+	advertise_port(p, tp);
+	return changed;
+}
+
 bool ports_sync(struct tenant *t)
 {
 	const struct topo_snapshot *snap = t->snap;
@@ -286,13 +351,8 @@ bool ports_sync(struct tenant *t)
 	     tp = topo_ports_next(&at)) {
 		struct lport *p = bound_here(t, tp) ? ports_find_name(t, tp->o.name) : NULL;
 
-		/* another interface is another port to the kernel, but the key stays */
-		if (p && strcmp(p->interface, tp->interface)) {
-			detach(p);
-			trouble(p, "");
-			snprintf(p->interface, sizeof(p->interface), "%s", tp->interface);
-			changed = true;
-		}
+		if (p)
+			changed = move(p, tp) || changed;
 		if (p)
 			p->wanted = true;
 	}
@@ -302,39 +362,53 @@ bool ports_sync(struct tenant *t)
 
 		if (p->wanted)
 			continue;
-		detach(p);
-		say_live(p);
-		free_port(p);
+		leave(p);
 		changed = true;
 	}
 	for (const struct topo_port *tp = topo_ports_first(&snap->ports, &at); tp;
-	     tp = topo_ports_next(&at)) {
-		struct lport *p;
-		uint32_t ifindex, flood_key;
+	     tp = topo_ports_next(&at))
+		if (bound_here(t, tp))
+			changed = bring_up(t, tp) || changed;
+	floods_sync(t);
+	retract_stale(t, t->records);
+	return changed;
+}
 
-		if (!bound_here(t, tp))
-			continue;
-		p = ports_find_name(t, tp->o.name);
-		if (!p && !(p = new_port(t, tp)))
-			continue;
-		flood_key = p->flood ? p->flood->key : 0;
-		set_flood(p, tp);
-		changed = changed || flood_key != (p->flood ? p->flood->key : 0);
-		ifindex = if_nametoindex(p->interface);
-		if (p->attached && p->ifindex != ifindex) {
-			detach(p);
+/* The port that a record is of; NULL: of none that the snapshot has.  '*name': what it is called. */
+static const struct topo_port *port_of(const struct tenant *t, const char *path, const char **name)
+{
+	const bool of_port = !strncmp(path, "port/", 5) || !strncmp(path, "bind/", 5) ||
+			     !strncmp(path, "live/", 5);
+
+	*name = of_port ? path + 5 : NULL;
+	return of_port ? topo_find_port(t->snap, *name) : NULL;
+}
+
+bool ports_sync_some(struct tenant *t, const json_t *records)
+{
+	const struct topo_port *tp;
+	bool changed = false;
+	const char *path, *name;
+	struct lport *p;
+	json_t *v;
+
+	json_object_foreach ((json_t *)records, path, v) {
+		tp = port_of(t, path, &name);
+		p = name ? ports_find_name(t, name) : NULL;
+		if (p && tp && bound_here(t, tp)) {
+			changed = move(p, tp) || changed;
+		} else if (p) {
+			leave(p);
 			changed = true;
 		}
-		if (!p->attached && ifindex) {
-			attach(p, ifindex);
-			changed = changed || p->attached;
-		}
-		say_live(p);
-		ports_police(p, tp);
-		advertise_port(p, tp);
+	}
+	json_object_foreach ((json_t *)records, path, v) {
+		tp = port_of(t, path, &name);
+		if (tp && bound_here(t, tp))
+			changed = bring_up(t, tp) || changed;
 	}
 	floods_sync(t);
-	retract_stale(t);
+	retract_stale(t, records);
 	return changed;
 }
 
@@ -348,10 +422,7 @@ void ports_iface(struct agent *a, const char *name, uint32_t ifindex)
 		return;
 	i->ifindex = ifindex;
 	if (i->port && i->port->ifindex != ifindex) {
-		struct lport *p = i->port;
-
-		detach(p);
-		tenant_changed(p->tenant);
+		detach(i->port); /* the tenant hears of it */
 	}
 	hmap_for_each (n, tmp, &a->tenants) {
 		struct tenant *t = container_of(n, struct tenant, node);
@@ -360,7 +431,7 @@ void ports_iface(struct agent *a, const char *name, uint32_t ifindex)
 			struct lport *p = container_of(m, struct lport, by_name);
 
 			if (ifindex && !p->attached && !strcmp(p->interface, name))
-				tenant_changed(t);
+				overlay_changed(p);
 		}
 	}
 	if (!ifindex && !i->port) {

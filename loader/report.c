@@ -78,6 +78,7 @@ static const struct {
 	const char *name;
 	size_t at;
 } stats[] = {
+	STAT(updates),	     STAT(builds),
 	STAT(revalidated),   STAT(kept),	  STAT(revalidation_us), STAT(rechecked),	STAT(recheck_ended),
 	STAT(conns_made),    STAT(conns_over),	  STAT(conns_ended),	STAT(conns_refused),
 	STAT(state_sent),    STAT(state_received), STAT(state_acked),	STAT(state_resent),

@@ -13,6 +13,8 @@
 #include "util/hash.h"
 #include "util/log.h"
 
+#define CHANGES_MAX 4096 /* more at once: a new snapshot is faster */
+
 struct tenant *tenant_find(const struct agent *a, const char *name)
 {
 	struct hmap_node *n;
@@ -77,8 +79,16 @@ static void say_trouble(struct tenant *t, const char *text)
 		log_info("tenant '%s': the records in the database are usable again", t->name);
 }
 
+/* The snapshot has changed: so have flows' tags, and perhaps what policy says of connections. */
+static void differs(struct tenant *t, const struct differ *d)
+{
+	say_trouble(t, "");
+	if (d->policy)
+		recheck_policy(t);
+}
+
 /* False: the old snapshot stands. */
-static bool build(struct tenant *t)
+static bool build_anew(struct tenant *t)
 {
 	struct topo_snapshot *snap, *old = t->snap;
 	json_t *records = ports_overlay(t);
@@ -91,23 +101,71 @@ static bool build(struct tenant *t)
 		say_trouble(t, *err.text ? err.text : "out of memory");
 		return false;
 	}
-	say_trouble(t, "");
 	topo_diff(old, snap, on_tag, &d);
 	t->snap = snap;
-	if (d.policy)
-		recheck_policy(t);
+	differs(t, &d);
 	topo_unref(old);
 	return true;
 }
 
+/* A few changes, of kinds that the snapshot can take in its place: true. */
+static bool update(struct tenant *t, const json_t *changed)
+{
+	const struct topo_source source = { .get = ports_overlaid, .arg = t };
+	const size_t n = json_object_size(changed);
+	struct differ d = { .t = t };
+	const char **paths, *path;
+	uint32_t k = 0;
+	json_t *v;
+	int rc;
+
+	if (!t->snap || !changed)
+		return false;
+	paths = calloc(n + 1, sizeof(*paths));
+	if (!paths)
+		return false;
+	json_object_foreach ((json_t *)changed, path, v)
+		paths[k++] = path;
+	rc = topo_update(t->snap, t->rev, paths, k, &source, on_tag, &d);
+	free(paths);
+	if (rc)
+		return false;
+	t->agent->stats.updates++;
+	differs(t, &d);
+	return true;
+}
+
+/* One turn.  True: another one is due, because what local ports' live records should say has changed. */
+static bool rebuild_once(struct tenant *t)
+{
+	json_t *changed = TAKE_PTR(t->changed);
+	bool all = t->all_ports, again;
+
+	t->changed = json_object(); /* NULL: as if too many */
+	t->all_ports = false;
+	if (!update(t, changed)) {
+		all = true;
+		if (!build_anew(t)) {
+			json_decref(t->changed);
+			t->changed = changed;
+			t->all_ports = true;
+			return false;
+		}
+		t->agent->stats.builds++;
+	}
+	again = all ? ports_sync(t) : ports_sync_some(t, changed);
+	json_decref(changed);
+	return again;
+}
+
 static void rebuild(struct tenant *t)
 {
-	t->dirty = false;
 	/* ports that come up change the live records that the next snapshot is made of; a third
 	 * time would change nothing */
 	for (int i = 0; i < 3; i++)
-		if (!build(t) || !ports_sync(t))
+		if (!rebuild_once(t))
 			break;
+	t->dirty = false;
 	park_ready_scope(t->agent->park, t);
 }
 
@@ -131,13 +189,27 @@ static void rebuild_all(void *arg)
 		expiry_walk(a);
 }
 
-void tenant_changed(struct tenant *t)
+static void soon(struct tenant *t)
 {
 	struct agent *a = t->agent;
 
 	t->dirty = true;
 	if (!a->rebuild_timer)
 		a->rebuild_timer = loop_timer_add(a->loop, 0, 0, rebuild_all, a);
+}
+
+void tenant_changed(struct tenant *t)
+{
+	t->all_ports = true;
+	soon(t);
+}
+
+void tenant_changed_record(struct tenant *t, const char *path)
+{
+	if (t->changed && (json_object_size(t->changed) >= CHANGES_MAX ||
+			   json_object_set_new(t->changed, path, json_true())))
+		json_decref(TAKE_PTR(t->changed));
+	soon(t);
 }
 
 /* The snapshot depends on it; the rest is tables. */
@@ -160,7 +232,7 @@ static void apply(struct tenant *t, const char *path, const json_t *record)
 	else if (natpath_is(path))
 		natblock_record(t, path, record);
 	else if (is_topology(path))
-		tenant_changed(t);
+		tenant_changed_record(t, path);
 	if (!record)
 		(void)json_object_del(t->records, path);
 	else if (json_object_set(t->records, path, (json_t *)record))
@@ -220,6 +292,7 @@ static void free_tenant(struct tenant *t)
 	sim_tables_free(t->tables);
 	topo_unref(t->snap);
 	json_decref(t->records);
+	json_decref(t->changed);
 	free(t);
 }
 
