@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The topology's own figures, JSON lines: lookups in sets of addresses, chains' trees, routes and Maglev's tables; bytes per port, time to build a
- * snapshot.  Times are CPU times.  No I/O.  Arguments: sizes of the snapshots in ports (default 40000 1000000, after the lookups); "lookups": only those.
+ * snapshot, to change one port in place.  Times are CPU times.  No I/O.  Arguments: sizes of the snapshots in ports (default 40000 1000000, after the lookups); "lookups": only those.
  */
 #include <arpa/inet.h>
 #include <malloc.h>
@@ -278,27 +278,131 @@ static size_t in_use(void)
 	return m.uordblks + m.hblkhd;
 }
 
-static void network(uint32_t n)
+static struct topo_snapshot *build(const json_t *records)
 {
-	json_t *records = topo_net_ports(n);
-	struct topo_snapshot *snap;
-	size_t before = in_use();
 	struct err err = { 0 };
+	struct topo_snapshot *snap = topo_build("t", 1, records, &err);
+
+	if (!snap) {
+		fprintf(stderr, "topo_bench: %s\n", err.text);
+		exit(1);
+	}
+	return snap;
+}
+
+/* --- changes in place --- */
+
+#define UPDATES 4001
+
+static json_t *get_record(void *records, const char *path)
+{
+	return json_incref(json_object_get(records, path));
+}
+
+static void count_tag(void *arg, const struct topo_tag *tag)
+{
+	sink += tag->kind;
+}
+
+/* ns to tell the snapshot that the record is now 'rec', NULL: gone.  Takes 'rec'. */
+static double update(struct topo_snapshot *snap, json_t *records, const char *path, json_t *rec)
+{
+	const struct topo_source source = { .get = get_record, .arg = records };
+	uint64_t start;
+
+	if (rec)
+		json_object_set_new(records, path, rec);
+	else
+		json_object_del(records, path);
+	start = cpu_ns();
+	if (topo_update(snap, snap->rev + 1, &path, 1, &source, count_tag, NULL)) {
+		fprintf(stderr, "topo_bench: %s cannot be changed in place\n", path);
+		exit(1);
+	}
+	return (double)(cpu_ns() - start);
+}
+
+static json_t *with(const json_t *rec, const char *key, json_t *value)
+{
+	json_t *copy = json_deep_copy(rec);
+
+	json_object_set_new(copy, key, value);
+	return copy;
+}
+
+static void say_update(uint32_t n, const char *what, double *ns)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "update_%u_ports_%s", n, what);
+	qsort(ns, UPDATES, sizeof(*ns), by_value);
+	ns[UPDATES - 1] = ns[UPDATES * 99 / 100]; /* the kernel's own doings are not ours */
+	say(text, "ns", ns, UPDATES);
+}
+
+/* All ports on one bridge and in one security group: tables as large as they get. */
+static void updates(uint32_t n)
+{
+	static double live[UPDATES], modify[UPDATES], address[UPDATES], create[UPDATES], delete[UPDATES];
+	json_t *records = topo_net_ports(n, n, true), *rec;
+	char path[48], name[24], ip[ADDR_TEXT];
+	struct topo_snapshot *snap = build(records);
+
+	for (uint32_t i = 0; i < UPDATES; i++) {
+		const uint32_t k = topo_net_random(n);
+
+		snprintf(path, sizeof(path), "live/vm%u", k);
+		live[i] = update(snap, records, path, json_pack("{s:s, s:i, s:i}", "host", "other", "key", (int)i + 1, "flood", 2));
+		snprintf(path, sizeof(path), "port/vm%u", k);
+		rec = json_object_get(records, path);
+		modify[i] = update(snap, records, path, with(rec, "admin_up", json_boolean(!json_is_false(json_object_get(rec, "admin_up")) ? 0 : 1)));
+		rec = json_object_get(records, path);
+		snprintf(ip, sizeof(ip), "10.128.%u.%u", i >> 8, i & 255);
+		address[i] = update(snap, records, path, with(rec, "addresses", json_pack("[s]", ip)));
+		snprintf(name, sizeof(name), "new%u", topo_net_random(UINT32_MAX));
+		topo_net_add(records, "port", name, topo_net_port(n + i, n + i, 2 * n + UPDATES, true));
+		snprintf(path, sizeof(path), "port/%s", name);
+		create[i] = update(snap, records, path, json_incref(json_object_get(records, path)));
+		snprintf(path, sizeof(path), "bind/vm%u", k);
+		json_object_del(records, path);
+		snprintf(path, sizeof(path), "port/vm%u", k);
+		delete[i] = json_object_get(records, path) ? update(snap, records, path, NULL) : 0;
+		/* and back again, so that the next one finds as many */
+		topo_net_add(records, "port", path + 5, topo_net_port(k, k, n, true));
+		(void)update(snap, records, path, json_incref(json_object_get(records, path)));
+	}
+	say_update(n, "live", live);
+	say_update(n, "modify", modify);
+	say_update(n, "address", address);
+	say_update(n, "create", create);
+	say_update(n, "delete", delete);
+	topo_unref(snap);
+	json_decref(records);
+}
+
+static void network(uint32_t n, bool group, const char *what)
+{
+	json_t *records = topo_net_ports(n, TOPO_NET_PER_BRIDGE, group);
+	size_t before = in_use();
+	struct topo_snapshot *snap;
 	uint64_t start;
 	char text[64];
 
 	start = cpu_ns();
-	snap = topo_build("t", 1, records, &err);
-	if (!snap) {
-		fprintf(stderr, "topo_bench: %u ports: %s\n", n, err.text);
-		exit(1);
-	}
-	snprintf(text, sizeof(text), "build_%u_ports", n);
+	snap = build(records);
+	snprintf(text, sizeof(text), "build_%u_ports%s", n, what);
 	say_one(text, "ms", (double)(cpu_ns() - start) / 1e6);
-	snprintf(text, sizeof(text), "memory_%u_ports", n);
+	snprintf(text, sizeof(text), "memory_%u_ports%s", n, what);
 	say_one(text, "B/port", (double)(in_use() - before) / n);
 	topo_unref(snap);
 	json_decref(records);
+}
+
+static void size(uint32_t n)
+{
+	network(n, false, "");
+	network(n, true, "_in_a_group");
+	updates(n);
 }
 
 int main(int argc, char **argv)
@@ -308,10 +412,10 @@ int main(int argc, char **argv)
 	if (argc > 1 && !strcmp(argv[1], "lookups"))
 		return 0;
 	for (int i = 1; i < argc; i++)
-		network((uint32_t)strtoul(argv[i], NULL, 10));
+		size((uint32_t)strtoul(argv[i], NULL, 10));
 	if (argc == 1) {
-		network(40000);
-		network(1000000);
+		size(40000);
+		size(1000000);
 	}
 	return 0;
 }

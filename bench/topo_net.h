@@ -8,7 +8,7 @@
 #include "topology/topology.h"
 #include "util/addr.h"
 
-#define TOPO_NET_PER_BRIDGE 1000
+#define TOPO_NET_PER_BRIDGE 1000 /* the usual; networks of one bridge are the hard case for tables */
 
 static inline uint32_t topo_net_random(uint32_t below)
 {
@@ -37,31 +37,35 @@ static inline void topo_net_add(json_t *records, const char *kind, const char *n
 		abort();
 }
 
-/* A machine's port: MAC, an address, a security group, bound and live. */
-static inline json_t *topo_net_port(uint32_t i, uint32_t address)
+/* A machine's port: MAC, an address; 'group': in security group "g". */
+static inline json_t *topo_net_port(uint32_t i, uint32_t address, uint32_t per_bridge, bool group)
 {
 	char bridge[24], mac[24], ip[24];
 
-	snprintf(bridge, sizeof(bridge), "b%u", i / TOPO_NET_PER_BRIDGE);
+	snprintf(bridge, sizeof(bridge), "b%u", i / per_bridge);
 	snprintf(mac, sizeof(mac), "02:00:%02x:%02x:%02x:%02x", i >> 24, i >> 16 & 255, i >> 8 & 255,
 		 i & 255);
 	snprintf(ip, sizeof(ip), "10.%u.%u.%u", address >> 16 & 255, address >> 8 & 255, address & 255);
-	return json_pack("{s:s, s:s, s:[s]}", "bridge", bridge, "mac", mac, "addresses", ip);
+	return json_pack("{s:s, s:s, s:[s], s:o*}", "bridge", bridge, "mac", mac, "addresses", ip,
+			 "security_groups", group ? json_pack("[s]", "g") : NULL);
 }
 
-static inline json_t *topo_net_ports(uint32_t n)
+/* Bound and live. */
+static inline json_t *topo_net_ports(uint32_t n, uint32_t per_bridge, bool group)
 {
 	json_t *records = json_object();
 	char name[24], path[48], host[24];
 
-	for (uint32_t i = 0; i < (n + TOPO_NET_PER_BRIDGE - 1) / TOPO_NET_PER_BRIDGE; i++) {
+	for (uint32_t i = 0; i < (n + per_bridge - 1) / per_bridge; i++) {
 		snprintf(name, sizeof(name), "b%u", i);
 		topo_net_add(records, "bridge", name, json_object());
 	}
+	if (group)
+		topo_net_add(records, "security_group", "g", json_object());
 	for (uint32_t i = 0; i < n; i++) {
 		snprintf(name, sizeof(name), "vm%u", i);
 		snprintf(host, sizeof(host), "host%u", i / 100);
-		topo_net_add(records, "port", name, topo_net_port(i, i));
+		topo_net_add(records, "port", name, topo_net_port(i, i, per_bridge, group));
 		topo_net_add(records, "bind", name,
 			     json_pack("{s:s, s:s}", "host", host, "interface", "tap0"));
 		snprintf(path, sizeof(path), "live/%s", name);
