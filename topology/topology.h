@@ -322,11 +322,11 @@ struct topo_port {
 	bool admin_up;
 	bool port_security;	/* exterior bridge port with a MAC: only its own MAC and addresses may send.  Default true */
 	bool has_mac;
+	bool own_more;		/* 'more' is not the shared one */
 	struct skep_mac mac;	/* router port: its own (generated from the id when not given); bridge port: the VM's, if known */
-	struct topo_addr *addrs; /* router port: its own; bridge port: the VM's known addresses */
 	uint32_t n_addrs;
+	struct topo_addr *addrs; /* router port: its own; bridge port: the VM's known addresses */
 	struct topo_chain *in_chain, *out_chain;
-	bool own_more;			   /* not the shared one */
 	const struct topo_port_more *more; /* never NULL: what few ports have */
 	/* binding: where it should be (kind "bind"); exterior ports only */
 	const char *host, *interface; /* NULL = not bound */
@@ -340,16 +340,14 @@ struct topo_port {
 /* Behind port->more; one of all zeroes is shared by the ports that have none of it. */
 struct topo_port_more {
 	uint16_t vlan;	       /* bridge port: access or native VLAN; 0 = none */
-	const uint64_t *trunk; /* bridge port: bitmap of 4096; NULL = no list */
-	bool hairpin;	       /* bridge port: a frame may leave by it again */
 	uint16_t mtu;	       /* router port: largest IP packet; 0 = no limit of its own */
+	bool hairpin;	       /* bridge port: a frame may leave by it again */
+	uint32_t n_allowed, n_sgs, n_groups;
+	const uint64_t *trunk; /* bridge port: bitmap of 4096; NULL = no list */
 	const char *hostname;  /* given by DHCP; NULL = none */
 	struct topo_allowed *allowed;
-	uint32_t n_allowed;
 	struct topo_security_group **sgs;
-	uint32_t n_sgs;
 	struct topo_port_group **groups;
-	uint32_t n_groups;
 	struct topo_qos *qos;
 	struct topo_mirror_at *mirrors[4]; /* per enum topo_hook PRE_IN..POST_OUT: lists, by name of the mirror */
 };
