@@ -7,7 +7,6 @@
 
 #include <stdio.h>
 
-#define ROUTES_LOOKED_AT 100000 /* for one that is there but cannot be used */
 
 /* "tcp/443", "udp/53", "icmp type 8", "protocol 47", "ethertype 0x88b5" */
 static const char *service_text(const struct walk *w, char buf[static 48])
@@ -95,24 +94,10 @@ static const char *of_not_live(struct walk *w, const struct topo_port *port)
 			    port->o.name, port->interface, port->host ? port->host : "?");
 }
 
-/* A route that would do, were its port usable. */
-static const struct topo_route *unusable_route(const struct topo_router *r,
-					       const struct skep_ip *dst)
-{
-	uint32_t n = r->n_routes < ROUTES_LOOKED_AT ? r->n_routes : ROUTES_LOOKED_AT;
-
-	for (uint32_t i = 0; i < n; i++)
-		if (r->routes[i]->port &&
-		    ip_in_prefix(dst, &r->routes[i]->dst, r->routes[i]->dst_len) &&
-		    !topo_route_usable(r->routes[i]))
-			return r->routes[i];
-	return NULL;
-}
-
 static const char *of_no_route(struct walk *w, const struct topo_object *object)
 {
 	const struct topo_router *r = container_of(object, struct topo_router, o);
-	const struct topo_route *route = unusable_route(r, &w->f.ip_dst);
+	const struct topo_route *route = topo_route_unusable(r, &w->f.ip_dst);
 	char a[ADDR_TEXT], d[ADDR_TEXT];
 
 	ip_format(&w->f.ip_dst, a);

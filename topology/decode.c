@@ -107,7 +107,7 @@ int topo_decode_router(struct topo_snapshot *snap, struct topo_router *router, c
 	return topo_get_chains(snap, rec, &router->in_chain, &router->out_chain, err);
 }
 
-int topo_decode_route(struct topo_snapshot *snap, struct topo_route *route, const json_t *rec,
+static int decode_route(struct topo_snapshot *snap, struct topo_route *route, const json_t *rec,
 		      struct err *err)
 {
 	static const char *const types[] = { [TOPO_ROUTE_PORT] = "port",
@@ -137,6 +137,23 @@ int topo_decode_route(struct topo_snapshot *snap, struct topo_route *route, cons
 			"field 'port': '%s' is not a port of router '%s' (want one of its own)",
 			route->port->o.name, route->router->o.name);
 	return 0;
+}
+
+struct topo_route *topo_route_make(struct topo_snapshot *snap, const char *name, const json_t *rec,
+				   struct err *err)
+{
+	struct topo_route *r = topo_route_new(snap, name, topo_str(rec, "id"));
+
+	if (!r) {
+		err_set(err, -ENOMEM, "out of memory");
+		return NULL;
+	}
+	r->o.rev = (uint64_t)json_integer_value(json_object_get(rec, "rev"));
+	r->o.sum = topo_record_sum(rec);
+	if (!decode_route(snap, r, rec, err))
+		return r;
+	topo_route_free(snap, r);
+	return NULL;
 }
 
 int topo_decode_health(struct topo_snapshot *snap, const char *name, const json_t *rec)

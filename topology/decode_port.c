@@ -62,14 +62,14 @@ static void put_text(struct topo_memory *m, const char *s)
 	pool_free(&m->pool, t, sizeof(*t) + strlen(s) + 1);
 }
 
-static const char *dup_text(struct topo_memory *m, const char *s)
+const char *topo_text_dup(struct topo_memory *m, const char *s)
 {
 	char *copy = pool_alloc(&m->pool, strlen(s) + 1);
 
 	return copy ? memcpy(copy, s, strlen(s) + 1) : NULL;
 }
 
-static void free_text(struct topo_memory *m, const char *s)
+void topo_text_free(struct topo_memory *m, const char *s)
 {
 	if (s)
 		pool_free(&m->pool, (char *)s, strlen(s) + 1);
@@ -87,7 +87,7 @@ struct topo_port *topo_port_new(struct topo_snapshot *snap, const char *name)
 	if (!port)
 		return NULL;
 	port->o.kind = TOPO_PORT;
-	port->o.name = dup_text(snap->memory, name);
+	port->o.name = topo_text_dup(snap->memory, name);
 	if (port->o.name)
 		return port;
 	pool_free(&snap->memory->pool, port, sizeof(*port));
@@ -97,7 +97,7 @@ struct topo_port *topo_port_new(struct topo_snapshot *snap, const char *name)
 static void free_more(struct topo_memory *m, struct topo_port_more *more)
 {
 	pool_free(&m->pool, (uint64_t *)more->trunk, 4096 / 8);
-	free_text(m, more->hostname);
+	topo_text_free(m, more->hostname);
 	pool_free(&m->pool, more->allowed, more->n_allowed * sizeof(more->allowed[0]));
 	pool_free(&m->pool, more->sgs, more->n_sgs * sizeof(more->sgs[0]));
 	pool_free(&m->pool, more->groups, more->n_groups * sizeof(more->groups[0]));
@@ -107,7 +107,7 @@ static void free_more(struct topo_memory *m, struct topo_port_more *more)
 void topo_port_clear_place(struct topo_snapshot *snap, struct topo_port *port)
 {
 	put_text(snap->memory, port->host);
-	free_text(snap->memory, port->interface);
+	topo_text_free(snap->memory, port->interface);
 	put_text(snap->memory, port->live_host);
 }
 
@@ -115,7 +115,7 @@ void topo_port_clear(struct topo_snapshot *snap, struct topo_port *port)
 {
 	struct topo_memory *m = snap->memory;
 
-	free_text(m, port->o.id);
+	topo_text_free(m, port->o.id);
 	pool_free(&m->pool, port->addrs, port->n_addrs * sizeof(port->addrs[0]));
 	if (port->own_more)
 		free_more(m, (struct topo_port_more *)port->more);
@@ -125,7 +125,7 @@ void topo_port_clear(struct topo_snapshot *snap, struct topo_port *port)
 void topo_port_free(struct topo_snapshot *snap, struct topo_port *port)
 {
 	topo_port_clear(snap, port);
-	free_text(snap->memory, port->o.name);
+	topo_text_free(snap->memory, port->o.name);
 	pool_free(&snap->memory->pool, port, sizeof(*port));
 }
 
@@ -134,7 +134,7 @@ void topo_port_free(struct topo_snapshot *snap, struct topo_port *port)
 int topo_port_object(struct topo_snapshot *snap, struct topo_port *port, const json_t *rec)
 {
 	port->o.kind = TOPO_PORT;
-	port->o.id = dup_text(snap->memory, topo_str(rec, "id"));
+	port->o.id = topo_text_dup(snap->memory, topo_str(rec, "id"));
 	port->o.rev = (uint64_t)json_integer_value(json_object_get(rec, "rev"));
 	port->o.sum = topo_record_sum(rec);
 	return port->o.id ? 0 : -ENOMEM;
@@ -277,7 +277,7 @@ static int get_more(struct topo_snapshot *snap, struct topo_port *port, const js
 	if (json_object_get(rec, "trunk"))
 		more->trunk = get_vlans(snap, json_object_get(rec, "trunk"));
 	if (topo_str(rec, "hostname"))
-		more->hostname = dup_text(snap->memory, topo_str(rec, "hostname"));
+		more->hostname = topo_text_dup(snap->memory, topo_str(rec, "hostname"));
 	if ((json_object_get(rec, "trunk") && !more->trunk) ||
 	    (topo_str(rec, "hostname") && !more->hostname))
 		return no_memory(err);
@@ -331,7 +331,7 @@ int topo_decode_port(struct topo_snapshot *snap, struct topo_port *port, const j
 int topo_decode_bind(struct topo_snapshot *snap, struct topo_port *port, const json_t *rec, struct err *err)
 {
 	port->host = get_text(snap->memory, topo_str(rec, "host"));
-	port->interface = dup_text(snap->memory, topo_str(rec, "interface"));
+	port->interface = topo_text_dup(snap->memory, topo_str(rec, "interface"));
 	return port->host && port->interface ? 0 : no_memory(err);
 }
 

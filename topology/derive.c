@@ -5,6 +5,7 @@
  * that follows from the port's MAC.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,11 +28,11 @@ int topo_route_order(const struct topo_route *x, const struct topo_route *y)
 
 	if (v4)
 		return v4;
-	if (x->dst_len != y->dst_len)
-		return y->dst_len - x->dst_len;
 	c = memcmp(&x->dst, &y->dst, sizeof(x->dst));
 	if (c)
 		return c;
+	if (x->dst_len != y->dst_len)
+		return x->dst_len - y->dst_len;
 	if (x->weight != y->weight)
 		return x->weight < y->weight ? -1 : 1;
 	return strcmp(x->o.name, y->o.name);
@@ -43,92 +44,55 @@ static int by_order(const void *a, const void *b)
 				*(const struct topo_route *const *)b);
 }
 
-static void derive(struct topo_snapshot *snap, struct topo_route *r, const struct topo_port *port,
-		   const struct topo_addr *addr, bool local)
+static int derive(struct topo_snapshot *snap, struct topo_port *port, const struct topo_addr *addr,
+		  bool local)
 {
-	uint8_t len = local ? (uint8_t)ip_bits(&addr->ip) : addr->len;
+	const uint8_t len = local ? (uint8_t)ip_bits(&addr->ip) : addr->len;
+	char name[TOPO_NAME_MAX + 16];
+	struct topo_route *r;
 
-	*r = (struct topo_route){
-		.o = { .kind = TOPO_ROUTE, .id = "" },
-		.router = port->router,
-		.type = local ? TOPO_ROUTE_LOCAL : TOPO_ROUTE_PORT,
-		.dst = ip_mask(&addr->ip, len),
-		.dst_len = len,
-		.port = (struct topo_port *)port,
-		.weight = TOPO_WEIGHT_DERIVED,
-	};
-	r->o.name = arena_printf(&snap->memory->arena, "%s:%s", port->o.name,
-				 local ? "local" : "connected");
-}
-
-static void derive_port(struct topo_snapshot *snap, const struct topo_port *p, struct topo_route *all)
-{
-	for (uint32_t k = 0; k < p->n_addrs; k++) {
-		derive(snap, &all[snap->n_routes++], p, &p->addrs[k], true);
-		if (p->addrs[k].len < ip_bits(&p->addrs[k].ip))
-			derive(snap, &all[snap->n_routes++], p, &p->addrs[k], false);
-	}
-}
-
-/* Makes the array of routes anew, with room for the derived ones. */
-static int add_derived(struct topo_snapshot *snap)
-{
-	struct topo_route *all;
-	uint32_t n = snap->n_routes;
-
-	for (uint32_t i = 0; i < snap->n_routers; i++)
-		for (uint32_t k = 0; k < snap->routers[i].n_ports; k++)
-			n += 2 * snap->routers[i].ports[k]->n_addrs;
-	all = arena_alloc(&snap->memory->arena, (n + 1) * sizeof(*all));
-	if (!all)
+	snprintf(name, sizeof(name), "%s:%s", port->o.name, local ? "local" : "connected");
+	r = topo_route_new(snap, name, "");
+	if (!r)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < snap->n_routes; i++) {
-		struct topo_object *old = &snap->routes[i].o;
-
-		hmap_remove(&snap->by_name, &old->by_name);
-		all[i] = snap->routes[i];
-		if (hmap_insert(&snap->by_name, &all[i].o.by_name,
-				topo_object_hash(TOPO_ROUTE, old->name)))
-			return -ENOMEM;
-	}
-	snap->routes = all;
-	for (uint32_t i = 0; i < snap->n_routers; i++)
-		for (uint32_t k = 0; k < snap->routers[i].n_ports; k++)
-			derive_port(snap, snap->routers[i].ports[k], all);
-	return 0;
+	r->router = port->router;
+	r->type = local ? TOPO_ROUTE_LOCAL : TOPO_ROUTE_PORT;
+	r->dst = ip_mask(&addr->ip, len);
+	r->dst_len = len;
+	r->port = port;
+	r->weight = TOPO_WEIGHT_DERIVED;
+	return topo_route_link(r);
 }
 
-int topo_derive_routes(struct topo_snapshot *snap, struct err *err)
+static int derive_port(struct topo_snapshot *snap, struct topo_port *p)
 {
-	struct arena *arena = &snap->memory->arena;
+	int rc = 0;
 
-	if (add_derived(snap))
-		return err_set(err, -ENOMEM, "out of memory");
-	for (uint32_t i = 0; i < snap->n_routes; i++)
-		snap->routes[i].router->n_routes++;
+	for (uint32_t k = 0; !rc && k < p->n_addrs; k++) {
+		rc = derive(snap, p, &p->addrs[k], true);
+		if (!rc && p->addrs[k].len < ip_bits(&p->addrs[k].ip))
+			rc = derive(snap, p, &p->addrs[k], false);
+	}
+	return rc;
+}
+
+int topo_derive_routes(struct topo_snapshot *snap, struct topo_route **configured, uint32_t n, struct err *err)
+{
+	int rc = 0;
+
 	for (uint32_t i = 0; i < snap->n_routers; i++) {
 		struct topo_router *r = &snap->routers[i];
 
-		r->routes = arena_alloc(arena, (r->n_routes + 1) * sizeof(struct topo_route *));
-		r->by_dst = arena_alloc(arena, sizeof(*r->by_dst));
-		if (r->by_dst)
-			topo_prefixes_init(r->by_dst, &snap->memory->pool);
-		r->n_routes = 0;
+		r->by_dst = arena_alloc(&snap->memory->arena, sizeof(*r->by_dst));
+		if (!r->by_dst)
+			return err_set(err, -ENOMEM, "out of memory");
+		topo_prefixes_init(r->by_dst, &snap->memory->pool);
 	}
-	if (arena_failed(arena))
-		return err_set(err, -ENOMEM, "out of memory");
-	for (uint32_t i = 0; i < snap->n_routes; i++) {
-		struct topo_router *r = snap->routes[i].router;
-
-		r->routes[r->n_routes++] = &snap->routes[i];
-	}
-	for (uint32_t i = 0; i < snap->n_routers; i++) {
-		struct topo_router *r = &snap->routers[i];
-
-		qsort(r->routes, r->n_routes, sizeof(struct topo_route *), by_order);
-		for (uint32_t k = 0; k < r->n_routes; k++)
-			if (topo_route_link(r->routes[k]))
-				return err_set(err, -ENOMEM, "out of memory");
-	}
-	return 0;
+	qsort(configured, n, sizeof(struct topo_route *), by_order); /* what comes in order fills pieces */
+	for (uint32_t i = 0; !rc && i < n; i++)
+		rc = topo_route_link(configured[i]);
+	for (uint32_t i = 0; i < snap->n_routers; i++)
+		for (uint32_t k = 0; !rc && k < snap->routers[i].n_ports; k++)
+			rc = derive_port(snap, snap->routers[i].ports[k]);
+	return rc ? err_set(err, rc, "out of memory") : 0;
 }

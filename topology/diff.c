@@ -166,23 +166,27 @@ static void bridge_pair(struct diff *d, const void *a, const void *b)
 
 /* --- routers --- */
 
-static int by_route(const void *a, const void *b)
+void topo_emit_route(const struct diff *d, const struct topo_route *r)
 {
-	return topo_route_order(*(const struct topo_route *const *)a,
-				*(const struct topo_route *const *)b);
+	d->cb(d->arg, &(struct topo_tag){ .kind = TOPO_TAG_DST,
+					  .name = r->router->o.name,
+					  .ip = r->dst,
+					  .len = r->dst_len });
 }
 
-static void route_pair(struct diff *d, const void *a, const void *b)
+static void merge_routes(struct diff *d, const struct topo_router *a, const struct topo_router *b)
 {
-	const struct topo_route *x = a ? *(const struct topo_route *const *)a : NULL;
-	const struct topo_route *y = b ? *(const struct topo_route *const *)b : NULL;
-	const struct topo_route *r = y ? y : x;
+	struct topo_routes_at i, k;
+	const struct topo_route *x = topo_routes_first(a, &i), *y = topo_routes_first(b, &k);
 
-	if (!x || !y || !topo_same_route(x, y))
-		d->cb(d->arg, &(struct topo_tag){ .kind = TOPO_TAG_DST,
-						  .name = r->router->o.name,
-						  .ip = r->dst,
-						  .len = r->dst_len });
+	while (x || y) {
+		int c = !x ? 1 : !y ? -1 : topo_route_order(x, y);
+
+		if (c || !topo_same_route(x, y))
+			topo_emit_route(d, c <= 0 ? x : y);
+		x = c <= 0 ? topo_routes_next(&i) : x;
+		y = c >= 0 ? topo_routes_next(&k) : y;
+	}
 }
 
 static void router_pair(struct diff *d, const void *a, const void *b)
@@ -192,8 +196,7 @@ static void router_pair(struct diff *d, const void *a, const void *b)
 
 	if (!a || !b || !topo_same_router(x, y))
 		topo_emit(d, TOPO_TAG_ROUTER, b ? y->o.name : x->o.name);
-	topo_merge(d, (struct side){ x->routes, x->n_routes }, (struct side){ y->routes, y->n_routes },
-	      sizeof(struct topo_route *), by_route, route_pair);
+	merge_routes(d, x, y);
 }
 
 void topo_diff(const struct topo_snapshot *old, const struct topo_snapshot *new_,

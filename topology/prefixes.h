@@ -24,12 +24,7 @@ struct topo_prefixes {
 	struct pool *pool;
 };
 
-/* A place in it; until it changes. */
-struct topo_prefix_at {
-	const struct topo_prefix_side *side; /* NULL: nowhere */
-	uint32_t piece, i;
-	bool v4;
-};
+/* struct topo_prefix_at is a place in it, until it changes; side NULL: nowhere. */
 
 void topo_prefixes_init(struct topo_prefixes *p, struct pool *pool);
 void topo_prefixes_fini(struct topo_prefixes *p); /* gives its memory back to the pool */

@@ -40,6 +40,7 @@ int topo_route_link(struct topo_route *route)
 		;
 	route->next = *at;
 	*at = route;
+	route->router->n_routes++;
 	return 0;
 }
 
@@ -55,8 +56,66 @@ void topo_route_unlink(struct topo_route *route)
 		return;
 	*at = route->next;
 	route->next = NULL;
+	route->router->n_routes--;
 	if (!*value)
 		topo_prefixes_del(table, &route->dst, route->dst_len);
+}
+
+/* --- a route's life --- */
+
+struct topo_route *topo_route_new(struct topo_snapshot *snap, const char *name, const char *id)
+{
+	struct topo_route *r = pool_alloc(&snap->memory->pool, sizeof(*r));
+
+	if (!r)
+		return NULL;
+	r->o.kind = TOPO_ROUTE;
+	r->o.name = topo_text_dup(snap->memory, name);
+	r->o.id = topo_text_dup(snap->memory, id);
+	if (r->o.name && r->o.id)
+		return r;
+	topo_route_free(snap, r);
+	return NULL;
+}
+
+void topo_route_free(struct topo_snapshot *snap, struct topo_route *r)
+{
+	if (!r)
+		return;
+	if (r->port)
+		r->port->refs--;
+	topo_text_free(snap->memory, r->o.name);
+	topo_text_free(snap->memory, r->o.id);
+	pool_free(&snap->memory->pool, r, sizeof(*r));
+}
+
+/* --- all of them --- */
+
+const struct topo_route *topo_routes_first(const struct topo_router *router, struct topo_routes_at *at)
+{
+	*at = (struct topo_routes_at){ .router = router };
+	return topo_routes_next(at);
+}
+
+const struct topo_route *topo_routes_next(struct topo_routes_at *at)
+{
+	at->route = at->route ? at->route->next : NULL;
+	if (!at->route && at->router && at->router->by_dst && topo_prefixes_next(at->router->by_dst, &at->at))
+		at->route = topo_prefix_value(&at->at);
+	return at->route;
+}
+
+const struct topo_route *topo_route_unusable(const struct topo_router *router, const struct skep_ip *dst)
+{
+	struct topo_prefix_at at;
+	unsigned int bits;
+	bool found = topo_prefixes_match(router->by_dst, dst, &at, &bits);
+
+	for (; found; found = topo_prefixes_up(&at))
+		for (const struct topo_route *r = topo_prefix_value(&at); r; r = r->next)
+			if (!topo_route_usable(r))
+				return r;
+	return NULL;
 }
 
 /* --- lookup --- */

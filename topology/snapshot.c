@@ -212,6 +212,27 @@ static int decode_ports(struct topo_snapshot *snap, const struct rows *rows, str
 	return 0;
 }
 
+/* All of them: in the scratch arena, in no table yet. */
+static int decode_routes(struct topo_snapshot *snap, const struct rows *rows, struct arena *scratch,
+			 struct topo_route ***out, struct err *err)
+{
+	struct topo_route **all = arena_alloc(scratch, (rows->n + 1) * sizeof(*all));
+
+	for (uint32_t i = 0; all && i < rows->n; i++) {
+		const struct row *row = &rows->row[i];
+
+		if (topo_check_record(TOPO_ROUTE, row->name, row->rec, err))
+			return err->code;
+		all[i] = topo_route_make(snap, row->name, row->rec, err);
+		if (!all[i])
+			return err_prefix(err, "route '%s'", row->name);
+		if (hmap_insert(&snap->by_name, &all[i]->o.by_name, topo_object_hash(TOPO_ROUTE, row->name)))
+			all = NULL;
+	}
+	*out = all;
+	return all ? 0 : err_set(err, -ENOMEM, "out of memory");
+}
+
 static int decode_bindings(struct topo_snapshot *snap, const struct rows *rows, struct err *err)
 {
 	for (uint32_t i = 0; i < rows->n; i++) {
@@ -248,7 +269,6 @@ static int decode_all(struct topo_snapshot *snap, const struct rows rows[TOPO_KI
 	EACH(TOPO_BRIDGE, bridges, topo_decode_bridge)
 	EACH(TOPO_ROUTER, routers, topo_decode_router)
 	rc = rc ? rc : decode_ports(snap, &rows[TOPO_PORT], err);
-	EACH(TOPO_ROUTE, routes, topo_decode_route)
 	EACH(TOPO_SUBNET, subnets, topo_decode_subnet)
 	EACH(TOPO_NAT, nats, topo_decode_nat)
 	EACH(TOPO_FLOATING_IP, floating_ips, topo_decode_floating_ip)
@@ -320,6 +340,7 @@ static int fill(struct topo_snapshot *snap, const json_t *records, struct arena 
 		struct err *err)
 {
 	struct rows rows[TOPO_KIND_MAX] = { 0 };
+	struct topo_route **routes;
 	int rc;
 
 	rc = collect(records, rows, scratch);
@@ -347,10 +368,10 @@ static int fill(struct topo_snapshot *snap, const json_t *records, struct arena 
 	MAKE(TOPO_CHAIN, chains)
 	MAKE(TOPO_BRIDGE, bridges)
 	MAKE(TOPO_ROUTER, routers)
-	MAKE(TOPO_ROUTE, routes)
 #undef MAKE
 	rc = make_ports(snap, &rows[TOPO_PORT], err);
 	rc = rc ? rc : decode_all(snap, rows, err);
+	rc = rc ? rc : decode_routes(snap, &rows[TOPO_ROUTE], scratch, &routes, err);
 	if (rc)
 		return rc;
 	if (decode_live(snap, records) || list_ports(snap, &snap->memory->arena))
@@ -360,7 +381,7 @@ static int fill(struct topo_snapshot *snap, const json_t *records, struct arena 
 	rc = rc ? rc : topo_derive_nats(snap, err);
 	if (!rc && topo_derive_known(snap))
 		rc = err_set(err, -ENOMEM, "out of memory");
-	return rc ? rc : topo_derive_routes(snap, err);
+	return rc ? rc : topo_derive_routes(snap, routes, rows[TOPO_ROUTE].n, err);
 }
 
 struct topo_snapshot *topo_decode(const char *tenant, uint64_t rev, const json_t *records,

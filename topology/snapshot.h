@@ -28,8 +28,6 @@ int topo_decode_router(struct topo_snapshot *snap, struct topo_router *router, c
 		       struct err *err);
 int topo_decode_port(struct topo_snapshot *snap, struct topo_port *port, const json_t *rec,
 		     struct err *err);
-int topo_decode_route(struct topo_snapshot *snap, struct topo_route *route, const json_t *rec,
-		      struct err *err);
 #define DECODER(kind)                                                                              \
 	int topo_decode_##kind(struct topo_snapshot *snap, struct topo_##kind *object,            \
 			       const json_t *rec, struct err *err)
@@ -60,13 +58,20 @@ int topo_port_object(struct topo_snapshot *snap, struct topo_port *port, const j
 void topo_port_clear_place(struct topo_snapshot *snap, struct topo_port *port);
 void topo_port_clear(struct topo_snapshot *snap, struct topo_port *port);
 void topo_port_free(struct topo_snapshot *snap, struct topo_port *port);
+const char *topo_text_dup(struct topo_memory *m, const char *s); /* in the pool */
+void topo_text_free(struct topo_memory *m, const char *s);	 /* takes NULL */
+/* Routes: in no table yet; in none any more. */
+struct topo_route *topo_route_new(struct topo_snapshot *snap, const char *name, const char *id);
+/* With all that its good record says; NULL: 'err'. */
+struct topo_route *topo_route_make(struct topo_snapshot *snap, const char *name, const json_t *rec, struct err *err);
+void topo_route_free(struct topo_snapshot *snap, struct topo_route *route);
 /* Is the record of that kind right by itself, and called 'name'? */
 int topo_check_record(enum topo_kind kind, const char *name, const json_t *rec, struct err *err);
 /* Of all that a record says but its revision: two of the same sum are the same. */
 uint64_t topo_record_sum(const json_t *rec);
-/* Connected and local routes, and every router's sorted list.  derive.c */
-int topo_derive_routes(struct topo_snapshot *snap, struct err *err);
-/* Families apart, then longest prefix, then address, then weight, then name: what topo_route_lookup() bisects. */
+/* The table of every router: 'n' configured routes, sorted here, and connected and local ones.  derive.c */
+int topo_derive_routes(struct topo_snapshot *snap, struct topo_route **configured, uint32_t n, struct err *err);
+/* The order of topo_routes_next(). */
 int topo_route_order(const struct topo_route *x, const struct topo_route *y);
 /* Into and out of its router's by_dst.  -ENOMEM.  routes.c */
 int topo_route_link(struct topo_route *route);

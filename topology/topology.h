@@ -285,9 +285,8 @@ struct topo_router {
 	struct topo_chain *in_chain, *out_chain;
 	struct topo_port **ports;
 	uint32_t n_ports;
-	struct topo_route **routes; /* configured and derived; IPv4 before IPv6, each longest dst prefix first */
+	struct topo_prefixes *by_dst; /* routes, configured and derived: prefix -> struct topo_route, and its 'next'.  topo_routes_first() */
 	uint32_t n_routes;
-	struct topo_prefixes *by_dst; /* the same: prefix -> struct topo_route, and its 'next' */
 	struct topo_nat **nats; /* by position, then name */
 	uint32_t n_nats;
 	struct topo_floating_ip **fips, **fips_by_fixed; /* sorted by address; by fixed */
@@ -493,7 +492,6 @@ struct topo_snapshot {
 	struct topo_router *routers;
 	struct topo_ports ports; /* by name */
 	struct topo_chain *chains;
-	struct topo_route *routes; /* configured and derived */
 	struct topo_address_group *address_groups;
 	struct topo_port_group *port_groups;
 	struct topo_security_group *security_groups;
@@ -506,7 +504,7 @@ struct topo_snapshot {
 	struct topo_member *members;
 	struct topo_vip *vips;
 	struct topo_mirror *mirrors;
-	uint32_t n_bridges, n_routers, n_chains, n_routes, n_address_groups, n_port_groups,
+	uint32_t n_bridges, n_routers, n_chains, n_address_groups, n_port_groups,
 		n_security_groups, n_qos_policies, n_subnets, n_nats, n_floating_ips,
 		n_load_balancers, n_pools, n_members, n_vips, n_mirrors;
 	struct hmap by_name; /* struct topo_object.by_name, hash of kind and name */
@@ -571,6 +569,21 @@ unsigned int topo_route_lookup(const struct topo_router *router, const struct sk
 			       const struct skep_ip *dst, const struct topo_route **out,
 			       unsigned int max, unsigned int *dst_len_tested,
 			       unsigned int *src_len_tested);
+/* A walk over all of a router's routes: IPv4 before IPv6, by dst, of one address the wider one first; of one prefix by weight, then name. */
+struct topo_prefix_at { /* private */
+	const struct topo_prefix_side *side;
+	uint32_t piece, i;
+	bool v4;
+};
+struct topo_routes_at {
+	const struct topo_router *router;
+	struct topo_prefix_at at;
+	const struct topo_route *route;
+};
+const struct topo_route *topo_routes_first(const struct topo_router *router, struct topo_routes_at *at);
+const struct topo_route *topo_routes_next(struct topo_routes_at *at);
+/* The longest one to 'dst' that cannot be used; NULL: none. */
+const struct topo_route *topo_route_unusable(const struct topo_router *router, const struct skep_ip *dst);
 /* Blackhole, reject, local: always.  Port: router port up, and (interior: linked to a peer) or (exterior: live). */
 bool topo_route_usable(const struct topo_route *route);
 
@@ -588,10 +601,10 @@ struct topo_source {
 	void *arg;
 };
 /*
- * The records at 'paths' have changed (or come, or gone) since 'snap' was made: makes it what topo_build() would make of all records, and calls back as
+ * The records at 'paths' (each once) have changed, or come, or gone, since 'snap' was made: makes it what topo_build() would make of all records, and calls back as
  * topo_diff() would between the two, once it is.  Tags' names live until the callback returns.  A change costs what it changes, whatever the size.
  * Knows ports of machines (on a bridge, without peer) whatever changes of them, also when they come and go; of other ports what is neither address,
- * MAC, VLAN nor link; all bindings, whereabouts ("live/"), members' health.
+ * MAC, VLAN nor link; routes; all bindings, whereabouts ("live/"), members' health.
  * 0; or nothing has changed: -EOPNOTSUPP: another kind of change, one that names or is named by something that is not there, records that
  * topo_build() would refuse, or 'snap' has several holders; -ENOMEM.  Then topo_build() and topo_diff() say what there is to say.
  */

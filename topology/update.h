@@ -39,6 +39,14 @@ struct port_op {
 	bool light;		   /* only binding, whereabouts, revision */
 };
 
+struct route_op {
+	const char *name;
+	struct topo_route *was, *now; /* NULL: there is none */
+	bool usable;		      /* was usable before */
+	bool same;		      /* but for its revision: 'now' is 'was' */
+	uint64_t rev;
+};
+
 struct health_op {
 	struct topo_member *member;
 	bool was, now;
@@ -61,10 +69,11 @@ struct update {
 	struct arena arena; /* until the update is over */
 	struct hmap by_name;
 	struct port_op **ports;
+	struct route_op *routes;
 	struct health_op *health;
 	struct pool_op *pools;
 	struct vlans_op *vlans;
-	uint32_t n_ports, n_health, n_pools;
+	uint32_t n_ports, n_routes, n_health, n_pools;
 	struct topo_entries adds, dels;
 	struct topo_bridge **floods; /* that flood in another way */
 	struct topo_entry **changed; /* of members */

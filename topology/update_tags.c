@@ -119,17 +119,13 @@ static void tell_routes(const struct port_op *op, const struct diff *d)
 	const struct topo_route was = { .port = (struct topo_port *)&op->was };
 	const struct topo_route now = { .port = (struct topo_port *)&op->now };
 	const struct topo_router *router = op->now.router;
-	struct topo_prefix_at at = { 0 };
+	struct topo_routes_at at;
 
 	if (!op->after || !router || topo_route_usable(&was) == topo_route_usable(&now))
 		return;
-	while (topo_prefixes_next(router->by_dst, &at))
-		for (const struct topo_route *r = topo_prefix_value(&at); r; r = r->next)
-			if (r->port == op->port && r->type == TOPO_ROUTE_PORT)
-				d->cb(d->arg, &(struct topo_tag){ .kind = TOPO_TAG_DST,
-								  .name = router->o.name,
-								  .ip = r->dst,
-								  .len = r->dst_len });
+	for (const struct topo_route *r = topo_routes_first(router, &at); r; r = topo_routes_next(&at))
+		if (r->port == op->port && r->type == TOPO_ROUTE_PORT)
+			topo_emit_route(d, r);
 }
 
 static bool floods_differ(const struct port_op *op)
@@ -222,10 +218,30 @@ static void tell_members(struct update *u, const struct diff *d)
 	}
 }
 
+/* Is one in the place of the other, and no different?  A port's being usable or not is told with the port. */
+static bool same_place(const struct route_op *op)
+{
+	return op->was && op->now && op->was->router == op->now->router &&
+	       !topo_route_order(op->was, op->now) && topo_same_route(op->was, op->now) &&
+	       op->usable == topo_route_usable(op->now);
+}
+
+static void tell_route(const struct route_op *op, const struct diff *d)
+{
+	if (op->same || same_place(op))
+		return;
+	if (op->was)
+		topo_emit_route(d, op->was);
+	if (op->now)
+		topo_emit_route(d, op->now);
+}
+
 void topo_update_tell(struct update *u, const struct diff *d)
 {
 	for (uint32_t i = 0; i < u->n_ports; i++)
 		tell_port(u, u->ports[i], d);
+	for (uint32_t i = 0; i < u->n_routes; i++)
+		tell_route(&u->routes[i], d);
 	for (uint32_t i = 0; i < u->adds.n; i++)
 		tell_entry(u, &u->adds.v[i], d);
 	for (uint32_t i = 0; i < u->dels.n; i++)

@@ -293,6 +293,16 @@ static int check_gateway(const struct topo_route *r, struct err *err)
 	return 0;
 }
 
+static int check_routes(const struct topo_router *router, struct err *err)
+{
+	struct topo_routes_at at;
+
+	for (const struct topo_route *r = topo_routes_first(router, &at); r; r = topo_routes_next(&at))
+		if (check_gateway(r, err))
+			return err_prefix(err, "route '%s'", r->o.name);
+	return 0;
+}
+
 static int by_id(const void *a, const void *b)
 {
 	return strcmp((*(const struct topo_object *const *)a)->id,
@@ -355,11 +365,8 @@ static int check_all(const struct topo_snapshot *snap, struct arena *arena, stru
 	rc = rc ? rc : topo_validate_bridges(snap, arena, err);
 	for (uint32_t i = 0; !rc && i < snap->n_routers; i++)
 		rc = check_subnets(&snap->routers[i], arena, err);
-	for (uint32_t i = 0; !rc && i < snap->n_routes; i++) {
-		rc = check_gateway(&snap->routes[i], err);
-		if (rc)
-			err_prefix(err, "route '%s'", snap->routes[i].o.name);
-	}
+	for (uint32_t i = 0; !rc && i < snap->n_routers; i++)
+		rc = check_routes(&snap->routers[i], err);
 	rc = rc ? rc : topo_validate_subnets(snap, arena, err);
 	rc = rc ? rc : topo_validate_nats(snap, arena, err);
 	return rc ? rc : topo_validate_lbs(snap, arena, err);

@@ -124,12 +124,11 @@ static struct skep_ip random_ip(bool v4)
 static unsigned int scan(const struct topo_router *r, const struct skep_ip *src, const struct skep_ip *dst,
 			 const struct topo_route **out)
 {
+	struct topo_routes_at at;
 	unsigned int n = 0;
 	int best = -1;
 
-	for (uint32_t i = 0; i < r->n_routes; i++) {
-		const struct topo_route *x = r->routes[i];
-
+	for (const struct topo_route *x = topo_routes_first(r, &at); x; x = topo_routes_next(&at)) {
 		if (!ip_in_prefix(dst, &x->dst, x->dst_len) || !topo_route_usable(x) ||
 		    (x->src_len && !ip_in_prefix(src, &x->src, x->src_len)))
 			continue;

@@ -142,33 +142,38 @@ static void test_derived_routes(void **state)
 		enum topo_route_type type;
 		unsigned int weight;
 	} want[] = {
-		{ "r1-web:local", "10.0.1.1/32", TOPO_ROUTE_LOCAL, 0 },
-		{ "r1-up:local", "198.51.100.2/32", TOPO_ROUTE_LOCAL, 0 },
-		{ "r1-up:connected", "198.51.100.2/31", TOPO_ROUTE_PORT, 0 },
-		{ "r1-web:connected", "10.0.1.0/24", TOPO_ROUTE_PORT, 0 },
-		{ "hole", "10.66.0.0/16", TOPO_ROUTE_BLACKHOLE, 100 },
 		{ "def", "0.0.0.0/0", TOPO_ROUTE_PORT, 7 },
-		{ "r1-web:local", "fd00:1::1/128", TOPO_ROUTE_LOCAL, 0 },
+		{ "r1-web:connected", "10.0.1.0/24", TOPO_ROUTE_PORT, 0 },
+		{ "r1-web:local", "10.0.1.1/32", TOPO_ROUTE_LOCAL, 0 },
+		{ "hole", "10.66.0.0/16", TOPO_ROUTE_BLACKHOLE, 100 },
+		{ "r1-up:connected", "198.51.100.2/31", TOPO_ROUTE_PORT, 0 },
+		{ "r1-up:local", "198.51.100.2/32", TOPO_ROUTE_LOCAL, 0 },
 		{ "r1-web:connected", "fd00:1::/64", TOPO_ROUTE_PORT, 0 },
+		{ "r1-web:local", "fd00:1::1/128", TOPO_ROUTE_LOCAL, 0 },
 	};
 	json_t *r = applied(NULL, base);
 	struct topo_snapshot *s = built(r);
 	const struct topo_router *router = &s->routers[0];
+	const struct topo_route *all[ARRAY_SIZE(want)];
+	struct topo_routes_at at;
 	char text[ADDR_TEXT];
 
 	assert_int_equal(router->n_routes, ARRAY_SIZE(want));
-	for (size_t i = 0; i < ARRAY_SIZE(want); i++) {
-		const struct topo_route *x = router->routes[i];
+	topo_routes_first(router, &at);
+	for (size_t i = 0; i < ARRAY_SIZE(want); i++, topo_routes_next(&at)) {
+		const struct topo_route *x = at.route;
 
+		all[i] = x;
 		assert_string_equal(x->o.name, want[i].name);
 		assert_string_equal(prefix_format(&x->dst, x->dst_len, text), want[i].dst);
 		assert_int_equal(x->type, want[i].type);
 		assert_int_equal(x->weight, want[i].weight);
 		assert_ptr_equal(x->router, router);
 	}
-	assert_string_equal(ip_format(&router->routes[5]->gateway, text), "198.51.100.3");
-	assert_int_equal(router->routes[5]->src_len, 8);
-	assert_true(ip_is_zero(&router->routes[3]->gateway));
+	assert_null(at.route);
+	assert_string_equal(ip_format(&all[0]->gateway, text), "198.51.100.3");
+	assert_int_equal(all[0]->src_len, 8);
+	assert_true(ip_is_zero(&all[1]->gateway));
 	assert_non_null(topo_find(s, TOPO_ROUTE, "def"));
 	assert_null(topo_find(s, TOPO_ROUTE, "r1-web:local"));
 	topo_unref(s);
@@ -253,6 +258,7 @@ static void test_references(void **state)
 static void test_order_of_records_does_not_matter(void **state)
 {
 	struct topo_ports_at at, k;
+	struct topo_routes_at here, there;
 	json_t *r = applied(NULL, base), *turned = json_object();
 	struct topo_snapshot *a, *b;
 	const char *keys[32], *path;
@@ -271,8 +277,11 @@ static void test_order_of_records_does_not_matter(void **state)
 		assert_string_equal(p->o.name, topo_ports_here(&k)->o.name);
 		topo_ports_next(&k);
 	}
-	for (uint32_t i = 0; i < a->routers[0].n_routes; i++)
-		assert_string_equal(a->routers[0].routes[i]->o.name, b->routers[0].routes[i]->o.name);
+	topo_routes_first(&b->routers[0], &there);
+	for (const struct topo_route *x = topo_routes_first(&a->routers[0], &here); x; x = topo_routes_next(&here)) {
+		assert_string_equal(x->o.name, there.route->o.name);
+		topo_routes_next(&there);
+	}
 	topo_unref(a);
 	topo_unref(b);
 	json_decref(turned);

@@ -125,13 +125,14 @@ static inline void dump_router(FILE *f, const struct topo_router *r)
 	struct topo_prefix_at at = { 0 };
 	char text[ADDR_TEXT], gateway[ADDR_TEXT];
 
-	fprintf(f, "router %s\n", r->o.name);
+	fprintf(f, "router %s routes %u\n", r->o.name, r->n_routes);
 	for (uint32_t i = 0; i < r->n_ports; i++)
 		fprintf(f, "  port %s\n", r->ports[i]->o.name);
 	while (topo_prefixes_next(r->by_dst, &at))
 		for (const struct topo_route *x = topo_prefix_value(&at); x; x = x->next)
-			fprintf(f, "  %s %s type %d port %s via %s weight %u usable %d\n", x->o.name,
-				prefix_format(&x->dst, x->dst_len, text), x->type, dump_name(x->port),
+			fprintf(f, "  %s %s rev %llu sum %llx %s type %d port %s via %s weight %u usable %d\n",
+				x->o.name, x->o.id, (unsigned long long)x->o.rev,
+				(unsigned long long)x->o.sum, prefix_format(&x->dst, x->dst_len, text), x->type, dump_name(x->port),
 				ip_format(&x->gateway, gateway), x->weight, topo_route_usable(x));
 	for (uint32_t i = 0; i < r->n_fips; i++)
 		fprintf(f, "  fip %s %s uplink %s\n", r->fips[i]->o.name,

@@ -288,11 +288,48 @@ static void change_place(struct world *w, json_t *records, const char *name)
 			      "interface", below(w, 2) ? "tap0" : "tap1", "rev", (int)below(w, 9)));
 }
 
+static void change_route(struct world *w, json_t *records)
+{
+	static const char *const names[] = { "d0", "d6", "e0", "e6", "x0", "y0", "y1", "y2" };
+	static const char *const dsts[] = { "10.0.0.0/8", "10.0.0.0/16", "10.0.0.0/24", "10.0.0.1/32", "0.0.0.0/0", "198.51.100.0/24" };
+	static const char *const gateways[] = { "10.9.0.1", "198.51.100.1" };
+	static const struct {
+		const char *router, *port;
+	} ways[] = { { "r0", "r0-b0" }, { "r0", "r0-r1" }, { "r1", "up1" }, { "r1", "up2" }, { "r1", "r1-r0" }, { "r1", "r1-r0" } };
+	const char *name = PICK(w, names);
+	const unsigned int way = below(w, 6);
+	char path[64], id[40];
+	json_t *rec;
+
+	snprintf(path, sizeof(path), "route/%s", name);
+	snprintf(id, sizeof(id), "33333333-0000-7000-8000-%012x", ++w->uuids);
+	if (!below(w, 4)) {
+		json_object_del(records, path);
+		return;
+	}
+	rec = json_object_get(records, path);
+	rec = rec ? json_deep_copy(rec) :
+		    json_pack("{s:s, s:s, s:s, s:s, s:s}", "name", name, "id", id, "router", ways[way].router, "port",
+			      below(w, 30) ? ways[way].port : "up2", "dst", PICK(w, dsts));
+	set(rec, "rev", json_integer(below(w, 100)));
+	if (below(w, 2) && !strchr(json_string_value(json_object_get(rec, "dst")), ':'))
+		set(rec, "dst", json_string(PICK(w, dsts)));
+	if (below(w, 2))
+		set(rec, "weight", json_integer(1 + below(w, 3)));
+	if (!below(w, 3) && !strchr(json_string_value(json_object_get(rec, "dst")), ':'))
+		set(rec, "gateway", json_string(PICK(w, gateways)));
+	set(records, path, rec);
+}
+
 static void change_one(struct world *w, json_t *records)
 {
 	char path[64];
 
-	switch (below(w, 10)) {
+	switch (below(w, 12)) {
+	case 10:
+	case 11:
+		change_route(w, records);
+		break;
 	case 0:
 		snprintf(path, sizeof(path), "health/m%u", below(w, 5));
 		if (below(w, 3))
