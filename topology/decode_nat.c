@@ -44,8 +44,8 @@ int topo_decode_nat(struct topo_snapshot *snap, struct topo_nat *nat, const json
 	return topo_decode_match(snap, rec, &nat->match, false, err);
 }
 
-int topo_decode_floating_ip(struct topo_snapshot *snap, struct topo_floating_ip *fip, const json_t *rec,
-			    struct err *err)
+static int decode_fip(struct topo_snapshot *snap, struct topo_floating_ip *fip, const json_t *rec,
+		      struct err *err)
 {
 	const char *fixed = topo_str(rec, "fixed");
 
@@ -67,6 +67,38 @@ int topo_decode_floating_ip(struct topo_snapshot *snap, struct topo_floating_ip 
 			       "field 'port': '%s' has no address of the family of '%s' (want field 'fixed')",
 			       fip->port->o.name, topo_str(rec, "address"));
 	return 0;
+}
+
+struct topo_floating_ip *topo_fip_make(struct topo_snapshot *snap, const char *name, const json_t *rec,
+				       struct err *err)
+{
+	struct topo_floating_ip *f = pool_alloc(&snap->memory->pool, sizeof(*f));
+
+	if (f) {
+		f->o.kind = TOPO_FLOATING_IP;
+		f->o.name = topo_text_dup(snap->memory, name);
+		f->o.id = topo_text_dup(snap->memory, topo_str(rec, "id"));
+		f->o.rev = (uint64_t)json_integer_value(json_object_get(rec, "rev"));
+		f->o.sum = topo_record_sum(rec);
+	}
+	if (!f || !f->o.name || !f->o.id)
+		err_set(err, -ENOMEM, "out of memory");
+	else if (!decode_fip(snap, f, rec, err))
+		return f;
+	topo_fip_free(snap, f);
+	return NULL;
+}
+
+/* The uplink still counts one that names it: a router's port does not go without a new snapshot. */
+void topo_fip_free(struct topo_snapshot *snap, struct topo_floating_ip *f)
+{
+	if (!f)
+		return;
+	if (f->port)
+		f->port->refs--;
+	topo_text_free(snap->memory, f->o.name);
+	topo_text_free(snap->memory, f->o.id);
+	pool_free(&snap->memory->pool, f, sizeof(*f));
 }
 
 int topo_decode_load_balancer(struct topo_snapshot *snap, struct topo_load_balancer *lb,

@@ -22,6 +22,7 @@ void topo_merge(struct diff *d, struct side a, struct side b, size_t size,
 		int (*order)(const void *a, const void *b),
 		void (*pair)(struct diff *d, const void *a, const void *b));
 void topo_emit(const struct diff *d, enum topo_tag_kind kind, const char *name);
+void topo_emit_fip(const struct diff *d, const struct topo_floating_ip *f);
 void topo_emit_route(const struct diff *d, const struct topo_route *r);
 void topo_emit_mac(const struct diff *d, const struct topo_bridge *bridge, const uint8_t *key);
 void topo_emit_neigh(const struct diff *d, const struct topo_bridge *bridge, const struct skep_ip *ip);

@@ -169,19 +169,42 @@ static const char *name_of(const struct topo_port *p)
 	return p ? p->o.name : "";
 }
 
+void topo_emit_fip(const struct diff *d, const struct topo_floating_ip *f)
+{
+	address_tag(d, TOPO_TAG_FIP, f->router, &f->address);
+	address_tag(d, TOPO_TAG_FIP, f->router, &f->fixed);
+}
+
+static int by_address(const void *a, const void *b)
+{
+	const struct topo_floating_ip *x = *(struct topo_floating_ip *const *)a;
+	const struct topo_floating_ip *y = *(struct topo_floating_ip *const *)b;
+	int c = memcmp(&x->address, &y->address, sizeof(x->address));
+
+	return c ? c : strcmp(x->o.name, y->o.name);
+}
+
 static void fip_pair(struct diff *d, const void *a, const void *b)
 {
-	const struct topo_floating_ip *v[] = { a, b };
+	const struct topo_floating_ip *x = a ? *(struct topo_floating_ip *const *)a : NULL;
+	const struct topo_floating_ip *y = b ? *(struct topo_floating_ip *const *)b : NULL;
 
-	if (a && b && SUM(a) == SUM(b) && ip_eq(&v[0]->fixed, &v[1]->fixed) &&
-	    !strcmp(name_of(v[0]->uplink), name_of(v[1]->uplink)))
+	if (x && y && SUM(x) == SUM(y) && ip_eq(&x->fixed, &y->fixed) &&
+	    !strcmp(name_of(x->uplink), name_of(y->uplink)))
 		return;
-	for (int i = 0; i < 2; i++) {
-		if (!v[i])
-			continue;
-		address_tag(d, TOPO_TAG_FIP, v[i]->router, &v[i]->address);
-		address_tag(d, TOPO_TAG_FIP, v[i]->router, &v[i]->fixed);
-	}
+	if (x)
+		topo_emit_fip(d, x);
+	if (y)
+		topo_emit_fip(d, y);
+}
+
+static void router_pair(struct diff *d, const void *a, const void *b)
+{
+	const struct topo_router *x = a, *y = b;
+
+	topo_merge(d, (struct side){ x ? x->fips : NULL, x ? x->n_fips : 0 },
+		   (struct side){ y ? y->fips : NULL, y ? y->n_fips : 0 },
+		   sizeof(struct topo_floating_ip *), by_address, fip_pair);
 }
 
 /* --- load balancers --- */
@@ -222,7 +245,7 @@ void topo_diff_policy(struct diff *d, const struct topo_snapshot *old,
 	MERGE(qos_policies, qos_pair);
 	MERGE(mirrors, mirror_pair);
 	MERGE(nats, nat_pair);
-	MERGE(floating_ips, fip_pair);
+	MERGE(routers, router_pair);
 	MERGE(vips, vip_pair);
 	MERGE(pools, pool_pair);
 #undef MERGE

@@ -109,36 +109,6 @@ static void collect_addresses(struct topo_router *r)
 	join_ranges(r);
 }
 
-static void count(struct topo_snapshot *snap)
-{
-	for (uint32_t i = 0; i < snap->n_nats; i++)
-		snap->nats[i].router->n_nats++;
-	for (uint32_t i = 0; i < snap->n_floating_ips; i++)
-		snap->floating_ips[i].router->n_fips++;
-	for (uint32_t i = 0; i < snap->n_vips; i++)
-		snap->vips[i].lb->router->n_vips++;
-}
-
-static void fill(struct topo_snapshot *snap)
-{
-	for (uint32_t i = 0; i < snap->n_nats; i++) {
-		struct topo_router *r = snap->nats[i].router;
-
-		r->nats[r->n_nats++] = &snap->nats[i];
-	}
-	for (uint32_t i = 0; i < snap->n_floating_ips; i++) {
-		struct topo_router *r = snap->floating_ips[i].router;
-
-		r->fips[r->n_fips] = r->fips_by_fixed[r->n_fips] = &snap->floating_ips[i];
-		r->n_fips++;
-	}
-	for (uint32_t i = 0; i < snap->n_vips; i++) {
-		struct topo_router *r = snap->vips[i].lb->router;
-
-		r->vips[r->n_vips++] = &snap->vips[i];
-	}
-}
-
 /* Where a floating IP lives: the port in whose subnet it is. */
 static void find_uplink(struct topo_floating_ip *f)
 {
@@ -151,27 +121,56 @@ static void find_uplink(struct topo_floating_ip *f)
 	}
 }
 
-int topo_derive_nats(struct topo_snapshot *snap, struct err *err)
+/* Arrays of so many as the router has. */
+static int make_room(struct topo_snapshot *snap, struct topo_router *r)
 {
 	struct arena *arena = &snap->memory->arena;
 
-	count(snap);
-	for (uint32_t i = 0; i < snap->n_routers; i++) {
-		struct topo_router *r = &snap->routers[i];
+	r->nats = arena_alloc(arena, (r->n_nats + 1) * sizeof(*r->nats));
+	r->vips = arena_alloc(arena, (r->n_vips + 1) * sizeof(*r->vips));
+	r->max_fips = r->n_fips;
+	r->max_nat_addrs = r->n_nats + r->n_fips + r->n_vips;
+	r->fips = pool_alloc(&snap->memory->pool, r->max_fips * sizeof(*r->fips));
+	r->fips_by_fixed = pool_alloc(&snap->memory->pool, r->max_fips * sizeof(*r->fips));
+	r->nat_addrs = pool_alloc(&snap->memory->pool, r->max_nat_addrs * sizeof(*r->nat_addrs));
+	r->n_nats = r->n_fips = r->n_vips = 0;
+	return r->fips && r->fips_by_fixed && r->nat_addrs && !arena_failed(arena) ? 0 : -ENOMEM;
+}
 
-		r->nats = arena_alloc(arena, (r->n_nats + 1) * sizeof(*r->nats));
-		r->fips = arena_alloc(arena, (r->n_fips + 1) * sizeof(*r->fips));
-		r->fips_by_fixed = arena_alloc(arena, (r->n_fips + 1) * sizeof(*r->fips));
-		r->vips = arena_alloc(arena, (r->n_vips + 1) * sizeof(*r->vips));
-		r->nat_addrs = arena_alloc(arena, (r->n_nats + r->n_fips + r->n_vips + 1) *
-							  sizeof(*r->nat_addrs));
-		r->n_nats = r->n_fips = r->n_vips = 0;
+static void fill(struct topo_snapshot *snap, struct topo_floating_ip **fips, uint32_t n)
+{
+	for (uint32_t i = 0; i < snap->n_nats; i++) {
+		struct topo_router *r = snap->nats[i].router;
+
+		r->nats[r->n_nats++] = &snap->nats[i];
 	}
-	if (arena_failed(arena))
-		return err_set(err, -ENOMEM, "out of memory");
-	fill(snap);
-	for (uint32_t i = 0; i < snap->n_floating_ips; i++)
-		find_uplink(&snap->floating_ips[i]);
+	for (uint32_t i = 0; i < n; i++) {
+		struct topo_router *r = fips[i]->router;
+
+		find_uplink(fips[i]);
+		r->fips[r->n_fips] = r->fips_by_fixed[r->n_fips] = fips[i];
+		r->n_fips++;
+	}
+	for (uint32_t i = 0; i < snap->n_vips; i++) {
+		struct topo_router *r = snap->vips[i].lb->router;
+
+		r->vips[r->n_vips++] = &snap->vips[i];
+	}
+}
+
+int topo_derive_nats(struct topo_snapshot *snap, struct topo_floating_ip **fips, uint32_t n,
+		     struct err *err)
+{
+	for (uint32_t i = 0; i < snap->n_nats; i++)
+		snap->nats[i].router->n_nats++;
+	for (uint32_t i = 0; i < n; i++)
+		fips[i]->router->n_fips++;
+	for (uint32_t i = 0; i < snap->n_vips; i++)
+		snap->vips[i].lb->router->n_vips++;
+	for (uint32_t i = 0; i < snap->n_routers; i++)
+		if (make_room(snap, &snap->routers[i]))
+			return err_set(err, -ENOMEM, "out of memory");
+	fill(snap, fips, n);
 	for (uint32_t i = 0; i < snap->n_routers; i++) {
 		struct topo_router *r = &snap->routers[i];
 
@@ -184,18 +183,164 @@ int topo_derive_nats(struct topo_snapshot *snap, struct err *err)
 	return 0;
 }
 
-bool topo_router_nat_addr(const struct topo_router *router, const struct skep_ip *ip)
+/* --- floating IPs that come and go --- */
+
+static void *more_room(struct pool *pool, void *old, uint32_t n, uint32_t max, uint32_t wanted, size_t size)
 {
-	uint32_t lo = 0, hi = router->n_nat_addrs;
+	void *p = pool_alloc(pool, wanted * size);
+
+	if (!p)
+		return NULL;
+	if (n)
+		memcpy(p, old, n * size);
+	pool_free(pool, old, max * size);
+	return p;
+}
+
+int topo_fip_room(struct topo_snapshot *snap, struct topo_router *r, uint32_t more)
+{
+	struct pool *pool = &snap->memory->pool;
+	const uint32_t fips = r->n_fips + more, addrs = r->n_nat_addrs + more;
+	const size_t size = sizeof(struct topo_floating_ip *);
+	void *a, *b;
+
+	if (fips > r->max_fips) {
+		a = pool_alloc(pool, 2 * fips * size);
+		b = a ? more_room(pool, r->fips_by_fixed, r->n_fips, r->max_fips, 2 * fips, size) : NULL;
+		if (!b) {
+			pool_free(pool, a, 2 * fips * size);
+			return -ENOMEM;
+		}
+		r->fips_by_fixed = b;
+		if (r->n_fips)
+			memcpy(a, r->fips, r->n_fips * size);
+		pool_free(pool, r->fips, r->max_fips * size);
+		r->fips = a;
+		r->max_fips = 2 * fips;
+	}
+	if (addrs > r->max_nat_addrs) {
+		a = more_room(pool, r->nat_addrs, r->n_nat_addrs, r->max_nat_addrs, 2 * addrs,
+			      sizeof(*r->nat_addrs));
+		if (!a)
+			return -ENOMEM;
+		r->nat_addrs = a;
+		r->max_nat_addrs = 2 * addrs;
+	}
+	return 0;
+}
+
+/* The first of 'v' that 'f' is not behind. */
+static uint32_t place_of(struct topo_floating_ip *const *v, uint32_t n, struct topo_floating_ip *f,
+			 int (*order)(const void *a, const void *b))
+{
+	uint32_t lo = 0, hi = n;
 
 	while (lo < hi) {
 		uint32_t mid = lo + (hi - lo) / 2;
 
-		if (memcmp(&router->nat_addrs[mid].hi, ip, sizeof(*ip)) < 0)
+		if (order(&v[mid], &f) < 0)
 			lo = mid + 1;
 		else
 			hi = mid;
 	}
-	return lo < router->n_nat_addrs &&
-	       memcmp(&router->nat_addrs[lo].lo, ip, sizeof(*ip)) <= 0;
+	return lo;
+}
+
+static void put_in(struct topo_floating_ip **v, uint32_t n, struct topo_floating_ip *f,
+		   int (*order)(const void *a, const void *b))
+{
+	uint32_t i = place_of(v, n, f, order);
+
+	memmove(v + i + 1, v + i, (n - i) * sizeof(v[0]));
+	v[i] = f;
+}
+
+static void take_out(struct topo_floating_ip **v, uint32_t n, struct topo_floating_ip *f,
+		     int (*order)(const void *a, const void *b))
+{
+	uint32_t i = place_of(v, n, f, order);
+
+	while (v[i] != f) /* another one of its name, for the moment */
+		i++;
+	memmove(v + i, v + i + 1, (n - i - 1) * sizeof(v[0]));
+}
+
+/* The first range that does not end before 'ip'. */
+static uint32_t range_of(const struct topo_router *r, const struct skep_ip *ip)
+{
+	uint32_t lo = 0, hi = r->n_nat_addrs;
+
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (memcmp(&r->nat_addrs[mid].hi, ip, sizeof(*ip)) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+void topo_fip_link(struct topo_floating_ip *f)
+{
+	struct topo_router *r = f->router;
+	uint32_t i;
+
+	find_uplink(f);
+	put_in(r->fips, r->n_fips, f, by_address);
+	put_in(r->fips_by_fixed, r->n_fips, f, by_fixed);
+	r->n_fips++;
+	if (topo_router_nat_addr(r, &f->address) || is_own(r, &f->address))
+		return;
+	i = range_of(r, &f->address);
+	memmove(r->nat_addrs + i + 1, r->nat_addrs + i, (r->n_nat_addrs - i) * sizeof(*r->nat_addrs));
+	r->nat_addrs[i] = (struct topo_ip_range){ f->address, f->address };
+	r->n_nat_addrs++;
+}
+
+/* Is the single address the router's for another reason, too? */
+static bool still_nat(const struct topo_router *r, const struct skep_ip *ip)
+{
+	struct topo_floating_ip key = { .address = *ip, .o.name = "" };
+	uint32_t i = place_of(r->fips, r->n_fips, &key, by_address);
+
+	if (i < r->n_fips && ip_eq(&r->fips[i]->address, ip))
+		return true;
+	for (i = 0; i < r->n_vips; i++)
+		if (r->vips[i]->admin_up && r->vips[i]->lb->admin_up && ip_eq(&r->vips[i]->address, ip))
+			return true;
+	for (i = 0; i < r->n_nats; i++) {
+		const struct topo_nat *n = r->nats[i];
+		const struct topo_rule *m = &n->match;
+
+		if (n->type == TOPO_SNAT && ip_eq(&n->to.lo, ip) && ip_eq(&n->to.hi, ip))
+			return true;
+		if (n->type == TOPO_DNAT && (m->match & TOPO_M_IP_DST) &&
+		    m->ip_dst_len == ip_bits(&m->ip_dst) && ip_eq(&m->ip_dst, ip))
+			return true;
+	}
+	return false;
+}
+
+void topo_fip_unlink(struct topo_floating_ip *f)
+{
+	struct topo_router *r = f->router;
+	uint32_t i;
+
+	take_out(r->fips, r->n_fips, f, by_address);
+	take_out(r->fips_by_fixed, r->n_fips, f, by_fixed);
+	r->n_fips--;
+	i = range_of(r, &f->address);
+	if (i == r->n_nat_addrs || !ip_eq(&r->nat_addrs[i].lo, &f->address) ||
+	    !ip_eq(&r->nat_addrs[i].hi, &f->address) || still_nat(r, &f->address))
+		return;
+	r->n_nat_addrs--;
+	memmove(r->nat_addrs + i, r->nat_addrs + i + 1, (r->n_nat_addrs - i) * sizeof(*r->nat_addrs));
+}
+
+bool topo_router_nat_addr(const struct topo_router *router, const struct skep_ip *ip)
+{
+	const uint32_t i = range_of(router, ip);
+
+	return i < router->n_nat_addrs && memcmp(&router->nat_addrs[i].lo, ip, sizeof(*ip)) <= 0;
 }

@@ -233,6 +233,27 @@ static int decode_routes(struct topo_snapshot *snap, const struct rows *rows, st
 	return all ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
 
+static int decode_fips(struct topo_snapshot *snap, const struct rows *rows, struct arena *scratch,
+		       struct topo_floating_ip ***out, struct err *err)
+{
+	struct topo_floating_ip **all = arena_alloc(scratch, (rows->n + 1) * sizeof(*all));
+
+	for (uint32_t i = 0; all && i < rows->n; i++) {
+		const struct row *row = &rows->row[i];
+
+		if (topo_check_record(TOPO_FLOATING_IP, row->name, row->rec, err))
+			return err->code;
+		all[i] = topo_fip_make(snap, row->name, row->rec, err);
+		if (!all[i])
+			return err_prefix(err, "floating_ip '%s'", row->name);
+		if (hmap_insert(&snap->by_name, &all[i]->o.by_name,
+				topo_object_hash(TOPO_FLOATING_IP, row->name)))
+			all = NULL;
+	}
+	*out = all;
+	return all ? 0 : err_set(err, -ENOMEM, "out of memory");
+}
+
 static int decode_bindings(struct topo_snapshot *snap, const struct rows *rows, struct err *err)
 {
 	for (uint32_t i = 0; i < rows->n; i++) {
@@ -271,7 +292,6 @@ static int decode_all(struct topo_snapshot *snap, const struct rows rows[TOPO_KI
 	rc = rc ? rc : decode_ports(snap, &rows[TOPO_PORT], err);
 	EACH(TOPO_SUBNET, subnets, topo_decode_subnet)
 	EACH(TOPO_NAT, nats, topo_decode_nat)
-	EACH(TOPO_FLOATING_IP, floating_ips, topo_decode_floating_ip)
 	EACH(TOPO_LOAD_BALANCER, load_balancers, topo_decode_load_balancer)
 	EACH(TOPO_POOL, pools, topo_decode_pool)
 	EACH(TOPO_MEMBER, members, topo_decode_member)
@@ -340,6 +360,7 @@ static int fill(struct topo_snapshot *snap, const json_t *records, struct arena 
 		struct err *err)
 {
 	struct rows rows[TOPO_KIND_MAX] = { 0 };
+	struct topo_floating_ip **fips;
 	struct topo_route **routes;
 	int rc;
 
@@ -359,7 +380,6 @@ static int fill(struct topo_snapshot *snap, const json_t *records, struct arena 
 	MAKE(TOPO_QOS, qos_policies)
 	MAKE(TOPO_SUBNET, subnets)
 	MAKE(TOPO_NAT, nats)
-	MAKE(TOPO_FLOATING_IP, floating_ips)
 	MAKE(TOPO_LOAD_BALANCER, load_balancers)
 	MAKE(TOPO_POOL, pools)
 	MAKE(TOPO_MEMBER, members)
@@ -371,6 +391,7 @@ static int fill(struct topo_snapshot *snap, const json_t *records, struct arena 
 #undef MAKE
 	rc = make_ports(snap, &rows[TOPO_PORT], err);
 	rc = rc ? rc : decode_all(snap, rows, err);
+	rc = rc ? rc : decode_fips(snap, &rows[TOPO_FLOATING_IP], scratch, &fips, err);
 	rc = rc ? rc : decode_routes(snap, &rows[TOPO_ROUTE], scratch, &routes, err);
 	if (rc)
 		return rc;
@@ -378,7 +399,7 @@ static int fill(struct topo_snapshot *snap, const json_t *records, struct arena 
 		return err_set(err, -ENOMEM, "out of memory");
 	rc = topo_check_structure(snap, err);
 	rc = rc ? rc : topo_derive_members(snap, err);
-	rc = rc ? rc : topo_derive_nats(snap, err);
+	rc = rc ? rc : topo_derive_nats(snap, fips, rows[TOPO_FLOATING_IP].n, err);
 	if (!rc && topo_derive_known(snap))
 		rc = err_set(err, -ENOMEM, "out of memory");
 	return rc ? rc : topo_derive_routes(snap, routes, rows[TOPO_ROUTE].n, err);

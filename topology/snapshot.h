@@ -37,7 +37,6 @@ DECODER(security_group);
 DECODER(qos);
 DECODER(subnet);
 DECODER(nat);
-DECODER(floating_ip);
 DECODER(load_balancer);
 DECODER(pool);
 DECODER(member);
@@ -79,7 +78,15 @@ void topo_route_unlink(struct topo_route *route);
 struct skep_mac topo_derive_mac(const char *id);
 /* Who belongs to whom: members of groups, what hangs on bridges and routers, pools' tables.  members.c, nats.c */
 int topo_derive_members(struct topo_snapshot *snap, struct err *err);
-int topo_derive_nats(struct topo_snapshot *snap, struct err *err);
+int topo_derive_nats(struct topo_snapshot *snap, struct topo_floating_ip **fips, uint32_t n, struct err *err);
+/* Floating IPs: in no table yet, with all that a good record says (NULL: 'err'); in none any more. */
+struct topo_floating_ip *topo_fip_make(struct topo_snapshot *snap, const char *name, const json_t *rec,
+				       struct err *err);
+void topo_fip_free(struct topo_snapshot *snap, struct topo_floating_ip *fip);
+/* Into its router's tables, and out of them.  'router' has room for so many more: -ENOMEM. */
+int topo_fip_room(struct topo_snapshot *snap, struct topo_router *router, uint32_t more);
+void topo_fip_link(struct topo_floating_ip *fip);
+void topo_fip_unlink(struct topo_floating_ip *fip);
 /* A port's VLANs, of its VLAN-aware bridge: one more port names them, or one less.  Its addresses as those of a member of a security group; -ENOMEM. */
 void topo_vlans_count(const struct topo_port *port, int more);
 int topo_member_add(struct topo_security_group *group, const struct skep_ip *ip, uint8_t len);

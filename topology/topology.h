@@ -290,12 +290,12 @@ struct topo_router {
 	struct topo_nat **nats; /* by position, then name */
 	uint32_t n_nats;
 	struct topo_floating_ip **fips, **fips_by_fixed; /* sorted by address; by fixed */
-	uint32_t n_fips;
+	uint32_t n_fips, max_fips;
 	struct topo_vip **vips; /* by address, proto, port */
 	uint32_t n_vips;
 	/* Addresses that are the router's because of NAT and VIPs (not its ports' own): it answers ARP and ND for them.  Sorted, disjoint. */
 	struct topo_ip_range *nat_addrs;
-	uint32_t n_nat_addrs;
+	uint32_t n_nat_addrs, max_nat_addrs;
 	struct topo_mirror_at *mirrors[2]; /* in, out */
 };
 /* Is the address one of nat_addrs?  O(log n). */
@@ -498,14 +498,13 @@ struct topo_snapshot {
 	struct topo_qos *qos_policies;
 	struct topo_subnet *subnets;
 	struct topo_nat *nats;
-	struct topo_floating_ip *floating_ips;
 	struct topo_load_balancer *load_balancers;
 	struct topo_pool *pools;
 	struct topo_member *members;
 	struct topo_vip *vips;
 	struct topo_mirror *mirrors;
 	uint32_t n_bridges, n_routers, n_chains, n_address_groups, n_port_groups,
-		n_security_groups, n_qos_policies, n_subnets, n_nats, n_floating_ips,
+		n_security_groups, n_qos_policies, n_subnets, n_nats,
 		n_load_balancers, n_pools, n_members, n_vips, n_mirrors;
 	struct hmap by_name; /* struct topo_object.by_name, hash of kind and name */
 	struct topo_memory *memory;
@@ -604,7 +603,7 @@ struct topo_source {
  * The records at 'paths' (each once) have changed, or come, or gone, since 'snap' was made: makes it what topo_build() would make of all records, and calls back as
  * topo_diff() would between the two, once it is.  Tags' names live until the callback returns.  A change costs what it changes, whatever the size.
  * Knows ports of machines (on a bridge, without peer) whatever changes of them, also when they come and go; of other ports what is neither address,
- * MAC, VLAN nor link; routes; all bindings, whereabouts ("live/"), members' health.
+ * MAC, VLAN nor link; routes; floating IPs; all bindings, whereabouts ("live/"), members' health.
  * 0; or nothing has changed: -EOPNOTSUPP: another kind of change, one that names or is named by something that is not there, records that
  * topo_build() would refuse, or 'snap' has several holders; -ENOMEM.  Then topo_build() and topo_diff() say what there is to say.
  */

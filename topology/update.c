@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * A snapshot changed in place (topo_update() in topology.h): the records that have changed become steps, one for each port and pool member; all that may fail
- * comes before the first change that cannot be taken back.  Ports: update_port.c; tags: update_tags.c.  Called by the agent at each new generation.
+ * comes before the first change that cannot be taken back.  Ports: update_port.c; routes, floating IPs: update_route.c; tags: update_tags.c.  Called by the agent at each new generation.
  */
 #include "topology/update.h"
 
@@ -57,30 +57,6 @@ static int touch_member(struct update *u, const char *name)
 	return 0;
 }
 
-/* What becomes of a route.  The new one takes its place before the old one gives up its own. */
-static int touch_route(struct update *u, const char *name)
-{
-	struct topo_object *o = topo_find(u->snap, TOPO_ROUTE, name);
-	struct route_op *op = &u->routes[u->n_routes];
-	struct err err = { 0 };
-	json_t *rec;
-
-	rec = strlen(name) > TOPO_NAME_MAX ? NULL : topo_update_get(u, "route", name);
-	*op = (struct route_op){ .name = name, .was = o ? container_of(o, struct topo_route, o) : NULL };
-	op->usable = op->was && topo_route_usable(op->was);
-	u->n_routes++;
-	if (rec && topo_check_record(TOPO_ROUTE, name, rec, &err)) {
-		json_decref(rec);
-		return -EOPNOTSUPP;
-	}
-	op->rev = (uint64_t)json_integer_value(json_object_get(rec, "rev"));
-	op->same = rec && op->was && topo_record_sum(rec) == op->was->o.sum;
-	if (rec && !op->same)
-		op->now = topo_route_make(u->snap, name, rec, &err);
-	json_decref(rec);
-	return err.code ? -EOPNOTSUPP : 0;
-}
-
 static int touch(struct update *u, const char *path)
 {
 	enum topo_kind kind;
@@ -93,7 +69,9 @@ static int touch(struct update *u, const char *path)
 	if (!topo_path_parse(path, &kind, &name))
 		return 0; /* not of the topology */
 	if (kind == TOPO_ROUTE)
-		return touch_route(u, name);
+		return topo_update_route(u, name);
+	if (kind == TOPO_FLOATING_IP)
+		return topo_update_fip(u, name);
 	return kind == TOPO_PORT || kind == TOPO_BIND ? touch_port(u, name) : -EOPNOTSUPP;
 }
 
@@ -103,6 +81,7 @@ static int plan(struct update *u, const char *const *paths, uint32_t n)
 
 	u->ports = arena_alloc(&u->arena, (n + 1) * sizeof(struct port_op *));
 	u->routes = arena_alloc(&u->arena, (n + 1) * sizeof(*u->routes));
+	u->fips = arena_alloc(&u->arena, (n + 1) * sizeof(*u->fips));
 	u->health = arena_alloc(&u->arena, (n + 1) * sizeof(*u->health));
 	u->pools = arena_alloc(&u->arena, (n + 1) * sizeof(*u->pools));
 	if (arena_failed(&u->arena))
@@ -123,8 +102,7 @@ static void drop(struct update *u)
 {
 	for (uint32_t i = 0; i < u->n_ports; i++)
 		topo_update_drop(u, u->ports[i]);
-	for (uint32_t i = 0; i < u->n_routes; i++)
-		topo_route_free(u->snap, u->routes[i].now);
+	topo_update_free_new(u);
 }
 
 /* --- doing it --- */
@@ -178,37 +156,6 @@ static int take_places(struct update *u)
 		if (makes_port(u->ports[ports]))
 			hmap_remove(by_name, &u->ports[ports]->port->o.by_name);
 	return rc;
-}
-
-static void leave_route(struct update *u, struct topo_route *r)
-{
-	topo_route_unlink(r);
-	hmap_remove(&u->snap->by_name, &r->o.by_name);
-}
-
-/* New routes into their tables: all, or none. */
-static int take_routes(struct update *u)
-{
-	uint32_t i;
-
-	for (i = 0; i < u->n_routes; i++) {
-		struct topo_route *r = u->routes[i].now;
-
-		if (!r)
-			continue;
-		if (topo_route_link(r))
-			break;
-		if (hmap_insert(&u->snap->by_name, &r->o.by_name, topo_object_hash(TOPO_ROUTE, r->o.name))) {
-			topo_route_unlink(r);
-			break;
-		}
-	}
-	if (i == u->n_routes)
-		return 0;
-	while (i--)
-		if (u->routes[i].now)
-			leave_route(u, u->routes[i].now);
-	return -ENOMEM;
 }
 
 static void undo_health(struct update *u)
@@ -268,14 +215,7 @@ static void commit(struct update *u)
 	}
 	for (uint32_t i = 0; i < u->dels.n; i++)
 		leave_place(&u->dels.v[i]);
-	for (uint32_t i = 0; i < u->n_routes; i++) {
-		struct route_op *op = &u->routes[i];
-
-		if (op->same)
-			op->was->o.rev = op->rev;
-		else if (op->was)
-			leave_route(u, op->was);
-	}
+	topo_update_unlink_old(u);
 }
 
 static void free_old(struct update *u)
@@ -294,9 +234,7 @@ static void free_old(struct update *u)
 	}
 	for (uint32_t i = 0; i < u->n_pools; i++)
 		topo_maglev_free(u->pools[i].maglev, &u->snap->memory->pool);
-	for (uint32_t i = 0; i < u->n_routes; i++)
-		if (!u->routes[i].same)
-			topo_route_free(u->snap, u->routes[i].was);
+	topo_update_free_old(u);
 }
 
 static int run(struct update *u, const char *const *paths, uint32_t n,
@@ -309,12 +247,11 @@ static int run(struct update *u, const char *const *paths, uint32_t n,
 	if (!rc)
 		rc = do_health(u);
 	if (!rc) {
-		rc = take_routes(u);
+		rc = topo_update_link(u);
 		if (!rc) {
 			rc = take_places(u);
-			for (uint32_t i = 0; rc && i < u->n_routes; i++)
-				if (u->routes[i].now)
-					leave_route(u, u->routes[i].now);
+			if (rc)
+				topo_update_unlink_new(u);
 		}
 		if (rc)
 			undo_health(u);

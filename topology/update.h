@@ -40,10 +40,17 @@ struct port_op {
 };
 
 struct route_op {
-	const char *name;
 	struct topo_route *was, *now; /* NULL: there is none */
 	bool usable;		      /* was usable before */
 	bool same;		      /* but for its revision: 'now' is 'was' */
+	uint64_t rev;
+};
+
+struct fip_op {
+	struct topo_floating_ip *was, *now; /* NULL: there is none */
+	bool same;			    /* but for its revision: 'now' is 'was' */
+	bool nat_was[2];		    /* did their routers have their addresses before? */
+	bool any_was[2];		    /* ... and any NAT at all? */
 	uint64_t rev;
 };
 
@@ -70,10 +77,11 @@ struct update {
 	struct hmap by_name;
 	struct port_op **ports;
 	struct route_op *routes;
+	struct fip_op *fips;
 	struct health_op *health;
 	struct pool_op *pools;
 	struct vlans_op *vlans;
-	uint32_t n_ports, n_routes, n_health, n_pools;
+	uint32_t n_ports, n_routes, n_fips, n_health, n_pools;
 	struct topo_entries adds, dels;
 	struct topo_bridge **floods; /* that flood in another way */
 	struct topo_entry **changed; /* of members */
@@ -90,6 +98,15 @@ int topo_update_entries(struct update *u, const struct port_op *op);
 void topo_update_commit(struct update *u, struct port_op *op);
 /* Who has a MAC or an address, as a number. */
 uint64_t topo_update_run(const struct topo_entry *e);
+/* Routes and floating IPs: what becomes of them; new ones into their tables, all or none; those take back; old ones out of them; freed.
+ * update_route.c */
+int topo_update_route(struct update *u, const char *name);
+int topo_update_fip(struct update *u, const char *name);
+void topo_update_free_new(struct update *u);
+int topo_update_link(struct update *u);
+void topo_update_unlink_new(struct update *u);
+void topo_update_unlink_old(struct update *u);
+void topo_update_free_old(struct update *u);
 /* Before anything has changed: what the tags will be compared with.  After it: the tags.  update_tags.c */
 int topo_update_note(struct update *u);
 void topo_update_tell(struct update *u, const struct diff *d);

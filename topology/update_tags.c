@@ -71,8 +71,25 @@ static int note_vlans(struct update *u, const struct topo_port *c)
 	return 0;
 }
 
+static bool any_nat(const struct topo_router *r)
+{
+	return r->n_nats || r->n_fips || r->n_vips;
+}
+
+static void note_fip(struct fip_op *op)
+{
+	const struct topo_floating_ip *f[] = { op->was, op->now };
+
+	for (int i = 0; i < 2; i++) {
+		op->nat_was[i] = f[i] && topo_router_nat_addr(f[i]->router, &f[i]->address);
+		op->any_was[i] = f[i] && any_nat(f[i]->router);
+	}
+}
+
 int topo_update_note(struct update *u)
 {
+	for (uint32_t i = 0; i < u->n_fips; i++)
+		note_fip(&u->fips[i]);
 	note(&u->adds);
 	note(&u->dels);
 	for (uint32_t i = 0; i < u->n_ports; i++) {
@@ -236,12 +253,29 @@ static void tell_route(const struct route_op *op, const struct diff *d)
 		topo_emit_route(d, op->now);
 }
 
+/* The router answers for another address, or one less; it has NAT for the first time, or none any more. */
+static void tell_fip(const struct fip_op *op, const struct diff *d)
+{
+	const struct topo_floating_ip *f[] = { op->was, op->now };
+
+	for (int i = 0; i < 2 && !op->same; i++) {
+		if (!f[i])
+			continue;
+		topo_emit_fip(d, f[i]);
+		if (op->nat_was[i] != topo_router_nat_addr(f[i]->router, &f[i]->address) ||
+		    op->any_was[i] != any_nat(f[i]->router))
+			topo_emit(d, TOPO_TAG_ROUTER, f[i]->router->o.name);
+	}
+}
+
 void topo_update_tell(struct update *u, const struct diff *d)
 {
 	for (uint32_t i = 0; i < u->n_ports; i++)
 		tell_port(u, u->ports[i], d);
 	for (uint32_t i = 0; i < u->n_routes; i++)
 		tell_route(&u->routes[i], d);
+	for (uint32_t i = 0; i < u->n_fips; i++)
+		tell_fip(&u->fips[i], d);
 	for (uint32_t i = 0; i < u->adds.n; i++)
 		tell_entry(u, &u->adds.v[i], d);
 	for (uint32_t i = 0; i < u->dels.n; i++)

@@ -415,9 +415,10 @@ static int check_router(const struct topo_router *r, struct arena *arena, struct
 
 int topo_validate_nats(const struct topo_snapshot *snap, struct arena *arena, struct err *err)
 {
-	for (uint32_t i = 0; i < snap->n_floating_ips; i++)
-		if (check_fip(&snap->floating_ips[i], err))
-			return err_prefix(err, "floating_ip '%s'", snap->floating_ips[i].o.name);
+	for (uint32_t i = 0; i < snap->n_routers; i++)
+		for (uint32_t k = 0; k < snap->routers[i].n_fips; k++)
+			if (check_fip(snap->routers[i].fips[k], err))
+				return err_prefix(err, "floating_ip '%s'", snap->routers[i].fips[k]->o.name);
 	for (uint32_t i = 0; i < snap->n_nats; i++)
 		if (check_nat(&snap->nats[i], err))
 			return err_prefix(err, "nat '%s'", snap->nats[i].o.name);

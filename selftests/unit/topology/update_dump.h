@@ -135,8 +135,14 @@ static inline void dump_router(FILE *f, const struct topo_router *r)
 				(unsigned long long)x->o.sum, prefix_format(&x->dst, x->dst_len, text), x->type, dump_name(x->port),
 				ip_format(&x->gateway, gateway), x->weight, topo_route_usable(x));
 	for (uint32_t i = 0; i < r->n_fips; i++)
-		fprintf(f, "  fip %s %s uplink %s\n", r->fips[i]->o.name,
-			ip_format(&r->fips[i]->fixed, text), dump_name(r->fips[i]->uplink));
+		fprintf(f, "  fip %s %s rev %llu %s %s port %s uplink %s; %s\n", r->fips[i]->o.name,
+			r->fips[i]->o.id, (unsigned long long)r->fips[i]->o.rev,
+			ip_format(&r->fips[i]->address, text), ip_format(&r->fips[i]->fixed, gateway),
+			dump_name(r->fips[i]->port), dump_name(r->fips[i]->uplink),
+			dump_name(r->fips_by_fixed[i]));
+	for (uint32_t i = 0; i < r->n_nat_addrs; i++)
+		fprintf(f, "  nat %s-%s\n", ip_format(&r->nat_addrs[i].lo, text),
+			ip_format(&r->nat_addrs[i].hi, gateway));
 }
 
 static inline void dump_pool(FILE *f, const struct topo_pool *p)

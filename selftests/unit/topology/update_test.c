@@ -321,11 +321,53 @@ static void change_route(struct world *w, json_t *records)
 	set(records, path, rec);
 }
 
+static void change_fip(struct world *w, json_t *records)
+{
+	static const char *const names[] = { "f0", "f1", "f2", "g0", "g1", "g2", "g3" };
+	static const char *const ips[] = { "198.51.100.9", "198.51.100.10", "198.51.100.2", "203.0.113.10", "198.51.100.80",
+					   "198.51.100.20" };
+	static const char *const fixed[] = { "10.0.0.10", "10.0.0.11", "10.0.1.14" };
+	const char *name = PICK(w, names);
+	char path[64], id[40];
+	json_t *rec;
+
+	snprintf(path, sizeof(path), "floating_ip/%s", name);
+	snprintf(id, sizeof(id), "44444444-0000-7000-8000-%012x", ++w->uuids);
+	rec = json_object_get(records, path);
+	if (rec && !below(w, 3)) {
+		json_object_del(records, path);
+		return;
+	}
+	rec = rec && below(w, 8) ? json_deep_copy(rec) :
+				   json_pack("{s:s, s:s, s:s, s:s, s:s}", "name", name, "id", id, "router",
+					     below(w, 2) ? "r0" : "r1", "address", PICK(w, ips), "fixed",
+					     PICK(w, fixed));
+	set(rec, "rev", json_integer(below(w, 100)));
+	if (below(w, 2))
+		set(rec, "address", json_string(PICK(w, ips)));
+	if (!below(w, 3)) {
+		json_object_del(rec, "fixed");
+		set(rec, "port", json_string(PICK(w, machines)));
+	} else if (!below(w, 3)) {
+		json_object_del(rec, "port");
+		set(rec, "fixed", json_string(PICK(w, fixed)));
+	}
+	if (!below(w, 5))
+		set(rec, "uplink", json_string(below(w, 2) ? "up1" : "up2"));
+	else if (!below(w, 3))
+		json_object_del(rec, "uplink");
+	set(records, path, rec);
+}
+
 static void change_one(struct world *w, json_t *records)
 {
 	char path[64];
 
-	switch (below(w, 12)) {
+	switch (below(w, 14)) {
+	case 12:
+	case 13:
+		change_fip(w, records);
+		break;
 	case 10:
 	case 11:
 		change_route(w, records);
@@ -384,13 +426,16 @@ static uint32_t changed_paths(struct world *w, const json_t *now, const char **p
 		assert_true(n < max);
 		paths[n++] = path;
 		/* floating IPs and others look at it */
-		if (!strncmp(path, "port/", 5) && named(w->records, path + 5))
+		if (!strncmp(path, "port/", 5) && (named(w->records, path + 5) || named(now, path + 5)))
 			w->hard = true;
 	}
 	json_object_foreach((json_t *)now, path, rec) if (!json_object_get(w->records, path))
 	{
 		assert_true(n < max);
 		paths[n++] = path;
+		/* the one named has to be there already */
+		if (!strncmp(path, "port/", 5) && named(now, path + 5))
+			w->hard = true;
 	}
 	return n;
 }
