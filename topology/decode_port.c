@@ -94,15 +94,108 @@ struct topo_port *topo_port_new(struct topo_snapshot *snap, const char *name)
 	return NULL;
 }
 
-static void free_more(struct topo_memory *m, struct topo_port_more *more)
+/* --- what few ports have, and then many the same --- */
+
+enum { NO_MORE, SHARED_MORE, OWN_MORE };
+
+static const struct topo_port_more none;
+
+struct more {
+	struct hmap_node node; /* of a shared one */
+	struct more *base;     /* of an own one: whose lists it has; NULL = it has none */
+	uint32_t refs;
+	struct topo_port_more m;
+};
+
+static void free_more(struct topo_memory *m, struct more *x)
 {
+	struct topo_port_more *more = &x->m;
+
 	pool_free(&m->pool, (uint64_t *)more->trunk, 4096 / 8);
 	topo_text_free(m, more->hostname);
 	pool_free(&m->pool, more->allowed, more->n_allowed * sizeof(more->allowed[0]));
 	pool_free(&m->pool, more->sgs, more->n_sgs * sizeof(more->sgs[0]));
 	pool_free(&m->pool, more->groups, more->n_groups * sizeof(more->groups[0]));
-	pool_free(&m->pool, more, sizeof(*more));
+	pool_free(&m->pool, x, sizeof(*x));
 }
+
+static void put_shared(struct topo_memory *m, struct more *x)
+{
+	if (!x || --x->refs)
+		return;
+	hmap_remove(&m->mores, &x->node);
+	free_more(m, x);
+}
+
+static void put_more(struct topo_memory *m, struct topo_port *port)
+{
+	struct more *x = port->more_kind == NO_MORE ? NULL : container_of(port->more, struct more, m);
+
+	if (port->more_kind == SHARED_MORE)
+		put_shared(m, x);
+	if (port->more_kind != OWN_MORE)
+		return;
+	put_shared(m, x->base);
+	pool_free(&m->pool, x, sizeof(*x));
+}
+
+static uint64_t hash_more(const struct topo_port_more *m)
+{
+	uint64_t h = hash_u64((uint64_t)m->vlan << 32 | (uint64_t)m->mtu << 8 | m->hairpin);
+
+	h = hash_u64(h ^ (uintptr_t)m->qos);
+	h = m->trunk ? hash_bytes(m->trunk, 4096 / 8, h) : h;
+	h = m->hostname ? hash_str(m->hostname, h) : h;
+	h = m->n_allowed ? hash_bytes(m->allowed, m->n_allowed * sizeof(m->allowed[0]), h) : h;
+	h = m->n_sgs ? hash_bytes(m->sgs, m->n_sgs * sizeof(m->sgs[0]), h) : h;
+	return m->n_groups ? hash_bytes(m->groups, m->n_groups * sizeof(m->groups[0]), h) : h;
+}
+
+static bool same_bytes(const void *a, const void *b, size_t n)
+{
+	return !n || !memcmp(a, b, n);
+}
+
+static bool same_more(const struct topo_port_more *a, const struct topo_port_more *b)
+{
+	if (a->vlan != b->vlan || a->mtu != b->mtu || a->hairpin != b->hairpin || a->qos != b->qos ||
+	    !a->trunk != !b->trunk || !a->hostname != !b->hostname || a->n_allowed != b->n_allowed ||
+	    a->n_sgs != b->n_sgs || a->n_groups != b->n_groups)
+		return false;
+	return (!a->trunk || !memcmp(a->trunk, b->trunk, 4096 / 8)) &&
+	       (!a->hostname || !strcmp(a->hostname, b->hostname)) &&
+	       same_bytes(a->allowed, b->allowed, a->n_allowed * sizeof(a->allowed[0])) &&
+	       same_bytes(a->sgs, b->sgs, a->n_sgs * sizeof(a->sgs[0])) &&
+	       same_bytes(a->groups, b->groups, a->n_groups * sizeof(a->groups[0]));
+}
+
+/* Takes 'x': the port gets it, or one that is the same.  -ENOMEM: the port gets none. */
+static int share_more(struct topo_memory *m, struct topo_port *port, struct more *x)
+{
+	const uint64_t hash = hash_more(&x->m);
+	struct hmap_node *node;
+
+	hmap_for_each_with_hash(node, &m->mores, hash)
+	{
+		struct more *other = container_of(node, struct more, node);
+
+		if (!same_more(&other->m, &x->m))
+			continue;
+		free_more(m, x);
+		x = other;
+		break;
+	}
+	if (!node && hmap_insert(&m->mores, &x->node, hash)) {
+		free_more(m, x);
+		return -ENOMEM;
+	}
+	x->refs++;
+	port->more = &x->m;
+	port->more_kind = SHARED_MORE;
+	return 0;
+}
+
+/* --- a port's life --- */
 
 void topo_port_clear_place(struct topo_snapshot *snap, struct topo_port *port)
 {
@@ -117,8 +210,7 @@ void topo_port_clear(struct topo_snapshot *snap, struct topo_port *port)
 
 	topo_text_free(m, port->o.id);
 	pool_free(&m->pool, port->addrs, port->n_addrs * sizeof(port->addrs[0]));
-	if (port->own_more)
-		free_more(m, (struct topo_port_more *)port->more);
+	put_more(m, port);
 	topo_port_clear_place(snap, port);
 }
 
@@ -248,29 +340,9 @@ static int get_list(struct topo_snapshot *snap, const json_t *rec, const char *k
 	return 0;
 }
 
-static const struct topo_port_more none;
-
-static int get_more(struct topo_snapshot *snap, struct topo_port *port, const json_t *rec,
-		    struct err *err)
+static int fill_more(struct topo_snapshot *snap, struct topo_port_more *more, const json_t *rec,
+		     struct err *err)
 {
-	static const char *const rare[] = { "vlan",	  "trunk",	      "hairpin", "mtu",
-					    "hostname",	  "allowed_addresses", "qos",
-					    "security_groups", "port_groups" };
-	struct topo_port_more *more;
-	bool any = false;
-
-	for (size_t i = 0; i < ARRAY_SIZE(rare); i++) {
-		const json_t *v = json_object_get(rec, rare[i]);
-
-		any = any || (v && !json_is_false(v) && !(json_is_array(v) && !json_array_size(v)));
-	}
-	if (!any)
-		return 0;
-	more = pool_alloc(&snap->memory->pool, sizeof(*more));
-	if (!more)
-		return no_memory(err);
-	port->more = more;
-	port->own_more = true;
 	more->vlan = (uint16_t)topo_get_int(rec, "vlan", 0);
 	more->hairpin = topo_get_bool(rec, "hairpin", false);
 	more->mtu = (uint16_t)topo_get_int(rec, "mtu", 0);
@@ -288,19 +360,46 @@ static int get_more(struct topo_snapshot *snap, struct topo_port *port, const js
 	return get_allowed(snap, rec, more, err);
 }
 
+static int get_more(struct topo_snapshot *snap, struct topo_port *port, const json_t *rec,
+		    struct err *err)
+{
+	static const char *const rare[] = { "vlan",	  "trunk",	      "hairpin", "mtu",
+					    "hostname",	  "allowed_addresses", "qos",
+					    "security_groups", "port_groups" };
+	bool any = false;
+	struct more *x;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rare); i++) {
+		const json_t *v = json_object_get(rec, rare[i]);
+
+		any = any || (v && !json_is_false(v) && !(json_is_array(v) && !json_array_size(v)));
+	}
+	if (!any)
+		return 0;
+	x = pool_alloc(&snap->memory->pool, sizeof(*x));
+	if (!x)
+		return no_memory(err);
+	if (fill_more(snap, &x->m, rec, err)) {
+		free_more(snap->memory, x);
+		return err->code;
+	}
+	return share_more(snap->memory, port, x) ? no_memory(err) : 0;
+}
+
 struct topo_port_more *topo_port_more_own(struct topo_snapshot *snap, struct topo_port *port)
 {
-	struct topo_port_more *own;
+	struct more *own;
 
-	if (port->own_more)
+	if (port->more_kind == OWN_MORE)
 		return (struct topo_port_more *)port->more;
 	own = pool_alloc(&snap->memory->pool, sizeof(*own));
 	if (!own)
 		return NULL;
-	*own = *port->more;
-	port->more = own;
-	port->own_more = true;
-	return own;
+	own->m = *port->more;
+	own->base = port->more_kind == SHARED_MORE ? container_of(port->more, struct more, m) : NULL;
+	port->more = &own->m;
+	port->more_kind = OWN_MORE;
+	return &own->m;
 }
 
 int topo_decode_port(struct topo_snapshot *snap, struct topo_port *port, const json_t *rec,

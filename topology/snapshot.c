@@ -36,6 +36,7 @@ void topo_unref(struct topo_snapshot *snap)
 		return;
 	hmap_fini(&snap->by_name);
 	hmap_fini(&snap->memory->texts);
+	hmap_fini(&snap->memory->mores);
 	arena_fini(&snap->memory->arena);
 	pool_fini(&snap->memory->pool);
 	free(snap->memory);
@@ -422,6 +423,7 @@ struct topo_snapshot *topo_decode(const char *tenant, uint64_t rev, const json_t
 	arena_init(&memory->arena, 0);
 	pool_init(&memory->pool);
 	hmap_init(&memory->texts);
+	hmap_init(&memory->mores);
 	arena_init(&scratch, 0);
 	hmap_init(&snap->by_name);
 	snap->refs = 1;

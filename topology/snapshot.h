@@ -11,7 +11,7 @@ struct topo_memory {
 	struct arena
 		arena; /* everything of the snapshot but the snapshot itself and the buckets of by_name */
 	struct pool pool; /* what comes and goes: ports and what is theirs, prefixes, lists */
-	struct hmap texts; /* that many ports have: decode_port.c */
+	struct hmap texts, mores; /* that many ports have: decode_port.c */
 };
 
 #define TOPO_WEIGHT_DERIVED 0 /* of connected and local routes: before all configured ones */

@@ -321,7 +321,7 @@ struct topo_port {
 	bool admin_up;
 	bool port_security;	/* exterior bridge port with a MAC: only its own MAC and addresses may send.  Default true */
 	bool has_mac;
-	bool own_more;		/* 'more' is not the shared one */
+	uint8_t more_kind;	/* private: decode_port.c */
 	struct skep_mac mac;	/* router port: its own (generated from the id when not given); bridge port: the VM's, if known */
 	uint32_t n_addrs;
 	struct topo_addr *addrs; /* router port: its own; bridge port: the VM's known addresses */
@@ -336,7 +336,7 @@ struct topo_port {
 	uint32_t refs;		 /* private: other records that name it, ports apart */
 };
 
-/* Behind port->more; one of all zeroes is shared by the ports that have none of it. */
+/* Behind port->more; ports that have the same share it. */
 struct topo_port_more {
 	uint16_t vlan;	       /* bridge port: access or native VLAN; 0 = none */
 	uint16_t mtu;	       /* router port: largest IP packet; 0 = no limit of its own */

@@ -170,11 +170,11 @@ static json_t *port(unsigned int i)
 
 static void test_no_leak(void **state)
 {
-	json_t *records = json_pack("{s:{s:s, s:s, s:b}, s:{s:s, s:s}, s:{s:s, s:s}, s:{s:s, s:s}, s:{s:s, s:s, s:s, s:s}}",
+	json_t *records = json_pack("{s:{s:s, s:s, s:b}, s:{s:s, s:s}, s:{s:s, s:s}, s:{s:s, s:s}, s:{s:s, s:s, s:s, s:s}, s:{s:s, s:s}}",
 				    "bridge/b", "name", "b", "id", ID "1", "vlan_aware", 1, "security_group/g",
 				    "name", "g", "id", ID "2", "port_group/p", "name", "p", "id", ID "3",
 				    "pool/l", "name", "l", "id", ID "4", "member/m", "name", "m", "id", ID "5",
-				    "pool", "l", "address", "10.0.0.1");
+				    "pool", "l", "address", "10.0.0.1", "router/r", "name", "r", "id", ID "0");
 	struct err err = { 0 };
 	struct topo_snapshot *s = topo_build("t", 1, records, &err);
 	size_t used = 0;
@@ -188,6 +188,15 @@ static void test_no_leak(void **state)
 						       i % 3 ? "h1" : "third", "interface", "tap0"));
 		update(s, records, "port/x", port(i + 1));
 		update(s, records, "health/m", json_pack("{s:b}", "up", (int)(i & 1)));
+		update(s, records, "floating_ip/f", json_pack("{s:s, s:s, s:s, s:s, s:s}", "name", "f", "id", ID "7", "router",
+							      "r", "address", i % 2 ? "192.0.2.1" : "192.0.2.2",
+							      "port", "x"));
+		update(s, records, "floating_ip/f", NULL);
+		update(s, records, "route/a", json_pack("{s:s, s:s, s:s, s:s, s:s}", "name", "a", "id", ID "7", "router", "r",
+							"dst", i % 2 ? "192.0.2.1/32" : "192.0.2.0/24", "type", "blackhole"));
+		update(s, records, "route/a", json_pack("{s:s, s:s, s:s, s:s, s:s}", "name", "a", "id", ID "6", "router", "r",
+							"dst", i % 3 ? "192.0.2.1/32" : "192.0.2.0/24", "type", "reject"));
+		update(s, records, "route/a", NULL);
 		json_object_del(records, "bind/x");
 		update(s, records, "port/x", NULL);
 		update(s, records, "live/x", NULL);
@@ -196,6 +205,7 @@ static void test_no_leak(void **state)
 	}
 	assert_int_equal(s->memory->pool.used, used);
 	assert_int_equal(s->memory->texts.n, 0);
+	assert_int_equal(s->memory->mores.n, 0);
 	/* somebody else looks at it */
 	topo_ref(s);
 	assert_int_equal(topo_update(s, 9, (const char *[]){ "live/x" }, 1,
