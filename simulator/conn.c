@@ -162,7 +162,9 @@ static uint8_t look_up_quoted(struct walk *w)
 
 	run->cacheable = false;
 	run->mask.fields |= SIM_FIELD_PAYLOAD;
-	if (!pkt_quoted(run->pkt, &run->quote))
+	/* to anybody but who sent the packet it would be a way around policy: nothing that a host or router sends */
+	if (!pkt_quoted(run->pkt, &run->quote) ||
+	    !ip_eq(&run->quote.f.ip_src, &run->pkt->f.ip_dst))
 		return TOPO_CT_INVALID;
 	run->quoting = true;
 	run->inner = run->quote.f;
@@ -292,6 +294,24 @@ static bool shares_records(const struct run *run, const char *name, const struct
 			    port->more->groups[i]->stateful)
 				return true;
 	return false;
+}
+
+bool sim_conn_is_with(struct walk *w, const struct topo_port *port)
+{
+	const struct sim_conn *c = w->run->conn;
+	const struct topo_port *other;
+
+	if (!w->run->ct_known || !c)
+		return false;
+	if (!strcmp(c->other_port, port->o.name))
+		return true;
+	other = topo_find_port(w->run->snap, c->other_port);
+	if (!other)
+		return false;
+	sim_tag_object(w, TOPO_TAG_PORT, &other->o);
+	for (uint32_t i = 0; i < port->more->n_groups; i++)
+		sim_tag_object(w, TOPO_TAG_PGROUP, &port->more->groups[i]->o);
+	return shares_records(w->run, c->other_port, port);
 }
 
 /* The connection goes on, but its packets leave elsewhere than its record says: replies must find one there. */

@@ -250,6 +250,8 @@ uint8_t sim_ct(struct walk *w);
 uint8_t sim_ct_ask(struct walk *w);
 /* The packet leaves by the exterior port: records that are to be made.  false: there is no room for one, the path ended. */
 bool sim_conn_output(struct walk *w, const struct topo_port *port);
+/* Is the port at the other end of the packet's connection (or shares its records)? */
+bool sim_conn_is_with(struct walk *w, const struct topo_port *port);
 /* The connection's part of the result. */
 void sim_conn_finish(struct run *run, struct sim_result *res);
 /* TCP, UDP; an ICMP echo. */

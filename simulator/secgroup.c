@@ -139,7 +139,8 @@ static bool check(struct walk *w, const struct topo_port *port, enum topo_direct
 	}
 	if (any)
 		return true;
-	if (ct & (TOPO_CT_REPLY | TOPO_CT_RELATED)) {
+	/* a frame that was sent to another machine's MAC is no answer to this one */
+	if ((ct & (TOPO_CT_REPLY | TOPO_CT_RELATED)) && (in || sim_conn_is_with(w, port))) {
 		STEP(w, 1, "security_group", port->o.name, "%s: allowed",
 		     ct & TOPO_CT_REPLY ? "reply of a connection" : "error of a connection");
 		return true;
