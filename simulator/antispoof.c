@@ -14,12 +14,6 @@ static bool is_own(const struct topo_port *port, const struct skep_ip *ip)
 	return false;
 }
 
-/* None yet (DHCP, probes), and what the machine derives itself on the link (IPv6). */
-static bool is_of_nobody(const struct skep_ip *ip)
-{
-	return ip_is_unspecified(ip) || (!ip_is_v4(ip) && ip_is_link_local(ip));
-}
-
 static const struct skep_mac *allowed_mac(const struct topo_port *port,
 					  const struct topo_allowed *a)
 {
@@ -36,11 +30,29 @@ static bool may_use_mac(const struct topo_port *port, const struct skep_mac *mac
 	return false;
 }
 
+/* A link-local address that is made of a MAC (EUI-64) is that MAC's. */
+static bool is_of_other_mac(const struct topo_port *port, const struct skep_ip *ip)
+{
+	const uint8_t *b = (const uint8_t *)ip;
+	const struct skep_mac mac = { { b[8] ^ 2, b[9], b[10], b[13], b[14], b[15] } };
+	const struct skep_ip made = sim_link_local(&mac);
+
+	return ip_eq(&made, ip) && !may_use_mac(port, &mac);
+}
+
+/* None yet (DHCP, probes), and what the machine derives itself on the link (IPv6). */
+static bool is_of_nobody(const struct topo_port *port, const struct skep_ip *ip)
+{
+	if (ip_is_unspecified(ip))
+		return true;
+	return !ip_is_v4(ip) && ip_is_link_local(ip) && !is_of_other_mac(port, ip);
+}
+
 /* 'mac' is one that the port may use. */
 static bool may_use(const struct topo_port *port, const struct skep_mac *mac,
 		    const struct skep_ip *ip)
 {
-	if (is_of_nobody(ip))
+	if (is_of_nobody(port, ip))
 		return true;
 	if (mac_eq(mac, &port->mac) && (!port->n_addrs || is_own(port, ip)))
 		return true;
@@ -60,15 +72,33 @@ static bool is_spoofed_arp(struct walk *w, const struct topo_port *port)
 	return !may_use_mac(port, &f->arp_sha) || !may_use(port, &f->arp_sha, see_ip_src(w, 32));
 }
 
-/* The link-layer address that is claimed, and in advertisements whose it is said to be. */
+/* A link-local address that configuration gives to somebody else, a router for one. */
+static bool is_taken(const struct topo_port *port, const struct skep_ip *ip)
+{
+	const struct topo_port *owner;
+	const struct skep_mac *mac;
+
+	if (!port->n_addrs || ip_is_v4(ip) || !ip_is_link_local(ip) || is_own(port, ip))
+		return false;
+	owner = topo_bridge_find_ip(port->bridge, ip, &mac);
+	return owner && owner != port;
+}
+
+/* The link-layer address that is claimed, and in advertisements whose it is said to be.  What is not valid, in fragments (RFC 6980) for one, was
+ * not read: nobody knows what it claims. */
 static bool is_spoofed_nd(struct walk *w, const struct topo_port *port)
 {
 	const struct pkt_fields *f = see_nd(w);
 	const struct skep_mac *mac = mac_is_zero(&f->nd_lla) ? &f->eth_src : &f->nd_lla;
 
-	if (!may_use_mac(port, mac))
+	if (!may_use_mac(port, mac) || is_taken(port, &f->ip_src))
 		return true;
-	return see_icmp_type(w) == SIM_ND_NA && !may_use(port, mac, &f->nd_target);
+	if (!sim_is_nd(w))
+		return false;
+	if (ip_is_zero(&f->nd_target))
+		return true;
+	return see_icmp_type(w) == SIM_ND_NA &&
+	       (!may_use(port, mac, &f->nd_target) || is_taken(port, &f->nd_target));
 }
 
 bool sim_is_spoofed(struct walk *w, const struct topo_port *port)
@@ -85,7 +115,7 @@ bool sim_is_spoofed(struct walk *w, const struct topo_port *port)
 		if ((port->n_addrs || !mac_eq(mac, &port->mac)) &&
 		    !may_use(port, mac, see_ip_src(w, ip_width(w))))
 			return true;
-		return sim_is_nd(w) && is_spoofed_nd(w, port);
+		return sim_always_up(&w->f) && is_spoofed_nd(w, port);
 	default:
 		return false;
 	}
