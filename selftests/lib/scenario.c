@@ -145,6 +145,8 @@ static int command(struct scenario_env *env, const struct scenario_file *f, unsi
 		return scenario_spread(env, rest, err);
 	if (!strcmp(word, "share") || !strcmp(word, "moved"))
 		return scenario_shares(env, word, rest, err);
+	if (!strcmp(word, "flow"))
+		return scenario_flow(env, rest, err);
 	if (!strcmp(word, "conn") || !strcmp(word, "no"))
 		return scenario_conn(env, word[0] == 'c', rest, err);
 	r = scenario_set(env, word, rest, err);
@@ -203,6 +205,7 @@ int scenario_run(const struct scenario_file *f, unsigned int i, scenario_hook ho
 	free(env.names);
 	free(env.frame);
 	scenario_spread_free(&env);
+	scenario_flow_free(&env);
 	free(env.outs);
 	arena_fini(&env.arena);
 	sim_fini(&env.sim);
