@@ -5,7 +5,8 @@
 #include "topology/maglev.h"
 #include "util/hash.h"
 
-static const uint32_t sizes[] = { 251, 1021, 4093, 16381, 65521, 262139 };
+/* Few: at another size every member's share lies elsewhere. */
+static const uint32_t sizes[] = { 1021, 4093, 16381, 65521, 262139 };
 
 static bool takes(const struct topo_member *m)
 {
@@ -63,10 +64,10 @@ const struct topo_maglev *topo_maglev_build(struct topo_member *const *members, 
 		return NULL;
 	m = arena_alloc(arena, sizeof(*m));
 	turns = arena_alloc(arena, live * sizeof(*turns));
-	slots = m ? arena_alloc(arena, table_size(live) * sizeof(*slots)) : NULL;
+	slots = m ? arena_alloc(arena, table_size(n) * sizeof(*slots)) : NULL;
 	if (!m || !turns || !slots)
 		return NULL;
-	m->size = table_size(live);
+	m->size = table_size(n);
 	live = 0;
 	for (uint32_t i = 0; i < n && i < 0xffff; i++) {
 		uint64_t h = hash_str(members[i]->o.name, 0x6d61676c);
