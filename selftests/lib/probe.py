@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+What shells cannot do with sockets.  Run by selftests/net inside network namespaces.
+
+  probe.py sources PORT TOTAL IDLE_S      answers UDP datagrams with "<their source> <their text>" until none came for IDLE_S (2 s when
+                                          TOTAL different texts came); then prints what sources there were
+  probe.py flows ADDRESS PORT COUNT NAME  COUNT UDP sockets, each a text of its own; prints how many had their own answer
+  probe.py hops ADDRESS PORT [FIRST [MAX]]  traceroute by UDP: "address type/code" for each TTL, as the socket is told
+  probe.py fate tcp|udp ADDRESS PORT [S]  what becomes of one attempt: "answer TEXT", "refused", "unreachable", "silent"
+"""
+import errno
+import ipaddress
+import select
+import socket
+import struct
+import sys
+import time
+
+IP_RECVERR, IPV6_RECVERR = 11, 25
+
+
+def plain(address):
+    """IPv4 as IPv4, though the socket is of both families."""
+    a = ipaddress.ip_address(address.split("%")[0])
+    mapped = getattr(a, "ipv4_mapped", None)
+    return str(mapped or a)
+
+
+def udp_to(address, port):
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    s = socket.socket(family, socket.SOCK_DGRAM)
+    s.connect((address, int(port)))
+    return s
+
+
+def sources(port, total, idle):
+    s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+    s.bind(("::", int(port)))
+    print("ready", flush=True)
+    of_text, of_source = {}, {}
+    first = True
+    while True:  # who has no answer asks again
+        s.settimeout(60 if first else 2 if len(of_text) >= int(total) else float(idle))
+        try:
+            data, addr = s.recvfrom(2000)
+        except TimeoutError:
+            break
+        except OSError:
+            continue  # an ICMP error of an earlier answer
+        first = False
+        text, source = data.decode(), (plain(addr[0]), addr[1])
+        of_text.setdefault(text, set()).add(source)
+        of_source.setdefault(source, set()).add(text)
+        s.sendto(b"%s:%d %s" % (source[0].encode(), source[1], data), addr)
+    shared = [s for s, t in of_source.items() if len(t) > 1]
+    moved = [t for t, s in of_text.items() if len(s) > 1]
+    ports = [s[1] for s in of_source] or [0]
+    print("texts %d shared %d moved %d ports %d-%d addresses %s" % (
+        len(of_text), len(shared), len(moved), min(ports), max(ports), ",".join(sorted({s[0] for s in of_source}))))
+
+
+def flows(address, port, count, name):
+    socks = {}
+    poll = select.poll()
+    wrong = 0
+    for i in range(int(count)):
+        s = udp_to(address, port)
+        s.setblocking(False)
+        socks[s.fileno()] = (s, "%s-%d" % (name, i))
+        poll.register(s, select.POLLIN)
+    waiting = dict(socks)
+    for _ in range(6):  # UDP may be lost: again
+        for s, text in waiting.values():
+            try:
+                s.send(text.encode())
+            except OSError:
+                pass
+        end = time.monotonic() + 1.5
+        while waiting and time.monotonic() < end:
+            for fd, _ in poll.poll(100):
+                s, text = socks[fd]
+                try:
+                    got = s.recv(2000).decode().split(" ", 1)[1]
+                except OSError:
+                    continue
+                if got != text:
+                    wrong += 1
+                waiting.pop(fd, None)
+        if not waiting:
+            break
+    print("answered %d wrong %d" % (len(socks) - len(waiting), wrong))
+
+
+def error_of(s, six):
+    """(address of who sent the ICMP error, type, code), or None: the kernel gives it to the socket that the quoted packet is of."""
+    try:
+        _, anc, _, _ = s.recvmsg(2000, 1000, socket.MSG_ERRQUEUE)
+    except OSError:
+        return None
+    for level, kind, data in anc:
+        if (level, kind) not in ((socket.IPPROTO_IP, IP_RECVERR), (socket.IPPROTO_IPV6, IPV6_RECVERR)):
+            continue
+        _, origin, typ, code, _, _, _ = struct.unpack("=IBBBBII", data[:16])
+        if origin not in (2, 3):
+            continue
+        sa = data[16:]
+        return (socket.inet_ntop(socket.AF_INET6, sa[8:24]) if six else socket.inet_ntop(socket.AF_INET, sa[4:8])), typ, code
+    return None
+
+
+def one_hop(address, port, ttl):
+    six = ":" in address
+    for _ in range(3):
+        s = udp_to(address, port)
+        if six:
+            s.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVERR, 1)
+            s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, ttl)
+        else:
+            s.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
+            s.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, ttl)
+        s.send(b"x" * 32)
+        poll = select.poll()
+        poll.register(s, 0)
+        if poll.poll(1500):
+            e = error_of(s, six)
+            if e:
+                return e
+        s.close()
+    return None
+
+
+def hops(address, port, first=1, most=8):
+    for ttl in range(int(first), int(most) + 1):
+        e = one_hop(address, port, ttl)
+        print("%s %d/%d" % e if e else "*")
+        if e and e[1] != (3 if ":" in address else 11):
+            break
+
+
+def fate(proto, address, port, seconds=5):
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    s = socket.socket(family, socket.SOCK_STREAM if proto == "tcp" else socket.SOCK_DGRAM)
+    s.settimeout(float(seconds))
+    begin = time.monotonic()
+    try:
+        s.connect((address, int(port)))
+        if proto == "udp":
+            s.send(b"x")
+        print("answer", s.recv(2000).decode().strip())
+    except TimeoutError:
+        print("silent")
+    except OSError as e:
+        names = {errno.ECONNREFUSED: "refused", errno.EHOSTUNREACH: "unreachable", errno.ENETUNREACH: "unreachable",
+                 errno.EACCES: "prohibited"}
+        print(names.get(e.errno, errno.errorcode.get(e.errno, "?")), "soon" if time.monotonic() - begin < 0.9 else "late")
+
+
+if __name__ == "__main__":
+    commands = {"sources": sources, "flows": flows, "hops": hops, "fate": fate}
+    if len(sys.argv) < 3 or sys.argv[1] not in commands:
+        sys.exit(__doc__)
+    commands[sys.argv[1]](*sys.argv[2:])
