@@ -276,7 +276,7 @@ bool sim_conn_output(struct walk *w, const struct topo_port *port)
 
 	if (w->generation || w->mirrored || !run->ct_known)
 		return true;
-	if (is_new(run) && (!has_room(w, run->in) || !has_room(w, port)))
+	if (is_new(run) && !has_room(w, run->in))
 		return false;
 	run->conn_out = port;
 	sim_tuple_of(&w->f, &run->conn_out_tuple);

@@ -46,7 +46,7 @@ struct fixture {
 static int setup(void **state)
 {
 	const struct sim_conns_limits limits = {
-		.records = 100, .records_port = 100, .affinities = 10, .timeouts = SKEP_TIMEOUTS
+		.records = 100, .records_port = 4, .affinities = 10, .timeouts = SKEP_TIMEOUTS
 	};
 	struct fixture *x = calloc(1, sizeof(*x));
 
@@ -144,11 +144,32 @@ static void test_error_for_another(void **state)
 	assert_int_equal(x->res.ct, TOPO_CT_INVALID);
 }
 
+/* Who begins as many connections as it may leaves room at the other end. */
+static void test_room_for_others(void **state)
+{
+	struct fixture *x = *state;
+	char line[256];
+
+	for (unsigned int i = 1; i <= 4; i++) {
+		snprintf(line, sizeof(line), "eth " LIAR ">" FRIEND " / ip 10.0.0.1>10.0.0.2 / udp %u>53", i);
+		send_line(x, "liar", line, true);
+	}
+	run(x, "liar"); /* the same again: established */
+	assert_int_equal(x->res.verdict, SIM_FORWARD);
+	simtest_packet("eth " LIAR ">" FRIEND " / ip 10.0.0.1>10.0.0.2 / udp 5>53", x->frame, &x->pkt);
+	run(x, "liar");
+	assert_int_equal(x->res.verdict, SIM_DROP);
+	assert_int_equal(x->res.reason, SKEP_DROP_CONN_LIMIT);
+	assert_false(x->res.cacheable);
+	send_line(x, "victim", "eth " VICTIM ">" FRIEND " / ip 10.0.0.3>10.0.0.2 / udp 5>53", true);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_error_for_another),
+		T(test_room_for_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
