@@ -132,11 +132,12 @@ static int command(struct scenario_env *env, const struct scenario_file *f, unsi
 		if (scenario_expect_end(env, err))
 			return -1;
 	}
-	if (!strcmp(word, "topology") || !strcmp(word, "delete") || !strcmp(word, "refused")) {
+	if (!strcmp(word, "topology") || !strcmp(word, "delete") || !strcmp(word, "refused") ||
+	    !strcmp(word, "in_use")) {
 		_free_ char *text = take_block(f, i, end);
 
-		if (text && word[0] == 'r')
-			return scenario_refused(env, text, rest, err);
+		if (text && strchr("ri", word[0]))
+			return scenario_refused(env, text, word[0] == 'i', rest, err);
 		return text ? scenario_document(env, text, word[0] == 'd', err) : -1;
 	}
 	if (!strcmp(word, "in"))

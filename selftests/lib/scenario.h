@@ -21,6 +21,7 @@
  *   full ROUTER IP                  no more blocks can be had
  *   advance SECONDS                 time passes: what was learnt, connections and affinities age
  *   refused TEXT                    YAML document, indented, that must not be taken, with TEXT in the message
+ *   in_use TEXT                     the same of what must not be deleted
  *   in PORT PACKET                  runs the simulator (packet/packet.h has the language); effects go into the tables, records of connections too
  *   in PORT dhcp TYPE MAC [ask IP] [server IP]   a DHCPv4 message of a client without address: discover, request, inform, release ...
  *   spread N in PORT PACKET         N packets with 1024, 1025 ... in place of '*'; none of them has effects.  Then:

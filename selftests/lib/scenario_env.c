@@ -143,11 +143,12 @@ int scenario_document(struct scenario_env *env, const char *text, bool delete, s
 	return changes ? merge(env, changes, err) : -1;
 }
 
-int scenario_refused(struct scenario_env *env, const char *text, const char *want, struct err *err)
+int scenario_refused(struct scenario_env *env, const char *text, bool delete, const char *want,
+		     struct err *err)
 {
 	char why[sizeof(err->text)];
 
-	if (!scenario_document(env, text, false, err))
+	if (!scenario_document(env, text, delete, err))
 		return FAIL("the document was taken");
 	snprintf(why, sizeof(why), "%s", err->text);
 	*err = (struct err){ 0 };

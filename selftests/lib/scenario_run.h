@@ -75,7 +75,8 @@ bool scenario_ip(struct scenario_env *env, const char *word, bool want_v6, struc
 int scenario_set(struct scenario_env *env, const char *word, char *rest, struct err *err);
 int scenario_document(struct scenario_env *env, const char *text, bool delete, struct err *err);
 /* The document must be refused, with 'want' in the message. */
-int scenario_refused(struct scenario_env *env, const char *text, const char *want, struct err *err);
+int scenario_refused(struct scenario_env *env, const char *text, bool delete, const char *want,
+		     struct err *err);
 /* scenario_packet.c */
 int scenario_in(struct scenario_env *env, const char *rest, unsigned int line, scenario_hook hook,
 		void *arg, struct err *err);
