@@ -6,6 +6,8 @@
  */
 #include "simulator/run.h"
 
+#define ICMP6_REDIRECT 137
+
 static bool is_own(const struct topo_port *port, const struct skep_ip *ip)
 {
 	for (uint32_t i = 0; i < port->n_addrs; i++)
@@ -101,6 +103,16 @@ static bool is_spoofed_nd(struct walk *w, const struct topo_port *port)
 	       (!may_use(port, mac, &f->nd_target) || is_taken(port, &f->nd_target));
 }
 
+/* RFC 4861 8.1: who redirects is the router, by its link-local address. */
+static bool is_spoofed_redirect(struct walk *w, const struct topo_port *port)
+{
+	if (ip_width(w) == 32 || !ip_is_link_local(&w->f.ip_src) || see_proto(w) != IPPROTO_ICMPV6 ||
+	    !see_has_l4(w) || see_icmp_type(w) != ICMP6_REDIRECT)
+		return false;
+	w->run->cacheable = false; /* no tag says whose the address is */
+	return is_taken(port, see_ip_src(w, 128));
+}
+
 bool sim_is_spoofed(struct walk *w, const struct topo_port *port)
 {
 	const struct skep_mac *mac = see_eth_src(w);
@@ -115,7 +127,9 @@ bool sim_is_spoofed(struct walk *w, const struct topo_port *port)
 		if ((port->n_addrs || !mac_eq(mac, &port->mac)) &&
 		    !may_use(port, mac, see_ip_src(w, ip_width(w))))
 			return true;
-		return sim_always_up(&w->f) && is_spoofed_nd(w, port);
+		if (sim_always_up(&w->f))
+			return is_spoofed_nd(w, port);
+		return port->n_addrs && is_spoofed_redirect(w, port);
 	default:
 		return false;
 	}
