@@ -7,6 +7,9 @@ What shells cannot do with sockets.  Run by selftests/net inside network namespa
   probe.py flows ADDRESS PORT COUNT NAME  COUNT UDP sockets, each a text of its own; prints how many had their own answer
   probe.py hops ADDRESS PORT [FIRST [MAX]]  traceroute by UDP: "address type/code" for each TTL, as the socket is told
   probe.py fate tcp|udp ADDRESS PORT [S]  what becomes of one attempt: "answer TEXT", "refused", "unreachable", "silent"
+  probe.py names PORT NAME                answers UDP datagrams with "<their address> NAME"
+  probe.py spread tcp|udp ADDRESS PORT N  N connections one after the other, from a port each: how many were answered by whom
+  probe.py hold ADDRESS PORT N FILE       N TCP connections that stay; with each line that FILE, a fifo, gets: whose echo comes
 """
 import errno
 import ipaddress
@@ -156,8 +159,78 @@ def fate(proto, address, port, seconds=5):
         print(names.get(e.errno, errno.errorcode.get(e.errno, "?")), "soon" if time.monotonic() - begin < 0.9 else "late")
 
 
+def names(port, name):
+    s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    s.bind(("::", int(port)))
+    while True:
+        try:
+            _, addr = s.recvfrom(2000)
+            s.sendto(("%s %s" % (plain(addr[0]), name)).encode(), addr)
+        except OSError:
+            continue  # an ICMP error of an earlier answer
+
+
+def ask(proto, address, port):
+    """Who answers: (socket, "<address that the server saw> <its name>"); the text is "" if nobody does."""
+    s = udp_to(address, port) if proto == "udp" else socket.socket(
+        socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+    s.settimeout(1 if proto == "udp" else 5)
+    for _ in range(3 if proto == "udp" else 1):
+        try:
+            s.send(b"x") if proto == "udp" else s.connect((address, int(port)))
+            return s, s.recv(200).decode().strip()
+        except OSError:
+            continue
+    return s, ""
+
+
+def counted(texts):
+    return " ".join("%s=%d" % (t or "nobody", texts.count(t)) for t in sorted(set(texts)))
+
+
+def spread(proto, address, port, count):
+    texts = []
+    for _ in range(int(count)):
+        s, text = ask(proto, address, port)
+        texts.append(text.split(" ")[-1])
+        s.close()
+    print(counted(texts))
+
+
+def hold(address, port, count, file):
+    socks = [ask("tcp", address, port) for _ in range(int(count))]
+    print("ready", counted([t.split(" ")[-1] for _, t in socks]), flush=True)
+    for n, _ in enumerate(open(file)):
+        word = b"word-%d\n" % n
+        poll = select.poll()
+        waiting = {}
+        for s, text in socks:
+            s.setblocking(False)
+            try:
+                s.send(word)
+            except OSError:
+                continue
+            waiting[s.fileno()] = (s, text.split(" ")[-1], bytearray())
+            poll.register(s, select.POLLIN)
+        alive, end = [], time.monotonic() + 4
+        while waiting and time.monotonic() < end:
+            for fd, _ in poll.poll(100):
+                s, name, got = waiting[fd]
+                try:
+                    data = s.recv(2000)
+                except OSError:
+                    data = b""
+                got += data
+                if bytes(got).endswith(word):
+                    alive.append(name)
+                if not data or bytes(got).endswith(word):
+                    poll.unregister(fd)
+                    del waiting[fd]
+        print("alive", counted(alive), flush=True)
+
+
 if __name__ == "__main__":
-    commands = {"sources": sources, "flows": flows, "hops": hops, "fate": fate}
+    commands = {"sources": sources, "flows": flows, "hops": hops, "fate": fate, "names": names, "spread": spread, "hold": hold}
     if len(sys.argv) < 3 or sys.argv[1] not in commands:
         sys.exit(__doc__)
     commands[sys.argv[1]](*sys.argv[2:])
