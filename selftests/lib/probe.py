@@ -10,6 +10,8 @@ What shells cannot do with sockets.  Run by selftests/net inside network namespa
   probe.py names PORT NAME                answers UDP datagrams with "<their address> NAME"
   probe.py spread tcp|udp ADDRESS PORT N  N connections one after the other, from a port each: how many were answered by whom
   probe.py hold ADDRESS PORT N FILE       N TCP connections that stay; with each line that FILE, a fifo, gets: whose echo comes
+  probe.py blast ADDRESS PORT BIT/S S [TOS]  UDP datagrams of 1000 bytes at that rate, headers included, for S seconds
+  probe.py meter ADDRESS PORT S           what arrives in S seconds from the first datagram on: "<bit/s> tos <all that were seen>"
 """
 import errno
 import ipaddress
@@ -229,8 +231,57 @@ def hold(address, port, count, file):
         print("alive", counted(alive), flush=True)
 
 
+HEADERS = {socket.AF_INET: 14 + 20 + 8, socket.AF_INET6: 14 + 40 + 8}
+PAYLOAD = 1000
+
+
+def blast(address, port, rate, seconds, tos=0):
+    s = udp_to(address, port)
+    if s.family == socket.AF_INET6:
+        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, int(tos))
+    else:
+        s.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, int(tos))
+    gap = (PAYLOAD + HEADERS[s.family]) * 8 / float(rate)
+    begin = due = time.monotonic()
+    while due - begin < float(seconds):
+        late = due - time.monotonic()
+        if late > 0:
+            select.select([], [], [], late)
+        try:
+            s.send(b"b" * PAYLOAD)
+        except OSError:
+            pass  # nobody listens any more
+        due += gap
+
+
+def meter(address, port, seconds):
+    six = ":" in address
+    s = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_DGRAM)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+    if six:
+        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1)
+    else:
+        s.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 1)
+    s.bind((address, int(port)))
+    print("ready", flush=True)
+    n, first, last, seen = 0, None, None, set()
+    s.settimeout(10)
+    while not first or last - first < float(seconds):
+        try:
+            data, anc, _, _ = s.recvmsg(2000, 200)
+        except TimeoutError:
+            break
+        last = time.monotonic()
+        first = first or last
+        n += len(data) + HEADERS[s.family]
+        seen |= {a[2][0] for a in anc}
+        s.settimeout(2)
+    print(int(n * 8 / (last - first)) if n and last > first else 0, "tos", *sorted(seen))
+
+
 if __name__ == "__main__":
-    commands = {"sources": sources, "flows": flows, "hops": hops, "fate": fate, "names": names, "spread": spread, "hold": hold}
+    commands = {"sources": sources, "flows": flows, "hops": hops, "fate": fate, "names": names, "spread": spread, "hold": hold, "blast": blast,
+                "meter": meter}
     if len(sys.argv) < 3 or sys.argv[1] not in commands:
         sys.exit(__doc__)
     commands[sys.argv[1]](*sys.argv[2:])
