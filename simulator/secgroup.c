@@ -104,6 +104,7 @@ static bool rules_allow(struct walk *w, const struct topo_port *port, enum topo_
 		const struct topo_rule *r = allowing(w, sg, dir);
 
 		if (r) {
+			sim_rule_hit(w, r);
 			STEP(w, 1, "security_group", sg->o.name, "%s rule %s allows it (%s)",
 			     names[dir], r->name, sim_rule_text(r, text, sizeof(text)));
 			return true;
