@@ -18,6 +18,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "selftests/lib/excess.h"
 #include "selftests/lib/mask.h"
 #include "selftests/lib/random_topo.h"
 #include "selftests/lib/scenario.h"
@@ -28,6 +29,7 @@
 #define FLOWS	 150 /* of each network */
 #define CHANGES	 40
 #define VARIANTS 20
+#define EXCESS_MAX 18.0 /* percent of the fields in masks */
 #define TAGS_MAX 256
 
 struct flow {
@@ -331,7 +333,7 @@ static void test_tags(void **state)
 	}
 	print_message("\n");
 	assert_true(others > decisions / 200);
-	assert_true(candidates < decisions / 4);
+	assert_true(needless < decisions / 8); /* a simulation each */
 }
 
 /* --- masks --- */
@@ -366,13 +368,22 @@ static void try_mask(struct world *w, struct flow *f, const struct sim_result *r
 
 static void test_masks(void **state)
 {
+	struct excess e = { .random = 99 };
+	struct err err = { 0 };
+	double excess;
 	unsigned int seed = number("EXACT_SEED", 1) + 1000, rounds = number("EXACT_ROUNDS", NETWORKS), n = 0;
 	uint64_t random = 77;
 
 	(void)state;
 	for (unsigned int i = 0; i < rounds; i++) {
 		struct world *w = world_new(seed + i);
+		struct sim_state_view view;
+		struct sim sim;
 
+		sim_init(&sim);
+		excess_forget_donors(&e);
+		for (unsigned int k = 0; k < FLOWS; k++)
+			excess_donor(&e, &w->flows[k].pkt.f);
 		for (unsigned int k = 0; k < FLOWS; k++) {
 			struct sim_result res;
 
@@ -380,10 +391,17 @@ static void test_masks(void **state)
 				continue;
 			n++;
 			try_mask(w, &w->flows[k], &res, &random);
+			random_topo_view(&w->t, &view);
+			if (excess_try(&e, &sim, w->t.snap, &view.view, topo_find_port(w->t.snap, w->flows[k].port),
+				       &w->flows[k].pkt, w->t.now_ns, SCENARIO_SEED, &res, &err))
+				fail_msg("%s", err.text);
 		}
+		sim_fini(&sim);
 		world_free(w);
 	}
 	print_message("# %u decisions\n", n);
+	excess = excess_report(&e, "random networks");
+	assert_true(excess < EXCESS_MAX);
 	assert_true(n > rounds * 30);
 }
 
