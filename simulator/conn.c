@@ -129,6 +129,12 @@ static bool is_successor(struct run *run, const struct sim_conn *c)
 	return (f->tcp_flags & (SKEP_TCP_SYN | SKEP_TCP_ACK)) == SKEP_TCP_SYN;
 }
 
+/* A record of another way that nobody has answered on binds nobody. */
+static bool is_void(const struct run *run, const struct sim_conn *c)
+{
+	return run->elsewhere && !run->recheck && !c->reply && !c->reply_seen;
+}
+
 /* --- looking up --- */
 
 /* The tuple is the packet's own, whatever this path has written since. */
@@ -190,7 +196,7 @@ static uint8_t look_up(struct walk *w)
 	if (f->ip_frag != SKEP_FRAG_NONE && (has_tuple_ports(f) || is_icmp(f)))
 		run->cacheable = false; /* the next packet in fragments has other ports */
 	run->conn = find(w, &run->tuple);
-	if (run->conn && is_successor(run, run->conn))
+	if (run->conn && (is_successor(run, run->conn) || is_void(run, run->conn)))
 		run->conn = NULL;
 	if (!run->conn)
 		return classify_new(run);
@@ -220,21 +226,103 @@ uint8_t sim_ct(struct walk *w)
 	}
 	run->ct_known = true;
 	run->ct = look_up(w);
-	STEP(w, 1, "connection", run->in->o.name, "%s: %s", sim_tuple_format(&run->tuple, text),
-	     sim_ct_text(run->ct, state));
+	STEP(w, 1, "connection", run->in->o.name, "%s: %s%s", sim_tuple_format(&run->tuple, text),
+	     sim_ct_text(run->ct, state),
+	     run->elsewhere && run->conn ? ", but its record is of another way: rules do not see it" : "");
 	return run->ct;
+}
+
+/* --- records of another way --- */
+
+/* Two ports of one stateful group have each other's records. */
+static bool shares_records(const struct run *run, const char *name, const struct topo_port *port)
+{
+	const struct topo_port *other = topo_find_port(run->snap, name);
+
+	for (uint32_t i = 0; other && i < port->more->n_groups; i++)
+		for (uint32_t k = 0; k < other->more->n_groups; k++)
+			if (port->more->groups[i] == other->more->groups[k] &&
+			    port->more->groups[i]->stateful)
+				return true;
+	return false;
+}
+
+bool sim_conn_is_with(struct walk *w, const struct topo_port *port)
+{
+	const struct sim_conn *c = w->run->conn;
+	const struct topo_port *other;
+
+	if (!w->run->ct_known || !c)
+		return false;
+	if (!strcmp(c->other_port, port->o.name))
+		return true;
+	other = topo_find_port(w->run->snap, c->other_port);
+	if (!other)
+		return false;
+	sim_tag_object(w, TOPO_TAG_PORT, &other->o);
+	for (uint32_t i = 0; i < port->more->n_groups; i++)
+		sim_tag_object(w, TOPO_TAG_PGROUP, &port->more->groups[i]->o);
+	return shares_records(w->run, c->other_port, port);
+}
+
+static bool is_machine(const struct topo_port *port)
+{
+	return port && port->bridge && !port->peer && port->has_mac;
+}
+
+/*
+ * Does the packet, leaving by the port, go elsewhere than the record of its connection says?  Who sends it chooses the MAC that it is for, and so the way: a
+ * record that the policy of one way let be made says nothing about another.  Replies between a machine and the outside may come by any uplink.
+ */
+static bool goes_elsewhere(struct walk *w, const struct topo_port *port)
+{
+	const struct run *run = w->run;
+
+	if (!run->conn || sim_conn_is_with(w, port))
+		return false;
+	if (!(run->ct & (TOPO_CT_REPLY | TOPO_CT_RELATED)))
+		return true;
+	return is_machine(port) || is_machine(topo_find_port(run->snap, run->conn->other_port));
+}
+
+bool sim_conn_elsewhere(const struct run *run)
+{
+	return run->left_elsewhere && !run->left_as_recorded && !run->elsewhere && !run->recheck &&
+	       run->need.kind == SIM_NEED_NONE;
+}
+
+/* What rules see of a connection that has a record of another way: what they would without. */
+static uint8_t without_record(struct walk *w, uint8_t ct)
+{
+	const uint32_t fields = w->run->mask.fields;
+	const uint8_t tcp_mask = w->run->mask.tcp_mask;
+
+	if (ct & TOPO_CT_RELATED)
+		return TOPO_CT_INVALID;
+	if (!(ct & TOPO_CT_REPLY))
+		return TOPO_CT_NEW;
+	ct = classify_new(w->run);
+	if (w->generation) { /* a trace marks nothing */
+		w->run->mask.fields = fields;
+		w->run->mask.tcp_mask = tcp_mask;
+	}
+	return ct;
 }
 
 uint8_t sim_ct_ask(struct walk *w)
 {
+	const struct topo_port *out = w->out_port;
+	struct run *run = w->run;
 	uint8_t ct = sim_ct(w);
 
-	if (w->pkt != w->run->pkt)
+	if (w->pkt != run->pkt)
 		return ct;
 	if (!w->generation)
-		w->run->ct_asked = true;
-	if (w->run->recheck && (ct & TOPO_CT_ESTABLISHED) && !(ct & TOPO_CT_REPLY))
+		run->ct_asked = true;
+	if (run->recheck && (ct & TOPO_CT_ESTABLISHED) && !(ct & TOPO_CT_REPLY))
 		return TOPO_CT_NEW;
+	if (run->conn && (run->elsewhere || (out && !out->peer && goes_elsewhere(w, out))))
+		return without_record(w, ct);
 	return ct;
 }
 
@@ -278,40 +366,13 @@ bool sim_conn_output(struct walk *w, const struct topo_port *port)
 		return true;
 	if (is_new(run) && !has_room(w, run->in))
 		return false;
+	if (goes_elsewhere(w, port))
+		run->left_elsewhere = true;
+	else
+		run->left_as_recorded = true;
 	run->conn_out = port;
 	sim_tuple_of(&w->f, &run->conn_out_tuple);
 	return true;
-}
-
-/* Two ports of one stateful group have each other's records. */
-static bool shares_records(const struct run *run, const char *name, const struct topo_port *port)
-{
-	const struct topo_port *other = topo_find_port(run->snap, name);
-
-	for (uint32_t i = 0; other && i < port->more->n_groups; i++)
-		for (uint32_t k = 0; k < other->more->n_groups; k++)
-			if (port->more->groups[i] == other->more->groups[k] &&
-			    port->more->groups[i]->stateful)
-				return true;
-	return false;
-}
-
-bool sim_conn_is_with(struct walk *w, const struct topo_port *port)
-{
-	const struct sim_conn *c = w->run->conn;
-	const struct topo_port *other;
-
-	if (!w->run->ct_known || !c)
-		return false;
-	if (!strcmp(c->other_port, port->o.name))
-		return true;
-	other = topo_find_port(w->run->snap, c->other_port);
-	if (!other)
-		return false;
-	sim_tag_object(w, TOPO_TAG_PORT, &other->o);
-	for (uint32_t i = 0; i < port->more->n_groups; i++)
-		sim_tag_object(w, TOPO_TAG_PGROUP, &port->more->groups[i]->o);
-	return shares_records(w->run, c->other_port, port);
 }
 
 /* The connection goes on, but its packets leave elsewhere than its record says: replies must find one there. */

@@ -109,6 +109,8 @@ struct run {
 	struct sim_tuple conn_out_tuple;  /* as it leaves */
 	bool recheck;	  /* SIM_RECHECK */
 	bool ct_known;	  /* 'ct', 'conn' and 'tuple' are valid */
+	bool elsewhere;	  /* the connection's record is of another way: rules do not see it */
+	bool left_elsewhere, left_as_recorded; /* outputs of the packet, other than its record says, or not */
 	bool ct_asked;	  /* a rule asked for the state: a record is made when the packet passes */
 	uint8_t ct;	  /* enum topo_ct */
 	const struct sim_conn *conn;
@@ -252,6 +254,8 @@ uint8_t sim_ct_ask(struct walk *w);
 bool sim_conn_output(struct walk *w, const struct topo_port *port);
 /* Is the port at the other end of the packet's connection (or shares its records)? */
 bool sim_conn_is_with(struct walk *w, const struct topo_port *port);
+/* Has the packet left by other ports only than the record of its connection says?  Then it is walked again: run->elsewhere. */
+bool sim_conn_elsewhere(const struct run *run);
 /* The connection's part of the result. */
 void sim_conn_finish(struct run *run, struct sim_result *res);
 /* TCP, UDP; an ICMP echo. */
