@@ -12,6 +12,9 @@ What shells cannot do with sockets.  Run by selftests/net inside network namespa
   probe.py hold ADDRESS PORT N FILE       N TCP connections that stay; with each line that FILE, a fifo, gets: whose echo comes
   probe.py blast ADDRESS PORT BIT/S S [TOS]  UDP datagrams of 1000 bytes at that rate, headers included, for S seconds
   probe.py meter ADDRESS PORT S           what arrives in S seconds from the first datagram on: "<bit/s> tos <all that were seen>"
+  probe.py frames SRC_MAC DST_MAC SRC DST TTL TOS PORT...  a UDP frame for each destination port, in hexadecimal, checksums and all
+  probe.py capture INTERFACE PORT-PORT N S  UDP frames to these ports that come in, in hexadecimal: until N came and no more for
+                                          half a second, or none for S
 """
 import errno
 import ipaddress
@@ -279,9 +282,68 @@ def meter(address, port, seconds):
     print(int(n * 8 / (last - first)) if n and last > first else 0, "tos", *sorted(seen))
 
 
+def checksum(data):
+    if len(data) % 2:
+        data += b"\0"
+    n = sum(struct.unpack("!%dH" % (len(data) // 2), data))
+    while n >> 16:
+        n = (n & 0xffff) + (n >> 16)
+    return ~n & 0xffff
+
+
+def frame(eth, src, dst, ttl, tos, port):
+    src, dst = ipaddress.ip_address(src), ipaddress.ip_address(dst)
+    text = b"mirror-test-%d " % port * 5
+    length = 8 + len(text)
+    if src.version == 4:
+        pseudo = src.packed + dst.packed + struct.pack("!HH", 17, length)
+        head = struct.pack("!BBHHHBBH", 0x45, tos, 20 + length, 0x1234, 0, ttl, 17, 0) + src.packed + dst.packed
+        ip = b"\x08\x00" + head[:10] + struct.pack("!H", checksum(head)) + head[12:]
+    else:
+        pseudo = src.packed + dst.packed + struct.pack("!II", length, 17)
+        ip = b"\x86\xdd" + struct.pack("!IHBB", 6 << 28 | tos << 20 | 0x12345, length, 17, ttl) + src.packed + dst.packed
+    udp = struct.pack("!HHHH", 4000, port, length, 0) + text
+    c = checksum(pseudo + udp) or 0xffff
+    return eth + ip + udp[:6] + struct.pack("!H", c) + udp[8:]
+
+
+def frames(src_mac, dst_mac, src, dst, ttl, tos, *ports):
+    eth = bytes.fromhex(dst_mac.replace(":", "")) + bytes.fromhex(src_mac.replace(":", ""))
+    for port in ports:
+        print(frame(eth, src, dst, int(ttl), int(tos), int(port)).hex())
+
+
+def udp_port(data):
+    at = 14 + (data[14] & 15) * 4 if data[12:14] == b"\x08\x00" else 54 if data[12:14] == b"\x86\xdd" else 0
+    proto = data[23:24] if at != 54 else data[20:21]
+    return struct.unpack("!H", data[at + 2:at + 4])[0] if at and proto == b"\x11" and len(data) >= at + 8 else None
+
+
+def capture(interface, ports, count, seconds):
+    low, high = (int(p) for p in ports.split("-"))
+    s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+    s.setsockopt(socket.SOL_SOCKET, 33, 64 << 20)  # SO_RCVBUFFORCE
+    s.bind((interface, 0))
+    print("ready", flush=True)
+    seen = []
+    while True:
+        s.settimeout(0.5 if len(seen) >= int(count) else float(seconds))
+        end = time.monotonic() + s.gettimeout()
+        while True:  # the next that counts
+            s.settimeout(max(end - time.monotonic(), 0.001))
+            try:
+                data, addr = s.recvfrom(70000)
+            except TimeoutError:
+                print(*seen, sep="\n", end="\n" if seen else "")
+                return
+            if addr[2] != socket.PACKET_OUTGOING and low <= (udp_port(data) or -1) <= high:
+                seen.append(data.hex())
+                break
+
+
 if __name__ == "__main__":
     commands = {"sources": sources, "flows": flows, "hops": hops, "fate": fate, "names": names, "spread": spread, "hold": hold, "blast": blast,
-                "meter": meter}
+                "meter": meter, "frames": frames, "capture": capture}
     if len(sys.argv) < 3 or sys.argv[1] not in commands:
         sys.exit(__doc__)
     commands[sys.argv[1]](*sys.argv[2:])
