@@ -7,7 +7,8 @@ What shells cannot do with sockets.  Run by selftests/net inside network namespa
   probe.py flows ADDRESS PORT COUNT NAME  COUNT UDP sockets, each a text of its own; prints how many had their own answer
   probe.py hops ADDRESS PORT [FIRST [MAX]]  traceroute by UDP: "address type/code" for each TTL, as the socket is told
   probe.py fate tcp|udp ADDRESS PORT [S]  what becomes of one attempt: "answer TEXT", "refused", "unreachable", "silent"
-  probe.py names PORT NAME                answers UDP datagrams with "<their address> NAME"
+  probe.py names PORT NAME                answers UDP datagrams with "<their address> NAME", with their length if it is not 1
+  probe.py big ADDRESS PORT BYTES         one such datagram, in fragments: the answer
   probe.py spread tcp|udp ADDRESS PORT N  N connections one after the other, from a port each: how many were answered by whom
   probe.py hold ADDRESS PORT N FILE       N TCP connections that stay; with each line that FILE, a fifo, gets: whose echo comes
   probe.py blast ADDRESS PORT BIT/S S [TOS]  UDP datagrams of 1000 bytes at that rate, headers included, for S seconds
@@ -169,8 +170,9 @@ def names(port, name):
     s.bind(("::", int(port)))
     while True:
         try:
-            _, addr = s.recvfrom(2000)
-            s.sendto(("%s %s" % (plain(addr[0]), name)).encode(), addr)
+            data, addr = s.recvfrom(65536)
+            text = "%s %s" % (plain(addr[0]), name)
+            s.sendto((text if len(data) == 1 else "%s %d" % (text, len(data))).encode(), addr)
         except OSError:
             continue  # an ICMP error of an earlier answer
 
@@ -187,6 +189,20 @@ def ask(proto, address, port):
         except OSError:
             continue
     return s, ""
+
+
+def big(address, port, size):
+    s = udp_to(address, port)
+    if s.family == socket.AF_INET:
+        s.setsockopt(socket.IPPROTO_IP, 10, 0)  # IP_MTU_DISCOVER: fragments may be made
+    s.settimeout(1.5)
+    for _ in range(3):
+        try:
+            s.send(b"b" * int(size))
+            print(s.recv(200).decode())
+            return
+        except OSError:
+            continue
 
 
 def counted(texts):
@@ -342,7 +358,7 @@ def capture(interface, ports, count, seconds):
 
 
 if __name__ == "__main__":
-    commands = {"sources": sources, "flows": flows, "hops": hops, "fate": fate, "names": names, "spread": spread, "hold": hold, "blast": blast,
+    commands = {"sources": sources, "flows": flows, "hops": hops, "fate": fate, "names": names, "big": big, "spread": spread, "hold": hold, "blast": blast,
                 "meter": meter, "frames": frames, "capture": capture}
     if len(sys.argv) < 3 or sys.argv[1] not in commands:
         sys.exit(__doc__)

@@ -13,7 +13,7 @@ document() {
 		bridges: [{name: left}, {name: right}]
 		routers: [{name: r}, {name: r2}]
 		ports:
-		  - {name: r-left, router: r, mac: "02:00:00:00:01:01", addresses: [10.0.1.1/24, "fd00:1::1/64"], peer: left-r}
+		  - {name: r-left, router: r, mac: "02:00:00:00:01:01", addresses: [10.0.1.1/24, "fd00:1::1/64"], peer: left-r${mtu:+, mtu: $mtu}}
 		  - {name: left-r, bridge: left, peer: r-left}
 		  - {name: r2-right, router: r2, mac: "02:00:00:00:01:02", addresses: [10.0.2.1/24, "fd00:2::1/64"], peer: right-r}
 		  - {name: right-r, bridge: right, peer: r2-right}
@@ -89,7 +89,11 @@ for v in vm1 vm2 vm3 vm4 vm5 vm6 far; do in_ns $v sysctl -qw net.ipv4.icmp_ratel
 start_skepd h1 && start_skepd h2 || bail 'skepd does not start'
 document | apply > "$work/out" 2>&1 || bail "apply: $(cat "$work/out")"
 for p in 'h1 vm1' 'h1 vm3' 'h1 vm5' 'h1 up' 'h2 vm2' 'h2 vm4' 'h2 vm6'; do wait_for 20 port_up $p || bail "port does not come up: $p"; done
-for v in vm1 vm2 vm4 vm5 vm6 far; do tcp_echo $v 80; udp_echo $v 53; done
+for v in vm1 vm2 vm4 vm5 vm6 far; do
+	tcp_echo $v 80; udp_echo $v 53
+	spawn nsenter --net="/run/netns/$id-$v" "$python" "$probe_py" names 54 $v
+	wait_for 5 udp_listening $v 54 || bail "no server in $v"
+done
 tcp_echo vm1 85
 for v in vm1 vm2 vm3 vm4 vm5 vm6; do
 	ping4_soon $v 198.51.100.7 || bail "$v does not reach the outside"
@@ -133,6 +137,7 @@ for six in '' 6; do
 	equal '... from the other host' "$left vm5" "$(tcp_ask vm2 $fip5 80)"
 	check '... ping' ping_ok vm2 $fip5 3
 	equal '... a closed port' 'refused soon' "$(probe vm2 fate udp $fip5 9)"
+	equal '... traceroute' "$left $ttl $fip5 $port" "$(hops vm2 hops $fip5 33434)"
 	spawn nsenter --net="/run/netns/$id-vm5" "$raw" count eth0 "to-myself$six" 0 5000 > "$work/own"
 	own=$!
 	wait_for 5 grep -q ready "$work/own"
@@ -182,7 +187,16 @@ for six in '' 6; do
 	equal '... UDP' "$far x" "$(udp_ask far $deep 53)"
 	equal '... a closed port' 'refused soon' "$(probe far fate udp $deep 9)"
 	contains '... traceroute' "^$far_gw $ttl $up $ttl [^ ]+ $ttl $deep $port$" "$(hops far hops $deep 33434)"
-	equal '... source and destination' "${link%1}2 vm1" "$(tcp_ask vm4 $fwd 2000)"
+	# --- fragments: only the first one has ports ---
+	equal "$family: fragments: floating IP, out" "$fip6 far 4000" "$(probe vm6 big $far 54 4000)"
+	equal '... in' "$far vm6 4000" "$(probe far big $fip6 54 4000)"
+	equal '... hairpin' "$left vm6 4000" "$(probe vm1 big $fip6 54 4000)"
+	contains '... source' "^$shared far 4000" "$(probe vm2 big $far 54 4000)"
+	equal '... port forwarding' "$far vm2 4000" "$(probe far big $fwd 2004 4000)"
+	equal '... twice source' "$second far 4000" "$(probe vm4 big $far 54 4000)"
+	equal '... twice destination' "$far vm4 4000" "$(probe far big $deep 54 4000)"
+	check '... echo' in_vm vm4 ping -q -c 3 -i 0.05 -W 2 -s 4000 $far
+	equal "$family: source and destination" "${link%1}2 vm1" "$(tcp_ask vm4 $fwd 2000)"
 done
 
 # --- a megabyte through each ---
@@ -197,4 +211,25 @@ equal '... IPv6' "$sum" "$(fetch vm2 '[2001:db8:2::7]:88')"
 equal '... port forwarding' "$sum" "$(fetch far 203.0.113.20:2008)"
 equal '... two translations' "$sum" "$(fetch vm4 198.51.100.7:88)"
 equal '... IPv6, inwards' "$sum" "$(fetch far '[2001:db8:1::21]:88')"
+# --- narrow links: outside's, then the inner router's port ---
+too_big() { in_vm "$1" ping -c 2 -i 0.2 -W 1 -M "do" -s 1400 "$2" 2>&1; } # VM ADDRESS
+learnt() { in_vm "$1" ip route get "$2" | grep -q "mtu $3"; }
+ip -n "$id-out" link set eth1 mtu 1400
+for far in 198.51.100.7 2001:db8:2::7; do
+	for v in vm6 vm2 vm4; do
+		contains "$v is told that $far is behind a narrow link" 'mtu ?= ?1400' "$(too_big $v $far)"
+		check '... by a packet that it believes' learnt $v $far 1400
+	done
+done
+ip -n "$id-out" link set eth1 mtu 1500
+mtu=1350
+document | apply > "$work/out" 2>&1 || not_ok "apply: $(cat "$work/out")"
+for to in 203.0.113.36 2001:db8:1::36; do
+	told() { too_big far $to | grep -qE 'mtu ?= ?1350'; }
+	if wait_for 10 told; then ok "$to tells that there is a narrow port"; else not_ok "$to tells that there is a narrow port"; fi
+	check '... by a packet that is believed' learnt far $to 1350
+done
+equal '... TCP comes through' "$sum" "$(fetch vm6 198.51.100.7:88)"
+equal '... behind source NAT' "$sum" "$(fetch vm1 '[2001:db8:2::7]:88')"
+
 equal 'no message between the hosts was lost' '0 0' "$(stat_of h1 state_lost) $(stat_of h2 state_lost)"
