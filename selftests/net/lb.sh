@@ -33,7 +33,7 @@ document() {
 		  - {name: vm4, bridge: right, mac: "$(mac_of 4)", addresses: [10.0.2.14, "fd00:2::14"]}
 		  - {name: vm5, bridge: right, mac: "$(mac_of 5)", addresses: [10.0.2.15, "fd00:2::15"]}
 		load_balancers: [{name: lb, router: r}]
-		pools: [{name: web4}, {name: web6}, {name: heavy4}, {name: heavy6}, {name: own4}, {name: own6}, {name: dns4}, {name: dns6}, {name: none}]
+		pools: [{name: web4}, {name: web6}, {name: heavy4}, {name: heavy6}, {name: own4}, {name: own6}, {name: dns4}, {name: dns6}, {name: shut4}, {name: shut6}, {name: none}]
 		bindings:
 		  - {port: vm1, host: h1, interface: vm1}
 		  - {port: vm3, host: h1, interface: vm3}
@@ -48,6 +48,7 @@ document() {
 		members heavy $f 81 2:weight:_1 3:weight:_2 4:weight:_4
 		members own $f 80 1:weight:_1
 		members dns $f 53 2:weight:_1 3:weight:_1 4:weight:_1
+		members shut $f 99 2:weight:_1 3:weight:_1 4:weight:_1
 	done
 	echo 'vips:'
 	for f in 4 6; do
@@ -61,6 +62,8 @@ document() {
 			  - {name: refuseu$f, load_balancer: lb, address: $vip, proto: udp, port: 84, pool: none, on_empty: reject}
 			  - {name: silent$f, load_balancer: lb, address: $vip, proto: tcp, port: 85, pool: none}
 			  - {name: dns$f, load_balancer: lb, address: $vip, proto: udp, port: 53, pool: dns$f}
+			  - {name: shut$f, load_balancer: lb, address: $vip, proto: udp, port: 99, pool: shut$f}
+			  - {name: shutt$f, load_balancer: lb, address: $vip, proto: tcp, port: 99, pool: shut$f}
 		YAML
 	done
 }
@@ -73,7 +76,9 @@ vm cli h1 "$(mac_of 8)" 203.0.113.99/24 203.0.113.1 2001:db8:1::99/64 2001:db8:1
 start_skepd h1 && start_skepd h2 || bail 'skepd does not start'
 document | apply > "$work/out" 2>&1 || bail "apply: $(cat "$work/out")"
 for p in 'h1 vm1' 'h1 vm3' 'h1 vm5' 'h1 up' 'h2 vm2' 'h2 vm4'; do wait_for 20 port_up $p || bail "port does not come up: $p"; done
+hops() { probe "$@" | tr '\n' ' ' | sed 's/ $//'; } # VM hops ADDRESS PORT
 for v in vm1 vm2 vm3 vm4 vm5; do
+	in_vm $v sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0
 	tcp_echo $v 80; tcp_echo $v 81
 	spawn nsenter --net="/run/netns/$id-$v" "$python" "$probe_py" names 53 $v
 	wait_for 5 udp_listening $v 53
@@ -110,9 +115,9 @@ back() { [ -n "$(part "$1" "$(probe cli spread tcp "$vip" 80 20)")" ]; }
 
 for f in 4 6; do
 	if [ $f = 4 ]; then
-		family=IPv4 vip=198.51.100.80 left=10.0.1.1 cli=203.0.113.99
+		family=IPv4 vip=198.51.100.80 left=10.0.1.1 cli=203.0.113.99 up=203.0.113.1 ttl=11/0 port=3/3
 	else
-		family=IPv6 vip=2001:db8:9::80 left=fd00:1::1 cli=2001:db8:1::99
+		family=IPv6 vip=2001:db8:9::80 left=fd00:1::1 cli=2001:db8:1::99 up=2001:db8:1::1 ttl=3/0 port=1/4
 	fi
 	# --- who answers, and whom it sees ---
 	for v in cli vm1 vm4; do
@@ -126,6 +131,15 @@ for f in 4 6; do
 		"$(for _ in $(seq 20); do tcp_ask cli $vip 80; done | sort -u | tr '\n' ' ')"
 	equal 'a machine reaches itself through a VIP' "$left vm1" "$(tcp_ask vm1 $vip 83)"
 	equal '... for others, too' "$cli vm1" "$(tcp_ask cli $vip 83)"
+
+	# --- errors and fragments ---
+	for v in cli vm1; do
+		[ $v = cli ] && gw=$up || gw=$left
+		for _ in 1 2 3 4 5 6; do probe $v fate udp $vip 99; probe $v fate tcp $vip 99; done | sort | uniq -c > "$work/fates"
+		equal "$family: from $v: closed ports of members refuse, as the VIP" '12 refused soon' "$(sed 's/^ *//' "$work/fates")"
+		equal '... traceroute' "$gw $ttl $vip $port $gw $ttl $vip $port" "$(hops $v hops $vip 99; echo -n ' '; hops $v hops $vip 99)"
+		contains '... a datagram in fragments' ' vm[234] 4000$' "$(probe $v big $vip 53 4000)"
+	done
 
 	# --- weights 1, 2, 4: four standard deviations and what the table rounds ---
 	seen=$(probe cli spread tcp $vip 81 500)
