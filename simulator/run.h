@@ -300,6 +300,7 @@ bool sim_vlan_out(struct walk *w, const struct topo_port *port);
 bool sim_vlan_trunk(const struct topo_port *port);
 bool sim_vlan_has(const struct topo_port *port, uint16_t vlan);
 bool sim_vlan_bpdu(struct walk *w, const struct topo_port *port);
+bool sim_vlan_reserved(const struct skep_mac *mac); /* 01:80:c2:00:00:00 .. 0f */
 /* bridge.c: who has the address, in the frame's VLAN, by configuration: the MAC, and the bridge's port (NULL: a static neighbour).  false: nobody known. */
 bool sim_bridge_owner(const struct topo_bridge *b, uint16_t vlan, const struct skep_ip *ip,
 		      const struct topo_port **owner, struct skep_mac *mac);
