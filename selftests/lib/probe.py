@@ -4,7 +4,7 @@ What shells cannot do with sockets.  Run by selftests/net inside network namespa
 
   probe.py sources PORT TOTAL IDLE_S      answers UDP datagrams with "<their source> <their text>" until none came for IDLE_S (2 s when
                                           TOTAL different texts came); then prints what sources there were
-  probe.py flows ADDRESS PORT COUNT NAME  COUNT UDP sockets, each a text of its own; prints how many had their own answer
+  probe.py flows ADDRESS PORT COUNT NAME [TRIES]  COUNT UDP sockets, each a text of its own; prints how many had their own answer
   probe.py hops ADDRESS PORT [FIRST [MAX]]  traceroute by UDP: "address type/code" for each TTL, as the socket is told
   probe.py fate tcp|udp ADDRESS PORT [S]  what becomes of one attempt: "answer TEXT", "refused", "unreachable", "silent"
   probe.py names PORT NAME                answers UDP datagrams with "<their address> NAME", with their length if it is not 1
@@ -69,7 +69,7 @@ def sources(port, total, idle):
         len(of_text), len(shared), len(moved), min(ports), max(ports), ",".join(sorted({s[0] for s in of_source}))))
 
 
-def flows(address, port, count, name):
+def flows(address, port, count, name, tries=6):
     socks = {}
     poll = select.poll()
     wrong = 0
@@ -79,7 +79,7 @@ def flows(address, port, count, name):
         socks[s.fileno()] = (s, "%s-%d" % (name, i))
         poll.register(s, select.POLLIN)
     waiting = dict(socks)
-    for _ in range(6):  # UDP may be lost: again
+    for _ in range(int(tries)):  # UDP may be lost: again
         for s, text in waiting.values():
             try:
                 s.send(text.encode())

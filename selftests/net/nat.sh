@@ -40,6 +40,8 @@ document() {
 		  - {name: second6, router: r, type: snat, port: up, src: "fd00:64::/64", to: "2001:db8:1::12", to_ports: "40000-43999"}
 		  - {name: first, router: r2, type: snat, port: r2-r, src: 10.0.2.0/24, to: 100.64.0.2, to_ports: "30000-33999"}
 		  - {name: first6, router: r2, type: snat, port: r2-r, src: "fd00:2::/64", to: "fd00:64::2", to_ports: "30000-33999"}
+		  - {name: tiny, router: r, type: snat, position: 50, port: up, proto: udp, dst_ports: 5999, src: 10.0.1.0/24, to: 203.0.113.13, to_ports: "5000-5099"}
+		  - {name: tiny6, router: r, type: snat, position: 50, port: up, proto: udp, dst_ports: 5999, src: "fd00:1::/64", to: "2001:db8:1::13", to_ports: "5000-5099"}
 		  - {name: fwd, router: r, type: dnat, proto: tcp, dst: 203.0.113.20/32, dst_ports: 2000-2009, to: 10.0.1.11, to_ports: "80-89"}
 		  - {name: fwdu, router: r, type: dnat, proto: udp, dst: 203.0.113.20/32, dst_ports: 2000-2009, to: 10.0.1.12, to_ports: "50-59"}
 		  - {name: fwd6, router: r, type: dnat, proto: tcp, dst: "2001:db8:1::20/128", dst_ports: 2000-2009, to: "fd00:1::11", to_ports: "80-89"}
@@ -51,9 +53,9 @@ document() {
 		  - {name: deeper6, router: r2, type: dnat, dst: "fd00:64::9/128", to: "fd00:2::14"}
 		floating_ips:
 		  - {name: f5, router: r, address: 203.0.113.35, fixed: 10.0.1.15}
-		  - {name: f6, router: r, address: 203.0.113.36, fixed: 10.0.1.16}
+		  - {name: f6, router: r, address: 203.0.113.36, fixed: 10.0.1.${moved:-16}}
 		  - {name: f56, router: r, address: "2001:db8:1::35", fixed: "fd00:1::15"}
-		  - {name: f66, router: r, address: "2001:db8:1::36", fixed: "fd00:1::16"}
+		  - {name: f66, router: r, address: "2001:db8:1::36", fixed: "fd00:1::${moved:-16}"}
 		bindings:
 		  - {port: vm1, host: h1, interface: vm1}
 		  - {port: vm5, host: h1, interface: vm5}
@@ -197,6 +199,38 @@ for six in '' 6; do
 	equal '... twice destination' "$far vm4 4000" "$(probe far big $deep 54 4000)"
 	check '... echo' in_vm vm4 ping -q -c 3 -i 0.05 -W 2 -s 4000 $far
 	equal "$family: source and destination" "${link%1}2 vm1" "$(tcp_ask vm4 $fwd 2000)"
+done
+
+# --- more than there are ports: 100 for two hosts ---
+for far in 198.51.100.7 2001:db8:2::7; do
+	: > "$work/sources"
+	spawn nsenter --net="/run/netns/$id-far" "$python" "$probe_py" sources 5999 150 5 > "$work/sources"
+	sources=$!
+	wait_for 5 grep -q ready "$work/sources"
+	equal "150 flows, 100 ports: 100 flows ($far)" 'answered 100 wrong 0' "$(probe vm1 flows $far 5999 150 vm1 4)"
+	equal '... and none of another host' 'answered 0 wrong 0' "$(probe vm2 flows $far 5999 3 vm2 2)"
+	wait $sources
+	contains '... with their own ports, and none untranslated' '^texts 100 shared 0 moved 0 ports 5000-5099 addresses [^,]*13$' "$(tail -n 1 "$work/sources")"
+	contains '... the rest is dropped, and says why' '^[1-9]' "$(drops h1 nat_full)"
+	contains '... there too' '^[1-9]' "$(drops h2 nat_full)"
+done
+
+# --- a floating IP that goes to another machine ---
+moved=12
+document | apply > "$work/out" 2>&1 || not_ok "apply: $(cat "$work/out")"
+for fip in 203.0.113.36 2001:db8:1::36; do
+	arrives() { tcp_ask far $fip 80 | grep -q ' vm2$'; }
+	if wait_for 10 arrives; then ok "$fip leads to another machine"; else not_ok "$fip leads to another machine"; fi
+	far=198.51.100.7
+	[ $fip = 203.0.113.36 ] || far=2001:db8:2::7
+	equal '... which leaves by it' "$fip far" "$(tcp_ask vm2 $far 80)"
+	contains '... the other one does not' '^(203\.0\.113\.1[01]|2001:db8:1::10) far$' "$(tcp_ask vm6 $far 80)"
+done
+moved=
+document | apply > "$work/out" 2>&1 || not_ok "apply: $(cat "$work/out")"
+for fip in 203.0.113.36 2001:db8:1::36; do
+	arrives() { tcp_ask far $fip 80 | grep -q ' vm6$'; }
+	if wait_for 10 arrives; then ok "$fip leads back"; else not_ok "$fip leads back"; fi
 done
 
 # --- a megabyte through each ---
