@@ -113,6 +113,41 @@ static bool is_spoofed_redirect(struct walk *w, const struct topo_port *port)
 	return is_taken(port, see_ip_src(w, 128));
 }
 
+/* Does the network itself give addresses (or IPv6: advertise routers) on the port's bridge? */
+static bool is_served(const struct topo_bridge *b, bool v4)
+{
+	for (uint32_t i = 0; i < b->n_subnets; i++) {
+		const struct topo_subnet *s = b->subnets[i];
+
+		if (ip_is_v4(&s->prefix) == v4 && (v4 ? s->dhcp : s->ra != TOPO_RA_NONE))
+			return true;
+	}
+	return false;
+}
+
+static bool is_udp(struct walk *w, uint16_t from, uint16_t to)
+{
+	if (see_proto(w) != IPPROTO_UDP || !see_has_l4(w))
+		return false;
+	if (see_frag(w) != SKEP_FRAG_NONE && !w->generation)
+		w->run->cacheable = false; /* the next one in fragments has other ports */
+	return see_l4_dst(w) == to && see_l4_src(w) == from;
+}
+
+/* A DHCP server, or a router that advertises itself, where the network is that already. */
+bool sim_poses_as_server(struct walk *w, const struct topo_port *port)
+{
+	const bool v4 = ip_width(w) == 32;
+
+	if (!see_is_ip(w) || !is_served(port->bridge, v4) || (ntohs(see_vlan(w)) & 0xfff)) /* subnets are untagged */
+		return false;
+	if (v4)
+		return is_udp(w, 67, 68);
+	if (sim_always_up(&w->f))
+		return see_icmp_type(w) == SIM_ND_RA;
+	return is_udp(w, 547, 546);
+}
+
 bool sim_is_spoofed(struct walk *w, const struct topo_port *port)
 {
 	const struct skep_mac *mac = see_eth_src(w);
@@ -126,6 +161,8 @@ bool sim_is_spoofed(struct walk *w, const struct topo_port *port)
 	case ETH_P_IPV6:
 		if ((port->n_addrs || !mac_eq(mac, &port->mac)) &&
 		    !may_use(port, mac, see_ip_src(w, ip_width(w))))
+			return true;
+		if (sim_poses_as_server(w, port))
 			return true;
 		if (sim_always_up(&w->f))
 			return is_spoofed_nd(w, port);

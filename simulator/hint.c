@@ -73,8 +73,15 @@ static const char *of_security_group(struct walk *w, const struct topo_port *por
 static const char *of_spoof(struct walk *w, const struct topo_port *port)
 {
 	char a[ADDR_TEXT], m[ADDR_TEXT];
+	struct walk dry = *w;
 
+	dry.generation = dry.generation ? dry.generation : 1; /* marks nothing */
 	mac_format(&w->f.eth_src, m);
+	if (sim_poses_as_server(&dry, port))
+		return arena_printf(
+			w->run->arena,
+			"the network itself gives addresses and routers on bridge '%s'; port_security: false of port '%s', if the machine is to",
+			port->bridge->o.name, port->o.name);
 	if (ip_is_zero(&w->f.ip_src))
 		return arena_printf(
 			w->run->arena,

@@ -239,6 +239,8 @@ const char *sim_hint(struct walk *w, enum skep_drop reason, const struct topo_ob
 		     const struct topo_rule *rule);
 /* antispoof.c: does the frame claim to be from somebody whom the machine behind the port is not? */
 bool sim_is_spoofed(struct walk *w, const struct topo_port *port);
+/* Is it an answer of a DHCP server, or a router advertisement, where the network itself serves? */
+bool sim_poses_as_server(struct walk *w, const struct topo_port *port);
 /* Security groups of a bridge's exterior port: what its machine sends (in), or is sent (out).  false: the path ended. */
 bool sim_sg_in(struct walk *w, const struct topo_port *port);
 bool sim_sg_out(struct walk *w, const struct topo_port *port);
