@@ -264,7 +264,7 @@ void floods_put(struct tenant *t, struct flood *f); /* a member leaves; takes NU
 void floods_sync(struct tenant *t);		    /* writes the members of each changed group */
 
 /* --- forward.c --- */
-/* Is 'now' the flow that would be installed for this result of 'pkt' today?  Uses the agent's arena. */
+/* Does 'now', which holds for 'pkt', do what the flow would that is made of this result?  Uses the agent's arena. */
 bool forward_same(struct agent *a, const struct pkt *pkt, const struct sim_result *res,
 		  const struct skep_flow *now);
 
@@ -344,6 +344,7 @@ void rules_flow(struct tenant *t, struct index_flow *f, const struct sim_result 
 void rules_again(struct tenant *t, struct index_flow *f, const struct sim_result *res); /* simulated again */
 /* The flow has carried so much more. */
 void rules_count(struct index_flow *f, uint64_t packets, uint64_t bytes);
+bool rules_carried(struct index_flow *f, const struct skep_flow *now); /* what the kernel has counted since it was last asked; false: nothing */
 void rules_drop(struct index_flow *f); /* the flow goes */
 json_t *rules_report(struct tenant *t, const char *chain, json_t *list);
 

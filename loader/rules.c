@@ -215,6 +215,18 @@ void rules_flow(struct tenant *t, struct index_flow *f, const struct sim_result 
 	attach(t, f, res);
 }
 
+bool rules_carried(struct index_flow *f, const struct skep_flow *now)
+{
+	uint64_t packets = now->packets - f->packets, bytes = now->bytes - f->bytes;
+
+	if (!packets || now->packets < f->packets)
+		return false;
+	f->packets = now->packets;
+	f->bytes = now->bytes;
+	rules_count(f, packets, bytes);
+	return true;
+}
+
 /* The names may be the same ones, but the rules are those of another snapshot. */
 static bool same_hits(const struct rule_hits *h, const struct sim_result *res)
 {
@@ -228,8 +240,13 @@ static bool same_hits(const struct rule_hits *h, const struct sim_result *res)
 
 void rules_again(struct tenant *t, struct index_flow *f, const struct sim_result *res)
 {
-	if (!same_hits(f->hits, res))
-		attach(t, f, res);
+	struct skep_flow now;
+
+	if (same_hits(f->hits, res))
+		return;
+	if (dp_flow_get(t->agent->dp, &f->key, &now)) /* up to here the former ones count */
+		rules_carried(f, &now);
+	attach(t, f, res);
 }
 
 void rules_count(struct index_flow *f, uint64_t packets, uint64_t bytes)
