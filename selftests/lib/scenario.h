@@ -52,6 +52,7 @@
  *   learn PORT IP MAC               neighbour learnt
  *   cacheable | not cacheable
  *   member NAME                     the pool member that the connection was given
+ *   quotes TUPLE                    the ICMP error that leaves is about this packet: quotes udp 10.0.0.1:1 > 10.0.0.2:53
  *   option CODE HEX|none           of the DHCPv4 message that left
  *   hits CHAIN/RULE ...             rules that count the packet; same three forms as tags
  *   trace TEXT                      a line of the trace contains it

@@ -94,6 +94,7 @@ int scenario_dhcp(struct scenario_env *env, const char *rest, uint8_t *frame, st
 int scenario_option(struct scenario_env *env, const char *rest, struct err *err);
 /* scenario_conn.c: is there a record "PORT tcp 1.2.3.4:5 > ..", or none? */
 int scenario_conn(struct scenario_env *env, bool want, const char *rest, struct err *err);
+int scenario_quotes(struct scenario_env *env, const char *rest, struct err *err);
 int scenario_member(struct scenario_env *env, const char *name, struct err *err);
 /* "$x" in a line becomes its value. */
 int scenario_variables(struct scenario_env *env, char *line, size_t size, struct err *err);
