@@ -7,8 +7,6 @@
 
 #include "maps/state.h"
 
-#define TCP_LOOKED_AT 0x3f /* FIN to URG: whether a packet may begin a connection */
-
 /* --- tuples --- */
 
 static bool is_echo_request(const struct pkt_fields *f)
@@ -78,6 +76,13 @@ static bool is_icmp_error(const struct pkt_fields *f)
 	return type == 3 || type == 4 || type == 11 || type == 12;
 }
 
+/* It answers nothing that anybody asked. */
+static bool is_redirect(const struct pkt_fields *f)
+{
+	return f->has_l4 && is_icmp(f) &&
+	       ntohs(f->l4_src) >> 8 == (f->ip_proto == IPPROTO_ICMPV6 ? 137 : 5);
+}
+
 bool sim_is_error(struct walk *w)
 {
 	const struct pkt_fields *f = &w->run->pkt->f;
@@ -89,20 +94,26 @@ bool sim_is_error(struct walk *w)
 	return is_icmp_error(f);
 }
 
-static bool begins_with(uint8_t flags)
-{
-	flags &= TCP_LOOKED_AT;
-	if (!flags || (flags & SKEP_TCP_RST))
-		return false;
-	if (flags & SKEP_TCP_SYN)
-		return !(flags & (SKEP_TCP_FIN | SKEP_TCP_ACK));
-	return flags & SKEP_TCP_ACK; /* in the middle of something: picked up */
-}
-
 static void mark_flags(struct run *run, uint8_t mask)
 {
 	run->mask.fields |= SIM_FIELD_TCP_FLAGS;
 	run->mask.tcp_mask |= mask;
+}
+
+/* What is neither a SYN nor an ACK begins nothing, nor does a RST.  An ACK alone is in the middle of something: picked up.  Data (PSH) and ends
+ * (FIN) behind it are the same case, so that they share a flow. */
+static bool may_begin(struct run *run)
+{
+	const uint8_t flags = run->pkt->f.tcp_flags;
+
+	mark_flags(run, SKEP_TCP_RST);
+	if (flags & SKEP_TCP_RST)
+		return false;
+	mark_flags(run, SKEP_TCP_SYN | SKEP_TCP_ACK);
+	if (!(flags & SKEP_TCP_SYN) || (flags & SKEP_TCP_ACK))
+		return !(flags & SKEP_TCP_SYN) && (flags & SKEP_TCP_ACK);
+	mark_flags(run, SKEP_TCP_FIN);
+	return !(flags & SKEP_TCP_FIN);
 }
 
 /* Without a record: may it begin a connection? */
@@ -110,10 +121,8 @@ static uint8_t classify_new(struct run *run)
 {
 	const struct pkt_fields *f = &run->pkt->f;
 
-	if (f->ip_proto == IPPROTO_TCP && run->pkt->l4_off) {
-		mark_flags(run, TCP_LOOKED_AT);
-		return begins_with(f->tcp_flags) ? TOPO_CT_NEW : TOPO_CT_INVALID;
-	}
+	if (f->ip_proto == IPPROTO_TCP && run->pkt->l4_off)
+		return may_begin(run) ? TOPO_CT_NEW : TOPO_CT_INVALID;
 	return is_echo_reply(f) ? TOPO_CT_INVALID : TOPO_CT_NEW;
 }
 
@@ -193,6 +202,8 @@ static uint8_t look_up(struct walk *w)
 	if (is_icmp_error(f))
 		return look_up_quoted(w);
 	sim_tuple_of(f, &run->tuple);
+	if (is_redirect(f))
+		return TOPO_CT_INVALID;
 	if (f->ip_frag != SKEP_FRAG_NONE && (has_tuple_ports(f) || is_icmp(f)))
 		run->cacheable = false; /* the next packet in fragments has other ports */
 	run->conn = find(w, &run->tuple);
