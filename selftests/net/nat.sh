@@ -6,7 +6,7 @@ sanitized=1
 cd "$(dirname "$0")/../.." && . selftests/lib/net.sh && . selftests/lib/talk.sh
 
 #   vm1 (h1) vm2 (h2) vm5 (h1) vm6 (h2) on 'left' - r - uplink (h1) - out, a Linux router - far
-#   vm3 (h1) vm4 (h2) on 'right' - r2 - r.  vm5 and vm6 have floating IPs, the others share addresses.
+#   vm3 (h1) vm4 (h2) on 'right' - r2 - r.  vm5 and vm6 have floating IPs, the others share addresses.  At the end the uplink is at h3.
 document() {
 	cat <<-YAML
 		tenant: t
@@ -67,28 +67,33 @@ document() {
 	YAML
 }
 
-host h1; host h2
+host h1; host h2; host h3
 for v in 1:h1 2:h2 5:h1 6:h2; do
 	vm vm${v%:*} ${v#*:} "$(mac_of ${v%:*})" 10.0.1.1${v%:*}/24 10.0.1.1 fd00:1::1${v%:*}/64 fd00:1::1
 done
 for v in 3:h1 4:h2; do
 	vm vm${v%:*} ${v#*:} "$(mac_of ${v%:*})" 10.0.2.1${v%:*}/24 10.0.2.1 fd00:2::1${v%:*}/64 fd00:2::1
 done
-vm out h1 "$(mac_of 8)" 203.0.113.99/24 '' 2001:db8:1::99/64 2001:db8:1::1
+outside() { # HOST: where the link to 'out' is
+	vm_link out "$1"
+	vm_config out "$(mac_of 8)" 203.0.113.99/24 '' 2001:db8:1::99/64 2001:db8:1::1
+	ip -n "$id-out" route add 10.0.1.0/24 via 203.0.113.1
+	ip -n "$id-out" -6 route replace fd00:1::/64 via 2001:db8:1::1
+}
+new_ns out
+outside h1
 new_ns far
 ip link add eth1 mtu 1500 netns "$id-out" type veth peer eth0 mtu 1500 netns "$id-far"
 in_ns out sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0
 ip -n "$id-out" link set eth1 up
 ip -n "$id-out" addr add 198.51.100.1/24 dev eth1
 ip -n "$id-out" addr add 2001:db8:2::1/64 dev eth1 nodad
-ip -n "$id-out" route add 10.0.1.0/24 via 203.0.113.1
-ip -n "$id-out" -6 route replace fd00:1::/64 via 2001:db8:1::1
 vm_config far "$(mac_of 9)" 198.51.100.7/24 198.51.100.1 2001:db8:2::7/64 2001:db8:2::1
 ip -n "$id-far" addr add 198.51.100.200/24 dev eth0
 ip -n "$id-far" addr add 2001:db8:2::200/64 dev eth0 nodad preferred_lft 0 # none to ask from
 for v in vm1 vm2 vm3 vm4 vm5 vm6 far; do in_ns $v sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0; done
 
-start_skepd h1 && start_skepd h2 || bail 'skepd does not start'
+start_skepd h1 && start_skepd h2 && start_skepd h3 || bail 'skepd does not start'
 document | apply > "$work/out" 2>&1 || bail "apply: $(cat "$work/out")"
 for p in 'h1 vm1' 'h1 vm3' 'h1 vm5' 'h1 up' 'h2 vm2' 'h2 vm4' 'h2 vm6'; do wait_for 20 port_up $p || bail "port does not come up: $p"; done
 for v in vm1 vm2 vm4 vm5 vm6 far; do
@@ -267,3 +272,26 @@ equal '... TCP comes through' "$sum" "$(fetch vm6 198.51.100.7:88)"
 equal '... behind source NAT' "$sum" "$(fetch vm1 '[2001:db8:2::7]:88')"
 
 equal 'no message between the hosts was lost' '0 0' "$(stat_of h1 state_lost) $(stat_of h2 state_lost)"
+
+# --- the uplink moves to a third host ---
+names='snat1 snat2 twice fip fwd deep snat6 fip6 fwd6'
+can 'connections, from the uplink'\''s host' talk snat1 vm1 198.51.100.7 80
+can '... from another' talk snat2 vm2 198.51.100.7 80
+can '... twice' talk twice vm4 198.51.100.7 80
+can '... by a floating IP' talk fip vm6 198.51.100.7 80
+can '... inwards' talk fwd far 203.0.113.20 2000
+can '... twice' talk deep far 203.0.113.21 80
+can '... IPv6' talk snat6 vm2 2001:db8:2::7 80
+can '... by a floating IP' talk fip6 far 2001:db8:1::36 80
+can '... inwards' talk fwd6 far 2001:db8:1::20 2000
+for n in $names; do say $n || not_ok "'$n' runs"; done
+ip -n "$id-h1" link del out
+outside h3
+skep - port unbind up --tenant t >/dev/null 2>&1
+skep - port bind up --host h3 --interface out --tenant t > "$work/out" 2>&1 || not_ok "bind: $(cat "$work/out")"
+wait_for 20 port_up h3 up || not_ok 'the uplink comes up on another host'
+for n in $names; do can "the uplink moved: '$n' goes on" say $n 15; done
+contains 'new connections: source NAT' '^203\.0\.113\.1[01] far' "$(tcp_ask vm1 198.51.100.7 80)"
+equal '... inwards' '2001:db8:2::7 vm1' "$(tcp_ask far 2001:db8:1::20 2000)"
+equal '... a floating IP' '198.51.100.7 vm6' "$(tcp_ask far 203.0.113.36 80)"
+equal '... traceroute' '10.0.2.1 11/0 100.64.0.1 11/0 203.0.113.99 11/0 198.51.100.7 3/3' "$(hops vm4 hops 198.51.100.7 33434)"
