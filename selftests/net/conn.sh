@@ -15,6 +15,7 @@ document() {
 		      - {name: http, direction: ingress, ethertype: ipv4, proto: tcp, dst_ports: "80"}
 		      - {name: ping, direction: ingress, ethertype: ipv4, proto: icmp}
 		${more_rules:-}
+		${chains:-}
 		port_groups: [{name: uplinks, stateful: true}]
 		bridges: [{name: left}, {name: ext}]
 		routers: [{name: r}]
@@ -25,7 +26,7 @@ document() {
 		  - {name: ext-r, bridge: ext, peer: r-ext}
 		  - {name: vm1, bridge: left, mac: "$(mac_of 1)", addresses: [10.0.1.11], security_groups: [web]}
 		  - {name: vm2, bridge: left, mac: "$(mac_of 2)", addresses: [10.0.1.12]}
-		  - {name: srv, bridge: ext, mac: "$(mac_of 3)", addresses: [198.51.100.99]}
+		  - {name: srv, bridge: ext, mac: "$(mac_of 3)", addresses: [198.51.100.99]${srv_chain:-}}
 		  - {name: up1, router: r, mac: "02:00:00:00:01:03", addresses: [192.0.2.1/30], port_groups: [uplinks]}
 		  - {name: up2, router: r, mac: "02:00:00:00:01:04", addresses: [192.0.2.5/30], port_groups: [uplinks]}
 		routes:
@@ -150,6 +151,30 @@ ended() { ! conns h1 vm1 | grep -q '"sport": *81,'; }
 if wait_for 10 ended; then ok 'the rule goes: so does its connection'; else not_ok 'the rule goes: so does its connection'; fi
 cannot '... for good' say sg 2
 for n in snat two vip; do can "... '$n' goes on" say $n; done
+
+# a rule for SYNs alone admits the connection that such a one began, whatever it sends now
+srv_chain=', in_chain: begin'
+begin() { # ACTION
+	chains="chains:
+  - name: begin
+    rules:
+      - {name: syn, action: $1, proto: tcp, tcp_flags: \"syn,!ack\"}
+      - {name: mid, action: accept, ct_state: [established]}
+      - {name: ping, action: accept, proto: icmp}
+      - {name: arp, action: accept, ethertype: arp}
+      - {name: rest, action: drop}"
+	document | apply > "$work/out" 2>&1 || not_ok "apply: $(cat "$work/out")"
+}
+rechecked=$(stat_of h2 rechecked)
+begin accept
+looked_at() { [ "$(stat_of h2 rechecked)" -gt "$rechecked" ]; }
+if wait_for 10 looked_at; then ok 'a rule for SYNs: connections are looked at'; else not_ok 'a rule for SYNs: connections are looked at'; fi
+for n in vip two snat; do can "... '$n' goes on" say $n; done
+begin drop
+vip_ended() { ! conns h2 srv | grep -q '198.51.100.40'; }
+if wait_for 10 vip_ended; then ok '... it goes: so does the connection'; else not_ok '... it goes: so does the connection'; fi
+chains= srv_chain=
+document | apply > "$work/out" 2>&1 || not_ok "apply: $(cat "$work/out")"
 
 # --- the machine moves to the other host ---
 ip -n "$id-h1" link del vm1
