@@ -64,6 +64,11 @@ static const char *of_security_group(struct walk *w, const struct topo_port *por
 			port->o.name);
 	if (!port->more->n_sgs)
 		return NULL;
+	if (!to_vm && port->more->sgs[0]->egress_any)
+		return arena_printf(
+			w->run->arena,
+			"'egress: any' of security group '%s' makes nobody a router: egress: rules, and one for %s",
+			port->more->sgs[0]->o.name, service_text(w, service));
 	return arena_printf(
 		w->run->arena, "add an %s rule for %s %s %s to security group '%s'",
 		to_vm ? "ingress" : "egress", service_text(w, service), to_vm ? "from" : "to",
