@@ -22,6 +22,7 @@ document() {
 		  - name: web
 		    rules:
 		      - {name: https, direction: ingress, proto: tcp, dst_ports: "443"}
+		      - {name: push, direction: ingress, proto: tcp, dst_ports: "9000"}
 		      - {name: udp, direction: ingress, proto: udp, dst_ports: "7000-7999"}
 		      - {name: ping4, direction: ingress, ethertype: ipv4, proto: icmp}
 		      - {name: ping6, direction: ingress, ethertype: ipv6, proto: icmp6}
@@ -48,12 +49,16 @@ document() {
 		  - {name: f4, router: r, address: 198.51.100.20, fixed: 10.0.1.12}
 		  - {name: f6, router: r, address: "fd00:e::20", fixed: "fd00:1::12"}
 		load_balancers: [{name: lb, router: r}]
-		pools: [{name: p4}, {name: p6}]
+		pools: [{name: p4}, {name: p6}, {name: q4}, {name: q6}]
 		members:
 		  - {name: m4, pool: p4, address: 10.0.2.13, port: 443}
 		  - {name: m6, pool: p6, address: "fd00:2::13", port: 443}
+		  - {name: o4, pool: q4, address: 10.0.2.13, port: 9000}
+		  - {name: o6, pool: q6, address: "fd00:2::13", port: 9000}
 		vips:
 		  - {name: v4, load_balancer: lb, address: 198.51.100.40, proto: tcp, port: 80, pool: p4}
+		  - {name: w4, load_balancer: lb, address: 198.51.100.40, proto: tcp, port: 81, pool: q4}
+		  - {name: w6, load_balancer: lb, address: "fd00:e::40", proto: tcp, port: 81, pool: q6}
 		  - {name: v6, load_balancer: lb, address: "fd00:e::40", proto: tcp, port: 80, pool: p6}
 		bindings:
 		  - {port: vm1, host: h1, interface: vm1}
@@ -91,6 +96,10 @@ start_skepd h1 && start_skepd h2 || bail 'skepd does not start'
 document | apply > "$work/out" 2>&1 || bail "apply: $(cat "$work/out")"
 for p in 'h1 vm1' 'h1 out' 'h2 vm2' 'h2 srv'; do wait_for 20 port_up $p || bail "port does not come up: $p"; done
 for v in vm1 vm2 srv out; do tcp_echo $v 443; tcp_echo $v 22; done
+for v in srv out; do
+	spawn nsenter --net="/run/netns/$id-$v" "$python" "$PWD/selftests/lib/big.py" serve 9000
+	wait_for 10 listening $v 9000 || bail "no server in $v"
+done
 ready() { ping_ok vm1 10.0.2.13 && ping_ok vm1 fd00:2::13; }
 wait_for 10 ready || bail 'no traffic'
 
@@ -127,6 +136,22 @@ for f in 4 6; do
 	contains '... at the other host, for the answer' 'agrees|does the same' "$(trace h2 srv --diff "tcp $bs:443 > $b1:$own ack")"
 	t=$(trace h1 vm1 --diff -j "${syn/syn/ack}")
 	holds '... -j' "j['diff']['flow'] == 'agrees' and 'established' in j['ct']" "$t"
+	# somebody tampers with the flow: it drops
+	map=$(find "$work/bpf" -path '*h1*' -name skep_flows$f)
+	bpftool -j map dump pinned "$map" > "$work/flows"
+	"$python" - "$work/flows" $own > "$work/tampered" <<-'PYTHON'
+		import json, sys
+		for f in json.load(open(sys.argv[1])):
+		    k = f["formatted"]["key"]
+		    if k["sport"] == int.from_bytes(int(sys.argv[2]).to_bytes(2, "little"), "big"):
+		        print("key", "hex", *(b[2:] for b in f["key"]), "value", "hex", "01", *(b[2:] for b in f["value"][1:]))
+	PYTHON
+	check 'the flow is where the maps say' test "$(wc -l < "$work/tampered")" = 1
+	bpftool map update pinned "$map" $(cat "$work/tampered") || not_ok 'bpftool cannot write the flow'
+	t=$(trace h1 vm1 --diff "${syn/syn/ack}")
+	contains '--diff: a flow that was tampered with differs' 'datapath of h1: the flow sends it elsewhere' "$t"
+	skep h1 flow flush > "$work/flush"
+	contains '... and is gone when flushed' 'no flow yet' "$(trace h1 vm1 --diff "${syn/syn/ack}")"
 	own=$((own + 1))
 	equal "SNAT, IPv$f" "$masked out" "$(asks vm1 $out 443 $own)"
 	t=$(trace h1 vm1 --diff -j "tcp $b1:$own > $bo:443 ack")
@@ -149,6 +174,21 @@ for f in 4 6; do
 	holds "conn list: the connection through SNAT, IPv$f" "len($c) == 1 and ${c}[0]['direction'] == 'original' and ${c}[0]['dport'] == 443" "$t"
 	holds '... its translation' "${c}[0]['nat'][0]['router'] == 'r' and ${c}[0]['nat'][0]['end'] == 'src' and '$masked' in ${c}[0]['nat'][0]['to']" "$t"
 	contains '... for people' "tcp +.*$vm1.*$out" "$(skep h1 conn list --port vm1 | tr -d '[]')"
+
+	can "a connection that stays, IPv$f" talk stays$f vm1 $srv 443
+	can '... is in use' say stays$f
+	states() { skep "$1" -j conn list --port "$2" | json "[c['state'] for c in j['conns'] if 443 in (c['sport'], c['dport']) and c['state'] == 'established'] != []"; }
+	both() { [ "$(states h1 vm1)" = True ] && [ "$(states h2 srv)" = True ]; }
+	can '... established, both hosts say' wait_for 5 both
+
+	# --- a flow lasts: megabytes over a connection cost skepd nothing after the first packets ---
+	for way in "vm1 $out SNAT" "vm1 $srv groups" "out $vip VIP" "vm2 $out floating"; do
+		set -- $way
+		a=$(($(stat_of h1 simulations) + $(stat_of h2 simulations)))
+		equal "4 MB, $3, IPv$f" ok "$(in_vm $1 "$python" "$PWD/selftests/lib/big.py" push $2 $([ $3 = VIP ] && echo 81 || echo 9000) 4000000)"
+		b=$(($(stat_of h1 simulations) + $(stat_of h2 simulations)))
+		[ $((b - a)) -lt 60 ] && ok '... a few simulations do' || not_ok "... a few simulations do: $((b - a))"
+	done
 
 	# --- a drop ---
 	in_vm vm1 "$stream" send $srv 7009 5 1000
