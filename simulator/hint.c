@@ -230,6 +230,12 @@ static const char *of_reason(struct walk *w, enum skep_drop reason,
 	}
 }
 
+static bool is_plain_ip(const struct walk *w)
+{
+	return (w->f.eth_type == htons(ETH_P_IP) || w->f.eth_type == htons(ETH_P_IPV6)) &&
+	       !(ntohs(w->f.vlan) & 0xfff);
+}
+
 const char *sim_hint(struct walk *w, enum skep_drop reason, const struct topo_object *object,
 		     const struct topo_rule *rule)
 {
@@ -244,7 +250,8 @@ const char *sim_hint(struct walk *w, enum skep_drop reason, const struct topo_ob
 	else if (object->kind == TOPO_ROUTER && reason == SKEP_DROP_NO_ROUTE)
 		hint = of_no_route(w, object);
 	else if (object->kind == TOPO_ROUTER && reason == SKEP_DROP_PROTOCOL)
-		hint = "routers carry untagged IPv4 and IPv6 only";
+		hint = is_plain_ip(w) ? "routers forward packets between addresses of machines only"
+				      : "routers carry untagged IPv4 and IPv6 only";
 	else if (object->kind == TOPO_ROUTE)
 		hint = of_route(w, object);
 	return hint ? hint : of_reason(w, reason, object);
