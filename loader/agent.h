@@ -315,6 +315,8 @@ void state_fini(struct agent *a);
 void state_put(struct tenant *t, const char *host, const struct sim_conn *conn);
 void state_end(struct tenant *t, const char *host, const char *port, const struct sim_tuple *tuple);
 void state_flush(struct agent *a);
+/* A connection of a port that is here has been ended here: messages that were under way do not bring it back. */
+void state_ended(struct tenant *t, const struct sim_conn *conn);
 void state_received(struct agent *a, const uint8_t *data, uint32_t len); /* dp_ops.control */
 
 /* --- mirror.c: records of local ports in the state DB --- */
