@@ -71,6 +71,8 @@ TESTLIB_SRC := $(sort $(wildcard selftests/lib/*.c))
 TESTLIB   := $(O)/selftests/lib/libtest.a
 TOOL_SRC  := $(sort $(wildcard selftests/net/*.c))
 TOOL      := $(patsubst %.c,$(O)/%,$(TOOL_SRC))
+OVN_SRC   := $(sort $(wildcard selftests/ovn/*.c))
+OVN       := $(O)/selftests/ovn/ovn_compare
 BENCH_SRC := $(filter-out %.bpf.c,$(sort $(wildcard bench/*.c)))
 BENCH     := $(patsubst %.c,$(O)/%,$(BENCH_SRC))
 
@@ -134,6 +136,9 @@ $(TOOL): %: %.o
 $(BENCH): %: %.o $(TESTLIB) $(LIBS)
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $< $(TESTLIB) $(LINK_LIBS) $(LDLIBS) -lpthread
 
+$(OVN): $(call objs,$(OVN_SRC)) $(TESTLIB) $(LIBS)
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(TESTLIB) $(LINK_LIBS) $(LDLIBS)
+
 FUZZ_CFLAGS = $(filter-out -MMD -MP -O2,$(ALL_CFLAGS)) -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
 	      -Wno-unknown-warning-option
 FUZZ_PURE = loader/peers.c loader/base64.c # parts of skepd that are functions of bytes
@@ -155,6 +160,12 @@ check: deps ## install what is missing, build, run every test; NAME='nat*' selec
 	$(Q)$(MAKE) --no-print-directory O=$(O) all
 	$(Q)$(MAKE) --no-print-directory O=$(O)/fuzz fuzz-build
 	$(Q)O=$(abspath $(O)/san) O_FAST=$(abspath $(O)) O_FUZZ=$(abspath $(O)/fuzz) NAME='$(NAME)' SKIP='$(SKIP)' selftests/run
+
+.PHONY: check-ovn
+check-ovn: ## the same packets through ovn-trace and skep's simulator; installs ovn-central (packaging/packages.ovn)
+	$(Q)./configure --install packaging/packages.ovn
+	$(Q)$(MAKE) --no-print-directory O=$(O)/san SAN=1 $(O)/san/selftests/ovn/ovn_compare
+	$(Q)O=$(abspath $(O)/san) selftests/ovn/run
 
 .PHONY: fuzz-build
 fuzz-build: $(FUZZ)

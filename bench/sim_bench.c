@@ -3,10 +3,12 @@
  * Simulations per second on one core, and how long one takes.  JSON lines: "1/s" over rounds (median, min, max), and the percentiles of
  * single runs in ns, clock reads (about 25 ns) included.  No I/O, no agent: the bare simulator with tables in memory.
  */
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/topo_net.h"
 #include "selftests/lib/simtest.h"
 #include "simulator/conns.h"
 #include "util/clock.h"
@@ -260,13 +262,17 @@ struct bench {
 	struct topo_snapshot *snap;
 	struct sim_state_view view;
 	const struct topo_port *in;
-	struct pkt pkt;
+	struct pkt *pkts; /* in turn */
+	unsigned int n_pkts, next;
 	struct sim_result res;
 };
 
 static void one(struct bench *b)
 {
-	if (sim_run(&b->sim, b->snap, &b->view.view, b->in, &b->pkt, 1, 7, 0, &b->res, NULL))
+	const struct pkt *pkt = &b->pkts[b->next];
+
+	b->next = b->next + 1 < b->n_pkts ? b->next + 1 : 0;
+	if (sim_run(&b->sim, b->snap, &b->view.view, b->in, pkt, 1, 7, 0, &b->res, NULL))
 		abort();
 }
 
@@ -277,7 +283,7 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static void measure(struct bench *b, const struct variant *v)
+static void measure(struct bench *b, const char *name)
 {
 	static double single[SINGLES];
 	double rate[ROUNDS];
@@ -301,9 +307,15 @@ static void measure(struct bench *b, const struct variant *v)
 	qsort(single, singles, sizeof(*single), by_value);
 	printf("{\"bench\":\"sim\",\"variant\":\"%s\",\"unit\":\"1/s\",\"median\":%.0f,\"min\":%.0f,\"max\":%.0f,"
 	       "\"n\":%d,\"p50_ns\":%.0f,\"p99_ns\":%.0f}\n",
-	       v->name, rate[ROUNDS / 2], rate[0], rate[ROUNDS - 1], ROUNDS, single[singles / 2],
+	       name, rate[ROUNDS / 2], rate[0], rate[ROUNDS - 1], ROUNDS, single[singles / 2],
 	       single[singles / 100 * 99]);
 	fflush(stdout);
+}
+
+static void wrong(const char *name, const char *what)
+{
+	fprintf(stderr, "sim_bench: %s: %s\n", name, what);
+	exit(1);
 }
 
 /* With source ports for router r. */
@@ -321,49 +333,116 @@ static struct sim_conns *make_conns(void)
 	return c;
 }
 
+static void run(const struct variant *v)
+{
+	static uint8_t frame[PKT_MAX];
+	struct sim_tables *tables = sim_tables_new(1000, 1000);
+	struct sim_conns *conns = make_conns();
+	char *yaml = v->yaml();
+	struct pkt pkt;
+	struct bench b = { .pkts = &pkt, .n_pkts = 1 };
+
+	if (!yaml || !tables || !conns)
+		abort();
+	sim_init(&b.sim);
+	b.snap = simtest_snapshot(yaml);
+	sim_state_view_init(&b.view, tables, conns, b.snap, 1);
+	b.in = topo_find_port(b.snap, v->port);
+	simtest_packet(v->packet, frame, &pkt);
+	one(&b);
+	if (b.res.verdict != v->verdict || b.res.n_outputs != v->n_outputs)
+		wrong(v->name, "wrong result");
+	if (v->established) {
+		sim_conns_apply(conns, &b.res, &pkt, NULL, NULL, 1);
+		one(&b);
+		if (b.res.ct != TOPO_CT_ESTABLISHED)
+			wrong(v->name, "not established");
+	}
+	measure(&b, v->name);
+	sim_tables_free(tables);
+	sim_conns_free(conns);
+	topo_unref(b.snap);
+	sim_fini(&b.sim);
+	free(yaml);
+}
+
+/* --- a router with many routes; each packet to another one --- */
+
+#define DESTINATIONS 4096
+
+static struct sim_tables *gateways(void)
+{
+	struct sim_tables *tables = sim_tables_new(1, SIM_NEIGHS_PORT);
+	const struct skep_mac mac = { { 2, 0, 0, 0, 0, 9 } };
+
+	for (uint32_t i = 0; tables && i < 1 << 15; i++) {
+		struct skep_ip ip = ip_from_v4(htonl(0xc0a80002 | i));
+
+		if (sim_tables_set_neigh(tables, "p", &ip, &mac, true, 1) < 0)
+			return NULL;
+	}
+	return tables;
+}
+
+static void run_routes(const char *name, uint32_t n)
+{
+	static uint8_t frames[DESTINATIONS][64];
+	static struct pkt pkts[DESTINATIONS];
+	struct sim_tables *tables = gateways();
+	json_t *records = topo_net_routes(n);
+	struct bench b = { .pkts = pkts, .n_pkts = DESTINATIONS };
+	struct err err = { 0 };
+	char line[160], path[32];
+
+	topo_net_add(records, "port", "q",
+		     json_pack("{s:s, s:s, s:[s]}", "router", "r", "mac", "02:aa:00:00:00:01",
+			       "addresses", "172.31.0.1/24"));
+	json_object_set_new(records, "live/q", json_pack("{s:s, s:i}", "host", "h", "key", 2));
+	b.snap = topo_build("t", 1, records, &err);
+	if (!b.snap || !tables)
+		wrong(name, err.text);
+	sim_init(&b.sim);
+	sim_state_view_init(&b.view, tables, NULL, b.snap, 1);
+	b.in = topo_find_port(b.snap, "q");
+	for (unsigned int i = 0, tries = 0; i < DESTINATIONS; tries++) {
+		const char *dst;
+		int len;
+
+		snprintf(path, sizeof(path), "route/r%u", topo_net_random(n));
+		dst = json_string_value(json_object_get(json_object_get(records, path), "dst"));
+		snprintf(line, sizeof(line), "eth 02:00:00:00:00:01>02:aa:00:00:00:01 / ip 172.31.0.2>%.*s / tcp 4000>80 S",
+			 (int)strcspn(dst, "/"), dst);
+		len = pkt_dsl_parse(line, NULL, frames[i], sizeof(frames[i]), &err);
+		if (len < 0 || pkt_parse(frames[i], (uint32_t)len, &pkts[i]) != SKEP_DROP_NONE)
+			wrong(name, err.text);
+		b.next = i;
+		one(&b);
+		if (b.res.verdict == SIM_FORWARD && b.res.n_outputs == 1)
+			i++; /* others: multicast, loopback, ... */
+		else if (tries > 100 * DESTINATIONS)
+			wrong(name, line);
+	}
+	json_decref(records);
+	measure(&b, name);
+	sim_tables_free(tables);
+	topo_unref(b.snap);
+	sim_fini(&b.sim);
+}
+
 /* An argument selects variants by the beginning of their names. */
 int main(int argc, char **argv)
 {
-	static uint8_t frame[PKT_MAX];
+	static const struct {
+		const char *name;
+		uint32_t n;
+	} routes[] = { { "routes_10", 10 }, { "routes_1000000", 1000000 } };
+	const char *begin = argc > 1 ? argv[1] : "";
 
-	for (size_t i = 0; i < ARRAY_SIZE(variants); i++) {
-		const struct variant *v = &variants[i];
-		struct sim_tables *tables;
-		struct sim_conns *conns;
-		struct bench b;
-		char *yaml;
-
-		if (argc > 1 && strncmp(v->name, argv[1], strlen(argv[1])))
-			continue;
-		tables = sim_tables_new(1000, 1000);
-		conns = make_conns();
-		yaml = v->yaml();
-		if (!yaml || !tables || !conns)
-			abort();
-		sim_init(&b.sim);
-		b.snap = simtest_snapshot(yaml);
-		sim_state_view_init(&b.view, tables, conns, b.snap, 1);
-		b.in = topo_find_port(b.snap, v->port);
-		simtest_packet(v->packet, frame, &b.pkt);
-		one(&b);
-		if (b.res.verdict != v->verdict || b.res.n_outputs != v->n_outputs) {
-			fprintf(stderr, "sim_bench: %s: wrong result\n", v->name);
-			return 1;
-		}
-		if (v->established) {
-			sim_conns_apply(conns, &b.res, &b.pkt, NULL, NULL, 1);
-			one(&b);
-			if (b.res.ct != TOPO_CT_ESTABLISHED) {
-				fprintf(stderr, "sim_bench: %s: not established\n", v->name);
-				return 1;
-			}
-		}
-		measure(&b, v);
-		sim_tables_free(tables);
-		sim_conns_free(conns);
-		topo_unref(b.snap);
-		sim_fini(&b.sim);
-		free(yaml);
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(variants); i++)
+		if (!strncmp(variants[i].name, begin, strlen(begin)))
+			run(&variants[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(routes); i++)
+		if (!strncmp(routes[i].name, begin, strlen(begin)))
+			run_routes(routes[i].name, routes[i].n);
 	return 0;
 }

@@ -107,7 +107,8 @@ int cmd_conn_list(struct cli *cli, struct err *err)
 
 int cmd_rule_list(struct cli *cli, struct err *err)
 {
-	static const char *const headings[] = { "TENANT", "CHAIN", "RULE", "PACKETS", "BYTES" };
+	static const char *const headings[] = { "TENANT", "KIND", "NAME", "RULE", "PACKETS",
+						"BYTES" };
 	_json_ json_t *result =
 		cli_control_call(cli,
 				 json_pack("{s:s, s:s*, s:s*}", "cmd", "rules", "chain",
@@ -127,7 +128,8 @@ int cmd_rule_list(struct cli *cli, struct err *err)
 	t = out_table_new(headings, ARRAY_SIZE(headings));
 	json_array_foreach (json_object_get(result, "rules"), i, r) {
 		out_cell(t, json_str(r, "tenant"));
-		out_cell(t, json_str(r, "chain"));
+		out_cell(t, json_str(r, "chain") ? "chain" : "security-group");
+		out_cell(t, json_str(r, "chain") ?: json_str(r, "security_group"));
 		out_cell(t, json_str(r, "rule"));
 		out_cellf(t, "%lld", number(r, "packets"));
 		out_cellf(t, "%lld", number(r, "bytes"));

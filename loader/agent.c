@@ -146,9 +146,11 @@ static void on_underlay(void *arg, bool up, uint32_t mtu)
 static void on_removed(void *arg, struct index_flow *flow)
 {
 	struct agent *a = arg;
+	struct skep_flow last;
 
+	if (dp_flow_take(a->dp, &flow->key, &last))
+		rules_carried(flow, &last);
 	rules_drop(flow);
-	dp_flow_del(a->dp, &flow->key);
 	sets_put(flow->set, clock_mono_ns());
 	dp_rewrite_put(a->dp, flow->verdict.rewrite);
 }

@@ -271,7 +271,7 @@ void floods_put(struct tenant *t, struct flood *f); /* a member leaves; takes NU
 void floods_sync(struct tenant *t);		    /* writes the members of each changed group */
 
 /* --- forward.c --- */
-/* Is 'now' the flow that would be installed for this result of 'pkt' today?  Uses the agent's arena. */
+/* Does 'now', which holds for 'pkt', do what the flow would that is made of this result?  Uses the agent's arena. */
 bool forward_same(struct agent *a, const struct pkt *pkt, const struct sim_result *res,
 		  const struct skep_flow *now);
 
@@ -322,6 +322,8 @@ void state_fini(struct agent *a);
 void state_put(struct tenant *t, const char *host, const struct sim_conn *conn);
 void state_end(struct tenant *t, const char *host, const char *port, const struct sim_tuple *tuple);
 void state_flush(struct agent *a);
+/* A connection of a port that is here has been ended here: messages that were under way do not bring it back. */
+void state_ended(struct tenant *t, const struct sim_conn *conn);
 void state_received(struct agent *a, const uint8_t *data, uint32_t len); /* dp_ops.control */
 
 /* --- mirror.c: records of local ports in the state DB --- */
@@ -351,6 +353,7 @@ void rules_flow(struct tenant *t, struct index_flow *f, const struct sim_result 
 void rules_again(struct tenant *t, struct index_flow *f, const struct sim_result *res); /* simulated again */
 /* The flow has carried so much more. */
 void rules_count(struct index_flow *f, uint64_t packets, uint64_t bytes);
+bool rules_carried(struct index_flow *f, const struct skep_flow *now); /* what the kernel has counted since it was last asked; false: nothing */
 void rules_drop(struct index_flow *f); /* the flow goes */
 json_t *rules_report(struct tenant *t, const char *chain, json_t *list);
 

@@ -88,13 +88,22 @@ static bool same_outputs(const struct index_flow *f, const struct sim_result *re
 	return !p || !*p;
 }
 
+static json_t *differs(const struct index_flow *f, const struct sim_result *res,
+		       const struct skep_flow *now)
+{
+	if (res->verdict == SIM_DROP)
+		return verdict("differs", "the flow does not drop it for that reason");
+	if (res->verdict != SIM_FORWARD || now->action == SKEP_ACT_DROP || !same_outputs(f, res))
+		return verdict("differs", "the flow sends it elsewhere");
+	return verdict("differs", "the flow sends it there with other headers, or not all such packets");
+}
+
 static json_t *compare(struct agent *a, const struct lport *port, const struct pkt *pkt,
 		       const struct sim_result *res)
 {
 	struct dp_flow_key key = { 0 };
-	struct install_plan plan;
-	struct index_flow *f;
 	struct skep_flow now;
+	struct index_flow *f;
 
 	if (!port)
 		return verdict("none", "the port is not on this host");
@@ -105,18 +114,13 @@ static json_t *compare(struct agent *a, const struct lport *port, const struct p
 		return res->cacheable ? verdict("none", "no flow yet: the next packet makes one") :
 					verdict("not_cacheable",
 						"no flow, and none will be made: skepd decides each packet");
-	if (res->verdict == SIM_DROP) {
-		if (now.action == SKEP_ACT_DROP && now.out == res->reason)
-			return verdict("agrees", "the flow drops it for the same reason");
-		return verdict("differs", "the flow does not drop it for that reason");
-	}
-	if (res->verdict != SIM_FORWARD || !same_outputs(f, res))
-		return verdict("differs", "the flow sends it elsewhere");
-	if (install_plan(&a->env, &pkt->f, res->outputs, res->n_outputs, &a->arena, &plan))
-		return verdict("differs", "the flow cannot be compared: out of memory");
-	if (plan.n == 1 && !install_same(&plan.copies[0].verdict, &now))
-		return verdict("differs", "the flow sends it there with other headers");
-	return verdict("agrees", "the flow does the same");
+	if (!install_holds(&now, pkt))
+		return verdict("none", "there is a flow, but not for this one (its size, TTL, DSCP or TCP flags)");
+	if (!forward_same(a, pkt, res, &now))
+		return differs(f, res, &now);
+	return verdict("agrees", now.action == SKEP_ACT_DROP ?
+					 "the flow drops it for the same reason" :
+					 "the flow does the same");
 }
 
 json_t *report_trace(struct agent *a, const json_t *request, struct err *err)
@@ -136,6 +140,7 @@ json_t *report_trace(struct agent *a, const json_t *request, struct err *err)
 
 	if (!in)
 		return NULL;
+	expiry_walk(a); /* what connections have seen up to now */
 	arena_reset(&a->arena);
 	conns_view(t, &view, now);
 	view.in = in;

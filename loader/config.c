@@ -67,7 +67,7 @@ const struct key config_keys[CONFIG_KEYS] = {
 	{ "conns.max", NUMBER, AT(conns_max), 1024, 4194304, TEXT(SKEP_CONNS_MAX),
 	  .help = "connections with an end on this host, of one tenant" },
 	{ "conns.port_max", NUMBER, AT(conns_port_max), 16, 1048576, "16384",
-	  .help = "the same of one port" },
+	  .help = "of these, those that one port has begun" },
 	{ "conns.tcp_syn_s", NUMBER, AT(timeouts.tcp_syn), 5, 3600, "60",
 	  .help = "a TCP connection without an answer is over when idle for so long" },
 	{ "conns.tcp_established_s", NUMBER, AT(timeouts.tcp_established), 60, 604800, "7440",

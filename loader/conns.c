@@ -257,6 +257,9 @@ void conns_end(struct tenant *t, const struct sim_conn *conn)
 	for_group(t, &c, true, now, end_at);
 	for_group(t, &other, true, now, end_at);
 	conns_remote_end(t, c.port, &c.tuple); /* also of a port that the snapshot has lost */
+	state_ended(t, &c);
+	if (other.port[0] && conns_port_here(t, other.port))
+		state_ended(t, &other);
 	state_flush(t->agent);
 }
 

@@ -22,7 +22,7 @@
  *   {"cmd": "conns", "tenant"?, "port"?}       -> {"result": {"conns": [{"tenant", "port", "proto": "tcp", "src", "sport", "dst", "dport", "direction":
  *                                                  "original|reply", "state", "other_port", "nat": [{"router", "end": "dst|src", "from", "to", "member"?}], "idle_ms",
  *                                                  "timeout_s"}], "truncated"}}
- *   {"cmd": "rules", "tenant"?, "chain"?}      -> {"result": {"rules": [{"tenant", "chain", "rule", "packets", "bytes"}]}}: what this host has seen since skepd started
+ *   {"cmd": "rules", "tenant"?, "chain"?}      -> {"result": {"rules": [{"tenant", "chain"|"security_group", "rule", "packets", "bytes"}]}}: what this host has seen since skepd started
  *   {"cmd": "leave"}                           -> {"result": {}}: removes the host's records and its datapath, then skepd exits
  * An error is {"error": {"code": "no_such_port", "message": "..."}}.
  */

@@ -134,6 +134,8 @@ struct dp_flow_key {
 void dp_flow_put(struct dp *dp, const struct dp_flow_key *key, const struct skep_flow *flow);
 int dp_flows_flush(struct dp *dp);
 void dp_flow_del(struct dp *dp, const struct dp_flow_key *key); /* at once */
+/* The same; true: it was in the kernel, with these counters. */
+bool dp_flow_take(struct dp *dp, const struct dp_flow_key *key, struct skep_flow *flow);
 bool dp_flow_get(struct dp *dp, const struct dp_flow_key *key, struct skep_flow *flow);
 /* All flows, in batches; the callback may delete any. */
 int dp_flows_walk(struct dp *dp, void (*cb)(void *arg, const struct dp_flow_key *key, const struct skep_flow *flow),

@@ -90,7 +90,7 @@ static int find_queued(struct dp *dp, const struct dp_flow_key *key)
 	return -1;
 }
 
-void dp_flow_del(struct dp *dp, const struct dp_flow_key *key)
+static void unqueue(struct dp *dp, const struct dp_flow_key *key)
 {
 	struct dp_queue *q = key->v6 ? &dp->q6 : &dp->q4;
 	size_t size = key_size(key->v6);
@@ -104,7 +104,18 @@ void dp_flow_del(struct dp *dp, const struct dp_flow_key *key)
 			(q->n - (uint32_t)i) * size);
 		memmove(&q->flows[i], &q->flows[i + 1], (q->n - (uint32_t)i) * sizeof(q->flows[0]));
 	}
+}
+
+void dp_flow_del(struct dp *dp, const struct dp_flow_key *key)
+{
+	unqueue(dp, key);
 	(void)bpf_map_delete_elem(dp->map_fd[map_of(key->v6)], key_bytes(key));
+}
+
+bool dp_flow_take(struct dp *dp, const struct dp_flow_key *key, struct skep_flow *flow)
+{
+	unqueue(dp, key);
+	return bpf_map_lookup_and_delete_elem(dp->map_fd[map_of(key->v6)], key_bytes(key), flow) == 0;
 }
 
 bool dp_flow_get(struct dp *dp, const struct dp_flow_key *key, struct skep_flow *flow)

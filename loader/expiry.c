@@ -18,14 +18,10 @@ struct walk {
 /* What the flow has carried since the last walk: for rules, and to keep its connection. */
 static void carried(struct agent *a, struct index_flow *f, const struct skep_flow *now)
 {
-	uint64_t packets = now->packets - f->packets, bytes = now->bytes - f->bytes;
 	struct lport *p;
 
-	if (!packets || now->packets < f->packets)
+	if (!rules_carried(f, now))
 		return;
-	f->packets = now->packets;
-	f->bytes = now->bytes;
-	rules_count(f, packets, bytes);
 	p = f->conn ? ports_find(a, index_in_key(f)) : NULL;
 	if (p)
 		conns_flow_seen(p->tenant, p, f, now->tcp_seen);

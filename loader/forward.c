@@ -482,13 +482,21 @@ void forward_unmake(struct agent *a, const struct made *m)
 bool forward_same(struct agent *a, const struct pkt *pkt, const struct sim_result *res,
 		  const struct skep_flow *now)
 {
+	struct skep_flow flow = *now;
 	struct install_plan plan;
 	struct made m;
 	bool same;
 
 	if (!forward_make(a, pkt, res, &plan, &m))
 		return false;
-	same = install_same(&m.flow, now);
+	/* While a connection ends, the simulation reads TCP flags, to see a new one begin.  The flow, made before, sees that without
+	 * (SKEP_F_CONN). */
+	if (m.flow.flags & now->flags & SKEP_F_CONN) {
+		flow.flags = (uint16_t)((now->flags & ~SKEP_F_TCP) | (m.flow.flags & SKEP_F_TCP));
+		flow.tcp_mask = m.flow.tcp_mask;
+		flow.tcp_value = m.flow.tcp_value;
+	}
+	same = install_same(&m.flow, &flow);
 	unmake(a, &m);
 	return same;
 }

@@ -265,9 +265,9 @@ static bool next_hop(const struct topo_port *port, const struct skep_ip *dst, st
 	return false;
 }
 
-/* The connection's packets as they enter by its port: MACs from a flow if there is one, else from what the topology says. */
+/* The connection's packets as they enter by its port: MACs and DSCP from a flow if there is one, else from what the topology says. */
 static bool make_key(struct tenant *t, const struct topo_port *port, const struct lport *lp,
-		     const struct candidate *c, struct dp_flow_key *key)
+		     const struct candidate *c, struct dp_flow_key *key, struct skep_flow *as)
 {
 	struct topo_tag tag = { .kind = TOPO_TAG_CONN,
 				.name = c->port,
@@ -286,6 +286,8 @@ static bool make_key(struct tenant *t, const struct topo_port *port, const struc
 	index_tagged(t->agent->index, t, &tag, on_conn_flow, &find);
 	if (find.found) {
 		*key = find.found->key;
+		as->flags = find.found->verdict.flags & SKEP_F_TOS;
+		as->tos = find.found->verdict.tos;
 		return true;
 	}
 	f.eth_type = htons(ip_is_v4(&c->tuple.src) ? ETH_P_IP : ETH_P_IPV6);
@@ -303,6 +305,16 @@ static bool make_key(struct tenant *t, const struct topo_port *port, const struc
 	return true;
 }
 
+/* Would it be admitted today?  What began it is asked about, not what it sends now: a rule may let SYNs alone begin connections. */
+static void as_it_began(const struct sim_conn *conn, struct skep_flow *as)
+{
+	if (conn->tuple.proto != 6 || !(conn->orig_seen & SKEP_TCP_SYN))
+		return;
+	as->flags |= SKEP_F_TCP;
+	as->tcp_mask = 0xff;
+	as->tcp_value = SKEP_TCP_SYN;
+}
+
 static bool is_policy(enum skep_drop reason)
 {
 	return reason == SKEP_DROP_POLICY || reason == SKEP_DROP_REJECT ||
@@ -317,6 +329,7 @@ static void recheck_conn(struct tenant *t, const struct candidate *c)
 	struct sim_result res = { 0 };
 	struct agent *a = t->agent;
 	uint8_t buf[REPLAY_MAX];
+	struct skep_flow as = { 0 };
 	struct dp_flow_key key;
 	struct sim_conn copy;
 	struct pkt pkt;
@@ -327,9 +340,10 @@ static void recheck_conn(struct tenant *t, const struct candidate *c)
 		return;
 	copy = *conn;
 	arena_reset(&a->arena);
-	if (!make_key(t, port, lp, c, &key))
+	if (!make_key(t, port, lp, c, &key, &as))
 		return;
-	len = replay_frame(&key, buf);
+	as_it_began(&copy, &as);
+	len = replay_flow(&key, &as, buf);
 	if (!len || pkt_parse(buf, len, &pkt) || simulate(t, port, &pkt, SIM_RECHECK, &res))
 		return;
 	a->stats.rechecked++;

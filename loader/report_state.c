@@ -129,6 +129,7 @@ json_t *report_conns(struct agent *a, const char *tenant, const char *port, stru
 
 	if (!find(a, tenant, &only, err))
 		return NULL;
+	expiry_walk(a); /* what flows have carried up to now */
 	l.list = json_array();
 	hmap_for_each (n, tmp, &a->tenants) {
 		struct tenant *t = container_of(n, struct tenant, node);

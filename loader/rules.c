@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Counters of rules, by name of chain and rule: what this host has seen since skepd started, whatever became of the snapshots meanwhile.
+ * Counters of rules, by name of chain or security group, and rule: what this host has seen since skepd started, whatever became of the snapshots meanwhile.
  * Each simulated packet counts once; a flow counts for the rules of its simulation what the kernel says it has carried.  Rules with
  * 'log' are reported to the watchers of the control socket and to the log, ten lines a second at most.
  */
@@ -23,7 +23,8 @@ struct rule_count {
 	struct rules *rules;
 	uint32_t refs; /* flows, and 1 while the tenant is there */
 	uint64_t packets, bytes;
-	char *rule; /* behind 'chain' */
+	enum topo_kind kind; /* of what 'chain' names */
+	char *rule;	     /* behind 'chain' */
 	char chain[];
 };
 
@@ -72,10 +73,17 @@ static const char *chain_of(const struct topo_rule *rule)
 	return rule->chain ? rule->chain->o.name : NULL;
 }
 
+static bool counts_for(const struct rule_count *c, const struct topo_rule *rule)
+{
+	return rule->chain && rule->name && c->kind == rule->chain->o.kind &&
+	       !strcmp(c->rule, rule->name) && !strcmp(c->chain, rule->chain->o.name);
+}
+
 static struct rule_count *get(struct rules *r, const struct topo_rule *rule)
 {
 	const char *chain = chain_of(rule);
-	uint64_t h = hash_str(rule->name ?: "", hash_str(chain ?: "", 0));
+	uint64_t h = hash_str(rule->name ?: "",
+			      hash_str(chain ?: "", chain ? rule->chain->o.kind : 0));
 	size_t n = chain ? strlen(chain) + 1 : 0;
 	struct rule_count *c;
 	struct hmap_node *node;
@@ -84,7 +92,7 @@ static struct rule_count *get(struct rules *r, const struct topo_rule *rule)
 		return NULL;
 	hmap_for_each_with_hash (node, &r->counts, h) {
 		c = container_of(node, struct rule_count, node);
-		if (!strcmp(c->chain, chain) && !strcmp(c->rule, rule->name))
+		if (counts_for(c, rule))
 			return c;
 	}
 	if (r->counts.n >= RULES_MAX)
@@ -94,6 +102,7 @@ static struct rule_count *get(struct rules *r, const struct topo_rule *rule)
 		return NULL;
 	c->rules = r;
 	c->refs = 1;
+	c->kind = rule->chain->o.kind;
 	memcpy(c->chain, chain, n);
 	c->rule = c->chain + n;
 	memcpy(c->rule, rule->name, strlen(rule->name) + 1);
@@ -206,23 +215,38 @@ void rules_flow(struct tenant *t, struct index_flow *f, const struct sim_result 
 	attach(t, f, res);
 }
 
+bool rules_carried(struct index_flow *f, const struct skep_flow *now)
+{
+	uint64_t packets = now->packets - f->packets, bytes = now->bytes - f->bytes;
+
+	if (!packets || now->packets < f->packets)
+		return false;
+	f->packets = now->packets;
+	f->bytes = now->bytes;
+	rules_count(f, packets, bytes);
+	return true;
+}
+
 /* The names may be the same ones, but the rules are those of another snapshot. */
 static bool same_hits(const struct rule_hits *h, const struct sim_result *res)
 {
 	if ((h ? h->n : 0) != res->n_rules)
 		return false;
 	for (uint32_t i = 0; i < res->n_rules; i++)
-		if (!chain_of(res->rules[i]) || !res->rules[i]->name ||
-		    strcmp(h->counts[i]->rule, res->rules[i]->name) != 0 ||
-		    strcmp(h->counts[i]->chain, chain_of(res->rules[i])) != 0)
+		if (!counts_for(h->counts[i], res->rules[i]))
 			return false;
 	return true;
 }
 
 void rules_again(struct tenant *t, struct index_flow *f, const struct sim_result *res)
 {
-	if (!same_hits(f->hits, res))
-		attach(t, f, res);
+	struct skep_flow now;
+
+	if (same_hits(f->hits, res))
+		return;
+	if (dp_flow_get(t->agent->dp, &f->key, &now)) /* up to here the former ones count */
+		rules_carried(f, &now);
+	attach(t, f, res);
 }
 
 void rules_count(struct index_flow *f, uint64_t packets, uint64_t bytes)
@@ -235,12 +259,6 @@ void rules_count(struct index_flow *f, uint64_t packets, uint64_t bytes)
 
 /* --- report --- */
 
-static bool exists(const struct tenant *t, const struct rule_count *c)
-{
-	const struct topo_object *o = topo_find(t->snap, TOPO_CHAIN, c->chain);
-
-	return o || topo_find(t->snap, TOPO_SECURITY_GROUP, c->chain);
-}
 
 json_t *rules_report(struct tenant *t, const char *chain, json_t *list)
 {
@@ -251,8 +269,8 @@ json_t *rules_report(struct tenant *t, const char *chain, json_t *list)
 
 		if ((chain && strcmp(chain, c->chain)) || !t->snap)
 			continue;
-		if (!exists(t, c)) {
-			if (c->refs == 1) { /* of a chain that has gone */
+		if (!topo_find(t->snap, c->kind, c->chain)) {
+			if (c->refs == 1) { /* the chain has gone */
 				hmap_remove(&t->rules->counts, n);
 				put(c);
 			}
@@ -260,7 +278,9 @@ json_t *rules_report(struct tenant *t, const char *chain, json_t *list)
 		}
 		json_array_append_new(list,
 				      json_pack("{s:s, s:s, s:s, s:I, s:I}", "tenant", t->name,
-						"chain", c->chain, "rule", c->rule, "packets",
+						c->kind == TOPO_SECURITY_GROUP ? "security_group" :
+										 "chain",
+						c->chain, "rule", c->rule, "packets",
 						(json_int_t)c->packets, "bytes",
 						(json_int_t)c->bytes));
 	}

@@ -2,7 +2,7 @@
 /*
  * Messages to the agents of other hosts about connections whose other end lives there.  They leave before the packet that makes them
  * necessary and on the same way; each is acknowledged, and repeated after 5 ms, doubling, six times.  What they say may arrive twice or
- * late: a record is put again with the same contents, and one that was ended meanwhile stays away (tombs).
+ * late: of each connection the last word is remembered, so that none is brought back after its end, and none ends by the end of the one before.
  */
 #include "loader/agent.h"
 
@@ -18,8 +18,8 @@
 #define RETRY_NS    (5 * NSEC_PER_MSEC)
 #define RETRIES	    6
 #define PENDING_MAX 8192 /* messages not acknowledged yet; further ones are sent once */
-#define TOMBS	    1024 /* connections that ended a moment ago */
-#define TOMB_NS	    (2 * NSEC_PER_SEC) /* longer than a message is repeated */
+#define WORDS	    8192 /* connections that were heard of a moment ago */
+#define WORD_NS	    (2 * NSEC_PER_SEC) /* longer than a message is repeated */
 
 /* A message that is being filled. */
 struct draft {
@@ -41,11 +41,12 @@ struct pending {
 	uint8_t bytes[];
 };
 
-/* An end that was heard of: what its sender said of the connection before does not count any more. */
-struct tomb {
+/* The last word on a connection: what its sender said before does not count any more.  An end is everybody's. */
+struct word {
 	uint64_t what; /* hash; 0 = free */
 	uint64_t until_ns;
 	uint32_t epoch, seq;
+	bool ended;
 };
 
 struct state {
@@ -54,7 +55,7 @@ struct state {
 	struct draft *drafts;
 	struct hmap pending;
 	struct loop_timer *timer;
-	struct tomb tombs[TOMBS];
+	struct word words[WORDS];
 };
 
 int state_init(struct agent *a)
@@ -241,33 +242,56 @@ void state_end(struct tenant *t, const char *host, const char *port, const struc
 
 /* --- receiving --- */
 
-static struct tomb *tomb_of(struct state *s, const struct tenant *t, const struct sim_conn *c,
-			    uint64_t *what)
+static struct word *word_of(struct state *s, const struct tenant *t, const char *port,
+			    const struct sim_tuple *tuple, uint64_t *what)
 {
-	*what = hash_str(c->port, sim_tuple_hash(&c->tuple) ^ hash_u64((uintptr_t)t)) | 1;
-	return &s->tombs[*what / 2 % TOMBS];
+	*what = hash_str(port, sim_tuple_hash(tuple) ^ hash_u64((uintptr_t)t)) | 1;
+	return &s->words[*what / 2 % WORDS];
 }
 
-static bool is_buried(struct state *s, const struct tenant *t, const struct sim_conn *c,
-		      const struct peers_head *h)
+/* Has the connection ended, without this host knowing of another since?  The port that begins one knows first; replies are told of when
+ * there are none yet. */
+static bool is_over(struct tenant *t, const struct sim_conn *c)
 {
-	uint64_t what;
-	const struct tomb *tomb = tomb_of(s, t, c, &what);
-
-	return tomb->what == what && tomb->epoch == h->epoch &&
-	       (int32_t)(tomb->seq - h->seq) > 0 && clock_mono_ns() < tomb->until_ns;
+	return (!c->reply || (c->orig_seen && c->reply_seen)) &&
+	       !sim_conns_find(t->conns, c->port, &c->tuple, clock_mono_ns());
 }
 
-static void bury(struct state *s, const struct tenant *t, const struct sim_conn *c,
-		 const struct peers_head *h)
+/* Something later is known, or this itself. */
+static bool is_old(struct state *s, struct tenant *t, const struct peers_item *i,
+		   const struct peers_head *h)
 {
 	uint64_t what;
-	struct tomb *tomb = tomb_of(s, t, c, &what);
+	const struct word *w = word_of(s, t, i->conn.port, &i->conn.tuple, &what);
+	int32_t later = (int32_t)(w->seq - h->seq);
 
-	*tomb = (struct tomb){ .what = what,
-			       .until_ns = clock_mono_ns() + TOMB_NS,
-			       .epoch = h->epoch,
-			       .seq = h->seq };
+	if (w->what != what || clock_mono_ns() >= w->until_ns)
+		return false;
+	if (w->epoch != h->epoch)
+		return w->ended && i->what == PEERS_SET && is_over(t, &i->conn);
+	return later > 0 || (!later && w->ended && i->what == PEERS_END);
+}
+
+static void note(struct state *s, const struct tenant *t, const struct sim_conn *c, uint32_t epoch,
+		 uint32_t seq, bool ended)
+{
+	uint64_t what, now = clock_mono_ns();
+	struct word *w = word_of(s, t, c->port, &c->tuple, &what);
+
+	if (!ended && w->ended && w->what != what && now < w->until_ns)
+		return; /* another's end is worth more */
+	*w = (struct word){ .what = what,
+			    .until_ns = now + WORD_NS,
+			    .epoch = epoch,
+			    .seq = seq,
+			    .ended = ended };
+}
+
+void state_ended(struct tenant *t, const struct sim_conn *conn)
+{
+	struct state *s = t->agent->state;
+
+	note(s, t, conn, s->epoch, s->seq, true);
 }
 
 /* Only about ports that are bound here, and with another end that the tenant has. */
@@ -291,15 +315,15 @@ static void take_items(struct agent *a, struct tenant *t, const struct peers_hea
 			a->stats.state_refused++;
 			return; /* what came before it was whole */
 		}
-		if (!may_say(t, &item) ||
-		    (item.what == PEERS_SET && is_buried(s, t, &item.conn, h))) {
+		if (!may_say(t, &item) || is_old(s, t, &item, h)) {
 			a->stats.state_refused++;
-		} else if (item.what == PEERS_SET) {
-			conns_remote_put(t, &item.conn, clock_mono_ns());
-		} else {
-			bury(s, t, &item.conn, h);
-			conns_remote_end(t, item.conn.port, &item.conn.tuple);
+			continue;
 		}
+		if (item.what == PEERS_SET)
+			conns_remote_put(t, &item.conn, clock_mono_ns());
+		else
+			conns_remote_end(t, item.conn.port, &item.conn.tuple);
+		note(s, t, &item.conn, h->epoch, h->seq, item.what == PEERS_END);
 	}
 }
 

@@ -223,6 +223,7 @@ static void process(struct agent *a, uint32_t in_key, enum skep_upcall_why why,
 	w.key.v6 = pkt_flow_key(&w.pkt.f, in_key, &w.key.k4, &w.key.k6);
 	f = known_flow(&w, why);
 	if (f) {
+		rules_count(f, 1, frame->len);
 		if (f->verdict.action == SKEP_ACT_DROP)
 			upcall_drop(a, f->verdict.out, in_key, frame, f->culprit);
 		else

@@ -111,7 +111,7 @@ void pkt_rewrite_quote(uint8_t *data, const struct pkt *pkt, const struct pkt_qu
  *   Every other protocol: has_l4 false, ports zero.
  * ND: nd_* are filled only from what RFC 4861 6.1 and 7.1 call valid, else they stay zero and the
  *   frame is plain ICMPv6: hop limit 255, code 0, no fragment, long enough, options' lengths not
- *   zero and fitting, NS and NA: target neither multicast nor IPv4-mapped.
+ *   zero and fitting, NS and NA: target neither multicast nor IPv4-mapped.  Of two options of a kind the first counts.
  */
 enum skep_drop pkt_parse(const uint8_t *data, uint32_t len, struct pkt *pkt);
 #define PKT_EXT_MAX 6

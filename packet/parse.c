@@ -242,6 +242,7 @@ static void parse_nd(struct pkt *pkt, uint32_t end)
 	struct pkt_fields *f = &pkt->f;
 	struct skep_ip target = { 0 };
 	struct skep_mac lla = { 0 };
+	bool found = false; /* the first counts, as in Linux */
 	uint8_t want;
 
 	switch (nd[0]) {
@@ -274,8 +275,10 @@ static void parse_nd(struct pkt *pkt, uint32_t end)
 		size = nd[off + 1] * 8U;
 		if (size == 0 || size > len - off)
 			return;
-		if (nd[off] == want && size == 8)
+		if (nd[off] == want && size == 8 && !found) {
 			memcpy(&lla, nd + off + 2, 6);
+			found = true;
+		}
 		off += size;
 	}
 	f->nd_target = target;

@@ -101,25 +101,42 @@ static int parse_flag(struct pkt_short *p, const char *word)
 	return -EINVAL;
 }
 
+/* The number behind 'name', from 1 to 'max'. */
+static int parse_number(const char **at, const char *name, unsigned int max, unsigned int *value,
+			struct err *err)
+{
+	char word[80];
+	uint16_t n;
+
+	if (!next_word(at, word))
+		return err_tag(err, -EINVAL, "usage", "packet: the number behind '%s' is missing", name);
+	if (parse_port(word, &n, err) || !n || n > max)
+		return err_tag(err, -EINVAL, "usage",
+			       "packet: %s '%s' is out of range (want 1 to %u)", name, word, max);
+	*value = n;
+	return 0;
+}
+
 static int parse_rest(const char *at, struct pkt_short *p, struct err *err)
 {
 	char word[80];
 
 	while (next_word(&at, word)) {
-		uint16_t ttl;
+		int rc;
 
 		if (p->what == PKT_SHORT_TCP && !parse_flag(p, word))
 			continue;
-		if (strcmp(word, "ttl") || p->what == PKT_SHORT_ARP)
+		if (!strcmp(word, "vlan"))
+			rc = parse_number(&at, word, 4094, &p->vlan, err);
+		else if (!strcmp(word, "ttl") && p->what != PKT_SHORT_ARP)
+			rc = parse_number(&at, word, 255, &p->ttl, err);
+		else
 			return err_tag(err, -EINVAL, "usage",
-				       "packet: '%s' is not known here (want %sttl N)", word,
-				       p->what == PKT_SHORT_TCP ? "syn, ack, fin, rst, psh, " : "");
-		if (want_word(&at, word, "the number behind 'ttl'", err))
-			return err->code;
-		if (parse_port(word, &ttl, err) || !ttl || ttl > 255)
-			return err_tag(err, -EINVAL, "usage",
-				       "packet: '%s' is not a TTL (want 1 to 255)", word);
-		p->ttl = ttl;
+				       "packet: '%s' is not known here (want %s%svlan N)", word,
+				       p->what == PKT_SHORT_TCP ? "syn, ack, fin, rst, psh, " : "",
+				       p->what == PKT_SHORT_ARP ? "" : "ttl N, ");
+		if (rc)
+			return rc;
 	}
 	return 0;
 }
@@ -190,15 +207,18 @@ int pkt_short_parse(const char *text, struct pkt_short *p, struct err *err)
 int pkt_short_dsl(const struct pkt_short *p, const struct skep_mac *src,
 		    const struct skep_mac *dst, char *buf, size_t size, struct err *err)
 {
-	char m1[ADDR_TEXT], m2[ADDR_TEXT], a1[ADDR_TEXT], a2[ADDR_TEXT], ttl[16] = "", l4[64];
+	char m1[ADDR_TEXT], m2[ADDR_TEXT], a1[ADDR_TEXT], a2[ADDR_TEXT], l4[64];
+	char vlan[24] = "", ttl[16] = "";
 	int n;
 
 	mac_format(src, m1);
 	mac_format(dst, m2);
 	ip_format(&p->src, a1);
 	ip_format(&p->dst, a2);
+	if (p->vlan)
+		snprintf(vlan, sizeof(vlan), " vlan %u", p->vlan);
 	if (p->what == PKT_SHORT_ARP) {
-		n = snprintf(buf, size, "eth %s>%s / arp request %s>%s", m1, m2, a1, a2);
+		n = snprintf(buf, size, "eth %s>%s%s / arp request %s>%s", m1, m2, vlan, a1, a2);
 		return n > 0 && (size_t)n < size ? 0 : err_set(err, -E2BIG, "packet: too long");
 	}
 	if (p->ttl)
@@ -208,6 +228,6 @@ int pkt_short_dsl(const struct pkt_short *p, const struct skep_mac *src,
 	else
 		snprintf(l4, sizeof(l4), "%s %u>%u%s%s", p->what == PKT_SHORT_TCP ? "tcp" : "udp",
 			 p->sport, p->dport, *p->flags ? " " : "", p->flags);
-	n = snprintf(buf, size, "eth %s>%s / ip %s>%s%s / %s", m1, m2, a1, a2, ttl, l4);
+	n = snprintf(buf, size, "eth %s>%s%s / ip %s>%s%s / %s", m1, m2, vlan, a1, a2, ttl, l4);
 	return n > 0 && (size_t)n < size ? 0 : err_set(err, -E2BIG, "packet: too long");
 }

@@ -7,7 +7,7 @@
  *   icmp 10.0.1.5 > 10.0.2.9            an echo request; with IPv6 addresses, ICMPv6
  *   arp who-has 10.0.1.1 from 10.0.1.5
  *
- * any of them: ... ttl N
+ * any of them: ... vlan N; but ARP: ... ttl N
  */
 #pragma once
 
@@ -22,7 +22,7 @@ struct pkt_short {
 	struct skep_ip src, dst; /* ARP: sender, target */
 	uint16_t sport, dport;	 /* host order */
 	char flags[8];		 /* TCP, letters of packet.h */
-	unsigned int ttl;	 /* 0 = not given */
+	unsigned int ttl, vlan;	 /* 0 = not given */
 };
 
 /* -EINVAL: 'err' names the word. */

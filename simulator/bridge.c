@@ -190,6 +190,12 @@ static void bpdu_in(struct walk *w, const struct topo_port *in)
 	flood(w, b, in, true);
 }
 
+/* Held to a MAC: no bridge, and with no say in the protocols that bridges and switches outside have among them. */
+static bool is_machine(const struct topo_port *port)
+{
+	return !port->peer && port->has_mac && port->port_security;
+}
+
 void sim_bridge_in(struct walk *w, const struct topo_port *in)
 {
 	const struct topo_bridge *b = in->bridge;
@@ -213,6 +219,9 @@ void sim_bridge_in(struct walk *w, const struct topo_port *in)
 		}
 		if (!sim_vlan_in(w, in))
 			return;
+	} else if (is_machine(in) && sim_vlan_reserved(dst)) {
+		sim_drop(w, SKEP_DROP_PROTOCOL, &b->o, NULL);
+		return;
 	}
 	sim_mirror(w, b->mirrors[0]);
 	/* also what the chain drops: that says nothing about where the sender is */

@@ -7,8 +7,6 @@
 
 #include "maps/state.h"
 
-#define TCP_LOOKED_AT 0x3f /* FIN to URG: whether a packet may begin a connection */
-
 /* --- tuples --- */
 
 static bool is_echo_request(const struct pkt_fields *f)
@@ -78,6 +76,13 @@ static bool is_icmp_error(const struct pkt_fields *f)
 	return type == 3 || type == 4 || type == 11 || type == 12;
 }
 
+/* It answers nothing that anybody asked. */
+static bool is_redirect(const struct pkt_fields *f)
+{
+	return f->has_l4 && is_icmp(f) &&
+	       ntohs(f->l4_src) >> 8 == (f->ip_proto == IPPROTO_ICMPV6 ? 137 : 5);
+}
+
 bool sim_is_error(struct walk *w)
 {
 	const struct pkt_fields *f = &w->run->pkt->f;
@@ -89,20 +94,26 @@ bool sim_is_error(struct walk *w)
 	return is_icmp_error(f);
 }
 
-static bool begins_with(uint8_t flags)
-{
-	flags &= TCP_LOOKED_AT;
-	if (!flags || (flags & SKEP_TCP_RST))
-		return false;
-	if (flags & SKEP_TCP_SYN)
-		return !(flags & (SKEP_TCP_FIN | SKEP_TCP_ACK));
-	return flags & SKEP_TCP_ACK; /* in the middle of something: picked up */
-}
-
 static void mark_flags(struct run *run, uint8_t mask)
 {
 	run->mask.fields |= SIM_FIELD_TCP_FLAGS;
 	run->mask.tcp_mask |= mask;
+}
+
+/* What is neither a SYN nor an ACK begins nothing, nor does a RST.  An ACK alone is in the middle of something: picked up.  Data (PSH) and ends
+ * (FIN) behind it are the same case, so that they share a flow. */
+static bool may_begin(struct run *run)
+{
+	const uint8_t flags = run->pkt->f.tcp_flags;
+
+	mark_flags(run, SKEP_TCP_RST);
+	if (flags & SKEP_TCP_RST)
+		return false;
+	mark_flags(run, SKEP_TCP_SYN | SKEP_TCP_ACK);
+	if (!(flags & SKEP_TCP_SYN) || (flags & SKEP_TCP_ACK))
+		return !(flags & SKEP_TCP_SYN) && (flags & SKEP_TCP_ACK);
+	mark_flags(run, SKEP_TCP_FIN);
+	return !(flags & SKEP_TCP_FIN);
 }
 
 /* Without a record: may it begin a connection? */
@@ -110,10 +121,8 @@ static uint8_t classify_new(struct run *run)
 {
 	const struct pkt_fields *f = &run->pkt->f;
 
-	if (f->ip_proto == IPPROTO_TCP && run->pkt->l4_off) {
-		mark_flags(run, TCP_LOOKED_AT);
-		return begins_with(f->tcp_flags) ? TOPO_CT_NEW : TOPO_CT_INVALID;
-	}
+	if (f->ip_proto == IPPROTO_TCP && run->pkt->l4_off)
+		return may_begin(run) ? TOPO_CT_NEW : TOPO_CT_INVALID;
 	return is_echo_reply(f) ? TOPO_CT_INVALID : TOPO_CT_NEW;
 }
 
@@ -127,6 +136,12 @@ static bool is_successor(struct run *run, const struct sim_conn *c)
 		return false;
 	mark_flags(run, SKEP_TCP_SYN | SKEP_TCP_ACK);
 	return (f->tcp_flags & (SKEP_TCP_SYN | SKEP_TCP_ACK)) == SKEP_TCP_SYN;
+}
+
+/* A record of another way that nobody has answered on binds nobody. */
+static bool is_void(const struct run *run, const struct sim_conn *c)
+{
+	return run->elsewhere && !run->recheck && !c->reply && !c->reply_seen;
 }
 
 /* --- looking up --- */
@@ -162,7 +177,9 @@ static uint8_t look_up_quoted(struct walk *w)
 
 	run->cacheable = false;
 	run->mask.fields |= SIM_FIELD_PAYLOAD;
-	if (!pkt_quoted(run->pkt, &run->quote))
+	/* to anybody but who sent the packet it would be a way around policy: nothing that a host or router sends */
+	if (!pkt_quoted(run->pkt, &run->quote) ||
+	    !ip_eq(&run->quote.f.ip_src, &run->pkt->f.ip_dst))
 		return TOPO_CT_INVALID;
 	run->quoting = true;
 	run->inner = run->quote.f;
@@ -185,10 +202,12 @@ static uint8_t look_up(struct walk *w)
 	if (is_icmp_error(f))
 		return look_up_quoted(w);
 	sim_tuple_of(f, &run->tuple);
+	if (is_redirect(f))
+		return TOPO_CT_INVALID;
 	if (f->ip_frag != SKEP_FRAG_NONE && (has_tuple_ports(f) || is_icmp(f)))
 		run->cacheable = false; /* the next packet in fragments has other ports */
 	run->conn = find(w, &run->tuple);
-	if (run->conn && is_successor(run, run->conn))
+	if (run->conn && (is_successor(run, run->conn) || is_void(run, run->conn)))
 		run->conn = NULL;
 	if (!run->conn)
 		return classify_new(run);
@@ -218,21 +237,103 @@ uint8_t sim_ct(struct walk *w)
 	}
 	run->ct_known = true;
 	run->ct = look_up(w);
-	STEP(w, 1, "connection", run->in->o.name, "%s: %s", sim_tuple_format(&run->tuple, text),
-	     sim_ct_text(run->ct, state));
+	STEP(w, 1, "connection", run->in->o.name, "%s: %s%s", sim_tuple_format(&run->tuple, text),
+	     sim_ct_text(run->ct, state),
+	     run->elsewhere && run->conn ? ", but its record is of another way: rules do not see it" : "");
 	return run->ct;
+}
+
+/* --- records of another way --- */
+
+/* Two ports of one stateful group have each other's records. */
+static bool shares_records(const struct run *run, const char *name, const struct topo_port *port)
+{
+	const struct topo_port *other = topo_find_port(run->snap, name);
+
+	for (uint32_t i = 0; other && i < port->more->n_groups; i++)
+		for (uint32_t k = 0; k < other->more->n_groups; k++)
+			if (port->more->groups[i] == other->more->groups[k] &&
+			    port->more->groups[i]->stateful)
+				return true;
+	return false;
+}
+
+bool sim_conn_is_with(struct walk *w, const struct topo_port *port)
+{
+	const struct sim_conn *c = w->run->conn;
+	const struct topo_port *other;
+
+	if (!w->run->ct_known || !c)
+		return false;
+	if (!strcmp(c->other_port, port->o.name))
+		return true;
+	other = topo_find_port(w->run->snap, c->other_port);
+	if (!other)
+		return false;
+	sim_tag_object(w, TOPO_TAG_PORT, &other->o);
+	for (uint32_t i = 0; i < port->more->n_groups; i++)
+		sim_tag_object(w, TOPO_TAG_PGROUP, &port->more->groups[i]->o);
+	return shares_records(w->run, c->other_port, port);
+}
+
+static bool is_machine(const struct topo_port *port)
+{
+	return port && port->bridge && !port->peer && port->has_mac;
+}
+
+/*
+ * Does the packet, leaving by the port, go elsewhere than the record of its connection says?  Who sends it chooses the MAC that it is for, and so the way: a
+ * record that the policy of one way let be made says nothing about another.  Replies between a machine and the outside may come by any uplink.
+ */
+static bool goes_elsewhere(struct walk *w, const struct topo_port *port)
+{
+	const struct run *run = w->run;
+
+	if (!run->conn || sim_conn_is_with(w, port))
+		return false;
+	if (!(run->ct & (TOPO_CT_REPLY | TOPO_CT_RELATED)))
+		return true;
+	return is_machine(port) || is_machine(topo_find_port(run->snap, run->conn->other_port));
+}
+
+bool sim_conn_elsewhere(const struct run *run)
+{
+	return run->left_elsewhere && !run->left_as_recorded && !run->elsewhere && !run->recheck &&
+	       run->need.kind == SIM_NEED_NONE;
+}
+
+/* What rules see of a connection that has a record of another way: what they would without. */
+static uint8_t without_record(struct walk *w, uint8_t ct)
+{
+	const uint32_t fields = w->run->mask.fields;
+	const uint8_t tcp_mask = w->run->mask.tcp_mask;
+
+	if (ct & TOPO_CT_RELATED)
+		return TOPO_CT_INVALID;
+	if (!(ct & TOPO_CT_REPLY))
+		return TOPO_CT_NEW;
+	ct = classify_new(w->run);
+	if (w->generation) { /* a trace marks nothing */
+		w->run->mask.fields = fields;
+		w->run->mask.tcp_mask = tcp_mask;
+	}
+	return ct;
 }
 
 uint8_t sim_ct_ask(struct walk *w)
 {
+	const struct topo_port *out = w->out_port;
+	struct run *run = w->run;
 	uint8_t ct = sim_ct(w);
 
-	if (w->pkt != w->run->pkt)
+	if (w->pkt != run->pkt)
 		return ct;
 	if (!w->generation)
-		w->run->ct_asked = true;
-	if (w->run->recheck && (ct & TOPO_CT_ESTABLISHED) && !(ct & TOPO_CT_REPLY))
+		run->ct_asked = true;
+	if (run->recheck && (ct & TOPO_CT_ESTABLISHED) && !(ct & TOPO_CT_REPLY))
 		return TOPO_CT_NEW;
+	if (run->conn && (run->elsewhere || (out && !out->peer && goes_elsewhere(w, out))))
+		return without_record(w, ct);
 	return ct;
 }
 
@@ -274,24 +375,15 @@ bool sim_conn_output(struct walk *w, const struct topo_port *port)
 
 	if (w->generation || w->mirrored || !run->ct_known)
 		return true;
-	if (is_new(run) && (!has_room(w, run->in) || !has_room(w, port)))
+	if (is_new(run) && !has_room(w, run->in))
 		return false;
+	if (goes_elsewhere(w, port))
+		run->left_elsewhere = true;
+	else
+		run->left_as_recorded = true;
 	run->conn_out = port;
 	sim_tuple_of(&w->f, &run->conn_out_tuple);
 	return true;
-}
-
-/* Two ports of one stateful group have each other's records. */
-static bool shares_records(const struct run *run, const char *name, const struct topo_port *port)
-{
-	const struct topo_port *other = topo_find_port(run->snap, name);
-
-	for (uint32_t i = 0; other && i < port->more->n_groups; i++)
-		for (uint32_t k = 0; k < other->more->n_groups; k++)
-			if (port->more->groups[i] == other->more->groups[k] &&
-			    port->more->groups[i]->stateful)
-				return true;
-	return false;
 }
 
 /* The connection goes on, but its packets leave elsewhere than its record says: replies must find one there. */

@@ -184,8 +184,9 @@ uint32_t sim_conns_count(const struct sim_conns *c, const char *port)
 
 bool sim_conns_room(const struct sim_conns *c, const char *port)
 {
-	return c->records.n < c->limits.records &&
-	       sim_conns_count(c, port) < c->limits.records_port;
+	const struct conns_name *n = find_name(c, port);
+
+	return c->records.n < c->limits.records && (!n || n->begun < c->limits.records_port);
 }
 
 /* --- changing --- */
@@ -201,6 +202,7 @@ static void remove_record(struct sim_conns *c, struct conns_record *r, uint64_t 
 	hmap_remove(&c->records, &r->node);
 	unlink_record(c, r);
 	r->port->records--;
+	r->port->begun -= !r->reply;
 	put_name(c, r->port);
 	put_name(c, r->other_port);
 	free_record(r);
@@ -246,6 +248,7 @@ static int add_record(struct sim_conns *c, const struct sim_conn *conn, uint64_t
 	if (hmap_insert(&c->records, &r->node, hash_record(c, conn->port, &conn->tuple)))
 		goto fail;
 	r->port->records++;
+	r->port->begun += !r->reply;
 	append_record(c, r);
 	return 1;
 fail:
@@ -285,6 +288,12 @@ static bool is_successor(const struct conns_record *old, const struct sim_conn *
 	       ((old->orig_seen | old->reply_seen) & (SKEP_TCP_FIN | SKEP_TCP_RST));
 }
 
+/* Replies take no room of the port that sends them: who begins many connections leaves room for others to the same uplink or server. */
+static bool has_room(const struct sim_conns *c, const struct sim_conn *conn)
+{
+	return conn->reply ? c->records.n < c->limits.records : sim_conns_room(c, conn->port);
+}
+
 int sim_conns_put(struct sim_conns *c, const struct sim_conn *conn, uint64_t now_ns)
 {
 	struct conns_record *r = find_record(c, conn->port, &conn->tuple);
@@ -299,7 +308,7 @@ int sim_conns_put(struct sim_conns *c, const struct sim_conn *conn, uint64_t now
 			r->last_ns = now_ns;
 		return 0;
 	}
-	if (!r && !sim_conns_room(c, conn->port))
+	if (!r && !has_room(c, conn))
 		return -ENOSPC;
 	rc = add_record(c, conn, now_ns);
 	if (r && rc == 1)

@@ -13,7 +13,7 @@ struct sim_conns;
 
 struct sim_conns_limits {
 	uint32_t records;	/* of all ports */
-	uint32_t records_port;	/* of one port, original and reply together; only new ones are refused */
+	uint32_t records_port;	/* begun by one port; only new ones are refused */
 	uint32_t affinities;
 	struct skep_timeouts timeouts;
 };
@@ -42,6 +42,7 @@ void sim_conns_expire(struct sim_conns *c, uint64_t now_ns, uint32_t max,
 void sim_conns_walk(struct sim_conns *c,
 		    void (*cb)(void *arg, const struct sim_conn *conn, uint64_t last_ns), void *arg);
 uint32_t sim_conns_count(const struct sim_conns *c, const char *port); /* NULL = all */
+/* May the port begin one more? */
 bool sim_conns_room(const struct sim_conns *c, const char *port);
 /* Deletes all records of a port that has moved away. */
 void sim_conns_drop_port(struct sim_conns *c, const char *port);

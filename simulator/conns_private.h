@@ -13,6 +13,7 @@ struct conns_name {
 	struct hmap_node node;
 	uint32_t refs;
 	uint32_t records; /* at this port */
+	uint32_t begun;	  /* of these, those of the original direction */
 	char text[TOPO_NAME_MAX + 1];
 };
 

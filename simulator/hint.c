@@ -63,6 +63,11 @@ static const char *of_security_group(struct walk *w, const struct topo_port *por
 			port->o.name);
 	if (!port->more->n_sgs)
 		return NULL;
+	if (!to_vm && port->more->sgs[0]->egress_any)
+		return arena_printf(
+			w->run->arena,
+			"'egress: any' of security group '%s' makes nobody a router: egress: rules, and one for %s",
+			port->more->sgs[0]->o.name, service_text(w, service));
 	return arena_printf(
 		w->run->arena, "add an %s rule for %s %s %s to security group '%s'",
 		to_vm ? "ingress" : "egress", service_text(w, service), to_vm ? "from" : "to",
@@ -72,8 +77,15 @@ static const char *of_security_group(struct walk *w, const struct topo_port *por
 static const char *of_spoof(struct walk *w, const struct topo_port *port)
 {
 	char a[ADDR_TEXT], m[ADDR_TEXT];
+	struct walk dry = *w;
 
+	dry.generation = dry.generation ? dry.generation : 1; /* marks nothing */
 	mac_format(&w->f.eth_src, m);
+	if (sim_poses_as_server(&dry, port))
+		return arena_printf(
+			w->run->arena,
+			"the network itself gives addresses and routers on bridge '%s'; port_security: false of port '%s', if the machine is to",
+			port->bridge->o.name, port->o.name);
 	if (ip_is_zero(&w->f.ip_src))
 		return arena_printf(
 			w->run->arena,
@@ -203,6 +215,12 @@ static const char *of_reason(struct walk *w, enum skep_drop reason,
 	}
 }
 
+static bool is_plain_ip(const struct walk *w)
+{
+	return (w->f.eth_type == htons(ETH_P_IP) || w->f.eth_type == htons(ETH_P_IPV6)) &&
+	       !(ntohs(w->f.vlan) & 0xfff);
+}
+
 const char *sim_hint(struct walk *w, enum skep_drop reason, const struct topo_object *object,
 		     const struct topo_rule *rule)
 {
@@ -217,7 +235,8 @@ const char *sim_hint(struct walk *w, enum skep_drop reason, const struct topo_ob
 	else if (object->kind == TOPO_ROUTER && reason == SKEP_DROP_NO_ROUTE)
 		hint = of_no_route(w, object);
 	else if (object->kind == TOPO_ROUTER && reason == SKEP_DROP_PROTOCOL)
-		hint = "routers carry untagged IPv4 and IPv6 only";
+		hint = is_plain_ip(w) ? "routers forward packets between addresses of machines only"
+				      : "routers carry untagged IPv4 and IPv6 only";
 	else if (object->kind == TOPO_ROUTE)
 		hint = of_route(w, object);
 	return hint ? hint : of_reason(w, reason, object);

@@ -67,7 +67,7 @@ static bool write_inner(struct walk *w, bool dst, const struct skep_ip *from, __
 	if (from_port && f->has_l4 && port_of(f, inner_dst) != from_port)
 		return false;
 	*ip = *to;
-	if (!to_port || !f->has_l4)
+	if ((!from_port && !to_port) || !f->has_l4)
 		return true;
 	if (sim_has_ports(f))
 		*(inner_dst ? &f->l4_dst : &f->l4_src) = to_port;
@@ -106,8 +106,11 @@ void sim_nat_apply(struct walk *w, const struct sim_binding *b, bool forward, co
 	const bool dst = b->dst == forward; /* which end of the packet in hand */
 	const bool inner = write_inner(w, dst, from, from_port, to, to_port);
 
-	if (ip_eq(dst ? &w->f.ip_dst : &w->f.ip_src, from) || (inner && !dst))
-		sim_nat_end(w, dst, to, to_port, by);
+	if (!ip_eq(dst ? &w->f.ip_dst : &w->f.ip_src, from) && (!inner || dst))
+		return;
+	sim_nat_end(w, dst, to, to_port, by);
+	if (from_port && !to_port) /* what came from port 0 is answered there */
+		write_port(w, dst, 0);
 }
 
 /* --- what a record says of this router --- */
@@ -252,7 +255,7 @@ static bool snat(struct walk *w, const struct topo_router *r, const struct topo_
 	}
 	if (got == SIM_ALLOC_FULL)
 		return full(w, SKEP_DROP_NAT_FULL, by);
-	if (!b.from_port)
+	if (!sim_has_ports(&w->f) && !sim_has_id(&w->f))
 		b.to_port = 0;
 	if (!sim_bind(w, &b))
 		return full(w, SKEP_DROP_OVERLOAD, by);

@@ -71,6 +71,24 @@ static enum sim_neigh look_up(const struct run *run, const struct topo_port *out
 	return run->view->neigh(run->view->arg, out, hop, mac);
 }
 
+/* Is the address that of a linked router's port, or its NAT's? */
+static bool is_peers(struct walk *w, const struct topo_port *peer, const struct skep_ip *ip)
+{
+	const struct topo_router *r = peer->router;
+	struct topo_tag tag = { .name = r->o.name, .ip = *ip, .len = (uint8_t)ip_width(w) };
+
+	if (sim_port_owns(peer, ip))
+		return true;
+	if (!r->n_nats && !r->n_fips && !r->n_vips) /* the first one is a change of the router */
+		return false;
+	sim_tag_object(w, TOPO_TAG_NAT, &r->o);
+	tag.kind = TOPO_TAG_FIP;
+	sim_tag(w, &tag);
+	tag.kind = TOPO_TAG_VIP;
+	sim_tag(w, &tag);
+	return sim_port_nat(peer, ip);
+}
+
 bool sim_resolve(struct walk *w, const struct topo_port *out, const struct skep_ip *hop,
 		 struct skep_mac *mac)
 {
@@ -81,7 +99,7 @@ bool sim_resolve(struct walk *w, const struct topo_port *out, const struct skep_
 		sim_tag_object(w, TOPO_TAG_PORT, &peer->o);
 		sim_tag_object(w, TOPO_TAG_ROUTER, &peer->router->o);
 		*mac = peer->mac;
-		return sim_port_owns(peer, hop) || sim_port_nat(peer, hop) || fail(w, out);
+		return is_peers(w, peer, hop) || fail(w, out);
 	}
 	sim_tag(w, &(struct topo_tag){ .kind = TOPO_TAG_NEIGH, .name = out->o.name, .ip = *hop });
 	if (peer && peer->bridge) { /* peek: no question for what the bridge knows */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "packet/short.h"
+#include "simulator/run.h"
 
 /* Ethernet destination of a multicast or broadcast address (RFC 1112 6.4, RFC 2464 7). */
 static bool group_mac(const struct skep_ip *ip, struct skep_mac *mac)
@@ -32,18 +33,23 @@ static const struct topo_port *router_side(const struct topo_port *p)
 	return p->peer && p->peer->router ? p->peer : NULL;
 }
 
-/* MAC of 'ip' on the bridge, when the topology or the agents know it. */
-static bool find_on_bridge(const struct topo_bridge *bridge, const struct sim_view *view,
-			   const struct skep_ip *ip, struct skep_mac *mac)
+/* Is 'p', a port of a bridge, one that the router behind it has in this VLAN? */
+static const struct topo_port *router_in(const struct topo_port *p, uint16_t vlan)
 {
-	const struct skep_mac *known;
+	return !p->bridge->vlan_aware || p->more->vlan == vlan ? router_side(p) : NULL;
+}
 
-	if (topo_bridge_find_ip(bridge, ip, &known)) {
-		*mac = *known;
+/* MAC of 'ip' on the bridge, when the topology or the agents know it. */
+static bool find_on_bridge(const struct topo_bridge *bridge, uint16_t vlan,
+			   const struct sim_view *view, const struct skep_ip *ip,
+			   struct skep_mac *mac)
+{
+	const struct topo_port *owner;
+
+	if (sim_bridge_owner(bridge, vlan, ip, &owner, mac))
 		return true;
-	}
 	for (uint32_t i = 0; i < bridge->n_links; i++) {
-		const struct topo_port *r = router_side(bridge->links[i]);
+		const struct topo_port *r = router_in(bridge->links[i], vlan);
 
 		if (r && topo_router_nat_addr(r->router, ip)) {
 			*mac = r->mac;
@@ -55,27 +61,60 @@ static bool find_on_bridge(const struct topo_bridge *bridge, const struct sim_vi
 	return false;
 }
 
+static bool has_subnet(const struct topo_port *router_port, const struct skep_ip *src,
+		       const struct skep_ip *dst, bool *on_link)
+{
+	for (uint32_t a = 0; a < router_port->n_addrs; a++)
+		if (ip_in_prefix(src, &router_port->addrs[a].ip, router_port->addrs[a].len)) {
+			*on_link = ip_in_prefix(dst, &router_port->addrs[a].ip,
+						router_port->addrs[a].len);
+			return true;
+		}
+	return false;
+}
+
 /* The gateway of 'src' on the bridge; *on_link: 'dst' is in the same subnet as 'src'. */
-static const struct topo_port *find_gateway(const struct topo_bridge *bridge,
+static const struct topo_port *find_gateway(const struct topo_bridge *bridge, uint16_t vlan,
 					    const struct skep_ip *src, const struct skep_ip *dst,
 					    bool *on_link)
 {
 	for (uint32_t i = 0; i < bridge->n_links; i++) {
-		const struct topo_port *r = router_side(bridge->links[i]);
+		const struct topo_port *r = router_in(bridge->links[i], vlan);
 
-		for (uint32_t a = 0; r && a < r->n_addrs; a++)
-			if (ip_in_prefix(src, &r->addrs[a].ip, r->addrs[a].len)) {
-				*on_link = ip_in_prefix(dst, &r->addrs[a].ip, r->addrs[a].len);
-				return r;
-			}
+		if (r && has_subnet(r, src, dst, on_link))
+			return r;
 	}
 	*on_link = true;
 	return NULL;
 }
 
+/* The VLAN of a packet that enters by 'in': the one that was given; else the port's; else, at a
+ * trunk, one in which the destination is, or the gateway of the source. */
+static uint16_t find_vlan(const struct topo_port *in, const struct pkt_short *p)
+{
+	const struct topo_bridge *b = in->bridge;
+	struct topo_ports_at at;
+	const struct skep_mac *mac;
+	bool on_link;
+
+	if (!b->vlan_aware || p->vlan)
+		return b->vlan_aware ? (uint16_t)p->vlan : 0;
+	for (int pass = 0; pass < 2 && sim_vlan_trunk(in); pass++)
+		for (const struct topo_port *q = topo_ports_first(&b->ports, &at); q; q = topo_ports_next(&at)) {
+			const struct topo_port *r = router_side(q);
+			uint16_t vlan = q->more->vlan;
+
+			if (vlan && sim_vlan_has(in, vlan) &&
+			    (pass ? r && has_subnet(r, &p->src, &p->dst, &on_link) :
+				    !!topo_bridge_find_ip_in(b, vlan, &p->dst, &mac)))
+				return vlan;
+		}
+	return in->more->vlan;
+}
+
 static int find_macs(const struct topo_port *in, const struct sim_view *view,
-		     const struct pkt_short *p, struct skep_mac *src, struct skep_mac *dst,
-		     struct err *err)
+		     const struct pkt_short *p, uint16_t vlan, struct skep_mac *src,
+		     struct skep_mac *dst, struct err *err)
 {
 	const struct topo_port *gateway;
 	char text[ADDR_TEXT];
@@ -92,7 +131,7 @@ static int find_macs(const struct topo_port *in, const struct sim_view *view,
 	}
 	if (in->has_mac)
 		*src = in->mac;
-	else if (!find_on_bridge(in->bridge, view, &p->src, src))
+	else if (!find_on_bridge(in->bridge, vlan, view, &p->src, src))
 		return err_tag(
 			err, -EINVAL, "usage",
 			"port '%s' has no field 'mac', and the MAC of %s is not known: give one with --eth 'SRC>DST'",
@@ -103,12 +142,12 @@ static int find_macs(const struct topo_port *in, const struct sim_view *view,
 	}
 	if (group_mac(&p->dst, dst))
 		return 0;
-	gateway = find_gateway(in->bridge, &p->src, &p->dst, &on_link);
+	gateway = find_gateway(in->bridge, vlan, &p->src, &p->dst, &on_link);
 	if (!on_link) {
 		*dst = gateway->mac;
 		return 0;
 	}
-	if (find_on_bridge(in->bridge, view, &p->dst, dst))
+	if (find_on_bridge(in->bridge, vlan, view, &p->dst, dst))
 		return 0;
 	return err_tag(
 		err, -EINVAL, "usage",
@@ -138,6 +177,7 @@ int sim_probe(const struct sim_view *view, const struct topo_port *in, const cha
 {
 	struct skep_mac src, dst;
 	struct pkt_short p;
+	uint16_t vlan = 0;
 	char dsl[512];
 	int len;
 
@@ -149,8 +189,12 @@ int sim_probe(const struct sim_view *view, const struct topo_port *in, const cha
 	}
 	if (pkt_short_parse(text, &p, err))
 		return err->code;
-	if (eth ? parse_eth(eth, &src, &dst, err) : find_macs(in, view, &p, &src, &dst, err))
+	if (in->bridge)
+		vlan = find_vlan(in, &p);
+	if (eth ? parse_eth(eth, &src, &dst, err) : find_macs(in, view, &p, vlan, &src, &dst, err))
 		return err->code;
+	if (vlan && vlan != in->more->vlan)
+		p.vlan = vlan;
 	if (pkt_short_dsl(&p, &src, &dst, dsl, sizeof(dsl), err))
 		return err->code;
 	return pkt_dsl_parse(dsl, NULL, buf, cap, err);

@@ -56,6 +56,18 @@ static bool is_unroutable(struct walk *w)
 	return !see_ip_dst(w, 32)->w[0];
 }
 
+/* Sources that nobody may answer to: RFC 1812 5.3.7, RFC 4291 2.5 and 2.7. */
+static bool is_nobody(struct walk *w)
+{
+	const uint8_t *b = (const uint8_t *)see_ip_src(w, 8);
+
+	if (ip_width(w) == 32)
+		return b[12] == 0 || b[12] == 127 || b[12] >= 224;
+	if (b[0])
+		return b[0] == 0xff;
+	return !see_ip_src(w, 32)->w[0];
+}
+
 static bool is_subnet_broadcast(const struct topo_port *port, const struct skep_ip *ip)
 {
 	const struct topo_addr *a = sim_port_subnet(port, ip);
@@ -178,6 +190,8 @@ static void route(struct walk *w, const struct topo_port *in)
 	} else if (best->type == TOPO_ROUTE_REJECT) {
 		sim_icmp_error(w, SIM_ERR_ADMIN);
 		sim_drop(w, SKEP_DROP_REJECT_ROUTE, &best->o, NULL);
+	} else if (is_nobody(w)) {
+		sim_drop(w, SKEP_DROP_PROTOCOL, &r->o, NULL);
 	} else {
 		forward(w, r, best);
 	}

@@ -356,6 +356,12 @@ static uint32_t ip_mismatch(struct walk *w, const struct topo_rule *r)
 	return 0;
 }
 
+/* Only IP has connections; but what the network itself says is an answer, ARP too. */
+static uint32_t needs_ip(const struct walk *w)
+{
+	return w->generation && w->pkt != w->run->pkt ? MATCH_IP & ~TOPO_M_CT : MATCH_IP;
+}
+
 uint32_t sim_rule_mismatch(struct walk *w, const struct topo_rule *r)
 {
 	uint32_t m = r->match, bad;
@@ -367,7 +373,7 @@ uint32_t sim_rule_mismatch(struct walk *w, const struct topo_rule *r)
 		return TOPO_M_ETH_TYPE;
 	if ((m & TOPO_M_VLAN) && fails(r, TOPO_M_VLAN, vlan_of(w) == r->vlan))
 		return TOPO_M_VLAN;
-	if ((m & MATCH_IP) && (bad = ip_mismatch(w, r)))
+	if ((m & needs_ip(w)) && (bad = ip_mismatch(w, r)))
 		return bad;
 	if ((m & (TOPO_M_ETH_SRC | TOPO_M_ETH_DST)) && (bad = mac_mismatch(w, r)))
 		return bad;

@@ -109,6 +109,8 @@ struct run {
 	struct sim_tuple conn_out_tuple;  /* as it leaves */
 	bool recheck;	  /* SIM_RECHECK */
 	bool ct_known;	  /* 'ct', 'conn' and 'tuple' are valid */
+	bool elsewhere;	  /* the connection's record is of another way: rules do not see it */
+	bool left_elsewhere, left_as_recorded; /* outputs of the packet, other than its record says, or not */
 	bool ct_asked;	  /* a rule asked for the state: a record is made when the packet passes */
 	uint8_t ct;	  /* enum topo_ct */
 	const struct sim_conn *conn;
@@ -237,6 +239,8 @@ const char *sim_hint(struct walk *w, enum skep_drop reason, const struct topo_ob
 		     const struct topo_rule *rule);
 /* antispoof.c: does the frame claim to be from somebody whom the machine behind the port is not? */
 bool sim_is_spoofed(struct walk *w, const struct topo_port *port);
+/* Is it an answer of a DHCP server, or a router advertisement, where the network itself serves? */
+bool sim_poses_as_server(struct walk *w, const struct topo_port *port);
 /* Security groups of a bridge's exterior port: what its machine sends (in), or is sent (out).  false: the path ended. */
 bool sim_sg_in(struct walk *w, const struct topo_port *port);
 bool sim_sg_out(struct walk *w, const struct topo_port *port);
@@ -250,6 +254,10 @@ uint8_t sim_ct(struct walk *w);
 uint8_t sim_ct_ask(struct walk *w);
 /* The packet leaves by the exterior port: records that are to be made.  false: there is no room for one, the path ended. */
 bool sim_conn_output(struct walk *w, const struct topo_port *port);
+/* Is the port at the other end of the packet's connection (or shares its records)? */
+bool sim_conn_is_with(struct walk *w, const struct topo_port *port);
+/* Has the packet left by other ports only than the record of its connection says?  Then it is walked again: run->elsewhere. */
+bool sim_conn_elsewhere(const struct run *run);
 /* The connection's part of the result. */
 void sim_conn_finish(struct run *run, struct sim_result *res);
 /* TCP, UDP; an ICMP echo. */
@@ -294,6 +302,7 @@ bool sim_vlan_out(struct walk *w, const struct topo_port *port);
 bool sim_vlan_trunk(const struct topo_port *port);
 bool sim_vlan_has(const struct topo_port *port, uint16_t vlan);
 bool sim_vlan_bpdu(struct walk *w, const struct topo_port *port);
+bool sim_vlan_reserved(const struct skep_mac *mac); /* 01:80:c2:00:00:00 .. 0f */
 /* bridge.c: who has the address, in the frame's VLAN, by configuration: the MAC, and the bridge's port (NULL: a static neighbour).  false: nobody known. */
 bool sim_bridge_owner(const struct topo_bridge *b, uint16_t vlan, const struct skep_ip *ip,
 		      const struct topo_port **owner, struct skep_mac *mac);

@@ -27,13 +27,24 @@ static bool is_dhcp(struct walk *w, bool in, uint16_t from, uint16_t to)
 	       see_has_l4(w) && see_l4_dst(w) == to && see_l4_src(w) == from;
 }
 
-/* Advertisements of routers pass to machines only: a machine needs a rule to be one.  No flow ever
- * has to tell these apart (sim_is_arp()). */
+/* The message of neighbour discovery that the frame is, RS and RA among them; 0 = none.  It is never in fragments (RFC 6980).  No flow ever has to
+ * tell these apart (sim_is_arp()). */
+static uint8_t nd_type(const struct walk *w)
+{
+	if (sim_is_arp(w) || !sim_always_up(&w->f) || w->f.ip_frag != SKEP_FRAG_NONE)
+		return 0;
+	return (uint8_t)(ntohs(w->f.l4_src) >> 8);
+}
+
+/* Advertisements of routers pass to machines, but not those that a machine sends: it needs a rule to be a router. */
 static bool is_exempt_link(const struct walk *w, bool in)
 {
-	if (sim_is_arp(w))
-		return true;
-	return sim_is_nd(w) && !(in && ntohs(w->f.l4_src) >> 8 == SIM_ND_RA);
+	const struct topo_port *from = w->run->in;
+	const uint8_t type = nd_type(w);
+
+	if (type == SIM_ND_RA)
+		return !in && !(from->bridge && from->has_mac && from->port_security);
+	return type || sim_is_arp(w);
 }
 
 /* The remote end: who sends (ingress), or is sent to (egress). */
@@ -93,6 +104,7 @@ static bool rules_allow(struct walk *w, const struct topo_port *port, enum topo_
 		const struct topo_rule *r = allowing(w, sg, dir);
 
 		if (r) {
+			sim_rule_hit(w, r);
 			STEP(w, 1, "security_group", sg->o.name, "%s rule %s allows it (%s)",
 			     names[dir], r->name, sim_rule_text(r, text, sizeof(text)));
 			return true;
@@ -127,7 +139,7 @@ static bool check(struct walk *w, const struct topo_port *port, enum topo_direct
 	if (!see_is_ip(w))
 		return false;
 	stateful = is_stateful(w, port);
-	any = in && any_may_leave(w, port);
+	any = in && nd_type(w) != SIM_ND_RA && any_may_leave(w, port);
 	if (any && !stateful)
 		return true;
 	if (ip_width(w) == 32 ? is_dhcp(w, in, 68, 67) : is_dhcp(w, in, 546, 547))
@@ -139,7 +151,8 @@ static bool check(struct walk *w, const struct topo_port *port, enum topo_direct
 	}
 	if (any)
 		return true;
-	if (ct & (TOPO_CT_REPLY | TOPO_CT_RELATED)) {
+	/* a frame that was sent to another machine's MAC is no answer to this one */
+	if ((ct & (TOPO_CT_REPLY | TOPO_CT_RELATED)) && (in || sim_conn_is_with(w, port))) {
 		STEP(w, 1, "security_group", port->o.name, "%s: allowed",
 		     ct & TOPO_CT_REPLY ? "reply of a connection" : "error of a connection");
 		return true;

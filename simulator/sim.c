@@ -151,13 +151,29 @@ static void finish(struct run *run, struct sim_result *res)
 	collect_frames(run, res);
 }
 
+/* The decision depends on what the walk before has read too. */
+static void inherit(struct run *run, const struct run *before)
+{
+	run->elsewhere = true;
+	run->cacheable = before->cacheable;
+	run->mask = before->mask;
+	run->mtu = before->mtu;
+	run->ttl_max = before->ttl_max;
+	run->tags = before->tags;
+	run->n_tags = before->n_tags;
+	run->max_tags = before->max_tags;
+	run->tag_index = before->tag_index;
+	run->tag_slots = before->tag_slots;
+	memcpy(run->tag_bloom, before->tag_bloom, sizeof(run->tag_bloom));
+}
+
 int sim_run(struct sim *sim, const struct topo_snapshot *snap, const struct sim_view *view,
 	    const struct topo_port *in, const struct pkt *pkt, uint64_t now_ns, uint64_t seed,
 	    unsigned int flags, struct sim_result *res, struct err *err)
 {
 	struct sim_neigh_learn *neighs = NULL;
 	uint32_t n_neighs = 0;
-	struct run *run = NULL;
+	struct run *run = NULL, *before = NULL; /* 'before': it went elsewhere than its connection's record says */
 
 	(void)now_ns; /* what depends on time is the view's business */
 	if (in->peer)
@@ -165,7 +181,7 @@ int sim_run(struct sim *sim, const struct topo_snapshot *snap, const struct sim_
 			       "port '%s' is linked to port '%s' (want one without a peer)",
 			       in->o.name, in->peer->o.name);
 	arena_reset(&sim->arena);
-	for (unsigned int i = 0; i < SIM_RESTARTS_MAX; i++) {
+	for (unsigned int i = 0; i < SIM_RESTARTS_MAX + !!before; i++) {
 		run = arena_alloc(&sim->arena, sizeof(*run));
 		if (!run)
 			break;
@@ -181,10 +197,14 @@ int sim_run(struct sim *sim, const struct topo_snapshot *snap, const struct sim_
 		run->queue_tail = &run->queue;
 		run->neighs = neighs;
 		run->n_neighs = run->max_neighs = n_neighs;
+		if (before)
+			inherit(run, before);
 		walk_packet(run);
 		for (struct emit *e = run->queue; e; e = e->next)
 			walk_emit(run, e);
-		if (!need_met(run))
+		if (sim_conn_elsewhere(run))
+			before = run;
+		else if (!need_met(run))
 			break;
 		neighs = run->neighs;
 		n_neighs = run->n_neighs;

@@ -237,7 +237,7 @@ struct sim_result {
 	const struct sim_conn *new_conns;
 	uint32_t n_new_conns;
 	bool end_conn; /* policy no longer admits the connection of 'conn': remove its records (with SIM_RECHECK) */
-	const struct topo_rule *const *rules; /* that matched, in order: for their counters.  No duplicates */
+	const struct topo_rule *const *rules; /* of chains and security groups, that matched, in order: for their counters.  No duplicates */
 	uint32_t n_rules;
 	const struct topo_rule *const *logs;  /* of these, those with 'log' */
 	uint32_t n_logs;

@@ -134,8 +134,11 @@ static json_t *rules_json(const struct topo_rule *const *v, uint32_t n)
 	json_t *a = json_array();
 
 	for (uint32_t i = 0; i < n; i++)
-		json_array_append_new(a, json_pack("{s:s, s:s}", "chain", v[i]->chain->o.name,
-						   "rule", v[i]->name));
+		json_array_append_new(a, json_pack("{s:s, s:s}",
+						   v[i]->chain->o.kind == TOPO_SECURITY_GROUP ?
+							   "security_group" :
+							   "chain",
+						   v[i]->chain->o.name, "rule", v[i]->name));
 	return a;
 }
 

@@ -39,7 +39,7 @@ struct topo_classifier {
 #define L4_ICMP (TOPO_M_ICMP_TYPE | TOPO_M_ICMP_CODE)
 #define IP_ONLY                                                                                    \
 	(TOPO_M_PROTO | TOPO_M_IP_SRC | TOPO_M_IP_DST | L4_PORTS | L4_ICMP | TOPO_M_SRC_GROUP |   \
-	 TOPO_M_DST_GROUP | TOPO_M_DSCP | TOPO_M_FRAGMENT | TOPO_M_CT | TOPO_M_TCP_FLAGS |        \
+	 TOPO_M_DST_GROUP | TOPO_M_DSCP | TOPO_M_FRAGMENT | TOPO_M_TCP_FLAGS |        \
 	 TOPO_M_INNER_SRC | TOPO_M_INNER_DST)
 
 /* Does the rule name a value in this field that a packet must have? */

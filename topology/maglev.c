@@ -5,7 +5,8 @@
 #include "topology/maglev.h"
 #include "util/hash.h"
 
-static const uint32_t sizes[] = { 251, 1021, 4093, 16381, 65521, 262139 };
+/* Few: at another size every member's share lies elsewhere. */
+static const uint32_t sizes[] = { 1021, 4093, 16381, 65521, 262139 };
 
 static bool takes(const struct topo_member *m)
 {
@@ -63,14 +64,14 @@ const struct topo_maglev *topo_maglev_build(struct topo_member *const *members, 
 		return NULL;
 	m = pool_alloc(pool, sizeof(*m));
 	turns = pool_alloc(pool, live * sizeof(*turns));
-	slots = pool_alloc(pool, table_size(live) * sizeof(*slots));
+	slots = pool_alloc(pool, table_size(n) * sizeof(*slots));
 	if (!m || !turns || !slots) {
 		pool_free(pool, m, sizeof(*m));
 		pool_free(pool, turns, live * sizeof(*turns));
-		pool_free(pool, slots, table_size(live) * sizeof(*slots));
+		pool_free(pool, slots, table_size(n) * sizeof(*slots));
 		return NULL;
 	}
-	m->size = table_size(live);
+	m->size = table_size(n);
 	all = live;
 	live = 0;
 	for (uint32_t i = 0; i < n && i < 0xffff; i++) {

@@ -9,7 +9,7 @@
 #include "util/pool.h"
 
 struct topo_maglev {
-	uint32_t size; /* prime, at least 100 times the members */
+	uint32_t size; /* prime, at least 100 times the members, whether they are healthy or not */
 	const uint16_t *slots; /* index into pool->members */
 };
 /* Over members with weight > 0 that are TOPO_MEMBER_UP and healthy; NULL with *none = true: there is none. */

@@ -76,10 +76,10 @@ static bool has_nat(const struct topo_router *r)
 	return r->n_nats || r->n_fips || r->n_vips;
 }
 
-/* Packets through a router without any NAT carry no tags of NAT. */
+/* Packets through a router without any NAT carry no tags of NAT, and without any VIP none of VIPs. */
 bool topo_same_router(const struct topo_router *a, const struct topo_router *b)
 {
-	if (has_nat(a) != has_nat(b))
+	if (has_nat(a) != has_nat(b) || !a->n_vips != !b->n_vips)
 		return false;
 	if (a->o.sum != b->o.sum || a->n_ports != b->n_ports || a->n_nat_addrs != b->n_nat_addrs ||
 	    !same_mirrors(a->mirrors, b->mirrors, 2))

@@ -132,11 +132,12 @@ static int command(struct scenario_env *env, const struct scenario_file *f, unsi
 		if (scenario_expect_end(env, err))
 			return -1;
 	}
-	if (!strcmp(word, "topology") || !strcmp(word, "delete") || !strcmp(word, "refused")) {
+	if (!strcmp(word, "topology") || !strcmp(word, "delete") || !strcmp(word, "refused") ||
+	    !strcmp(word, "in_use")) {
 		_free_ char *text = take_block(f, i, end);
 
-		if (text && word[0] == 'r')
-			return scenario_refused(env, text, rest, err);
+		if (text && strchr("ri", word[0]))
+			return scenario_refused(env, text, word[0] == 'i', rest, err);
 		return text ? scenario_document(env, text, word[0] == 'd', err) : -1;
 	}
 	if (!strcmp(word, "in"))
@@ -145,6 +146,8 @@ static int command(struct scenario_env *env, const struct scenario_file *f, unsi
 		return scenario_spread(env, rest, err);
 	if (!strcmp(word, "share") || !strcmp(word, "moved"))
 		return scenario_shares(env, word, rest, err);
+	if (!strcmp(word, "flow"))
+		return scenario_flow(env, rest, err);
 	if (!strcmp(word, "conn") || !strcmp(word, "no"))
 		return scenario_conn(env, word[0] == 'c', rest, err);
 	r = scenario_set(env, word, rest, err);
@@ -203,6 +206,7 @@ int scenario_run(const struct scenario_file *f, unsigned int i, scenario_hook ho
 	free(env.names);
 	free(env.frame);
 	scenario_spread_free(&env);
+	scenario_flow_free(&env);
 	free(env.outs);
 	arena_fini(&env.arena);
 	sim_fini(&env.sim);

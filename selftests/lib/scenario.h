@@ -21,10 +21,13 @@
  *   full ROUTER IP                  no more blocks can be had
  *   advance SECONDS                 time passes: what was learnt, connections and affinities age
  *   refused TEXT                    YAML document, indented, that must not be taken, with TEXT in the message
+ *   in_use TEXT                     the same of what must not be deleted
  *   in PORT PACKET                  runs the simulator (packet/packet.h has the language); effects go into the tables, records of connections too
+ *   in PORT dhcp TYPE MAC [ask IP] [server IP]   a DHCPv4 message of a client without address: discover, request, inform, release ...
  *   spread N in PORT PACKET         N packets with 1024, 1025 ... in place of '*'; none of them has effects.  Then:
  *   share WORD LO-HI                so many went out of the port WORD, or with src=ADDRESS, dst=ADDRESS, mac=MAC, or were dropped for WORD
  *   moved LO-HI [from WORD]         so many fared otherwise than in the 'spread' before, all of them had WORD then
+ *   flow stays | flow goes          what was said since the last packet touches its flow, or does not
  *   conn PORT TUPLE | no conn PORT TUPLE   the port has a record, or none: conn vm1 tcp 10.0.0.1:4000 > 10.0.0.2:80
  *
  * Expectations follow 'in', in any order.  Everything that left must be named, and nothing else.
@@ -49,6 +52,8 @@
  *   learn PORT IP MAC               neighbour learnt
  *   cacheable | not cacheable
  *   member NAME                     the pool member that the connection was given
+ *   quotes TUPLE                    the ICMP error that leaves is about this packet: quotes udp 10.0.0.1:1 > 10.0.0.2:53
+ *   option CODE HEX|none           of the DHCPv4 message that left
  *   hits CHAIN/RULE ...             rules that count the packet; same three forms as tags
  *   trace TEXT                      a line of the trace contains it
  *

@@ -58,6 +58,38 @@ int scenario_member(struct scenario_env *env, const char *name, struct err *err)
 	return FAIL("the connection is not with member '%s'", name);
 }
 
+/* --- errors --- */
+
+static bool quotes(const uint8_t *data, uint32_t len, char text[SIM_TUPLE_TEXT])
+{
+	struct sim_tuple t = { 0 };
+	struct pkt_quote quote;
+	struct pkt pkt;
+
+	if (pkt_parse(data, len, &pkt) != SKEP_DROP_NONE || !pkt_quoted(&pkt, &quote))
+		return false;
+	t.src = quote.f.ip_src;
+	t.dst = quote.f.ip_dst;
+	t.proto = quote.f.ip_proto;
+	t.sport = quote.f.l4_src;
+	t.dport = quote.f.l4_dst;
+	sim_tuple_format(&t, text);
+	return true;
+}
+
+/* The packet that is quoted by the ICMP error that leaves: the packet itself as it is now, or a frame of the network. */
+int scenario_quotes(struct scenario_env *env, const char *rest, struct err *err)
+{
+	const struct sim_result *res = &env->res;
+	char text[SIM_TUPLE_TEXT] = "nothing";
+	bool found;
+
+	found = res->data ? quotes(res->data, res->len, text) : res->n_outputs && quotes(env->pkt.data, env->pkt.len, text);
+	for (uint32_t i = 0; !found && i < res->n_frames; i++)
+		found = quotes(res->frames[i].data, res->frames[i].len, text);
+	return strcmp(text, rest) ? FAIL("want an error about '%s', it is about '%s'", rest, text) : 0;
+}
+
 /* --- variables --- */
 
 static struct scenario_var *find_var(struct scenario_env *env, const char *name, size_t len)

@@ -109,8 +109,11 @@ static int rebuild(struct scenario_env *env, struct err *err)
 
 	if (!snap)
 		return -1;
-	topo_unref(env->snap);
+	struct topo_snapshot *old = env->snap;
+
 	env->snap = snap;
+	scenario_flow_topology(env, old);
+	topo_unref(old);
 	sim_state_view_init(&env->view, env->tables, env->conns, snap, env->now_ns);
 	return 0;
 }
@@ -140,11 +143,12 @@ int scenario_document(struct scenario_env *env, const char *text, bool delete, s
 	return changes ? merge(env, changes, err) : -1;
 }
 
-int scenario_refused(struct scenario_env *env, const char *text, const char *want, struct err *err)
+int scenario_refused(struct scenario_env *env, const char *text, bool delete, const char *want,
+		     struct err *err)
 {
 	char why[sizeof(err->text)];
 
-	if (!scenario_document(env, text, false, err))
+	if (!scenario_document(env, text, delete, err))
 		return FAIL("the document was taken");
 	snprintf(why, sizeof(why), "%s", err->text);
 	*err = (struct err){ 0 };
@@ -227,6 +231,8 @@ static int do_mac(struct scenario_env *env, const char *rest, struct err *err)
 		*slash = 0;
 		vlan = (uint16_t)strtoul(slash + 1, NULL, 10);
 	}
+	scenario_flow_touched(env, &(struct topo_tag){
+					   .kind = TOPO_TAG_MAC, .name = bridge, .mac = mac, .vlan = vlan });
 	if (!strcmp(port, "-"))
 		sim_tables_del_mac(env->tables, bridge, vlan, &mac);
 	else if (sim_tables_set_mac(env->tables, bridge, vlan, &mac, port, false, env->now_ns) < 0)
@@ -244,6 +250,8 @@ static int do_neigh(struct scenario_env *env, const char *rest, struct err *err)
 	if (sscanf(rest, "%63s %63s %63s", port, addr, word) != 3 ||
 	    !scenario_ip(env, addr, strchr(addr, ':'), &ip))
 		return FAIL("want: neigh PORT IP MAC");
+	scenario_flow_touched(env,
+			      &(struct topo_tag){ .kind = TOPO_TAG_NEIGH, .name = port, .ip = ip });
 	if (!strcmp(word, "-"))
 		r = sim_tables_del_neigh(env->tables, port, &ip) ? 0 : -1;
 	else if (!strcmp(word, "failed"))
@@ -288,12 +296,20 @@ static int do_full(struct scenario_env *env, const char *rest, struct err *err)
 static void forget_mac(void *arg, const char *bridge, uint16_t vlan, const struct skep_mac *mac,
 		       const char *port)
 {
-	sim_tables_del_mac(arg, bridge, vlan, mac);
+	struct scenario_env *env = arg;
+
+	scenario_flow_touched(env, &(struct topo_tag){
+					   .kind = TOPO_TAG_MAC, .name = bridge, .mac = *mac, .vlan = vlan });
+	sim_tables_del_mac(env->tables, bridge, vlan, mac);
 }
 
 static void forget_neigh(void *arg, const char *port, const struct skep_ip *ip)
 {
-	sim_tables_del_neigh(arg, port, ip);
+	struct scenario_env *env = arg;
+
+	scenario_flow_touched(env,
+			      &(struct topo_tag){ .kind = TOPO_TAG_NEIGH, .name = port, .ip = *ip });
+	sim_tables_del_neigh(env->tables, port, ip);
 }
 
 static int do_advance(struct scenario_env *env, const char *rest, struct err *err)
@@ -305,7 +321,7 @@ static int do_advance(struct scenario_env *env, const char *rest, struct err *er
 	env->now_ns += seconds * 1000000000ULL;
 	if (env->now_ns > SCENARIO_AGE_NS)
 		sim_tables_aged(env->tables, env->now_ns - SCENARIO_AGE_NS, forget_mac, forget_neigh,
-				env->tables);
+				env);
 	sim_conns_expire(env->conns, env->now_ns, UINT32_MAX, NULL, NULL);
 	sim_conns_affinity_aged(env->conns, env->now_ns, NULL, NULL);
 	return 0;

@@ -327,6 +327,10 @@ int scenario_expect(struct scenario_env *env, const char *word, const char *rest
 		return expect_learn(env, rest, err);
 	if (!strcmp(word, "trace"))
 		return expect_trace(env, rest, err);
+	if (!strcmp(word, "quotes"))
+		return scenario_quotes(env, rest, err);
+	if (!strcmp(word, "option"))
+		return scenario_option(env, rest, err);
 	if (!strcmp(word, "member"))
 		return scenario_member(env, rest, err);
 	if (!strcmp(name, "hits"))

@@ -132,6 +132,8 @@ static int run_second(struct scenario_env *env, const struct topo_port *in, scen
 			r = FAIL("the same packet again begins a connection");
 	}
 	step->res = &res;
+	if (!r)
+		scenario_flow_made(env, &res);
 	if (!r && hook && hook(arg, step, err)) {
 		err_prefix(err, "the same packet again");
 		r = -1;
@@ -140,10 +142,21 @@ static int run_second(struct scenario_env *env, const struct topo_port *in, scen
 	return r ? -1 : 0;
 }
 
+/* The other end's record hears of the packet, as agents tell each other. */
+static void tell_other_end(struct scenario_env *env, const struct sim_conn *before)
+{
+	const struct sim_conn *c = sim_conns_find(env->conns, before->port, &before->tuple, env->now_ns);
+
+	if (c)
+		(void)sim_conns_touch(env->conns, before->other_port, &before->other, true,
+				      before->reply ? c->reply_seen : c->orig_seen, env->now_ns);
+}
+
 /* As the agent would take them over. */
 static int apply_effects(struct scenario_env *env, struct err *err)
 {
 	const struct sim_result *res = &env->res;
+	struct sim_conn conn;
 	int r = 0;
 
 	for (uint32_t i = 0; i < res->n_learns && r >= 0; i++)
@@ -156,8 +169,12 @@ static int apply_effects(struct scenario_env *env, struct err *err)
 					 env->now_ns);
 	if (r < 0)
 		return FAIL("a table is full");
+	if (res->conn)
+		conn = *res->conn;
 	if (sim_conns_apply(env->conns, res, &env->pkt, NULL, NULL, env->now_ns) & SIM_CONNS_FULL)
 		return FAIL("the table of connections is full");
+	if (res->conn && !res->n_new_conns && res->verdict == SIM_FORWARD)
+		tell_other_end(env, &conn);
 	return 0;
 }
 
@@ -179,7 +196,10 @@ static const struct topo_port *take_packet(struct scenario_env *env, const char 
 		FAIL("no port '%s'", port);
 		return NULL;
 	}
-	n = pkt_dsl_parse(rest + off, &names, env->frame, PKT_MAX, err);
+	if (!strncmp(rest + off, "dhcp ", 5))
+		n = scenario_dhcp(env, rest + off + 5, env->frame, err);
+	else
+		n = pkt_dsl_parse(rest + off, &names, env->frame, PKT_MAX, err);
 	if (n < 0)
 		return NULL;
 	if (pkt_parse(env->frame, (uint32_t)n, &env->pkt) != SKEP_DROP_NONE) {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Between the parts of scenarios: scenario.c (files, lines), scenario_env.c (what is between packets), scenario_packet.c (packets),
- * scenario_expect.c and scenario_conn.c (expectations, variables).
+ * scenario_expect.c, scenario_conn.c, scenario_dhcp.c (expectations, variables), scenario_flow.c (what a change touches).
  */
 #pragma once
 
 #include "selftests/lib/scenario.h"
+#include "selftests/lib/tags.h"
 #include "simulator/conns.h"
 
 #define SCENARIO_OUTS_MAX  (SIM_OUTPUTS_MAX + 64)
@@ -46,6 +47,8 @@ struct scenario_env {
 	uint64_t now_ns;
 	struct scenario_var vars[SCENARIO_VARS_MAX];
 	unsigned int n_vars;
+	struct tags_kept flow, changed; /* of the last packet's flow; of what has changed since */
+	bool has_flow;
 	char **fates, **before; /* of the packets of the last 'spread', and the one before */
 	unsigned int n_fates, n_before;
 
@@ -72,15 +75,26 @@ bool scenario_ip(struct scenario_env *env, const char *word, bool want_v6, struc
 int scenario_set(struct scenario_env *env, const char *word, char *rest, struct err *err);
 int scenario_document(struct scenario_env *env, const char *text, bool delete, struct err *err);
 /* The document must be refused, with 'want' in the message. */
-int scenario_refused(struct scenario_env *env, const char *text, const char *want, struct err *err);
+int scenario_refused(struct scenario_env *env, const char *text, bool delete, const char *want,
+		     struct err *err);
 /* scenario_packet.c */
 int scenario_in(struct scenario_env *env, const char *rest, unsigned int line, scenario_hook hook,
 		void *arg, struct err *err);
 int scenario_spread(struct scenario_env *env, const char *rest, struct err *err);
 int scenario_shares(struct scenario_env *env, const char *what, const char *rest, struct err *err);
 void scenario_spread_free(struct scenario_env *env);
+/* scenario_flow.c: the flow of the last packet, and what has changed since */
+void scenario_flow_made(struct scenario_env *env, const struct sim_result *res);
+void scenario_flow_topology(struct scenario_env *env, const struct topo_snapshot *old);
+void scenario_flow_touched(struct scenario_env *env, const struct topo_tag *tag);
+int scenario_flow(struct scenario_env *env, const char *rest, struct err *err);
+void scenario_flow_free(struct scenario_env *env);
+/* scenario_dhcp.c: the frame's length or -1; an option of the answer */
+int scenario_dhcp(struct scenario_env *env, const char *rest, uint8_t *frame, struct err *err);
+int scenario_option(struct scenario_env *env, const char *rest, struct err *err);
 /* scenario_conn.c: is there a record "PORT tcp 1.2.3.4:5 > ..", or none? */
 int scenario_conn(struct scenario_env *env, bool want, const char *rest, struct err *err);
+int scenario_quotes(struct scenario_env *env, const char *rest, struct err *err);
 int scenario_member(struct scenario_env *env, const char *name, struct err *err);
 /* "$x" in a line becomes its value. */
 int scenario_variables(struct scenario_env *env, char *line, size_t size, struct err *err);

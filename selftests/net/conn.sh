@@ -3,7 +3,7 @@
 # Connections across hosts with real TCP, UDP and ping: stateful security groups, NAT, floating IPs, a load balancer, two uplinks that share
 # connections; and what keeps them: lost messages between agents, a killed skepd, a machine that moves, a change of policy.
 sanitized=1
-cd "$(dirname "$0")/../.." && . selftests/lib/net.sh
+cd "$(dirname "$0")/../.." && . selftests/lib/net.sh && . selftests/lib/talk.sh
 
 #   vm1 (h1), vm2 (h2) on 'left' - r - 'ext' with srv (h2); r has two uplinks to cli: up1 (h1), up2 (h2)
 document() {
@@ -15,6 +15,7 @@ document() {
 		      - {name: http, direction: ingress, ethertype: ipv4, proto: tcp, dst_ports: "80"}
 		      - {name: ping, direction: ingress, ethertype: ipv4, proto: icmp}
 		${more_rules:-}
+		${chains:-}
 		port_groups: [{name: uplinks, stateful: true}]
 		bridges: [{name: left}, {name: ext}]
 		routers: [{name: r}]
@@ -25,7 +26,7 @@ document() {
 		  - {name: ext-r, bridge: ext, peer: r-ext}
 		  - {name: vm1, bridge: left, mac: "$(mac_of 1)", addresses: [10.0.1.11], security_groups: [web]}
 		  - {name: vm2, bridge: left, mac: "$(mac_of 2)", addresses: [10.0.1.12]}
-		  - {name: srv, bridge: ext, mac: "$(mac_of 3)", addresses: [198.51.100.99]}
+		  - {name: srv, bridge: ext, mac: "$(mac_of 3)", addresses: [198.51.100.99]${srv_chain:-}}
 		  - {name: up1, router: r, mac: "02:00:00:00:01:03", addresses: [192.0.2.1/30], port_groups: [uplinks]}
 		  - {name: up2, router: r, mac: "02:00:00:00:01:04", addresses: [192.0.2.5/30], port_groups: [uplinks]}
 		routes:
@@ -49,50 +50,6 @@ document() {
 		  - {port: up2, host: h2, interface: up2}
 	YAML
 }
-
-# --- servers that say who asked, and repeat what they are told; clients that can be talked to ---
-
-tcp_echo() { # VM PORT
-	spawn nsenter --net="/run/netns/$id-$1" "$O/selftests/net/echo" tcp "$2" "$1"
-	wait_for 5 listening "$1" "$2" || bail "no server in $1"
-}
-udp_echo() { # VM PORT
-	spawn nsenter --net="/run/netns/$id-$1" "$O/selftests/net/echo" udp "$2" "$1"
-	wait_for 5 udp_listening "$1" "$2" || bail "no UDP server in $1"
-}
-udp_listening() { in_vm "$1" ss -Hlun "sport = :$2" | grep -q .; }
-tcp_ask() { # VM ADDRESS PORT: who the server saw, and who it is
-	in_vm "$1" timeout 6 bash -c 'exec 3<>/dev/tcp/$0/$1 && read -rt 5 -u 3 l && echo "$l"' "$2" "$3" 2>/dev/null
-}
-udp_ask() { in_vm "$1" timeout 6 bash -c 'exec 3<>/dev/udp/$0/$1 && echo x >&3 && head -n 1 <&3' "$2" "$3" 2>/dev/null; }
-refused_or_silent() { [ -z "$(in_vm "$1" timeout 2 bash -c 'exec 3<>/dev/tcp/$0/$1 && read -rt 1 -u 3 l && echo "$l"' "$2" "$3" 2>/dev/null)" ]; }
-
-can() { # TEXT COMMAND...: as check, in this shell
-	local text=$1
-	shift
-	if "$@" > "$work/out" 2>&1; then ok "$text"; else not_ok "$text"; note < "$work/out"; fi
-}
-cannot() { local text=$1; shift; if "$@" >/dev/null 2>&1; then not_ok "$text"; else ok "$text"; fi; }
-declare -A talk_in=()
-talk() { # NAME VM ADDRESS PORT: opens a connection that stays
-	local fd
-	mkfifo "$work/talk.$1"
-	: > "$work/talk.$1.out"
-	exec {fd}<> "$work/talk.$1"
-	talk_in[$1]=$fd
-	spawn nsenter --net="/run/netns/$id-$2" bash -c 'exec 3<>/dev/tcp/$0/$1 || exit 1; read -rt 8 -u 3 l || exit 1; echo "$l"
-		while read -r l; do echo "$l" >&3; read -rt 15 -u 3 l || exit 1; echo "$l"; done < "$2"' "$3" "$4" "$work/talk.$1" \
-		> "$work/talk.$1.out" 2>/dev/null
-	wait_for 8 test -s "$work/talk.$1.out"
-}
-n_said=0
-answered() { grep -qx "$2" "$work/talk.$1.out"; }
-say() { # NAME: something over the connection; the answer comes back
-	n_said=$((n_said + 1))
-	echo "word-$n_said" >&"${talk_in[$1]}" && wait_for "${2:-8}" answered "$1" "word-$n_said"
-}
-conns() { skep "$1" -j conn list --port "$2"; }
-stat_of() { status "$1" | grep -oE "\"$2\": *[0-9]+" | head -n 1 | grep -oE '[0-9]+$'; }
 
 host h1; host h2
 config h1 "conns: {tcp_syn_s: 20}" "log_level: debug"
@@ -194,6 +151,30 @@ ended() { ! conns h1 vm1 | grep -q '"sport": *81,'; }
 if wait_for 10 ended; then ok 'the rule goes: so does its connection'; else not_ok 'the rule goes: so does its connection'; fi
 cannot '... for good' say sg 2
 for n in snat two vip; do can "... '$n' goes on" say $n; done
+
+# a rule for SYNs alone admits the connection that such a one began, whatever it sends now
+srv_chain=', in_chain: begin'
+begin() { # ACTION
+	chains="chains:
+  - name: begin
+    rules:
+      - {name: syn, action: $1, proto: tcp, tcp_flags: \"syn,!ack\"}
+      - {name: mid, action: accept, ct_state: [established]}
+      - {name: ping, action: accept, proto: icmp}
+      - {name: arp, action: accept, ethertype: arp}
+      - {name: rest, action: drop}"
+	document | apply > "$work/out" 2>&1 || not_ok "apply: $(cat "$work/out")"
+}
+rechecked=$(stat_of h2 rechecked)
+begin accept
+looked_at() { [ "$(stat_of h2 rechecked)" -gt "$rechecked" ]; }
+if wait_for 10 looked_at; then ok 'a rule for SYNs: connections are looked at'; else not_ok 'a rule for SYNs: connections are looked at'; fi
+for n in vip two snat; do can "... '$n' goes on" say $n; done
+begin drop
+vip_ended() { ! conns h2 srv | grep -q '198.51.100.40'; }
+if wait_for 10 vip_ended; then ok '... it goes: so does the connection'; else not_ok '... it goes: so does the connection'; fi
+chains= srv_chain=
+document | apply > "$work/out" 2>&1 || not_ok "apply: $(cat "$work/out")"
 
 # --- the machine moves to the other host ---
 ip -n "$id-h1" link del vm1

@@ -156,7 +156,14 @@ static void test_flow_forwards_without_upcall(void **state)
 	assert_true(dp_flow_get(t.dp, &key, &seen));
 	assert_int_equal(seen.packets, 3);
 	assert_int_equal(seen.bytes, 3 * len);
-	dp_flow_del(t.dp, &key);
+	memset(&seen, 0, sizeof(seen));
+	assert_true(dp_flow_take(t.dp, &key, &seen));
+	assert_int_equal(seen.packets, 3);
+	assert_int_equal(seen.bytes, 3 * len);
+	assert_false(dp_flow_take(t.dp, &key, &seen));
+	dp_flow_put(t.dp, &key, &flow); /* never written: neither it is taken, nor does it stay */
+	assert_false(dp_flow_take(t.dp, &key, &seen));
+	assert_int_equal(dp_flows_flush(t.dp), 0);
 	assert_false(dp_flow_get(t.dp, &key, &seen));
 	send_from(t.sock1, frame, len, NULL);
 	assert_true(WAIT(t.upcalls == 1));

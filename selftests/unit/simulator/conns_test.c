@@ -243,6 +243,35 @@ static void test_room(void **state)
 	sim_conns_free(t);
 }
 
+/* Connections that others begin to a port take none of its own room: one machine cannot close an uplink for all. */
+static void test_room_for_others(void **state)
+{
+	struct sim_conns *t = table(5, 2);
+	struct sim_conn c, back;
+
+	(void)state;
+	for (uint16_t i = 0; i < 2; i++) {
+		c = plain(IPPROTO_UDP, i, SIM_SEEN_ANY);
+		assert_int_equal(sim_conns_put(t, &c, S), 1);
+		back = c;
+		back.tuple = c.other;
+		back.other = c.tuple;
+		memcpy(back.port, "u", 2);
+		memcpy(back.other_port, "p1", 3);
+		back.reply = true;
+		assert_int_equal(sim_conns_put(t, &back, S), 1);
+	}
+	assert_false(sim_conns_room(t, "p1"));
+	assert_true(sim_conns_room(t, "u"));
+	back.tuple.dport = 7;
+	assert_int_equal(sim_conns_put(t, &back, S), 1);
+	back.tuple.dport = 8;
+	assert_int_equal(sim_conns_put(t, &back, S), -ENOSPC); /* all are in use */
+	assert_true(sim_conns_del(t, "p1", &c.tuple));
+	assert_true(sim_conns_room(t, "p1"));
+	sim_conns_free(t);
+}
+
 /* --- source ports --- */
 
 static struct sim_snat ask(const struct sim_tuple *t)
@@ -535,6 +564,7 @@ int main(void)
 		cmocka_unit_test(test_touch),
 		cmocka_unit_test(test_expire),
 		cmocka_unit_test(test_room),
+		cmocka_unit_test(test_room_for_others),
 		cmocka_unit_test(test_source_ports),
 		cmocka_unit_test(test_source_is_held_by_the_last_record),
 		cmocka_unit_test(test_all_ports),

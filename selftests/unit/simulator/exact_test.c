@@ -18,15 +18,18 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "selftests/lib/excess.h"
 #include "selftests/lib/mask.h"
 #include "selftests/lib/random_topo.h"
 #include "selftests/lib/scenario.h"
+#include "selftests/lib/tags.h"
 #include "util/cleanup.h"
 
 #define NETWORKS 12
 #define FLOWS	 150 /* of each network */
 #define CHANGES	 40
 #define VARIANTS 20
+#define EXCESS_MAX 18.0 /* percent of the fields in masks */
 #define TAGS_MAX 256
 
 struct flow {
@@ -35,9 +38,7 @@ struct flow {
 	struct pkt pkt;
 	bool installed;
 	char *outcome;
-	struct topo_tag *tags;
-	char *names; /* of the tags, one after the other */
-	uint32_t n_tags;
+	struct tags_kept tags;
 };
 
 struct world {
@@ -107,29 +108,8 @@ static int decide(struct world *w, struct flow *f, struct sim_result *res)
 static void forget(struct flow *f)
 {
 	free(f->outcome);
-	free(f->tags);
-	free(f->names);
-	f->outcome = f->names = NULL;
-	f->tags = NULL;
-	f->n_tags = 0;
-}
-
-/* Takes the tags over: their names belong to a snapshot that may go. */
-static void keep_tags(struct flow *f, const struct sim_result *res)
-{
-	size_t size = 1, at = 0;
-
-	for (uint32_t i = 0; i < res->n_tags; i++)
-		size += strlen(res->tags[i].name) + 1;
-	f->tags = calloc(res->n_tags + 1, sizeof(*f->tags));
-	f->names = malloc(size);
-	assert_true(f->tags && f->names);
-	f->n_tags = res->n_tags;
-	for (uint32_t i = 0; i < res->n_tags; i++) {
-		f->tags[i] = res->tags[i];
-		f->tags[i].name = f->names + at;
-		at += (size_t)snprintf(f->names + at, size - at, "%s", res->tags[i].name) + 1;
-	}
+	f->outcome = NULL;
+	tags_forget(&f->tags);
 }
 
 static void install(struct world *w, struct flow *f)
@@ -141,44 +121,10 @@ static void install(struct world *w, struct flow *f)
 	if (!f->installed)
 		return;
 	f->outcome = outcome_text(&res);
-	keep_tags(f, &res);
+	tags_keep(&f->tags, res.tags, res.n_tags);
 }
 
 /* --- tags --- */
-
-static bool in_prefix(const struct topo_tag *flow, const struct topo_tag *change)
-{
-	unsigned int len = change->len + (ip_is_v4(&change->ip) ? 96 : 0);
-
-	if (ip_is_v4(&flow->ip) != ip_is_v4(&change->ip))
-		return false;
-	for (unsigned int bit = 0; bit < len; bit++)
-		if ((((const uint8_t *)&flow->ip)[bit / 8] ^ ((const uint8_t *)&change->ip)[bit / 8]) & (0x80 >> bit % 8))
-			return false;
-	return true;
-}
-
-static bool touches(const struct topo_tag *flow, const struct topo_tag *change)
-{
-	if (flow->kind != change->kind || strcmp(flow->name, change->name))
-		return false;
-	switch (flow->kind) {
-	case TOPO_TAG_MAC:
-		return mac_eq(&flow->mac, &change->mac) && flow->vlan == change->vlan;
-	case TOPO_TAG_DST:
-	case TOPO_TAG_GROUP:
-	case TOPO_TAG_MEMBER:
-		return in_prefix(flow, change);
-	case TOPO_TAG_NEIGH:
-	case TOPO_TAG_FIP:
-	case TOPO_TAG_VIP:
-		return ip_eq(&flow->ip, &change->ip);
-	case TOPO_TAG_CONN:
-		return flow->hash == change->hash;
-	default:
-		return true;
-	}
-}
 
 static void note(void *arg, const struct topo_tag *tag)
 {
@@ -190,9 +136,9 @@ static void note(void *arg, const struct topo_tag *tag)
 
 static const struct topo_tag *candidate(const struct world *w, const struct flow *f)
 {
-	for (uint32_t i = 0; i < f->n_tags; i++)
+	for (uint32_t i = 0; i < f->tags.n; i++)
 		for (unsigned int k = 0; k < w->n_changed; k++)
-			if (touches(&f->tags[i], &w->changed[k]))
+			if (tags_touch(&f->tags.tags[i], &w->changed[k]))
 				return &w->changed[k];
 	return NULL;
 }
@@ -201,8 +147,8 @@ static void complain(struct world *w, const struct flow *f, const char *now)
 {
 	char tag[192], *tags = NULL, *changed = NULL;
 
-	for (uint32_t i = 0; i < f->n_tags; i++)
-		add(&tags, " %s", topo_tag_format(&f->tags[i], tag, sizeof(tag)));
+	for (uint32_t i = 0; i < f->tags.n; i++)
+		add(&tags, " %s", topo_tag_format(&f->tags.tags[i], tag, sizeof(tag)));
 	for (unsigned int i = 0; i < w->n_changed; i++)
 		add(&changed, " %s", topo_tag_format(&w->changed[i], tag, sizeof(tag)));
 	print_error("change: %s\npacket: in %s %s\nbefore: %s\nnow:    %s\ntags:%s\nchanged:%s\n", w->t.text, f->port, f->line,
@@ -387,7 +333,7 @@ static void test_tags(void **state)
 	}
 	print_message("\n");
 	assert_true(others > decisions / 200);
-	assert_true(candidates < decisions / 4);
+	assert_true(needless < decisions / 8); /* a simulation each */
 }
 
 /* --- masks --- */
@@ -422,13 +368,22 @@ static void try_mask(struct world *w, struct flow *f, const struct sim_result *r
 
 static void test_masks(void **state)
 {
+	struct excess e = { .random = 99 };
+	struct err err = { 0 };
+	double excess;
 	unsigned int seed = number("EXACT_SEED", 1) + 1000, rounds = number("EXACT_ROUNDS", NETWORKS), n = 0;
 	uint64_t random = 77;
 
 	(void)state;
 	for (unsigned int i = 0; i < rounds; i++) {
 		struct world *w = world_new(seed + i);
+		struct sim_state_view view;
+		struct sim sim;
 
+		sim_init(&sim);
+		excess_forget_donors(&e);
+		for (unsigned int k = 0; k < FLOWS; k++)
+			excess_donor(&e, &w->flows[k].pkt.f);
 		for (unsigned int k = 0; k < FLOWS; k++) {
 			struct sim_result res;
 
@@ -436,10 +391,17 @@ static void test_masks(void **state)
 				continue;
 			n++;
 			try_mask(w, &w->flows[k], &res, &random);
+			random_topo_view(&w->t, &view);
+			if (excess_try(&e, &sim, w->t.snap, &view.view, topo_find_port(w->t.snap, w->flows[k].port),
+				       &w->flows[k].pkt, w->t.now_ns, SCENARIO_SEED, &res, &err))
+				fail_msg("%s", err.text);
 		}
+		sim_fini(&sim);
 		world_free(w);
 	}
 	print_message("# %u decisions\n", n);
+	excess = excess_report(&e, "random networks");
+	assert_true(excess < EXCESS_MAX);
 	assert_true(n > rounds * 30);
 }
 

@@ -16,16 +16,19 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "selftests/lib/excess.h"
 #include "selftests/lib/mask.h"
 #include "selftests/lib/scenario.h"
 #include "selftests/lib/simtest.h"
 
-#define VARIANTS 40
+#define VARIANTS   40
+#define EXCESS_MAX 20.0 /* percent of the fields in masks */
 
 struct state {
 	struct sim sim;
 	uint64_t random;
 	unsigned int cases, cacheable;
+	struct excess excess;
 };
 
 static const uint8_t protos[] = { IPPROTO_ICMP, IPPROTO_TCP,	IPPROTO_UDP,
@@ -78,6 +81,9 @@ static int try_variants(void *arg, const struct scenario_step *step, struct err 
 	if (!step->res->cacheable)
 		return 0;
 	st->cacheable++;
+	if (excess_try(&st->excess, &st->sim, step->snap, step->view, step->in, step->pkt, 0, SCENARIO_SEED,
+		       step->res, err))
+		return -1;
 	for (unsigned int i = 0; i < VARIANTS; i++) {
 		struct pkt pkt = *step->pkt;
 		struct sim_result res;
@@ -103,9 +109,17 @@ static int try_variants(void *arg, const struct scenario_step *step, struct err 
 	return 0;
 }
 
+static int note_packet(void *arg, const struct scenario_step *step, struct err *err)
+{
+	struct state *st = arg;
+
+	excess_donor(&st->excess, &step->pkt->f);
+	return 0;
+}
+
 static void test_scenarios(void **state)
 {
-	struct state st = { .random = 20251 };
+	struct state st = { .random = 20251, .excess.random = 3 };
 	struct scenario_file *f;
 	struct err err = { 0 };
 	glob_t paths;
@@ -116,6 +130,9 @@ static void test_scenarios(void **state)
 	for (size_t i = 0; i < paths.gl_pathc; i++) {
 		f = scenario_load(paths.gl_pathv[i], &err);
 		assert_non_null(f);
+		excess_forget_donors(&st.excess);
+		for (unsigned int j = 0; j < scenario_count(f); j++)
+			assert_int_equal(scenario_run(f, j, note_packet, &st, &err), 0);
 		for (unsigned int j = 0; j < scenario_count(f); j++)
 			if (scenario_run(f, j, try_variants, &st, &err))
 				fail_msg("%s: %s", scenario_name(f, j), err.text);
@@ -123,6 +140,7 @@ static void test_scenarios(void **state)
 	}
 	globfree(&paths);
 	sim_fini(&st.sim);
+	assert_true(excess_report(&st.excess, "scenarios") < EXCESS_MAX / 3);
 	assert_true(st.cacheable > 100);
 }
 
@@ -261,7 +279,7 @@ static void random_packet(struct state *st, struct pkt *pkt)
 
 static void test_random(void **state)
 {
-	struct state st = { .random = 4711 };
+	struct state st = { .random = 4711, .excess.random = 5 };
 	struct sim_tables *tables = sim_tables_new(100, 100);
 	const struct skep_mac gw = { { 2, 0xff, 0, 0, 0, 1 } };
 	_Alignas(8) static uint8_t frame[PKT_MAX];
@@ -295,6 +313,7 @@ static void test_random(void **state)
 			random_packet(&st, &pkt);
 			if (sim_always_up(&pkt.f))
 				continue;
+			excess_donor(&st.excess, &pkt.f);
 			step.in = topo_find_port(snap, "vm1");
 			step.pkt = &pkt;
 			step.res = &res;
@@ -309,6 +328,7 @@ static void test_random(void **state)
 	}
 	sim_tables_free(tables);
 	sim_fini(&st.sim);
+	assert_true(excess_report(&st.excess, "random policies") < EXCESS_MAX);
 	assert_true(st.cacheable > 2000);
 }
 

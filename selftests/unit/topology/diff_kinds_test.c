@@ -163,6 +163,25 @@ static void test_row(void **state)
 	json_decref(r);
 }
 
+/* Packets through a router without VIPs have no tags of them, whether it has other NAT or not: also the first one that is down. */
+static void test_first_vip(void **state)
+{
+	json_t *r = applied(NULL, base);
+	struct topo_snapshot *old, *new_;
+
+	(void)state;
+	r = applied(r, T "nats: [{name: ns, router: s, type: no_snat}]\n"
+			 "load_balancers: [{name: ls, router: s}]\n");
+	old = built(r);
+	r = applied(r, T "vips: [{name: ws, load_balancer: ls, address: 203.0.113.90, proto: tcp, port: 80, pool: p, admin_up: false}]\n");
+	new_ = built(r);
+	check(old, new_, "router:s vip:s/203.0.113.90", "there");
+	check(new_, old, "router:s vip:s/203.0.113.90", "back");
+	topo_unref(old);
+	topo_unref(new_);
+	json_decref(r);
+}
+
 /* --- tags as values --- */
 
 static void differ(struct topo_tag a, struct topo_tag b)
@@ -202,7 +221,7 @@ static void test_tags(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_tags) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_first_vip), cmocka_unit_test(test_tags) };
 	int failed = RUN_ROWS(rows, test_row);
 
 	return failed + cmocka_run_group_tests_name("diff of kinds", tests, NULL, NULL);
