@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "bench/topo_net.h"
+#include "topology/change.h"
 #include "topology/classifier.h"
 #include "topology/ipset.h"
 #include "topology/maglev.h"

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "loader/natpath.h"
+#include "topology/change.h"
 #include "util/hash.h"
 #include "util/log.h"
 

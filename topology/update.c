@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A snapshot changed in place (topo_update() in topology.h): the records that have changed become steps, one for each port and pool member; all that may fail
+ * A snapshot changed in place (change.h): the records that have changed become steps, one for each port and pool member; all that may fail
  * comes before the first change that cannot be taken back.  Ports: update_port.c; routes, floating IPs: update_route.c; tags: update_tags.c.  Called by the agent at each new generation.
  */
 #include "topology/update.h"

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "topology/change.h"
 #include "topology/decode.h"
 #include "topology/diff.h"
 

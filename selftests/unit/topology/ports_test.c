@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "selftests/lib/simtest.h"
+#include "topology/change.h"
 #include "topology/snapshot.h"
 #include "util/pool.h"
 

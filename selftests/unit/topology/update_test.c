@@ -11,6 +11,7 @@
 
 #include "selftests/lib/random_private.h"
 #include "selftests/unit/topology/update_dump.h"
+#include "topology/change.h"
 
 #define SEEDS 8
 #define STEPS 400
