@@ -27,6 +27,9 @@ vm_config vm1 "$(mac_of 1)" 10.0.1.11/24 10.0.1.1 fd00:1::11/64 fd00:1::1
 becomes 'the interface appears: the port is up' h1 vm1 up
 check 'traffic' ping4_soon vm1 10.0.1.12
 
+count() { status h1 | grep -oE "\"$1\": *[0-9]+" | head -n 1 | grep -oE '[0-9]+$'; }
+builds=$(count builds) updates=$(count updates)
+
 # --- deleted and made again ---
 ip -n "$id-h1" link del vm1
 becomes 'the interface is deleted: the port waits' h1 vm1 waiting
@@ -70,6 +73,9 @@ vm_config vm1 "$(mac_of 1)" 10.0.1.11/24 10.0.1.1 fd00:1::11/64 fd00:1::1
 check 'the port moves to the other host' bind vm1 h2 vm1
 becomes 'and is up there' h2 vm1 up
 check 'traffic, now on one host' ping4_soon vm2 10.0.1.11
+
+equal 'the agent has built no snapshot anew for all that' "$builds" "$(count builds)"
+[ "$(count updates)" -gt "$updates" ] && ok '... and has changed its own' || not_ok "... and has changed its own ($updates, $(count updates))"
 
 # --- another port gets the interface while the agent is away ---
 key_of() { status "$1" | grep -oE "\"port\": *\"$2\"[^}]*\"key\": *[0-9]+" | sed 's/.*[^0-9]//'; }
