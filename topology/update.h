@@ -42,8 +42,7 @@ struct port_op {
 
 struct route_op {
 	struct topo_route *was, *now; /* NULL: there is none */
-	bool usable;		      /* was usable before */
-	bool same;		      /* but for its revision: 'now' is 'was' */
+	bool same; /* but for its revision: 'now' is 'was' */
 	uint64_t rev;
 };
 

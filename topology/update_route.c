@@ -41,7 +41,6 @@ int topo_update_route(struct update *u, const char *name)
 	*op = (struct route_op){ .was = o ? container_of(o, struct topo_route, o) : NULL,
 				 .same = same_record(o, rec),
 				 .rev = rev_of(rec) };
-	op->usable = op->was && topo_route_usable(op->was);
 	if (rec && !op->same) {
 		op->now = topo_route_make(u->snap, name, rec, &err);
 		rc = op->now ? 0 : -EOPNOTSUPP;

@@ -239,8 +239,7 @@ static void tell_members(struct update *u, const struct diff *d)
 static bool same_place(const struct route_op *op)
 {
 	return op->was && op->now && op->was->router == op->now->router &&
-	       !topo_route_order(op->was, op->now) && topo_same_route(op->was, op->now) &&
-	       op->usable == topo_route_usable(op->now);
+	       !topo_route_order(op->was, op->now) && topo_same_route(op->was, op->now);
 }
 
 static void tell_route(const struct route_op *op, const struct diff *d)

@@ -533,10 +533,45 @@ static void test_random(void **state)
 	assert_true(built && refused);
 }
 
+/* A router that begins, and ends, to have NAT, at an address that is its own already. */
+static void test_first_nat(void **state)
+{
+	static const char *const path = "floating_ip/f";
+	json_t *records = json_pack("{s:{s:s, s:s}, s:{s:s, s:s, s:s, s:[s]}}", "router/r", "name", "r", "id",
+				    "11111111-0000-7000-8000-000000000001", "port/p", "name", "p", "id",
+				    "11111111-0000-7000-8000-000000000002", "router", "r", "addresses",
+				    "192.0.2.1/24");
+	const struct topo_source source = { .get = get, .arg = records };
+	struct err err = { 0 };
+	struct topo_snapshot *snap = topo_build("t", 1, records, &err);
+
+	(void)state;
+	assert_non_null(snap);
+	for (int i = 0; i < 2; i++) {
+		struct tags tags = { 0 };
+		char *text;
+
+		if (i)
+			json_object_del(records, path);
+		else
+			set(records, path,
+			    json_pack("{s:s, s:s, s:s, s:s, s:s}", "name", "f", "id",
+				      "11111111-0000-7000-8000-000000000003", "router", "r", "address",
+				      "192.0.2.1", "fixed", "10.0.0.1"));
+		assert_int_equal(topo_update(snap, 2, &path, 1, &source, on_tag, &tags), 0);
+		text = text_of(&tags);
+		assert_string_equal(text, "fip:r/10.0.0.1\nfip:r/192.0.2.1\nrouter:r\n");
+		free(text);
+	}
+	topo_unref(snap);
+	json_decref(records);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_first_nat),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
