@@ -38,6 +38,7 @@ def plain(address):
 def udp_to(address, port):
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     s = socket.socket(family, socket.SOCK_DGRAM)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
     s.connect((address, int(port)))
     return s
 

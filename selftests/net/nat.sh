@@ -220,6 +220,19 @@ for far in 198.51.100.7 2001:db8:2::7; do
 	contains '... there too' '^[1-9]' "$(drops h2 nat_full)"
 done
 
+# --- agents are killed while ports are in use: nobody gets them a second time ---
+: > "$work/sources"
+spawn nsenter --net="/run/netns/$id-far" "$python" "$probe_py" sources 5002 400 20 > "$work/sources"
+sources=$!
+wait_for 5 grep -q ready "$work/sources"
+for v in vm1 vm2; do equal "100 flows of $v" 'answered 100 wrong 0' "$(probe $v flows 198.51.100.7 5002 100 a-$v)"; done
+for h in h1 h2; do stop_skepd $h KILL; done
+for h in h1 h2; do start_skepd $h || bail "skepd of $h does not come back"; done
+for p in 'h1 vm1' 'h1 up' 'h2 vm2'; do wait_for 20 port_up $p || not_ok "port comes up: $p"; done
+for v in vm2 vm1; do equal "both agents were killed: 100 more of $v" 'answered 100 wrong 0' "$(probe $v flows 198.51.100.7 5002 100 b-$v)"; done
+wait $sources
+contains '... no two have one source' '^texts 400 shared 0 moved 0 ' "$(tail -n 1 "$work/sources")"
+
 # --- a floating IP that goes to another machine ---
 moved=12
 document | apply > "$work/out" 2>&1 || not_ok "apply: $(cat "$work/out")"
