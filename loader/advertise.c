@@ -36,8 +36,10 @@ static uint64_t contents(const struct agent *a, const struct topo_port *port)
 	uint64_t h = 0;
 
 	for (uint32_t i = 0; has_subnet6(port) && i < port->bridge->n_subnets; i++) {
-		uint32_t len = sim_ra_build(port->bridge->subnets[i], conns_underlay_mtu(a), buf,
-					    sizeof(buf));
+		const struct topo_subnet *s = port->bridge->subnets[i];
+		uint32_t len = sim_subnet_serves(s, port) ?
+				       sim_ra_build(s, conns_underlay_mtu(a), buf, sizeof(buf)) :
+				       0;
 
 		h = len ? hash_bytes(buf, len, h) | 1 : h;
 	}
@@ -69,19 +71,16 @@ static void send_frame(struct lport *p, uint32_t len)
 		a->stats.advertised++;
 }
 
-/* On a VLAN-aware bridge, machines behind a trunk ask in the VLAN that they want. */
-static bool takes_untagged(const struct topo_port *port)
-{
-	return !port->bridge->vlan_aware || (port->more->vlan != 0);
-}
-
 static void send_all(struct lport *p, const struct topo_port *port)
 {
 	struct agent *a = p->tenant->agent;
 
 	for (uint32_t i = 0; i < port->bridge->n_subnets; i++) {
-		uint32_t len = sim_ra_build(port->bridge->subnets[i], conns_underlay_mtu(a),
-					    a->txbuf + DP_HEADROOM, FRAME_MAX);
+		const struct topo_subnet *s = port->bridge->subnets[i];
+		uint32_t len = sim_subnet_serves(s, port) ?
+				       sim_ra_build(s, conns_underlay_mtu(a), a->txbuf + DP_HEADROOM,
+						    FRAME_MAX) :
+				       0;
 
 		if (len)
 			send_frame(p, len);
@@ -111,7 +110,7 @@ void advertise_tick(struct agent *a, uint64_t now_ns)
 			continue;
 		port = topo_find_port(p->tenant->snap, p->name);
 		p->ra_at_ns = next_ns(p, now_ns);
-		if (!port || !port->admin_up || !port->bridge || !takes_untagged(port))
+		if (!port || !port->admin_up || !port->bridge)
 			continue;
 		send_all(p, port);
 		if (++sent >= TICK_PORTS)

@@ -16,6 +16,8 @@
 #include "util/hash.h"
 #include "util/log.h"
 
+#define GRACE_S 15 /* for adopted connections, until their flows have told of their packets */
+
 struct adopted_conn {
 	struct hmap_node node; /* agent.adopted_conns */
 	struct skep_conn_key key;
@@ -142,12 +144,13 @@ static void to_sim(const struct adopted_conn *ad, const struct lport *p, struct 
 	}
 }
 
-/* False: it was over already. */
+/* False: it was over already.  One that does not seem to have been in use may have been: its flows went on while no skepd was there to
+ * note it.  What has ended is not waited for. */
 static bool adopt(struct lport *p, const struct adopted_conn *ad)
 {
 	uint64_t now = clock_mono_ns(), ahead = boot_ahead_ns(), last = ad->conn.last_seen_ns;
+	uint64_t timeout, least;
 	struct sim_conn c;
-	uint64_t timeout;
 
 	last = last > ahead ? last - ahead : 0;
 	if (last > now)
@@ -155,6 +158,9 @@ static bool adopt(struct lport *p, const struct adopted_conn *ad)
 	to_sim(ad, p, &c);
 	timeout = skep_conn_timeout(conns_timeouts(p->tenant), c.tuple.proto, c.orig_seen,
 				    c.reply_seen);
+	least = timeout > GRACE_S ? (timeout - GRACE_S) * NSEC_PER_SEC : now;
+	if (now > last + least)
+		last = now - least;
 	return now < last + timeout * NSEC_PER_SEC &&
 	       sim_conns_put(p->tenant->conns, &c, last) >= 0;
 }

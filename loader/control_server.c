@@ -158,10 +158,17 @@ static void answer_result(struct client *c, json_t *result)
 	answer(c, json_pack("{s:o}", "result", result));
 }
 
+/* Texts quote the beginning of names, which may end within a character. */
 static void answer_error(struct client *c, const struct err *err)
 {
-	answer(c,
-	       json_pack("{s:{s:s, s:s}}", "error", "code", err_name(err), "message", err->text));
+	json_t *message = json_string(err->text);
+	struct err plain = *err;
+
+	for (char *p = plain.text; !message && *p; p++)
+		*p = (unsigned char)*p < 0x80 ? *p : '?';
+	if (!message)
+		message = json_string(plain.text);
+	answer(c, json_pack("{s:{s:s, s:o}}", "error", "code", err_name(err), "message", message));
 }
 
 /* --- watches --- */

@@ -27,6 +27,12 @@ static void carried(struct agent *a, struct index_flow *f, const struct skep_flo
 		conns_flow_seen(p->tenant, p, f, now->tcp_seen);
 }
 
+static bool is_idle(const struct walk *w, const struct skep_flow *flow)
+{
+	return w->now_jiffies > flow->last_seen &&
+	       w->now_jiffies - flow->last_seen > w->idle_jiffies;
+}
+
 static void on_flow(void *arg, const struct dp_flow_key *key, const struct skep_flow *flow)
 {
 	struct walk *w = arg;
@@ -37,8 +43,7 @@ static void on_flow(void *arg, const struct dp_flow_key *key, const struct skep_
 	if (f) {
 		f->walk = a->walk;
 		carried(a, f, flow);
-		if (w->now_jiffies > flow->last_seen &&
-		    w->now_jiffies - flow->last_seen > w->idle_jiffies) {
+		if (is_idle(w, flow)) {
 			index_del(a->index, f);
 			a->stats.expired++;
 		}
@@ -54,6 +59,8 @@ static void on_flow(void *arg, const struct dp_flow_key *key, const struct skep_
 		if (f) { /* what it carried before is nobody's */
 			f->packets = flow->packets;
 			f->bytes = flow->bytes;
+			if (f->conn && !is_idle(w, flow))
+				conns_flow_seen(p->tenant, p, f, flow->tcp_seen);
 		}
 		w->kept++;
 	} else {

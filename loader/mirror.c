@@ -135,10 +135,9 @@ static void schedule(struct mirror *m)
 }
 
 /* Takes 'value'. */
-static void set(struct mirror *m, const char *port, const struct sim_tuple *tuple, json_t *value)
+static void set_field(struct mirror *m, const char *port, const char *field, json_t *value)
 {
 	json_t *fields;
-	char field[FIELD];
 
 	if (!m->dirty)
 		m->dirty = json_object();
@@ -147,7 +146,6 @@ static void set(struct mirror *m, const char *port, const struct sim_tuple *tupl
 		fields = json_object();
 		json_object_set_new(m->dirty, port, fields);
 	}
-	snprintf(field, sizeof(field), "%016llx", (unsigned long long)sim_tuple_hash(tuple));
 	if (!json_object_get(fields, field)) {
 		if (m->n_dirty >= DIRTY_MAX) {
 			m->t->agent->stats.mirror_lost++;
@@ -158,6 +156,14 @@ static void set(struct mirror *m, const char *port, const struct sim_tuple *tupl
 	}
 	json_object_set_new(fields, field, value);
 	schedule(m);
+}
+
+static void set(struct mirror *m, const char *port, const struct sim_tuple *tuple, json_t *value)
+{
+	char field[FIELD];
+
+	snprintf(field, sizeof(field), "%016llx", (unsigned long long)sim_tuple_hash(tuple));
+	set_field(m, port, field, value);
 }
 
 void mirror_put(struct tenant *t, const struct sim_conn *conn, uint64_t last_ns)
@@ -221,8 +227,13 @@ static void take(struct tenant *t, const char *port, const json_t *fields)
 	json_object_foreach ((json_t *)fields, field, v) {
 		const char *text = json_string_value(v);
 
-		if (!text || !decode(t, port, text, &conn, &age_s) ||
-		    sim_conns_find(t->conns, port, &conn.tuple, now))
+		if (!text || !decode(t, port, text, &conn, &age_s)) {
+			/* what its last host had no time to delete: nobody else will, as long as the port is in use */
+			if (!json_object_get(json_object_get(t->mirror->dirty, port), field))
+				set_field(t->mirror, port, field, json_null());
+			continue;
+		}
+		if (sim_conns_find(t->conns, port, &conn.tuple, now))
 			continue;
 		conns_remote_put(t, &conn, now > age_s * NSEC_PER_SEC ? now - age_s * NSEC_PER_SEC
 								      : 0);

@@ -297,6 +297,18 @@ static void took(struct want *w, uint64_t rev)
 	log_info("tenant '%s': leased %u source ports: %s", nb->t->name, SIM_BLOCK_PORTS, path);
 }
 
+/* The claim came to nothing, and nobody else has the block as far as is known: what the feed says of it counts again. */
+static void forget_claim(struct want *w)
+{
+	char path[NATPATH_LEN];
+	struct block *b;
+
+	natpath_make(path, w->router, &w->ip, w->first);
+	b = find_block(w->nb, path);
+	if (b && !b->host[0])
+		free_block(w->nb, b);
+}
+
 static void on_claimed(void *arg, const struct err *err, const json_t *reply)
 {
 	struct want *w = arg;
@@ -311,6 +323,8 @@ static void on_claimed(void *arg, const struct err *err, const json_t *reply)
 		claim(w);
 		return;
 	} else {
+		if (err->code != -EEXIST)
+			forget_claim(w);
 		no_block(w, TROUBLE_NS);
 	}
 	end_want(w);

@@ -381,6 +381,7 @@ static void turn(void *arg)
 	uint64_t begun = clock_mono_ns(), until = begun + TURN_NS;
 	struct index_flow *f;
 	unsigned int n = 0;
+	bool more;
 
 	r->timer = NULL;
 	upcall_flush(a); /* a flow that is queued would be written after its deletion */
@@ -391,6 +392,8 @@ static void turn(void *arg)
 	}
 	if (n)
 		a->stats.revalidation_us += (clock_mono_ns() - begun) / 1000;
-	if (index_marked(a->index) || sweep_some(r, until) || index_marked(a->index))
+	/* connections take their turn too: flows may be marked without end, by machines that move all the time */
+	more = sweep_some(r, n ? clock_mono_ns() + TURN_NS / 2 : until);
+	if (more || index_marked(a->index))
 		schedule(r);
 }

@@ -4,7 +4,7 @@
  * it has addresses, from one of them; or from one of its allowed addresses (with the MAC that
  * belongs to it).  What ARP and neighbour discovery claim is held to the same.  Called by port.c.
  */
-#include "simulator/run.h"
+#include "simulator/subnet.h"
 
 #define ICMP6_REDIRECT 137
 
@@ -113,13 +113,21 @@ static bool is_spoofed_redirect(struct walk *w, const struct topo_port *port)
 	return is_taken(port, see_ip_src(w, 128));
 }
 
-/* Does the network itself give addresses (or IPv6: advertise routers) on the port's bridge? */
-static bool is_served(const struct topo_bridge *b, bool v4)
+/* Does the network itself give addresses (or IPv6: advertise routers) to machines in the frame's VLAN? */
+static bool is_served(struct walk *w, const struct topo_port *port, bool v4)
 {
+	const struct topo_bridge *b = port->bridge;
+
 	for (uint32_t i = 0; i < b->n_subnets; i++) {
 		const struct topo_subnet *s = b->subnets[i];
+		uint16_t tag;
 
-		if (ip_is_v4(&s->prefix) == v4 && (v4 ? s->dhcp : s->ra != TOPO_RA_NONE))
+		if (ip_is_v4(&s->prefix) != v4 || !(v4 ? s->dhcp : s->ra != TOPO_RA_NONE))
+			continue;
+		tag = ntohs(see_vlan(w)) & 0xfff;
+		if (tag && !b->vlan_aware) /* subnets are untagged */
+			return false;
+		if (sim_subnet_in_vlan(s, tag ? tag : port->more->vlan))
 			return true;
 	}
 	return false;
@@ -139,7 +147,7 @@ bool sim_poses_as_server(struct walk *w, const struct topo_port *port)
 {
 	const bool v4 = ip_width(w) == 32;
 
-	if (!see_is_ip(w) || !is_served(port->bridge, v4) || (ntohs(see_vlan(w)) & 0xfff)) /* subnets are untagged */
+	if (!see_is_ip(w) || !is_served(w, port, v4))
 		return false;
 	if (v4)
 		return is_udp(w, 67, 68);

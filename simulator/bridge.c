@@ -147,7 +147,8 @@ bool sim_bridge_owner(const struct topo_bridge *b, uint16_t vlan, const struct s
 		const struct topo_subnet *s = b->subnets[i];
 
 		/* DHCP's own address, for renewals; a gateway has somebody who answers */
-		if (s->dhcp && ip_eq(&s->server, ip) && !ip_eq(&s->gateway, ip)) {
+		if (s->dhcp && sim_subnet_in_vlan(s, vlan) && ip_eq(&s->server, ip) &&
+		    !ip_eq(&s->gateway, ip)) {
 			*mac = sim_subnet_mac(s);
 			return true;
 		}

@@ -360,6 +360,7 @@ void sim_conns_expire(struct sim_conns *c, uint64_t now_ns, uint32_t max,
 		}
 		r = next;
 	}
+	conns_wake_sources(c, now_ns);
 }
 
 void sim_conns_walk(struct sim_conns *c,

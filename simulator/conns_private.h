@@ -42,11 +42,17 @@ struct conns_dest {
 	uint64_t used[CONNS_BLOCK_WORDS]; /* one bit per port */
 };
 
-/* A port of it that is in use, by so many records. */
+/*
+ * A port of it that is in use, by so many records; or by none any more, but not to be given out yet: the other host may have the last
+ * connection's record, and its flows, for a little longer (RFC 6888, REQ-8).
+ */
 struct conns_use {
 	struct hmap_node node;
+	struct conns_use *next; /* of those that rest, or did and are in use again */
 	struct conns_dest *dest;
+	uint64_t until_ns;
 	uint32_t refs;
+	bool listed;
 	uint8_t port; /* within the block */
 };
 
@@ -72,6 +78,8 @@ struct sim_conns {
 	uint64_t seed; /* guests choose what is hashed */
 	struct hmap records, names, dests, uses, fulls, affinities;
 	struct conns_record *first, *last;
+	struct conns_use *rest_first, *rest_last; /* the order in which they began to rest */
+	uint32_t n_rest;
 	struct conns_block *blocks; /* by router, address, first */
 	uint32_t n_blocks, max_blocks;
 	uint32_t turn;
@@ -82,6 +90,8 @@ struct sim_conns {
 int conns_hold_sources(struct sim_conns *c, const struct sim_conn *conn);
 void conns_release_sources(struct sim_conns *c, const struct sim_conn *conn, uint64_t now_ns);
 void conns_free_sources(struct sim_conns *c);
+/* Ports that have rested are free. */
+void conns_wake_sources(struct sim_conns *c, uint64_t now_ns);
 /* TCP, UDP, echo: a port of the source may be chosen. */
 bool conns_has_port(const struct sim_tuple *t);
 /* What is in use of the block that has the tuple's source, towards its destination; NULL: nothing. */

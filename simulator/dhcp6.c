@@ -175,10 +175,13 @@ static void put_addr(struct bytes *b, const struct skep_ip *ip, uint32_t lifetim
 
 /* --- identity associations --- */
 
-static bool on_link(const struct topo_bridge *br, const struct skep_ip *ip)
+static bool on_link(const struct topo_port *port, const struct skep_ip *ip)
 {
+	const struct topo_bridge *br = port->bridge;
+
 	for (uint32_t i = 0; i < br->n_subnets; i++)
-		if (ip_in_prefix(ip, &br->subnets[i]->prefix, br->subnets[i]->len))
+		if (sim_subnet_serves(br->subnets[i], port) &&
+		    ip_in_prefix(ip, &br->subnets[i]->prefix, br->subnets[i]->len))
 			return true;
 	return false;
 }
@@ -206,7 +209,7 @@ static uint32_t named(const struct ia *ia, struct skep_ip out[static SIM_ADDRS_M
 }
 
 /* All named addresses of all IAs on this link?  '*any': there is one. */
-static bool all_on_link(const struct message *m, const struct topo_bridge *br, bool *any)
+static bool all_on_link(const struct message *m, const struct topo_port *port, bool *any)
 {
 	struct skep_ip ips[SIM_ADDRS_MAX];
 
@@ -216,7 +219,7 @@ static bool all_on_link(const struct message *m, const struct topo_bridge *br, b
 
 		for (uint32_t k = 0; k < n; k++) {
 			*any = true;
-			if (!on_link(br, &ips[k]))
+			if (!on_link(port, &ips[k]))
 				return false;
 		}
 	}
@@ -241,7 +244,7 @@ static void put_leases(struct bytes *b, const struct message *m, const struct ia
 
 /* 'n' leases for it; 0: none (left). */
 static void put_ia(struct bytes *b, const struct message *m, const struct ia *ia,
-		   const struct topo_bridge *br, const struct lease *l, uint32_t n)
+		   const struct topo_port *port, const struct lease *l, uint32_t n)
 {
 	struct skep_ip ips[SIM_ADDRS_MAX];
 	uint32_t at = begin(b, ia->kind), n_named = named(ia, ips);
@@ -249,7 +252,7 @@ static void put_ia(struct bytes *b, const struct message *m, const struct ia *ia
 
 	sim_put_bytes(b, ia->id, 4);
 	for (uint32_t i = 0; m->type == REQUEST && i < n_named; i++)
-		foreign |= !on_link(br, &ips[i]);
+		foreign |= !on_link(port, &ips[i]);
 	if (ia->kind != OPT_IA_TA) {
 		sim_put32(b, n ? T1(l->subnet->lease_s) : 0);
 		sim_put32(b, n ? T2(l->subnet->lease_s) : 0);
@@ -266,13 +269,13 @@ static void put_ia(struct bytes *b, const struct message *m, const struct ia *ia
 }
 
 /* One IA_NA gets all; a machine has one of them. */
-static void put_ias(struct bytes *b, const struct message *m, const struct topo_bridge *br,
+static void put_ias(struct bytes *b, const struct message *m, const struct topo_port *port,
 		    const struct lease *l, uint32_t n)
 {
 	for (uint32_t i = 0; i < m->n_ias; i++) {
 		bool mine = m->ias[i].kind == OPT_IA_NA;
 
-		put_ia(b, m, &m->ias[i], br, l, mine ? n : 0);
+		put_ia(b, m, &m->ias[i], port, l, mine ? n : 0);
 		if (mine)
 			n = 0;
 	}
@@ -393,7 +396,7 @@ static void put_body(struct bytes *b, const struct message *m, const struct ques
 
 	switch (m->type) {
 	case CONFIRM:
-		put_status(b, all_on_link(m, q->port->bridge, &any) ? SUCCESS : NOT_ON_LINK, "");
+		put_status(b, all_on_link(m, q->port, &any) ? SUCCESS : NOT_ON_LINK, "");
 		return;
 	case RELEASE: /* nothing is kept that could be given back */
 	case DECLINE:
@@ -402,7 +405,7 @@ static void put_body(struct bytes *b, const struct message *m, const struct ques
 	case INFORMATION:
 		break;
 	default:
-		put_ias(b, m, q->port->bridge, q->leases, q->n);
+		put_ias(b, m, q->port, q->leases, q->n);
 	}
 	before = *b;
 	put_configuration(b, m, q->subnet);
@@ -443,7 +446,7 @@ static bool is_valid(const struct message *m, const struct question *q)
 	case REBIND:
 		return m->client.p && !m->server.p;
 	case CONFIRM:
-		(void)all_on_link(m, q->port->bridge, &any);
+		(void)all_on_link(m, q->port, &any);
 		return m->client.p && !m->server.p && any;
 	case REQUEST:
 	case RENEW:
@@ -477,6 +480,7 @@ static bool find_subnet(struct question *q, const struct message *m, const struc
 		return q->n || (q->subnet && m->type == INFORMATION);
 	for (uint32_t i = 0; i < br->n_subnets && !q->subnet; i++)
 		if (!ip_is_v4(&br->subnets[i]->prefix) && br->subnets[i]->dhcp &&
+		    sim_subnet_serves(br->subnets[i], q->port) &&
 		    br->subnets[i]->ra >= TOPO_RA_STATELESS)
 			q->subnet = br->subnets[i];
 	return q->subnet;

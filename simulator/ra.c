@@ -279,7 +279,7 @@ bool sim_ra(struct walk *w, const struct topo_port *port)
 	for (uint32_t i = 0; i < b->n_subnets; i++) {
 		const struct topo_subnet *s = b->subnets[i];
 
-		if (!advertises(s) || !speaks(s))
+		if (!advertises(s) || !speaks(s) || !sim_subnet_serves(s, port))
 			continue;
 		answer(w, port, s);
 		by = s;

@@ -278,6 +278,8 @@ int sim_run(struct sim *sim, const struct topo_snapshot *snap, const struct sim_
 /* Is this frame one that is never decided from a flow (ARP, ND with RS and RA)?  BPF sends those up always. */
 bool sim_always_up(const struct pkt_fields *f);
 
+/* Are machines that send untagged frames into the bridge by 'port' in the subnet's VLAN?  Always true of bridges without VLANs. */
+bool sim_subnet_serves(const struct topo_subnet *s, const struct topo_port *port);
 /*
  * The unsolicited router advertisement for the machines of a bridge (to all nodes), from who speaks for 'subnet': to be sent out of each exterior port
  * of the bridge from time to time.  'mtu': the largest IP packet that reaches the port, 0 = no limit.  Its length; 0 when there is nothing to say: not

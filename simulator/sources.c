@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Sources of SNAT (conns.h): the blocks of ports that this host has leased, and which port of them is in use towards which destination.  Records are the
- * reservations: a port is free when the last record that has it is gone.  snat.c chooses.
+ * reservations: a port is free when the last record that has it has been gone for a while.  snat.c chooses.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -11,6 +11,8 @@
 
 #include "simulator/conns_private.h"
 #include "util/hash.h"
+
+#define REST_NS 10000000000ULL /* of a port, from the end of its last connection; the hosts' clocks for that differ by a second or two */
 
 static bool is_echo(const struct sim_tuple *t)
 {
@@ -156,8 +158,10 @@ static int hold(struct sim_conns *c, uint64_t router, const struct sim_tuple *t)
 	if (!d)
 		return -ENOMEM;
 	u = find_use(c, d, port);
+	b = find_block(c, router, &d->src, d->first);
 	if (u) {
-		u->refs++;
+		if (!u->refs++ && b)
+			b->in_use++;
 		return 0;
 	}
 	u = calloc(1, sizeof(*u));
@@ -170,10 +174,48 @@ static int hold(struct sim_conns *c, uint64_t router, const struct sim_tuple *t)
 	u->port = port;
 	u->refs = 1;
 	d->used[port / 64] |= 1ULL << (port % 64);
-	b = find_block(c, router, &d->src, d->first);
 	if (b)
 		b->in_use++;
 	return 0;
+}
+
+static void free_use(struct sim_conns *c, struct conns_use *u)
+{
+	struct conns_dest *d = u->dest;
+
+	d->used[u->port / 64] &= ~(1ULL << (u->port % 64));
+	hmap_remove(&c->uses, &u->node);
+	free(u);
+	drop_if_unused(c, d);
+}
+
+static void rest(struct sim_conns *c, struct conns_use *u)
+{
+	u->next = NULL;
+	*(c->rest_last ? &c->rest_last->next : &c->rest_first) = u;
+	c->rest_last = u;
+	c->n_rest++;
+	u->listed = true;
+}
+
+/* The first of those that rest is free, or in use again. */
+static void wake_first(struct sim_conns *c)
+{
+	struct conns_use *u = c->rest_first;
+
+	c->rest_first = u->next;
+	if (!c->rest_first)
+		c->rest_last = NULL;
+	c->n_rest--;
+	u->listed = false;
+	if (!u->refs)
+		free_use(c, u);
+}
+
+void conns_wake_sources(struct sim_conns *c, uint64_t now_ns)
+{
+	while (c->rest_first && (c->rest_first->refs || c->rest_first->until_ns <= now_ns))
+		wake_first(c);
 }
 
 static void release(struct sim_conns *c, uint64_t router, const struct sim_tuple *t, uint64_t now_ns)
@@ -186,17 +228,19 @@ static void release(struct sim_conns *c, uint64_t router, const struct sim_tuple
 	dest_of(router, t, &want);
 	d = find_dest(c, &want, hash_dest(c, &want));
 	u = d ? find_use(c, d, port) : NULL;
-	if (!u || --u->refs)
+	if (!u || !u->refs || --u->refs)
 		return;
 	b = find_block(c, router, &d->src, d->first);
 	if (b) {
 		b->in_use -= !!b->in_use;
 		b->used_ns = now_ns;
 	}
-	hmap_remove(&c->uses, &u->node);
-	free(u);
-	d->used[port / 64] &= ~(1ULL << (port % 64));
-	drop_if_unused(c, d);
+	u->until_ns = now_ns + REST_NS;
+	if (u->listed)
+		return;
+	if (c->n_rest >= c->limits.records) /* no more memory for those that rest than for records */
+		wake_first(c);
+	rest(c, u);
 }
 
 static void turn_tuple(const struct sim_binding *b, struct sim_tuple *t)
@@ -310,9 +354,10 @@ static uint32_t count_uses(const struct sim_conns *c, const struct conns_block *
 	uint32_t n = 0;
 
 	hmap_for_each (node, tmp, &c->uses) {
-		const struct conns_dest *d = container_of(node, struct conns_use, node)->dest;
+		const struct conns_use *u = container_of(node, struct conns_use, node);
+		const struct conns_dest *d = u->dest;
 
-		n += d->router == b->router && d->first == b->first && ip_eq(&d->src, &b->ip);
+		n += u->refs && d->router == b->router && d->first == b->first && ip_eq(&d->src, &b->ip);
 	}
 	return n;
 }

@@ -105,10 +105,24 @@ struct in sim_datagram(const struct walk *w)
 
 /* --- whose addresses --- */
 
-static const struct topo_subnet *subnet_of(const struct topo_bridge *b, const struct skep_ip *ip)
+bool sim_subnet_in_vlan(const struct topo_subnet *s, uint16_t vlan)
 {
+	if (!s->bridge->vlan_aware)
+		return true;
+	return vlan && (!s->router_port || s->router_port->peer->more->vlan == vlan);
+}
+
+bool sim_subnet_serves(const struct topo_subnet *s, const struct topo_port *port)
+{
+	return sim_subnet_in_vlan(s, port->more->vlan);
+}
+
+static const struct topo_subnet *subnet_of(const struct topo_port *port, const struct skep_ip *ip)
+{
+	const struct topo_bridge *b = port->bridge;
+
 	for (uint32_t i = 0; i < b->n_subnets; i++)
-		if (b->subnets[i]->dhcp &&
+		if (b->subnets[i]->dhcp && sim_subnet_serves(b->subnets[i], port) &&
 		    ip_in_prefix(ip, &b->subnets[i]->prefix, b->subnets[i]->len))
 			return b->subnets[i];
 	return NULL;
@@ -133,13 +147,13 @@ uint32_t sim_leases(const struct topo_port *port, const struct skep_mac *mac, bo
 		for (uint32_t i = 0; i < port->n_addrs; i++) {
 			const struct skep_ip *ip = &port->addrs[i].ip;
 
-			s = ip_is_v4(ip) == v4 ? subnet_of(b, ip) : NULL;
+			s = ip_is_v4(ip) == v4 ? subnet_of(port, ip) : NULL;
 			if (s)
 				n = add(out, n, s, ip, port->more->hostname);
 		}
 	for (uint32_t i = 0; i < b->n_subnets; i++) {
 		s = b->subnets[i];
-		if (!s->dhcp || ip_is_v4(&s->prefix) != v4)
+		if (!s->dhcp || ip_is_v4(&s->prefix) != v4 || !sim_subnet_serves(s, port))
 			continue;
 		for (uint32_t k = 0; k < s->n_hosts; k++)
 			if (mac_eq(&s->hosts[k].mac, mac))

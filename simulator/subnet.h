@@ -51,6 +51,8 @@ struct lease {
 uint32_t sim_leases(const struct topo_port *port, const struct skep_mac *mac, bool v4,
 		    struct lease out[static SIM_ADDRS_MAX]);
 
+/* Is the subnet in the VLAN?  That of its router's port; without a router in all.  Of a bridge that is not VLAN-aware, always. */
+bool sim_subnet_in_vlan(const struct topo_subnet *s, uint16_t vlan);
 /* The MAC of who speaks for the subnet: its router's port, or one that nobody else has. */
 struct skep_mac sim_subnet_mac(const struct topo_subnet *s);
 /* The largest packet that machines of the subnet at 'port' are told; 0 = nothing to tell. */

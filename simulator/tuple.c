@@ -24,12 +24,15 @@ bool sim_tuple_eq(const struct sim_tuple *a, const struct sim_tuple *b)
 	       a->dport == b->dport && a->proto == b->proto;
 }
 
+/* Machines choose tuples, and with IPv6 all of an address: those of one hash would share tags, places in tables, and names in the state DB. */
 uint64_t sim_tuple_hash(const struct sim_tuple *t)
 {
-	uint64_t h = hash_bytes(&t->src, sizeof(t->src), t->proto);
+	uint64_t words[5], h;
 
-	h = hash_bytes(&t->dst, sizeof(t->dst), h);
-	h = hash_u64(h ^ ((uint64_t)t->sport << 16 | t->dport));
+	memcpy(words, &t->src, 16);
+	memcpy(words + 2, &t->dst, 16);
+	words[4] = (uint64_t)t->sport << 32 | (uint64_t)t->dport << 16 | t->proto;
+	h = hash_sip(words, sizeof(words), 0);
 	return h ? h : 1;
 }
 

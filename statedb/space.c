@@ -294,7 +294,8 @@ static void on_written(struct request *rq, struct node *n, const redisReply *r)
 			", not the expected %s (read it again)",
 			rq->space->name, rq->crev, rq->argv[0]);
 		request_end(rq, &err, NULL);
-	} else if (rq->kind != REQUEST_COMMIT) {
+	} else if (rq->kind != REQUEST_COMMIT &&
+		   (rq->kind != REQUEST_CLAIM || rq->db->wait_replicas == 0)) {
 		request_end(rq, NULL, json_pack("{s:I}", "rev", (json_int_t)rq->rev));
 	} else if (rq->db->wait_replicas == 0) {
 		end_commit(rq, 0, NULL);

@@ -65,8 +65,8 @@ void db_commit(struct db *db, const char *space, uint64_t crev, const json_t *ch
 void db_put(struct db *db, const char *space, const char *owner, const json_t *changes, db_done *done,
 	    void *arg);
 /*
- * Writes one state record if the present one is the one that the caller knows: of revision 'was', or none if that is 0.  {"rev"}; -EEXIST: it is
- * another one by now, nothing was written.  A record that says the same already is no conflict.  To take over what belongs to a host whose lease
+ * Writes one state record if the present one is the one that the caller knows: of revision 'was', or none if that is 0.  {"rev"}, and
+ * "replicas", "warning" as a commit if replicas are waited for; -EEXIST: it is another one by now, nothing was written.  A record that says the same already is no conflict.  To take over what belongs to a host whose lease
  * is over: db_leases(), then claim what was read before that.
  */
 void db_claim(struct db *db, const char *space, const char *path, uint64_t was, const json_t *record, db_done *done,

@@ -46,7 +46,7 @@ uint64_t topo_tag_hash(const struct topo_tag *tag)
 	if (has_mac(tag->kind))
 		h = hash_bytes(&tag->mac, sizeof(tag->mac), h ^ tag->vlan);
 	if (has_ip(tag->kind))
-		h = hash_bytes(&tag->ip, sizeof(tag->ip), h);
+		h = hash_sip(&tag->ip, sizeof(tag->ip), h); /* guests choose it */
 	if (has_len(tag->kind))
 		h = hash_u64(h + tag->len);
 	if (tag->kind == TOPO_TAG_CONN)

@@ -17,3 +17,6 @@ static inline uint64_t hash_u64(uint64_t x)
 
 uint64_t hash_bytes(const void *p, size_t len, uint64_t seed);
 uint64_t hash_str(const char *s, uint64_t seed);
+/* SipHash-2-4 (Aumasson, Bernstein 2012) with a seed that may be known to everybody: values of one hash have to be searched for, where those of
+ * hash_bytes() can be calculated.  For what guests choose and hosts have to agree on. */
+uint64_t hash_sip(const void *p, size_t len, uint64_t seed);

@@ -4,9 +4,11 @@ What shells cannot do with sockets.  Run by selftests/net inside network namespa
 
   probe.py sources PORT TOTAL IDLE_S      answers UDP datagrams with "<their source> <their text>" until none came for IDLE_S (2 s when
                                           TOTAL different texts came); then prints what sources there were
-  probe.py flows ADDRESS PORT COUNT NAME [TRIES]  COUNT UDP sockets, each a text of its own; prints how many had their own answer
+  probe.py flows ADDRESS PORT COUNT NAME [TRIES [FIRST]]  COUNT UDP sockets, from port FIRST on, each a text of its own; prints how many had their own answer
   probe.py hops ADDRESS PORT [FIRST [MAX]]  traceroute by UDP: "address type/code" for each TTL, as the socket is told
   probe.py fate tcp|udp ADDRESS PORT [S]  what becomes of one attempt: "answer TEXT", "refused", "unreachable", "silent"
+  probe.py serve_ip 4|6 PROTO             answers raw IP packets with "<their address> and what they say"
+  probe.py ask_ip ADDRESS PROTO           such a packet: the answer, or "silent"
   probe.py names PORT NAME                answers UDP datagrams with "<their address> NAME", with their length if it is not 1
   probe.py big ADDRESS PORT BYTES         one such datagram, in fragments: the answer
   probe.py spread tcp|udp ADDRESS PORT N  N connections one after the other, from a port each: how many were answered by whom
@@ -35,9 +37,12 @@ def plain(address):
     return str(mapped or a)
 
 
-def udp_to(address, port):
+def udp_to(address, port, own=0):
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     s = socket.socket(family, socket.SOCK_DGRAM)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+    if own:
+        s.bind(("", own))
     s.connect((address, int(port)))
     return s
 
@@ -69,12 +74,12 @@ def sources(port, total, idle):
         len(of_text), len(shared), len(moved), min(ports), max(ports), ",".join(sorted({s[0] for s in of_source}))))
 
 
-def flows(address, port, count, name, tries=6):
+def flows(address, port, count, name, tries=6, own=0):
     socks = {}
     poll = select.poll()
     wrong = 0
     for i in range(int(count)):
-        s = udp_to(address, port)
+        s = udp_to(address, port, int(own) + i if own else 0)
         s.setblocking(False)
         socks[s.fileno()] = (s, "%s-%d" % (name, i))
         poll.register(s, select.POLLIN)
@@ -163,6 +168,35 @@ def fate(proto, address, port, seconds=5):
         names = {errno.ECONNREFUSED: "refused", errno.EHOSTUNREACH: "unreachable", errno.ENETUNREACH: "unreachable",
                  errno.EACCES: "prohibited"}
         print(names.get(e.errno, errno.errorcode.get(e.errno, "?")), "soon" if time.monotonic() - begin < 0.9 else "late")
+
+
+def raw_ip(six, proto):
+    return socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_RAW, int(proto))
+
+
+def serve_ip(family, proto):
+    s = raw_ip(family == "6", proto)
+    print("ready", flush=True)
+    while True:
+        data, addr = s.recvfrom(2000)
+        data = data if family == "6" else data[20:]
+        if data[:2] == b"Q ":
+            s.sendto(b"A " + addr[0].encode() + b" " + data[2:], addr)
+
+
+def ask_ip(address, proto):
+    s = raw_ip(":" in address, proto)
+    for _ in range(3):
+        s.settimeout(1)
+        s.sendto(b"Q x", (address, 0))
+        try:
+            data, addr = s.recvfrom(2000)
+        except TimeoutError:
+            continue
+        data = data if ":" in address else data[20:]
+        print(data.decode()[2:], "by", addr[0])
+        return
+    print("silent")
 
 
 def names(port, name):
@@ -358,7 +392,7 @@ def capture(interface, ports, count, seconds):
 
 
 if __name__ == "__main__":
-    commands = {"sources": sources, "flows": flows, "hops": hops, "fate": fate, "names": names, "big": big, "spread": spread, "hold": hold, "blast": blast,
+    commands = {"sources": sources, "flows": flows, "hops": hops, "fate": fate, "names": names, "serve_ip": serve_ip, "ask_ip": ask_ip, "big": big, "spread": spread, "hold": hold, "blast": blast,
                 "meter": meter, "frames": frames, "capture": capture}
     if len(sys.argv) < 3 or sys.argv[1] not in commands:
         sys.exit(__doc__)

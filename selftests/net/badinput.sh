@@ -125,5 +125,8 @@ copies skep-stranger-test
 tunnel h2 "08000000${vni}00$inner"
 wait $counter
 equal 'the same packet from a known host is delivered once' 1 "$(tail -n 1 "$work/copies")"
+# the message quotes the beginning of the name, which ends within a character
+contains 'a name in another script that is too long is refused, not hung up on' 'no_such_tenant' \
+	"$(skep h1 -j flow list --tenant "a$(printf 'é%.0s' $(seq 60))" 2>&1)"
 check 'after all that traffic goes on' ping_ok vm1 10.0.2.14 5
 check 'and configuration too' skep - port unbind vm4

@@ -35,7 +35,7 @@ document() {
 		    hosts: [{mac: "$(mac_of 9)", address: 10.0.1.99, hostname: nine}]
 		  - {name: left6, bridge: left, prefix: "fd00:1::/64", ra: stateful, dns: ["2620:fe::fe"], domain: six.example}
 		  - {name: slaac6, bridge: slaac, prefix: "fd00:2::/64", mtu: ${mtu6:-1420}, lease: 7200}
-		  - {name: slaac7, bridge: slaac, prefix: "fd00:3::/64"}
+		  - {name: slaac7, bridge: slaac, prefix: "fd00:3::/64", ra: stateless, dns: ["2620:fe::9"], domain: seven.example}
 		bindings:
 		  - {port: vm1, host: h1, interface: vm1}
 		  - {port: vm2, host: h2, interface: vm2}
@@ -113,6 +113,33 @@ leased() { kill -USR1 $client1; [ "$(said vm1 lease)" = 120 ]; }
 if wait_for 10 leased; then ok 'what the document says now is told with the next renewal'; else not_ok 'what the document says now is told with the next renewal'; fi
 equal '... of the same address' 10.0.1.11 "$(said vm1 ip)"
 
+# --- who asks for something else; another client ---
+: > "$work/said.vm1.events"
+kill $client1
+if dhcp vm1 -r 10.0.1.99; then ok 'a client that asks for an address of its neighbour'; else not_ok 'a client that asks for an address of its neighbour'; fi
+equal '... gets its own' 10.0.1.11 "$(said vm1 ip)"
+cat > "$work/dhclient4.script" <<-'SCRIPT'
+	#!/bin/bash
+	env | sort > "$SAID4"
+	echo "$reason" >> "$SAID4.events"
+SCRIPT
+chmod +x "$work/dhclient4.script"
+cat > "$work/dhclient4.conf" <<-'CONF'
+	option classless code 121 = array of unsigned integer 8;
+	request subnet-mask, routers, domain-name-servers, domain-name, interface-mtu, ntp-servers, host-name, classless;
+	send dhcp-lease-time 99999;
+CONF
+touch "$work/leases4"
+spawn nsenter --net="/run/netns/$id-vm1" dhclient -4 -d -sf "$work/dhclient4.script" -e "SAID4=$work/said4" -lf "$work/leases4" \
+	-pf "$work/dhclient4.pid" -cf "$work/dhclient4.conf" eth0 > "$work/dhclient4.log" 2>&1 </dev/null
+bound4() { grep -qxE 'BOUND|REBOOT' "$work/said4.events"; }
+if wait_for 15 bound4; then ok 'dhclient is bound'; else not_ok 'dhclient is bound'; note < "$work/dhclient4.log"; fi
+for pair in ip_address=10.0.1.11 subnet_mask=255.255.255.0 routers=10.0.1.1 domain_name=shop.example interface_mtu=1400 host_name=first \
+	ntp_servers=10.0.1.53 dhcp_lease_time=120 dhcp_server_identifier=10.0.1.1 'domain_name_servers=9.9.9.9 149.112.112.112' \
+	'classless=24 192 0 2 10 0 1 77 0 10 0 1 1'; do
+	equal "... ${pair%%=*}" "${pair#*=}" "$(sed -n "s/^new_${pair%%=*}=//p" "$work/said4")"
+done
+
 # --- DHCPv6, where the advertisement says so ---
 cat > "$work/dhclient.script" <<-'SCRIPT'
 	#!/bin/bash
@@ -133,7 +160,6 @@ equal 'DHCPv6: the address of the port' 'fd00:1::12' "$(sed -n 's/^new_ip6_addre
 equal '... DNS' '2620:fe::fe' "$(sed -n 's/^new_dhcp6_name_servers=//p' "$work/said6")"
 contains '... domain' '^six.example\.?$' "$(sed -n 's/^new_dhcp6_domain_search=//p' "$work/said6")"
 default6() { ip -n "$id-$1" -6 route show default | grep -q 'via fe80::'; }
-ask_routers() { in_vm "$1" sysctl -qw net.ipv6.conf.eth0.router_solicitations=3; ip -n "$id-$1" link set eth0 down; ip -n "$id-$1" link set eth0 up; }
 
 # --- the kernel by itself ---
 in_vm vm3 sysctl -qw net.ipv6.conf.eth0.accept_ra=2 net.ipv6.conf.eth0.router_solicitations=3 net.ipv6.conf.eth0.accept_ra_rt_info_max_plen=64 2>/dev/null
@@ -151,4 +177,11 @@ if wait_for 20 mtu_is; then ok 'a change is advertised unasked'; else not_ok 'a 
 in_vm quiet sysctl -qw net.ipv6.conf.eth0.accept_ra=2 net.ipv6.conf.eth0.router_solicitations=0
 ip -n "$id-quiet" link set eth0 up
 if wait_for 30 own quiet fd00:2 4; then ok 'a machine that does not ask hears it too'; else not_ok 'a machine that does not ask hears it too'; fi
+touch "$work/leases7"
+spawn nsenter --net="/run/netns/$id-vm3" dhclient -6 -S -d -sf "$work/dhclient.script" -e "SAID6=$work/said7" -lf "$work/leases7" \
+	-pf "$work/dhclient7.pid" -cf /dev/null eth0 > "$work/dhclient7.log" 2>&1 </dev/null
+told7() { grep -q 2620:fe::9 "$work/said7"; }
+if wait_for 15 told7; then ok 'DHCPv6 without addresses'; else not_ok 'DHCPv6 without addresses'; note < "$work/dhclient7.log"; fi
+contains '... domain' '^seven.example\.?$' "$(sed -n 's/^new_dhcp6_domain_search=//p' "$work/said7")"
+equal '... and no address' '' "$(sed -n 's/^new_ip6_address=//p' "$work/said7")"
 if wait_for 10 ping_ok quiet "fd00:2::ff:fe00:3"; then ok 'they reach each other across hosts'; else not_ok 'they reach each other across hosts'; fi

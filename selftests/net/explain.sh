@@ -73,7 +73,9 @@ change() { document | apply > "$work/out" 2>&1 || not_ok "apply: $(cat "$work/ou
 json() { "$python" -c 'import json, sys; j = json.load(sys.stdin); print(eval(sys.argv[1]))' "$1"; }
 trace() { skep "$1" trace --port "$2" "${@:3}" 2>&1; }
 holds() { # TEXT EXPRESSION JSON: true of it
-	equal "$1" True "$(json "$2" <<<"$3" 2>&1)"
+	local got
+	got=$(json "$2" <<<"$3" 2>&1)
+	if [ "$got" = True ]; then ok "$1"; else not_ok "$1"; printf '%s\n' "not so: $2" "$got" "$3" | note; fi
 }
 why() { skep "$1" why "$2" "$3" "$4" 2>&1; }
 asks() { # VM ADDRESS PORT OWN-PORT [LINE]: one TCP connection; what the server said
@@ -81,6 +83,17 @@ asks() { # VM ADDRESS PORT OWN-PORT [LINE]: one TCP connection; what the server 
 import socket, sys
 s = socket.create_connection((sys.argv[1], int(sys.argv[2])), 3, ("::" if ":" in sys.argv[1] else "0.0.0.0", int(sys.argv[3])))
 print(s.recv(200).decode().strip())' "$2" "$3" "$4" 2>/dev/null
+}
+opens() { # VM ADDRESS PORT OWN-PORT: one that stays; what the server said is in $said
+	: > "$work/said"
+	spawn nsenter --net="/run/netns/$id-$1" "$python" -c '
+import socket, sys
+s = socket.create_connection((sys.argv[1], int(sys.argv[2])), 3, ("::" if ":" in sys.argv[1] else "0.0.0.0", int(sys.argv[3])))
+print(s.recv(200).decode().strip(), flush=True)
+s.settimeout(None)
+s.recv(1)' "$2" "$3" "$4" > "$work/said" 2>/dev/null
+	wait_for 5 test -s "$work/said"
+	said=$(cat "$work/said")
 }
 n_of() { # HOST KIND NAME RULE [packets|bytes]: the counter
 	skep "$1" -j rule list | json "sum(r['${5:-packets}'] for r in j['rules'] if r.get('$2') == '$3' and r['rule'] == '$4')"
@@ -131,7 +144,8 @@ for f in 4 6; do
 	contains '--diff: no flow yet' 'no flow yet' "$(trace h1 vm1 --diff "$syn")"
 
 	# --- the same packet, in earnest: the datapath does what the trace says, both ways ---
-	equal "it happens so, IPv$f" "$vm1 srv" "$(asks vm1 $srv 443 $own)"
+	opens vm1 $srv 443 $own
+	equal "it happens so, IPv$f" "$vm1 srv" "$said"
 	contains '--diff: the flow agrees' 'agrees|does the same' "$(trace h1 vm1 --diff "${syn/syn/ack}")"
 	contains '... at the other host, for the answer' 'agrees|does the same' "$(trace h2 srv --diff "tcp $bs:443 > $b1:$own ack")"
 	t=$(trace h1 vm1 --diff -j "${syn/syn/ack}")
@@ -153,18 +167,21 @@ for f in 4 6; do
 	skep h1 flow flush > "$work/flush"
 	contains '... and is gone when flushed' 'no flow yet' "$(trace h1 vm1 --diff "${syn/syn/ack}")"
 	own=$((own + 1))
-	equal "SNAT, IPv$f" "$masked out" "$(asks vm1 $out 443 $own)"
+	opens vm1 $out 443 $own
+	equal "SNAT, IPv$f" "$masked out" "$said"
 	t=$(trace h1 vm1 --diff -j "tcp $b1:$own > $bo:443 ack")
 	holds '... --diff' "j['diff']['flow'] == 'agrees'" "$t"
 	holds '... what is changed' "any('$vm1 -> $masked' in r for r in j['outputs'][0]['rewrites'])" "$t"
 	own=$((own + 1))
-	equal "a VIP, IPv$f" "$out srv" "$(asks out $vip 80 $own)"
+	opens out $vip 80 $own
+	equal "a VIP, IPv$f" "$out srv" "$said"
 	t=$(trace h1 out --diff -j "tcp $bo:$own > $bv:80 ack")
 	holds '... --diff' "j['diff']['flow'] == 'agrees'" "$t"
 	holds '... what is changed' "any('$vip -> $srv' in r for r in j['outputs'][0]['rewrites'])" "$t"
 	contains '... the answer' 'agrees|does the same' "$(trace h2 srv --diff "tcp $bs:443 > $bo:$own ack")"
 	own=$((own + 1))
-	equal "a floating IP, IPv$f" "$fip out" "$(asks vm2 $out 443 $own)"
+	opens vm2 $out 443 $own
+	equal "a floating IP, IPv$f" "$fip out" "$said"
 	contains '... --diff' 'agrees|does the same' "$(trace h2 vm2 --diff "tcp $b2:$own > $bo:443 ack")"
 	contains 'what skepd answers itself' 'no flow, and none will be made' "$(trace h1 vm1 --diff "icmp $vm1 > $gateway")"
 

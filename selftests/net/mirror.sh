@@ -159,6 +159,18 @@ mkdir -p "$work/www" && head -c 8388608 /dev/urandom > "$work/www/big"
 http_server vm4 "$work/www" 8080
 equal '... super-packets' "$(sha256sum < "$work/www/big")" "$(in_vm vm1 curl -sS --max-time 60 http://10.0.2.14:8080/big | sha256sum)"
 
+# --- what the network answers itself: question and answer ---
+mirror own tap2 'port: vm1, hook: pre_in}, {port: vm1, hook: post_out' | change
+asks() { in_vm vm1 ip neigh flush dev eth0; ping_ok vm1 10.0.1.1; }
+: > "$work/dump"
+spawn nsenter --net="/run/netns/$id-tap2" tcpdump -l -n -e -i eth0 'arp host 10.0.1.1 or icmp' > "$work/dump" 2> "$work/dump.err"
+wait_for 5 grep -q listening "$work/dump.err"
+for what in 'who-has 10\.0\.1\.1 ' '10\.0\.1\.1 is-at 02:00:00:00:01:01' '10\.0\.1\.11 > 10\.0\.1\.1: ICMP echo request' \
+	'10\.0\.1\.1 > 10\.0\.1\.11: ICMP echo reply'; do
+	dumped() { asks; grep -qE "$what" "$work/dump"; }
+	if wait_for 10 dumped; then ok "what the network answers is mirrored: ${what//\\/}"; else not_ok "mirrored: $what"; note < "$work/dump"; fi
+done
+
 frames "$(mac_of 1)" $gw 10.0.1.11 10.0.2.14 64 0 $(seq 7000 7017) > "$work/sent"
 frames $gw2 "$(mac_of 4)" 10.0.1.11 10.0.2.14 63 184 $(seq 7000 7017) > "$work/arrives"
 for how in 'admin_up: false' gone; do

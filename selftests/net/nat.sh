@@ -107,6 +107,13 @@ for v in vm1 vm2 vm3 vm4 vm5 vm6; do
 	wait_for 10 in_vm $v ping -q -c 1 -W 1 2001:db8:2::7 || bail "$v does not reach the outside, IPv6"
 done
 
+for v in far vm6; do # 253: for experiments, without ports
+	for f in 4 6; do
+		: > "$work/serve"
+		spawn nsenter --net="/run/netns/$id-$v" "$python" "$probe_py" serve_ip $f 253 > "$work/serve"
+		wait_for 5 grep -q ready "$work/serve" || bail "no raw server in $v"
+	done
+done
 hops() { probe "$@" | tr '\n' ' ' | sed 's/ $//'; } # VM hops ADDRESS PORT
 # The same for both families: addresses by family, type and code of "time exceeded" and "port unreachable".
 for six in '' 6; do
@@ -194,6 +201,19 @@ for six in '' 6; do
 	equal '... UDP' "$far x" "$(udp_ask far $deep 53)"
 	equal '... a closed port' 'refused soon' "$(probe far fate udp $deep 9)"
 	contains '... traceroute' "^$far_gw $ttl $up $ttl [^ ]+ $ttl $deep $port$" "$(hops far hops $deep 33434)"
+	# --- protocols without ports ---
+	equal "$family: another protocol: floating IP, out" "$fip6 x by $far" "$(probe vm6 ask_ip $far 253)"
+	equal '... in' "$far x by $fip6" "$(probe far ask_ip $fip6 253)"
+	equal '... hairpin' "$left x by $fip6" "$(probe vm1 ask_ip $fip6 253)"
+	contains '... source' "^$shared x by $far" "$(probe vm1 ask_ip $far 253)"
+	if [ -z "$six" ]; then
+		contains '... another host: the other address' "^$shared x by $far" "$(probe vm2 ask_ip $far 253)"
+	else
+		equal '... another host, and no address left' silent "$(probe vm2 ask_ip $far 253)"
+		contains '... which it says' '^[1-9]' "$(drops h2 nat_full)"
+	fi
+	equal '... twice' "$second x by $far" "$(probe vm4 ask_ip $far 253)"
+
 	# --- fragments: only the first one has ports ---
 	equal "$family: fragments: floating IP, out" "$fip6 far 4000" "$(probe vm6 big $far 54 4000)"
 	equal '... in' "$far vm6 4000" "$(probe far big $fip6 54 4000)"
@@ -219,6 +239,19 @@ for far in 198.51.100.7 2001:db8:2::7; do
 	contains '... the rest is dropped, and says why' '^[1-9]' "$(drops h1 nat_full)"
 	contains '... there too' '^[1-9]' "$(drops h2 nat_full)"
 done
+
+# --- agents are killed while ports are in use: nobody gets them a second time ---
+: > "$work/sources"
+spawn nsenter --net="/run/netns/$id-far" "$python" "$probe_py" sources 5002 400 20 > "$work/sources"
+sources=$!
+wait_for 5 grep -q ready "$work/sources"
+for v in vm1 vm2; do equal "100 flows of $v" 'answered 100 wrong 0' "$(probe $v flows 198.51.100.7 5002 100 a-$v 6 10000)"; done
+for h in h1 h2; do stop_skepd $h KILL; done
+for h in h1 h2; do start_skepd $h || bail "skepd of $h does not come back"; done
+for p in 'h1 vm1' 'h1 up' 'h2 vm2'; do wait_for 20 port_up $p || not_ok "port comes up: $p"; done
+for v in vm2 vm1; do equal "both agents were killed: 100 more of $v" 'answered 100 wrong 0' "$(probe $v flows 198.51.100.7 5002 100 b-$v 6 20000)"; done
+wait $sources
+contains '... no two have one source' '^texts 400 shared 0 moved 0 ' "$(tail -n 1 "$work/sources")"
 
 # --- a floating IP that goes to another machine ---
 moved=12

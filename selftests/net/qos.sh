@@ -5,16 +5,24 @@ sanitized=1
 cd "$(dirname "$0")/../.." && . selftests/lib/net.sh && . selftests/lib/talk.sh
 
 Mbit=1000000
-qos() { # [FIELDS]: the policy of vm1, or none
+qos() { # [FIELDS [PORT]]: the policy of vm1 or another port, or none
+	local to=${2:-vm1}
 	[ -n "${1:-}" ] && printf 'tenant: t\nqos_policies: [{name: slow, %s}]\n' "$1" || printf 'tenant: t\n'
-	standard_doc | sed 1d | { [ -n "${1:-}" ] && sed 's/{name: vm1, /&qos: slow, /' || cat; }
+	{
+		standard_doc | sed 1d
+		echo '  - {name: up, router: r, mac: "02:00:00:00:01:05", addresses: [203.0.113.1/24, "2001:db8:1::1/64"]}'
+	} | { [ -n "${1:-}" ] && sed "s/{name: $to, /&qos: slow, /" || cat; }
 }
 set_qos() { qos "$@" | apply > "$work/out" 2>&1 || not_ok "apply: $(cat "$work/out")"; }
 standard
+vm out h1 "$(mac_of 8)" 203.0.113.99/24 203.0.113.1 2001:db8:1::99/64 2001:db8:1::1
+{ qos; echo 'bindings: [{port: up, host: h1, interface: out}]'; } | apply > "$work/out" 2>&1 || bail "apply: $(cat "$work/out")"
+wait_for 20 port_up h1 up || bail 'the uplink does not come up'
+ping4_soon vm4 203.0.113.99 || bail 'no traffic to the outside'
 for v in vm2 vm3 vm4; do ping4_soon vm1 "$(ip -n "$id-$v" -4 -br addr show dev eth0 | awk '{ sub("/.*", "", $3); print $3 }')" || bail "no traffic to $v"; done
 
 # What comes through: three times at most, for others use the machine, too.  TOS of the last try is in $tos.
-address_of() { case $1$2 in vm14) echo 10.0.1.11 ;; vm16) echo fd00:1::11 ;; vm?4) echo 10.0.2.1${1#vm} ;; vm?6) echo fd00:2::1${1#vm} ;; esac; }
+address_of() { case $1$2 in out4) echo 203.0.113.99 ;; out6) echo 2001:db8:1::99 ;; vm2b) echo 10.0.1.255 ;; vm14) echo 10.0.1.11 ;; vm16) echo fd00:1::11 ;; vm?4) echo 10.0.2.1${1#vm} ;; vm?6) echo fd00:2::1${1#vm} ;; esac; }
 tos=
 measure() { # FROM TO FAMILY BIT/S [TOS]: bit/s
 	local a m
@@ -101,3 +109,23 @@ free() { measure vm1 vm4 4 $((12 * Mbit)) && [ "$tos" = 0 ]; }
 if wait_for 20 free; then ok 'the policy goes, the mark too'; else not_ok 'the policy goes, the mark too'; fi
 through '... and the rate' $((12 * Mbit)) vm1 vm4 6 $((12 * Mbit))
 equal '... of IPv6' 0 "$tos"
+
+# --- the port of a router ---
+set_qos 'rate_in: 4Mbit, rate_out: 2Mbit, dscp: 46' up
+marked() { measure out vm4 4 $((12 * Mbit)) && [ "$tos" = 184 ]; }
+wait_for 20 marked || not_ok 'the uplink has a policy'
+for f in 4 6; do
+	through "IPv$f: an uplink: into the network" $((4 * Mbit)) out vm4 $f $((12 * Mbit))
+	equal '... marked' 184 "$tos"
+	through '... out of it, from another host' $((2 * Mbit)) vm4 out $f $((6 * Mbit)) 40
+	equal '... not marked' 40 "$tos"
+done
+through 'within, all comes through' $((12 * Mbit)) vm1 vm4 4 $((12 * Mbit))
+
+# --- a flood: each copy counts at the port that it is for ---
+set_qos 'rate_out: 2Mbit' vm2
+flooded() { measure vm1 vm2 b $((6 * Mbit)) && [ "$rate" -lt $((4 * Mbit)) ]; }
+wait_for 20 flooded
+before=$(policed)
+through 'rate_out: broadcasts, too' $((2 * Mbit)) vm1 vm2 b $((6 * Mbit))
+more '... the rest is counted' "$before"

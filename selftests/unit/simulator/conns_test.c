@@ -340,8 +340,16 @@ static void test_source_ports(void **state)
 	assert_in_range(ntohs(port), 4864, 4864 + 255);
 	assert_int_equal(take(t, &z, &to, &port2), SIM_ALLOC_OK);
 	assert_int_equal(ntohs(port2), 5000);
-	/* what ended is free again */
+	/* what ended is free again, when it has rested */
 	assert_true(sim_conns_del(t, "p1", &x));
+	x.src = ip("10.0.0.5");
+	assert_int_equal(take(t, &x, &to, &port), SIM_ALLOC_OK);
+	assert_int_not_equal(ntohs(port), 5000);
+	sim_conns_expire(t, 10 * S, 100, NULL, NULL);
+	x.src = ip("10.0.0.6");
+	assert_int_equal(take(t, &x, &to, &port), SIM_ALLOC_OK);
+	assert_int_not_equal(ntohs(port), 5000);
+	sim_conns_expire(t, 11 * S, 100, NULL, NULL);
 	x.src = ip("10.0.0.3");
 	assert_int_equal(take(t, &x, &to, &port), SIM_ALLOC_OK);
 	assert_int_equal(ntohs(port), 5000);
@@ -383,6 +391,7 @@ static void test_source_is_held_by_the_last_record(void **state)
 	sim_conns_expire(t, 100 * S, 100, NULL, NULL);
 	assert_int_equal(sim_conns_count(t, NULL), 0);
 	assert_int_equal(sim_conns_block_used(t, "r", &a, 4864, 200 * S), 100 * S);
+	sim_conns_expire(t, 110 * S, 100, NULL, NULL);
 	assert_int_equal(take(t, &y, &to, &port), SIM_ALLOC_OK);
 	assert_int_equal(ntohs(port), 5000);
 	sim_conns_block_del(t, "r", &a, 4864);
@@ -508,6 +517,8 @@ static void test_random_sources(void **state)
 		struct skep_ip to;
 		__be16 port;
 
+		if (turn % 16 == 0) /* those that rest are free */
+			sim_conns_expire(t, 20 * S, 0, NULL, NULL);
 		if (is_live[i]) {
 			assert_true(sim_conns_del(t, "p1", &live[i].tuple));
 			is_live[i] = false;
@@ -525,6 +536,9 @@ static void test_random_sources(void **state)
 	for (int i = 0; i < N; i++)
 		if (is_live[i])
 			assert_true(sim_conns_del(t, "p1", &live[i].tuple));
+	assert_int_equal(t->blocks[0].in_use + t->blocks[1].in_use, 0);
+	sim_conns_expire(t, 20 * S, 0, NULL, NULL);
+	assert_int_equal(t->n_rest, 0);
 	assert_int_equal(t->dests.n, 0);
 	assert_int_equal(t->uses.n, 0);
 	assert_int_equal(t->names.n, 0);

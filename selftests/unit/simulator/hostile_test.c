@@ -16,6 +16,7 @@
 
 #include "selftests/lib/simtest.h"
 #include "simulator/conns.h"
+#include "util/hash.h"
 
 /* 'liar' and 'friend' talk to each other; 'victim' lets nobody in.  The friend may use any address. */
 #define NETWORK                                                                                             \
@@ -164,12 +165,35 @@ static void test_room_for_others(void **state)
 	send_line(x, "victim", "eth " VICTIM ">" FRIEND " / ip 10.0.0.3>10.0.0.2 / udp 5>53", true);
 }
 
+/* Addresses made so that a chain of hash_u64(), which anybody can turn back, ends at one value for all. */
+static void test_tuples_of_one_hash(void **state)
+{
+	struct sim_tuple t = { .proto = IPPROTO_UDP, .sport = htons(1), .dport = htons(53) };
+	uint64_t first = 0, seed, words[2], seen[64];
+
+	(void)state;
+	assert_true(ip_parse("fd00::1", &t.src));
+	seed = hash_bytes(&t.src, sizeof(t.src), t.proto) ^ 16 * 0x9e3779b97f4a7c15ULL;
+	for (uint64_t i = 0; i < 64; i++) {
+		words[0] = 0xfd00 + i;
+		words[1] = hash_u64(seed ^ words[0]);
+		memcpy(&t.dst, words, sizeof(t.dst));
+		if (i)
+			assert_int_equal(hash_bytes(&t.dst, 16, seed ^ 16 * 0x9e3779b97f4a7c15ULL), first);
+		first = hash_bytes(&t.dst, 16, seed ^ 16 * 0x9e3779b97f4a7c15ULL);
+		seen[i] = sim_tuple_hash(&t);
+		for (uint64_t k = 0; k < i; k++)
+			assert_int_not_equal(seen[k], seen[i]);
+	}
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_error_for_another),
 		T(test_room_for_others),
+		T(test_tuples_of_one_hash),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

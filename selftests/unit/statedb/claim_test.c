@@ -85,6 +85,20 @@ static void a_claim_is_state(void **state)
 	model_fini(&m);
 }
 
+/* What a failover forgets, two may have. */
+static void replicas_are_waited_for(void **state)
+{
+	struct db *d = connect_with(NULL, 1, 3000);
+	struct answer a = do_claim(d, "a", 0, of("h1"));
+
+	(void)state;
+	assert_int_equal(answer_int(&a, "rev"), 1);
+	assert_non_null(json_object_get(a.reply, "replicas"));
+	assert_int_equal(answer_int(&a, "replicas"), 0);
+	assert_ok(a);
+	db_free(d, false);
+}
+
 /* Of many who claim at once, each record goes to exactly one. */
 static void many_at_once(void **state)
 {
@@ -200,6 +214,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(the_first_one_gets_it), T(taken_over_by_revision), T(again_is_no_conflict),
 		T(a_claim_is_state),	  T(many_at_once),	     T(bad_claims),
+		T(replicas_are_waited_for),
 		T(stashed_and_found),	  T(a_stash_runs_out),	     T(bad_stashes),
 	};
 

@@ -184,6 +184,8 @@ static void hashes(void **state)
 		assert_true(hash_bytes(b, len, 1) != hash_bytes(b, len - 1, 1));
 	assert_true(hash_bytes(b, 8, 1) != hash_bytes(b, 8, 2));
 	assert_true(hash_str("ab", 0) == hash_bytes("ab", 2, 0));
+	assert_true(hash_sip("", 0, 0) == 0x1e924b9d737700d7ULL); /* as the reference, under keys seed, 0 */
+	assert_true(hash_sip("0123456789", 10, 7) == 0xa52ad24abe9e4ea7ULL);
 	/* low bits are usable as they are */
 	int buckets[16] = { 0 };
 	for (uint64_t i = 0; i < 16000; i++)
