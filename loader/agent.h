@@ -293,6 +293,8 @@ void conns_view(struct tenant *t, struct conns_view *v, uint64_t now_ns);
 unsigned int conns_commit(struct tenant *t, const struct sim_result *res, const struct pkt *pkt);
 /* The kernel's flow has seen packets since the last walk. */
 void conns_flow_seen(struct tenant *t, struct lport *p, const struct index_flow *f, uint8_t tcp_seen);
+/* The same of a flow that an earlier skepd left, since when is not known.  Others are told by its next packets, when all are there again. */
+void conns_flow_adopted(struct tenant *t, struct lport *p, const struct index_flow *f, uint8_t tcp_seen);
 void conns_port_up(struct lport *p);	  /* bound here: its records are fetched */
 void conns_port_gone(struct lport *p);	  /* no longer bound here */
 void conns_tick(struct tenant *t, uint64_t now_ns);

@@ -319,8 +319,8 @@ unsigned int conns_commit(struct tenant *t, const struct sim_result *res, const 
 	return changed;
 }
 
-void conns_flow_seen(struct tenant *t, struct lport *p, const struct index_flow *f,
-		     uint8_t tcp_seen)
+static void flow_seen(struct tenant *t, struct lport *p, const struct index_flow *f,
+		      uint8_t tcp_seen, bool tell)
 {
 	uint64_t now = clock_mono_ns();
 	const struct sim_conn *c;
@@ -336,7 +336,20 @@ void conns_flow_seen(struct tenant *t, struct lport *p, const struct index_flow 
 	before = *c;
 	state = sim_conns_touch(t->conns, p->name, &tuple, false,
 				tuple.proto == 6 ? tcp_seen : SIM_SEEN_ANY, now);
-	touched(t, &before, state, now);
+	if (tell || state)
+		touched(t, &before, state, now);
+}
+
+void conns_flow_seen(struct tenant *t, struct lport *p, const struct index_flow *f,
+		     uint8_t tcp_seen)
+{
+	flow_seen(t, p, f, tcp_seen, true);
+}
+
+void conns_flow_adopted(struct tenant *t, struct lport *p, const struct index_flow *f,
+			uint8_t tcp_seen)
+{
+	flow_seen(t, p, f, tcp_seen, false);
 }
 
 /* --- time --- */

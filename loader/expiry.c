@@ -60,7 +60,7 @@ static void on_flow(void *arg, const struct dp_flow_key *key, const struct skep_
 			f->packets = flow->packets;
 			f->bytes = flow->bytes;
 			if (f->conn && !is_idle(w, flow))
-				conns_flow_seen(p->tenant, p, f, flow->tcp_seen);
+				conns_flow_adopted(p->tenant, p, f, flow->tcp_seen);
 		}
 		w->kept++;
 	} else {

@@ -413,6 +413,15 @@ static bool turn_round(struct walk *w, const struct topo_router *r, const struct
 	return snat(w, r, &out->o, &range, ports);
 }
 
+/* The source is as the record says.  False: the router has it no longer, so that no reply would find its way. */
+static bool keeps_source(struct walk *w, const struct topo_router *r, const struct topo_port *out)
+{
+	if (w->run->conn->reply || w->run->quoting || may_be_source(r, out, &w->f.ip_src))
+		return true;
+	w->run->end_conn = true;
+	return full(w, SKEP_DROP_NAT_NONE, &r->o);
+}
+
 static bool src_by_rule(struct walk *w, const struct topo_router *r, const struct topo_port *out,
 			bool hairpin)
 {
@@ -427,7 +436,9 @@ static bool src_by_rule(struct walk *w, const struct topo_router *r, const struc
 	if (!may_begin(w, &rule->o))
 		return false;
 	/* what has begun without, and replies, keep their source */
-	if (by_record(w, r, false) || w->run->conn)
+	if (by_record(w, r, false))
+		return keeps_source(w, r, out);
+	if (w->run->conn)
 		return true;
 	if (w->fip && hairpin && !bind_fip(w, r))
 		return false;
@@ -472,7 +483,7 @@ bool sim_nat_out(struct walk *w, const struct topo_port *in, const struct topo_p
 	if (sim_waits(w))
 		return false;
 	if (by_record(w, r, false))
-		return true;
+		return keeps_source(w, r, out);
 	if (w->fip && ip_eq(see_ip_src(w, ip_width(w)), &w->f.ip_dst))
 		return true; /* a machine that asks for itself is told so */
 	if (f && takes_fip(w, f, out, hairpin)) {

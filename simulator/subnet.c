@@ -107,9 +107,11 @@ struct in sim_datagram(const struct walk *w)
 
 bool sim_subnet_in_vlan(const struct topo_subnet *s, uint16_t vlan)
 {
+	const struct topo_port *r = s->router_port;
+
 	if (!s->bridge->vlan_aware)
 		return true;
-	return vlan && (!s->router_port || s->router_port->peer->more->vlan == vlan);
+	return vlan && (!r || (r->peer && r->peer->more->vlan == vlan));
 }
 
 bool sim_subnet_serves(const struct topo_subnet *s, const struct topo_port *port)

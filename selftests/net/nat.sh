@@ -253,6 +253,21 @@ for v in vm2 vm1; do equal "both agents were killed: 100 more of $v" 'answered 1
 wait $sources
 contains '... no two have one source' '^texts 400 shared 0 moved 0 ' "$(tail -n 1 "$work/sources")"
 
+# --- another range: what leaves with an address that is gone ends, the rest goes on ---
+can 'a connection through source NAT' talk range vm1 198.51.100.7 80
+recorded() { skep h1 conn list --port vm1 | grep -qE 'established.* > 203\.0\.113\.1[01]:'; }
+check '... is recorded' recorded
+can '... and one through another rule' talk other vm4 198.51.100.7 80
+document | sed 's/203.0.113.10-203.0.113.11/203.0.113.14-203.0.113.15/' | apply > "$work/out" 2>&1 || not_ok "apply: $(cat "$work/out")"
+ranged() { tcp_ask vm1 198.51.100.7 80 | grep -qE '^203\.0\.113\.1[45] far'; }
+if wait_for 10 ranged; then ok 'another range: new connections use it'; else not_ok 'another range: new connections use it'; fi
+cannot '... those with an address that is gone end' say range 2
+refute '... so do their records' recorded
+can '... others go on' say other
+document | apply > "$work/out" 2>&1 || not_ok "apply: $(cat "$work/out")"
+ranged() { tcp_ask vm1 198.51.100.7 80 | grep -qE '^203\.0\.113\.1[01] far'; }
+if wait_for 10 ranged; then ok 'the old range again'; else not_ok 'the old range again'; fi
+
 # --- a floating IP that goes to another machine ---
 moved=12
 document | apply > "$work/out" 2>&1 || not_ok "apply: $(cat "$work/out")"

@@ -16,11 +16,11 @@ document() {
 		    vlan_aware: true
 		    static_macs: [{mac: "02:00:00:00:00:77", port: sw2, vlan: 20}]
 		  - {name: ext}
-		routers: [{name: r}]
+		routers: [{name: r}, {name: r20}]
 		ports:
-		  - {name: vm1, bridge: lan, vlan: 10, mac: "$(mac_of 1)", addresses: [10.0.10.11, "fd00:10::11"]}
+		  - {name: vm1, bridge: lan, vlan: 10, mac: "$(mac_of 1)", addresses: [10.0.10.11, "fd00:10::11", "fd00:10::ff:fe00:1"]}
 		  - {name: vm2, bridge: lan, vlan: 10, mac: "$(mac_of 2)", addresses: [10.0.10.12, "fd00:10::12"]}
-		  - {name: vm3, bridge: lan, vlan: 20, mac: "$(mac_of 3)", addresses: [10.0.20.13, "fd00:20::13", 10.0.10.12]}
+		  - {name: vm3, bridge: lan, vlan: 20, mac: "$(mac_of 3)", addresses: [10.0.20.13, "fd00:20::13", "fd00:20::ff:fe00:3", 10.0.10.12]}
 		  - {name: vm4, bridge: lan, vlan: 20, mac: "$(mac_of 4)", addresses: [10.0.20.14, "fd00:20::14"]}
 		  - {name: vm6, bridge: lan, vlan: 30, mac: "$(mac_of 6)", addresses: [10.0.10.16]}
 		  - {name: vm9, bridge: lan, vlan: 99, mac: "$(mac_of 9)", addresses: [10.0.99.19, "fd00:99::19"]}
@@ -32,7 +32,13 @@ document() {
 		  - {name: r-lan, router: r, mac: "02:00:00:00:01:01", addresses: [10.0.10.1/24, "fd00:10::1/64"]}
 		  - {name: r-ext, router: r, mac: "02:00:00:00:01:02", addresses: [10.0.5.1/24, "fd00:5::1/64"], peer: ext-r}
 		  - {name: ext-r, bridge: ext}
+		  - {name: lan-r20, bridge: lan, vlan: 20, peer: r20-lan}
+		  - {name: r20-lan, router: r20, mac: "02:00:00:00:01:20", addresses: ["fd00:20::1/64"]}
 		  - {name: srv, bridge: ext, mac: "$(mac_of 8)", addresses: [10.0.5.50, "fd00:5::50"]}
+		subnets:
+		  - {name: net10, bridge: lan, prefix: 10.0.10.0/24, domain: ten.example}
+		  - {name: ra10, bridge: lan, prefix: "fd00:10::/64"}
+		  - {name: ra20, bridge: lan, prefix: "fd00:20::/64"}
 		bindings:
 		  - {port: vm1, host: h1, interface: vm1}
 		  - {port: vm3, host: h1, interface: vm3}
@@ -100,6 +106,8 @@ ip -n "$id-tr" route add 10.0.5.0/24 via 10.0.10.1
 trunk_ns sw1 h1
 trunk_ns sw2 h2
 trunk_ns hp h1
+for v in vm1 vm2 vm3 vm4 vm6 vm9 tr srv; do in_vm $v sysctl -qw net.ipv6.conf.all.accept_ra=0 net.ipv6.conf.default.accept_ra=0 net.ipv6.conf.eth0.accept_ra=0; done
+in_vm tr sysctl -qw net.ipv6.conf.eth0/10.accept_ra=0 net.ipv6.conf.eth0/20.accept_ra=0
 start_skepd h1 && start_skepd h2 || bail 'skepd does not start'
 document | apply > "$work/out" 2>&1 || bail "apply: $(cat "$work/out")"
 for p in 'h1 vm1' 'h1 vm3' 'h1 vm6' 'h1 vm9' 'h1 sw1' 'h1 hp' 'h2 vm2' 'h2 vm4' 'h2 tr' 'h2 sw2' 'h2 srv'; do
@@ -187,6 +195,40 @@ check '... IPv6' ping_ok vm2 fd00:5::50 5
 check '... from a trunk' ping_ok tr 10.0.5.50 5
 equal '... and to a machine behind one' '10.0.5.50 tr' "$(tcp_ask srv 10.0.10.15 80)"
 
+# --- what the network tells machines stays in the VLAN ---
+lease() { # VM: "address router domain" of the offer, or nothing
+	in_vm "$1" busybox udhcpc -q -n -f -i eth0 -t 2 -T 1 -s "$work/say" 2>/dev/null | tail -n 1
+}
+printf '#!/bin/bash\n[ "$1" = bound ] && echo "$ip $router $domain"\n' > "$work/say"
+chmod +x "$work/say"
+equal 'DHCP in VLAN 10' '10.0.10.11 10.0.10.1 ten.example' "$(lease vm1)"
+equal '... at the other host' '10.0.10.12 10.0.10.1 ten.example' "$(lease vm2)"
+equal '... not for VLAN 20' '' "$(lease vm3)"
+capture vm1 eth0 ra10 'icmp6 and ip6[40] == 134'
+capture vm3 eth0 ra20 'icmp6 and ip6[40] == 134'
+for v in vm1 vm3; do # the kernel asks
+	in_vm $v sysctl -qw net.ipv6.conf.eth0.accept_ra=2 net.ipv6.conf.eth0.router_solicitations=3
+	ip -n "$id-$v" link set eth0 down
+	ip -n "$id-$v" link set eth0 up
+done
+own_address() { ip -n "$id-$1" -6 addr show dev eth0 dynamic | grep -q "$2"; }
+can 'SLAAC in VLAN 10' wait_for 10 own_address vm1 fd00:10::ff:fe00:1
+can '... in VLAN 20' wait_for 10 own_address vm3 fd00:20::ff:fe00:3
+both_routers() { grep -q '02:00:00:00:01:01' "$work/ra10" && grep -q '02:00:00:00:01:20' "$work/ra20"; }
+check '... each from its router' wait_for 5 both_routers
+refute '... and no other' own_address vm1 fd00:20::
+refute '...' own_address vm3 fd00:10::
+equal '...' 00 "$(grep -c '02:00:00:00:01:20' "$work/ra10")$(grep -c '02:00:00:00:01:01' "$work/ra20")"
+for v in vm1 vm3; do # what going down has lost
+	n=$([ $v = vm1 ] && echo 10 || echo 20) i=$([ $v = vm1 ] && echo 11 || echo 13)
+	ip -n "$id-$v" addr replace fd00:$n::$i/64 dev eth0 nodad
+	ip -n "$id-$v" route replace default via 10.0.$n.1
+done
+before=$(drops h2 spoof)
+frame tr "ffffffffffff 020000000005 8100 000a 0800 4500 0024 0001 0000 4011 6fbb 0a000a0f ffffffff 0043 0044 0010 0000 0201060000000000"
+more_spoofed() { [ "$(drops h2 spoof)" -gt "$before" ]; }
+can 'a machine on a trunk does not serve DHCP in VLAN 10' wait_for 5 more_spoofed
+
 # --- MACs that nobody told: found where they send from; one that moves; static ones ---
 subif sw1 20 02:00:00:00:00:42 10.0.20.42/24 fd00:20::42/64
 check 'a MAC behind a trunk is learnt' ping_ok vm4 10.0.20.42 3
@@ -218,6 +260,7 @@ check 'in another VLAN it is a MAC like any' wait_for 5 got sw1.static 1
 # --- a machine with a port moves ---
 ip -n "$id-h2" link del vm2
 vm_link vm2 h1
+in_vm vm2 sysctl -qw net.ipv6.conf.eth0.accept_ra=0
 vm_config vm2 "$(mac_of 2)" 10.0.10.12/24 10.0.10.1 fd00:10::12/64 fd00:10::1
 vm2_host=h1
 document | apply > "$work/out" 2>&1 || not_ok "apply: $(cat "$work/out")"

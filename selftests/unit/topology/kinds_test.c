@@ -194,7 +194,7 @@ static void test_port(void **state)
 	assert_int_equal(m->allowed[1].len, 80);
 	assert_int_equal(m->n_sgs, 1);
 	assert_int_equal(m->qos->rate_in, 10000000);
-	assert_int_equal(m->qos->burst_in, 64000);
+	assert_int_equal(m->qos->burst_in, 312500);
 	assert_int_equal(m->qos->burst_out, 100000);
 	assert_int_equal(m->qos->dscp, 8);
 	assert_int_equal(FIND(TOPO_QOS, struct topo_qos, "mark")->rate_in, 0);
