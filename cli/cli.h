@@ -35,6 +35,7 @@ enum cli_exit {
 	X(PORT, "port", 'p', "PORT", "virtual port")                                              \
 	X(ETH, "eth", 0, "SRC>DST", "Ethernet addresses, instead of those found in the topology") \
 	X(DIFF, "diff", 0, NULL, "compare with what the datapath of this host does now")          \
+	X(VERBOSE, "verbose", 'v', NULL, "also on what flows depend, and tags")                   \
 	X(CHAIN, "chain", 0, "CHAIN", "rules of this chain only")                                 \
 	X(COUNT, "count", 'n', "N", "stop after so many")                                         \
 	X(TIMEOUT, "timeout", 0, "SECONDS", "give up after so long")                              \
@@ -68,6 +69,7 @@ struct cli {
 	uint64_t timeout_ms;	      /* --timeout; 0 = none */
 	char **args;		      /* positional */
 	int n_args;
+	int status; /* exit status when nothing failed: CLI_FAILED for an answer that is a no */
 
 	struct loop *loop; /* conn.c */
 	struct db *db;

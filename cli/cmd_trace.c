@@ -73,6 +73,8 @@ static json_t *ask_agent(struct cli *cli, json_t *request, struct err *err)
 	if (answer)
 		return answer;
 	name = err_name(err);
+	if (cli_has(cli, CLI_O_DIFF)) /* nobody else can tell */
+		return NULL;
 	if (!strcmp(name, "no_such_tenant") || !strcmp(name, "not_ready") ||
 	    !strcmp(name, "no_such_command"))
 		*err = (struct err){ 0 };
@@ -164,6 +166,8 @@ int cmd_trace(struct cli *cli, struct err *err)
 	if (!answer)
 		return trace_here(cli, name, line, err);
 	diff = json_object_get(answer, "diff");
+	if (diff && !strcmp(json_str(diff, "flow"), "differs"))
+		cli->status = CLI_FAILED;
 	if (cli->format == CLI_JSON) {
 		json_t *trace = json_object_get(answer, "trace");
 
@@ -208,19 +212,30 @@ static json_t *why_here(struct cli *cli, struct err *err)
 	return answer;
 }
 
-static void print_why(const json_t *answer)
+/* One direction; what flows depend on, and tags, are for those who ask for them. */
+static void print_direction(const struct cli *cli, const char *name, const char *text)
+{
+	printf("%s%s%s\n", out_style(stdout, OUT_BOLD), name, out_style(stdout, OUT_PLAIN));
+	for (size_t n; *text; text += n) {
+		n = strcspn(text, "\n");
+		if (cli_has(cli, CLI_O_VERBOSE) ||
+		    (strncmp(text, "flow depends on:", 16) && strncmp(text, "tags:", 5)))
+			printf("%.*s\n", (int)n, text);
+		n += text[n] == '\n';
+	}
+	printf("\n");
+}
+
+/* Both directions, and last of all the sentence. */
+static void print_why(const struct cli *cli, const json_t *answer)
 {
 	const json_t *yes = json_object_get(answer, "reachable");
 
-	if (json_str(answer, "forward_text")) {
-		printf("%srequest%s\n", out_style(stdout, OUT_BOLD), out_style(stdout, OUT_PLAIN));
-		print_text(json_str(answer, "forward_text"));
-	}
-	if (json_str(answer, "reply_text")) {
-		printf("\n%sanswer%s\n", out_style(stdout, OUT_BOLD), out_style(stdout, OUT_PLAIN));
-		print_text(json_str(answer, "reply_text"));
-	}
-	printf("\n%s%s%s\n",
+	if (json_str(answer, "forward_text"))
+		print_direction(cli, "request", json_str(answer, "forward_text"));
+	if (json_str(answer, "reply_text"))
+		print_direction(cli, "answer", json_str(answer, "reply_text"));
+	printf("%s%s%s\n",
 	       out_style(stdout, json_is_true(yes)  ? OUT_GREEN :
 				 json_is_false(yes) ? OUT_RED :
 						      OUT_YELLOW),
@@ -245,7 +260,9 @@ int cmd_why(struct cli *cli, struct err *err)
 		json_object_del(answer, "reply_text");
 		out_json(answer);
 	} else {
-		print_why(answer);
+		print_why(cli, answer);
 	}
+	if (!json_is_true(json_object_get(answer, "reachable")))
+		cli->status = CLI_FAILED;
 	return 0;
 }

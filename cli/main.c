@@ -40,8 +40,9 @@ static const struct cmd commands[] = {
 	{ "trace", NULL, cmd_trace, "--port PORT PACKET", 1, -1,
 	  CLI_O_TENANT | CLI_O_PORT | CLI_O_ETH | CLI_O_DIFF | CLI_O_DB | CLI_O_SOCKET,
 	  "what would happen to 'tcp 10.0.1.5:4000 > 10.0.2.9:80 syn', step by step" },
-	{ "why", NULL, cmd_why, "FROM TO SERVICE", 3, 3, CLI_O_TENANT | CLI_O_DB | CLI_O_SOCKET,
-	  "does FROM (port or address) reach TO's tcp/443, udp/53 or icmp, and the answer FROM; if not, why" },
+	{ "why", NULL, cmd_why, "FROM TO SERVICE", 3, 3,
+	  CLI_O_TENANT | CLI_O_VERBOSE | CLI_O_DB | CLI_O_SOCKET,
+	  "does FROM (PORT, ADDRESS or PORT/ADDRESS) reach TO's tcp/443, udp/53 or icmp, and the answer FROM; if not, why (exit status 1)" },
 	{ "flow", "list", cmd_flow_list, "", 0, 0, CLI_O_PORT | CLI_O_TENANT | CLI_O_SOCKET,
 	  "flows in the kernel of this host" },
 	{ "flow", "flush", cmd_flow_flush, "", 0, 0, CLI_O_PORT | CLI_O_TENANT | CLI_O_SOCKET,
@@ -397,5 +398,5 @@ int main(int argc, char **argv)
 		fprintf(stderr, "skep: cannot write to standard output: %s\n", strerror(errno));
 		return CLI_FAILED;
 	}
-	return CLI_OK;
+	return cli.status;
 }

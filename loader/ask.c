@@ -4,6 +4,7 @@
  * next such packet would be.  Nothing is changed and nothing is sent.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,7 +42,8 @@ static struct tenant *find_tenant(struct agent *a, const json_t *request, struct
 			count++;
 		}
 	if (count > 1)
-		err_tag(err, -EINVAL, "usage", "there are %u tenants on this host: say which", count);
+		err_tag(err, -EINVAL, "usage", "there are %u tenants: say which with --tenant ('skep get tenants' lists them)",
+			count);
 	else if (!t)
 		err_tag(err, -ENOENT, "no_such_tenant", "tenant '%.80s' has no port on this host",
 			name ? name : "");
@@ -98,15 +100,27 @@ static json_t *differs(const struct index_flow *f, const struct sim_result *res,
 	return verdict("differs", "the flow sends it there with other headers, or not all such packets");
 }
 
-static json_t *compare(struct agent *a, const struct lport *port, const struct pkt *pkt,
-		       const struct sim_result *res)
+/* Another host's datapath has its flows. */
+static json_t *elsewhere(const struct topo_port *in)
+{
+	char text[192];
+
+	if (!in->live_host)
+		return verdict("none", "the port is up on no host");
+	snprintf(text, sizeof(text), "the port is not on this host: ask on host '%s', where it is",
+		 in->live_host);
+	return verdict("none", text);
+}
+
+static json_t *compare(struct agent *a, const struct topo_port *in, const struct lport *port,
+		       const struct pkt *pkt, const struct sim_result *res)
 {
 	struct dp_flow_key key = { 0 };
 	struct skep_flow now;
 	struct index_flow *f;
 
 	if (!port)
-		return verdict("none", "the port is not on this host");
+		return elsewhere(in);
 	key.v6 = pkt_flow_key(&pkt->f, port->key, &key.k4, &key.k6);
 	upcall_flush(a);
 	f = index_find(a->index, &key);
@@ -161,7 +175,7 @@ json_t *report_trace(struct agent *a, const json_t *request, struct err *err)
 		      in->o.name, "trace", sim_trace_json(&a->sim, &pkt, &res), "text",
 		      tree ? tree : "");
 	if (o && json_is_true(json_object_get(request, "diff")))
-		json_object_set_new(o, "diff", compare(a, ports_find_name(t, name), &pkt, &res));
+		json_object_set_new(o, "diff", compare(a, in, ports_find_name(t, name), &pkt, &res));
 	return o;
 }
 

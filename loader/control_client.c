@@ -167,7 +167,8 @@ static json_t *take_reply(struct control_client *c, uint64_t deadline_ns, struct
 		const char *code = json_string_value(json_object_get(error, "code"));
 		const char *text = json_string_value(json_object_get(error, "message"));
 		/* err.tag must outlive the reply: only the names that skepd uses are kept */
-		static const char *const tags[] = { "invalid",	      "no_such_port",
+		static const char *const tags[] = { "invalid",	      "usage",
+						    "not_ready",      "no_such_port",
 						    "no_such_tenant", "no_such_command",
 						    "unavailable",    "failed" };
 		const char *tag = "failed";

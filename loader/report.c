@@ -168,8 +168,8 @@ static bool make_filter(struct agent *a, const char *tenant, const char *port, s
 		if (!port || strcmp(p->name, port) || (f->tenant && p->tenant != f->tenant))
 			continue;
 		if (found) {
-			err_tag(err, -EINVAL, "invalid",
-				"port '%s' exists in the tenants '%s' and '%s' (say which)",
+			err_tag(err, -EINVAL, "usage",
+				"port '%s' exists in the tenants '%s' and '%s': say which with --tenant",
 				p->name, found->tenant->name, p->tenant->name);
 			return false;
 		}

@@ -39,13 +39,18 @@ static const struct topo_port *router_in(const struct topo_port *p, uint16_t vla
 	return !p->bridge->vlan_aware || p->more->vlan == vlan ? router_side(p) : NULL;
 }
 
-/* MAC of 'ip' on the bridge, when the topology or the agents know it. */
+/* MAC of 'ip' on the bridge, when the question, the topology or the agents know it. */
 static bool find_on_bridge(const struct topo_bridge *bridge, uint16_t vlan,
-			   const struct sim_view *view, const struct skep_ip *ip,
-			   struct skep_mac *mac)
+			   const struct sim_view *view, const struct sim_end *ends,
+			   const struct skep_ip *ip, struct skep_mac *mac)
 {
 	const struct topo_port *owner;
 
+	for (int i = 0; ends && i < 2; i++)
+		if (ends[i].told && ends[i].port->bridge == bridge && ip_eq(&ends[i].ip, ip)) {
+			*mac = ends[i].mac;
+			return true;
+		}
 	if (sim_bridge_owner(bridge, vlan, ip, &owner, mac))
 		return true;
 	for (uint32_t i = 0; i < bridge->n_links; i++) {
@@ -113,8 +118,8 @@ static uint16_t find_vlan(const struct topo_port *in, const struct pkt_short *p)
 }
 
 static int find_macs(const struct topo_port *in, const struct sim_view *view,
-		     const struct pkt_short *p, uint16_t vlan, struct skep_mac *src,
-		     struct skep_mac *dst, struct err *err)
+		     const struct sim_end *ends, const struct pkt_short *p, uint16_t vlan,
+		     struct skep_mac *src, struct skep_mac *dst, struct err *err)
 {
 	const struct topo_port *gateway;
 	char text[ADDR_TEXT];
@@ -131,7 +136,7 @@ static int find_macs(const struct topo_port *in, const struct sim_view *view,
 	}
 	if (in->has_mac)
 		*src = in->mac;
-	else if (!find_on_bridge(in->bridge, vlan, view, &p->src, src))
+	else if (!find_on_bridge(in->bridge, vlan, view, ends, &p->src, src))
 		return err_tag(
 			err, -EINVAL, "usage",
 			"port '%s' has no field 'mac', and the MAC of %s is not known: give one with --eth 'SRC>DST'",
@@ -147,10 +152,10 @@ static int find_macs(const struct topo_port *in, const struct sim_view *view,
 		*dst = gateway->mac;
 		return 0;
 	}
-	if (find_on_bridge(in->bridge, vlan, view, &p->dst, dst))
+	if (find_on_bridge(in->bridge, vlan, view, ends, &p->dst, dst))
 		return 0;
 	return err_tag(
-		err, -EINVAL, "usage",
+		err, -EHOSTUNREACH, "usage",
 		"the MAC of %s is not known on bridge '%s', and no router port there has the subnet of the source: give one with "
 		"--eth 'SRC>DST'",
 		ip_format(&p->dst, text), in->bridge->o.name);
@@ -172,8 +177,9 @@ static int parse_eth(const char *text, struct skep_mac *src, struct skep_mac *ds
 		text);
 }
 
-int sim_probe(const struct sim_view *view, const struct topo_port *in, const char *text,
-	      const char *eth, uint8_t *buf, uint32_t cap, struct err *err)
+int sim_probe_ends(const struct sim_view *view, const struct topo_port *in, const char *text,
+		   const char *eth, const struct sim_end *ends, uint8_t *buf, uint32_t cap,
+		   struct err *err)
 {
 	struct skep_mac src, dst;
 	struct pkt_short p;
@@ -191,11 +197,20 @@ int sim_probe(const struct sim_view *view, const struct topo_port *in, const cha
 		return err->code;
 	if (in->bridge)
 		vlan = find_vlan(in, &p);
-	if (eth ? parse_eth(eth, &src, &dst, err) : find_macs(in, view, &p, vlan, &src, &dst, err))
+	if (eth ? parse_eth(eth, &src, &dst, err) : find_macs(in, view, ends, &p, vlan, &src, &dst, err))
 		return err->code;
 	if (vlan && vlan != in->more->vlan)
 		p.vlan = vlan;
 	if (pkt_short_dsl(&p, &src, &dst, dsl, sizeof(dsl), err))
 		return err->code;
-	return pkt_dsl_parse(dsl, NULL, buf, cap, err);
+	len = pkt_dsl_parse(dsl, NULL, buf, cap, err);
+	if (len < 0)
+		err->tag = "usage";
+	return len;
+}
+
+int sim_probe(const struct sim_view *view, const struct topo_port *in, const char *text,
+	      const char *eth, uint8_t *buf, uint32_t cap, struct err *err)
+{
+	return sim_probe_ends(view, in, text, eth, NULL, buf, cap, err);
 }

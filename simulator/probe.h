@@ -9,19 +9,33 @@
 
 #include "simulator/simulator.h"
 
-/*
- * Builds the frame of 'text' (packet/short.h, or packet.h's language when it begins with "eth ") as the machine behind the exterior port 'in' would
- * send it: the Ethernet addresses are the port's and its gateway's or the destination's, or those of 'eth' ("SRC>DST"; NULL = none
- * given).  Its length, or -errno with 'err' (tagged "usage").
- */
-int sim_probe(const struct sim_view *view, const struct topo_port *in, const char *text,
-	      const char *eth, uint8_t *buf, uint32_t cap, struct err *err);
-
 /* One end of a question: a port and its address, or an address that no port has ('port' NULL: outside). */
 struct sim_end {
 	const struct topo_port *port;
-	struct skep_ip ip; /* zero: the port has none */
+	struct skep_ip ip;   /* zero: the port has none */
+	struct skep_mac mac; /* the port's, or one that stands for it */
+	bool named;	     /* the port, rather than an address that leads to it */
+	bool told;	     /* the port is of a bridge, and nothing but the question says that its machine has 'ip' */
 };
+
+/*
+ * Builds the frame of 'text' (packet/short.h, or packet.h's language when it begins with "eth ") as the machine behind the exterior port 'in' would
+ * send it: the Ethernet addresses are the port's and its gateway's or the destination's, or those of 'eth' ("SRC>DST"; NULL = none
+ * given).  Its length, or -errno with 'err' (tagged "usage"); -EHOSTUNREACH: nobody is known to have the destination.
+ */
+int sim_probe(const struct sim_view *view, const struct topo_port *in, const char *text,
+	      const char *eth, uint8_t *buf, uint32_t cap, struct err *err);
+/* The same; 'ends' (2, or NULL) that are told are where they say. */
+int sim_probe_ends(const struct sim_view *view, const struct topo_port *in, const char *text,
+		   const char *eth, const struct sim_end *ends, uint8_t *buf, uint32_t cap,
+		   struct err *err);
+
+/*
+ * Finds the ends of a question: "vm1", "10.0.1.5", "vm1/10.0.1.5".  An end without address gets one of a family that both have: the
+ * port's first; FROM a router's exterior port the gateway of its default route, of another of its routes, or a neighbour.
+ */
+int sim_find_ends(const struct topo_snapshot *snap, const char *from, const char *to, bool v6_only,
+		  struct sim_end *a, struct sim_end *b, struct err *err);
 
 /* What was found out. */
 struct sim_why {
@@ -33,8 +47,9 @@ struct sim_why {
 void sim_why_fini(struct sim_why *why);
 
 /*
- * May 'from' (a port's name, or an address that a port has) open 'what' ("tcp/443", "udp/53", "icmp") towards 'to' (a port's name or any
- * address), and do the answers come back?  MACs that nobody has asked for yet are taken to be there.  0, or -errno with 'err'.
+ * May 'from' (a port, an address that a port has, or PORT/ADDRESS) open 'what' ("tcp/443", "udp/53", "icmp") towards 'to' (the same, or any
+ * address), and do the answers come back?  Neighbours outside are taken to answer; on bridges of ours nobody answers who is not known.
+ * 0, or -errno with 'err'.
  */
 int sim_why(struct sim *sim, const struct topo_snapshot *snap, const struct sim_view *view,
 	    const char *from, const char *to, const char *what, uint64_t now_ns, uint64_t seed,

@@ -25,16 +25,56 @@ struct question {
 	struct sim_conns *conns; /* of this question alone */
 	uint64_t now_ns;
 	struct sim_view view;
+	struct sim_end ends[2]; /* FROM, TO */
 	struct skep_ip assumed; /* answers ARP or ND, as far as we know */
 	const struct topo_port *assumed_at;
 };
+
+static const struct skep_mac assumed_mac = { { 0x02, 0, 0, 0, 0, 0xfc } };
 
 static const struct topo_port *why_mac(void *arg, const struct topo_bridge *bridge, uint16_t vlan,
 				       const struct skep_mac *mac)
 {
 	const struct question *q = arg;
+	const struct topo_port *p = q->base->mac(q->base->arg, bridge, vlan, mac);
 
-	return q->base->mac(q->base->arg, bridge, vlan, mac);
+	if (p)
+		return p;
+	for (int i = 0; i < 2; i++)
+		if (q->ends[i].told && q->ends[i].port->bridge == bridge &&
+		    mac_eq(&q->ends[i].mac, mac))
+			return q->ends[i].port;
+	return q->assumed_at && q->assumed_at->bridge == bridge && mac_eq(mac, &assumed_mac) ?
+		       q->assumed_at :
+		       NULL;
+}
+
+/* May the machine behind this port have the address, for all that we know? */
+static bool may_have(const struct topo_port *p, const struct skep_ip *ip)
+{
+	if (p->peer || !p->admin_up)
+		return false;
+	if (!p->n_addrs || !p->has_mac || !p->port_security)
+		return true;
+	for (uint32_t i = 0; i < p->more->n_allowed; i++)
+		if (ip_in_prefix(ip, &p->more->allowed[i].ip, p->more->allowed[i].len))
+			return true;
+	return false;
+}
+
+/* The ports of the bridge that may have the address: how many, and the first. */
+static unsigned int candidates(const struct topo_bridge *b, const struct skep_ip *ip,
+			       const struct topo_port **first)
+{
+	unsigned int n = 0;
+
+	*first = NULL;
+	for (uint32_t i = 0; i < b->n_ports; i++)
+		if (may_have(b->ports[i], ip)) {
+			*first = *first ? *first : b->ports[i];
+			n++;
+		}
+	return n;
 }
 
 static enum sim_neigh why_neigh(void *arg, const struct topo_port *port, const struct skep_ip *ip,
@@ -43,11 +83,26 @@ static enum sim_neigh why_neigh(void *arg, const struct topo_port *port, const s
 	struct question *q = arg;
 	enum sim_neigh known = q->base->neigh(q->base->arg, port, ip, mac);
 
+	const struct topo_bridge *b = port->peer ? port->peer->bridge : NULL;
+	const struct topo_port *at = port;
+
 	if (known != SIM_NEIGH_UNKNOWN)
 		return known;
+	*mac = assumed_mac;
+	for (int i = 0; i < 2; i++)
+		if (q->ends[i].told && q->ends[i].port->bridge == b && ip_eq(&q->ends[i].ip, ip)) {
+			*mac = q->ends[i].mac;
+			return SIM_NEIGH_KNOWN;
+		}
+	if (ip_eq(&q->ends[0].ip, ip) && q->ends[0].port == port) /* it has just sent something */
+		return SIM_NEIGH_KNOWN;
+	/* a next hop of which nothing is written down, where there is one place for it */
+	if (b && (ip_eq(&q->ends[1].ip, ip) || candidates(b, ip, &at) != 1))
+		return SIM_NEIGH_UNKNOWN;
+	if (b && at->has_mac)
+		*mac = at->mac;
 	q->assumed = *ip;
-	q->assumed_at = port;
-	*mac = (struct skep_mac){ { 0x02, 0, 0, 0, 0, 0xfe } };
+	q->assumed_at = at;
 	return SIM_NEIGH_KNOWN;
 }
 
@@ -91,84 +146,7 @@ static uint32_t why_mtu(void *arg, const struct topo_port *port)
 	return q->base->mtu ? q->base->mtu(q->base->arg, port) : 0;
 }
 
-/* --- the ends --- */
-
-static bool port_has(const struct topo_port *p, const struct skep_ip *ip)
-{
-	for (uint32_t i = 0; i < p->n_addrs; i++)
-		if (ip_eq(&p->addrs[i].ip, ip))
-			return true;
-	return false;
-}
-
-/* The exterior port of a bridge whose machine has the address. */
-static const struct topo_port *find_owner(const struct topo_snapshot *snap, const struct skep_ip *ip)
-{
-	const struct skep_mac *mac;
-
-	for (uint32_t i = 0; i < snap->n_bridges; i++) {
-		const struct topo_port *p = topo_bridge_find_ip(&snap->bridges[i], ip, &mac);
-
-		if (p && !p->peer)
-			return p;
-	}
-	return NULL;
-}
-
-static int find_end(const struct topo_snapshot *snap, const char *text, struct sim_end *end,
-		    struct err *err)
-{
-	*end = (struct sim_end){ .port = topo_find_port(snap, text) };
-	if (end->port)
-		return 0;
-	if (!ip_parse(text, &end->ip))
-		return err_tag(err, -ENOENT, "no_such_port",
-			       "'%s' is neither a port of tenant '%s' nor an address", text,
-			       snap->tenant);
-	end->port = find_owner(snap, &end->ip);
-	return 0;
-}
-
-static const struct skep_ip *first_of(const struct topo_port *p, bool v4)
-{
-	for (uint32_t i = 0; i < p->n_addrs; i++)
-		if (ip_is_v4(&p->addrs[i].ip) == v4)
-			return &p->addrs[i].ip;
-	return NULL;
-}
-
-/* Addresses of one family for the ends that were given by name. */
-static int choose_addresses(struct sim_end *from, struct sim_end *to, struct err *err)
-{
-	for (int v4 = 1; v4 >= 0; v4--) {
-		const struct skep_ip *a = ip_is_zero(&from->ip) ? first_of(from->port, v4) : &from->ip;
-		const struct skep_ip *b = ip_is_zero(&to->ip) ? first_of(to->port, v4) : &to->ip;
-
-		if (!a || !b || ip_is_v4(a) != v4 || ip_is_v4(b) != v4)
-			continue;
-		from->ip = *a;
-		to->ip = *b;
-		return 0;
-	}
-	return err_tag(err, -EINVAL, "usage",
-		       "the two ends have no addresses of the same family (field 'addresses' of ports)");
-}
-
-static int find_ends(const struct topo_snapshot *snap, const char *from, const char *to,
-		     struct sim_end *a, struct sim_end *b, struct err *err)
-{
-	if (find_end(snap, from, a, err) || find_end(snap, to, b, err))
-		return err->code;
-	if (!a->port)
-		return err_tag(err, -ENOENT, "no_such_port",
-			       "no port of tenant '%s' has the address %s: where does it enter? (want a port)",
-			       snap->tenant, from);
-	if (a->port->peer)
-		return err_tag(err, -EINVAL, "usage",
-			       "port '%s' is linked to port '%s': packets enter by exterior ports",
-			       a->port->o.name, a->port->peer->o.name);
-	return choose_addresses(a, b, err);
-}
+/* --- the service --- */
 
 /* "tcp/443" */
 static int parse_what(const char *what, char proto[static 8], unsigned int *port, struct err *err)
@@ -192,9 +170,10 @@ static int parse_what(const char *what, char proto[static 8], unsigned int *port
 
 /* --- the packets --- */
 
-static int first_packet(struct question *q, const struct sim_end *from, const struct sim_end *to,
-			const char *what, uint8_t buf[static WHY_FRAME], struct err *err)
+static int first_packet(struct question *q, const char *what, uint8_t buf[static WHY_FRAME],
+			struct err *err)
 {
+	const struct sim_end *from = &q->ends[0], *to = &q->ends[1];
 	char a[ADDR_TEXT], b[ADDR_TEXT], proto[8], text[256];
 	unsigned int port = 0;
 	bool v4 = ip_is_v4(&from->ip);
@@ -209,7 +188,7 @@ static int first_packet(struct question *q, const struct sim_end *from, const st
 		snprintf(text, sizeof(text), "%s %s%s%s:%u > %s%s%s:%u%s", proto, v4 ? "" : "[", a,
 			 v4 ? "" : "]", WHY_PORT, v4 ? "" : "[", b, v4 ? "" : "]", port,
 			 *proto == 't' ? " syn" : "");
-	return sim_probe(&q->view, from->port, text, NULL, buf, WHY_FRAME, err);
+	return sim_probe_ends(&q->view, from->port, text, NULL, q->ends, buf, WHY_FRAME, err);
 }
 
 /* What the machine that got 'f' sends back. */
@@ -259,6 +238,22 @@ static int walk(struct sim *sim, struct question *q, const struct topo_port *in,
 	return *json && *text ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
 
+static bool port_has(const struct topo_port *p, const struct skep_ip *ip)
+{
+	for (uint32_t i = 0; i < p->n_addrs; i++)
+		if (ip_eq(&p->addrs[i].ip, ip))
+			return true;
+	return false;
+}
+
+/* A copy of a flooded frame that somebody else gets, to no effect. */
+static bool is_strangers(const struct sim_output *o)
+{
+	return o->flooded && !mac_is_multicast(&o->f.eth_dst) && o->port->has_mac &&
+	       o->port->port_security && !mac_eq(&o->port->mac, &o->f.eth_dst) &&
+	       !o->port->more->n_allowed;
+}
+
 /* Where the packet itself comes out: at the port that has the address, if there are several. */
 static const struct sim_output *arrival(const struct sim_result *res, const struct sim_end *to)
 {
@@ -271,7 +266,8 @@ static const struct sim_output *arrival(const struct sim_result *res, const stru
 			continue;
 		if (o->port == to->port || port_has(o->port, &o->f.ip_dst))
 			return o;
-		out = out ? out : o;
+		if (!out && !is_strangers(o))
+			out = o;
 	}
 	return out;
 }
@@ -299,6 +295,29 @@ static const char *drop_text(const struct sim_result *res, char buf[static 400])
 	return buf;
 }
 
+/* No port, neighbour, floating IP, NAT rule or VIP has the address. */
+static void nobody(const struct skep_ip *ip, const struct topo_bridge *b, struct sim_why *why)
+{
+	const struct topo_port *first;
+	unsigned int n = candidates(b, ip, &first);
+	char a[ADDR_TEXT], more[400] = "";
+
+	ip_format(ip, a);
+	why->reachable = n ? SIM_WHY_UNKNOWN : SIM_WHY_NO;
+	if (n)
+		snprintf(more, sizeof(more), "; if it is behind port '%s'%s, say so: %s/%s",
+			 first->o.name, n > 1 ? ", for one" : "", first->o.name, a);
+	snprintf(why->text, sizeof(why->text), "%s: nobody is known to have %s on bridge '%s'%.380s",
+		 n ? "not known" : "no", a, b->o.name, more);
+}
+
+static bool waits_for_nobody(const struct sim_result *res)
+{
+	const struct topo_port *p = res->need.port;
+
+	return res->need.kind == SIM_NEED_NEIGH && p->peer && p->peer->bridge;
+}
+
 /* Not forwarded: what is to be said about it. */
 static void refused(const struct sim_result *res, const char *which, struct sim_why *why)
 {
@@ -311,9 +330,18 @@ static void refused(const struct sim_result *res, const char *which, struct sim_
 			 drop_text(res, buf));
 		break;
 	case SIM_NEED:
+		if (waits_for_nobody(res)) {
+			nobody(&res->need.ip, res->need.port->peer->bridge, why);
+			break;
+		}
 		why->reachable = SIM_WHY_UNKNOWN;
 		snprintf(why->text, sizeof(why->text),
 			 "not known: %s waits for something that is not known here", which);
+		break;
+	case SIM_FORWARD:
+		why->reachable = SIM_WHY_UNKNOWN;
+		snprintf(why->text, sizeof(why->text),
+			 "not known: %s goes to a MAC that no port is known to have", which);
 		break;
 	default:
 		snprintf(why->text, sizeof(why->text), "no: %s ends in the network itself", which);
@@ -334,16 +362,50 @@ static void succeeded(const struct question *q, const struct topo_port *at, stru
 			 "yes, by port '%s', and the answer comes back", at->o.name);
 }
 
-static int ask(struct sim *sim, struct question *q, const struct sim_end *from,
-	       const struct sim_end *to, const char *what, uint64_t seed, struct sim_why *why,
-	       struct err *err)
+/* The answer, from the port where the request arrived. */
+static int ask_back(struct sim *sim, struct question *q, struct leg *leg,
+		    const struct sim_output *arrived, uint64_t seed, struct sim_why *why,
+		    struct err *err)
 {
+	const struct topo_port *at = arrived->port;
 	const struct sim_output *out;
-	const struct topo_port *at;
+	int rc;
+
+	(void)sim_conns_apply(q->conns, &leg->res, &leg->pkt, NULL, NULL, q->now_ns);
+	leg->len = answer_packet(&arrived->f, leg->frame, err);
+	if (leg->len < 0)
+		return leg->len;
+	rc = walk(sim, q, at, leg, seed, &why->reply, &why->reply_text, err);
+	if (rc)
+		return rc;
+	out = leg->res.verdict == SIM_FORWARD ? arrival(&leg->res, &q->ends[0]) : NULL;
+	if (!out) {
+		refused(&leg->res, "the answer", why);
+	} else if (out->port == q->ends[0].port) {
+		succeeded(q, at, why);
+	} else {
+		why->reachable = SIM_WHY_NO;
+		snprintf(why->text, sizeof(why->text),
+			 "no: the request arrives at port '%s', but the answer leaves by port '%s'",
+			 at->o.name, out->port->o.name);
+	}
+	return 0;
+}
+
+static int ask(struct sim *sim, struct question *q, const char *what, uint64_t seed,
+	       struct sim_why *why, struct err *err)
+{
+	const struct sim_end *from = &q->ends[0], *to = &q->ends[1];
+	const struct sim_output *out;
 	struct leg leg = { 0 };
 	int rc;
 
-	leg.len = first_packet(q, from, to, what, leg.frame, err);
+	leg.len = first_packet(q, what, leg.frame, err);
+	if (leg.len == -EHOSTUNREACH && from->port->bridge) {
+		*err = (struct err){ 0 };
+		nobody(&to->ip, from->port->bridge, why);
+		return 0;
+	}
 	if (leg.len < 0)
 		return leg.len;
 	rc = walk(sim, q, from->port, &leg, seed, &why->forward, &why->forward_text, err);
@@ -359,26 +421,14 @@ static int ask(struct sim *sim, struct question *q, const struct sim_end *from,
 		refused(&leg.res, "the request", why);
 		return 0;
 	}
-	at = out->port;
-	(void)sim_conns_apply(q->conns, &leg.res, &leg.pkt, NULL, NULL, q->now_ns);
-	leg.len = answer_packet(&out->f, leg.frame, err);
-	if (leg.len < 0)
-		return leg.len;
-	rc = walk(sim, q, at, &leg, seed, &why->reply, &why->reply_text, err);
-	if (rc)
-		return rc;
-	out = leg.res.verdict == SIM_FORWARD ? arrival(&leg.res, from) : NULL;
-	if (!out) {
-		refused(&leg.res, "the answer", why);
-	} else if (out->port == from->port) {
-		succeeded(q, at, why);
-	} else {
+	if (to->named && out->port != to->port) {
 		why->reachable = SIM_WHY_NO;
 		snprintf(why->text, sizeof(why->text),
-			 "no: the request arrives at port '%s', but the answer leaves by port '%s'",
-			 at->o.name, out->port->o.name);
+			 "no: the request arrives at port '%s', and not at '%s'",
+			 out->port->o.name, to->port->o.name);
+		return 0;
 	}
-	return 0;
+	return ask_back(sim, q, &leg, out, seed, why, err);
 }
 
 int sim_why(struct sim *sim, const struct topo_snapshot *snap, const struct sim_view *view,
@@ -390,11 +440,14 @@ int sim_why(struct sim *sim, const struct topo_snapshot *snap, const struct sim_
 					   .affinities = 16,
 					   .timeouts = SKEP_TIMEOUTS };
 	struct question q = { .snap = snap, .base = view, .now_ns = now_ns };
-	struct sim_end a, b;
+	unsigned int port;
+	char proto[8];
 	int rc;
 
 	*why = (struct sim_why){ .reachable = SIM_WHY_UNKNOWN };
-	rc = find_ends(snap, from, to, &a, &b, err);
+	if (parse_what(what, proto, &port, err))
+		return err->code;
+	rc = sim_find_ends(snap, from, to, !strcmp(what, "icmp6"), &q.ends[0], &q.ends[1], err);
 	if (rc)
 		return rc;
 	q.view = (struct sim_view){ .mac = why_mac,
@@ -407,7 +460,7 @@ int sim_why(struct sim *sim, const struct topo_snapshot *snap, const struct sim_
 	q.conns = sim_conns_new(&limits);
 	if (!q.conns)
 		return err_set(err, -ENOMEM, "out of memory");
-	rc = ask(sim, &q, &a, &b, what, seed, why, err);
+	rc = ask(sim, &q, what, seed, why, err);
 	sim_conns_free(q.conns);
 	if (rc)
 		sim_why_fini(why);
