@@ -88,20 +88,18 @@ static const struct skep_ip *first_of(const struct topo_port *p, bool v4)
 /* The next hop of the default route by this port, or of any other route. */
 static bool gateway_of(const struct topo_port *p, bool v4, struct skep_ip *ip)
 {
-	const struct topo_router *r = p->router;
+	struct topo_routes_at at;
 	bool found = false;
 
-	for (uint32_t i = 0; i < r->n_routes; i++)
-		for (const struct topo_route *t = r->routes[i]; t; t = t->next) {
-			if (t->port != p || ip_is_zero(&t->gateway) ||
-			    ip_is_v4(&t->gateway) != v4 || ip_is_link_local(&t->gateway) ||
-			    (found && t->dst_len))
-				continue;
-			*ip = t->gateway;
-			found = true;
-			if (!t->dst_len)
-				return true;
-		}
+	for (const struct topo_route *t = topo_routes_first(p->router, &at); t; t = topo_routes_next(&at)) {
+		if (t->port != p || ip_is_zero(&t->gateway) || ip_is_v4(&t->gateway) != v4 ||
+		    ip_is_link_local(&t->gateway) || (found && t->dst_len))
+			continue;
+		*ip = t->gateway;
+		found = true;
+		if (!t->dst_len)
+			return true;
+	}
 	return found;
 }
 

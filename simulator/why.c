@@ -66,12 +66,13 @@ static bool may_have(const struct topo_port *p, const struct skep_ip *ip)
 static unsigned int candidates(const struct topo_bridge *b, const struct skep_ip *ip,
 			       const struct topo_port **first)
 {
+	struct topo_ports_at at;
 	unsigned int n = 0;
 
 	*first = NULL;
-	for (uint32_t i = 0; i < b->n_ports; i++)
-		if (may_have(b->ports[i], ip)) {
-			*first = *first ? *first : b->ports[i];
+	for (const struct topo_port *p = topo_ports_first(&b->ports, &at); p; p = topo_ports_next(&at))
+		if (may_have(p, ip)) {
+			*first = *first ? *first : p;
 			n++;
 		}
 	return n;
