@@ -77,21 +77,25 @@ static int head_icmp(struct dsl_reader *r)
 	char a[DSL_WORD];
 	const char *slash;
 	bool v6 = !strcmp(r->layer, "icmp6");
+	const char *before = r->at;
 
 	r->want_v6 |= v6;
+	s->icmp_type = v6 ? ICMP6_ECHO_REQUEST : ICMP4_ECHO;
 	if (dsl_next_word(r))
 		return -EINVAL;
+	if (dsl_end_of_layer(r)) { /* an echo request */
+		r->at = before;
+		return 0;
+	}
 	slash = strchr(r->word, '/');
-	if (!strcmp(r->word, "echo")) {
-		s->icmp_type = v6 ? ICMP6_ECHO_REQUEST : ICMP4_ECHO;
-	} else if (!strcmp(r->word, "reply")) {
+	if (!strcmp(r->word, "reply")) {
 		s->icmp_type = v6 ? ICMP6_REPLY : ICMP4_REPLY;
 	} else if (slash) {
 		snprintf(a, sizeof(a), "%.*s", (int)(slash - r->word), r->word);
 		if (!dsl_parse_number(a, 255, &s->icmp_type) ||
 		    !dsl_parse_number(slash + 1, 255, &s->icmp_code))
 			return dsl_bad_word(r, "echo, reply or TYPE/CODE");
-	} else {
+	} else if (strcmp(r->word, "echo")) {
 		return dsl_bad_word(r, "echo, reply or TYPE/CODE");
 	}
 	return 0;

@@ -203,7 +203,8 @@ bool pkt_csum_ok(const struct pkt *pkt);
  *   udp SPORT>DPORT [nocsum]
  *       nocsum: checksum field zero
  *   sctp SPORT>DPORT
- *   icmp echo|reply [id N] [seq N]
+ *   icmp [echo|reply [id N] [seq N]]
+ *       nothing: echo
  *   icmp TYPE/CODE [info N]
  *       icmp6: the same in IPv6.  info: second word of the header
  *   ns TARGET [slla X|none]

@@ -329,13 +329,32 @@ static void put_flow(struct text *t, const struct sim_result *res)
 	put(t, "\n");
 }
 
+/* What the summary leaves out, where it is not as usual. */
+static void put_ip(struct text *t, const struct pkt *pkt)
+{
+	const struct pkt_fields *f = &pkt->f;
+	bool v6 = f->eth_type == htons(ETH_P_IPV6);
+	bool nd = v6 && f->ip_proto == IPPROTO_ICMPV6 && f->ip_ttl == 255;
+
+	if (v6 || f->eth_type == htons(ETH_P_IP)) {
+		if (f->ip_ttl != 64 && !nd)
+			put(t, " ttl %u", f->ip_ttl);
+		if (pkt->l3_len > 576)
+			put(t, " size %u", pkt->l3_len);
+		if (pkt->df)
+			put(t, " df");
+	}
+	put(t, "\n");
+}
+
 char *sim_trace_text(struct sim *sim, const struct pkt *pkt, const struct sim_result *res)
 {
 	struct text t = { .arena = &sim->arena, .max = 2048 };
 	char *summary = pkt_summary(pkt, &sim->arena);
 	struct pkt frame = { 0 };
 
-	put(&t, "%s\n", summary ? summary : "");
+	put(&t, "%s", summary ? summary : "");
+	put_ip(&t, pkt);
 	for (uint32_t i = 0; i < res->n_steps; i++) {
 		const struct sim_step *s = &res->steps[i];
 

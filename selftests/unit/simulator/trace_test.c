@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -151,6 +152,37 @@ static void test_answer(void **state)
 		   "no flow: every such packet is decided anew\n");
 }
 
+/* Of the headers, what is not as usual. */
+static void test_headers(void **state)
+{
+	static const struct {
+		const char *ip, *want;
+	} cases[] = {
+		{ "ip 10.0.1.5>10.0.1.9 / icmp echo id 8 / data 20", "icmp 10.0.1.5 > 10.0.1.9 echo id 8\n" },
+		{ "ip 10.0.1.5>10.0.1.9 ttl 3 / icmp echo id 8", "icmp 10.0.1.5 > 10.0.1.9 echo id 8 ttl 3\n" },
+		{ "ip 10.0.1.5>10.0.1.9 df / udp 1>2 / data 1572",
+		  "udp 10.0.1.5:1 > 10.0.1.9:2 size 1600 df\n" },
+		{ "ip fd00::1>fd00::2 ttl 9 / udp 1>2 / data 1552",
+		  "udp [fd00::1]:1 > [fd00::2]:2 ttl 9 size 1600\n" },
+		{ "ip fe80::1>fe80::2 / ns fe80::2", "icmp6 fe80::1 > fe80::2 who-has fe80::2\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char line[256];
+		struct fixture x;
+		const char *text;
+
+		snprintf(line, sizeof(line), "eth 02:00:00:00:00:01>02:00:00:00:00:09 / %s",
+			 cases[i].ip);
+		run(&x, line);
+		text = sim_trace_text(&x.sim, &x.pkt, &x.res);
+		if (strncmp(text, cases[i].want, strlen(cases[i].want)))
+			fail_msg("want %sgot %s", cases[i].want, text);
+		done(&x);
+	}
+}
+
 static void test_need(void **state)
 {
 	(void)state;
@@ -253,6 +285,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_forward),	 cmocka_unit_test(test_drop),
 		cmocka_unit_test(test_answer),	 cmocka_unit_test(test_need),
+		cmocka_unit_test(test_headers),
 		cmocka_unit_test(test_json),	 cmocka_unit_test(test_no_steps_unless_asked),
 		cmocka_unit_test(test_culprits),
 	};
