@@ -44,6 +44,12 @@ contains 'with -j the error is JSON' '^\{"error": ?\{"code": ?"[a-z_]+", ?"messa
 out=$(skep - apply -f "$work/nosuch.yaml" 2>&1); rc=$?
 contains 'a file that is not there' 'nosuch.yaml.*No such file' "$out"
 equal '... not found' 3 $rc
+contains 'a directory for a document is named' "$work.*[Ii]s a directory" "$(skep - apply -f "$work" 2>&1)"
+out=$(skep h1 rule list --chain nosuch 2>&1); rc=$?
+equal 'rules of a chain that is not there: not found' 3 $rc
+contains '... named' "chain.*'nosuch'" "$out"
+check 'kinds as documents call them, in the singular' skep - get binding
+check '... with hyphens' skep - get qos-policy
 skep - frobnicate > "$work/out" 2>&1; equal 'an unknown command: usage' 2 $?
 skep - port bind > "$work/out" 2>&1; equal 'a missing argument: usage' 2 $?
 skep - get --nonsense > "$work/out" 2>&1; equal 'an unknown option: usage' 2 $?
