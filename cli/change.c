@@ -120,8 +120,10 @@ json_t *change_read_file(struct cli *cli, struct err *err)
 	text = read_all(f, &len, err);
 	if (f != stdin)
 		fclose(f);
-	if (!text)
+	if (!text) {
+		err_prefix(err, "%s", shown);
 		return NULL;
+	}
 	parsed = topo_doc_parse(text, len, shown, err);
 	if (!parsed)
 		return NULL;

@@ -15,6 +15,7 @@
 #include "cli/world.h"
 #include "maps/maps.h"
 #include "packet/packet.h"
+#include "packet/short.h"
 #include "simulator/probe.h"
 #include "util/clock.h"
 
@@ -147,12 +148,15 @@ int cmd_trace(struct cli *cli, struct err *err)
 	_json_ json_t *answer = NULL;
 	const json_t *diff;
 	_free_ char *line = join_args(cli);
+	struct pkt_short parsed;
 
 	if (!name)
 		return err_tag(err, -EINVAL, "usage",
 			       "where does the packet enter? (want --port PORT)");
 	if (!line)
 		return err_set(err, -ENOMEM, "out of memory");
+	if (strncmp(line, "eth ", 4) && pkt_short_parse(line, &parsed, err))
+		return err->code;
 	answer = ask_agent(cli,
 			   json_pack("{s:s, s:s, s:s, s:s*, s:s*, s:b}", "cmd", "trace", "port", name,
 				     "packet", line, "tenant", cli->value[CLI_O_TENANT_BIT], "eth",
@@ -244,13 +248,15 @@ static void print_why(const struct cli *cli, const json_t *answer)
 
 int cmd_why(struct cli *cli, struct err *err)
 {
-	_json_ json_t *answer =
-		ask_agent(cli,
-			  json_pack("{s:s, s:s, s:s, s:s, s:s*}", "cmd", "why", "from", cli->args[0],
-				    "to", cli->args[1], "service", cli->args[2], "tenant",
-				    cli->value[CLI_O_TENANT_BIT]),
-			  err);
+	_json_ json_t *answer = NULL;
 
+	if (sim_service_check(cli->args[2], err))
+		return err->code;
+	answer = ask_agent(cli,
+			   json_pack("{s:s, s:s, s:s, s:s, s:s*}", "cmd", "why", "from", cli->args[0],
+				     "to", cli->args[1], "service", cli->args[2], "tenant",
+				     cli->value[CLI_O_TENANT_BIT]),
+			   err);
 	if (!answer && !err->code)
 		answer = why_here(cli, err);
 	if (!answer)

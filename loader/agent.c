@@ -329,6 +329,10 @@ static int start(struct agent *a, struct err *err)
 	if (rc < 0)
 		return rc;
 	a->lock_fd = rc;
+	rc = identity_devices(c->device_prefix, err);
+	if (rc < 0)
+		return rc;
+	a->devices_fd = rc;
 	if ((rc = identity_owner(c->path_state, a->owner, sizeof(a->owner), err)) ||
 	    (rc = find_address(c, &a->address, err)) || (rc = start_memory(a, err)) ||
 	    (rc = start_loop(a, err)) || (rc = start_dp(a, err)) || (rc = start_db(a, err)))
@@ -370,6 +374,8 @@ static void stop(struct agent *a)
 	sim_fini(&a->sim);
 	arena_fini(&a->arena);
 	loop_free(a->loop);
+	if (a->devices_fd >= 0)
+		close(a->devices_fd);
 	if (a->lock_fd >= 0)
 		close(a->lock_fd);
 }
@@ -379,7 +385,8 @@ int agent_run(const struct config *config, bool keep_db)
 	struct agent agent = { .config = config,
 			       .keep_db = keep_db,
 			       .started_ns = clock_mono_ns(),
-			       .lock_fd = -1 },
+			       .lock_fd = -1,
+			       .devices_fd = -1 },
 		     *a = &agent;
 	struct err err = { 0 };
 

@@ -194,6 +194,7 @@ struct agent {
 	unsigned int ticks;
 	struct loop_timer *watchdog;
 	int lock_fd; /* of the state directory */
+	int devices_fd; /* the claim of the device prefix */
 	struct agent_stats stats;
 };
 

@@ -170,7 +170,8 @@ static json_t *take_reply(struct control_client *c, uint64_t deadline_ns, struct
 		static const char *const tags[] = { "invalid",	      "usage",
 						    "not_ready",      "no_such_port",
 						    "no_such_tenant", "no_such_command",
-						    "unavailable",    "failed" };
+						    "no_such_chain",  "unavailable",
+						    "failed" };
 		const char *tag = "failed";
 
 		for (size_t i = 0; code && i < ARRAY_SIZE(tags); i++)

@@ -3,11 +3,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "util/cleanup.h"
 #include "util/uuid.h"
@@ -48,6 +53,29 @@ int identity_lock(const char *state_dir, struct err *err)
 	close(fd);
 	return err_set(err, -EBUSY, "another skepd is running with the state directory '%s'",
 		       state_dir);
+}
+
+/* An abstract socket: there is one such name in a network namespace, as there is one device of a
+ * name, whatever directories the processes see; the kernel frees it when the process is dead. */
+int identity_devices(const char *prefix, struct err *err)
+{
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), n, rc;
+
+	if (fd < 0)
+		return err_set(err, -errno, "cannot make a socket: %s", strerror(errno));
+	n = snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, "skepd.devices.%s", prefix);
+	if (!bind(fd, (struct sockaddr *)&name,
+		  (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n)))
+		return fd;
+	rc = -errno;
+	close(fd);
+	if (rc == -EADDRINUSE)
+		return err_set(err, -EBUSY,
+			       "another skepd is running with the devices '%s...' in this network "
+			       "namespace (each instance needs its own 'device_prefix')",
+			       prefix);
+	return err_set(err, rc, "cannot claim the devices '%s...': %s", prefix, strerror(-rc));
 }
 
 static int read_line(const char *path, char *buf, size_t size)

@@ -3,8 +3,10 @@
 #include <errno.h>
 #include <getopt.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "loader/agent.h"
+#include "loader/identity.h"
 #include "util/log.h"
 
 #define SETS_MAX 64
@@ -47,13 +49,14 @@ static int detach(const struct config *config)
 {
 	struct dp_config dc;
 	struct err err = { 0 };
+	int fd = identity_devices(config->device_prefix, &err), rc = fd;
 
 	agent_dp_config(config, config->underlay_address, &dc);
-	if (dp_remove(&dc, &err)) {
+	if (fd < 0 || (rc = dp_remove(&dc, &err)))
 		log_error("%s", err.text);
-		return 1;
-	}
-	return 0;
+	if (fd >= 0)
+		close(fd);
+	return rc < 0;
 }
 
 int main(int argc, char **argv)

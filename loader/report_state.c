@@ -153,10 +153,24 @@ json_t *report_rules(struct agent *a, const char *tenant, const char *chain, str
 {
 	struct hmap_node *n, *tmp;
 	struct tenant *only;
+	bool known = !chain;
 	json_t *list;
 
 	if (!find(a, tenant, &only, err))
 		return NULL;
+	hmap_for_each (n, tmp, &a->tenants) {
+		struct tenant *t = container_of(n, struct tenant, node);
+
+		if (chain && t->snap && (!only || t == only) &&
+		    (topo_find(t->snap, TOPO_CHAIN, chain) ||
+		     topo_find(t->snap, TOPO_SECURITY_GROUP, chain)))
+			known = true;
+	}
+	if (!known) {
+		err_tag(err, -ENOENT, "no_such_chain",
+			"there is no chain or security group '%.80s'", chain);
+		return NULL;
+	}
 	expiry_walk(a); /* what the kernel has counted up to now */
 	list = json_array();
 	hmap_for_each (n, tmp, &a->tenants) {

@@ -54,3 +54,5 @@ void sim_why_fini(struct sim_why *why);
 int sim_why(struct sim *sim, const struct topo_snapshot *snap, const struct sim_view *view,
 	    const char *from, const char *to, const char *what, uint64_t now_ns, uint64_t seed,
 	    struct sim_why *why, struct err *err);
+/* Is it a service: "tcp/443", "udp/53", "icmp", "icmp6"?  0, or -EINVAL with 'err'. */
+int sim_service_check(const char *what, struct err *err);

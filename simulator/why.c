@@ -163,10 +163,18 @@ static int parse_what(const char *what, char proto[static 8], unsigned int *port
 	if ((strncmp(what, "tcp/", 4) && strncmp(what, "udp/", 4)) || what[4] < '0' ||
 	    what[4] > '9' || *end || !n || n > 65535)
 		return err_tag(err, -EINVAL, "usage",
-			       "'%s' is no service (want tcp/443, udp/53 or icmp)", what);
+			       "'%s' is no service (want tcp/443, udp/53, icmp or icmp6)", what);
 	snprintf(proto, 8, "%.3s", what);
 	*port = (unsigned int)n;
 	return 0;
+}
+
+int sim_service_check(const char *what, struct err *err)
+{
+	unsigned int port;
+	char proto[8];
+
+	return parse_what(what, proto, &port, err);
 }
 
 /* --- the packets --- */
@@ -441,12 +449,10 @@ int sim_why(struct sim *sim, const struct topo_snapshot *snap, const struct sim_
 					   .affinities = 16,
 					   .timeouts = SKEP_TIMEOUTS };
 	struct question q = { .snap = snap, .base = view, .now_ns = now_ns };
-	unsigned int port;
-	char proto[8];
 	int rc;
 
 	*why = (struct sim_why){ .reachable = SIM_WHY_UNKNOWN };
-	if (parse_what(what, proto, &port, err))
+	if (sim_service_check(what, err))
 		return err->code;
 	rc = sim_find_ends(snap, from, to, !strcmp(what, "icmp6"), &q.ends[0], &q.ends[1], err);
 	if (rc)

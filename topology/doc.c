@@ -101,8 +101,17 @@ int topo_doc_check(const json_t *doc, bool complete, struct topo_fault *fault, s
 			       "'%s' is not a document (want tenant: NAME and lists of objects)",
 			       topo_value_text(doc, text));
 	tenant = json_object_get(doc, "tenant");
-	if (!tenant)
+	if (!tenant) {
+		/* perhaps it is there, misspelt */
+		json_object_foreach((json_t *)doc, key, value)
+		{
+			fault->key = key;
+			if (topo_kind_find(key) < 0)
+				return unknown_kind(key, err);
+		}
+		fault->key = NULL;
 		return err_set(err, -EINVAL, "field 'tenant' is missing (want tenant: NAME)");
+	}
 	if (!json_is_string(tenant) || !topo_name_valid(json_string_value(tenant))) {
 		fault->key = "tenant";
 		return err_set(

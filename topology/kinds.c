@@ -31,10 +31,27 @@ static bool same_name(const char *name, const char *kind)
 	return !*name && !*kind;
 }
 
+/* The plural without its ending: "binding", "qos_policy". */
+static bool same_singular(const char *name, const char *plural)
+{
+	char singular[32];
+	size_t n = strlen(plural);
+
+	if (n >= sizeof(singular))
+		return false;
+	memcpy(singular, plural, n + 1);
+	if (n > 3 && !strcmp(singular + n - 3, "ies"))
+		memcpy(singular + n - 3, "y", 2);
+	else
+		singular[n - 1] = 0;
+	return same_name(name, singular);
+}
+
 int topo_kind_find(const char *name)
 {
 	for (int i = 0; i < TOPO_KIND_MAX; i++)
-		if (same_name(name, kinds[i].name) || same_name(name, kinds[i].plural))
+		if (same_name(name, kinds[i].name) || same_name(name, kinds[i].plural) ||
+		    same_singular(name, kinds[i].plural))
 			return i;
 	return -1;
 }

@@ -25,6 +25,10 @@ stream_end() { # TEXT
 	wait $sender
 	wait $receiver
 	contains "$1" "^received $total lost 0 duplicated 0" "$(tail -n 1 "$work/received")"
+	grep -q "^received $total lost 0" "$work/received" && return
+	for h in h1 h2; do status $h; done 2>&1 | note # where did they go?
+	ip -n "$id-vm1" neigh | note
+	in_vm vm4 cat /proc/net/snmp | grep Udp: | note
 }
 still_sending() { if sending; then ok "$1"; else not_ok "$1 (the stream ended too early for this test to say anything)"; fi; }
 

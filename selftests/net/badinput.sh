@@ -44,6 +44,12 @@ contains 'with -j the error is JSON' '^\{"error": ?\{"code": ?"[a-z_]+", ?"messa
 out=$(skep - apply -f "$work/nosuch.yaml" 2>&1); rc=$?
 contains 'a file that is not there' 'nosuch.yaml.*No such file' "$out"
 equal '... not found' 3 $rc
+contains 'a directory for a document is named' "$work.*[Ii]s a directory" "$(skep - apply -f "$work" 2>&1)"
+out=$(skep h1 rule list --chain nosuch 2>&1); rc=$?
+equal 'rules of a chain that is not there: not found' 3 $rc
+contains '... named' "chain.*'nosuch'" "$out"
+check 'kinds as documents call them, in the singular' skep - get binding
+check '... with hyphens' skep - get qos-policy
 skep - frobnicate > "$work/out" 2>&1; equal 'an unknown command: usage' 2 $?
 skep - port bind > "$work/out" 2>&1; equal 'a missing argument: usage' 2 $?
 skep - get --nonsense > "$work/out" 2>&1; equal 'an unknown option: usage' 2 $?
@@ -125,6 +131,20 @@ copies skep-stranger-test
 tunnel h2 "08000000${vni}00$inner"
 wait $counter
 equal 'the same packet from a known host is delivered once' 1 "$(tail -n 1 "$work/copies")"
+
+# --- a second agent on the machine, that has directories of its own but wants the name and the devices of the first ---
+mkdir -p "$work/second"
+sed -e '/^paths:/d' "$work/h2/skepd.yaml" > "$work/second/skepd.yaml"
+printf '%s\n' "paths: {state: $work/second, run: $work/second, bpffs: $work/bpf}" 'instance: second' >> "$work/second/skepd.yaml"
+devices=$(ip -n "$id-h2" -o link | cut -d: -f1,2)
+out=$(in_host h2 timeout 20 "$SKEPD" -c "$work/second/skepd.yaml" 2>&1); rc=$?
+equal 'a second agent with the same device_prefix does not start' 1 $rc
+contains '... told why' "another skepd is running with the devices 'skep-\.\.\.'.*device_prefix" "$out"
+lacks() { case $2 in *"$1"*) return 1 ;; esac; }
+check '... never says that it runs' lacks 'is running on' "$out"
+equal '... the devices of the first are the same' "$devices" "$(ip -n "$id-h2" -o link | cut -d: -f1,2)"
+check '... and new flows of its machines work' ping_ok vm2 10.0.1.11 3
+
 # the message quotes the beginning of the name, which ends within a character
 contains 'a name in another script that is too long is refused, not hung up on' 'no_such_tenant' \
 	"$(skep h1 -j flow list --tenant "a$(printf 'é%.0s' $(seq 60))" 2>&1)"

@@ -77,7 +77,7 @@ holds() { # TEXT EXPRESSION JSON: true of it
 	got=$(json "$2" <<<"$3" 2>&1)
 	if [ "$got" = True ]; then ok "$1"; else not_ok "$1"; printf '%s\n' "not so: $2" "$got" "$3" | note; fi
 }
-why() { skep "$1" why "$2" "$3" "$4" 2>&1; }
+why() { skep "$1" why "${@:2}" 2>&1; }
 asks() { # VM ADDRESS PORT OWN-PORT [LINE]: one TCP connection; what the server said
 	in_vm "$1" timeout 6 "$python" -c '
 import socket, sys
@@ -98,6 +98,7 @@ s.recv(1)' "$2" "$3" "$4" > "$work/said" 2>/dev/null
 n_of() { # HOST KIND NAME RULE [packets|bytes]: the counter
 	skep "$1" -j rule list | json "sum(r['${5:-packets}'] for r in j['rules'] if r.get('$2') == '$3' and r['rule'] == '$4')"
 }
+exit_of() { local rc; skep "$@" > "$work/status" 2>&1; rc=$?; echo $rc; } # HOST COMMAND...: exit status
 counted() { [ "$(n_of "${@:1:4}")" = "$5" ]; } # ... = N
 
 host h1; host h2
@@ -147,6 +148,8 @@ for f in 4 6; do
 	opens vm1 $srv 443 $own
 	equal "it happens so, IPv$f" "$vm1 srv" "$said"
 	contains '--diff: the flow agrees' 'agrees|does the same' "$(trace h1 vm1 --diff "${syn/syn/ack}")"
+	equal '... exit status' 0 "$(exit_of h1 trace --port vm1 --diff "${syn/syn/ack}")"
+	contains '--diff of a port elsewhere: where to ask' "datapath of h1: .*on host 'h2'" "$(trace h1 srv --diff "tcp $bs:443 > $b1:$own ack")"
 	contains '... at the other host, for the answer' 'agrees|does the same' "$(trace h2 srv --diff "tcp $bs:443 > $b1:$own ack")"
 	t=$(trace h1 vm1 --diff -j "${syn/syn/ack}")
 	holds '... -j' "j['diff']['flow'] == 'agrees' and 'established' in j['ct']" "$t"
@@ -164,6 +167,7 @@ for f in 4 6; do
 	bpftool map update pinned "$map" $(cat "$work/tampered") || not_ok 'bpftool cannot write the flow'
 	t=$(trace h1 vm1 --diff "${syn/syn/ack}")
 	contains '--diff: a flow that was tampered with differs' 'datapath of h1: the flow sends it elsewhere' "$t"
+	equal '... exit status' 1 "$(exit_of h1 trace --port vm1 --diff "${syn/syn/ack}")"
 	skep h1 flow flush > "$work/flush"
 	contains '... and is gone when flushed' 'no flow yet' "$(trace h1 vm1 --diff "${syn/syn/ack}")"
 	own=$((own + 1))
@@ -243,6 +247,29 @@ for f in 4 6; do
 	contains '... to a VIP' '^yes' "$(why h1 $out $vip tcp/80 | tail -n 1)"
 	contains '... to a floating IP' "^yes.*'vm2'" "$(why h1 $out $fip tcp/443 | tail -n 1)"
 	contains '... to the gateway' '^yes: the network itself answers' "$(why h1 $vm1 $gateway icmp | tail -n 1)"
+	for a in ${vm1%11}99 ${srv%13}99; do # on the same bridge, and behind the router
+		t=$(why h1 $vm1 $a tcp/443)
+		contains "... to $a, which nobody has" "^no: nobody is known to have $a on bridge '(left|right)'\$" "$(tail -n 1 <<<"$t")"
+		refute '... blames nobody' grep -qE 'hint|add ' <<<"$t"
+	done
+	contains '... from an address that the port says it does not have' "^no.*not the port's" "$(why h1 vm1/${vm1%11}98 $srv tcp/443 | tail -n 1)"
+	equal 'exit status of why: yes' 0 "$(exit_of h1 why $vm1 $srv tcp/443)"
+	equal '... no' 1 "$(exit_of h1 why $vm1 $srv tcp/22)"
+	equal '... no, -j' 1 "$(exit_of h1 why -j $vm1 $srv tcp/22)"
+	equal '... no such port' 3 "$(exit_of h1 why nobody $srv tcp/22)"
+	equal '... no such service' 2 "$(exit_of h1 why $vm1 $srv ssh)"
+	equal '... of a packet that is none' 2 "$(exit_of h1 trace --port vm1 "tcp $b1:1 > $srv")"
+	refute 'why: no tags' grep -qE '^(tags|flow depends on):' <<<"$(why h1 $vm1 $srv tcp/443)"
+	contains '... but with -v' '^tags: port:vm1' "$(why h1 -v $vm1 $srv tcp/443 2>&1)"
+	skep h1 -j flow list | json '"\n".join(f["port"] + " " + f["packet"] for f in j["flows"][:20])' > "$work/listed"
+	check 'there are flows to trace' test -s "$work/listed"
+	while read -r port packet; do
+		t=$(trace h1 $port "$packet")
+		case $(head -n 1 <<<"$t") in
+			"$packet"*) ok "trace takes what flow list prints: $packet" ;;
+			*) not_ok "trace takes what flow list prints: $packet"; note <<<"$t" ;;
+		esac
+	done < "$work/listed"
 	stateful=false
 	change
 	told() { why h1 $vm1 $srv tcp/443 | tail -n 1 | grep -q '^no: the answer is dropped'; }

@@ -10,9 +10,10 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdbool.h>
+#include <string.h>
 #include <sys/stat.h>
 
-#include "loader/config.h"
+#include "loader/config_private.h"
 #include "util/addr.h"
 #include "util/cleanup.h"
 #include "util/log.h"
@@ -235,6 +236,37 @@ static void print_is_input(void **state)
 	free(second);
 }
 
+/* "key" as a word of its own in a line ".It Cm key , key" */
+static bool documented(const char *man, const char *key)
+{
+	size_t len = strlen(key);
+
+	for (const char *line = strstr(man, ".It Cm "); line; line = strstr(line + 1, "\n.It Cm ")) {
+		const char *end = line + 1 + strcspn(line + 1, "\n");
+
+		for (const char *p = strstr(line, key); p && p < end; p = strstr(p + 1, key))
+			if (p[-1] == ' ' && strchr(" \n", p[len]))
+				return true;
+	}
+	return false;
+}
+
+static void man_page(void **state)
+{
+	char man[32768] = "";
+	FILE *f = fopen("docs/man/skepd.yaml.5", "r"); /* tests run at the top of the tree */
+
+	(void)state;
+	assert_non_null(f);
+	man[fread(man, 1, sizeof(man) - 1, f)] = 0;
+	fclose(f);
+	assert_false(documented(man, "conns.nosuch"));
+	assert_false(documented(man, "conns"));
+	for (size_t i = 0; i < CONFIG_KEYS; i++)
+		if (!documented(man, config_keys[i].name))
+			fail_msg("docs/man/skepd.yaml.5 lacks '%s'", config_keys[i].name);
+}
+
 static int make_file(void **state)
 {
 	int fd = mkstemp(file);
@@ -255,7 +287,7 @@ int main(void)
 		cmocka_unit_test(defaults),	  cmocka_unit_test(every_key),
 		cmocka_unit_test(precedence),	  cmocka_unit_test(refusals),
 		cmocka_unit_test(flags),	  cmocka_unit_test(password),
-		cmocka_unit_test(print_is_input),
+		cmocka_unit_test(print_is_input), cmocka_unit_test(man_page),
 	};
 
 	return cmocka_run_group_tests(tests, make_file, remove_file);

@@ -28,6 +28,7 @@ static const struct row rows[] = {
 	{ "no tenant", "ports: []\n", "test.yaml:1: field 'tenant' is missing" },
 	{ "bad tenant", "tenant: _hosts\n", "test.yaml:1: field 'tenant': '_hosts' is not a name" },
 	{ "tenant is a number", "tenant: 12\n", "field 'tenant': '12' is not a name" },
+	{ "a misspelt tenant", "ports: []\ntenannt: shop\n", "test.yaml:2: kind 'tenannt' is unknown (a document has tenant," },
 	{ "unknown kind", T "prots: []\n", "test.yaml:2: kind 'prots' is unknown (a document has tenant, bridges, routers, ports, routes, subnets, nats, floating_ips, load_balancers, pools, members, vips, security_groups, chains, address_groups, port_groups, qos_policies, mirrors, bindings)" },
 	{ "a kind in the singular", T "port: []\n", "test.yaml:2: kind 'port' is unknown" },
 	{ "no list", T "ports: {name: a}\n", "test.yaml:2: 'ports' is '{\"name\":\"a\"}', which is not a list" },
@@ -255,9 +256,31 @@ static void test_limits(void **state)
 	test_free(text);
 }
 
+/* What people type for a kind: its name, the key of documents, the singular of that. */
+static void test_kind_find(void **state)
+{
+	(void)state;
+	assert_int_equal(topo_kind_find("bind"), TOPO_BIND);
+	assert_int_equal(topo_kind_find("bindings"), TOPO_BIND);
+	assert_int_equal(topo_kind_find("binding"), TOPO_BIND);
+	assert_int_equal(topo_kind_find("qos"), TOPO_QOS);
+	assert_int_equal(topo_kind_find("qos-policy"), TOPO_QOS);
+	assert_int_equal(topo_kind_find("qos_policy"), TOPO_QOS);
+	assert_int_equal(topo_kind_find("qos-policies"), TOPO_QOS);
+	assert_int_equal(topo_kind_find("security-group"), TOPO_SECURITY_GROUP);
+	for (int i = 0; i < TOPO_KIND_MAX; i++) {
+		assert_int_equal(topo_kind_find(topo_kind_name((enum topo_kind)i)), i);
+		assert_int_equal(topo_kind_find(topo_kind_plural((enum topo_kind)i)), i);
+	}
+	assert_int_equal(topo_kind_find("qos_policie"), -1);
+	assert_int_equal(topo_kind_find("por"), -1);
+	assert_int_equal(topo_kind_find(""), -1);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_limits) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_limits),
+					    cmocka_unit_test(test_kind_find) };
 	int failed = RUN_ROWS(rows, test_row);
 
 	return failed + cmocka_run_group_tests_name("doc", tests, NULL, NULL);
