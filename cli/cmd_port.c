@@ -132,7 +132,11 @@ static json_t *describe_port(const json_t *records, const char *name, const json
 	bind = json_object_get(records, path);
 	snprintf(path, sizeof(path), "live/%s", name);
 	live = json_object_get(records, path);
-	state = peer ? "linked" : live ? "up" : bind ? "waiting" : "unbound";
+	state = json_is_false(json_object_get(port, "admin_up")) ? "admin down" :
+		peer						   ? "linked" :
+		live						   ? "up" :
+		bind						   ? "waiting" :
+								     "unbound";
 	return json_pack("{s:s, s:O*, s:O*, s:O*, s:O*, s:O*, s:O*, s:O*, s:O*, s:s}", "name", name,
 			 "bridge", json_object_get(port, "bridge"), "router",
 			 json_object_get(port, "router"), "mac", json_object_get(port, "mac"),

@@ -317,6 +317,25 @@ static void print_kind(const char *plural, const json_t *list)
 	out_table_end(t);
 }
 
+/* What "member up" and "member down" have said, for people only: it is no part of documents. */
+static void add_health(const json_t *records, json_t *members)
+{
+	json_t *member;
+	size_t i;
+
+	json_array_foreach (members, i, member) {
+		char path[TOPO_NAME_MAX + 16];
+		const json_t *health;
+
+		snprintf(path, sizeof(path), "health/%s", json_str(member, "name") ?: "");
+		health = json_object_get(records, path);
+		json_object_set_new(member, "health", json_string(!health ? "-" :
+							      json_is_true(json_object_get(health, "up")) ?
+								    "up" :
+								    "down"));
+	}
+}
+
 static void print_doc(const json_t *doc, bool one)
 {
 	const char *plural;
@@ -377,7 +396,9 @@ int cmd_get(struct cli *cli, struct err *err)
 		return out_yaml(doc, err);
 	if (cli->format == CLI_JSON)
 		out_json(doc);
-	else
+	else {
+		add_health(json_object_get(state, "records"), json_object_get(doc, "members"));
 		print_doc(doc, cli->n_args == 2);
+	}
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include "cli/cli.h"
 #include "cli/config.h"
 #include "cli/json.h"
+#include "topology/topology.h"
 
 #define TIMEOUT_MS	   3000
 #define CONTROL_TIMEOUT_MS 10000
@@ -159,7 +160,41 @@ json_t *cli_db_put(struct cli *cli, const char *space, const json_t *changes, st
 	return wait_answer(cli, &a, err);
 }
 
-json_t *cli_db_tenants(struct cli *cli, struct err *err)
+/* The DB never forgets a tenant's name (who writes and who follows it agree on its shard for ever);
+ * for people it exists while it has an object. */
+static bool has_objects(const json_t *records)
+{
+	const char *path;
+	json_t *record;
+
+	json_object_foreach((json_t *)records, path, record) {
+		char kind[32];
+
+		snprintf(kind, sizeof(kind), "%.*s", (int)strcspn(path, "/"), path);
+		if (topo_kind_find(kind) >= 0)
+			return true;
+	}
+	return false;
+}
+
+static json_t *without_empty(struct cli *cli, const json_t *names, struct err *err)
+{
+	_json_ json_t *kept = json_array();
+	const json_t *name;
+	size_t i;
+
+	json_array_foreach(names, i, name) {
+		_json_ json_t *state = cli_db_read(cli, json_string_value(name), err);
+
+		if (!state)
+			return NULL;
+		if (has_objects(json_object_get(state, "records")))
+			json_array_append(kept, (json_t *)name);
+	}
+	return TAKE_PTR(kept);
+}
+
+static json_t *all_names(struct cli *cli, struct err *err)
 {
 	struct answer a = { 0 };
 	json_t *reply, *names;
@@ -175,6 +210,13 @@ json_t *cli_db_tenants(struct cli *cli, struct err *err)
 	if (!names)
 		err_set(err, -EPROTO, "state DB: answer without 'tenants'");
 	return names;
+}
+
+json_t *cli_db_tenants(struct cli *cli, struct err *err)
+{
+	_json_ json_t *names = all_names(cli, err);
+
+	return names ? without_empty(cli, names, err) : NULL;
 }
 
 json_t *cli_db_leases(struct cli *cli, const char *prefix, struct err *err)
@@ -195,7 +237,13 @@ const char *cli_tenant(struct cli *cli, struct err *err)
 
 	if (cli->value[CLI_O_TENANT_BIT])
 		return cli->value[CLI_O_TENANT_BIT];
-	names = cli_db_tenants(cli, err);
+	names = all_names(cli, err);
+	if (json_array_size(names) > 1) { /* the usual one costs no reading */
+		json_t *kept = without_empty(cli, names, err);
+
+		json_decref(names);
+		names = kept;
+	}
 	if (!names)
 		return NULL;
 	if (json_array_size(names) != 1) {

@@ -50,6 +50,16 @@ equal 'rules of a chain that is not there: not found' 3 $rc
 contains '... named' "chain.*'nosuch'" "$out"
 check 'kinds as documents call them, in the singular' skep - get binding
 check '... with hyphens' skep - get qos-policy
+skep - apply -f - > "$work/out" 2>&1 <<<'{"tenant": "gone", "bridges": [{"name": "b"}], "ports": [{"name": "p", "bridge": "b", "admin_up": false}], "pools": [{"name": "w"}], "members": [{"name": "m", "pool": "w", "address": "10.9.9.9"}]}'
+contains 'a port that is switched off' '^p .*admin down' "$(skep - -t gone port list 2>&1)"
+contains 'a tenant is listed while it has something' '^gone' "$(skep - get tenants)"
+refute 'nobody has said how a member is' grep -q down <<<"$(skep - -t gone get members)"
+skep - -t gone member down m > "$work/out" 2>&1
+contains '... an operator has: down' '^m .*down' "$(skep - -t gone get member m)"
+refute '... not in documents' grep -q health <<<"$(skep - -t gone get member m -o yaml)"
+skep - -t gone delete -f - > "$work/out" 2>&1 <<<'{"tenant": "gone", "bridges": [{"name": "b"}], "ports": [{"name": "p"}], "pools": [{"name": "w"}], "members": [{"name": "m"}]}'
+refute '... not when that is deleted' grep -q gone <<<"$(skep - get tenants)"
+check '... and commands want no --tenant any more' skep - port list
 skep - frobnicate > "$work/out" 2>&1; equal 'an unknown command: usage' 2 $?
 skep - port bind > "$work/out" 2>&1; equal 'a missing argument: usage' 2 $?
 skep - get --nonsense > "$work/out" 2>&1; equal 'an unknown option: usage' 2 $?
