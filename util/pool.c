@@ -5,6 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* With ASan, freed pieces are out of bounds but for the pointer to the next one. */
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(p, size)   ((void)(p), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(p, size) ((void)(p), (void)(size))
+#endif
+
 #define SLAB 65536
 
 struct pool_slab {
@@ -111,6 +119,7 @@ void *pool_alloc(struct pool *pool, size_t size)
 		pool->at += size;
 	}
 	pool->used += size;
+	ASAN_UNPOISON_MEMORY_REGION(p, size);
 	return memset(p, 0, size);
 }
 
@@ -128,4 +137,5 @@ void pool_free(struct pool *pool, void *p, size_t size)
 	f->next = pool->free[size / 8];
 	pool->free[size / 8] = f;
 	pool->used -= size;
+	ASAN_POISON_MEMORY_REGION(f + 1, size - sizeof(*f));
 }
