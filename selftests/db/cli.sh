@@ -98,7 +98,10 @@ contains '... is JSON with the reason' '"reason": ?"policy"' "$(out)"
 status_is 'trace without a port: usage' 2 trace 'icmp 10.0.1.11 > 10.0.1.12'
 status_is 'trace from an unknown port: not found' 3 trace --port nosuch 'icmp 10.0.1.11 > 10.0.1.12'
 status_is 'trace from an interior port: refused' 1 trace --port r-left 'icmp 10.0.1.11 > 10.0.1.12'
-for bad in 'tcp 10.0.1.11 > 10.0.1.12:80' 'tcp 10.0.1.11:80 10.0.1.12:80' 'tcp 10.0.1.11:99999 > 10.0.1.12:80' 'ipx a > b' \
+for good in 'tcp 10.0.1.11 > 10.0.1.12:80' 'tcp 10.0.1.11:80 10.0.1.12:80'; do # as lists print them
+	status_is "trace of '$good'" 0 trace --port vm1 "$good"
+done
+for bad in 'tcp 10.0.1.11:80' 'tcp 10.0.1.11:80 > fd00:1::12' 'tcp 10.0.1.11:99999 > 10.0.1.12:80' 'ipx a > b' \
 	'icmp 10.0.1.11 > fd00::1' 'udp 10.0.1.11:1 > 10.0.1.12:2 syn' 'icmp 10.0.1.11 > 10.0.1.12 ttl 0' 'arp who-has fd00::1 from 10.0.1.11' ''; do
 	status_is "trace of '$bad': usage" 2 trace --port vm1 "$bad"
 done
