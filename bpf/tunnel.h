@@ -210,6 +210,8 @@ struct outer {
 	__u32 size; /* of all that precedes the inner Ethernet header */
 	__be16 inner_type;
 	__u8 inner_proto; /* of inner IPv4 */
+	__u32 peer;	  /* index in skep_peers */
+	__u32 mark;	  /* 0 = none */
 	struct skep_ip remote;
 };
 
@@ -221,7 +223,7 @@ static __always_inline void outer_parse(void *data, void *data_end, __u32 left, 
 	struct ethhdr *eth = data, *in;
 	struct vxlan *vx;
 	struct udp *udp;
-	__u32 l3;
+	__u32 l3, *peer;
 
 	if (!cfg || (void *)(eth + 1) > data_end)
 		return;
@@ -275,10 +277,12 @@ static __always_inline void outer_parse(void *data, void *data_end, __u32 left, 
 	in = (void *)(vx + 1);
 	if (o->reason)
 		return;
-	if (!bpf_map_lookup_elem(&skep_remotes, &o->remote)) {
+	peer = bpf_map_lookup_elem(&skep_remotes, &o->remote);
+	if (!peer) {
 		o->reason = SKEP_DROP_UNKNOWN_PEER;
 		return;
 	}
+	o->peer = *peer;
 	if ((void *)(in + 1) > data_end ||
 	    bpf_ntohs(udp->len) < UDP_SIZE + sizeof(*vx) + ETH_SIZE || vx->flags != VXLAN_I ||
 	    bpf_ntohs(udp->len) > left - ETH_SIZE - l3) {

@@ -30,7 +30,7 @@ struct config {
 	uint32_t underlay_port;
 	int underlay_xdp; /* enum dp_xdp */
 	uint32_t upcall_rate, upcall_burst;
-	uint32_t flows_max, flows_idle_s;
+	uint32_t flows_max, wilds_max, flows_idle_s;
 	uint32_t mac_age_s, neigh_age_s;
 	uint32_t conns_max, conns_port_max, nat_takeover_s;
 	struct skep_timeouts timeouts;
