@@ -66,6 +66,7 @@ enum skep_flow_flags {
 	SKEP_F_TOS = 1 << 3,	 /* holds for packets with the DSCP of 'tos' only; others go up */
 	SKEP_F_TCP = 1 << 4,	 /* holds for packets whose TCP flags & tcp_mask == tcp_value; others go up */
 	SKEP_F_CONN = 1 << 5,	 /* of a connection: flags are noted in tcp_seen; a SYN behind a FIN or RST goes up (a new connection) */
+	SKEP_F_MARK = 1 << 6,	 /* ENCAP: the packet carries its ingress port's key as a mark, if the peer understands that */
 };
 
 /* Value of the flow caches, of skep_slots, and all that the action code needs.  One cache line. */
