@@ -3,9 +3,10 @@
 #pragma once
 
 #include "bpf/conn.h"
+#include "bpf/decap.h"
+#include "bpf/encap.h"
 #include "bpf/police.h"
 #include "bpf/rewrite.h"
-#include "bpf/tunnel.h"
 #include "bpf/upcall.h"
 
 enum from {		 /* who asks; decides which short cuts the kernel allows */
@@ -26,11 +27,12 @@ static __always_inline int to_port(struct __sk_buff *skb, __u32 ifindex, int pee
 
 /* One turn through the tap's ingress, see upcall.h; the frame is encapsulated there. */
 static __always_inline int relay(struct __sk_buff *skb, __u32 peer, __u32 key, __be16 eth_type,
-				 __u32 in_key)
+				 __u32 in_key, __u32 mark)
 {
 	struct skep_config *cfg = config();
+	__u16 magic = mark ? MAGIC_MARKED : MAGIC_ENCAP;
 
-	if (!cfg || vlan_in_band(skb) || push_meta(skb, MAGIC_ENCAP, key, 0, peer, eth_type))
+	if (!cfg || vlan_in_band(skb) || push_meta(skb, magic, key, mark, peer, eth_type))
 		return drop(skb, SKEP_DROP_REWRITE, in_key, 0);
 	return bpf_redirect(cfg->upcall_ifindex, BPF_F_INGRESS);
 }
@@ -141,7 +143,7 @@ lost:
 static __always_inline int execute(struct __sk_buff *skb, const struct skep_flow *f,
 				   const struct parsed *p, enum from from)
 {
-	__u32 in_key = p->k4.in_key, tagged = p->k4.vlan;
+	__u32 in_key = p->k4.in_key, tagged = p->k4.vlan, mark;
 	struct where w;
 
 	if (f->action == SKEP_ACT_DROP)
@@ -162,9 +164,10 @@ static __always_inline int execute(struct __sk_buff *skb, const struct skep_flow
 			return drop(skb, SKEP_DROP_POLICED, in_key, f->cookie);
 		return to_port(skb, f->out, from == FROM_PORT && (f->flags & SKEP_F_PEER));
 	case SKEP_ACT_ENCAP:
+		mark = f->flags & SKEP_F_MARK ? in_key : 0;
 		if (from == FROM_PORT && (!p->is_ip || tagged))
-			return relay(skb, f->peer, f->out, p->k4.eth_type, in_key);
-		return encap(skb, f->peer, f->out, p);
+			return relay(skb, f->peer, f->out, p->k4.eth_type, in_key, mark);
+		return encap(skb, f->peer, f->out, p, tagged, mark);
 	case SKEP_ACT_SET:
 		if (!f->rewrite)
 			w = where_is(p);

@@ -295,6 +295,13 @@ int skep_tc_inject(struct __sk_buff *skb)
 		verdict.peer = bpf_ntohs(up.slot);
 		__builtin_memcpy(&verdict.rewrite, up.pad, sizeof(verdict.rewrite));
 		break;
+	case MAGIC_MARKED:
+		verdict.action = SKEP_ACT_ENCAP;
+		verdict.out = key;
+		verdict.peer = bpf_ntohs(up.slot);
+		verdict.flags = SKEP_F_MARK;
+		__builtin_memcpy(&p.k4.in_key, up.pad, sizeof(p.k4.in_key));
+		break;
 	case MAGIC_SET:
 		verdict.action = SKEP_ACT_SET;
 		verdict.out = key;
@@ -317,7 +324,7 @@ static __always_inline int left_to_kernel(const struct __sk_buff *skb, const str
 {
 	int veth = port->kind == SKEP_PORT_LOCAL && (port->flags & SKEP_PORT_PEER);
 
-	if (!cfg->tunnel_ifindex)
+	if (!cfg->tunnel_ifindex || o->kind != SKEP_ENCAP_VXLAN || o->by_us)
 		return 0;
 	if (skb->protocol != bpf_htons(ETH_P_IP))
 		return 1;
@@ -358,7 +365,7 @@ int skep_tc_under(struct __sk_buff *skb)
 		want = skb->len;
 	if ((void *)(long)skb->data + want > (void *)(long)skb->data_end)
 		bpf_skb_pull_data(skb, want); /* what cannot be pulled is not ours */
-	outer_parse((void *)(long)skb->data, (void *)(long)skb->data_end, skb->len, &o);
+	outer_parse(skb, HOOK_TC, (void *)(long)skb->data, (void *)(long)skb->data_end, skb->len, &o);
 	if (!o.ours)
 		return PASS;
 	if (!o.reason) {

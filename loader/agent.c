@@ -221,6 +221,8 @@ void agent_dp_config(const struct config *c, struct skep_ip address, struct dp_c
 		.tunnel_port = (uint16_t)c->underlay_port,
 		.device_prefix = c->device_prefix,
 		.xdp = (enum dp_xdp)c->underlay_xdp,
+		.encap = (enum skep_encap)c->underlay_encap,
+		.dscp = c->underlay_dscp,
 		.flows_max = c->flows_max,
 		.ports_max = SKEP_PORTS_MAX,
 		.conns_max = c->conns_max,

@@ -58,6 +58,8 @@ struct host {
 	struct hmap_node node; /* agent.hosts, by name */
 	struct skep_ip address;
 	uint32_t peer; /* index in skep_peers; 0 = could not be added */
+	enum skep_encap encap;
+	bool marks;
 	json_t *record;
 	char name[TOPO_NAME_MAX + 1];
 };
@@ -224,6 +226,8 @@ uint32_t hosts_peer(void *agent, const char *name); /* install_env.peer */
 /* Can a packet to the host carry this key of a local port as its mark? */
 bool hosts_marks(const struct agent *a, uint32_t peer, uint32_t key);
 const char *hosts_name(const struct agent *a, uint32_t peer); /* NULL: no such host */
+uint32_t hosts_mtu(const struct agent *a, const char *name); /* IP packets of machines that fit; 0 = not known */
+uint32_t hosts_encap_size(const struct agent *a); /* the largest of all tunnels, both ways */
 void hosts_fini(struct agent *a);
 
 /* --- tenant.c --- */
@@ -318,7 +322,7 @@ void conns_remote_end(struct tenant *t, const char *port, const struct sim_tuple
 /* Ends a local record's connection at both ends. */
 void conns_end(struct tenant *t, const struct sim_conn *conn);
 /* Largest IP packet that gets through to other hosts; 0 = not known. */
-uint32_t conns_underlay_mtu(const struct agent *a);
+uint32_t conns_underlay_mtu(const struct agent *a); /* IP packets of machines that fit whatever host they go to */
 bool conns_port_here(void *tenant, const char *port);
 const struct skep_timeouts *conns_timeouts(const struct tenant *t);
 

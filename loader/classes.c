@@ -147,8 +147,7 @@ static bool find_other(struct agent *a, const struct topo_port *out, struct skep
 /* Can the packet carry the key of its ingress port to its receiver? */
 static bool can_mark(const struct work *w, const struct skep_wild *wild)
 {
-	return wild->flow.action == SKEP_ACT_ENCAP && w->pkt.f.eth_type != 0 && !w->pkt.f.vlan && !wild->flow.rewrite &&
-	       hosts_marks(w->a, wild->other_peer, w->in_key);
+	return wild->flow.action == SKEP_ACT_ENCAP && hosts_marks(w->a, wild->other_peer, w->in_key);
 }
 
 /* False: the kernel cannot keep what such a flow needs. */

@@ -58,7 +58,7 @@ void conns_fini(struct tenant *t)
 
 uint32_t conns_underlay_mtu(const struct agent *a)
 {
-	uint32_t encap = ip_is_v4(&a->address) ? SKEP_ENCAP_V4 : SKEP_ENCAP_V6;
+	uint32_t encap = hosts_encap_size(a);
 
 	return a->mtu > encap ? a->mtu - encap : 0;
 }
@@ -69,9 +69,13 @@ static uint32_t port_mtu(void *arg, const struct topo_port *port)
 {
 	const struct conns_view *v = container_of(arg, struct conns_view, s);
 	const struct agent *a = v->tenant->agent;
-	bool here = port->live_host && !strcmp(port->live_host, a->config->host);
+	uint32_t mtu = 0;
 
-	return port == v->in || (port->live_host && !here) ? conns_underlay_mtu(a) : 0;
+	if (port->live_host && strcmp(port->live_host, a->config->host) != 0) {
+		mtu = hosts_mtu(a, port->live_host);
+		return mtu ? mtu : conns_underlay_mtu(a);
+	}
+	return port == v->in ? conns_underlay_mtu(a) : 0;
 }
 
 /* The record, also one that BPF has made since skepd last looked. */

@@ -143,6 +143,7 @@ void dp_config_write(struct dp *dp)
 	c->tunnel_ifindex = dp->tunnel_ifindex;
 	c->under_ifindex = dp->under_ifindex;
 	c->tunnel_port = htons(dp->config.tunnel_port);
+	c->encap = dp->config.encap;
 	c->flags =
 		(dp->xdp ? SKEP_CFG_XDP_DECAP : 0) | (dp->decap_l3 ? SKEP_CFG_DECAP_L3_FLAGS : 0);
 	c->event_interval_ns = interval;
@@ -199,6 +200,11 @@ static int start(struct dp *dp, struct err *err)
 	    (rc = dp_tunnel_open(dp, err)))
 		return rc;
 	dp->decap_l3 = dp_probe_decap_l3();
+	if (!dp->decap_l3 && dp->config.encap != SKEP_ENCAP_VXLAN) {
+		dp_warn(dp, "%s needs kernel 6.3: other hosts are told to use vxlan",
+			skep_encap_name(dp->config.encap));
+		dp->config.encap = SKEP_ENCAP_VXLAN;
+	}
 	rc = dp_under_open(dp, err); /* before the peers: they quote its ifindex and MTU */
 	if (rc)
 		return rc;
@@ -329,6 +335,17 @@ int dp_remove(const struct dp_config *config, struct err *err)
 	return rc ? rc : rc_vx;
 }
 
+enum skep_encap dp_encap(const struct dp *dp)
+{
+	return dp->config.encap;
+}
+
+/* What carries a mark is popped by us, whatever it is. */
+bool dp_marks(const struct dp *dp)
+{
+	return dp->decap_l3;
+}
+
 bool dp_adopted(const struct dp *dp)
 {
 	return dp->adopted;
@@ -363,11 +380,11 @@ json_t *dp_status(const struct dp *dp)
 		json_array_append_new(warnings, json_string(dp->warnings[i]));
 	if (dp->tunnel_ifindex)
 		(void)dp_device_name(&dp->config, "vx", name, NULL);
-	return json_pack("{s:o, s:o, s:s, s:s, s:s, s:s, s:b, s:b, s:I, s:b, s:s, s:I, s:o}",
+	return json_pack("{s:o, s:o, s:s, s:s, s:s, s:s, s:b, s:b, s:I, s:s, s:b, s:s, s:I, s:o}",
 			 "programs", progs, "maps", maps, "xdp", dp->xdp ? "native" : "off", "hook",
 			 dp->tcx ? "tcx" : "clsact", "tunnel_device", name, "underlay",
 			 dp->config.underlay, "underlay_up", dp->under_up, "adopted", dp->adopted,
-			 "underlay_mtu", (json_int_t)dp->under_mtu, "decap_l3_flags", dp->decap_l3,
+			 "underlay_mtu", (json_int_t)dp->under_mtu, "encap", skep_encap_name(dp->config.encap), "decap_l3_flags", dp->decap_l3,
 			 "pins", pins, "foreign_frames", (json_int_t)dp->tap.foreign, "warnings",
 			 warnings);
 }

@@ -18,6 +18,7 @@
 #include "util/err.h"
 #include "util/loop.h"
 
+#define DP_DSCP_COPY 64
 enum dp_xdp { DP_XDP_AUTO, DP_XDP_ON, DP_XDP_OFF }; /* auto: native XDP if the driver has it and is not veth or tun, else TC */
 
 struct dp_config {
@@ -28,6 +29,8 @@ struct dp_config {
 	uint16_t tunnel_port; /* UDP, host order */
 	const char *device_prefix; /* at most 8 characters */
 	enum dp_xdp xdp;
+	enum skep_encap encap; /* what we ask for; VXLAN where the kernel can pop nothing else (dp_encap()) */
+	uint32_t dscp; /* of outer headers: 0..63, or DP_DSCP_COPY = the inner header's */
 	uint32_t flows_max, ports_max; /* map sizes, 0 = default; an adopted map of another size is kept, with a warning in dp_status() */
 	uint32_t upcall_rate, upcall_burst; /* per port; rate 0 = unlimited */
 	uint32_t rewrites_max, conns_max; /* map sizes, as above */
@@ -81,7 +84,7 @@ bool dp_adopted(const struct dp *dp);
  * called once behind adoption, when topology and flows are in order; adopted ports are the caller's: dp_ports(). */
 void dp_sweep(struct dp *dp);
 /* {"programs": [..], "maps": {name: {"entries", "max"}}, "xdp": "native|off", "hook": "tcx|clsact", "tunnel_device": name or "", "underlay",
- *  "underlay_up", "underlay_mtu", "adopted", "decap_l3_flags", "pins": directory, "foreign_frames", "warnings": [..]} */
+ *  "underlay_up", "underlay_mtu", "encap", "adopted", "decap_l3_flags", "pins": directory, "foreign_frames", "warnings": [..]} */
 json_t *dp_status(const struct dp *dp);
 
 /* --- ports --- */
@@ -100,6 +103,15 @@ int dp_flood_key(struct dp *dp, uint32_t key, uint32_t set);
 /* --- other hosts: index 1..SKEP_PEERS_MAX-1, the same one again for the same address --- */
 int dp_peer_add(struct dp *dp, const struct skep_ip *remote, uint32_t *index, struct err *err);
 void dp_peer_del(struct dp *dp, const struct skep_ip *remote);
+/* How that host wants to be sent to, and whether it understands marks; VXLAN without marks until this is said. */
+void dp_peer_how(struct dp *dp, const struct skep_ip *remote, enum skep_encap encap, bool marks);
+/* IP packets of machines that fit on the way to it; 0 = not known. */
+uint32_t dp_peer_mtu(const struct dp *dp, uint32_t index);
+/* The largest mark that packets to it can carry (SKEP_F_MARK); 0 = none. */
+uint32_t dp_peer_mark_max(const struct dp *dp, uint32_t index);
+/* What other hosts should be told of us. */
+enum skep_encap dp_encap(const struct dp *dp);
+bool dp_marks(const struct dp *dp);
 
 /* --- output sets --- */
 /* Writes 'n' outputs as a chain of sets; *set = its head, reused if *set was one already (contents are replaced).  -ENOSPC. */

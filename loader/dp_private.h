@@ -106,6 +106,8 @@ struct dp_peer_entry {
 	struct hmap_node node; /* by remote */
 	struct skep_ip remote;
 	uint32_t index;
+	enum skep_encap encap;
+	bool marks;
 	bool adopted; /* and not asked for again */
 };
 

@@ -29,8 +29,9 @@
 #define SKEP_KEY_FIRST 0x100  /* below: reserved (0 = none, 1 = control, 2 = hand-off) */
 
 #define SKEP_VXLAN_PORT 4789
+#define SKEP_GENEVE_PORT 6081
 #define SKEP_TTL_OUTER 64
-#define SKEP_ENCAP_V4 50 /* outer IPv4 + UDP + VXLAN + inner Ethernet */
+#define SKEP_ENCAP_V4 50 /* outer IPv4 + UDP + VXLAN + inner Ethernet; other kinds: skep_encap_size() */
 #define SKEP_ENCAP_V6 70
 
 #define SKEP_UPCALL_RATE 20000	/* (config) misses/s that one port may send up for ever ... */

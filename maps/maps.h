@@ -40,5 +40,6 @@
 
 const char *skep_drop_name(unsigned int reason);    /* "policy"; "?" out of range.  maps/names.c */
 const char *skep_drop_help(unsigned int reason);    /* one sentence */
+const char *skep_encap_name(unsigned int encap);	    /* "vxlan" */
 const char *skep_counter_name(unsigned int counter);
 const char *skep_counter_help(unsigned int counter);

@@ -70,6 +70,27 @@ struct skep_port {
 };
 SKEP_ASSERT(sizeof(struct skep_port) == 32);
 
+/* How a host wants to be sent to (RFC 7348, 8926, 7637).  What it receives may be of any kind. */
+enum skep_encap {
+	SKEP_ENCAP_VXLAN,
+	SKEP_ENCAP_GENEVE,
+	SKEP_ENCAP_NVGRE,
+	SKEP_ENCAPS
+};
+
+/* Bytes that an IP packet of a machine grows by on its way to a host, at most: outer IP header to inner Ethernet header. */
+static inline __u32 skep_encap_size(__u32 encap, int v6)
+{
+	__u32 size = encap == SKEP_ENCAP_NVGRE ? 42 : encap == SKEP_ENCAP_GENEVE ? 58 : 50; /* Geneve: with a mark */
+
+	return v6 ? size + 20 : size;
+}
+
+enum skep_peer_flags {
+	SKEP_PEER_MARKS = 1 << 0,     /* understands marks: VXLAN of 16 bits, Geneve of 24, NVGRE none */
+	SKEP_PEER_DSCP_COPY = 1 << 1, /* outer DSCP = inner one; else 'tos' */
+};
+
 /* skep_peers: array, index -> struct skep_peer.  Outer header of a host; zero family = free entry. */
 struct skep_peer {
 	struct skep_ip local;  /* outer source */
@@ -78,10 +99,11 @@ struct skep_peer {
 	__u8 family;	       /* 4 or 6; 0 = entry not in use */
 	__u8 tos;	       /* outer DSCP << 2 */
 	__u8 ttl;	       /* outer TTL or hop limit */
-	__u8 pad0;
-	__be16 dport;	       /* UDP port of the tunnel on that host */
-	__u16 mtu;	       /* of the underlay interface, outer IP header included */
-	__u32 pad1;
+	__u8 encap;	       /* enum skep_encap: what that host asked for */
+	__be16 dport;	       /* UDP port of the tunnel on that host; not NVGRE */
+	__u16 mtu;	       /* of the underlay interface and the path, outer IP header included */
+	__u16 flags;	       /* enum skep_peer_flags */
+	__u16 pad;
 };
 SKEP_ASSERT(sizeof(struct skep_peer) == 48);
 
@@ -95,7 +117,7 @@ struct skep_config {
 	__u32 under_ifindex; /* underlay interface */
 	__be16 tunnel_port;  /* UDP */
 	__u16 flags;	     /* enum skep_config_flags */
-	__u32 pad;
+	__u32 encap;	     /* enum skep_encap: what we ask for; that of strangers is refused, not passed to the stack */
 	__u64 agent_seen_ns; /* CLOCK_MONOTONIC heartbeat of skepd; 0 = stopped on purpose */
 	__u64 event_tat_ns;  /* written by BPF: GCRA of drop events */
 	__u32 event_interval_ns; /* 0 = no events */
