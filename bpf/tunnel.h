@@ -168,7 +168,7 @@ static __always_inline int encap(struct __sk_buff *skb, __u32 peer_index, __u32 
 		h.v4.vx.flags = VXLAN_I;
 		h.v4.vx.vni = bpf_htonl(key << 8);
 		h.v4.ip.check = ip4_csum((void *)&h + ETH_SIZE);
-		if (bpf_skb_load_bytes(skb, 0, &h.v4.eth, sizeof(h.v4.eth)))
+		if (load(skb, 0, &h.v4.eth, sizeof(h.v4.eth)))
 			return drop(skb, SKEP_DROP_REWRITE, in_key, 0);
 		if (bpf_skb_adjust_room(skb, SKEP_ENCAP_V4, BPF_ADJ_ROOM_MAC,
 					PUSH_FLAGS | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4))
@@ -190,7 +190,7 @@ static __always_inline int encap(struct __sk_buff *skb, __u32 peer_index, __u32 
 		h.v6.vx.vni = bpf_htonl(key << 8);
 		__builtin_memcpy(h.v6.ip.src, &peer->local, 16);
 		__builtin_memcpy(h.v6.ip.dst, &peer->remote, 16);
-		if (bpf_skb_load_bytes(skb, 0, &h.v6.eth, sizeof(h.v6.eth)))
+		if (load(skb, 0, &h.v6.eth, sizeof(h.v6.eth)))
 			return drop(skb, SKEP_DROP_REWRITE, in_key, 0);
 		if (bpf_skb_adjust_room(skb, SKEP_ENCAP_V6, BPF_ADJ_ROOM_MAC,
 					PUSH_FLAGS | BPF_F_ADJ_ROOM_ENCAP_L3_IPV6))
@@ -302,7 +302,7 @@ static __always_inline int pop(struct __sk_buff *skb, __u32 size, __u64 flags)
 {
 	struct ethhdr eth;
 
-	if (bpf_skb_load_bytes(skb, size, &eth, sizeof(eth)) || shrink(skb, size, flags))
+	if (load(skb, size, &eth, sizeof(eth)) || shrink(skb, size, flags))
 		return -1;
 	if (eth.h_dest[0] & 1) /* the type is the outer frame's: ours */
 		bpf_skb_change_type(skb,
