@@ -11,6 +11,8 @@
 #define OUTER4	      (IP4_MIN + UDP_SIZE + 8) /* IPv4 + UDP + VXLAN */
 #define OUTER6	      (IP6_SIZE + UDP_SIZE + 8)
 #define IP_DF	      0x4000
+#define AF_INET	      2
+#define AF_INET6      10
 #define DECAP_L3_IPV4 (1ULL << 7) /* BPF_F_ADJ_ROOM_DECAP_L3_IPV4, _IPV6: kernel 6.3 */
 #define DECAP_L3_IPV6 (1ULL << 8)
 
@@ -124,6 +126,22 @@ static __always_inline __u32 flow_hash(const struct parsed *p)
 	return h;
 }
 
+/* By the neighbour table: of the route's next hop, or of the other host itself. */
+static __always_inline int to_peer(const struct skep_peer *peer)
+{
+	struct bpf_redir_neigh hop = { .nh_family = AF_INET };
+
+	if (!(peer->flags & SKEP_PEER_ON_LINK))
+		return bpf_redirect_neigh(peer->ifindex, NULL, 0, 0);
+	if (peer->family == 4) {
+		hop.ipv4_nh = peer->remote.w[3];
+	} else {
+		hop.nh_family = AF_INET6;
+		__builtin_memcpy(hop.ipv6_nh, &peer->remote, sizeof(hop.ipv6_nh));
+	}
+	return bpf_redirect_neigh(peer->ifindex, &hop, sizeof(hop), 0);
+}
+
 /*
  * Encapsulates and hands to the kernel's neighbour table.  skb->protocol must be IPv4 or IPv6,
  * whatever 'p' says of the frame.
@@ -132,8 +150,7 @@ static __always_inline int encap(struct __sk_buff *skb, __u32 peer_index, __u32 
 				 const struct parsed *p)
 {
 	struct skep_peer *peer = bpf_map_lookup_elem(&skep_peers, &peer_index);
-	__u32 len = skb->len, inner = len, hash = flow_hash(p), over, ifindex,
-	      in_key = p->k4.in_key;
+	__u32 len = skb->len, inner = len, hash = flow_hash(p), over, in_key = p->k4.in_key;
 	__u16 sport = SPORT_FIRST + (hash & 0x3fff);
 	union { /* the stack is short */
 		struct push4 v4;
@@ -142,7 +159,6 @@ static __always_inline int encap(struct __sk_buff *skb, __u32 peer_index, __u32 
 
 	if (!peer || !peer->family)
 		return drop(skb, SKEP_DROP_NO_ROUTE_UNDERLAY, in_key, 0);
-	ifindex = peer->ifindex;
 	over = (peer->family == 4 ? OUTER4 : OUTER6);
 	if (skb->gso_size) /* the length of its segments */
 		inner = p->hdr_len + skb->gso_size;
@@ -199,7 +215,7 @@ static __always_inline int encap(struct __sk_buff *skb, __u32 peer_index, __u32 
 			return drop(skb, SKEP_DROP_REWRITE, in_key, 0);
 	}
 	count(SKEP_CNT_TX_TUNNEL);
-	return bpf_redirect_neigh(ifindex, NULL, 0, 0);
+	return to_peer(peer);
 }
 
 /* The outer header of a frame that came in by the underlay. */

@@ -43,6 +43,10 @@ struct skep_port {
 };
 SKEP_ASSERT(sizeof(struct skep_port) == 32);
 
+enum skep_peer_flags {
+	SKEP_PEER_ON_LINK = 1 << 0, /* no router in between: the next hop is 'remote' itself, and no route need be looked up */
+};
+
 /* skep_peers: array, index -> struct skep_peer.  Outer header of a host; zero family = free entry. */
 struct skep_peer {
 	struct skep_ip local;  /* outer source */
@@ -51,7 +55,7 @@ struct skep_peer {
 	__u8 family;	       /* 4 or 6; 0 = entry not in use */
 	__u8 tos;	       /* outer DSCP << 2 */
 	__u8 ttl;	       /* outer TTL or hop limit */
-	__u8 pad0;
+	__u8 flags;	       /* enum skep_peer_flags */
 	__be16 dport;	       /* UDP port of the tunnel on that host */
 	__u16 mtu;	       /* of the underlay interface, outer IP header included */
 	__u32 pad1;
