@@ -42,9 +42,14 @@ static bool can_mark(const struct work *w, const struct skep_wild *wild)
 static bool make_state(struct work *w, const struct sim_result *res, struct skep_wild *wild)
 {
 	struct skep_flow *f = &wild->flow;
+	struct sim_tuple tuple;
 	bool mark;
 
-	if (!res->class_ct || res->verdict == SIM_DROP)
+	if (!res->class_ct)
+		return true;
+	if (!conns_tuple(&w->key, &tuple)) /* of these, the kernel knows no connections: it would never find the flow */
+		return false;
+	if (res->verdict == SIM_DROP)
 		return true;
 	if (!res->class_out) {
 		f->flags |= SKEP_F_STAY;

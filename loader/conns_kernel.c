@@ -246,6 +246,8 @@ static bool import(struct lport *p, const struct skep_conn_key *key, const struc
 	if (rc == 1) {
 		t->agent->stats.conns_made++;
 		mirror_put(t, &c, last);
+		/* exact flows of when there was none */
+		tenant_invalidate(t, &(struct topo_tag){ .kind = TOPO_TAG_CONN, .name = c.port, .hash = sim_tuple_hash(&c.tuple) });
 	}
 	return rc >= 0;
 }
