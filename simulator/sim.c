@@ -119,7 +119,7 @@ static void finish(struct run *run, struct sim_result *res)
 		.fragment = run->fragment,
 		.tags = run->tags,
 		.n_tags = run->n_tags,
-		.mask = run->mask,
+		.mask = sim_mask_settle(&run->mask),
 		.steps = run->steps,
 		.n_steps = run->n_steps,
 	};
