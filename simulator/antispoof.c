@@ -105,21 +105,31 @@ static bool may_use(const struct topo_port *port, const struct skep_mac *mac,
 	return false;
 }
 
-/* Of the packet itself: its source MAC; then, when that is known, its address. */
+/* Of the packet itself: its source MAC; then, when that is known, its address.  The usual case first: its own. */
 static bool uses_mac(struct walk *w, const struct topo_port *port)
 {
-	unsigned int bits = 0;
-	const bool may = may_use_mac(port, &w->f.eth_src, &bits);
+	unsigned int bits = 48;
+	bool may = true;
 
-	see_bits(w, SIM_FIELD_ETH_SRC, &w->run->mask.eth_src_len, bits);
+	if (!mac_eq(&w->f.eth_src, &port->mac)) {
+		bits = 0;
+		may = may_use_mac(port, &w->f.eth_src, &bits);
+	}
+	see_eth_bits(w, true, bits);
 	return may;
 }
 
 static bool uses_ip(struct walk *w, const struct topo_port *port)
 {
 	unsigned int bits = 0;
-	const bool may = may_use(port, &w->f.eth_src, &w->f.ip_src, &bits);
+	bool may;
 
+	if (port->n_addrs && ip_eq(&w->f.ip_src, &port->addrs[0].ip) &&
+	    mac_eq(&w->f.eth_src, &port->mac)) {
+		see_ip_bits(w, true, ip_width(w));
+		return true;
+	}
+	may = may_use(port, &w->f.eth_src, &w->f.ip_src, &bits);
 	see_ip_bits(w, true, bits);
 	return may;
 }

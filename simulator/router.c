@@ -57,14 +57,33 @@ bool sim_port_is_end(struct walk *w, const struct topo_port *port, bool src)
 	return see_ip_is(w, src, &own);
 }
 
+/* 0/8, 127/8, 224/3: between them are blocks of addresses that are like any other. */
+static bool is_special4(struct walk *w, bool src, uint8_t b)
+{
+	const uint8_t off = b < 64 ? b : (uint8_t)(127 - b); /* from the nearer of the first two */
+	unsigned int bits = b < 192 ? 2 : 3;
+
+	if (b < 128)
+		bits = off ? (unsigned int)__builtin_clz(off) - 24 + 1 : 8;
+	see_ip_bits(w, src, bits);
+	return b == 0 || b == 127 || b >= 224;
+}
+
+/* ::/32, ff00::/8 */
+static bool is_special6(struct walk *w, bool src, uint32_t first)
+{
+	const unsigned int zero = near32(first, 0), group = near32(first, 0xff000000);
+
+	see_ip_bits(w, src, first >> 24 == 0xff ? 8 : zero > group ? zero : group);
+	return !first || first >> 24 == 0xff;
+}
+
 static bool is_special(struct walk *w, bool src)
 {
-	static const struct skep_ip none;
+	const struct skep_ip *ip = src ? &w->f.ip_src : &w->f.ip_dst;
 
-	if (ip_width(w) == 32)
-		return see_ip_top(w, src, 0, 0xff) || see_ip_top(w, src, 0x7f00, 0x7fff) ||
-		       see_ip_top(w, src, 0xe000, 0xffff);
-	return see_ip_top(w, src, 0xff00, 0xffff) || see_ip_in(w, src, &none, 32);
+	return ip_width(w) == 32 ? is_special4(w, src, (uint8_t)(ntohl(ip->w[3]) >> 24)) :
+				   is_special6(w, src, ntohl(ip->w[0]));
 }
 
 /* Destinations that no unicast route may match: this network, loopback, multicast, class E and broadcast; ::/32, ff00::/8. */
@@ -215,7 +234,7 @@ void sim_router_in(struct walk *w, const struct topo_port *in)
 
 	sim_tag_object(w, TOPO_TAG_ROUTER, &r->o);
 	if (!see_eth_is(w, false, &in->mac) &&
-	    (!see_eth_multicast(w, false) || (!sim_is_arp(w) && !sim_is_nd(w)))) {
+	    ((!sim_is_arp(w) && !sim_is_nd(w)) || !see_eth_multicast(w, false))) {
 		sim_drop(w, SKEP_DROP_L2_MISMATCH, &in->o, NULL);
 		return;
 	}

@@ -39,15 +39,22 @@ static inline const struct skep_mac *see_eth_src(struct walk *w)
 	return &w->f.eth_src;
 }
 
+static inline void see_eth_bits(struct walk *w, bool src, unsigned int bits)
+{
+	struct sim_mask *m = &w->run->mask;
+
+	see_bits(w, src ? SIM_FIELD_ETH_SRC : SIM_FIELD_ETH_DST,
+		 src ? &m->eth_src_len : &m->eth_dst_len, bits);
+}
+
 /* Has the MAC these values in the bits of 'mask'? */
 static inline bool see_eth_in(struct walk *w, bool src, const struct skep_mac *want, uint64_t mask)
 {
 	const struct skep_mac *mac = src ? &w->f.eth_src : &w->f.eth_dst;
-	struct sim_mask *m = &w->run->mask;
+	const uint64_t other = (near_mac_number(mac) ^ near_mac_number(want)) & mask;
 
-	see_bits(w, src ? SIM_FIELD_ETH_SRC : SIM_FIELD_ETH_DST,
-		 src ? &m->eth_src_len : &m->eth_dst_len, near_mac(mac, want, mask));
-	return !((near_mac_number(mac) ^ near_mac_number(want)) & mask);
+	see_eth_bits(w, src, near48(other, mask));
+	return !other;
 }
 
 #define SEE_MAC_ALL 0xffffffffffffULL
@@ -58,18 +65,19 @@ static inline bool see_eth_is(struct walk *w, bool src, const struct skep_mac *w
 
 static inline bool see_eth_multicast(struct walk *w, bool src)
 {
-	static const struct skep_mac group = { { 1 } };
-
-	return see_eth_in(w, src, &group, 1ULL << 40);
+	see_eth_bits(w, src, 8);
+	return mac_is_multicast(src ? &w->f.eth_src : &w->f.eth_dst);
 }
 
 /* Is it sent to the very MAC that it comes from? */
 static inline bool see_eth_same(struct walk *w)
 {
-	const struct skep_mac src = w->f.eth_src;
+	const uint64_t other = near_mac_number(&w->f.eth_src) ^ near_mac_number(&w->f.eth_dst);
+	const unsigned int bits = near48(other, SEE_MAC_ALL);
 
-	(void)see_eth_is(w, true, &w->f.eth_dst);
-	return see_eth_is(w, false, &src);
+	see_eth_bits(w, true, bits);
+	see_eth_bits(w, false, bits);
+	return !other;
 }
 
 static inline uint16_t see_eth_type(struct walk *w) /* host order */
@@ -88,11 +96,12 @@ static inline void see_ip_bits(struct walk *w, bool src, unsigned int bits)
 {
 	const uint32_t field = src ? SIM_FIELD_IP_SRC : SIM_FIELD_IP_DST;
 	struct sim_mask *m = &w->run->mask;
+	uint8_t *len = src ? &m->src_len : &m->dst_len;
 
-	if (!bits || w->generation || (w->written & field))
+	if (*len >= bits || w->generation || (w->written & field))
 		return;
 	m->fields |= field;
-	see_bits(w, field, src ? &m->src_len : &m->dst_len, bits);
+	*len = (uint8_t)bits;
 }
 
 static inline const struct skep_ip *see_ip_src(struct walk *w, unsigned int len)
@@ -136,10 +145,18 @@ static inline bool see_ip_is(struct walk *w, bool src, const struct skep_ip *wan
 static inline bool see_ip_in(struct walk *w, bool src, const struct skep_ip *net, unsigned int len)
 {
 	const struct skep_ip *ip = src ? &w->f.ip_src : &w->f.ip_dst;
-	const unsigned int bits = near_ip(ip, net, ip_width(w) == 32);
+	unsigned int bits;
+	uint32_t other;
 
-	see_ip_bits(w, src, bits < len ? bits : len);
-	return bits > len || (bits == len && ip_eq(ip, net));
+	if (ip_width(w) == 32) {
+		other = ntohl(ip->w[3] ^ net->w[3]);
+		bits = len && other >> (32 - len) ? (unsigned int)__builtin_clz(other) + 1 : 0;
+	} else {
+		bits = near_ip(ip, net, false);
+		bits = bits < len || (bits == len && !ip_eq(ip, net)) ? bits : 0;
+	}
+	see_ip_bits(w, src, bits ? bits : len);
+	return !bits; /* else: those that tell that it is not */
 }
 
 /* Are the first 16 bits from lo to hi? */

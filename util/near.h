@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "util/addr.h"
 
@@ -98,19 +99,25 @@ unsigned int near_range(const struct skep_ip *ip, const struct skep_ip *lo, cons
 
 static inline uint64_t near_mac_number(const struct skep_mac *mac)
 {
-	const uint8_t *b = mac->b;
+	uint32_t head;
+	uint16_t tail;
 
-	return (uint64_t)b[0] << 40 | (uint64_t)b[1] << 32 | (uint64_t)b[2] << 24 |
-	       (uint64_t)b[3] << 16 | (uint64_t)b[4] << 8 | b[5];
+	memcpy(&head, mac->b, sizeof(head));
+	memcpy(&tail, mac->b + 4, sizeof(tail));
+	return (uint64_t)__builtin_bswap32(head) << 16 | __builtin_bswap16(tail);
+}
+
+/* 'other': the bits of 'mask' in which two differ. */
+static inline unsigned int near48(uint64_t other, uint64_t mask)
+{
+	if (other)
+		return (unsigned int)__builtin_clzll(other) - 16 + 1;
+	return mask ? 48 - (unsigned int)__builtin_ctzll(mask) : 0;
 }
 
 /* Whether the MAC has these values in the bits of 'mask'. */
 static inline unsigned int near_mac(const struct skep_mac *mac, const struct skep_mac *want,
 				    uint64_t mask)
 {
-	const uint64_t other = (near_mac_number(mac) ^ near_mac_number(want)) & mask;
-
-	if (other)
-		return (unsigned int)__builtin_clzll(other) - 16 + 1;
-	return mask ? 48 - (unsigned int)__builtin_ctzll(mask) : 0;
+	return near48((near_mac_number(mac) ^ near_mac_number(want)) & mask, mask);
 }
