@@ -78,7 +78,7 @@ static bool is_special6(struct walk *w, bool src, uint32_t first)
 	return !first || first >> 24 == 0xff;
 }
 
-static bool is_special(struct walk *w, bool src)
+bool sim_ip_special(struct walk *w, bool src)
 {
 	const struct skep_ip *ip = src ? &w->f.ip_src : &w->f.ip_dst;
 
@@ -89,13 +89,13 @@ static bool is_special(struct walk *w, bool src)
 /* Destinations that no unicast route may match: this network, loopback, multicast, class E and broadcast; ::/32, ff00::/8. */
 static bool is_unroutable(struct walk *w)
 {
-	return is_special(w, false);
+	return sim_ip_special(w, false);
 }
 
 /* Sources that nobody may answer to: RFC 1812 5.3.7, RFC 4291 2.5 and 2.7. */
 static bool is_nobody(struct walk *w)
 {
-	return is_special(w, true);
+	return sim_ip_special(w, true);
 }
 
 static bool is_subnet_broadcast(const struct topo_port *port, const struct skep_ip *ip)

@@ -352,6 +352,8 @@ bool sim_port_owns(const struct topo_port *port,
 		   const struct skep_ip *ip); /* link-local one included */
 /* The same of an end of the packet, with what it takes to tell in the mask. */
 bool sim_port_is_end(struct walk *w, const struct topo_port *port, bool src);
+/* router.c: is an end of the packet nobody's address, or a group's?  0/8, 127/8, 224/3; ::/32, ff00::/8. */
+bool sim_ip_special(struct walk *w, bool src);
 /* The port's subnet that holds 'ip'; NULL = none. */
 const struct topo_addr *sim_port_subnet(const struct topo_port *port, const struct skep_ip *ip);
 
