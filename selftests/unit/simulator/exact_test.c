@@ -370,6 +370,8 @@ static void try_mask(struct world *w, struct flow *f, const struct sim_result *d
 		if (class && !same_state(res, &other))
 			continue;
 		what = mask_unsound(&f->pkt.f, res, &pkt.f, &other);
+		if (!what && class && res->n_new_conns != other.n_new_conns)
+			what = "number of records";
 		if (what)
 			fail_msg("%s differs%s: in %s %s (mask: %s) with type %04x proto %u frag %u ports %u>%u", what, class ? " in a class" : "", f->port, f->line,
 				 sim_mask_format(&res->mask, mask, sizeof(mask)), ntohs(pkt.f.eth_type), pkt.f.ip_proto,
