@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "loader/dp.h"
+#include "loader/top.h"
 #include "topology/tag.h"
 #include "util/hmap.h"
 
@@ -43,6 +44,7 @@ struct index_flow {
 	uint64_t walk;	 /* number of the walk that last saw it in the kernel */
 	uint64_t added_ns;
 	uint64_t packets, bytes; /* of these, the kernel's counters are known already */
+	struct flow_load load;
 	struct rule_hits *hits;	 /* rules that count its packets (rules.c) */
 	bool conn;		 /* depends on a record of a connection, or that there is none */
 	bool marked;		 /* to be simulated again */

@@ -121,8 +121,10 @@ static void on_conn(void *arg, const struct sim_conn *c, uint64_t last_ns)
 						 c->reply_seen)));
 }
 
-json_t *report_conns(struct agent *a, const char *tenant, const char *port, struct err *err)
+json_t *report_conns(struct agent *a, const json_t *request, struct err *err)
 {
+	const char *tenant = json_string_value(json_object_get(request, "tenant"));
+	const char *port = json_string_value(json_object_get(request, "port"));
 	struct list l = { .port = port, .now = clock_mono_ns() };
 	struct hmap_node *n, *tmp;
 	struct tenant *only;
