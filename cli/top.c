@@ -177,20 +177,25 @@ static void next_interval(struct top_run *t, bool longer)
 	t->view.interval_s = best;
 }
 
-/* The tenant behind (or before) the one that is shown; behind the last one: all. */
+/* The tenant behind (or before) the one that is shown, by name; behind the last one: all. */
 static void next_tenant(struct top_run *t, bool back)
 {
-	const json_t *names = json_object_get(t->shown, "tenants");
-	size_t n = json_array_size(names), at = n; /* n: all */
+	const char *now = t->view.tenant, *best = NULL;
+	const json_t *name;
+	size_t i;
 
-	for (size_t i = 0; t->view.tenant && i < n; i++)
-		if (!strcmp(json_string_value(json_array_get(names, i)), t->view.tenant))
-			at = i;
-	at = (at + (back ? n : 1)) % (n + 1);
+	json_array_foreach (json_object_get(t->shown, "tenants"), i, name) {
+		const char *other = json_string_value(name);
+		bool beyond = !now || (back ? strcmp(other, now) < 0 : strcmp(other, now) > 0);
+		bool nearer = !best || (back ? strcmp(other, best) > 0 : strcmp(other, best) < 0);
+
+		if (beyond && nearer)
+			best = other;
+	}
 	t->view.tenant = NULL;
-	if (at == n)
+	if (!best)
 		return;
-	snprintf(t->tenant, sizeof(t->tenant), "%s", json_string_value(json_array_get(names, at)));
+	snprintf(t->tenant, sizeof(t->tenant), "%s", best);
 	t->view.tenant = t->tenant;
 }
 

@@ -145,21 +145,34 @@ static void put_name(struct top_line *l, int width, enum out_style style, const 
 	top_put(l, OUT_PLAIN, 0, " ");
 }
 
-static void show_ports(struct top_line *l, const struct top_view *v, size_t rows)
+/* How wide the longest text of the first rows is, with a blank behind it; at least 'least', at most 'most'. */
+static int widest(const json_t *list, const char *key, size_t rows, int least, int most)
 {
-	int left = v->width - PORT_NUMBERS, name[3];
-	const json_t *p;
+	const json_t *o;
 	size_t i;
 
-	if (left < 24)
-		left = 24;
-	if (left > 72)
-		left = 72;
-	name[1] = left / 4;
-	name[2] = left / 3 < 17 ? left / 3 : 17;
-	name[0] = left - name[1] - name[2];
+	json_array_foreach (list, i, o) {
+		const char *text = json_str(o, key);
+		int n = text && i < rows ? (int)strlen(text) + 1 : 0;
+
+		if (n > least)
+			least = n;
+	}
+	return least < most ? least : most;
+}
+
+static void show_ports(struct top_line *l, const struct top_view *v, size_t rows)
+{
+	const json_t *ports = json_object_get(v->now, "top_ports"), *p;
+	int left = v->width - PORT_NUMBERS > 24 ? v->width - PORT_NUMBERS : 24, name[3];
+	size_t i;
+
+	name[1] = widest(ports, "tenant", rows, 8, left / 4 > 8 ? left / 4 : 8);
+	name[2] = widest(ports, "interface", rows, 10, left / 3 > 10 ? left / 3 : 10);
+	left -= name[1] + name[2];
+	name[0] = widest(ports, "port", rows, left < 17 ? left : 17, left);
 	port_heading(l, v, name);
-	json_array_foreach (json_object_get(v->now, "top_ports"), i, p) {
+	json_array_foreach (ports, i, p) {
 		if (i >= rows)
 			break;
 		put_name(l, name[0], OUT_BOLD, json_str(p, "port"));
@@ -186,33 +199,15 @@ static enum out_style flow_style(const json_t *f)
 	return action && !strcmp(action, "agent") ? OUT_YELLOW : OUT_PLAIN;
 }
 
-/* How wide the packets are that are shown: what they do not need is the outcome's. */
-static int widest_packet(const json_t *flows, size_t rows)
-{
-	size_t widest = 0, i;
-	const json_t *f;
-
-	json_array_foreach (flows, i, f) {
-		const char *packet = json_str(f, "packet");
-
-		if (i < rows && packet && strlen(packet) > widest)
-			widest = strlen(packet);
-	}
-	return (int)widest;
-}
-
 static void show_flows(struct top_line *l, const struct top_view *v, size_t rows)
 {
 	const json_t *flows = json_object_get(v->now, "top_flows"), *f;
 	const char *host = json_str(v->now, "host");
-	int tenant = v->width >= 100 ? 16 : 10, packet = widest_packet(flows, rows) + 2;
-	int room = (v->width - 15 - tenant) * 3 / 5;
+	int tenant = widest(flows, "tenant", rows, 8, v->width / 8 > 8 ? v->width / 8 : 8);
+	int room = (v->width - 15 - tenant) * 7 / 10;
+	int packet = widest(flows, "packet", rows, 8, room > 8 ? room : 8);
 	size_t i;
 
-	if (packet > room)
-		packet = room;
-	if (packet < 8)
-		packet = 8;
 	top_put(l, v->sort != TOP_BITS ? OUT_GREEN : OUT_BOLD, 6, "PKT/s");
 	top_put(l, OUT_PLAIN, 0, " ");
 	top_put(l, v->sort == TOP_BITS ? OUT_GREEN : OUT_BOLD, 6, "bit/s");
@@ -281,7 +276,9 @@ static void show_drops(struct top_line *l, const struct top_view *v, size_t rows
 
 /* --- the screen --- */
 
-#define PARTS 3
+#define PARTS	   3
+#define PART_LEAST 3  /* lines of a part: a blank one, the heading and a row */
+#define HEAD_FULL  18 /* lines of the screen from which there is room for the tables */
 
 static const struct {
 	const char *list;
@@ -292,15 +289,13 @@ static const struct {
 	{ "drops", show_drops },
 };
 
-/* Shares the lines: drops have a fifth, ports and flows half of the rest each; who needs less leaves it to the others. */
+/* Shares the lines: drops have a quarter, ports and flows half of the rest each; who needs less leaves it to the others. */
 static void share(int lines, const size_t *want, size_t *rows)
 {
 	size_t left = lines > 0 ? (size_t)lines : 0, most[PARTS];
 
-	most[2] = left / 5 > 2 ? left / 5 : 2;
+	most[2] = left / 4 ? left / 4 : left / 3;
 	rows[2] = want[2] < most[2] ? want[2] : most[2];
-	if (rows[2] > left)
-		rows[2] = left;
 	left -= rows[2];
 	most[0] = (left + 1) / 2;
 	rows[0] = want[0] < most[0] ? want[0] : most[0];
@@ -318,14 +313,17 @@ static int show_parts(struct top_line *l, const struct top_view *v, int lines)
 {
 	size_t want[PARTS] = { 0 }, rows[PARTS];
 	bool shown[PARTS];
-	int used = 0;
+	int used = 0, least = 0;
 
 	for (int i = 0; i < PARTS; i++) {
 		want[i] = json_array_size(json_object_get(v->now, parts[i].list));
-		shown[i] = v->part == TOP_ALL ? want[i] || i < 2 : (int)v->part == i + 1;
+		shown[i] = v->part != TOP_ALL ? (int)v->part == i + 1 :
+			   v->height && lines < least + PART_LEAST ? false :
+								     want[i] || i < 2;
 		if (!shown[i])
 			want[i] = 0;
 		used += shown[i] ? 2 : 0;
+		least += shown[i] ? PART_LEAST : 0;
 	}
 	if (v->height)
 		share(lines - used, want, rows);
@@ -406,7 +404,9 @@ char *top_screen(const struct top_view *view)
 		return NULL;
 	head_name(&l, view);
 	head_rates(&l, view);
-	lines = 3 + head_tables(&l, view);
+	lines = 3;
+	if (!view->height || view->height >= HEAD_FULL)
+		lines += head_tables(&l, view);
 	lines += view->help ? show_help(&l) : show_parts(&l, view, view->height - lines - 1);
 	if (view->height) {
 		for (; lines < view->height - 1; lines++)
