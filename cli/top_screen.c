@@ -77,12 +77,12 @@ static void head_rates(struct top_line *l, const struct top_view *v)
 	put_sum(l, r, "tx_packets", OUT_BOLD, " packets/s ");
 	put_sum(l, r, "tx_bytes", OUT_BOLD, " bit/s");
 	top_end(l);
-	top_put(l, OUT_PLAIN, 0, "to hosts ");
-	put_sum(l, r, "to_hosts", OUT_BOLD, "/s, from hosts ");
-	put_sum(l, r, "from_hosts", OUT_BOLD, "/s   upcalls ");
-	put_sum(l, r, "upcalls", OUT_BOLD, "/s, simulations ");
-	put_sum(l, r, "simulations", OUT_BOLD, "/s   drops ");
-	put_sum(l, r, "drops", drops ? OUT_RED : OUT_BOLD, "/s");
+	top_put(l, OUT_PLAIN, 0, "drops ");
+	put_sum(l, r, "drops", drops ? OUT_RED : OUT_BOLD, "/s   upcalls ");
+	put_sum(l, r, "upcalls", OUT_BOLD, "/s, simulated ");
+	put_sum(l, r, "simulations", OUT_BOLD, "/s   to hosts ");
+	put_sum(l, r, "to_hosts", OUT_BOLD, "/s, from ");
+	put_sum(l, r, "from_hosts", OUT_BOLD, "/s");
 	top_end(l);
 }
 
@@ -341,11 +341,12 @@ static int show_parts(struct top_line *l, const struct top_view *v, int lines)
 
 static void put_key(struct top_line *l, const char *key, const char *what, const char *value)
 {
+	if (l->at)
+		top_put(l, OUT_PLAIN, -2, "");
 	top_put(l, OUT_BOLD, 0, key);
 	top_putf(l, OUT_PLAIN, " %s", what);
 	if (value)
 		top_putf(l, OUT_GREEN, " %s", value);
-	top_put(l, OUT_PLAIN, 0, "  ");
 }
 
 static void show_keys(struct top_line *l, const struct top_view *v)

@@ -58,6 +58,10 @@ void top_put(struct top_line *l, enum out_style style, int width, const char *te
 
 	if (show <= 0)
 		return;
+	if (width > room) { /* half a number is another one */
+		blanks(l, room);
+		return;
+	}
 	if (width > have)
 		blanks(l, width - have);
 	if (have <= show) {
