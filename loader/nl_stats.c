@@ -23,7 +23,7 @@ struct nl_stats {
 	void *arg;
 	uint32_t seq;
 	bool busy;
-	char buf[STATS_BUF];
+	_Alignas(struct nlmsghdr) char buf[STATS_BUF];
 };
 
 static void show(struct nl_stats *s, const struct nlmsghdr *nlh)
@@ -115,7 +115,7 @@ struct nl_stats *nl_stats_new(struct loop *loop, const struct nl_stats_ops *ops,
 
 int nl_stats_ask(struct nl_stats *s)
 {
-	char buf[256];
+	_Alignas(struct nlmsghdr) char buf[256];
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 	struct if_stats_msg *msg;
 
