@@ -40,6 +40,7 @@ struct parsed {
 	union { /* both begin with in_key, MACs, eth_type and vlan */
 		struct skep_flow_key4 k4;
 		struct skep_flow_key6 k6;
+		__u64 words[8];
 	};
 	__u32 l3_off;
 	__u32 l4_off;  /* 0 = no L4 header that we know */

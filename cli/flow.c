@@ -25,6 +25,13 @@ static double real(const json_t *object, const char *key)
 
 /* --- in words --- */
 
+const char *flow_packets(const json_t *flow)
+{
+	const char *match = json_str(flow, "match"), *packet = json_str(flow, "packet");
+
+	return match ? match : packet ? packet : "?";
+}
+
 void flow_outcome(const json_t *flow, const char *here, char *buf, size_t size)
 {
 	const char *action = json_str(flow, "action"), *culprit = json_str(flow, "culprit");
@@ -87,7 +94,7 @@ static void print_flows(const json_t *flows)
 		if (tenants)
 			out_cell(t, json_str(flow, "tenant"));
 		out_cell(t, json_str(flow, "port"));
-		out_cell(t, json_str(flow, "packet"));
+		out_cell(t, flow_packets(flow));
 		out_cell(t, outcome);
 		out_cellf(t, "%lld", number(flow, "packets"));
 		out_cellf(t, "%lld", number(flow, "bytes"));
@@ -103,13 +110,16 @@ static void print_flow(const json_t *flow)
 {
 	const char *mask = json_str(flow, "mask"), *port = json_str(flow, "port");
 	const char *tenant = json_str(flow, "tenant"), *packet = json_str(flow, "packet");
+	bool wild = json_object_get(flow, "match");
 	const json_t *tag;
 	char outcome[512], text[32], bits[16];
 	size_t i;
 
 	flow_outcome(flow, NULL, outcome, sizeof(outcome));
-	printf("%s%s%s\n", out_style(stdout, OUT_BOLD), packet ? packet : "?",
+	printf("%s%s%s\n", out_style(stdout, OUT_BOLD), flow_packets(flow),
 	       out_style(stdout, OUT_PLAIN));
+	if (wild)
+		printf("  made for %s\n", packet ? packet : "?");
 	printf("  from     %s of tenant %s\n", port ? port : "-", tenant ? tenant : "-");
 	printf("  to       %s\n", outcome);
 	printf("  mask     %s\n", mask ? mask : "exact");

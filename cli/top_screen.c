@@ -9,6 +9,7 @@
 #include "cli/json.h"
 
 #define HEAD_WIDE   120 /* columns from which all bars stand in one line */
+#define TABLES	    6	/* that are shown: the first ones */
 #define FULL_YELLOW 0.7
 #define FULL_RED    0.9
 
@@ -96,20 +97,24 @@ static int head_tables(struct top_line *l, const struct top_view *v)
 {
 	int each = v->width >= HEAD_WIDE ? 6 : 3, field = v->width / each, lines = 0;
 	const json_t *tables = json_object_get(v->now, "tables"), *t;
-	size_t i;
+	size_t n = json_array_size(tables), i;
 
+	if (n > TABLES)
+		n = TABLES;
 	json_array_foreach (tables, i, t) {
 		double max = number(t, "max"), part = max > 0 ? number(t, "used") / max : 0;
 		const char *name = json_str(t, "name");
 		char percent[16];
 
+		if (i >= n)
+			break;
 		snprintf(percent, sizeof(percent), "%.0f%%", part * 100);
-		top_put(l, OUT_PLAIN, -8, name ? name : "?");
+		top_put(l, OUT_PLAIN, -9, name ? name : "?");
 		top_put(l, OUT_PLAIN, 0, " ");
-		top_bar(l, full_style(part), field - 16, part);
+		top_bar(l, full_style(part), field - 17, part);
 		top_put(l, part >= FULL_YELLOW ? full_style(part) : OUT_PLAIN, 5, percent);
 		top_put(l, OUT_PLAIN, -2, "");
-		if ((i + 1) % (size_t)each == 0 || i + 1 == json_array_size(tables)) {
+		if ((i + 1) % (size_t)each == 0 || i + 1 == n) {
 			top_end(l);
 			lines++;
 		}
@@ -199,13 +204,25 @@ static enum out_style flow_style(const json_t *f)
 	return action && !strcmp(action, "agent") ? OUT_YELLOW : OUT_PLAIN;
 }
 
+static int widest_packets(const json_t *flows, size_t rows, int most)
+{
+	int w = 8;
+	const json_t *f;
+	size_t i;
+
+	json_array_foreach (flows, i, f)
+		if (i < rows && (int)strlen(flow_packets(f)) + 1 > w)
+			w = (int)strlen(flow_packets(f)) + 1;
+	return w < most ? w : most;
+}
+
 static void show_flows(struct top_line *l, const struct top_view *v, size_t rows)
 {
 	const json_t *flows = json_object_get(v->now, "top_flows"), *f;
 	const char *host = json_str(v->now, "host");
 	int tenant = widest(flows, "tenant", rows, 8, v->width / 8 > 8 ? v->width / 8 : 8);
 	int room = (v->width - 15 - tenant) * 7 / 10;
-	int packet = widest(flows, "packet", rows, 8, room > 8 ? room : 8);
+	int packet = widest_packets(flows, rows, room > 8 ? room : 8);
 	size_t i;
 
 	top_put(l, v->sort != TOP_BITS ? OUT_GREEN : OUT_BOLD, 6, "PKT/s");
@@ -226,7 +243,7 @@ static void show_flows(struct top_line *l, const struct top_view *v, size_t rows
 		put_rate(l, OUT_PLAIN, 6, number(f, "bps"));
 		top_put(l, OUT_PLAIN, 0, "  ");
 		put_name(l, tenant, OUT_PLAIN, json_str(f, "tenant"));
-		put_name(l, packet, OUT_PLAIN, json_str(f, "packet"));
+		put_name(l, packet, OUT_PLAIN, flow_packets(f));
 		top_put(l, flow_style(f), 0, to);
 		top_end(l);
 	}

@@ -15,7 +15,7 @@
  *                                                  "flows"], "drops": [{"reason", "help", "packets", "last"?: as "drops"}]}}: the busiest N (20; at most 200), rx = what
  *                                                  the port's machine sent; times CLOCK_MONOTONIC.  One request waits at a time
  *   {"cmd": "flows", "port": name?, "tenant"?, "action"?, "sort": "age|rate|bits|packets|bytes"?, "limit": N?}
- *                                              -> {"result": {"flows": [{"port", "tenant", "packet": "tcp 10.0.1.5:4000 > ..", "key": {..}, "mask"?: fields that it looks
+ *                                              -> {"result": {"flows": [{"port", "tenant", "packet": "tcp 10.0.1.5:4000 > ..", "key": {..}, "match"?: "tcp any > 10.0.2.9:80", "mask"?: fields that it looks
  *                                                  at, if not all, "action": "local|encap|set|drop|agent", "output": [{"port", "host"}..], "reason"?, "culprit"?, "packets",
  *                                                  "bytes", "pps", "bps": lately, "age_ms", "idle_ms", "time_ns", "ttl_dec", "cookie": its number, "tags": [..]}],
  *                                                  "total": so many match, "truncated": fewer are shown than match and than was asked for}}: the youngest 1000

@@ -113,26 +113,22 @@ static json_t *tags_json(const struct index_flow *f)
 	return list;
 }
 
-/* The fields that the flow looks at, as sim_mask_format() prints them; NULL: all of its key. */
-static const char *mask_text(const struct index_flow *x)
-{
-	(void)x; /* the kernel's tables have exact keys only */
-	return NULL;
-}
-
 json_t *report_flow(struct agent *a, const struct index_flow *x, const struct skep_flow *flow)
 {
 	const struct lport *p = ports_find(a, index_in_key(x));
-	uint64_t jiffies = dp_jiffies(a->dp), now = clock_mono_ns();
-	uint64_t idle = jiffies > flow->last_seen ? jiffies - flow->last_seen : 0;
+	uint64_t now = clock_mono_ns();
+	char mask[256], match[256];
+	bool wild = report_mask(a, &x->key, mask, match, sizeof(mask));
+	int32_t idle = (int32_t)((uint32_t)dp_jiffies(a->dp) - flow->last_seen);
 	struct pkt pkt;
 	json_t *o;
 
-	fields_of(&x->key, &pkt);
+	fields_of(wild ? &x->sample : &x->key, &pkt);
 	arena_reset(&a->arena);
-	o = json_pack("{s:s?, s:s?, s:s?, s:o, s:s*, s:s, s:o}", "port", p ? p->name : NULL,
+	o = json_pack("{s:s?, s:s?, s:s?, s:o, s:s*, s:s*, s:s, s:o}", "port", p ? p->name : NULL,
 		      "tenant", p ? p->tenant->name : NULL, "packet", pkt_summary(&pkt, &a->arena),
-		      "key", key_json(&pkt.f, index_in_key(x)), "mask", mask_text(x), "action",
+		      "key", key_json(&pkt.f, index_in_key(x)), "match", wild ? match : NULL, "mask",
+		      wild ? mask : NULL, "action",
 		      action_name(flow->action), "output", outputs_json(x));
 	if (flow->action == SKEP_ACT_DROP) {
 		json_object_set_new(o, "reason", json_string(skep_drop_name(flow->out)));
@@ -143,7 +139,7 @@ json_t *report_flow(struct agent *a, const struct index_flow *x, const struct sk
 	set_number(o, "pps", x->load.pps);
 	set_number(o, "bps", x->load.bps);
 	set_number(o, "age_ms", (now - x->added_ns) / NSEC_PER_MSEC);
-	set_number(o, "idle_ms", idle * 1000 / dp_hz(a->dp));
+	set_number(o, "idle_ms", (uint64_t)(idle > 0 ? idle : 0) * 1000 / dp_hz(a->dp));
 	set_number(o, "time_ns", now);
 	set_number(o, "ttl_dec", flow->ttl_dec);
 	set_number(o, "cookie", flow->cookie);

@@ -45,6 +45,7 @@ struct busy {
 	const struct tenant *tenant; /* NULL = all */
 	enum by by;
 	struct pick pick;
+	uint32_t wilds; /* of all flows that were looked at */
 };
 
 static uint64_t port_score(const struct lport *p, enum by by)
@@ -67,6 +68,7 @@ static void offer_flow(void *arg, struct index_flow *x)
 {
 	struct busy *b = arg;
 
+	b->wilds += dp_flow_mask(&x->key) != 0;
 	if (b->tenant && x->scope != b->tenant)
 		return;
 	if (b->by == BY_DROPS && x->verdict.action != SKEP_ACT_DROP)
@@ -171,13 +173,16 @@ static json_t *totals_json(const struct agent *a, uint64_t drops)
 	return o;
 }
 
-static json_t *tables_json(const struct agent *a, uint64_t conns)
+static json_t *tables_json(const struct agent *a, uint64_t conns, uint32_t wilds)
 {
 	json_t *list = json_array(), *more = dp_tables(a->dp);
 
 	json_array_append_new(list, json_pack("{s:s, s:I, s:I}", "name", "flows", "used",
 					      (json_int_t)index_count(a->index), "max",
 					      (json_int_t)a->config->flows_max));
+	json_array_append_new(list, json_pack("{s:s, s:I, s:I}", "name", "wildcards", "used",
+					      (json_int_t)wilds, "max",
+					      (json_int_t)a->config->wilds_max));
 	json_array_append_new(list, json_pack("{s:s, s:I, s:I}", "name", "conns", "used",
 					      (json_int_t)conns, "max",
 					      (json_int_t)a->config->conns_max));
@@ -268,7 +273,7 @@ json_t *report_top(struct agent *a, const json_t *request, struct err *err)
 	set_number(o, "ports", a->ports.n);
 	set_number(o, "ports_up", up);
 	set_number(o, "peers", a->hosts.n);
-	json_object_set_new(o, "tables", tables_json(a, conns));
+	json_object_set_new(o, "tables", tables_json(a, conns, c.wilds));
 	json_object_set_new(o, "tenants", tenants);
 	json_object_set_new(o, "top_ports", ports);
 	json_object_set_new(o, "top_flows", flows);

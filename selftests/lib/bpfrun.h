@@ -12,6 +12,7 @@
 #include "util/err.h"
 
 #define BPFRUN_KEY     0x777
+#define BPFRUN_LPORT   1
 #define BPFRUN_TAP     4001 /* ifindex that stands for the upcall tap; redirects are only looked at, never done */
 #define BPFRUN_UNDER   4002
 #define BPFRUN_MAX     (70 << 10)
