@@ -162,6 +162,8 @@ static void words(const struct match *m, bool v6, char *buf, size_t size)
 		n += (size_t)snprintf(buf + n, size - n, " %s >", mac_format(&m->eth_src, mac));
 	if (!ip && m->fields & SIM_FIELD_ETH_DST && n < size)
 		n += (size_t)snprintf(buf + n, size - n, " %s", mac_format(&m->eth_dst, mac));
+	if (ip && m->fields & SIM_FIELD_ETH_DST && !m->dst_len && n < size) /* a bridge decided, by this */
+		n += (size_t)snprintf(buf + n, size - n, " at %s", mac_format(&m->eth_dst, mac));
 	if (m->vlan && n < size)
 		n += (size_t)snprintf(buf + n, size - n, " vlan %u", m->vlan & 0xfff);
 	if (n < size)

@@ -12,6 +12,7 @@ A person in front of a program's screen.  Runs COMMAND on a terminal of its own 
   size COLUMNS ROWS
   plain            no colour has been written so far
   signal NAME
+  away             it has given the terminal back, for now
   run COMMAND      of a shell
   exit N           it ends with that status (-N: by that signal), and has given the terminal back
 
@@ -125,6 +126,8 @@ def step(s, word, rest):
         s.size(*map(int, rest.split()))
     elif word == "signal":
         s.process.send_signal(getattr(signal, rest))
+    elif word == "away":
+        return s.until(s.restored)
     elif word == "run":
         return subprocess.run(rest, shell=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL).returncode == 0
     elif word == "exit":

@@ -68,6 +68,6 @@ for map in "$pins"/*; do
 	contains "$name reads well" '^ok [0-9]+$' "$(dump "$map")"
 done
 [ $n -ge 15 ] && ok "all of the maps: $n" || not_ok "all of the maps: $n"
-for name in flows4 flows6 ifaces ports peers remotes config drops counters conns; do
+for name in wilds4 wilds6 masks stats lports ifaces ports peers remotes config drops counters conns details; do
 	[ "$(used skep_$name)" -gt 0 ] && ok "skep_$name has something to show" || not_ok "skep_$name has something to show"
 done

@@ -150,6 +150,11 @@ STEPS
 screen 200 50 --sort drops <<-'STEPS'
 	see ^ +[0-9.]+k? +.*drop: policy, rule 'no-discard' of chain 'fw'$
 	full
+	signal SIGTSTP
+	away
+	signal SIGCONT
+	see ^vm1 .*[0-9]$
+	full
 	signal SIGTERM
 	exit -15
 STEPS
