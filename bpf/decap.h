@@ -257,7 +257,7 @@ static __always_inline int pop(struct __sk_buff *skb, __u32 size, __u64 flags)
 {
 	struct ethhdr eth;
 
-	if (bpf_skb_load_bytes(skb, size, &eth, sizeof(eth)) || shrink(skb, size, flags))
+	if (load(skb, size, &eth, sizeof(eth)) || shrink(skb, size, flags))
 		return -1;
 	if (eth.h_dest[0] & 1) /* the type is the outer frame's: ours */
 		bpf_skb_change_type(skb,

@@ -89,6 +89,7 @@ static inline __u32 skep_encap_size(__u32 encap, int v6)
 enum skep_peer_flags {
 	SKEP_PEER_MARKS = 1 << 0,     /* understands marks: VXLAN of 16 bits, Geneve of 24, NVGRE none */
 	SKEP_PEER_DSCP_COPY = 1 << 1, /* outer DSCP = inner one; else 'tos' */
+	SKEP_PEER_ON_LINK = 1 << 2,   /* no router in between: the next hop is 'remote' itself, and no route need be looked up */
 };
 
 /* skep_peers: array, index -> struct skep_peer.  Outer header of a host; zero family = free entry. */

@@ -151,9 +151,9 @@ static int prog_fd(struct bpfrun *r, enum bpfrun_prog prog)
 	return r->noop;
 }
 
-int bpfrun_time(struct bpfrun *r, enum bpfrun_prog prog, const uint8_t *frame, uint32_t len, uint32_t *ns)
+int bpfrun_time(struct bpfrun *r, enum bpfrun_prog prog, const uint8_t *frame, uint32_t len, uint32_t repeat, uint32_t *ns)
 {
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = len);
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = len, .repeat = (int)repeat);
 
 	if (bpf_prog_test_run_opts(prog_fd(r, prog), &opts))
 		return -errno;
