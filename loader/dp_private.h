@@ -81,6 +81,7 @@ struct dp_port_entry {
 #define DP_FAMILIES 2 /* masks4, masks6 */
 struct dp_lport { /* wildcard flows of a port behind each of its masks, in the order of the list */
 	uint32_t refs[DP_FAMILIES][SKEP_PORT_MASKS];
+	uint32_t flows[DP_FAMILIES]; /* all of them */
 };
 
 struct dp_stat { /* an entry of skep_stats */
