@@ -67,6 +67,7 @@ BPFTEST   := $(patsubst %.c,$(O)/%,$(BPFTEST_SRC))
 FUZZ_SRC  := $(sort $(wildcard selftests/fuzz/*_fuzz.c))
 FUZZ      := $(patsubst %.c,$(O)/%,$(FUZZ_SRC))
 LOADER_LIB := $(O)/loader/libloader.a
+CLI_LIB   := $(O)/cli/libcli.a
 TESTLIB_SRC := $(sort $(wildcard selftests/lib/*.c))
 TESTLIB   := $(O)/selftests/lib/libtest.a
 TOOL_SRC  := $(sort $(wildcard selftests/net/*.c))
@@ -127,8 +128,13 @@ $(LOADER_LIB): $(filter-out $(O)/loader/main.o,$(call objs,$(SKEPD_SRC)))
 	$(call say,AR,$@)mkdir -p $(@D) && rm -f $@ && ar rcs $@ $^
 $(filter $(O)/selftests/unit/loader/%,$(UNIT)) $(BPFTEST): $(LOADER_LIB)
 
+# skep likewise
+$(CLI_LIB): $(filter-out $(O)/cli/main.o,$(call objs,$(SKEP_SRC)))
+	$(call say,AR,$@)mkdir -p $(@D) && rm -f $@ && ar rcs $@ $^
+$(filter $(O)/selftests/unit/cli/%,$(UNIT)): $(CLI_LIB)
+
 $(UNIT) $(BPFTEST): %: %.o $(TESTLIB) $(LIBS)
-	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $< $(filter $(LOADER_LIB),$^) $(TESTLIB) $(LINK_LIBS) $(LDLIBS) -lcmocka
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $< $(filter $(LOADER_LIB) $(CLI_LIB),$^) $(TESTLIB) $(LINK_LIBS) $(LDLIBS) -lcmocka
 
 $(TOOL): %: %.o
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $<
