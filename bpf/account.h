@@ -95,7 +95,7 @@ static __noinline int drop_skb(struct __sk_buff *skb, const struct drop_info *in
 }
 
 /* Not inlined: the caller's stack is short. */
-static __noinline int drop(struct __sk_buff *skb, enum skep_drop reason, __u32 key, __u32 cookie)
+static __attribute__((unused)) __noinline int drop(struct __sk_buff *skb, enum skep_drop reason, __u32 key, __u32 cookie)
 {
 	struct drop_info info = { .reason = reason, .key = key, .cookie = cookie };
 

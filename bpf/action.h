@@ -2,9 +2,11 @@
 /* Carries out a verdict: rewrite, then one output or a set of them. */
 #pragma once
 
+#include "bpf/conn.h"
+#include "bpf/decap.h"
+#include "bpf/encap.h"
 #include "bpf/police.h"
 #include "bpf/rewrite.h"
-#include "bpf/tunnel.h"
 #include "bpf/upcall.h"
 
 enum from {		 /* who asks; decides which short cuts the kernel allows */
@@ -25,11 +27,12 @@ static __always_inline int to_port(struct __sk_buff *skb, __u32 ifindex, int pee
 
 /* One turn through the tap's ingress, see upcall.h; the frame is encapsulated there. */
 static __always_inline int relay(struct __sk_buff *skb, __u32 peer, __u32 key, __be16 eth_type,
-				 __u32 in_key)
+				 __u32 in_key, __u32 mark)
 {
 	struct skep_config *cfg = config();
+	__u16 magic = mark ? MAGIC_MARKED : MAGIC_ENCAP;
 
-	if (!cfg || vlan_in_band(skb) || push_meta(skb, MAGIC_ENCAP, key, 0, peer, eth_type))
+	if (!cfg || vlan_in_band(skb) || push_meta(skb, magic, key, mark, peer, eth_type))
 		return drop(skb, SKEP_DROP_REWRITE, in_key, 0);
 	return bpf_redirect(cfg->upcall_ifindex, BPF_F_INGRESS);
 }
@@ -140,7 +143,7 @@ lost:
 static __always_inline int execute(struct __sk_buff *skb, const struct skep_flow *f,
 				   const struct parsed *p, enum from from)
 {
-	__u32 in_key = p->k4.in_key, tagged = p->k4.vlan;
+	__u32 in_key = p->k4.in_key, tagged = p->k4.vlan, mark;
 	struct where w;
 
 	if (f->action == SKEP_ACT_DROP)
@@ -161,9 +164,10 @@ static __always_inline int execute(struct __sk_buff *skb, const struct skep_flow
 			return drop(skb, SKEP_DROP_POLICED, in_key, f->cookie);
 		return to_port(skb, f->out, from == FROM_PORT && (f->flags & SKEP_F_PEER));
 	case SKEP_ACT_ENCAP:
+		mark = f->flags & SKEP_F_MARK ? in_key : 0;
 		if (from == FROM_PORT && (!p->is_ip || tagged))
-			return relay(skb, f->peer, f->out, p->k4.eth_type, in_key);
-		return encap(skb, f->peer, f->out, p);
+			return relay(skb, f->peer, f->out, p->k4.eth_type, in_key, mark);
+		return encap(skb, f->peer, f->out, p, tagged, mark);
 	case SKEP_ACT_SET:
 		if (!f->rewrite)
 			w = where_is(p);
@@ -184,16 +188,41 @@ static __always_inline int to_members(struct __sk_buff *skb, __u32 set, __u32 ke
 	return to_set(skb, set, &w);
 }
 
+/* Where a tunnel packet comes from. */
+struct origin {
+	__u32 peer; /* index in skep_peers */
+	__u32 mark; /* key of the port that it entered by there, if it may begin a connection; else 0 */
+};
+
+/* The port has, or shall have, a record of the packet's connection.  A global function: it has a stack of its own.  Negative: no room for it. */
+__noinline int arrived(struct __sk_buff *skb, __u32 key, __u32 lport, __u32 peer, __u32 mark)
+{
+	struct arrival a = { .key = key, .lport = lport, .from_key = mark, .from_peer = peer, .make = mark };
+	struct parsed p = {};
+
+	return parse(skb, &p) ? 0 : conn_arrive(&p, &a);
+}
+
+static __always_inline int has_conns(__u32 lport)
+{
+	struct skep_lport *lp = bpf_map_lookup_elem(&skep_lports, &lport);
+
+	return lp && (lp->conns || lp->replies);
+}
+
 /* From a tunnel to the local port 'key', or to the members of a bridge.  'peer_ok':
  * bpf_redirect_peer may be used. */
 static __always_inline int deliver(struct __sk_buff *skb, __u32 key, struct skep_port *port,
-				   int peer_ok)
+				   const struct origin *from, int peer_ok)
 {
 	count(SKEP_CNT_RX_TUNNEL);
 	__sync_fetch_and_add(&port->rx_packets, 1);
 	__sync_fetch_and_add(&port->rx_bytes, skb->len);
 	switch (port->kind) {
 	case SKEP_PORT_LOCAL:
+		if ((from->mark || has_conns(port->set)) &&
+		    arrived(skb, key, port->set, from->peer, from->mark) < 0)
+			return drop(skb, SKEP_DROP_CONN_LIMIT, key, 0);
 		if (port->police && policed(skb, port->police, typical_headers(skb)))
 			return drop(skb, SKEP_DROP_POLICED, key, 0);
 		return to_port(skb, port->ifindex, peer_ok && (port->flags & SKEP_PORT_PEER));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The way to skepd and back: frames travel behind a struct skep_upcall.  Two more kinds of that
+ * The way to skepd and back: frames travel behind a struct skep_upcall.  More kinds of that
  * header never leave the kernel: a copy that must be encapsulated takes one turn through the tap's
  * ingress (relay), where it looks like IP to the kernel even if it is ARP: adjust_room and
  * redirect_neigh refuse anything else.
@@ -12,6 +12,7 @@
 
 #define MAGIC_ENCAP 0x5a54 /* key = tunnel key, slot = index of the peer, pad = of the rewrite */
 #define MAGIC_SET   0x5a55 /* key = set that continues another */
+#define MAGIC_MARKED 0x5a56 /* MAGIC_ENCAP, rewritten already; pad = mark, the key of the ingress port */
 
 static __always_inline int push_meta(struct __sk_buff *skb, __u16 magic, __u32 key, __u32 extra,
 				     __u16 slot, __be16 eth_type)

@@ -4,7 +4,7 @@
  * kernel spends anything on it, strips the tunnel header of the rest and leaves the key in front of
  * the frame, so that GRO merges inner packets and the TC program only has to deliver.
  */
-#include "bpf/tunnel.h"
+#include "bpf/decap.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";
 
@@ -16,7 +16,7 @@ int skep_xdp_under(struct xdp_md *xdp)
 	struct drop_info info = {};
 	struct outer o = {};
 
-	outer_parse(data, data_end, bpf_xdp_get_buff_len(xdp), &o);
+	outer_parse(xdp, HOOK_XDP, data, data_end, bpf_xdp_get_buff_len(xdp), &o);
 	if (!o.ours)
 		return XDP_PASS;
 	info.key = o.key;
@@ -39,6 +39,8 @@ int skep_xdp_under(struct xdp_md *xdp)
 	}
 	meta->magic = SKEP_XDP_MAGIC;
 	meta->key = o.key;
+	meta->peer = o.peer;
+	meta->mark = o.mark;
 	count(SKEP_CNT_XDP_DECAP);
 	return XDP_PASS;
 }

@@ -17,6 +17,10 @@ static const char *const mode_words[] = { "embedded", "server", "cluster", NULL 
 static const int mode_values[] = { DB_EMBEDDED, DB_SERVER, DB_CLUSTER };
 static const char *const xdp_words[] = { "auto", "xdp", "tc", NULL };
 static const int xdp_values[] = { DP_XDP_AUTO, DP_XDP_ON, DP_XDP_OFF };
+static const char *const encap_words[] = { "vxlan", "geneve", "nvgre", NULL };
+static const int encap_values[] = { SKEP_ENCAP_VXLAN, SKEP_ENCAP_GENEVE, SKEP_ENCAP_NVGRE };
+static const char *const dscp_words[] = { "copy", NULL };
+static const int dscp_values[] = { DP_DSCP_COPY };
 static const char *const level_words[] = { "error", "warning", "info", "debug", NULL };
 static const int level_values[] = { LOG_ERROR_LEVEL, LOG_WARN_LEVEL, LOG_INFO_LEVEL,
 				    LOG_DEBUG_LEVEL };
@@ -52,12 +56,18 @@ const struct key config_keys[CONFIG_KEYS] = {
 	  .help = "UDP port of the tunnels" },
 	{ "underlay.xdp", CHOICE, AT(underlay_xdp), .fallback = "auto", .words = xdp_words,
 	  .values = xdp_values, .help = "auto, xdp or tc" },
+	{ "underlay.encap", CHOICE, AT(underlay_encap), .fallback = "vxlan", .words = encap_words,
+	  .values = encap_values, .help = "vxlan, geneve or nvgre: how other hosts send to this one" },
+	{ "underlay.dscp", NUMBER, AT(underlay_dscp), 0, 63, "0", .words = dscp_words,
+	  .values = dscp_values, .help = "DSCP of tunnel packets, 0 to 63; copy: that of the packet inside" },
 	{ "upcall.rate", NUMBER, AT(upcall_rate), 0, 10000000, TEXT(SKEP_UPCALL_RATE),
 	  .help = "new flows/s of one port; 0: no limit" },
 	{ "upcall.burst", NUMBER, AT(upcall_burst), 1, 1000000, TEXT(SKEP_UPCALL_BURST),
 	  .help = "new flows of one port at once" },
 	{ "flows.max", NUMBER, AT(flows_max), 1024, 4194304, TEXT(SKEP_FLOWS_MAX),
 	  .help = "size of each flow cache" },
+	{ "flows.wildcards_max", NUMBER, AT(wilds_max), 256, 65535, TEXT(SKEP_WILDS_MAX),
+	  .help = "wildcard flows, IPv4 and IPv6 each" },
 	{ "flows.idle_s", NUMBER, AT(flows_idle_s), 1, 86400, "60",
 	  .help = "an unused flow is removed after so long" },
 	{ "mac_age_s", NUMBER, AT(mac_age_s), 1, 86400, "300",
@@ -141,6 +151,16 @@ static int bad(const struct key *k, const char *text, const char *where, const c
 		       text, want);
 }
 
+static bool find_word(const struct key *k, const char *text, int *value)
+{
+	for (int i = 0; k->words && k->words[i]; i++)
+		if (!strcmp(k->words[i], text)) {
+			*value = k->values[i];
+			return true;
+		}
+	return false;
+}
+
 static int parse(struct config *c, const struct key *k, const char *text, const char *where,
 		 struct err *err)
 {
@@ -148,6 +168,7 @@ static int parse(struct config *c, const struct key *k, const char *text, const 
 	char want[128];
 	char *end;
 	unsigned long long n;
+	int value;
 
 	switch (k->type) {
 	case NAME:
@@ -174,19 +195,21 @@ static int parse(struct config *c, const struct key *k, const char *text, const 
 			return bad(k, text, where, "text without control characters", err);
 		break;
 	case NUMBER:
+		if (find_word(k, text, &value)) {
+			*(uint32_t *)at = (uint32_t)value;
+			return 0;
+		}
 		errno = 0;
 		n = strtoull(text, &end, 10);
-		snprintf(want, sizeof(want), "a whole number, %u to %u", k->min, k->max);
+		snprintf(want, sizeof(want), "a whole number, %u to %u%s%s", k->min, k->max,
+			 k->words ? ", or " : "", k->words ? k->words[0] : "");
 		if (!isdigit((unsigned char)*text) || *end || errno || n < k->min || n > k->max)
 			return bad(k, text, where, want, err);
 		*(uint32_t *)at = (uint32_t)n;
 		return 0;
 	case CHOICE:
-		for (int i = 0; k->words[i]; i++)
-			if (!strcmp(k->words[i], text)) {
-				*(int *)at = k->values[i];
-				return 0;
-			}
+		if (find_word(k, text, at))
+			return 0;
 		return bad(k, text, where, k->help, err);
 	case ADDRESS:
 		if (!ip_parse(text, at) || ip_is_unspecified(at) || ip_is_multicast(at) ||

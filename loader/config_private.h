@@ -13,7 +13,7 @@ enum type {
 	PATH,	/* absolute */
 	DEVICE, /* name of an interface, or the beginning of one: at most 'max' characters */
 	LIST,	/* of strings */
-	NUMBER, /* min..max */
+	NUMBER, /* min..max, or one of the words */
 	CHOICE, /* words: index into 'words' */
 	ADDRESS,
 };
@@ -24,12 +24,12 @@ struct key {
 	size_t offset;
 	uint32_t min, max;
 	const char *fallback;	  /* NULL = not set */
-	const char *const *words; /* CHOICE, with values below if they are not 0, 1, 2 */
+	const char *const *words; /* CHOICE and NUMBER, with their values below */
 	const int *values;
 	const char *help;
 };
 
-#define CONFIG_KEYS 35
+#define CONFIG_KEYS 38
 extern const struct key config_keys[CONFIG_KEYS];
 int config_find_key(const char *name); /* index, or -1 */
 

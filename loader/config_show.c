@@ -13,6 +13,11 @@ static void print_value(const struct config *c, const struct key *k, FILE *out)
 
 	switch (k->type) {
 	case NUMBER:
+		for (int i = 0; k->words && k->words[i]; i++)
+			if ((uint32_t)k->values[i] == *(const uint32_t *)at) {
+				fprintf(out, "%s\n", k->words[i]);
+				return;
+			}
 		fprintf(out, "%u\n", *(const uint32_t *)at);
 		return;
 	case CHOICE:

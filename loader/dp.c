@@ -120,6 +120,16 @@ static void on_heartbeat(void *arg)
 	__atomic_store_n(&dp->kconfig->agent_seen_ns, clock_mono_ns(), __ATOMIC_RELEASE);
 }
 
+/* Seconds to jiffies. */
+static void write_timeouts(struct dp *dp)
+{
+	const uint32_t *from = (const uint32_t *)&dp->config.timeouts;
+	uint32_t *to = (uint32_t *)&dp->kconfig->timeouts;
+
+	for (size_t i = 0; i < sizeof(dp->config.timeouts) / sizeof(*to); i++)
+		to[i] = from[i] > INT32_MAX / dp->hz ? INT32_MAX : from[i] * dp->hz;
+}
+
 void dp_config_write(struct dp *dp)
 {
 	struct skep_config *c = dp->kconfig;
@@ -133,11 +143,14 @@ void dp_config_write(struct dp *dp)
 	c->tunnel_ifindex = dp->tunnel_ifindex;
 	c->under_ifindex = dp->under_ifindex;
 	c->tunnel_port = htons(dp->config.tunnel_port);
+	c->encap = dp->config.encap;
 	c->flags =
 		(dp->xdp ? SKEP_CFG_XDP_DECAP : 0) | (dp->decap_l3 ? SKEP_CFG_DECAP_L3_FLAGS : 0);
 	c->event_interval_ns = interval;
 	c->event_burst_ns = (uint64_t)interval * (rate < EVENT_BURST ? rate : EVENT_BURST);
 	c->local = dp->config.local;
+	c->hz = dp->hz;
+	write_timeouts(dp);
 }
 
 /* --- open --- */
@@ -183,17 +196,22 @@ static int start(struct dp *dp, struct err *err)
 	int rc;
 
 	if ((rc = dp_dirs_make(&dp->dirs, err)) || (rc = dp_maps_load(dp, err)) ||
-	    (rc = dp_clock_init(dp, err)) || (rc = dp_tap_start(dp, err)) ||
+	    (rc = dp_clock_init(dp, err)) || (rc = dp_wilds_open(dp, err)) || (rc = dp_tap_start(dp, err)) ||
 	    (rc = dp_tunnel_open(dp, err)))
 		return rc;
 	dp->decap_l3 = dp_probe_decap_l3();
+	if (!dp->decap_l3 && dp->config.encap != SKEP_ENCAP_VXLAN) {
+		dp_warn(dp, "%s needs kernel 6.3: other hosts are told to use vxlan",
+			skep_encap_name(dp->config.encap));
+		dp->config.encap = SKEP_ENCAP_VXLAN;
+	}
 	rc = dp_under_open(dp, err); /* before the peers: they quote its ifindex and MTU */
 	if (rc)
 		return rc;
 	dp_config_write(dp);
 	if ((rc = dp_sets_adopt(dp, err)) || (rc = dp_rewrites_adopt(dp, err)) ||
 	    (rc = dp_peers_adopt(dp, err)) || (rc = dp_ports_adopt(dp, err)) ||
-	    (rc = dp_control_open(dp, err)))
+	    (rc = dp_wilds_adopt(dp, err)) || (rc = dp_control_open(dp, err)))
 		return rc;
 	dp_policers_adopt(dp);
 	dp_links_prune(dp, link_wanted);
@@ -256,6 +274,7 @@ void dp_close(struct dp *dp)
 	dp_ports_close(dp);
 	dp_peers_close(dp);
 	dp_rewrites_close(dp);
+	dp_wilds_close(dp);
 	dp_maps_unload(dp);
 	nl_close(&dp->nl);
 	dp_dirs_close(&dp->dirs);
@@ -316,6 +335,17 @@ int dp_remove(const struct dp_config *config, struct err *err)
 	return rc ? rc : rc_vx;
 }
 
+enum skep_encap dp_encap(const struct dp *dp)
+{
+	return dp->config.encap;
+}
+
+/* What carries a mark is popped by us, whatever it is. */
+bool dp_marks(const struct dp *dp)
+{
+	return dp->decap_l3;
+}
+
 bool dp_adopted(const struct dp *dp)
 {
 	return dp->adopted;
@@ -350,11 +380,11 @@ json_t *dp_status(const struct dp *dp)
 		json_array_append_new(warnings, json_string(dp->warnings[i]));
 	if (dp->tunnel_ifindex)
 		(void)dp_device_name(&dp->config, "vx", name, NULL);
-	return json_pack("{s:o, s:o, s:s, s:s, s:s, s:s, s:b, s:b, s:I, s:b, s:s, s:I, s:o}",
+	return json_pack("{s:o, s:o, s:s, s:s, s:s, s:s, s:b, s:b, s:I, s:s, s:b, s:s, s:I, s:o}",
 			 "programs", progs, "maps", maps, "xdp", dp->xdp ? "native" : "off", "hook",
 			 dp->tcx ? "tcx" : "clsact", "tunnel_device", name, "underlay",
 			 dp->config.underlay, "underlay_up", dp->under_up, "adopted", dp->adopted,
-			 "underlay_mtu", (json_int_t)dp->under_mtu, "decap_l3_flags", dp->decap_l3,
+			 "underlay_mtu", (json_int_t)dp->under_mtu, "encap", skep_encap_name(dp->config.encap), "decap_l3_flags", dp->decap_l3,
 			 "pins", pins, "foreign_frames", (json_int_t)dp->tap.foreign, "warnings",
 			 warnings);
 }

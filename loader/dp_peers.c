@@ -62,12 +62,18 @@ static int write_peer(struct dp *dp, const struct dp_peer_entry *peer)
 		.remote = peer->remote,
 		.ifindex = dp->under_ifindex,
 		.family = ip_is_v4(&peer->remote) ? 4 : 6,
+		.tos = dp->config.dscp < DP_DSCP_COPY ? (uint8_t)(dp->config.dscp << 2) : 0,
 		.ttl = SKEP_TTL_OUTER,
-		.dport = htons(dp->config.tunnel_port),
+		.encap = (uint8_t)peer->encap,
+		.dport = htons(peer->encap == SKEP_ENCAP_VXLAN ? dp->config.tunnel_port : SKEP_GENEVE_PORT),
+		.flags = (peer->marks ? SKEP_PEER_MARKS : 0) |
+			 (dp->config.dscp == DP_DSCP_COPY ? SKEP_PEER_DSCP_COPY : 0),
 		.mtu = dp->under_mtu > UINT16_MAX ? UINT16_MAX : (uint16_t)dp->under_mtu,
 	};
 	uint32_t index = peer->index;
 
+	if (value.ifindex && nl_route_on_link(&dp->nl, value.ifindex, &peer->remote))
+		value.flags |= SKEP_PEER_ON_LINK;
 	if (bpf_map_update_elem(dp->map_fd[DP_MAP_PEERS], &index, &value, BPF_ANY) ||
 	    bpf_map_update_elem(dp->map_fd[DP_MAP_REMOTES], &peer->remote, &index, BPF_ANY))
 		return -errno;
@@ -122,6 +128,34 @@ int dp_peer_add(struct dp *dp, const struct skep_ip *remote, uint32_t *index, st
 	return 0;
 }
 
+void dp_peer_how(struct dp *dp, const struct skep_ip *remote, enum skep_encap encap, bool marks)
+{
+	struct dp_peer_entry *peer = find(dp, remote);
+
+	if (!peer || (peer->encap == encap && peer->marks == marks))
+		return;
+	peer->encap = encap;
+	peer->marks = marks;
+	(void)write_peer(dp, peer); /* an element of an array that was written before */
+}
+
+uint32_t dp_peer_mtu(const struct dp *dp, uint32_t index)
+{
+	const struct dp_peer_entry *peer = index < SKEP_PEERS_MAX ? dp->peer_at[index] : NULL;
+	uint32_t size = peer ? skep_encap_size(peer->encap, !ip_is_v4(&peer->remote)) : 0;
+
+	return peer && dp->under_mtu > size ? dp->under_mtu - size : 0;
+}
+
+uint32_t dp_peer_mark_max(const struct dp *dp, uint32_t index)
+{
+	const struct dp_peer_entry *peer = index < SKEP_PEERS_MAX ? dp->peer_at[index] : NULL;
+
+	if (!peer || !peer->marks || peer->encap == SKEP_ENCAP_NVGRE)
+		return 0;
+	return peer->encap == SKEP_ENCAP_GENEVE ? SKEP_KEY_MAX : UINT16_MAX;
+}
+
 void dp_peer_del(struct dp *dp, const struct skep_ip *remote)
 {
 	struct dp_peer_entry *peer = find(dp, remote);
@@ -151,6 +185,8 @@ int dp_peers_adopt(struct dp *dp, struct err *err)
 		if (!peer)
 			return err_set(err, -ENOMEM, "out of memory");
 		peer->adopted = true;
+		peer->encap = value.encap < SKEP_ENCAPS ? (enum skep_encap)value.encap : SKEP_ENCAP_VXLAN;
+		peer->marks = value.flags & SKEP_PEER_MARKS;
 		(void)write_peer(dp, peer); /* the underlay may have changed meanwhile */
 	}
 	/* permissions without a peer: left by a process that died between the two writes */

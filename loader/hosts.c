@@ -31,12 +31,53 @@ uint32_t hosts_peer(void *agent, const char *name)
 	return h ? h->peer : 0;
 }
 
+const char *hosts_name(const struct agent *a, uint32_t peer)
+{
+	struct hmap_node *n, *tmp;
+
+	hmap_for_each (n, tmp, &a->hosts) {
+		const struct host *h = container_of(n, struct host, node);
+
+		if (h->peer == peer)
+			return h->name;
+	}
+	return NULL;
+}
+
+bool hosts_marks(const struct agent *a, uint32_t peer, uint32_t key)
+{
+	return key <= dp_peer_mark_max(a->dp, peer);
+}
+
+uint32_t hosts_mtu(const struct agent *a, const char *name)
+{
+	const struct host *h = find_host(a, name);
+
+	return h && h->peer ? dp_peer_mtu(a->dp, h->peer) : 0;
+}
+
+uint32_t hosts_encap_size(const struct agent *a)
+{
+	bool v6 = !ip_is_v4(&a->address);
+	uint32_t most = skep_encap_size(dp_encap(a->dp), v6);
+	struct hmap_node *n, *tmp;
+
+	hmap_for_each (n, tmp, &a->hosts) {
+		uint32_t size = skep_encap_size(container_of(n, struct host, node)->encap, v6);
+
+		if (size > most)
+			most = size;
+	}
+	return most;
+}
+
 void hosts_publish(struct agent *a)
 {
 	char path[TOPO_NAME_MAX + 8], addr[ADDR_TEXT];
-	json_t *v = json_pack("{s:s, s:s, s:i, s:i, s:s}", "host", a->config->host, "address",
+	json_t *v = json_pack("{s:s, s:s, s:i, s:i, s:s, s:s, s:b}", "host", a->config->host, "address",
 			      ip_format(&a->address, addr), "port", (int)a->config->underlay_port,
-			      "mtu", (int)a->mtu, "version", SKEP_VERSION);
+			      "mtu", (int)a->mtu, "version", SKEP_VERSION, "encap",
+			      skep_encap_name(dp_encap(a->dp)), "marks", dp_marks(a->dp));
 
 	snprintf(path, sizeof(path), "host/%s", a->config->host);
 	if (publish_set(a->self, path, v))
@@ -72,6 +113,29 @@ static void free_host(struct agent *a, struct host *h)
 	free(h);
 }
 
+/* How it wants to be sent to.  Older records say nothing of it. */
+static bool take_how(struct agent *a, struct host *h, const json_t *record)
+{
+	const char *text = json_string_value(json_object_get(record, "encap"));
+	bool marks = json_is_true(json_object_get(record, "marks"));
+	enum skep_encap encap = SKEP_ENCAP_VXLAN;
+
+	while (text && encap < SKEP_ENCAPS && strcmp(text, skep_encap_name(encap)) != 0)
+		encap++;
+	if (encap == SKEP_ENCAPS) {
+		log_warn("host '%s' asks for tunnel packets of the unknown kind '%.16s': it is sent vxlan",
+			 h->name, text);
+		encap = SKEP_ENCAP_VXLAN;
+	}
+	if (h->peer)
+		dp_peer_how(a->dp, &h->address, encap, marks);
+	if (h->encap == encap && h->marks == marks)
+		return false;
+	h->encap = encap;
+	h->marks = marks;
+	return true;
+}
+
 static void host_record(struct agent *a, const char *name, const json_t *record)
 {
 	const char *text = json_string_value(json_object_get(record, "address"));
@@ -104,8 +168,11 @@ static void host_record(struct agent *a, const char *name, const json_t *record)
 	}
 	json_decref(h->record);
 	h->record = json_incref((json_t *)record);
-	if (h->peer && ip_eq(&h->address, &ip))
+	if (h->peer && ip_eq(&h->address, &ip)) {
+		if (take_how(a, h, record)) /* other packets fit */
+			index_invalidate_host(a->index, h->name);
 		return;
+	}
 	drop_peer(a, h);
 	h->address = ip;
 	if (ip_eq(&ip, &a->address)) {
@@ -115,7 +182,8 @@ static void host_record(struct agent *a, const char *name, const json_t *record)
 		h->peer = 0;
 		log_error("host '%s' at %s: %s", name, text, err.text);
 	} else {
-		log_info("host '%s' is at %s", name, text);
+		(void)take_how(a, h, record);
+		log_info("host '%s' is at %s, by %s", name, text, skep_encap_name(h->encap));
 	}
 }
 

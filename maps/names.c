@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Enum to text, from the lists in drops.h and counters.h. */
+/* Enum to text, most of it from the lists in drops.h and counters.h. */
 #include "maps/maps.h"
 
 struct entry {
@@ -17,6 +17,13 @@ static const struct entry counters[] = {
 	SKEP_COUNTERS(X)
 #undef X
 };
+
+const char *skep_encap_name(unsigned int encap)
+{
+	static const char *const names[] = { "vxlan", "geneve", "nvgre" };
+
+	return encap < SKEP_ENCAPS ? names[encap] : "?";
+}
 
 const char *skep_drop_name(unsigned int reason)
 {

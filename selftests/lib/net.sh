@@ -162,7 +162,7 @@ config() { # HOST [YAML-LINES]: configuration of its skepd; the first has the em
 		echo "db: $db"
 		tunnel=${underlay[$h]}
 		[ -n "${under6:-}" ] && tunnel=fd00:250::${tunnel##*.}
-		echo "underlay: {interface: u0, address: \"$tunnel\"${tunnel_port:+, port: $tunnel_port}${xdp:+, xdp: $xdp}}"
+		echo "underlay: {interface: u0, address: \"$tunnel\"${tunnel_port:+, port: $tunnel_port}${xdp:+, xdp: $xdp}${encap:+, encap: $encap}${dscp:+, dscp: $dscp}}"
 		echo "paths: {state: $work/$h, run: $work/$h, bpffs: $work/bpf}"
 		[ $# -gt 0 ] && printf '%s\n' "$@"
 	} > "$work/$h/skepd.yaml"

@@ -57,6 +57,8 @@ static void defaults(void **state)
 	assert_int_equal(c.db_mode, DB_EMBEDDED);
 	assert_int_equal(c.underlay_port, 4789);
 	assert_int_equal(c.underlay_xdp, DP_XDP_AUTO);
+	assert_int_equal(c.underlay_encap, SKEP_ENCAP_VXLAN);
+	assert_int_equal(c.underlay_dscp, 0);
 	assert_int_equal(c.flows_max, 65536);
 	assert_int_equal(c.flows_idle_s, 60);
 	assert_int_equal(c.mac_age_s, 300);
@@ -76,7 +78,7 @@ static void every_key(void **state)
 		&c,
 		"host: n1\ninstance: i1\nlog_level: debug\n"
 		"db:\n  mode: cluster\n  addresses: [10.0.0.1:6379, \"[fd00::1]:6379\"]\n  wait_replicas: 1\n  wait_ms: 50\n"
-		"underlay: {interface: eth1, address: 192.0.2.1, port: 4790, xdp: tc}\n"
+		"underlay: {interface: eth1, address: 192.0.2.1, port: 4790, xdp: tc, encap: geneve, dscp: copy}\n"
 		"upcall: {rate: 10, burst: 20}\nflows: {max: 2048, idle_s: 5}\nmac_age_s: 6\nneigh_age_s: 7\n"
 		"paths: {state: /a, run: /b, bpffs: /c}\ndevice_prefix: x-\n",
 		NULL, NULL, 0);
@@ -88,6 +90,8 @@ static void every_key(void **state)
 	assert_int_equal(c.db_wait_replicas, 1);
 	assert_true(ip_eq(&c.underlay_address, &want));
 	assert_int_equal(c.underlay_xdp, DP_XDP_OFF);
+	assert_int_equal(c.underlay_encap, SKEP_ENCAP_GENEVE);
+	assert_int_equal(c.underlay_dscp, DP_DSCP_COPY);
 	assert_int_equal(c.upcall_burst, 20);
 	assert_int_equal(c.flows_max, 2048);
 	assert_int_equal(c.neigh_age_s, 7);
@@ -119,12 +123,16 @@ static void refusals(void **state)
 		{ "host: a\nhots: b\n",
 		  ":2: unknown key 'hots' (allowed: host, instance, log_level, db, underlay" },
 		{ "underlay:\n  interfac: e\n",
-		  ":2: unknown key 'underlay.interfac' (allowed in 'underlay': interface, address, port, xdp)" },
+		  ":2: unknown key 'underlay.interfac' (allowed in 'underlay': interface, address, port, xdp, encap, dscp)" },
 		{ "host: a\n", "'underlay.interface' is not set" },
 		{ "underlay: {interface: waytoolongforaname}\n",
 		  "'underlay.interface': 'waytoolongforaname' is not allowed (want 1 to 15" },
 		{ "underlay: {interface: e, port: 0}\n",
 		  ":1: 'underlay.port': '0' is not allowed (want a whole number, 1 to 65535)" },
+		{ "underlay: {interface: e, dscp: 64}\n",
+		  ":1: 'underlay.dscp': '64' is not allowed (want a whole number, 0 to 63, or copy)" },
+		{ "underlay: {interface: e, encap: gre}\n",
+		  ":1: 'underlay.encap': 'gre' is not allowed (want vxlan, geneve or nvgre" },
 		{ "underlay: {interface: e, port: 65536}\n", "1 to 65535" },
 		{ "underlay: {interface: e, port: \"12 \"}\n", "1 to 65535" },
 		{ "underlay: {interface: e, port: -1}\n", "1 to 65535" },

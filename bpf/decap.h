@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What came in by the underlay: is it a tunnel packet for us, from whom, for which port (both
+ * hooks), and its header stripped (TC; XDP does that itself).  All kinds of tunnel are understood
+ * whatever this host asked for, for a change of that takes effect at other hosts some time later.
+ */
+#pragma once
+
+#include "bpf/tunnel.h"
+
+#define OUTER6	      (IP6_SIZE + UDP_SIZE + 8)
+#define OPTIONS_MAX   63	   /* of Geneve: 252 bytes */
+#define DECAP_L3_IPV4 (1ULL << 7) /* BPF_F_ADJ_ROOM_DECAP_L3_IPV4, _IPV6: kernel 6.3 */
+#define DECAP_L3_IPV6 (1ULL << 8)
+
+enum hook {
+	HOOK_TC,
+	HOOK_XDP,
+};
+
+/* The outer header of a frame that came in by the underlay. */
+struct outer {
+	__u32 ours;   /* it is a tunnel packet for us; the rest is filled */
+	__u32 reason; /* enum skep_drop */
+	__u32 key;
+	__u32 mark;
+	__u32 size; /* of all that precedes the inner Ethernet header */
+	__u8 kind;  /* enum skep_encap */
+	__u8 by_us; /* the kernel's device would refuse it */
+	__u8 ecn;
+	__u8 inner_proto; /* of inner IPv4 behind VXLAN */
+	__be16 inner_type;
+	__u32 peer; /* index in skep_peers */
+	struct skep_ip remote;
+};
+
+static __always_inline long load_at(void *ctx, enum hook hook, __u32 off, void *to, __u32 size)
+{
+	return hook == HOOK_XDP ? bpf_xdp_load_bytes(ctx, off, to, size)
+				: bpf_skb_load_bytes(ctx, off, to, size);
+}
+
+/* --- options of Geneve --- */
+
+struct options {
+	void *ctx;
+	__u32 off, left;
+	__u32 mark;
+	__u32 bad;
+};
+
+static __always_inline long option(struct options *o, enum hook hook)
+{
+	__be32 raw[2];
+	__u32 head, size;
+
+	if (!o->left)
+		return 1;
+	if (load_at(o->ctx, hook, o->off, raw, sizeof(raw[0])))
+		goto bad;
+	head = bpf_ntohl(raw[0]);
+	size = sizeof(raw[0]) + OPTION_SIZE(head);
+	if (size > o->left)
+		goto bad;
+	if ((head & ~0xe0) == OPTION_MARK) { /* three bits are reserved */
+		if (load_at(o->ctx, hook, o->off, raw, sizeof(raw)))
+			goto bad;
+		o->mark = bpf_ntohl(raw[1]);
+	} else if (head & OPTION_CRITICAL) {
+		goto bad;
+	}
+	o->off += size;
+	o->left -= size;
+	return 0;
+bad:
+	o->bad = 1;
+	return 1;
+}
+
+static long option_tc(__u32 i, void *arg)
+{
+	return option(arg, HOOK_TC);
+}
+
+static long option_xdp(__u32 i, void *arg)
+{
+	return option(arg, HOOK_XDP);
+}
+
+/* Those of 'size' bytes behind the header; what follows them may lie behind data_end. */
+static __always_inline int read_options(void *ctx, enum hook hook, struct outer *o, __u32 size)
+{
+	struct options all = { .ctx = ctx, .off = o->size, .left = size };
+	__be16 type;
+
+	if (hook == HOOK_XDP)
+		bpf_loop(OPTIONS_MAX, option_xdp, &all, 0);
+	else
+		bpf_loop(OPTIONS_MAX, option_tc, &all, 0);
+	o->mark = all.mark;
+	o->size += size;
+	if (all.bad || load_at(ctx, hook, o->size + 2 * ETH_ALEN, &type, sizeof(type)))
+		return -1;
+	o->inner_type = type;
+	return 0;
+}
+
+/* --- the outer header --- */
+
+/* Which kind of tunnel packet begins at 'l4'; -1 = none. */
+static __always_inline int kind_of(const struct skep_config *cfg, __u8 proto, const void *l4,
+				   const void *data_end)
+{
+	const struct tunnel_hdr *gre = l4;
+	const struct udp *udp = l4;
+
+	if (l4 + sizeof(*udp) > data_end)
+		return -1;
+	if (proto == IPPROTO_GRE)
+		return (bpf_ntohl(gre->what) & GRE_PROTO) == ETH_P_TEB ? SKEP_ENCAP_NVGRE : -1;
+	if (proto != IPPROTO_UDP)
+		return -1;
+	if (udp->dest == cfg->tunnel_port)
+		return SKEP_ENCAP_VXLAN;
+	return udp->dest == bpf_htons(SKEP_GENEVE_PORT) ? SKEP_ENCAP_GENEVE : -1;
+}
+
+/* The tunnel's own header, and what is behind it.  'left' bytes of the frame from 'l4' on. */
+static __always_inline int parse_tunnel(void *ctx, enum hook hook, void *l4, void *data_end,
+					__u32 left, struct outer *o)
+{
+	__u32 udp_len = left, least = UDP_SIZE + sizeof(struct tunnel_hdr) + ETH_SIZE, what;
+	__u32 options = 0;
+	struct tunnel_hdr *tun = l4;
+	struct ethhdr *in;
+
+	if (o->kind == SKEP_ENCAP_NVGRE) {
+		least -= UDP_SIZE;
+	} else {
+		udp_len = bpf_ntohs(((struct udp *)l4)->len);
+		tun = l4 + UDP_SIZE;
+	}
+	if ((void *)(tun + 1) > data_end)
+		return -1;
+	what = bpf_ntohl(tun->what);
+	o->key = bpf_ntohl(tun->key) >> 8;
+	switch (o->kind) {
+	case SKEP_ENCAP_VXLAN:
+		if ((what & VXLAN_FLAGS & ~VXLAN_G) != VXLAN_I)
+			return -1;
+		if (what & VXLAN_G) {
+			o->by_us = 1;
+			o->mark = what & VXLAN_ID;
+		}
+		break;
+	case SKEP_ENCAP_GENEVE:
+		if ((what & (GENEVE_VERSION | GENEVE_OAM)) || (what & GRE_PROTO) != ETH_P_TEB)
+			return -1;
+		options = GENEVE_OPTIONS(what);
+		break;
+	default:
+		if ((what & GRE_FLAGS) != GRE_K)
+			return -1;
+	}
+	if (udp_len < least + options || udp_len > left)
+		return -1;
+	in = (void *)(tun + 1);
+	if (options)
+		return read_options(ctx, hook, o, options);
+	if ((void *)(in + 1) > data_end)
+		return -1;
+	o->inner_type = in->h_proto;
+	if (in->h_proto == bpf_htons(ETH_P_IP) && (void *)(in + 1) + IP4_MIN <= data_end)
+		o->inner_proto = *((__u8 *)(in + 1) + 9);
+	return 0;
+}
+
+/* 'left' = length of the whole frame, which may be longer than data..data_end.  Fills '*o', which
+ * is zero. */
+static __always_inline void outer_parse(void *ctx, enum hook hook, void *data, void *data_end,
+					__u32 left, struct outer *o)
+{
+	struct skep_config *cfg = config();
+	struct ethhdr *eth = data;
+	__u32 l3, bad = 0, *peer;
+	void *l4;
+	int kind;
+
+	if (!cfg || (void *)(eth + 1) > data_end)
+		return;
+	if (eth->h_proto == bpf_htons(ETH_P_IP)) {
+		struct ip4 *ip = (void *)(eth + 1);
+
+		if ((void *)(ip + 1) > data_end || ip->dst != cfg->local.w[3] ||
+		    cfg->local.w[2] != bpf_htonl(0xffff))
+			return;
+		o->remote.w[2] = bpf_htonl(0xffff);
+		o->remote.w[3] = ip->src;
+		o->ecn = ip->tos & ECN;
+		l3 = IP4_MIN;
+		l4 = (void *)(ip + 1);
+		if (ip->ver_ihl != 0x45) { /* options, which no host of ours sends */
+			if (ip->ver_ihl >> 4 != 4 || (ip->ver_ihl & 0xf) < 5)
+				return;
+			l4 = (void *)ip + (ip->ver_ihl & 0xf) * 4;
+			bad = 1;
+		}
+		if (ip->frag & bpf_htons(0x1fff)) /* a later fragment */
+			return;
+		if ((ip->frag & bpf_htons(0x2000)) || bpf_ntohs(ip->tot_len) > left - ETH_SIZE)
+			bad = 1;
+		kind = kind_of(cfg, ip->proto, l4, data_end);
+	} else if (eth->h_proto == bpf_htons(ETH_P_IPV6)) {
+		struct ip6 *ip = (void *)(eth + 1);
+
+		if ((void *)(ip + 1) > data_end || ip->dst[0] != cfg->local.w[0] ||
+		    ip->dst[1] != cfg->local.w[1] || ip->dst[2] != cfg->local.w[2] ||
+		    ip->dst[3] != cfg->local.w[3])
+			return;
+		__builtin_memcpy(&o->remote, ip->src, 16);
+		o->ecn = bpf_ntohl(ip->ver_tc_flow) >> 20 & ECN;
+		l3 = IP6_SIZE;
+		l4 = (void *)(ip + 1);
+		if (bpf_ntohs(ip->len) > left - ETH_SIZE - IP6_SIZE)
+			bad = 1;
+		kind = kind_of(cfg, ip->next, l4, data_end);
+	} else {
+		return;
+	}
+	if (kind < 0)
+		return;
+	peer = bpf_map_lookup_elem(&skep_remotes, &o->remote);
+	if (!peer) {
+		/* another tunnel of this machine's, unless it is of the kind we ask for */
+		o->ours = kind == SKEP_ENCAP_VXLAN || kind == cfg->encap;
+		o->reason = SKEP_DROP_UNKNOWN_PEER;
+		return;
+	}
+	o->ours = 1;
+	o->peer = *peer;
+	o->kind = kind;
+	o->size = ETH_SIZE + l3 + sizeof(struct tunnel_hdr) +
+		  (kind == SKEP_ENCAP_NVGRE ? 0 : UDP_SIZE);
+	if (bad || parse_tunnel(ctx, hook, l4, data_end, left - ETH_SIZE - l3, o))
+		o->reason = SKEP_DROP_BAD_TUNNEL;
+}
+
+/* --- strip, in TC --- */
+
+static __always_inline int is_broadcast(const __u8 *mac)
+{
+	return (mac[0] & mac[1] & mac[2] & mac[3] & mac[4] & mac[5]) == 0xff;
+}
+
+/* 'flags': what adjust_room has to be told of the inner protocol. */
+static __always_inline int pop(struct __sk_buff *skb, __u32 size, __u64 flags)
+{
+	struct ethhdr eth;
+
+	if (load(skb, size, &eth, sizeof(eth)) || shrink(skb, size, flags))
+		return -1;
+	if (eth.h_dest[0] & 1) /* the type is the outer frame's: ours */
+		bpf_skb_change_type(skb,
+				    is_broadcast(eth.h_dest) ? TYPE_BROADCAST : TYPE_MULTICAST);
+	return bpf_skb_store_bytes(skb, 0, &eth, sizeof(eth),
+				   0); /* skb->csum covers what is behind the Ethernet header */
+}
