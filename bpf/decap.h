@@ -10,8 +10,6 @@
 
 #define OUTER6	      (IP6_SIZE + UDP_SIZE + 8)
 #define OPTIONS_MAX   63	   /* of Geneve: 252 bytes */
-#define DECAP_L3_IPV4 (1ULL << 7) /* BPF_F_ADJ_ROOM_DECAP_L3_IPV4, _IPV6: kernel 6.3 */
-#define DECAP_L3_IPV6 (1ULL << 8)
 
 enum hook {
 	HOOK_TC,
