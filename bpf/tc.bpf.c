@@ -176,7 +176,7 @@ int skep_tc_under(struct __sk_buff *skb)
 	struct skep_port *port;
 	struct outer o = {};
 	__u64 flags = 0;
-	int is_ip;
+	int is_ip, lost;
 
 	if (!cfg)
 		return PASS;
@@ -208,6 +208,9 @@ int skep_tc_under(struct __sk_buff *skb)
 	}
 	if (left_to_kernel(skb, cfg, port, &o))
 		return PASS;
+	lost = carry_ecn(skb, HOOK_TC, &o);
+	if (lost)
+		return drop(skb, lost, o.key, 0);
 	is_ip = o.inner_type == bpf_htons(ETH_P_IP) || o.inner_type == bpf_htons(ETH_P_IPV6);
 	if (o.inner_type == bpf_htons(ETH_P_IPV6))
 		flags = DECAP_L3_IPV6;
