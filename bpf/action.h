@@ -2,6 +2,7 @@
 /* Carries out a verdict: rewrite, then one output or a set of them. */
 #pragma once
 
+#include "bpf/conn.h"
 #include "bpf/decap.h"
 #include "bpf/encap.h"
 #include "bpf/police.h"
@@ -187,16 +188,41 @@ static __always_inline int to_members(struct __sk_buff *skb, __u32 set, __u32 ke
 	return to_set(skb, set, &w);
 }
 
+/* Where a tunnel packet comes from. */
+struct origin {
+	__u32 peer; /* index in skep_peers */
+	__u32 mark; /* key of the port that it entered by there, if it may begin a connection; else 0 */
+};
+
+/* The port has, or shall have, a record of the packet's connection.  A global function: it has a stack of its own.  Negative: no room for it. */
+__noinline int arrived(struct __sk_buff *skb, __u32 key, __u32 lport, __u32 peer, __u32 mark)
+{
+	struct arrival a = { .key = key, .lport = lport, .from_key = mark, .from_peer = peer, .make = mark };
+	struct parsed p = {};
+
+	return parse(skb, &p) ? 0 : conn_arrive(&p, &a);
+}
+
+static __always_inline int has_conns(__u32 lport)
+{
+	struct skep_lport *lp = bpf_map_lookup_elem(&skep_lports, &lport);
+
+	return lp && (lp->conns || lp->replies);
+}
+
 /* From a tunnel to the local port 'key', or to the members of a bridge.  'peer_ok':
  * bpf_redirect_peer may be used. */
 static __always_inline int deliver(struct __sk_buff *skb, __u32 key, struct skep_port *port,
-				   int peer_ok)
+				   const struct origin *from, int peer_ok)
 {
 	count(SKEP_CNT_RX_TUNNEL);
 	__sync_fetch_and_add(&port->rx_packets, 1);
 	__sync_fetch_and_add(&port->rx_bytes, skb->len);
 	switch (port->kind) {
 	case SKEP_PORT_LOCAL:
+		if ((from->mark || has_conns(port->set)) &&
+		    arrived(skb, key, port->set, from->peer, from->mark) < 0)
+			return drop(skb, SKEP_DROP_CONN_LIMIT, key, 0);
 		if (port->police && policed(skb, port->police, typical_headers(skb)))
 			return drop(skb, SKEP_DROP_POLICED, key, 0);
 		return to_port(skb, port->ifindex, peer_ok && (port->flags & SKEP_PORT_PEER));

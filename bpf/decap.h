@@ -28,6 +28,7 @@ struct outer {
 	__u8 ecn;
 	__u8 inner_proto; /* of inner IPv4 behind VXLAN */
 	__be16 inner_type;
+	__u32 peer; /* index in skep_peers */
 	struct skep_ip remote;
 };
 
@@ -179,7 +180,7 @@ static __always_inline void outer_parse(void *ctx, enum hook hook, void *data, v
 {
 	struct skep_config *cfg = config();
 	struct ethhdr *eth = data;
-	__u32 l3, bad = 0;
+	__u32 l3, bad = 0, *peer;
 	void *l4;
 	int kind;
 
@@ -226,13 +227,15 @@ static __always_inline void outer_parse(void *ctx, enum hook hook, void *data, v
 	}
 	if (kind < 0)
 		return;
-	if (!bpf_map_lookup_elem(&skep_remotes, &o->remote)) {
+	peer = bpf_map_lookup_elem(&skep_remotes, &o->remote);
+	if (!peer) {
 		/* another tunnel of this machine's, unless it is of the kind we ask for */
 		o->ours = kind == SKEP_ENCAP_VXLAN || kind == cfg->encap;
 		o->reason = SKEP_DROP_UNKNOWN_PEER;
 		return;
 	}
 	o->ours = 1;
+	o->peer = *peer;
 	o->kind = kind;
 	o->size = ETH_SIZE + l3 + sizeof(struct tunnel_hdr) +
 		  (kind == SKEP_ENCAP_NVGRE ? 0 : UDP_SIZE);
@@ -312,7 +315,7 @@ static __always_inline int pop(struct __sk_buff *skb, __u32 size, __u64 flags)
 {
 	struct ethhdr eth;
 
-	if (bpf_skb_load_bytes(skb, size, &eth, sizeof(eth)) || shrink(skb, size, flags))
+	if (load(skb, size, &eth, sizeof(eth)) || shrink(skb, size, flags))
 		return -1;
 	if (eth.h_dest[0] & 1) /* the type is the outer frame's: ours */
 		bpf_skb_change_type(skb,

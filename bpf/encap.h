@@ -7,6 +7,8 @@
 
 #include "bpf/tunnel.h"
 
+#define AF_INET  2
+#define AF_INET6 10
 #define SPORT_FIRST 49152
 #define IP_DF	    0x4000
 
@@ -204,6 +206,22 @@ static __always_inline __u32 body_size(__u32 kind, __u32 mark)
 	       (kind == SKEP_ENCAP_GENEVE && mark ? MARK_SIZE : 0);
 }
 
+/* By the neighbour table: of the route's next hop, or of the other host itself. */
+static __always_inline int to_peer(const struct skep_peer *peer, struct bpf_redir_neigh *hop)
+{
+	if (!(peer->flags & SKEP_PEER_ON_LINK))
+		return bpf_redirect_neigh(peer->ifindex, NULL, 0, 0);
+	__builtin_memset(hop, 0, sizeof(*hop));
+	if (peer->family == 4) {
+		hop->nh_family = AF_INET;
+		hop->ipv4_nh = peer->remote.w[3];
+	} else {
+		hop->nh_family = AF_INET6;
+		__builtin_memcpy(hop->ipv6_nh, &peer->remote, sizeof(hop->ipv6_nh));
+	}
+	return bpf_redirect_neigh(peer->ifindex, hop, sizeof(*hop), 0);
+}
+
 /* Not inlined, and 'in' read again and again: the stack is short. */
 static __noinline int push(struct __sk_buff *skb, __u32 peer_index, __u32 key,
 			   const struct inner *in)
@@ -215,6 +233,7 @@ static __noinline int push(struct __sk_buff *skb, __u32 peer_index, __u32 key,
 	union {
 		struct push4 v4;
 		struct push6 v6;
+		struct bpf_redir_neigh hop; /* behind the headers: the stack is short */
 	} h __attribute__((aligned(8)));
 
 	if (!peer || !peer->family) {
@@ -222,7 +241,7 @@ static __noinline int push(struct __sk_buff *skb, __u32 peer_index, __u32 key,
 		goto lost;
 	}
 	tos = outer_tos(skb, peer, in);
-	if (bpf_skb_load_bytes(skb, 0, peer->family == 4 ? &h.v4.t.eth : &h.v6.t.eth, ETH_SIZE))
+	if (load(skb, 0, peer->family == 4 ? &h.v4.t.eth : &h.v6.t.eth, ETH_SIZE))
 		goto lost;
 	kind = *(volatile __u8 *)&peer->encap; /* once: skepd may change it */
 	mark = mark_for(peer, kind, in->mark);
@@ -275,7 +294,7 @@ static __noinline int push(struct __sk_buff *skb, __u32 peer_index, __u32 key,
 			goto lost;
 	}
 	count(SKEP_CNT_TX_TUNNEL);
-	return bpf_redirect_neigh(peer->ifindex, NULL, 0, 0);
+	return to_peer(peer, &h.hop);
 lost:
 	return drop(skb, lost, in->in_key, 0);
 }

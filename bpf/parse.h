@@ -7,8 +7,7 @@
 
 #include "bpf/ctx.h"
 
-#define WINDOW 128  /* bytes that are made linear: Ethernet, VLAN, IPv4 with options or IPv6, TCP \
-		     */
+#define WINDOW 128 /* bytes that are read in place if they are linear: Ethernet, VLAN, IPv4 with options or IPv6, TCP */
 #define EXT_MAX	  6 /* IPv6 extension headers */
 #define IP4_MIN	  20
 #define IP6_SIZE  40
@@ -40,6 +39,7 @@ struct parsed {
 	union { /* both begin with in_key, MACs, eth_type and vlan */
 		struct skep_flow_key4 k4;
 		struct skep_flow_key6 k6;
+		__u64 words[8];
 	};
 	__u32 l3_off;
 	__u32 l4_off;  /* 0 = no L4 header that we know */
@@ -315,10 +315,26 @@ static __always_inline enum skep_drop parse_ipv6(struct __sk_buff *skb, struct p
 	return bad;
 }
 
+/*
+ * Bytes that parse() wants linear; load() finds the others.  No more than needed: a super-packet of a container has its
+ * headers and nothing else in its linear part, which it shares with the sender's queue, and to pull one byte
+ * of payload costs a copy of that part and a reference to each page.
+ */
+static __always_inline __u32 wanted(const struct __sk_buff *skb)
+{
+	__u32 want = WINDOW;
+
+	if (skb->protocol == bpf_htons(ETH_P_IP))
+		want = ETH_SIZE + VLAN_SIZE + IP4_MIN;
+	else if (skb->protocol == bpf_htons(ETH_P_IPV6))
+		want = ETH_SIZE + VLAN_SIZE + IP6_SIZE;
+	return skb->len < want ? skb->len : want;
+}
+
 /* Fills *p, which is zero but for k4.in_key and injected. */
 static __always_inline enum skep_drop parse(struct __sk_buff *skb, struct parsed *p)
 {
-	__u32 want = skb->len < WINDOW ? skb->len : WINDOW, left;
+	__u32 want = wanted(skb), left;
 	__u16 type;
 	__u8 *eth;
 

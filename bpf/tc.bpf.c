@@ -4,6 +4,7 @@
  * loads, attaches and pins them. Kernel 6.1 and newer.
  */
 #include "bpf/action.h"
+#include "bpf/wild.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";
 
@@ -43,6 +44,35 @@ static __always_inline int is_another_case(const struct __sk_buff *skb, struct s
 	return 0;
 }
 
+/* A promoted flow holds as long as the wildcard flows of its port are those that it was made from. */
+static __always_inline int is_outdated(const struct skep_flow *f, const struct skep_iface *iface)
+{
+	__u32 index = iface->lport;
+	struct skep_lport *lp = bpf_map_lookup_elem(&skep_lports, &index);
+
+	return !lp || lp->gen != f->gen;
+}
+
+/* Is it time to look at the connection's record?  Once a second, and when the packet changes its state. */
+static __always_inline int is_due(const struct skep_flow *f, const struct parsed *p)
+{
+	struct skep_config *cfg = config();
+
+	return (p->tcp_flags & ~f->tcp_seen) || begins(p) || !cfg || jiffies() - f->last_seen >= cfg->hz;
+}
+
+static __always_inline int to_stage(struct __sk_buff *skb, enum skep_stage stage, __u32 key)
+{
+	bpf_tail_call(skb, &skep_stages, stage);
+	return drop(skb, SKEP_DROP_NO_AGENT, key, 0); /* skepd has not finished starting */
+}
+
+/* A global function, which the verifier looks at once: inlined it would not fit on the stack. */
+__noinline int parse_again(struct __sk_buff *skb, struct parsed *p)
+{
+	return p ? parse(skb, p) : 0;
+}
+
 /* Ingress of a virtual machine's or container's interface. */
 SEC("tc")
 int skep_tc_port(struct __sk_buff *skb)
@@ -71,27 +101,167 @@ int skep_tc_port(struct __sk_buff *skb)
 		f = bpf_map_lookup_elem(&skep_flows6, &p.k6);
 	else
 		f = bpf_map_lookup_elem(&skep_flows4, &p.k4);
-	if (!f || f->action == SKEP_ACT_NONE)
-		return upcall(skb, iface, &p, SKEP_UP_MISS);
+	if (!f || f->action == SKEP_ACT_NONE || (f->gen && is_outdated(f, iface)))
+		return to_stage(skb, SKEP_STAGE_MISS, p.k4.in_key);
 	if (f->ttl_dec && p.ttl <= f->ttl_dec)
 		return upcall(skb, iface, &p, SKEP_UP_TTL);
 	if ((f->mtu || (f->flags & (SKEP_F_TOS | SKEP_F_TCP | SKEP_F_CONN))) &&
-	    is_another_case(skb, f, &p))
+	    is_another_case(skb, f, &p)) {
+		if (f->gen)
+			return to_stage(skb, SKEP_STAGE_MISS, p.k4.in_key);
 		return upcall(skb, iface, &p, SKEP_UP_FIELD);
+	}
 	if (f->action == SKEP_ACT_AGENT)
 		return upcall(skb, iface, &p, SKEP_UP_AGENT);
 
+	if (f->flags & SKEP_F_LIVE) {
+		if (is_due(f, &p))
+			return to_stage(skb, SKEP_STAGE_MISS, p.k4.in_key);
+	} else if (f->last_seen != jiffies()) {
+		f->last_seen = jiffies();
+	}
 	count(SKEP_CNT_FLOW_HIT);
-	__sync_fetch_and_add(&f->packets, 1);
-	__sync_fetch_and_add(&f->bytes, len);
-	f->last_seen = bpf_jiffies64();
+	if (f->gen) {
+		count_stat(f->stat, len);
+	} else {
+		__sync_fetch_and_add(&f->packets, 1);
+		__sync_fetch_and_add(&f->bytes, len);
+	}
 	return execute(skb, f, &p, FROM_PORT);
 }
 
-/* A global function, which the verifier looks at once: inlined it would not fit on the stack. */
-__noinline int parse_again(struct __sk_buff *skb, struct parsed *p)
+/* Fills in what wildcard flows may ask for besides the exact key.  Returns the record of the packet's connection, also one that is over. */
+static __always_inline struct skep_conn *consult(struct skep_lport *lp, struct parsed *p, struct skep_conn_key *k)
 {
-	return p ? parse(skb, p) : 0;
+	struct skep_conn *c = NULL;
+	__u8 ct = SKEP_CT_NONE;
+
+	if ((lp->flags & SKEP_LPORT_CT) && conn_key(p, p->k4.in_key, k)) {
+		c = bpf_map_lookup_elem(&skep_conns, k);
+		if (!c || conn_over(c, k->proto, jiffies()) || (begins(p) && conn_ended(c)))
+			ct = SKEP_CT_NEW;
+		else
+			ct = c->flags & SKEP_CONN_REPLY ? SKEP_CT_REPLY : SKEP_CT_ORIG;
+	}
+	if (p->is_v6) {
+		p->k6.ct = ct;
+		p->k6.tcp_flags = p->tcp_flags;
+		p->k6.tos = p->tos & 0xfc;
+	} else {
+		p->k4.ct = ct;
+		p->k4.tcp_flags = p->tcp_flags;
+		p->k4.tos = p->tos & 0xfc;
+	}
+	return c;
+}
+
+static __always_inline int arrive_here(const struct parsed *p, __u32 key, __u32 from_key, int make)
+{
+	struct arrival a = { .key = key, .lport = lport_of(key), .from_key = from_key, .make = make };
+
+	return conn_arrive(p, &a);
+}
+
+/* The connection begins: its record here, and at the other end if that is on this host; else the packet is marked, and makes it there. */
+static __always_inline int begin(const struct parsed *p, const struct skep_conn_key *k, int replaces,
+				 const struct skep_wild *w, __u32 lport)
+{
+	struct skep_conn c = { .last_seen = jiffies(),
+			       .other_key = w->other_key,
+			       .other_peer = w->other_peer,
+			       .orig_seen = seen_of(p) };
+
+	if (conn_make(k, &c, replaces, lport))
+		return -1;
+	if (w->other_peer)
+		return 0;
+	return arrive_here(p, w->other_key, k->port, 1);
+}
+
+/* It goes on: refreshes its record here and, on this host, at the other end.  Until somebody answers, the record there may be missing yet.
+ * Negative: the flow is not for this connection. */
+static __always_inline int go_on(const struct parsed *p, __u32 in_key, struct skep_conn *c, const struct skep_wild *w)
+{
+	int unanswered = !(c->flags & SKEP_CONN_REPLY) && !c->reply_seen;
+
+	if ((c->flags & SKEP_CONN_NAT) || c->other_key != w->other_key || c->other_peer != w->other_peer)
+		return -1;
+	conn_touch(c, 0, seen_of(p), jiffies());
+	if (!c->other_peer)
+		(void)arrive_here(p, c->other_key, in_key, unanswered);
+	return 0;
+}
+
+/* Behind skep_tc_port, for a packet without an exact flow: its class of packets may have one, else it goes up. */
+SEC("tc")
+int skep_tc_miss(struct __sk_buff *skb)
+{
+	__u32 ifindex = skb->ifindex, index, zero = 0, len = skb->len;
+	struct skep_iface *iface = bpf_map_lookup_elem(&skep_ifaces, &ifindex);
+	struct skep_found *found = bpf_map_lookup_elem(&skep_found, &zero);
+	struct skep_flow *flow;
+	struct parsed p = {};
+	struct skep_conn_key k;
+	struct skep_lport *lp;
+	struct skep_wild *w;
+	struct skep_conn *c;
+	__u32 gen;
+
+	if (!iface || !found)
+		return drop(skb, SKEP_DROP_UNKNOWN_IFACE, 0, 0);
+	p.k4.in_key = iface->key;
+	(void)parse_again(skb, &p); /* was good before */
+	index = iface->lport;
+	lp = bpf_map_lookup_elem(&skep_lports, &index);
+	if (!lp)
+		return upcall(skb, iface, &p, SKEP_UP_MISS);
+	gen = *(volatile __u32 *)&lp->gen; /* before the flow is read: it may go meanwhile */
+	c = consult(lp, &p, &k);
+	w = p.is_v6 ? wild_find6(lp, &p) : wild_find4(lp, &p);
+	if (!w)
+		return upcall(skb, iface, &p, SKEP_UP_MISS);
+	flow = &found->flow;
+	*flow = w->flow;
+	if (flow->ttl_dec && p.ttl <= flow->ttl_dec)
+		return upcall(skb, iface, &p, SKEP_UP_TTL);
+	if (flow->mtu && p.is_ip && ip_bytes(skb, &p) > flow->mtu)
+		return upcall(skb, iface, &p, SKEP_UP_FIELD);
+	if (flow->flags & SKEP_F_RECORD) {
+		if (begin(&p, &k, !!c, w, index))
+			return drop(skb, SKEP_DROP_CONN_LIMIT, p.k4.in_key, flow->cookie);
+	} else if (flow->flags & SKEP_F_LIVE) {
+		if (!c || go_on(&p, p.k4.in_key, c, w))
+			return upcall(skb, iface, &p, SKEP_UP_MISS);
+		flow->tcp_seen = c->flags & SKEP_CONN_REPLY ? c->reply_seen : c->orig_seen;
+		if (c->reply_seen)
+			flow->flags &= ~SKEP_F_MARK;
+	}
+	count(SKEP_CNT_WILD_HIT);
+	count_stat(flow->stat, len);
+	if (flow->action != SKEP_ACT_DROP && !(flow->flags & SKEP_F_STAY)) {
+		flow->gen = gen;
+		flow->last_seen = jiffies();
+		promote(lp, &p, flow);
+	}
+	return to_stage(skb, SKEP_STAGE_ACT, p.k4.in_key);
+}
+
+/* Behind skep_tc_miss: a program of its own, for the stack is short. */
+SEC("tc")
+int skep_tc_act(struct __sk_buff *skb)
+{
+	__u32 ifindex = skb->ifindex, zero = 0;
+	struct skep_iface *iface = bpf_map_lookup_elem(&skep_ifaces, &ifindex);
+	struct skep_found *found = bpf_map_lookup_elem(&skep_found, &zero);
+	struct parsed p = {};
+	struct skep_flow flow;
+
+	if (!iface || !found)
+		return drop(skb, SKEP_DROP_UNKNOWN_IFACE, 0, 0);
+	p.k4.in_key = iface->key;
+	flow = found->flow; /* copies to local ports may come by here again */
+	(void)parse_again(skb, &p);
+	return execute(skb, &flow, &p, FROM_PORT);
 }
 
 /* Ingress of the upcall tap: what skepd sends on, and copies that were relayed by upcall.h. */
@@ -173,6 +343,7 @@ int skep_tc_under(struct __sk_buff *skb)
 	__u32 want = ETH_SIZE + OUTER6 + ETH_SIZE + IP4_MIN;
 	struct skep_config *cfg = config();
 	struct skep_xdp_meta *meta = (void *)(long)skb->data_meta;
+	struct origin from = {};
 	struct skep_port *port;
 	struct outer o = {};
 	__u64 flags = 0;
@@ -184,8 +355,10 @@ int skep_tc_under(struct __sk_buff *skb)
 	    meta->magic == SKEP_XDP_MAGIC) {
 		__u32 key = meta->key;
 
+		from.peer = meta->peer;
+		from.mark = meta->mark;
 		port = bpf_map_lookup_elem(&skep_ports, &key);
-		return port ? deliver(skb, key, port, 1) : drop(skb, SKEP_DROP_UNKNOWN_KEY, key, 0);
+		return port ? deliver(skb, key, port, &from, 1) : drop(skb, SKEP_DROP_UNKNOWN_KEY, key, 0);
 	}
 	if (skb->vlan_present) /* another network on the same wire */
 		return PASS;
@@ -219,7 +392,9 @@ int skep_tc_under(struct __sk_buff *skb)
 		flags = DECAP_L3_IPV4; /* for what is no IP too: it may be shorter */
 	if ((flags && !(cfg->flags & SKEP_CFG_DECAP_L3_FLAGS)) || pop(skb, o.size, flags))
 		return drop(skb, SKEP_DROP_REWRITE, o.key, 0);
-	return deliver(skb, o.key, port, is_ip);
+	from.peer = o.peer;
+	from.mark = o.mark;
+	return deliver(skb, o.key, port, &from, is_ip);
 }
 
 /* Ingress of the collect-metadata vxlan device: what skep_tc_under left to the kernel. */
@@ -228,7 +403,9 @@ int skep_tc_tunnel(struct __sk_buff *skb)
 {
 	struct bpf_tunnel_key tk = {};
 	struct drop_info info = {};
+	struct origin from = {};
 	struct skep_port *port;
+	__u32 *peer;
 
 	if (bpf_skb_get_tunnel_key(skb, &tk, sizeof(tk), 0) == 0) {
 		info.remote.w[2] = bpf_htonl(0xffff);
@@ -239,17 +416,19 @@ int skep_tc_tunnel(struct __sk_buff *skb)
 		return drop(skb, SKEP_DROP_BAD_TUNNEL, 0, 0);
 	}
 	info.key = tk.tunnel_id;
-	if (!bpf_map_lookup_elem(&skep_remotes, &info.remote)) {
+	peer = bpf_map_lookup_elem(&skep_remotes, &info.remote);
+	if (!peer) {
 		info.reason = SKEP_DROP_UNKNOWN_PEER;
 		return drop_skb(skb, &info);
 	}
+	from.peer = *peer;
 	port = bpf_map_lookup_elem(&skep_ports, &info.key);
 	if (!port) {
 		info.reason = SKEP_DROP_UNKNOWN_KEY;
 		return drop_skb(skb, &info);
 	}
 	count(SKEP_CNT_KERNEL_DECAP);
-	return deliver(skb, info.key, port, 1);
+	return deliver(skb, info.key, port, &from, 1);
 }
 
 /* Attached nowhere: skepd runs it to learn the datapath's clock. */

@@ -41,6 +41,7 @@ int skep_xdp_under(struct xdp_md *xdp)
 	}
 	meta->magic = SKEP_XDP_MAGIC;
 	meta->key = o.key;
+	meta->peer = o.peer;
 	meta->mark = o.mark;
 	count(SKEP_CNT_XDP_DECAP);
 	return XDP_PASS;

@@ -71,6 +71,7 @@ static void on_tick(void *arg)
 		return;
 	}
 	upcall_tick(a);
+	conns_kernel_tick(a);
 	if (++a->ticks % TICKS_A_SECOND)
 		return;
 	membership_tick(a, now);
@@ -116,6 +117,11 @@ static void on_upcall_done(void *arg)
 static void on_event(void *arg, const struct skep_event *event)
 {
 	upcall_event(arg, event);
+}
+
+static void on_newconn(void *arg, const struct skep_conn_key *key, const struct skep_conn *conn)
+{
+	conns_newconn(arg, key, conn);
 }
 
 static void on_control(void *arg, const uint8_t *data, uint32_t len)
@@ -220,6 +226,8 @@ void agent_dp_config(const struct config *c, struct skep_ip address, struct dp_c
 		.flows_max = c->flows_max,
 		.ports_max = SKEP_PORTS_MAX,
 		.conns_max = c->conns_max,
+		.wilds_max = c->wilds_max,
+		.timeouts = c->timeouts,
 		.rewrites_max = c->flows_max, /* each may have its own */
 		.upcall_rate = c->upcall_rate,
 		.upcall_burst = c->upcall_burst,
@@ -232,6 +240,7 @@ static int start_dp(struct agent *a, struct err *err)
 	static const struct dp_ops ops = { .upcall = on_upcall,
 					   .upcall_done = on_upcall_done,
 					   .event = on_event,
+					   .newconn = on_newconn,
 					   .control = on_control,
 					   .iface = on_iface,
 					   .underlay = on_underlay };
@@ -287,7 +296,7 @@ static int start_memory(struct agent *a, struct err *err)
 
 	if (getrandom(random, sizeof(random), 0) != sizeof(random))
 		return err_set(err, -EIO, "no random numbers: %s", strerror(errno));
-	a->last_key = SKEP_KEY_FIRST + (uint32_t)(random[0] % (SKEP_KEY_MAX - SKEP_KEY_FIRST));
+	a->last_key = SKEP_KEY_FIRST + (uint32_t)(random[0] % (SKEP_KEY_LAST - SKEP_KEY_FIRST));
 	arena_init(&a->arena, ARENA_MAX);
 	sim_init(&a->sim);
 	a->env = (struct install_env){

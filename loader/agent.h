@@ -118,6 +118,8 @@ struct tenant {
 	struct natblocks *natblocks;
 	struct rules *rules;
 	struct hmap ports, floods;
+	struct hmap places;	 /* whereabouts.c ... */
+	uint64_t places_changes; /* ... as of this number of changes */
 	bool loaded;	   /* a snapshot came from the DB */
 	bool dirty;	   /* records changed since 'snap' was made */
 	bool all_ports;	   /* the next snapshot is compared with all local ports */
@@ -175,6 +177,8 @@ struct agent {
 				(keys.c) */
 	bool adoption_done;
 	struct hmap adopted_conns; /* by port (conns_kernel.c) */
+	uint32_t conns_walked, conns_step; /* records that the last walk over them met, and the present one has */
+	bool conns_wrapped;
 
 	struct index *index;
 	struct sets sets;
@@ -219,6 +223,9 @@ void membership_finish_leave(struct agent *a); /* behind the loop */
 int hosts_follow(struct agent *a);
 void hosts_publish(struct agent *a); /* our own record: wanted value from address, MTU */
 uint32_t hosts_peer(void *agent, const char *name); /* install_env.peer */
+/* Can a packet to the host carry this key of a local port as its mark? */
+bool hosts_marks(const struct agent *a, uint32_t peer, uint32_t key);
+const char *hosts_name(const struct agent *a, uint32_t peer); /* NULL: no such host */
 uint32_t hosts_mtu(const struct agent *a, const char *name); /* IP packets of machines that fit; 0 = not known */
 uint32_t hosts_encap_size(const struct agent *a); /* the largest of all tunnels, both ways */
 void hosts_fini(struct agent *a);
@@ -232,6 +239,9 @@ void tenants_fini(struct agent *a); /* memory only: at exit, the kernel keeps wh
 void tenant_changed(struct tenant *t);
 void tenant_changed_record(struct tenant *t, const char *path);
 void tenant_invalidate(struct tenant *t, const struct topo_tag *tag);
+/* whereabouts.c: the port that is live on the host with this tunnel key; "" = none that is known. */
+const char *tenant_port_at(struct tenant *t, const char *host, uint32_t key);
+void whereabouts_fini(struct tenant *t);
 /* Have all tenants that the registry names been loaded? */
 bool tenants_loaded(const struct agent *a);
 
@@ -287,6 +297,7 @@ void conns_fini(struct tenant *t);
 struct conns_view {
 	struct sim_state_view s; /* s.view */
 	struct tenant *tenant;
+	bool fresh; /* the caller's: the packet may change its connection: what the kernel has seen of it counts */
 	const struct topo_port *in; /* the caller's to set: whom DHCP and RA tell what the underlay carries; NULL = nobody */
 };
 void conns_view(struct tenant *t, struct conns_view *v, uint64_t now_ns);
@@ -296,6 +307,8 @@ void conns_view(struct tenant *t, struct conns_view *v, uint64_t now_ns);
  * FULL: no room, drop it (SKEP_DROP_CONN_LIMIT).
  */
 unsigned int conns_commit(struct tenant *t, const struct sim_result *res, const struct pkt *pkt);
+/* upcall.c: a flow for the class of the result's connection is about to be installed: the kernel's record says where its other end is now. */
+void conns_place(struct tenant *t, const struct sim_result *res);
 /* The kernel's flow has seen packets since the last walk. */
 void conns_flow_seen(struct tenant *t, struct lport *p, const struct index_flow *f, uint8_t tcp_seen);
 /* The same of a flow that an earlier skepd left, since when is not known.  Others are told by its next packets, when all are there again. */
@@ -319,6 +332,11 @@ void conns_unpersist(struct tenant *t, const char *port, const struct sim_tuple 
 void conns_adopt(struct agent *a);	/* at start: what an earlier skepd left */
 void conns_adopt_end(struct agent *a);	/* nobody else will claim any */
 unsigned int conns_adopt_port(struct lport *p); /* puts those of the port; their number */
+void conns_newconn(struct agent *a, const struct skep_conn_key *key, const struct skep_conn *conn); /* dp_ops.newconn */
+void conns_kernel_tick(struct agent *a);
+/* Has the kernel a record that is not over?  Then skepd has it now.  _all: all that there are. */
+bool conns_pull(struct tenant *t, const char *port, const struct sim_tuple *tuple);
+void conns_pull_all(struct agent *a);
 /* The tuple of a flow's packets; false: they belong to no connection. */
 bool conns_tuple(const struct dp_flow_key *key, struct sim_tuple *tuple);
 

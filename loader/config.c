@@ -66,6 +66,8 @@ const struct key config_keys[CONFIG_KEYS] = {
 	  .help = "new flows of one port at once" },
 	{ "flows.max", NUMBER, AT(flows_max), 1024, 4194304, TEXT(SKEP_FLOWS_MAX),
 	  .help = "size of each flow cache" },
+	{ "flows.wildcards_max", NUMBER, AT(wilds_max), 256, 65535, TEXT(SKEP_WILDS_MAX),
+	  .help = "wildcard flows, IPv4 and IPv6 each" },
 	{ "flows.idle_s", NUMBER, AT(flows_idle_s), 1, 86400, "60",
 	  .help = "an unused flow is removed after so long" },
 	{ "mac_age_s", NUMBER, AT(mac_age_s), 1, 86400, "300",

@@ -32,7 +32,7 @@ struct config {
 	int underlay_encap; /* enum skep_encap */
 	uint32_t underlay_dscp; /* DP_DSCP_COPY = copy */
 	uint32_t upcall_rate, upcall_burst;
-	uint32_t flows_max, flows_idle_s;
+	uint32_t flows_max, wilds_max, flows_idle_s;
 	uint32_t mac_age_s, neigh_age_s;
 	uint32_t conns_max, conns_port_max, nat_takeover_s;
 	struct skep_timeouts timeouts;

@@ -78,13 +78,28 @@ static uint32_t port_mtu(void *arg, const struct topo_port *port)
 	return port == v->in ? conns_underlay_mtu(a) : 0;
 }
 
+/* The record, also one that BPF has made since skepd last looked. */
+static const struct sim_conn *find_conn(void *arg, const struct topo_port *port, const struct sim_tuple *tuple)
+{
+	const struct conns_view *v = container_of(arg, struct conns_view, s);
+	struct tenant *t = v->tenant;
+	const struct sim_conn *c = sim_conns_find(t->conns, port->o.name, tuple, v->s.now_ns);
+
+	if ((!c || v->fresh) && conns_pull(t, port->o.name, tuple))
+		c = sim_conns_find(t->conns, port->o.name, tuple, v->s.now_ns);
+	return c;
+}
+
 void conns_view(struct tenant *t, struct conns_view *v, uint64_t now_ns)
 {
 	sim_state_view_init(&v->s, t->tables, t->conns, t->snap, now_ns);
 	v->tenant = t;
 	v->in = NULL;
-	if (v->s.view.arg == &v->s)
+	v->fresh = false;
+	if (v->s.view.arg == &v->s) {
 		v->s.view.mtu = port_mtu;
+		v->s.view.conn = find_conn;
+	}
 }
 
 bool conns_port_here(void *tenant, const char *port)
@@ -183,6 +198,7 @@ static void forget(struct tenant *t, const char *port, const struct sim_tuple *t
 void conns_remote_end(struct tenant *t, const char *port, const struct sim_tuple *tuple)
 {
 	struct sim_tuple copy = *tuple; /* may be the record's own */
+	const struct lport *p = ports_find_name(t, port);
 	char name[TOPO_NAME_MAX + 1];
 
 	snprintf(name, sizeof(name), "%s", port);
@@ -190,6 +206,8 @@ void conns_remote_end(struct tenant *t, const char *port, const struct sim_tuple
 		t->agent->stats.conns_ended++;
 	forget(t, name, &copy); /* in any case: sim_conns_apply() may have ended it already */
 	invalidate(t, name, &copy);
+	if (p) /* flows that BPF has made for it */
+		dp_port_renew(t->agent->dp, p->key);
 }
 
 /* --- all places of a connection --- */
@@ -358,19 +376,36 @@ void conns_flow_adopted(struct tenant *t, struct lport *p, const struct index_fl
 
 /* --- time --- */
 
+struct over {
+	struct tenant *t;
+	struct sim_conn *v; /* idle as far as we know: the kernel may know better */
+	uint32_t n;
+};
+
 static void on_over(void *arg, const struct sim_conn *conn)
 {
-	struct tenant *t = arg;
-	struct sim_conn c = *conn;
+	struct over *o = arg;
 
-	t->agent->stats.conns_over++;
-	forget(t, c.port, &c.tuple);
-	invalidate(t, c.port, &c.tuple);
+	o->v[o->n++] = *conn;
 }
 
 void conns_tick(struct tenant *t, uint64_t now_ns)
 {
-	sim_conns_expire(t->conns, now_ns, EXPIRE_BATCH, on_over, t);
+	struct over o = { .t = t, .v = malloc(EXPIRE_BATCH * sizeof(*o.v)) };
+
+	if (!o.v)
+		return;
+	sim_conns_expire(t->conns, now_ns, EXPIRE_BATCH, on_over, &o);
+	for (uint32_t i = 0; i < o.n; i++) {
+		struct sim_conn *c = &o.v[i];
+
+		if (conns_pull(t, c->port, &c->tuple))
+			continue;
+		t->agent->stats.conns_over++;
+		forget(t, c->port, &c->tuple);
+		invalidate(t, c->port, &c->tuple);
+	}
+	free(o.v);
 	learn_age_affinities(t, now_ns);
 }
 

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The kernel's table of connection records: written through by conns.c, read once at start, so that a skepd that was killed has them
- * again.  Its times are CLOCK_BOOTTIME, ours CLOCK_MONOTONIC.
+ * The kernel's table of connection records, which BPF and skepd share.  What skepd makes is written through by conns.c; what BPF makes is
+ * taken over when it says so (a ring), when a simulation asks for it, and by a slow walk over the table, which also brings what packets
+ * have changed, and deletes what is over.  A skepd that was killed has all of them again.  The kernel's times are jiffies, ours
+ * CLOCK_MONOTONIC.
  */
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "loader/agent.h"
 #include "packet/packet.h"
@@ -16,7 +17,9 @@
 #include "util/hash.h"
 #include "util/log.h"
 
-#define GRACE_S 15 /* for adopted connections, until their flows have told of their packets */
+#define GRACE_S	 15 /* for adopted connections of flows that BPF does not refresh, until these have told of their packets */
+#define CYCLE	 40 /* ticks for a walk over the table */
+#define STEP_MIN 2048
 
 struct adopted_conn {
 	struct hmap_node node; /* agent.adopted_conns */
@@ -24,16 +27,33 @@ struct adopted_conn {
 	struct skep_conn conn;
 };
 
-/* How far CLOCK_BOOTTIME is ahead. */
-static uint64_t boot_ahead_ns(void)
-{
-	struct timespec ts;
-	uint64_t mono = clock_mono_ns(), boot;
+/* --- time --- */
 
-	clock_gettime(CLOCK_BOOTTIME, &ts);
-	boot = (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
-	return boot > mono ? boot - mono : 0;
+static uint32_t to_jiffies(struct agent *a, uint64_t ns)
+{
+	uint64_t now = clock_mono_ns(), ago = now > ns ? now - ns : 0;
+
+	return (uint32_t)(dp_jiffies(a->dp) - ago / (NSEC_PER_SEC / dp_hz(a->dp)));
 }
+
+static uint64_t from_jiffies(struct agent *a, uint32_t jiffies)
+{
+	uint64_t now = clock_mono_ns();
+	int32_t ago = (int32_t)((uint32_t)dp_jiffies(a->dp) - jiffies);
+	uint64_t ns = ago > 0 ? (uint64_t)ago * (NSEC_PER_SEC / dp_hz(a->dp)) : 0;
+
+	return now > ns ? now - ns : 0;
+}
+
+static bool is_over(const struct lport *p, const struct skep_conn_key *key, const struct skep_conn *conn)
+{
+	uint64_t timeout = skep_conn_timeout(conns_timeouts(p->tenant), key->proto, conn->orig_seen,
+					     conn->reply_seen);
+
+	return clock_mono_ns() > from_jiffies(p->tenant->agent, conn->last_seen) + timeout * NSEC_PER_SEC;
+}
+
+/* --- a record as the kernel has it, and as skepd has it --- */
 
 static struct skep_conn_key make_key(uint32_t port, const struct sim_tuple *t)
 {
@@ -45,27 +65,27 @@ static struct skep_conn_key make_key(uint32_t port, const struct sim_tuple *t)
 				       .dport = t->dport };
 }
 
-void conns_persist(struct tenant *t, const struct sim_conn *c, uint64_t last_ns)
+static bool is_translated(const struct sim_conn *c)
 {
-	const struct lport *p = ports_find_name(t, c->port);
-	struct skep_conn v = { .reply = c->reply,
-			       .orig_seen = c->orig_seen,
-			       .reply_seen = c->reply_seen,
-			       .n_bindings = c->n_bindings,
-			       .last_seen_ns = last_ns + boot_ahead_ns(),
-			       .other_src = c->other.src,
-			       .other_dst = c->other.dst,
-			       .other_sport = c->other.sport,
-			       .other_dport = c->other.dport };
-	struct skep_conn_key key;
+	struct sim_tuple t;
 
-	if (!p)
-		return;
-	memcpy(v.other_port, c->other_port, sizeof(v.other_port));
+	sim_tuple_reverse(&c->tuple, &t);
+	return c->n_bindings || !sim_tuple_eq(&t, &c->other);
+}
+
+static struct skep_detail make_detail(const struct sim_conn *c)
+{
+	struct skep_detail d = { .other_src = c->other.src,
+				 .other_dst = c->other.dst,
+				 .other_sport = c->other.sport,
+				 .other_dport = c->other.dport,
+				 .n_bindings = c->n_bindings };
+
+	memcpy(d.other_port, c->other_port, sizeof(d.other_port));
 	for (uint8_t i = 0; i < c->n_bindings; i++) {
 		const struct sim_binding *b = &c->bindings[i];
 
-		v.bindings[i] = (struct skep_binding){ .router = b->router,
+		d.bindings[i] = (struct skep_binding){ .router = b->router,
 						       .member = b->member,
 						       .from = b->from,
 						       .to = b->to,
@@ -73,8 +93,66 @@ void conns_persist(struct tenant *t, const struct sim_conn *c, uint64_t last_ns)
 						       .to_port = b->to_port,
 						       .dst = b->dst };
 	}
+	return d;
+}
+
+/* The whereabouts of the port at the other end, as the kernel knows ports. */
+static void find_other(struct tenant *t, const char *name, struct skep_conn *v)
+{
+	const struct topo_port *port = name[0] && t->snap ? topo_find_port(t->snap, name) : NULL;
+	const struct lport *p = ports_find_name(t, name);
+
+	if (p) {
+		v->other_key = p->key;
+	} else if (port && port->live_host && port->live_key) {
+		v->other_peer = (uint16_t)hosts_peer(t->agent, port->live_host);
+		v->other_key = v->other_peer ? port->live_key : 0;
+	}
+}
+
+void conns_persist(struct tenant *t, const struct sim_conn *c, uint64_t last_ns)
+{
+	const struct lport *p = ports_find_name(t, c->port);
+	struct agent *a = t->agent;
+	struct skep_conn v = { .flags = SKEP_CONN_SKEPD,
+			       .orig_seen = c->orig_seen,
+			       .reply_seen = c->reply_seen },
+			 old;
+	const struct skep_detail d = make_detail(c);
+	struct skep_conn_key key;
+
+	if (!p)
+		return;
+	v.last_seen = to_jiffies(a, last_ns);
+	v.flags |= (c->reply ? SKEP_CONN_REPLY : 0) | (is_translated(c) ? SKEP_CONN_NAT : 0);
+	find_other(t, c->other_port, &v);
 	key = make_key(p->key, &c->tuple);
-	(void)dp_conn_put(t->agent->dp, &key, &v); /* full: a restart will not find it */
+	if (dp_conn_get(a->dp, &key, &old) && !is_over(p, &key, &old) && old.other_key == v.other_key &&
+	    old.other_peer == v.other_peer && (old.flags | SKEP_CONN_SKEPD) == v.flags) {
+		/* the same one; BPF may know more of it, and needs no details */
+		v.flags = old.flags;
+		if ((int32_t)(old.last_seen - v.last_seen) > 0)
+			v.last_seen = old.last_seen;
+	}
+	(void)dp_conn_put(a->dp, &key, &v, v.flags & SKEP_CONN_SKEPD ? &d : NULL); /* full: a restart will not find it */
+}
+
+void conns_place(struct tenant *t, const struct sim_result *res)
+{
+	const struct lport *p = res->conn && res->class_out ? ports_find_name(t, res->conn->port) : NULL;
+	struct skep_conn v, now = { 0 };
+	struct skep_conn_key key;
+
+	if (!p)
+		return;
+	key = make_key(p->key, &res->conn->tuple);
+	find_other(t, res->conn->other_port, &now);
+	if (!dp_conn_get(t->agent->dp, &key, &v) ||
+	    (v.other_key == now.other_key && v.other_peer == now.other_peer))
+		return;
+	v.other_key = now.other_key;
+	v.other_peer = now.other_peer;
+	(void)dp_conn_put(t->agent->dp, &key, &v, NULL);
 }
 
 void conns_unpersist(struct tenant *t, const char *port, const struct sim_tuple *tuple)
@@ -86,6 +164,142 @@ void conns_unpersist(struct tenant *t, const char *port, const struct sim_tuple 
 		return;
 	key = make_key(p->key, tuple);
 	dp_conn_del(t->agent->dp, &key);
+}
+
+/* The name of the port at the other end; "" = not known. */
+static const char *other_name(const struct lport *p, const struct skep_conn *v)
+{
+	struct tenant *t = p->tenant;
+	const struct lport *other;
+	const char *host;
+
+	if (!v->other_key)
+		return "";
+	if (v->other_peer) {
+		host = hosts_name(t->agent, v->other_peer);
+		return host ? tenant_port_at(t, host, v->other_key) : "";
+	}
+	other = ports_find(t->agent, v->other_key);
+	return other && other->tenant == t ? other->name : "";
+}
+
+static void set_detail(struct sim_conn *c, const struct skep_detail *d)
+{
+	c->other = (struct sim_tuple){ .src = d->other_src,
+				       .dst = d->other_dst,
+				       .sport = d->other_sport,
+				       .dport = d->other_dport,
+				       .proto = c->tuple.proto };
+	c->n_bindings = d->n_bindings > SIM_BINDINGS_MAX ? SIM_BINDINGS_MAX : (uint8_t)d->n_bindings;
+	snprintf(c->other_port, sizeof(c->other_port), "%.*s", TOPO_NAME_MAX, d->other_port);
+	for (uint8_t i = 0; i < c->n_bindings; i++) {
+		const struct skep_binding *b = &d->bindings[i];
+
+		c->bindings[i] = (struct sim_binding){ .router = b->router,
+						       .member = b->member,
+						       .dst = b->dst,
+						       .from = b->from,
+						       .to = b->to,
+						       .from_port = b->from_port,
+						       .to_port = b->to_port };
+	}
+}
+
+/* False: its details are lost, which it cannot do without. */
+static bool to_sim(const struct lport *p, const struct skep_conn_key *key, const struct skep_conn *v, struct sim_conn *c)
+{
+	struct skep_detail d;
+
+	*c = (struct sim_conn){ .tuple = { .src = key->src,
+					   .dst = key->dst,
+					   .sport = key->sport,
+					   .dport = key->dport,
+					   .proto = key->proto },
+				.reply = v->flags & SKEP_CONN_REPLY,
+				.orig_seen = v->orig_seen,
+				.reply_seen = v->reply_seen };
+	snprintf(c->port, sizeof(c->port), "%s", p->name);
+	if (v->flags & SKEP_CONN_SKEPD) {
+		if (!dp_conn_detail(p->tenant->agent->dp, key, &d))
+			return false;
+		set_detail(c, &d);
+		return true;
+	}
+	sim_tuple_reverse(&c->tuple, &c->other);
+	snprintf(c->other_port, sizeof(c->other_port), "%s", other_name(p, v));
+	return true;
+}
+
+/* --- what BPF has made or changed --- */
+
+/* Into skepd's table; true: it is there now. */
+static bool import(struct lport *p, const struct skep_conn_key *key, const struct skep_conn *v)
+{
+	struct tenant *t = p->tenant;
+	uint64_t last = from_jiffies(t->agent, v->last_seen);
+	struct sim_conn c;
+	int rc;
+
+	if (!t->conns || !to_sim(p, key, v, &c))
+		return false;
+	rc = sim_conns_put(t->conns, &c, last);
+	if (rc == 1) {
+		t->agent->stats.conns_made++;
+		mirror_put(t, &c, last);
+	}
+	return rc >= 0;
+}
+
+void conns_newconn(struct agent *a, const struct skep_conn_key *key, const struct skep_conn *conn)
+{
+	struct lport *p = ports_find(a, key->port);
+
+	if (p)
+		(void)import(p, key, conn);
+}
+
+bool conns_pull(struct tenant *t, const char *port, const struct sim_tuple *tuple)
+{
+	struct lport *p = ports_find_name(t, port);
+	struct skep_conn_key key;
+	struct skep_conn conn;
+
+	if (!p)
+		return false;
+	key = make_key(p->key, tuple);
+	return dp_conn_get(t->agent->dp, &key, &conn) && !is_over(p, &key, &conn) && import(p, &key, &conn);
+}
+
+static void on_record(void *arg, const struct skep_conn_key *key, const struct skep_conn *conn)
+{
+	struct agent *a = arg;
+	struct lport *p = ports_find(a, key->port);
+
+	if (p && !is_over(p, key, conn))
+		(void)import(p, key, conn);
+	else if (p || a->adoption_done)
+		dp_conn_del(a->dp, key);
+}
+
+void conns_pull_all(struct agent *a)
+{
+	dp_conns_new(a->dp);
+	(void)dp_conns_walk(a->dp, on_record, a);
+}
+
+void conns_kernel_tick(struct agent *a)
+{
+	uint32_t step;
+
+	dp_conns_new(a->dp);
+	if (!a->adoption_done)
+		return;
+	step = a->conns_walked / CYCLE;
+	a->conns_step += dp_conns_step(a->dp, step > STEP_MIN ? step : STEP_MIN, on_record, a, &a->conns_wrapped);
+	if (a->conns_wrapped) { /* once round */
+		a->conns_walked = a->conns_step;
+		a->conns_step = 0;
+	}
 }
 
 /* --- adoption --- */
@@ -110,52 +324,20 @@ void conns_adopt(struct agent *a)
 		log_info("%zu connections of an earlier skepd", a->adopted_conns.n);
 }
 
-static void to_sim(const struct adopted_conn *ad, const struct lport *p, struct sim_conn *c)
-{
-	const struct skep_conn *v = &ad->conn;
-
-	*c = (struct sim_conn){ .tuple = { .src = ad->key.src,
-					   .dst = ad->key.dst,
-					   .sport = ad->key.sport,
-					   .dport = ad->key.dport,
-					   .proto = ad->key.proto },
-				.other = { .src = v->other_src,
-					   .dst = v->other_dst,
-					   .sport = v->other_sport,
-					   .dport = v->other_dport,
-					   .proto = ad->key.proto },
-				.reply = v->reply,
-				.orig_seen = v->orig_seen,
-				.reply_seen = v->reply_seen,
-				.n_bindings = v->n_bindings > SIM_BINDINGS_MAX ? SIM_BINDINGS_MAX
-									       : v->n_bindings };
-	snprintf(c->port, sizeof(c->port), "%s", p->name);
-	snprintf(c->other_port, sizeof(c->other_port), "%.*s", TOPO_NAME_MAX, v->other_port);
-	for (uint8_t i = 0; i < c->n_bindings; i++) {
-		const struct skep_binding *b = &v->bindings[i];
-
-		c->bindings[i] = (struct sim_binding){ .router = b->router,
-						       .member = b->member,
-						       .dst = b->dst,
-						       .from = b->from,
-						       .to = b->to,
-						       .from_port = b->from_port,
-						       .to_port = b->to_port };
-	}
-}
-
 /* False: it was over already.  One that does not seem to have been in use may have been: its flows went on while no skepd was there to
  * note it.  What has ended is not waited for. */
 static bool adopt(struct lport *p, const struct adopted_conn *ad)
 {
-	uint64_t now = clock_mono_ns(), ahead = boot_ahead_ns(), last = ad->conn.last_seen_ns;
-	uint64_t timeout, least;
+	struct agent *a = p->tenant->agent;
+	uint64_t now = clock_mono_ns(), last, timeout, least;
+	struct skep_conn conn;
 	struct sim_conn c;
 
-	last = last > ahead ? last - ahead : 0;
-	if (last > now)
-		last = now;
-	to_sim(ad, p, &c);
+	if (!dp_conn_get(a->dp, &ad->key, &conn))
+		conn = ad->conn;
+	last = from_jiffies(a, conn.last_seen);
+	if (!to_sim(p, &ad->key, &conn, &c))
+		return false;
 	timeout = skep_conn_timeout(conns_timeouts(p->tenant), c.tuple.proto, c.orig_seen,
 				    c.reply_seen);
 	least = timeout > GRACE_S ? (timeout - GRACE_S) * NSEC_PER_SEC : now;

@@ -120,6 +120,16 @@ static void on_heartbeat(void *arg)
 	__atomic_store_n(&dp->kconfig->agent_seen_ns, clock_mono_ns(), __ATOMIC_RELEASE);
 }
 
+/* Seconds to jiffies. */
+static void write_timeouts(struct dp *dp)
+{
+	const uint32_t *from = (const uint32_t *)&dp->config.timeouts;
+	uint32_t *to = (uint32_t *)&dp->kconfig->timeouts;
+
+	for (size_t i = 0; i < sizeof(dp->config.timeouts) / sizeof(*to); i++)
+		to[i] = from[i] > INT32_MAX / dp->hz ? INT32_MAX : from[i] * dp->hz;
+}
+
 void dp_config_write(struct dp *dp)
 {
 	struct skep_config *c = dp->kconfig;
@@ -139,6 +149,8 @@ void dp_config_write(struct dp *dp)
 	c->event_interval_ns = interval;
 	c->event_burst_ns = (uint64_t)interval * (rate < EVENT_BURST ? rate : EVENT_BURST);
 	c->local = dp->config.local;
+	c->hz = dp->hz;
+	write_timeouts(dp);
 }
 
 /* --- open --- */
@@ -184,7 +196,7 @@ static int start(struct dp *dp, struct err *err)
 	int rc;
 
 	if ((rc = dp_dirs_make(&dp->dirs, err)) || (rc = dp_maps_load(dp, err)) ||
-	    (rc = dp_clock_init(dp, err)) || (rc = dp_tap_start(dp, err)) ||
+	    (rc = dp_clock_init(dp, err)) || (rc = dp_wilds_open(dp, err)) || (rc = dp_tap_start(dp, err)) ||
 	    (rc = dp_tunnel_open(dp, err)))
 		return rc;
 	dp->decap_l3 = dp_probe_decap_l3();
@@ -199,7 +211,7 @@ static int start(struct dp *dp, struct err *err)
 	dp_config_write(dp);
 	if ((rc = dp_sets_adopt(dp, err)) || (rc = dp_rewrites_adopt(dp, err)) ||
 	    (rc = dp_peers_adopt(dp, err)) || (rc = dp_ports_adopt(dp, err)) ||
-	    (rc = dp_control_open(dp, err)))
+	    (rc = dp_wilds_adopt(dp, err)) || (rc = dp_control_open(dp, err)))
 		return rc;
 	dp_policers_adopt(dp);
 	dp_links_prune(dp, link_wanted);
@@ -262,6 +274,7 @@ void dp_close(struct dp *dp)
 	dp_ports_close(dp);
 	dp_peers_close(dp);
 	dp_rewrites_close(dp);
+	dp_wilds_close(dp);
 	dp_maps_unload(dp);
 	nl_close(&dp->nl);
 	dp_dirs_close(&dp->dirs);

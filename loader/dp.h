@@ -12,6 +12,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "maps/maps.h"
 #include "util/err.h"
@@ -33,6 +34,8 @@ struct dp_config {
 	uint32_t flows_max, ports_max; /* map sizes, 0 = default; an adopted map of another size is kept, with a warning in dp_status() */
 	uint32_t upcall_rate, upcall_burst; /* per port; rate 0 = unlimited */
 	uint32_t rewrites_max, conns_max; /* map sizes, as above */
+	uint32_t wilds_max; /* a map size too: wildcard flows */
+	struct skep_timeouts timeouts; /* of connections, in seconds */
 	uint32_t event_rate; /* drop events/s; 0 = none */
 	bool clsact; /* clsact filters even where the kernel has tcx links */
 };
@@ -56,6 +59,8 @@ struct dp_ops {
 	/* All packets that were waiting have been shown (at most DP_BATCH): time to install flows. */
 	void (*upcall_done)(void *arg);
 	void (*event)(void *arg, const struct skep_event *event);
+	/* BPF has made a record: from within dp_conns_new(). */
+	void (*newconn)(void *arg, const struct skep_conn_key *key, const struct skep_conn *conn);
 	/* A message of another host's skepd, as dp_send_control() sent it there; from a known peer.  'data' is valid until return. */
 	void (*control)(void *arg, const uint8_t *data, uint32_t len);
 	/* An interface appeared, changed or vanished (ifindex 0) in this namespace; for all that exist in the first round of the loop
@@ -128,11 +133,23 @@ int dp_policer_set(struct dp *dp, uint64_t rate, uint64_t burst, uint32_t *index
 int dp_port_police(struct dp *dp, uint32_t key, uint32_t in, uint32_t out);
 uint64_t dp_policer_drops(struct dp *dp, uint32_t index);
 
-/* --- connections, kept for the next skepd --- */
-int dp_conn_put(struct dp *dp, const struct skep_conn_key *key, const struct skep_conn *conn);
+/* --- connections --- */
+/* 'detail': may be NULL. */
+int dp_conn_put(struct dp *dp, const struct skep_conn_key *key, const struct skep_conn *conn, const struct skep_detail *detail);
+bool dp_conn_get(struct dp *dp, const struct skep_conn_key *key, struct skep_conn *conn);
+bool dp_conn_detail(struct dp *dp, const struct skep_conn_key *key, struct skep_detail *detail);
 void dp_conn_del(struct dp *dp, const struct skep_conn_key *key);
+/* The callback may delete any. */
 int dp_conns_walk(struct dp *dp, void (*cb)(void *arg, const struct skep_conn_key *key, const struct skep_conn *conn),
 		  void *arg);
+/* At least 'n' of them if there are so many, from where the last call has ended; their number.  *wrapped: this was the end of the table. */
+uint32_t dp_conns_step(struct dp *dp, uint32_t n, void (*cb)(void *arg, const struct skep_conn_key *key, const struct skep_conn *conn),
+		       void *arg, bool *wrapped);
+/* Records that BPF has made since the last call. */
+void dp_conns_new(struct dp *dp);
+/* How many connections the port may begin and be sent; how many it has (may be NULL). */
+void dp_port_limits(struct dp *dp, uint32_t key, uint32_t conns_max, uint32_t replies_max);
+bool dp_port_conns(const struct dp *dp, uint32_t key, uint32_t *conns, uint32_t *replies, uint64_t *refused);
 
 /* --- flows --- */
 struct dp_flow_key {
@@ -142,6 +159,16 @@ struct dp_flow_key {
 		struct skep_flow_key6 k6;
 	};
 };
+static inline uint8_t dp_flow_mask(const struct dp_flow_key *key) /* index into skep_masks; 0 = an exact flow */
+{
+	return key->v6 ? key->k6.mask : key->k4.mask;
+}
+static inline bool dp_flow_key_eq(const struct dp_flow_key *a, const struct dp_flow_key *b)
+{
+	if (a->v6 != b->v6)
+		return false;
+	return a->v6 ? !memcmp(&a->k6, &b->k6, sizeof(a->k6)) : !memcmp(&a->k4, &b->k4, sizeof(a->k4));
+}
 /* Queues; dp_flows_flush() writes all in one batch.  packets, bytes and last_seen are set by the caller (last_seen = dp_jiffies). */
 void dp_flow_put(struct dp *dp, const struct dp_flow_key *key, const struct skep_flow *flow);
 int dp_flows_flush(struct dp *dp);
@@ -149,7 +176,24 @@ void dp_flow_del(struct dp *dp, const struct dp_flow_key *key); /* at once */
 /* The same; true: it was in the kernel, with these counters. */
 bool dp_flow_take(struct dp *dp, const struct dp_flow_key *key, struct skep_flow *flow);
 bool dp_flow_get(struct dp *dp, const struct dp_flow_key *key, struct skep_flow *flow);
-/* All flows, in batches; the callback may delete any. */
+/*
+ * Wildcard flows.  dp_wild_key() makes the key of one: *key is masked, and gets the number of the mask, for which its ingress port must
+ * have room: -ENOSPC.  dp_wild_put() queues like dp_flow_put().  The calls above and below take such keys too; counters are
+ * those of the wildcard flow and all that were promoted from it, last_seen is when they were last found to have changed.  When one is
+ * deleted, all promoted flows of its port are void: their next packets promote them again, or come up.
+ */
+int dp_wild_key(struct dp *dp, struct dp_flow_key *key, const struct skep_mask *mask);
+int dp_wild_put(struct dp *dp, const struct dp_flow_key *key, const struct skep_wild *wild);
+/* The key as the nth of its port's masks leaves it; false: there are no more. */
+bool dp_wild_match(struct dp *dp, const struct dp_flow_key *key, unsigned int nth, struct dp_flow_key *masked);
+/* As it is in the kernel. */
+bool dp_wild_read(struct dp *dp, const struct dp_flow_key *key, struct skep_wild *wild);
+bool dp_wild_mask(const struct dp *dp, uint8_t index, struct skep_mask *mask);
+/* Makes promoted flows of the port void. */
+void dp_port_renew(struct dp *dp, uint32_t key);
+/* The busiest masks first: to be called now and then, with the counters of all wildcard flows just read. */
+void dp_wilds_order(struct dp *dp);
+/* All flows but promoted ones, in batches; the callback may delete any. */
 int dp_flows_walk(struct dp *dp, void (*cb)(void *arg, const struct dp_flow_key *key, const struct skep_flow *flow),
 		  void *arg);
 /* bpf_jiffies64() now, and ticks per second. */

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* skep_conns: records of connections, which skepd alone reads and writes: its memory across
- * restarts. */
+/*
+ * Records of connections: those that BPF and skepd share (skep_conns), and what skepd alone knows of them (skep_details), for the next
+ * skepd.  Each record is counted for its port.
+ */
 #include "loader/dp_private.h"
 
 #include <bpf/bpf.h>
@@ -8,21 +10,102 @@
 
 #define WALK_BATCH 1024
 
-int dp_conn_put(struct dp *dp, const struct skep_conn_key *key, const struct skep_conn *conn)
+/* The port's count of such records; NULL: no such port. */
+static uint32_t *counter(struct dp *dp, const struct skep_conn_key *key, const struct skep_conn *conn)
 {
-	return bpf_map_update_elem(dp->map_fd[DP_MAP_CONNS], key, conn, BPF_ANY) ? -errno : 0;
+	const struct dp_port_entry *port = dp_port_find(dp, key->port);
+	struct skep_lport *lp = port && port->lport ? &dp->lports[port->lport] : NULL;
+
+	if (!lp)
+		return NULL;
+	return conn->flags & SKEP_CONN_REPLY ? &lp->replies : &lp->conns;
+}
+
+static void count(struct dp *dp, const struct skep_conn_key *key, const struct skep_conn *conn, int by)
+{
+	uint32_t *n = counter(dp, key, conn);
+
+	if (n && (by > 0 || __atomic_load_n(n, __ATOMIC_RELAXED)))
+		__atomic_add_fetch(n, (uint32_t)by, __ATOMIC_RELAXED);
+}
+
+int dp_conn_put(struct dp *dp, const struct skep_conn_key *key, const struct skep_conn *conn,
+		const struct skep_detail *detail)
+{
+	const int fd = dp->map_fd[DP_MAP_CONNS], details = dp->map_fd[DP_MAP_DETAILS];
+	struct skep_conn old;
+
+	/* first: what has a record has its detail */
+	if (detail && bpf_map_update_elem(details, key, detail, BPF_ANY))
+		return -errno;
+	if (bpf_map_update_elem(fd, key, conn, BPF_NOEXIST) == 0) {
+		count(dp, key, conn, 1);
+		return 0;
+	}
+	if (errno == EEXIST && bpf_map_lookup_elem(fd, key, &old) == 0 &&
+	    bpf_map_update_elem(fd, key, conn, BPF_ANY) == 0) {
+		count(dp, key, &old, -1);
+		count(dp, key, conn, 1);
+		return 0;
+	}
+	(void)bpf_map_delete_elem(details, key);
+	return -errno;
+}
+
+bool dp_conn_get(struct dp *dp, const struct skep_conn_key *key, struct skep_conn *conn)
+{
+	return bpf_map_lookup_elem(dp->map_fd[DP_MAP_CONNS], key, conn) == 0;
+}
+
+bool dp_conn_detail(struct dp *dp, const struct skep_conn_key *key, struct skep_detail *detail)
+{
+	return bpf_map_lookup_elem(dp->map_fd[DP_MAP_DETAILS], key, detail) == 0;
 }
 
 void dp_conn_del(struct dp *dp, const struct skep_conn_key *key)
 {
-	(void)bpf_map_delete_elem(dp->map_fd[DP_MAP_CONNS], key);
+	struct skep_conn old;
+
+	if (bpf_map_lookup_elem(dp->map_fd[DP_MAP_CONNS], key, &old) == 0 &&
+	    bpf_map_delete_elem(dp->map_fd[DP_MAP_CONNS], key) == 0) {
+		count(dp, key, &old, -1);
+		if (!(old.flags & SKEP_CONN_SKEPD))
+			return;
+	}
+	(void)bpf_map_delete_elem(dp->map_fd[DP_MAP_DETAILS], key);
+}
+
+void dp_conns_new(struct dp *dp)
+{
+	(void)ring_buffer__consume(dp->newconns);
+}
+
+struct walk {
+	void (*cb)(void *arg, const struct skep_conn_key *key, const struct skep_conn *conn);
+	void *arg;
+	struct skep_conn_key keys[WALK_BATCH];
+	struct skep_conn conns[WALK_BATCH];
+};
+
+/* One batch from bucket '*at' on, or from the start.  Their number; -ENOENT behind the last, *n is valid all the same. */
+static int batch(struct dp *dp, struct walk *w, bool going, uint32_t *at, uint32_t *n)
+{
+	uint32_t in = *at;
+	int rc;
+
+	*n = WALK_BATCH;
+	rc = bpf_map_lookup_batch(dp->map_fd[DP_MAP_CONNS], going ? &in : NULL, at, w->keys, w->conns, n, NULL) ?
+		     -errno :
+		     0;
+	if (rc && rc != -ENOENT)
+		return rc;
+	for (uint32_t i = 0; i < *n && i < WALK_BATCH; i++)
+		w->cb(w->arg, &w->keys[i], &w->conns[i]);
+	return *n ? rc : -ENOENT;
 }
 
 /* Where the kernel has no batches.  All keys first: the callback may delete. */
-static int walk_each(struct dp *dp,
-		     void (*cb)(void *arg, const struct skep_conn_key *key,
-				const struct skep_conn *conn),
-		     void *arg)
+static int walk_each(struct dp *dp, const struct walk *w)
 {
 	size_t n = 0, max = dp->map_max[DP_MAP_CONNS];
 	_free_ struct skep_conn_key *keys = malloc((max + 1) * sizeof(*keys));
@@ -35,7 +118,7 @@ static int walk_each(struct dp *dp,
 		n++;
 	for (size_t i = 0; i < n; i++)
 		if (!bpf_map_lookup_elem(fd, &keys[i], &conn))
-			cb(arg, &keys[i], &conn);
+			w->cb(w->arg, &keys[i], &conn);
 	return 0;
 }
 
@@ -44,30 +127,45 @@ int dp_conns_walk(struct dp *dp,
 			     const struct skep_conn *conn),
 		  void *arg)
 {
-	_free_ struct skep_conn_key *keys = malloc(WALK_BATCH * sizeof(*keys));
-	_free_ struct skep_conn *conns = malloc(WALK_BATCH * sizeof(*conns));
-	uint32_t tokens[2] = { 0 }, *in = NULL, *out = &tokens[0]; /* the number of a bucket */
+	_free_ struct walk *w = malloc(sizeof(*w));
 	/* records that appear meanwhile do not keep us for ever */
-	uint64_t left = (uint64_t)dp->map_max[DP_MAP_CONNS] + WALK_BATCH;
+	int64_t left = (int64_t)dp->map_max[DP_MAP_CONNS] + WALK_BATCH;
+	uint32_t at = 0, n;
+	int rc = 0;
 
-	if (!keys || !conns)
+	if (!w)
 		return -ENOMEM;
-	while (left) {
-		__u32 n = WALK_BATCH;
-		int error = bpf_map_lookup_batch(dp->map_fd[DP_MAP_CONNS], in, out, keys, conns, &n,
-						 NULL)
-				    ? errno
-				    : 0;
-
-		if (error && error != ENOENT)
-			return in ? -error : walk_each(dp, cb, arg);
-		for (uint32_t i = 0; i < n && i < WALK_BATCH; i++)
-			cb(arg, &keys[i], &conns[i]);
-		if (error == ENOENT || n == 0)
-			return 0;
-		left = left > n ? left - n : 0;
-		in = out;
-		out = in == &tokens[0] ? &tokens[1] : &tokens[0];
+	w->cb = cb;
+	w->arg = arg;
+	for (bool going = false; left > 0 && !rc; going = true) {
+		rc = batch(dp, w, going, &at, &n);
+		if (rc && rc != -ENOENT && !going)
+			return walk_each(dp, w);
+		left -= n;
 	}
-	return 0;
+	return rc == -ENOENT ? 0 : rc;
+}
+
+uint32_t dp_conns_step(struct dp *dp, uint32_t want, void (*cb)(void *arg, const struct skep_conn_key *key, const struct skep_conn *conn),
+		       void *arg, bool *wrapped)
+{
+	_free_ struct walk *w = malloc(sizeof(*w));
+	uint32_t done = 0, n;
+	int rc = 0;
+
+	*wrapped = false;
+	if (!w)
+		return 0;
+	w->cb = cb;
+	w->arg = arg;
+	while (done < want && !rc) {
+		rc = batch(dp, w, dp->conns_going, &dp->conns_at, &n);
+		if (rc && rc != -ENOENT)
+			break;
+		done += n;
+		dp->conns_going = !rc;
+	}
+	*wrapped = rc;
+	dp->conns_going = dp->conns_going && !rc;
+	return done;
 }

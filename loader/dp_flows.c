@@ -75,6 +75,7 @@ int dp_flows_flush(struct dp *dp)
 {
 	int rc4 = flush(dp, false), rc6 = flush(dp, true);
 
+	dp_wilds_flush(dp);
 	return rc4 ? rc4 : rc6;
 }
 
@@ -108,12 +109,22 @@ static void unqueue(struct dp *dp, const struct dp_flow_key *key)
 
 void dp_flow_del(struct dp *dp, const struct dp_flow_key *key)
 {
+	if (dp_flow_mask(key)) {
+		dp_wild_del(dp, key);
+		return;
+	}
 	unqueue(dp, key);
 	(void)bpf_map_delete_elem(dp->map_fd[map_of(key->v6)], key_bytes(key));
 }
 
 bool dp_flow_take(struct dp *dp, const struct dp_flow_key *key, struct skep_flow *flow)
 {
+	if (dp_flow_mask(key)) {
+		bool there = dp_wild_get(dp, key, flow);
+
+		dp_wild_del(dp, key);
+		return there;
+	}
 	unqueue(dp, key);
 	return bpf_map_lookup_and_delete_elem(dp->map_fd[map_of(key->v6)], key_bytes(key), flow) == 0;
 }
@@ -121,8 +132,11 @@ bool dp_flow_take(struct dp *dp, const struct dp_flow_key *key, struct skep_flow
 bool dp_flow_get(struct dp *dp, const struct dp_flow_key *key, struct skep_flow *flow)
 {
 	struct dp_queue *q = key->v6 ? &dp->q6 : &dp->q4;
-	int i = find_queued(dp, key);
+	int i;
 
+	if (dp_flow_mask(key))
+		return dp_wild_get(dp, key, flow);
+	i = find_queued(dp, key);
 	if (i >= 0) {
 		*flow = q->flows[i];
 		return true;
@@ -142,6 +156,8 @@ static void show(const struct walk *w, const uint8_t *key, const struct skep_flo
 {
 	struct dp_flow_key k = { .v6 = w->v6 };
 
+	if (flow->gen) /* promoted: the kernel's own */
+		return;
 	if (w->v6)
 		memcpy(&k.k6, key, sizeof(k.k6));
 	else
@@ -226,5 +242,5 @@ int dp_flows_walk(struct dp *dp,
 		if (rc)
 			return rc;
 	}
-	return 0;
+	return dp_wilds_walk(dp, cb, arg);
 }

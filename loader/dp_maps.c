@@ -39,6 +39,12 @@ const char *dp_prog_name(enum dp_prog prog)
 
 /* --- open: sizes and adoption --- */
 
+/* One for each wildcard flow, as far as 16 bits can tell them apart. */
+static uint32_t stats_max(uint32_t wilds_max)
+{
+	return wilds_max > 32767 ? 65536 : wilds_max ? 2 * wilds_max + 1 : 0;
+}
+
 static uint32_t wanted_size(const struct dp *dp, enum dp_map map)
 {
 	switch (map) {
@@ -50,7 +56,13 @@ static uint32_t wanted_size(const struct dp *dp, enum dp_map map)
 	case DP_MAP_REWRITES:
 		return dp->config.rewrites_max;
 	case DP_MAP_CONNS:
+	case DP_MAP_DETAILS:
 		return dp->config.conns_max;
+	case DP_MAP_WILDS4:
+	case DP_MAP_WILDS6:
+		return dp->config.wilds_max;
+	case DP_MAP_STATS:
+		return stats_max(dp->config.wilds_max);
 	default:
 		return 0; /* as compiled */
 	}
@@ -206,6 +218,29 @@ static int on_event(void *arg, void *data, size_t size)
 	return 0;
 }
 
+static int on_newconn(void *arg, void *data, size_t size)
+{
+	struct dp *dp = arg;
+	const struct skep_newconn *n = data;
+
+	if (size >= sizeof(*n) && dp->ops.newconn)
+		dp->ops.newconn(dp->arg, &n->key, &n->conn);
+	return 0;
+}
+
+/* Programs that continue others: from here on also those of an earlier process. */
+static int fill_stages(struct dp *dp, struct err *err)
+{
+	static const enum dp_prog stages[SKEP_STAGE_MAX] = { [SKEP_STAGE_MISS] = DP_PROG_MISS,
+							     [SKEP_STAGE_ACT] = DP_PROG_ACT };
+
+	for (uint32_t i = 0; i < SKEP_STAGE_MAX; i++)
+		if (bpf_map_update_elem(dp->map_fd[DP_MAP_STAGES], &i, &dp->prog_fd[stages[i]], BPF_ANY))
+			return err_set(err, -errno, "cannot put program '%s' into map '%s': %s",
+				       prog_names[stages[i]], map_names[DP_MAP_STAGES], strerror(errno));
+	return 0;
+}
+
 static void on_events(void *arg, uint32_t events)
 {
 	struct dp *dp = arg;
@@ -237,10 +272,15 @@ int dp_maps_load(struct dp *dp, struct err *err)
 	dp->kconfig = map_mmap(dp, DP_MAP_CONFIG, sizeof(struct skep_config), err);
 	dp->rewrites = map_mmap(dp, DP_MAP_REWRITES, sizeof(struct skep_rewrite), err);
 	dp->policers = map_mmap(dp, DP_MAP_POLICERS, sizeof(struct skep_policer), err);
-	if (!dp->slots || !dp->kconfig || !dp->rewrites || !dp->policers)
+	dp->lports = map_mmap(dp, DP_MAP_LPORTS, sizeof(struct skep_lport), err);
+	if (!dp->slots || !dp->kconfig || !dp->rewrites || !dp->policers || !dp->lports)
 		return err ? err->code : -EIO;
+	rc = fill_stages(dp, err);
+	if (rc)
+		return rc;
+	dp->newconns = ring_buffer__new(dp->map_fd[DP_MAP_NEWCONNS], on_newconn, dp, NULL);
 	dp->events = ring_buffer__new(dp->map_fd[DP_MAP_EVENTS], on_event, dp, NULL);
-	if (!dp->events)
+	if (!dp->events || !dp->newconns)
 		return err_set(err, -errno, "cannot open the event ring: %s", strerror(errno));
 	dp->events_fd =
 		loop_fd_add(dp->loop, ring_buffer__epoll_fd(dp->events), EPOLLIN, on_events, dp);
@@ -253,6 +293,7 @@ void dp_maps_unload(struct dp *dp)
 {
 	loop_fd_del(dp->events_fd);
 	ring_buffer__free(dp->events);
+	ring_buffer__free(dp->newconns);
 	if (dp->slots)
 		munmap(dp->slots, map_bytes(sizeof(struct skep_flow), dp->map_max[DP_MAP_SLOTS]));
 	if (dp->kconfig)
@@ -261,12 +302,15 @@ void dp_maps_unload(struct dp *dp)
 	if (dp->rewrites)
 		munmap(dp->rewrites,
 		       map_bytes(sizeof(struct skep_rewrite), dp->map_max[DP_MAP_REWRITES]));
+	if (dp->lports)
+		munmap(dp->lports, map_bytes(sizeof(struct skep_lport), dp->map_max[DP_MAP_LPORTS]));
 	if (dp->policers)
 		munmap(dp->policers,
 		       map_bytes(sizeof(struct skep_policer), dp->map_max[DP_MAP_POLICERS]));
 	skep_bpf__destroy(dp->skel);
 	dp->events_fd = NULL;
-	dp->events = NULL;
+	dp->events = dp->newconns = NULL;
+	dp->lports = NULL;
 	dp->slots = NULL;
 	dp->kconfig = NULL;
 	dp->rewrites = NULL;

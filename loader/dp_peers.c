@@ -72,6 +72,8 @@ static int write_peer(struct dp *dp, const struct dp_peer_entry *peer)
 	};
 	uint32_t index = peer->index;
 
+	if (value.ifindex && nl_route_on_link(&dp->nl, value.ifindex, &peer->remote))
+		value.flags |= SKEP_PEER_ON_LINK;
 	if (bpf_map_update_elem(dp->map_fd[DP_MAP_PEERS], &index, &value, BPF_ANY) ||
 	    bpf_map_update_elem(dp->map_fd[DP_MAP_REMOTES], &peer->remote, &index, BPF_ANY))
 		return -errno;

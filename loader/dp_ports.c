@@ -8,7 +8,7 @@
 
 #include "util/hash.h"
 
-static struct dp_port_entry *by_key(const struct dp *dp, uint32_t key)
+struct dp_port_entry *dp_port_find(const struct dp *dp, uint32_t key)
 {
 	struct hmap_node *node;
 
@@ -76,7 +76,7 @@ static bool is_flood(const struct dp *dp, uint32_t key, struct dp_flood **found)
 }
 
 /* Writes skep_ifaces; the counters and the budget's state of an adopted entry stay. */
-static int write_iface(struct dp *dp, uint32_t ifindex, uint32_t key)
+static int write_iface(struct dp *dp, uint32_t ifindex, uint32_t key, uint32_t lport)
 {
 	struct skep_iface iface = { 0 };
 	uint32_t rate = dp->config.upcall_rate;
@@ -85,6 +85,7 @@ static int write_iface(struct dp *dp, uint32_t ifindex, uint32_t key)
 	if (bpf_map_lookup_elem(dp->map_fd[DP_MAP_IFACES], &ifindex, &iface) || iface.key != key)
 		iface = (struct skep_iface){ 0 };
 	iface.key = key;
+	iface.lport = lport;
 	iface.upcall_interval_ns = rate ? 1000000000U / rate : 0;
 	if (rate && !iface.upcall_interval_ns)
 		iface.upcall_interval_ns = 1;
@@ -101,6 +102,7 @@ static int write_port(struct dp *dp, const struct dp_port_entry *port)
 	    value.kind != SKEP_PORT_LOCAL || value.ifindex != port->ifindex)
 		value = (struct skep_port){ .kind = SKEP_PORT_LOCAL, .ifindex = port->ifindex };
 	value.flags = port->peer ? SKEP_PORT_PEER : 0;
+	value.set = port->lport;
 	return bpf_map_update_elem(dp->map_fd[DP_MAP_PORTS], &port->key, &value, BPF_ANY) ? -errno
 											  : 0;
 }
@@ -110,12 +112,13 @@ static void unwire(struct dp *dp, const struct dp_port_entry *port)
 	(void)bpf_map_delete_elem(dp->map_fd[DP_MAP_PORTS], &port->key);
 	dp_link_detach(dp, port->ifindex);
 	(void)bpf_map_delete_elem(dp->map_fd[DP_MAP_IFACES], &port->ifindex);
+	dp_lport_put(dp, port->lport);
 }
 
 static int wire(struct dp *dp, const struct dp_port_entry *port, const char *ifname,
 		struct err *err)
 {
-	int rc = write_iface(dp, port->ifindex, port->key);
+	int rc = write_iface(dp, port->ifindex, port->key, port->lport);
 
 	if (rc)
 		return err_set(err, rc, "cannot bind interface '%s': map '%s' is full (%u entries)",
@@ -155,7 +158,7 @@ int dp_port_attach(struct dp *dp, uint32_t key, const char *ifname, struct err *
 			       "interface '%s' is the datapath's own and cannot be a port", ifname);
 	if (is_flood(dp, key, &flood))
 		return err_set(err, -EEXIST, "tunnel key %u is a flood key", key);
-	port = by_key(dp, key);
+	port = dp_port_find(dp, key);
 	if (port && port->ifindex == link.ifindex)
 		return 0;
 	if (by_ifindex(dp, link.ifindex))
@@ -166,6 +169,7 @@ int dp_port_attach(struct dp *dp, uint32_t key, const char *ifname, struct err *
 	port = port_new(dp, key, link.ifindex, link.has_peer_netns);
 	if (!port)
 		return err_set(err, -ENOMEM, "out of memory");
+	port->lport = dp_lport_get(dp, key);
 	rc = wire(dp, port, ifname, err);
 	if (rc) {
 		unwire(dp, port);
@@ -176,7 +180,7 @@ int dp_port_attach(struct dp *dp, uint32_t key, const char *ifname, struct err *
 
 void dp_port_detach(struct dp *dp, uint32_t key)
 {
-	struct dp_port_entry *port = by_key(dp, key);
+	struct dp_port_entry *port = dp_port_find(dp, key);
 
 	if (!port)
 		return;
@@ -197,7 +201,7 @@ void dp_ports(struct dp *dp, void (*cb)(void *arg, uint32_t key, uint32_t ifinde
 
 int dp_port_police(struct dp *dp, uint32_t key, uint32_t in, uint32_t out)
 {
-	const struct dp_port_entry *port = by_key(dp, key);
+	const struct dp_port_entry *port = dp_port_find(dp, key);
 	struct skep_iface iface;
 	struct skep_port value;
 
@@ -224,7 +228,7 @@ int dp_port_police(struct dp *dp, uint32_t key, uint32_t in, uint32_t out)
 
 bool dp_port_output(const struct dp *dp, uint32_t key, uint32_t *ifindex, bool *peer)
 {
-	const struct dp_port_entry *port = by_key(dp, key);
+	const struct dp_port_entry *port = dp_port_find(dp, key);
 
 	if (!port)
 		return false;
@@ -239,7 +243,7 @@ int dp_flood_key(struct dp *dp, uint32_t key, uint32_t set)
 	struct dp_flood *flood = NULL;
 	bool known = is_flood(dp, key, &flood);
 
-	if (by_key(dp, key) || key < SKEP_KEY_FIRST || key > SKEP_KEY_MAX)
+	if (dp_port_find(dp, key) || key < SKEP_KEY_FIRST || key > SKEP_KEY_MAX)
 		return -EINVAL;
 	if (set == 0) {
 		if (known) {
@@ -300,6 +304,10 @@ static int adopt_port(struct dp *dp, uint32_t key, const struct skep_port *value
 	port = port_new(dp, key, value->ifindex, link.has_peer_netns);
 	if (!port)
 		return err_set(err, -ENOMEM, "out of memory");
+	if (iface.lport && iface.lport < dp->map_max[DP_MAP_LPORTS] && dp->lports[iface.lport].key == key)
+		port->lport = iface.lport;
+	else
+		port->lport = dp_lport_get(dp, key);
 	return wire(dp, port, link.name, err);
 }
 

@@ -13,6 +13,12 @@
 #define DP_MAPS(X)                   \
 	X(FLOWS4, "skep_flows4")     \
 	X(FLOWS6, "skep_flows6")     \
+	X(WILDS4, "skep_wilds4")     \
+	X(WILDS6, "skep_wilds6")     \
+	X(MASKS, "skep_masks")       \
+	X(STATS, "skep_stats")       \
+	X(FOUND, "skep_found")       \
+	X(LPORTS, "skep_lports")     \
 	X(IFACES, "skep_ifaces")     \
 	X(PORTS, "skep_ports")       \
 	X(PEERS, "skep_peers")       \
@@ -21,6 +27,9 @@
 	X(REWRITES, "skep_rewrites") \
 	X(POLICERS, "skep_policers") \
 	X(CONNS, "skep_conns")       \
+	X(DETAILS, "skep_details")   \
+	X(NEWCONNS, "skep_newconns") \
+	X(STAGES, "skep_stages")     \
 	X(SLOTS, "skep_slots")       \
 	X(CONFIG, "skep_config")     \
 	X(DROPS, "skep_drops")       \
@@ -37,6 +46,8 @@ enum dp_map {
 /* X(ID, "program") */
 #define DP_PROGS(X)                 \
 	X(PORT, "skep_tc_port")     \
+	X(MISS, "skep_tc_miss")     \
+	X(ACT, "skep_tc_act")       \
 	X(UNDER, "skep_tc_under")   \
 	X(TUNNEL, "skep_tc_tunnel") \
 	X(INJECT, "skep_tc_inject") \
@@ -63,7 +74,26 @@ struct dp_dirs {
 struct dp_port_entry {
 	struct hmap_node by_key, by_ifindex;
 	uint32_t key, ifindex;
+	uint32_t lport; /* index in skep_lports */
 	bool peer; /* bpf_redirect_peer reaches the other end */
+};
+
+#define DP_FAMILIES 2 /* masks4, masks6 */
+struct dp_lport { /* wildcard flows of a port behind each of its masks, in the order of the list */
+	uint32_t refs[DP_FAMILIES][SKEP_PORT_MASKS];
+};
+
+struct dp_stat { /* an entry of skep_stats */
+	bool used;
+	struct skep_stat base; /* what it counted for others */
+	uint64_t packets;      /* as last read */
+	uint64_t jiffies;      /* when that had changed */
+};
+
+struct dp_wild_queue {
+	uint32_t n;
+	struct dp_flow_key keys[DP_BATCH];
+	struct skep_wild wilds[DP_BATCH];
 };
 
 struct dp_iface {	       /* an interface of this namespace, as last reported */
@@ -127,6 +157,8 @@ struct dp {
 	struct skep_flow *slots;     /* mmapped */
 	struct skep_rewrite *rewrites; /* mmapped */
 	struct skep_policer *policers; /* mmapped */
+	struct skep_lport *lports;     /* mmapped */
+	struct ring_buffer *newconns;
 	struct ring_buffer *events;
 	struct loop_fd *events_fd;
 
@@ -164,6 +196,18 @@ struct dp {
 	uint32_t rewrite_head, rewrite_tail; /* queue; 0 = empty */
 	uint32_t rewrite_fresh;		     /* lowest index that may never have been used */
 	uint8_t policer_state[SKEP_POLICERS_MAX]; /* enum dp_set_state */
+
+	/* dp_wild.c */
+	uint32_t mask_refs[SKEP_MASKS_MAX]; /* wildcard flows */
+	bool mask_v6[SKEP_MASKS_MAX];
+	struct skep_mask masks[SKEP_MASKS_MAX];
+	struct dp_lport *lport_at; /* by index */
+	struct dp_stat *stat_at;   /* by index */
+	struct skep_stat *cpu_stats; /* room for one entry of each CPU */
+	uint32_t stat_next;
+	struct dp_wild_queue wq;
+	uint32_t conns_at; /* dp_conns_step(): a bucket */
+	bool conns_going;
 
 	struct dp_queue q4, q6;
 	bool no_batch;
@@ -241,6 +285,21 @@ int dp_sets_adopt(struct dp *dp, struct err *err);
 void dp_sets_sweep(struct dp *dp);
 
 bool dp_set_walk(struct dp *dp, uint32_t index, struct skep_set *set); /* what a used set holds */
+
+struct dp_port_entry *dp_port_find(const struct dp *dp, uint32_t key);
+
+/* dp_wild.c */
+int dp_wilds_open(struct dp *dp, struct err *err); /* before ports are adopted */
+int dp_wilds_adopt(struct dp *dp, struct err *err); /* behind */
+void dp_wilds_close(struct dp *dp);
+uint32_t dp_lport_get(struct dp *dp, uint32_t key); /* a free one; 0 = none */
+void dp_lport_adopt(struct dp *dp, uint32_t index, uint32_t key);
+void dp_lport_put(struct dp *dp, uint32_t index);
+void dp_wilds_flush(struct dp *dp);
+void dp_wild_del(struct dp *dp, const struct dp_flow_key *key);
+/* The flow with its counters; false: there is none. */
+bool dp_wild_get(struct dp *dp, const struct dp_flow_key *key, struct skep_flow *flow);
+int dp_wilds_walk(struct dp *dp, void (*cb)(void *arg, const struct dp_flow_key *key, const struct skep_flow *flow), void *arg);
 
 /* dp_rewrites.c, dp_police.c */
 int dp_rewrites_adopt(struct dp *dp, struct err *err);

@@ -309,10 +309,16 @@ static void look_at_all(struct dp *dp)
 	}
 }
 
+static void on_route(void *arg)
+{
+	dp_peers_refresh(arg);
+}
+
 static void on_overrun(void *arg)
 {
 	struct dp *dp = arg;
 
+	dp_peers_refresh(dp);
 	look_for_local(dp);
 	look_at_all(dp);
 }
@@ -327,7 +333,7 @@ static void on_first(void *arg)
 
 int dp_under_open(struct dp *dp, struct err *err)
 {
-	static const struct nl_monitor_ops ops = { on_link, on_addr, on_overrun };
+	static const struct nl_monitor_ops ops = { on_link, on_addr, on_route, on_overrun };
 	char text[ADDR_TEXT];
 	struct nl_link link;
 	int rc;

@@ -29,8 +29,7 @@ static void carried(struct agent *a, struct index_flow *f, const struct skep_flo
 
 static bool is_idle(const struct walk *w, const struct skep_flow *flow)
 {
-	return w->now_jiffies > flow->last_seen &&
-	       w->now_jiffies - flow->last_seen > w->idle_jiffies;
+	return (int64_t)(int32_t)((uint32_t)w->now_jiffies - flow->last_seen) > (int64_t)w->idle_jiffies;
 }
 
 static void on_flow(void *arg, const struct dp_flow_key *key, const struct skep_flow *flow)
@@ -96,6 +95,7 @@ void expiry_walk(struct agent *a)
 	w.idle_jiffies = (uint64_t)a->config->flows_idle_s * dp_hz(a->dp);
 	if (!dp_flows_walk(a->dp, on_flow, &w))
 		index_walk(a->index, NULL, on_indexed, &e);
+	dp_wilds_order(a->dp);
 	state_flush(a);
 	a->stats.reconciled += w.kept + w.deleted;
 	if (w.kept || w.deleted)

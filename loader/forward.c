@@ -9,10 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "loader/classes.h"
 #include "util/clock.h"
 
 #define SET_FROM      4	 /* copies: fewer are injected one by one, when no flow is installed */
 #define NAMED_OUTPUTS 32 /* of a flow, kept for reports */
+#define INSTALL_ANY (FORWARD_INSTALL | FORWARD_CLASS)
 
 #define ERROR_NS      (NSEC_PER_SEC / 100) /* ICMP errors and resets that a port may cause: 100/s ... */
 #define ERROR_BURST   50		    /* ... after so many at once */
@@ -90,20 +92,22 @@ static char *name_outputs(const struct sim_result *res)
 	return buf;
 }
 
-/* What the flow depends on: what the simulation consulted, and where the senders that it learnt
- * are. */
-static const struct topo_tag *all_tags(struct agent *a, const struct sim_result *res, uint32_t *n)
+/* What the simulation consulted, and where the senders that it learnt are.  A wildcard flow's packets each have a connection of their own. */
+const struct topo_tag *forward_tags(struct agent *a, const struct dp_flow_key *key, const struct sim_result *res, uint32_t *n)
 {
+	const bool class = dp_flow_mask(key);
 	struct topo_tag *tags;
 
 	*n = res->n_tags;
-	if (!res->n_learns)
+	if (!res->n_learns && !class)
 		return res->tags;
-	tags = arena_alloc(&a->arena, (res->n_tags + res->n_learns) * sizeof(*tags));
+	tags = arena_alloc(&a->arena, (res->n_tags + res->n_learns + 1) * sizeof(*tags));
 	if (!tags)
 		return NULL;
-	if (res->n_tags)
-		memcpy(tags, res->tags, res->n_tags * sizeof(*tags));
+	*n = 0;
+	for (uint32_t i = 0; i < res->n_tags; i++)
+		if (!class || res->tags[i].kind != TOPO_TAG_CONN)
+			tags[(*n)++] = res->tags[i];
 	for (uint32_t i = 0; i < res->n_learns; i++)
 		tags[(*n)++] = (struct topo_tag){ .kind = TOPO_TAG_MAC,
 						  .name = res->learns[i].bridge->o.name,
@@ -112,17 +116,17 @@ static const struct topo_tag *all_tags(struct agent *a, const struct sim_result 
 }
 
 /* Into the index; the caller writes it to the kernel.  'set' is taken, on failure too. */
-struct index_flow *forward_index(struct work *w, const struct skep_flow *verdict,
+struct index_flow *forward_index(struct work *w, const struct dp_flow_key *key, const struct skep_flow *verdict,
 				 const struct sim_result *res, const struct install_plan *plan,
 				 struct set *set)
 {
 	struct agent *a = w->a;
 	struct index_flow *f;
 	uint32_t n_tags;
-	const struct topo_tag *tags = all_tags(a, res, &n_tags);
+	const struct topo_tag *tags = forward_tags(a, key, res, &n_tags);
 	char culprit[192] = "";
 
-	f = tags || !n_tags ? index_add(a->index, &w->key, verdict, w->t, tags, n_tags, plan->hosts,
+	f = tags || !n_tags ? index_add(a->index, key, verdict, w->t, tags, n_tags, plan->hosts,
 					plan->n_hosts)
 			    : NULL;
 	if (!f) {
@@ -140,19 +144,54 @@ struct index_flow *forward_index(struct work *w, const struct skep_flow *verdict
 	return f;
 }
 
+/* For all packets of the class; false: there is none, and nothing was taken. */
+static bool install_class(struct work *w, const struct made *m, const struct skep_flow *flow, const struct sim_result *res,
+			  const struct install_plan *plan)
+{
+	struct agent *a = w->a;
+	struct index_flow *f;
+	struct class c;
+
+	if (!class_make(w, res, plan, flow, &c))
+		return false;
+	f = index_find(a->index, &c.key);
+	if (f && class_same(&c, f)) { /* there already: its packet came up for another reason */
+		unmake(a, m);
+		return true;
+	}
+	f = forward_index(w, &c.key, &c.wild.flow, res, plan, m->set);
+	if (!f)
+		return true;
+	class_note(f, w, res, &c);
+	c.wild.flow = f->verdict;
+	if (dp_wild_put(a->dp, &c.key, &c.wild)) {
+		index_del(a->index, f);
+		return true;
+	}
+	a->flows_queued = true;
+	a->stats.installed++;
+	return true;
+}
+
 static void install(struct work *w, const struct made *m, const struct sim_result *res,
-		    const struct install_plan *plan)
+		    const struct install_plan *plan, unsigned int how)
 {
 	struct agent *a = w->a;
 	struct index_flow *f;
 	struct skep_flow flow = m->flow;
 
 	install_conditions(&flow, plan, &w->pkt.f, res);
-	f = forward_index(w, &flow, res, plan, m->set);
+	if (install_class(w, m, &flow, res, plan))
+		return;
+	if (how & FORWARD_CLASS) {
+		unmake(a, m);
+		return;
+	}
+	f = forward_index(w, &w->key, &flow, res, plan, m->set);
 	if (!f)
 		return;
 	flow = f->verdict;
-	flow.last_seen = dp_jiffies(a->dp);
+	flow.last_seen = (uint32_t)dp_jiffies(a->dp);
 	if (flow.action != SKEP_ACT_DROP) { /* the packet in hand */
 		flow.packets = 1;
 		flow.bytes = w->frame->len;
@@ -348,13 +387,13 @@ static void undelivered(struct work *w, const struct sim_result *res,
 
 	if (how & FORWARD_SEND)
 		drop(w, reason, res);
-	if (is_cacheable(&w->pkt.f, res) && (how & FORWARD_INSTALL))
-		install(w, &m, res, plan);
+	if (is_cacheable(&w->pkt.f, res) && (how & INSTALL_ANY))
+		install(w, &m, res, plan, how);
 }
 
 void forward_result(struct work *w, const struct sim_result *res, unsigned int how)
 {
-	bool cacheable = is_cacheable(&w->pkt.f, res) && (how & FORWARD_INSTALL);
+	bool cacheable = is_cacheable(&w->pkt.f, res) && (how & INSTALL_ANY);
 	struct agent *a = w->a;
 	struct install_plan plan;
 	struct made m;
@@ -388,7 +427,7 @@ void forward_result(struct work *w, const struct sim_result *res, unsigned int h
 	}
 	if (how & FORWARD_SEND)
 		forward_inject(a, w->in_key, w->frame, &m.flow);
-	install(w, &m, res, &plan);
+	install(w, &m, res, &plan, how);
 }
 
 /* May it be believed that packets like this one are dropped?  No tag says when a missing neighbour is there after all; and how long a
@@ -430,7 +469,7 @@ void forward_refuse(struct work *w, const struct sim_result *res)
 	if (!made)
 		return;
 	if (is_lasting(&w->pkt.f, res))
-		install(w, &m, res, &plan);
+		install(w, &m, res, &plan, FORWARD_INSTALL);
 	else
 		unmake(a, &m);
 }

@@ -27,6 +27,7 @@ struct made {
 enum forward_how {
 	FORWARD_SEND = 1 << 0,	  /* the packet in hand */
 	FORWARD_INSTALL = 1 << 1, /* a flow, if the result allows one */
+	FORWARD_CLASS = 1 << 2,	  /* the same, but only for the whole class: the next packet of this connection is another case */
 };
 /* Sends the packet on as the result says, and installs the flow. */
 void forward_result(struct work *w, const struct sim_result *res, unsigned int how);
@@ -40,9 +41,11 @@ void forward_inject(struct agent *a, uint32_t in_key, const struct dp_frame *fra
 		    const struct skep_flow *verdict);
 /* Puts the flow into the index; writing it to the kernel is the caller's.  'set' and the reference
  * to the verdict's rewrite are taken, on failure too.  NULL: no room. */
-struct index_flow *forward_index(struct work *w, const struct skep_flow *verdict,
+struct index_flow *forward_index(struct work *w, const struct dp_flow_key *key, const struct skep_flow *verdict,
 				 const struct sim_result *res, const struct install_plan *plan,
 				 struct set *set);
+/* What the flow depends on: tags of the result, those of a wildcard flow without what is its packet's own.  Arena; NULL: no memory. */
+const struct topo_tag *forward_tags(struct agent *a, const struct dp_flow_key *key, const struct sim_result *res, uint32_t *n);
 /* The flow that would be installed for this result of 'pkt'; false: none.  To be handed to forward_index(), or given back. */
 bool forward_make(struct agent *a, const struct pkt *pkt, const struct sim_result *res,
 		  struct install_plan *plan, struct made *m);

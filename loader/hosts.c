@@ -31,6 +31,24 @@ uint32_t hosts_peer(void *agent, const char *name)
 	return h ? h->peer : 0;
 }
 
+const char *hosts_name(const struct agent *a, uint32_t peer)
+{
+	struct hmap_node *n, *tmp;
+
+	hmap_for_each (n, tmp, &a->hosts) {
+		const struct host *h = container_of(n, struct host, node);
+
+		if (h->peer == peer)
+			return h->name;
+	}
+	return NULL;
+}
+
+bool hosts_marks(const struct agent *a, uint32_t peer, uint32_t key)
+{
+	return key <= dp_peer_mark_max(a->dp, peer);
+}
+
 uint32_t hosts_mtu(const struct agent *a, const char *name)
 {
 	const struct host *h = find_host(a, name);

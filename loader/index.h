@@ -15,6 +15,7 @@
 
 #include "loader/dp.h"
 #include "topology/tag.h"
+#include "topology/topology.h"
 #include "util/hmap.h"
 
 #define INDEX_TAG_HOST	    ((enum topo_tag_kind)TOPO_TAG_MAX)
@@ -42,6 +43,10 @@ struct index_flow {
 	char *outputs;	 /* "port\0host\0port\0host\0\0"; NULL = none */
 	uint64_t walk;	 /* number of the walk that last saw it in the kernel */
 	uint64_t added_ns;
+	/* a wildcard flow: a packet that it was made for, and the other end that its connections must have (maps/flow.h) */
+	struct dp_flow_key sample;
+	uint32_t other_key, other_peer;
+	char other_port[TOPO_NAME_MAX + 1];
 	uint64_t packets, bytes; /* of these, the kernel's counters are known already */
 	struct rule_hits *hits;	 /* rules that count its packets (rules.c) */
 	bool conn;		 /* depends on a record of a connection, or that there is none */

@@ -65,8 +65,8 @@ static bool key_taken(const struct agent *a, uint32_t key)
  * none left. */
 static uint32_t new_key(struct agent *a)
 {
-	for (uint32_t i = 0; i <= SKEP_KEY_MAX; i++) {
-		a->last_key = a->last_key >= SKEP_KEY_MAX ? SKEP_KEY_FIRST : a->last_key + 1;
+	for (uint32_t i = 0; i <= SKEP_KEY_LAST; i++) {
+		a->last_key = a->last_key >= SKEP_KEY_LAST ? SKEP_KEY_FIRST : a->last_key + 1;
 		if (!key_taken(a, a->last_key) && !adopted_key(a, a->last_key))
 			return a->last_key;
 	}

@@ -19,6 +19,9 @@
 
 #define NL_BUF	      65536
 #define NL_RCVBUF     (4 << 20) /* of the monitor: hundreds of interfaces may come at once */
+#define GROUPS \
+	(RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE | RTMGRP_IPV4_RULE | \
+	 1 << (RTNLGRP_IPV6_RULE - 1))
 #define MONITOR_BATCH 64	/* datagrams per loop round */
 
 int nl_open(struct nl *nl)
@@ -349,6 +352,47 @@ int nl_filter_count(struct nl *nl, uint32_t ifindex, uint32_t parent)
 	return rc ? rc : n;
 }
 
+static int on_route(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *attr;
+	int *on_link = arg;
+
+	if (nlh->nlmsg_type != RTM_NEWROUTE || mnl_nlmsg_get_payload_len(nlh) < sizeof(*rtm))
+		return MNL_CB_OK;
+	*on_link = rtm->rtm_type == RTN_UNICAST;
+	mnl_attr_for_each(attr, nlh, sizeof(*rtm))
+	{
+		switch (mnl_attr_get_type(attr)) {
+		case RTA_GATEWAY:
+		case RTA_VIA:
+		case RTA_MULTIPATH:
+		case RTA_ENCAP:
+			*on_link = 0;
+			break;
+		}
+	}
+	return MNL_CB_OK;
+}
+
+int nl_route_on_link(struct nl *nl, uint32_t ifindex, const struct skep_ip *ip)
+{
+	bool v4 = ip_is_v4(ip);
+	char buf[256];
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct rtmsg *rtm;
+	int on_link = 0;
+
+	nlh->nlmsg_type = RTM_GETROUTE;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+	rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
+	rtm->rtm_family = v4 ? AF_INET : AF_INET6;
+	rtm->rtm_dst_len = v4 ? 32 : 128;
+	mnl_attr_put(nlh, RTA_DST, v4 ? 4 : 16, v4 ? (const void *)&ip->w[3] : ip);
+	mnl_attr_put_u32(nlh, RTA_OIF, ifindex);
+	return nl_talk(nl, nlh, on_route, &on_link) == 0 && on_link;
+}
+
 /* --- monitor --- */
 
 struct nl_monitor {
@@ -356,6 +400,7 @@ struct nl_monitor {
 	struct loop_fd *fd;
 	struct nl_monitor_ops ops;
 	void *arg;
+	bool routes; /* some have changed */
 	char buf[NL_BUF];
 };
 
@@ -375,6 +420,12 @@ static int on_change(const struct nlmsghdr *nlh, void *arg)
 	case RTM_DELADDR:
 		if (parse_addr(nlh, &addr))
 			mon->ops.addr(mon->arg, &addr, nlh->nlmsg_type == RTM_DELADDR);
+		break;
+	case RTM_NEWROUTE:
+	case RTM_DELROUTE:
+	case RTM_NEWRULE:
+	case RTM_DELRULE:
+		mon->routes = true;
 		break;
 	}
 	return MNL_CB_OK;
@@ -398,6 +449,9 @@ static void on_readable(void *arg, uint32_t events)
 			break;
 		}
 	}
+	if (mon->routes) /* once for all that have come */
+		mon->ops.route(mon->arg);
+	mon->routes = false;
 }
 
 struct nl_monitor *nl_monitor_new(struct loop *loop, const struct nl_monitor_ops *ops, void *arg)
@@ -414,8 +468,7 @@ struct nl_monitor *nl_monitor_new(struct loop *loop, const struct nl_monitor_ops
 		goto fail;
 	(void)setsockopt(mnl_socket_get_fd(mon->sock), SOL_SOCKET, SO_RCVBUFFORCE, &size,
 			 sizeof(size));
-	if (mnl_socket_bind(mon->sock, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR,
-			    MNL_SOCKET_AUTOPID) < 0)
+	if (mnl_socket_bind(mon->sock, GROUPS, MNL_SOCKET_AUTOPID) < 0)
 		goto fail;
 	mon->fd = loop_fd_add(loop, mnl_socket_get_fd(mon->sock), EPOLLIN, on_readable, mon);
 	if (!mon->fd)

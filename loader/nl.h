@@ -43,6 +43,8 @@ void nl_close(struct nl *nl); /* also when never opened (zeroed) */
 int nl_link_get(struct nl *nl, uint32_t ifindex, const char *name, struct nl_link *link);
 int nl_link_dump(struct nl *nl, void (*cb)(void *arg, const struct nl_link *link), void *arg);
 int nl_addr_dump(struct nl *nl, void (*cb)(void *arg, const struct nl_addr *addr), void *arg);
+/* 1: packets to 'ip' by this interface go to the host itself; 0: by a router, or not at all. */
+int nl_route_on_link(struct nl *nl, uint32_t ifindex, const struct skep_ip *ip);
 /* Ours to shape: up, this MTU and queue length (0 = as it is), and no IPv6 address of its own, so
  * that the kernel stays silent. */
 int nl_link_setup(struct nl *nl, uint32_t ifindex, uint32_t mtu, uint32_t txqlen);
@@ -57,6 +59,7 @@ struct nl_monitor;
 struct nl_monitor_ops {
 	void (*link)(void *arg, const struct nl_link *link, bool gone); /* new, changed or gone */
 	void (*addr)(void *arg, const struct nl_addr *addr, bool gone);
+	void (*route)(void *arg); /* routes or rules have changed */
 	void (*overrun)(void *arg); /* messages were lost: dump again */
 };
 

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "loader/forward.h"
+#include "loader/classes.h"
 #include "loader/replay.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -125,17 +125,44 @@ static int simulate(struct tenant *t, const struct topo_port *in, const struct p
 static const struct topo_port *replay(struct agent *a, const struct index_flow *f,
 				      uint8_t buf[static REPLAY_MAX], struct pkt *pkt)
 {
-	uint32_t len = replay_flow(&f->key, &f->verdict, buf);
+	const struct dp_flow_key *key = dp_flow_mask(&f->key) ? &f->sample : &f->key;
+	uint32_t len = replay_flow(key, &f->verdict, buf);
 	struct lport *p = ports_find(a, index_in_key(f));
 	struct dp_flow_key again = { 0 };
 
 	if (!len || !p || p->tenant != f->scope || !p->tenant->snap || pkt_parse(buf, len, pkt))
 		return NULL;
 	again.v6 = pkt_flow_key(&pkt->f, p->key, &again.k4, &again.k6);
-	if (again.v6 != f->key.v6 ||
-	    memcmp(&again.k6, &f->key.k6, again.v6 ? sizeof(again.k6) : sizeof(again.k4)))
+	if (!dp_flow_key_eq(&again, key))
 		return NULL;
 	return topo_find_port(p->tenant->snap, p->name);
+}
+
+/* The same of a wildcard flow: the packet that it was made of stands for its class. */
+static bool class_still_right(struct agent *a, struct index_flow *f)
+{
+	struct work w = { .a = a, .t = (struct tenant *)f->scope, .in_key = index_in_key(f), .key = f->sample };
+	struct sim_result res = { 0 };
+	struct install_plan plan;
+	const struct topo_tag *tags;
+	uint8_t buf[REPLAY_MAX];
+	uint32_t n_tags;
+	struct class c;
+	struct made m;
+	bool same;
+
+	arena_reset(&a->arena);
+	w.in = replay(a, f, buf, &w.pkt);
+	if (!w.in || class_simulate(w.t, w.in, &w.pkt, class_ct(&f->key), f->other_port, &res) || res.n_learns ||
+	    res.n_neighs || res.end_conn || !forward_make(a, &w.pkt, &res, &plan, &m))
+		return false;
+	tags = forward_tags(a, &f->key, &res, &n_tags);
+	same = class_make(&w, &res, &plan, &m.flow, &c) && class_same(&c, f) && (tags || !n_tags) &&
+	       !index_retag(a->index, f, tags, n_tags, plan.hosts, plan.n_hosts);
+	forward_unmake(a, &m);
+	if (same)
+		rules_again(w.t, f, &res);
+	return same;
 }
 
 /* True: it does what would be installed today, and has the tags of today. */
@@ -167,7 +194,7 @@ static bool still_right(struct agent *a, struct index_flow *f)
 static void recheck_flow(struct agent *a, struct index_flow *f)
 {
 	a->stats.revalidated++;
-	if (still_right(a, f)) {
+	if (dp_flow_mask(&f->key) ? class_still_right(a, f) : still_right(a, f)) {
 		a->stats.kept++;
 		return;
 	}
@@ -202,6 +229,7 @@ static void on_conn(void *arg, const struct sim_conn *conn, uint64_t last_ns)
 static void begin(struct sweep *s)
 {
 	s->wanted = false;
+	conns_pull_all(s->t->agent); /* those that BPF has made just now too */
 	s->n = s->at = 0;
 	sim_conns_walk(s->t->conns, on_conn, s);
 }
@@ -211,8 +239,6 @@ void recheck_policy(struct tenant *t)
 	struct recheck *r = t->agent->recheck;
 	struct sweep *s;
 
-	if (!sim_conns_count(t->conns, NULL))
-		return;
 	for (s = r->sweeps; s && s->t != t; s = s->next)
 		;
 	if (!s) {

@@ -301,7 +301,7 @@ static void show_flow(void *arg, const struct dp_flow_key *key, const struct ske
 	}
 	p = ports_find(a, index_in_key(x));
 	fields_of(key, &pkt);
-	idle = f->jiffies > flow->last_seen ? f->jiffies - flow->last_seen : 0;
+	idle = (int32_t)((uint32_t)f->jiffies - flow->last_seen) > 0 ? (uint32_t)f->jiffies - flow->last_seen : 0;
 	arena_reset(&a->arena);
 	o = json_pack("{s:s?, s:s?, s:s?, s:o, s:s, s:o, s:I, s:I, s:I, s:i, s:i, s:o}", "port",
 		      p ? p->name : NULL, "tenant", p ? p->tenant->name : NULL, "packet",

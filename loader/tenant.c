@@ -288,6 +288,7 @@ static void free_tenant(struct tenant *t)
 	mirror_fini(t);
 	natblock_fini(t);
 	conns_fini(t);
+	whereabouts_fini(t);
 	rules_fini(t);
 	publisher_free(t->pub);
 	sim_tables_free(t->tables);

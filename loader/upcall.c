@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "loader/forward.h"
+#include "loader/classes.h"
 #include "loader/frag.h"
 #include "loader/replay.h"
 #include "packet/packet.h"
@@ -50,6 +50,7 @@ static int simulate(struct agent *a, struct tenant *t, const struct topo_port *i
 	a->stats.simulations++;
 	conns_view(t, &view, now);
 	view.in = in;
+	view.fresh = pkt->f.tcp_flags & (SKEP_TCP_SYN | SKEP_TCP_FIN | SKEP_TCP_RST);
 	return sim_run(&a->sim, t->snap, &view.s.view, in, pkt, now, AGENT_SEED, 0, res, &err);
 }
 
@@ -100,13 +101,15 @@ static struct index_flow *known_flow(struct work *w, enum skep_upcall_why why)
 	if (why != SKEP_UP_MISS || sim_always_up(&w->pkt.f))
 		return NULL;
 	f = index_find(w->a->index, &w->key);
+	if (!f)
+		f = class_find(w);
 	if (!f || f->marked || !install_holds(&f->verdict, &w->pkt))
 		return NULL;
 	/* what begins or ends a connection has to be noted */
 	if ((f->verdict.flags & SKEP_F_CONN) &&
 	    (w->pkt.f.tcp_flags & (SKEP_TCP_SYN | SKEP_TCP_FIN | SKEP_TCP_RST)))
 		return NULL;
-	if (!dp_flow_get(w->a->dp, &w->key, &in_kernel)) { /* evicted */
+	if (!dp_flow_get(w->a->dp, &f->key, &in_kernel)) { /* evicted */
 		index_del(w->a->index, f);
 		return NULL;
 	}
@@ -184,10 +187,11 @@ static void decided(struct work *w, const struct sim_result *res)
 	switch (res->verdict) {
 	case SIM_FORWARD:
 		if (!res->n_new_conns && !(changes & SIM_CONNS_NEW)) {
+			conns_place(w->t, res);
 			forward_result(w, res, FORWARD_SEND | FORWARD_INSTALL);
 			break;
 		}
-		forward_result(w, res, FORWARD_SEND);
+		forward_result(w, res, FORWARD_SEND | FORWARD_CLASS);
 		if (changes & SIM_CONNS_NEW)
 			install_next(w);
 		break;
@@ -329,6 +333,52 @@ void upcall_tick(struct agent *a)
 
 /* --- adopted flows --- */
 
+/* The port at the other end of the connections that an adopted wildcard flow is for. */
+static const char *adopted_other(struct tenant *t, const struct skep_wild *wild)
+{
+	const struct lport *p;
+	const char *host;
+
+	if (!wild->other_key)
+		return "";
+	if (wild->other_peer) {
+		host = hosts_name(t->agent, wild->other_peer);
+		return host ? tenant_port_at(t, host, wild->other_key) : "";
+	}
+	p = ports_find(t->agent, wild->other_key);
+	return p && p->tenant == t ? p->name : "";
+}
+
+static bool readopt_class(struct work *w, const struct dp_flow_key *key, const struct skep_flow *flow)
+{
+	struct agent *a = w->a;
+	struct sim_result res = { 0 };
+	struct install_plan plan;
+	struct index_flow *f;
+	struct skep_wild wild;
+	struct class c;
+	struct made m;
+	bool same;
+
+	if (!dp_wild_read(a->dp, key, &wild) ||
+	    class_simulate(w->t, w->in, &w->pkt, class_ct(key), adopted_other(w->t, &wild), &res) ||
+	    !forward_make(a, &w->pkt, &res, &plan, &m))
+		return false;
+	w->key.v6 = pkt_flow_key(&w->pkt.f, w->in_key, &w->key.k4, &w->key.k6);
+	same = class_make(w, &res, &plan, &m.flow, &c) && dp_flow_key_eq(&c.key, key) &&
+	       install_same(&c.wild.flow, flow) && c.wild.other_key == wild.other_key &&
+	       c.wild.other_peer == wild.other_peer;
+	if (!same) {
+		forward_unmake(a, &m);
+		return false;
+	}
+	c.wild.flow.cookie = flow->cookie;
+	f = forward_index(w, key, &c.wild.flow, &res, &plan, m.set);
+	if (f)
+		class_note(f, w, &res, &c);
+	return f;
+}
+
 /* Does the flow do what a simulation would say now?  Output sets are never kept: their members are
  * not compared. */
 bool upcall_readopt(struct agent *a, const struct dp_flow_key *key, const struct skep_flow *flow)
@@ -352,9 +402,10 @@ bool upcall_readopt(struct agent *a, const struct dp_flow_key *key, const struct
 	arena_reset(&a->arena);
 	if (!w.in || pkt_parse(frame.data, frame.len, &w.pkt))
 		return false;
+	if (dp_flow_mask(key))
+		return readopt_class(&w, key, flow);
 	again.v6 = pkt_flow_key(&w.pkt.f, w.in_key, &again.k4, &again.k6);
-	if (again.v6 != key->v6 ||
-	    memcmp(&again.k6, &key->k6, key->v6 ? sizeof(key->k6) : sizeof(key->k4)))
+	if (!dp_flow_key_eq(&again, key))
 		return false;
 	if (simulate(a, w.t, w.in, &w.pkt, &res) || res.n_new_conns || !forward_make(a, &w.pkt, &res, &plan, &m))
 		return false;
@@ -363,5 +414,5 @@ bool upcall_readopt(struct agent *a, const struct dp_flow_key *key, const struct
 		return false;
 	}
 	m.flow.cookie = flow->cookie;
-	return forward_index(&w, &m.flow, &res, &plan, m.set);
+	return forward_index(&w, key, &m.flow, &res, &plan, m.set);
 }

@@ -13,7 +13,10 @@
 	X(INJECT, "inject", "packets that skepd sent on")                                          \
 	X(EVENT_LOST, "event_lost", "drop events not sent: ring full or over the rate")            \
 	X(KERNEL_DECAP, "kernel_decap", "packets decapsulated by the kernel's tunnel device")      \
-	X(XDP_DECAP, "xdp_decap", "packets decapsulated by XDP")
+	X(XDP_DECAP, "xdp_decap", "packets decapsulated by XDP")                                   \
+	X(WILD_HIT, "wild_hit", "packets without a flow of their own that met a wildcard flow")    \
+	X(CONN_MADE, "conn_made", "records of connections made in the kernel")                     \
+	X(NEWCONN_LOST, "newconn_lost", "records of which skepd was not told at once: ring full")
 
 enum skep_counter {
 #define X(id, name, help) SKEP_CNT_##id,

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Flow caches: exact keys, verdicts, output sets, and the header of the upcall path. */
+/*
+ * Flows: exact keys, wildcards, verdicts, output sets, and the header of the upcall path.
+ *
+ * A packet is looked up in the exact caches first.  A miss is looked up in the wildcard flows of its ingress port: for each of the port's
+ * masks (skep_lport) the key, with the fields behind 'frag' filled in, is masked and looked up in skep_wilds4/6.  All that match say the
+ * same (a mask holds every field that the decision depended on), so the first one is as good as any.  What was found is copied into the
+ * exact cache by BPF itself ("promoted").  Promoted flows hold while their 'gen' is that of their ingress port.
+ */
 #pragma once
 
 #include "limits.h"
@@ -12,10 +19,10 @@ enum skep_frag {
 };
 
 /*
- * skep_flows4: LRU hash, struct skep_flow_key4 -> struct skep_flow.
+ * skep_flows4: LRU hash, struct skep_flow_key4 -> struct skep_flow.  skep_wilds4: hash, the same, masked -> struct skep_wild.
  * IPv4 and every ethertype but IPv6.  ARP: src = sender, dst = target protocol address, proto = low byte of the operation.
  * Other ethertypes: addresses, proto and ports are zero.  ICMP: sport = htons(type << 8 | code), dport = id of an
- * echo or zero.  Zero where a field does not exist; pads are zero, they are hashed.
+ * echo or zero.  Zero where a field does not exist; pads are zero, they are hashed.  The fields behind 'frag' are of wildcard flows only.
  */
 struct skep_flow_key4 {
 	__u32 in_key; /* ingress port (its tunnel key) */
@@ -29,11 +36,15 @@ struct skep_flow_key4 {
 	__be16 dport;
 	__u8 proto;
 	__u8 frag; /* enum skep_frag */
-	__u8 pad[6];
+	__u8 ct;   /* enum skep_ct */
+	__u8 tcp_flags;
+	__u8 tos;  /* DSCP << 2 */
+	__u8 mask; /* index into skep_masks; 0 = an exact key */
+	__u8 pad[2];
 };
 SKEP_ASSERT(sizeof(struct skep_flow_key4) == 40);
 
-/* skep_flows6: LRU hash, struct skep_flow_key6 -> struct skep_flow.  'proto' is the upper layer behind extension headers. */
+/* skep_flows6, skep_wilds6: the same for IPv6.  'proto' is the upper layer behind extension headers. */
 struct skep_flow_key6 {
 	__u32 in_key;
 	struct skep_mac eth_dst;
@@ -46,9 +57,29 @@ struct skep_flow_key6 {
 	__be16 dport;
 	__u8 proto;
 	__u8 frag;
-	__u8 pad[6];
+	__u8 ct;
+	__u8 tcp_flags;
+	__u8 tos;
+	__u8 mask;
+	__u8 pad[2];
 };
 SKEP_ASSERT(sizeof(struct skep_flow_key6) == 64);
+
+/* What the ingress port's record (state.h) says of a packet's connection. */
+enum skep_ct {
+	SKEP_CT_NONE,  /* nothing can be said: fragments, ICMP errors */
+	SKEP_CT_NEW,   /* no record, or one that is over */
+	SKEP_CT_ORIG,  /* of the direction in which it began */
+	SKEP_CT_REPLY, /* of the other one */
+};
+
+/* skep_masks: array, index -> struct skep_mask.  Index 0 is never used.  Bits that count; in_key and 'mask' always do. */
+struct skep_mask {
+	union {
+		struct skep_flow_key4 k4;
+		struct skep_flow_key6 k6;
+	};
+};
 
 enum skep_action {
 	SKEP_ACT_NONE,	/* entry not in use */
@@ -66,7 +97,10 @@ enum skep_flow_flags {
 	SKEP_F_TOS = 1 << 3,	 /* holds for packets with the DSCP of 'tos' only; others go up */
 	SKEP_F_TCP = 1 << 4,	 /* holds for packets whose TCP flags & tcp_mask == tcp_value; others go up */
 	SKEP_F_CONN = 1 << 5,	 /* of a connection: flags are noted in tcp_seen; a SYN behind a FIN or RST goes up (a new connection) */
-	SKEP_F_MARK = 1 << 6,	 /* ENCAP: the packet carries its ingress port's key as a mark, if the peer understands that */
+	SKEP_F_MARK = 1 << 6,	 /* ENCAP: the ingress port's key rides along (tunnel.h): the receiver makes the record of the reply */
+	SKEP_F_RECORD = 1 << 7,	 /* wildcard: a packet begins a connection; BPF makes its records.  Not promoted */
+	SKEP_F_STAY = 1 << 9,	 /* wildcard: never promoted */
+	SKEP_F_LIVE = 1 << 8,	 /* promoted, with F_CONN: the record in skep_conns is refreshed, and has to be there */
 };
 
 /* Value of the flow caches, of skep_slots, and all that the action code needs.  One cache line. */
@@ -75,14 +109,16 @@ struct skep_flow {
 	__u8 ttl_dec; /* routers passed; a packet whose TTL is not larger goes up instead */
 	__u16 flags;  /* enum skep_flow_flags */
 	__u32 out;
-	__u32 peer;
-	__u32 cookie; /* skepd's number of this flow, quoted in drop events; 0 = none */
+	__u16 peer;
+	__u16 stat;   /* promoted, and wildcard: index into skep_stats, where its packets are counted */
+	__u32 cookie; /* skepd's number of this flow, quoted in drop events; 0 = none.  Promoted: of the wildcard flow */
 	struct skep_mac eth_dst;
 	struct skep_mac eth_src;
 	__u32 rewrite; /* index into skep_rewrites: VLAN, addresses, ports, DSCP; 0 = none.  ACT_SET: outputs have their own */
-	__u64 packets; /* atomic add by BPF */
+	__u64 packets; /* atomic add by BPF; promoted: not used */
 	__u64 bytes;   /* atomic add by BPF; lengths of inner frames, Ethernet included */
-	__u64 last_seen; /* written by BPF: bpf_jiffies64() of the last packet; by skepd at install */
+	__u32 last_seen; /* written by BPF: bpf_jiffies64() of the last packet, low 32 bits (F_LIVE: of the last refresh); by skepd at install */
+	__u32 gen;	 /* promoted: the port's skep_lport.gen then; 0 = put there by skepd, holds until it is deleted */
 	__u16 mtu;	 /* bytes of IP; larger packets (of super-packets: segments) go up; 0 = no limit */
 	__u8 tos;	 /* with SKEP_F_TOS: DSCP << 2 */
 	__u8 tcp_mask, tcp_value; /* with SKEP_F_TCP */
@@ -90,6 +126,26 @@ struct skep_flow {
 	__u16 police;	 /* index into skep_policers: of the output port; 0 = none */
 };
 SKEP_ASSERT(sizeof(struct skep_flow) == 64);
+
+/* Value of skep_wilds4 and skep_wilds6. */
+struct skep_wild {
+	struct skep_flow flow; /* flow.gen and the counters are not used: skep_stats */
+	/* With a 'ct' in the key, of a packet that goes to one port: which. */
+	__u32 other_key;  /* its tunnel key; 0 = none */
+	__u32 other_peer; /* of the host that has it: index into skep_peers; 0 = this one */
+};
+SKEP_ASSERT(sizeof(struct skep_wild) == 72);
+
+/* skep_found: per-CPU array of one, __u32 0 -> struct skep_found.  From one program to the one that continues it. */
+struct skep_found {
+	struct skep_flow flow;
+};
+
+/* skep_stats: per-CPU array, index -> struct skep_stat.  Index 0 is never used.  Never reset: skepd takes differences. */
+struct skep_stat {
+	__u64 packets;
+	__u64 bytes; /* inner frames, Ethernet included */
+};
 
 /*
  * Local copies are made in order, on one frame: the rewrite of each is relative to the copy before it.  Behind them the frame is copied

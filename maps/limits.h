@@ -3,6 +3,12 @@
 #pragma once
 
 #define SKEP_FLOWS_MAX 65536 /* (config) entries of each flow cache, IPv4 and IPv6 */
+#define SKEP_WILDS_MAX 16384 /* (config) wildcard flows, IPv4 and IPv6 each */
+#define SKEP_STATS_MAX 32768 /* twice that; at most 65536 */
+#define SKEP_MASKS_MAX 256   /* different masks; index 0 is never used */
+#define SKEP_PORT_MASKS 16   /* of one port and address family: what one lookup may cost */
+#define SKEP_PROMOTE_RATE 50000 /* flows/s that one port may promote for ever: so that it cannot flush the cache of others ... */
+#define SKEP_PROMOTE_BURST 8192 /* ... after so many at once */
 #define SKEP_IFACES_MAX 4096 /* (config) VM and container interfaces of a host */
 #define SKEP_PORTS_MAX 16384 /* (config) tunnel keys of a host: its ports and its flood groups */
 #define SKEP_PEERS_MAX 4096  /* other hosts; index 0 is never used */
@@ -11,12 +17,14 @@
 #define SKEP_SET_CHAIN 32    /* sets in one chain: 1024 outputs of one frame */
 #define SKEP_REWRITES_MAX 65536 /* (config) of flows and output sets; index 0 is never used */
 #define SKEP_POLICERS_MAX 4096 /* rates of local ports; index 0 is never used */
-#define SKEP_CONNS_MAX 65536 /* (config) records of connections; skepd's memory across restarts */
+#define SKEP_CONNS_MAX 131072 /* (config) records of connections: two each if both ends are here */
+#define SKEP_NEWCONNS_BYTES (1 << 22) /* ring of records that BPF has made: about 37000 */
 #define SKEP_SLOTS_MAX 64    /* verdict slots of the upcall path */
 #define SKEP_EVENTS_BYTES (1 << 20)
 #define SKEP_EVENT_HEAD 96 /* bytes of the packet that a drop event quotes */
 
 #define SKEP_KEY_MAX 0xffffff /* tunnel keys are 24 bits (RFC 7348 VNI) */
+#define SKEP_KEY_LAST 0xffff /* the largest that skepd gives a port: VXLAN carries 16 bits as a mark (SKEP_F_MARK) */
 #define SKEP_KEY_CONTROL 1	/* messages between agents (loader/peers.h) */
 #define SKEP_KEY_FIRST 0x100  /* below: reserved (0 = none, 1 = control, 2 = hand-off) */
 

@@ -24,6 +24,49 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, struct skep_flow_key4);
+	__type(value, struct skep_wild);
+	__uint(max_entries, SKEP_WILDS_MAX);
+} skep_wilds4 SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, struct skep_flow_key6);
+	__type(value, struct skep_wild);
+	__uint(max_entries, SKEP_WILDS_MAX);
+} skep_wilds6 SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct skep_mask);
+	__uint(max_entries, SKEP_MASKS_MAX);
+} skep_masks SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct skep_stat);
+	__uint(max_entries, SKEP_STATS_MAX);
+} skep_stats SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct skep_found);
+	__uint(max_entries, 1);
+} skep_found SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct skep_lport);
+	__uint(max_entries, SKEP_IFACES_MAX);
+} skep_lports SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
 	__type(key, __u32);
 	__type(value, struct skep_iface);
 	__uint(max_entries, SKEP_IFACES_MAX);
@@ -75,11 +118,30 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct skep_conn_key);
 	__type(value, struct skep_conn);
 	__uint(max_entries, SKEP_CONNS_MAX);
 } skep_conns SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct skep_conn_key);
+	__type(value, struct skep_detail);
+	__uint(max_entries, SKEP_CONNS_MAX);
+} skep_details SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, SKEP_NEWCONNS_BYTES);
+} skep_newconns SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__type(key, __u32);
+	__type(value, __u32);
+	__uint(max_entries, SKEP_STAGE_MAX);
+} skep_stages SEC(".maps") __weak;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

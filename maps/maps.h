@@ -4,14 +4,23 @@
  *
  *   skep_flows4   LRU hash   skep_flow_key4 -> skep_flow    flow cache; skepd installs, BPF counts, kernel may evict
  *   skep_flows6   LRU hash   skep_flow_key6 -> skep_flow    the same for IPv6
+ *   skep_wilds4   hash       skep_flow_key4 -> skep_wild    wildcard flows, by masked key; skepd installs
+ *   skep_wilds6   hash       skep_flow_key6 -> skep_wild    the same for IPv6
+ *   skep_masks    array      __u32 index    -> skep_mask    their masks
+ *   skep_stats    per-CPU array  __u32 index -> skep_stat   their counters
+ *   skep_lports   array      __u32 index    -> skep_lport   local ports: masks, limits, generation; mmapable
  *   skep_ifaces   hash       __u32 ifindex  -> skep_iface   ports' interfaces
  *   skep_ports    hash       __u32 key      -> skep_port    tunnel key -> local delivery
  *   skep_peers    array      __u32 index    -> skep_peer    other hosts
  *   skep_remotes  hash       skep_ip        -> __u32        outer source -> index into skep_peers
  *   skep_sets     array      __u32 index    -> skep_set     output sets
- *   skep_rewrites array     __u32 index    -> skep_rewrite addresses, ports, VLAN, DSCP to write; mmapable
- *   skep_policers array     __u32 index    -> skep_policer rates of local ports; mmapable
- *   skep_conns   hash       skep_conn_key  -> skep_conn    connections, for skepd after a restart (state.h)
+ *   skep_rewrites array      __u32 index    -> skep_rewrite addresses, ports, VLAN, DSCP to write; mmapable
+ *   skep_policers array      __u32 index    -> skep_policer rates of local ports; mmapable
+ *   skep_conns    hash       skep_conn_key  -> skep_conn    connections (state.h)
+ *   skep_details  hash       skep_conn_key  -> skep_detail  what skepd alone knows of them, for skepd after a restart
+ *   skep_newconns ring buffer    skep_newconn
+ *   skep_found    per-CPU array  __u32 0    -> skep_found   scratch of the programs
+ *   skep_stages   program array  enum skep_stage            programs that continue others
  *   skep_slots    array      __u32 index    -> skep_flow    verdicts of re-injected packets; mmapable
  *   skep_config   array(1)   __u32 0        -> skep_config  settings; mmapable
  *   skep_drops    per-CPU array  enum skep_drop    -> __u64 packets

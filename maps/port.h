@@ -5,12 +5,14 @@
  */
 #pragma once
 
+#include "limits.h"
+#include "state.h"
 #include "types.h"
 
 /* skep_ifaces: hash, __u32 ifindex -> struct skep_iface.  A VM's or container's interface. */
 struct skep_iface {
 	__u32 key;		  /* tunnel key of the port it is bound to; never 0 */
-	__u32 flags;		  /* 0 */
+	__u32 lport;		  /* index into skep_lports */
 	__u64 upcall_tat_ns;	  /* written by BPF: GCRA's theoretical arrival time, CLOCK_MONOTONIC */
 	__u32 upcall_interval_ns; /* 1 s / rate; 0 = unlimited */
 	__u32 police;		  /* index into skep_policers: what the port may send; 0 = none */
@@ -19,6 +21,31 @@ struct skep_iface {
 	__u64 upcall_drops;	  /* atomic add by BPF: over the budget */
 };
 SKEP_ASSERT(sizeof(struct skep_iface) == 48);
+
+enum skep_lport_flags {
+	SKEP_LPORT_CT = 1 << 0, /* a wildcard flow of the port asks for the state of connections */
+};
+
+/*
+ * skep_lports: array, index -> struct skep_lport.  Index 0 is never used.  What skepd (mmap) and BPF both write of a local port while
+ * packets pass.
+ */
+struct skep_lport {
+	__u32 gen;   /* by skepd, never 0: raised when a wildcard flow of the port goes; older promoted flows no longer hold */
+	__u32 flags; /* enum skep_lport_flags */
+	__u8 masks4[SKEP_PORT_MASKS]; /* by skepd: indices into skep_masks, the busiest first; the first 0 ends the list */
+	__u8 masks6[SKEP_PORT_MASKS];
+	__u32 key;	     /* tunnel key; 0 = the entry is not in use */
+	__u32 conns;	     /* atomic by both: records in skep_conns of connections that the port began ... */
+	__u32 conns_max;     /* ... and how many there may be */
+	__u32 replies;	     /* the same of those that it was sent */
+	__u32 replies_max;
+	__u32 queued;	     /* atomic by both: its frames in the upcall queue */
+	__u64 promote_tat_ns; /* by BPF: GCRA */
+	__u64 refused;	     /* atomic by BPF: connections over the limits */
+	__u64 pad[4];
+};
+SKEP_ASSERT(sizeof(struct skep_lport) == 112);
 
 enum skep_port_kind {
 	SKEP_PORT_NONE,
@@ -37,7 +64,7 @@ struct skep_port {
 	__u32 ifindex; /* LOCAL */
 	__u16 flags;   /* enum skep_port_flags */
 	__u16 police;  /* LOCAL: index into skep_policers: what the port may be sent; 0 = none */
-	__u32 set;     /* FLOOD: index into skep_sets */
+	__u32 set;     /* FLOOD: index into skep_sets.  LOCAL: index into skep_lports */
 	__u64 rx_packets; /* atomic add by BPF: delivered to the port from tunnels */
 	__u64 rx_bytes;
 };
@@ -62,6 +89,7 @@ static inline __u32 skep_encap_size(__u32 encap, int v6)
 enum skep_peer_flags {
 	SKEP_PEER_MARKS = 1 << 0,     /* understands marks: VXLAN of 16 bits, Geneve of 24, NVGRE none */
 	SKEP_PEER_DSCP_COPY = 1 << 1, /* outer DSCP = inner one; else 'tos' */
+	SKEP_PEER_ON_LINK = 1 << 2,   /* no router in between: the next hop is 'remote' itself, and no route need be looked up */
 };
 
 /* skep_peers: array, index -> struct skep_peer.  Outer header of a host; zero family = free entry. */
@@ -94,21 +122,30 @@ struct skep_config {
 	__u64 agent_seen_ns; /* CLOCK_MONOTONIC heartbeat of skepd; 0 = stopped on purpose */
 	__u64 event_tat_ns;  /* written by BPF: GCRA of drop events */
 	__u32 event_interval_ns; /* 0 = no events */
-	__u32 pad2;
+	__u32 hz; /* jiffies per second */
 	__u64 event_burst_ns;
 	struct skep_ip local; /* our tunnel address; outer destination must equal it */
+	struct skep_timeouts timeouts; /* in jiffies here */
 };
-SKEP_ASSERT(sizeof(struct skep_config) == 72);
+SKEP_ASSERT(sizeof(struct skep_config) == 104);
 
 enum skep_config_flags {
 	SKEP_CFG_XDP_DECAP = 1 << 0,	  /* XDP on the underlay interface strips and leaves struct skep_xdp_meta */
 	SKEP_CFG_DECAP_L3_FLAGS = 1 << 1, /* adjust_room knows DECAP_L3_IPV6 (6.3+): inner IPv6 may be popped by us */
 };
 
+/* skep_stages: program array. */
+enum skep_stage {
+	SKEP_STAGE_MISS, /* skep_tc_miss: behind skep_tc_port, for a packet without an exact flow */
+	SKEP_STAGE_ACT,	 /* skep_tc_act: behind skep_tc_miss, carries out what it found */
+	SKEP_STAGE_MAX,
+};
+
 /* In front of a packet that XDP decapsulated (data_meta), for the TC program behind it. */
 struct skep_xdp_meta {
 	__u32 magic; /* SKEP_XDP_MAGIC */
 	__u32 key;   /* tunnel key */
+	__u32 peer;  /* index in skep_peers */
 	__u32 mark;  /* 0 = none */
 };
 #define SKEP_XDP_MAGIC 0x736b6570

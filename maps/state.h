@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Connections: what is kept of each, and when it is over.  One record at the port that emits the original direction, one at the port that
- * emits replies.  Today skepd alone reads and writes skep_conns, so that a restart loses none.
+ * emits replies; each lives on its port's host.  Made by BPF (skep_wild with SKEP_F_RECORD, and where a marked packet is delivered) or by
+ * skepd, refreshed by both; never evicted: skepd deletes those that are over.
  */
 #pragma once
 
@@ -11,15 +12,38 @@
 /* skep_conns: hash, struct skep_conn_key -> struct skep_conn.  The tuple is as the port emits it; echo: simulator/simulator.h. */
 struct skep_conn_key {
 	__u32 port; /* tunnel key of the local port */
-	__u8 proto;
-	__u8 pad[3];
 	struct skep_ip src;
 	struct skep_ip dst;
 	__be16 sport;
 	__be16 dport;
-	__u32 pad2;
+	__u8 proto;
+	__u8 pad[3];
 };
-SKEP_ASSERT(sizeof(struct skep_conn_key) == 48);
+SKEP_ASSERT(sizeof(struct skep_conn_key) == 44);
+
+enum skep_conn_flags {
+	SKEP_CONN_REPLY = 1 << 0, /* the port emits the reply direction */
+	SKEP_CONN_NAT = 1 << 1,	  /* translated: skep_details has more, wildcard flows are not for it */
+	SKEP_CONN_SKEPD = 1 << 2, /* made by skepd: skep_details has more */
+};
+
+struct skep_conn {
+	__u32 last_seen; /* bpf_jiffies64() of the last packet of either direction, low 32 bits */
+	__u32 other_key; /* the port at the other end: its tunnel key; 0 = not known ... */
+	__u16 other_peer; /* ... on that host: index into skep_peers; 0 = this one */
+	__u8 flags;	 /* enum skep_conn_flags */
+	__u8 orig_seen;	 /* TCP flags seen in the original direction, or'ed; others: 0x80 = seen */
+	__u8 reply_seen;
+	__u8 pad[3];
+};
+SKEP_ASSERT(sizeof(struct skep_conn) == 16);
+
+/* skep_newconns: ring buffer, BPF -> skepd: a record that was made.  Lost when full: skepd finds it in skep_conns all the same, later. */
+struct skep_newconn {
+	struct skep_conn_key key;
+	struct skep_conn conn;
+};
+SKEP_ASSERT(sizeof(struct skep_newconn) == 60);
 
 struct skep_binding { /* simulator/simulator.h: struct sim_binding */
 	__u64 router;
@@ -33,22 +57,17 @@ struct skep_binding { /* simulator/simulator.h: struct sim_binding */
 };
 SKEP_ASSERT(sizeof(struct skep_binding) == 56);
 
-struct skep_conn {
-	__u8 reply;	 /* the port emits the reply direction */
-	__u8 orig_seen;	 /* TCP flags seen in the original direction, or'ed; others: 0x80 = seen */
-	__u8 reply_seen;
-	__u8 n_bindings;
-	__u32 pad;
-	__u64 last_seen_ns; /* CLOCK_BOOTTIME */
+/* skep_details: hash, struct skep_conn_key -> struct skep_detail.  What skepd, and only skepd, knows of a record besides: so that a restart loses none. */
+struct skep_detail {
 	struct skep_ip other_src; /* the other direction, as its port emits it */
 	struct skep_ip other_dst;
 	__be16 other_sport;
 	__be16 other_dport;
-	__u32 pad2;
+	__u32 n_bindings;
 	char other_port[64]; /* name */
 	struct skep_binding bindings[4];
 };
-SKEP_ASSERT(sizeof(struct skep_conn) == 344);
+SKEP_ASSERT(sizeof(struct skep_detail) == 328);
 
 /* Idle times in seconds (config).  RFC 5382: established TCP at least 2 h 4 min; RFC 4787: UDP at least 2 min. */
 struct skep_timeouts {
@@ -92,4 +111,10 @@ static inline __u32 skep_conn_timeout(const struct skep_timeouts *t, __u8 proto,
 	default:
 		return t->other;
 	}
+}
+
+/* Is a record over?  Times in jiffies, low 32 bits. */
+static inline int skep_conn_over(const struct skep_conn *c, const struct skep_timeouts *t, __u8 proto, __u32 now)
+{
+	return (__s32)(now - c->last_seen) > (__s32)skep_conn_timeout(t, proto, c->orig_seen, c->reply_seen);
 }

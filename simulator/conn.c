@@ -146,17 +146,27 @@ static bool is_void(const struct run *run, const struct sim_conn *c)
 
 /* --- looking up --- */
 
-/* The tuple is the packet's own, whatever this path has written since. */
+/* The tuple is the packet's own, whatever this path has written since.  What kind of packet it is decides by itself whether it can belong to a
+ * connection at all, or begin one. */
 static void mark_tuple(struct run *run)
 {
-	const struct pkt_fields *f = &run->pkt->f;
-	const uint8_t width = f->eth_type == htons(ETH_P_IPV6) ? 128 : 32;
+	run->tuple_read = true;
+	run->mask.fields |= SIM_FIELD_ETH_TYPE | SIM_FIELD_PROTO | SIM_FIELD_FRAG;
+	if (is_icmp(&run->pkt->f))
+		run->mask.fields |= SIM_FIELD_L4_SRC;
+}
 
-	run->mask.fields |= SIM_FIELD_ETH_TYPE | SIM_FIELD_PROTO | SIM_FIELD_FRAG |
-			    SIM_FIELD_IP_SRC | SIM_FIELD_IP_DST;
-	run->mask.src_len = run->mask.dst_len = width;
+void sim_conn_masks(const struct run *run, struct sim_result *res)
+{
+	const struct pkt_fields *f = &run->pkt->f;
+
+	res->mask = res->class_mask = run->mask;
+	if (!run->tuple_read)
+		return;
+	res->mask.fields |= SIM_FIELD_IP_SRC | SIM_FIELD_IP_DST;
+	res->mask.src_len = res->mask.dst_len = f->eth_type == htons(ETH_P_IPV6) ? 128 : 32;
 	if (has_tuple_ports(f) || is_icmp(f))
-		run->mask.fields |= SIM_FIELD_L4_SRC | SIM_FIELD_L4_DST;
+		res->mask.fields |= SIM_FIELD_L4_SRC | SIM_FIELD_L4_DST;
 }
 
 static const struct sim_conn *find(struct walk *w, const struct sim_tuple *t)
@@ -472,6 +482,44 @@ static bool is_policy(enum skep_drop reason)
 	       reason == SKEP_DROP_SECURITY_GROUP || reason == SKEP_DROP_SPOOF;
 }
 
+/* Is the other end of the connection, as its record has it, where the packet leaves by, and nowhere else? */
+static bool is_as_recorded(const struct run *run, uint32_t n_outputs)
+{
+	return n_outputs == 1 && run->conn_out && !run->left_elsewhere &&
+	       !strcmp(run->conn->other_port, run->conn_out->o.name) && !has_moved(run);
+}
+
+/* Would each packet with the same fields and state of its connection get the same result?  Not where the record's content decided, or where
+ * something is to be made of it that others must know. */
+static void find_class(const struct run *run, struct sim_result *res)
+{
+	const uint32_t n = res->verdict == SIM_FORWARD ? res->n_outputs - run->n_copies : 0;
+
+	if (!res->cacheable || (res->verdict != SIM_FORWARD && res->verdict != SIM_DROP))
+		return;
+	if (!run->ct_known) {
+		res->has_class = !run->tuple_read;
+		return;
+	}
+	if (run->elsewhere || run->recheck || run->n_bindings || run->n_affinities || run->end_conn)
+		return;
+	/* translated on the way without a record (floating IP): its other end knows it by another name */
+	if ((run->conn || res->n_new_conns) && !sim_tuple_eq(&run->conn_out_tuple, &run->tuple))
+		return;
+	if (!run->conn) {
+		if (res->n_new_conns == 1)
+			return;
+		res->class_ct = SKEP_CT_NEW;
+		res->class_out = res->n_new_conns ? run->conn_out : NULL;
+	} else {
+		if (run->conn->n_bindings || !is_as_recorded(run, n))
+			return;
+		res->class_ct = run->conn->reply ? SKEP_CT_REPLY : SKEP_CT_ORIG;
+		res->class_out = run->conn_out;
+	}
+	res->has_class = true;
+}
+
 void sim_conn_finish(struct run *run, struct sim_result *res)
 {
 	res->ct = run->ct_known ? run->ct : 0;
@@ -491,4 +539,5 @@ void sim_conn_finish(struct run *run, struct sim_result *res)
 		res->end_conn = true;
 	if (res->verdict == SIM_DROP)
 		res->n_affinities = 0;
+	find_class(run, res);
 }

@@ -194,6 +194,7 @@ static void add_output(struct walk *w, const struct topo_port *port,
 		.f = w->f,
 		.flooded = mirror ? NULL : w->flooded,
 		.mirror = mirror,
+		.written = w->written,
 		.set_dscp = w->written & SIM_FIELD_DSCP,
 	};
 	STEP(w, mirror ? 2 : 0, "output", port->o.name, "host %s, key 0x%x", port->live_host,

@@ -109,6 +109,7 @@ struct run {
 	struct sim_tuple conn_out_tuple;  /* as it leaves */
 	bool recheck;	  /* SIM_RECHECK */
 	bool ct_known;	  /* 'ct', 'conn' and 'tuple' are valid */
+	bool tuple_read;  /* the tuple is in the mask: for the sake of the connection alone */
 	bool elsewhere;	  /* the connection's record is of another way: rules do not see it */
 	bool left_elsewhere, left_as_recorded; /* outputs of the packet, other than its record says, or not */
 	bool ct_asked;	  /* a rule asked for the state: a record is made when the packet passes */
@@ -258,6 +259,8 @@ bool sim_conn_output(struct walk *w, const struct topo_port *port);
 bool sim_conn_is_with(struct walk *w, const struct topo_port *port);
 /* Has the packet left by other ports only than the record of its connection says?  Then it is walked again: run->elsewhere. */
 bool sim_conn_elsewhere(const struct run *run);
+/* The mask with what the connection was looked for by; the class of packets that the result is for. */
+void sim_conn_masks(const struct run *run, struct sim_result *res);
 /* The connection's part of the result. */
 void sim_conn_finish(struct run *run, struct sim_result *res);
 /* TCP, UDP; an ICMP echo. */

@@ -119,10 +119,10 @@ static void finish(struct run *run, struct sim_result *res)
 		.fragment = run->fragment,
 		.tags = run->tags,
 		.n_tags = run->n_tags,
-		.mask = run->mask,
 		.steps = run->steps,
 		.n_steps = run->n_steps,
 	};
+	sim_conn_masks(run, res);
 	if (run->need.kind != SIM_NEED_NONE) {
 		res->verdict = SIM_NEED;
 		res->need = run->need;
@@ -157,6 +157,7 @@ static void inherit(struct run *run, const struct run *before)
 	run->elsewhere = true;
 	run->cacheable = before->cacheable;
 	run->mask = before->mask;
+	run->tuple_read = before->tuple_read;
 	run->mtu = before->mtu;
 	run->ttl_max = before->ttl_max;
 	run->tags = before->tags;

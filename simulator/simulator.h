@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "maps/drops.h"
+#include "maps/flow.h"
 #include "packet/packet.h"
 #include "topology/topology.h"
 #include "util/arena.h"
@@ -149,6 +150,7 @@ struct sim_output {
 	struct pkt_fields f;		  /* headers as they leave */
 	const struct topo_bridge *flooded; /* it left by flooding this bridge; NULL = unicast */
 	const struct topo_mirror *mirror;  /* a copy for this mirror; NULL = the packet itself */
+	uint32_t written; /* enum sim_field: of 'f', what was written on the way, also if with what was there */
 	bool set_dscp; /* f's DSCP was written (it is not in the mask): write it always, also when this packet had it already */
 };
 
@@ -250,6 +252,16 @@ struct sim_result {
 	const struct topo_tag *tags; /* no duplicates */
 	uint32_t n_tags;
 	struct sim_mask mask;
+	/*
+	 * The class of packets that all get this result, whatever connection they belong to: 'mask' without the fields that were read to find the
+	 * connection only.  0 = there is none: the record, or what was made of it (NAT), decided.  With 'class_ct' the result holds
+	 * for packets of which the ingress port's record says the same (maps/flow.h); NEW, and there are new_conns: each makes its own.
+	 * 'class_out': where it goes (one port), which has to be the other end that the record names.  NULL: the same whatever it names.
+	 */
+	bool has_class;
+	uint8_t class_ct; /* enum skep_ct; NONE = nobody asked */
+	struct sim_mask class_mask;
+	const struct topo_port *class_out;
 	const struct sim_step *steps; /* only with SIM_TRACE */
 	uint32_t n_steps;
 	const char *hint; /* DROP, only with SIM_TRACE: what would let it pass; NULL = nothing known */

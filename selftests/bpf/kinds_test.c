@@ -83,10 +83,11 @@ static void ingress(uint32_t key)
 
 static int setup(void **state)
 {
-	struct skep_port port = { .kind = SKEP_PORT_LOCAL, .ifindex = IFINDEX };
+	struct skep_port port = { .kind = SKEP_PORT_LOCAL, .ifindex = IFINDEX, .set = 1 };
+	struct skep_lport lport = { .key = KEY, .replies_max = 1000 }; /* marks begin connections */
 	struct err err = { 0 };
 	struct skep_ip remote;
-	uint32_t key = KEY, index = PEER;
+	uint32_t key = KEY, index = PEER, one = 1;
 
 	(void)state;
 	run = bpfrun_open(&err);
@@ -95,7 +96,7 @@ static int setup(void **state)
 		return -1;
 	}
 	ip_parse("10.9.0.2", &remote);
-	if (bpfrun_put(run, "skep_ports", &key, &port) ||
+	if (bpfrun_put(run, "skep_ports", &key, &port) || bpfrun_put(run, "skep_lports", &one, &lport) ||
 	    bpfrun_put(run, "skep_remotes", &remote, &index))
 		return -1;
 	ip_parse("fd09::2", &remote);

@@ -67,14 +67,24 @@ static int quiet(enum libbpf_print_level level, const char *fmt, va_list args)
 static int set_config(struct bpfrun *r)
 {
 	struct skep_config cfg = { .abi = SKEP_ABI, .upcall_ifindex = BPFRUN_TAP, .under_ifindex = BPFRUN_UNDER,
-				   .tunnel_port = htons(SKEP_VXLAN_PORT), .agent_seen_ns = UINT64_MAX >> 1 };
-	struct skep_iface iface = { .key = BPFRUN_KEY };
-	uint32_t zero = 0, lo = 1;
+				   .tunnel_port = htons(SKEP_VXLAN_PORT), .agent_seen_ns = UINT64_MAX >> 1,
+				   .hz = 250, .timeouts = SKEP_TIMEOUTS };
+	struct skep_iface iface = { .key = BPFRUN_KEY, .lport = BPFRUN_LPORT };
+	struct skep_lport lp = { .gen = 1, .key = BPFRUN_KEY, .conns_max = 1000, .replies_max = 1000 };
+	const int stages[SKEP_STAGE_MAX] = { [SKEP_STAGE_MISS] = bpf_program__fd(r->skel->progs.skep_tc_miss),
+					     [SKEP_STAGE_ACT] = bpf_program__fd(r->skel->progs.skep_tc_act) };
+	uint32_t zero = 0, lo = 1, lport = BPFRUN_LPORT;
 	int rc;
 
 	ip_parse("10.9.0.1", &cfg.local);
 	rc = bpfrun_put(r, "skep_config", &zero, &cfg);
-	return rc ? rc : bpfrun_put(r, "skep_ifaces", &lo, &iface);
+	if (!rc)
+		rc = bpfrun_put(r, "skep_ifaces", &lo, &iface);
+	if (!rc)
+		rc = bpfrun_put(r, "skep_lports", &lport, &lp);
+	for (uint32_t i = 0; !rc && i < SKEP_STAGE_MAX; i++)
+		rc = bpfrun_put(r, "skep_stages", &i, &stages[i]);
+	return rc;
 }
 
 struct bpfrun *bpfrun_open(struct err *err)
@@ -141,9 +151,9 @@ static int prog_fd(struct bpfrun *r, enum bpfrun_prog prog)
 	return r->noop;
 }
 
-int bpfrun_time(struct bpfrun *r, enum bpfrun_prog prog, const uint8_t *frame, uint32_t len, uint32_t *ns)
+int bpfrun_time(struct bpfrun *r, enum bpfrun_prog prog, const uint8_t *frame, uint32_t len, uint32_t repeat, uint32_t *ns)
 {
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = len);
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = len, .repeat = (int)repeat);
 
 	if (bpf_prog_test_run_opts(prog_fd(r, prog), &opts))
 		return -errno;

@@ -12,6 +12,7 @@
 #include "util/err.h"
 
 #define BPFRUN_KEY     0x777
+#define BPFRUN_LPORT   1
 #define BPFRUN_TAP     4001 /* ifindex that stands for the upcall tap; redirects are only looked at, never done */
 #define BPFRUN_UNDER   4002
 #define BPFRUN_MAX     (70 << 10)
@@ -31,8 +32,8 @@ struct bpfrun *bpfrun_open(struct err *err); /* NULL: 'err' */
 void bpfrun_close(struct bpfrun *r);	     /* takes NULL */
 /* 0 or -errno of the run itself */
 int bpfrun_run(struct bpfrun *r, enum bpfrun_prog prog, const uint8_t *frame, uint32_t len, struct bpfrun_result *res);
-/* Only runs it, once; *ns = the kernel's own measure.  BPFRUN_PROGS = a program of two instructions, to subtract. */
-int bpfrun_time(struct bpfrun *r, enum bpfrun_prog prog, const uint8_t *frame, uint32_t len, uint32_t *ns);
+/* Only runs it, 'repeat' times on one frame; *ns = the kernel's own measure of one.  BPFRUN_PROGS = a program of two instructions, to subtract. */
+int bpfrun_time(struct bpfrun *r, enum bpfrun_prog prog, const uint8_t *frame, uint32_t len, uint32_t repeat, uint32_t *ns);
 /* Map access by name; 0 or -errno. */
 int bpfrun_put(struct bpfrun *r, const char *map, const void *key, const void *value);
 int bpfrun_get(struct bpfrun *r, const char *map, const void *key, void *value);

@@ -4,14 +4,17 @@
  * and selftests/fault inside network namespaces.
  *
  *   stream recv PORT TOTAL IDLE_MS    receives until TOTAL different numbers came or none came for
- * IDLE_MS (after the first); prints "received N lost N duplicated N reordered N longest_gap_ms N"
+ * IDLE_MS (after the first); prints "received N lost N duplicated N reordered N longest_gap_ms N", and
+ * "first_lost N last_lost N" if some are
  *   stream datagram ADDRESS PORT HEX
- *   stream send ADDRESS PORT COUNT RATE       COUNT packets of one flow, RATE a second
+ *   stream send ADDRESS PORT COUNT RATE [FIFO]  COUNT packets of one flow, RATE a second; FIFO: but
+ * 100 a second until somebody writes to it, for the flow to become known
  *   stream flows ADDRESS PORT COUNT RATE [BURST]  COUNT flows (source ports) of BURST packets each,
  * RATE flows a second
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -57,6 +60,19 @@ static void until(uint64_t ns)
 		;
 }
 
+static void print_lost(const uint8_t *seen, uint32_t total)
+{
+	uint32_t first = 0, last = total;
+
+	while (first < total && seen[first])
+		first++;
+	while (last > first && seen[last - 1])
+		last--;
+	if (first < total)
+		printf(" first_lost %u last_lost %u", first, last - 1);
+	printf("\n");
+}
+
 static int receive(const char *port, uint32_t total, unsigned long idle_ms)
 {
 	struct sockaddr_in6 any = { .sin6_family = AF_INET6,
@@ -98,8 +114,9 @@ static int receive(const char *port, uint32_t total, unsigned long idle_ms)
 		else
 			next = m.n + 1;
 	}
-	printf("received %u lost %u duplicated %u reordered %u longest_gap_ms %llu\n", received,
+	printf("received %u lost %u duplicated %u reordered %u longest_gap_ms %llu", received,
 	       total - received, duplicated, reordered, (unsigned long long)(gap / NSEC_PER_MSEC));
+	print_lost(seen, total);
 	free(seen);
 	close(fd);
 	return received == total && !duplicated ? 0 : 1;
@@ -134,18 +151,26 @@ static void send_one(int fd, uint32_t n, uint32_t total)
 	}
 }
 
-static int send_stream(const char *address, const char *port, uint32_t total, unsigned long rate)
+static int send_stream(const char *address, const char *port, uint32_t total, unsigned long rate, const char *fifo)
 {
+	struct pollfd go = { .fd = fifo ? open(fifo, O_RDONLY | O_NONBLOCK | O_CLOEXEC) : -1, .events = POLLIN };
 	int fd = open_to(address, port);
-	uint64_t start = clock_mono_ns();
+	uint32_t held = 0;
+	uint64_t start;
 
-	for (uint32_t n = 0; n < total; n++) {
-		uint64_t due = start + n * NSEC_PER_SEC / rate;
+	if (fifo && go.fd < 0)
+		die(fifo);
+	while (fifo && held < total && poll(&go, 1, 10) == 0)
+		send_one(fd, held++, total);
+	start = clock_mono_ns();
+	for (uint32_t n = held; n < total; n++) {
+		uint64_t due = start + (n - held) * NSEC_PER_SEC / rate;
 
 		if (clock_mono_ns() < due)
 			until(due);
 		send_one(fd, n, total);
 	}
+	printf("sent %u in %llu ms\n", total - held, (unsigned long long)((clock_mono_ns() - start) / NSEC_PER_MSEC));
 	close(fd);
 	return 0;
 }
@@ -192,12 +217,12 @@ int main(int argc, char **argv)
 		return receive(argv[2], (uint32_t)number(argv[3]), number(argv[4]));
 	if (argc == 5 && !strcmp(argv[1], "datagram"))
 		return send_hex(argv[2], argv[3], argv[4]);
-	if (argc == 6 && !strcmp(argv[1], "send"))
-		return send_stream(argv[2], argv[3], (uint32_t)number(argv[4]), number(argv[5]));
+	if ((argc == 6 || argc == 7) && !strcmp(argv[1], "send"))
+		return send_stream(argv[2], argv[3], (uint32_t)number(argv[4]), number(argv[5]), argv[6]);
 	if ((argc == 6 || argc == 7) && !strcmp(argv[1], "flows"))
 		return send_flows(argv[2], argv[3], (uint32_t)number(argv[4]), number(argv[5]),
 				  argc == 7 ? (uint32_t)number(argv[6]) : 1);
 	fprintf(stderr,
-		"usage: stream recv PORT TOTAL IDLE_MS | datagram ADDRESS PORT HEX | send ADDRESS PORT COUNT RATE | flows ADDRESS PORT COUNT RATE [BURST]\n");
+		"usage: stream recv PORT TOTAL IDLE_MS | datagram ADDRESS PORT HEX | send ADDRESS PORT COUNT RATE [FIFO] | flows ADDRESS PORT COUNT RATE [BURST]\n");
 	return 2;
 }

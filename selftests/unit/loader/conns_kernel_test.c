@@ -7,7 +7,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
@@ -16,14 +15,105 @@
 
 static struct skep_conn_key key;
 static struct skep_conn conn;
+static struct skep_detail detail;
 static unsigned int n_deleted;
 
-int dp_conn_put(struct dp *dp, const struct skep_conn_key *k, const struct skep_conn *c)
+#define HZ 250
+
+static uint64_t jiffies_now(void)
+{
+	return 1000000 + clock_mono_ns() / (NSEC_PER_SEC / HZ);
+}
+
+uint64_t dp_jiffies(struct dp *dp)
+{
+	(void)dp;
+	return jiffies_now();
+}
+
+uint32_t dp_hz(const struct dp *dp)
+{
+	(void)dp;
+	return HZ;
+}
+
+int dp_conn_put(struct dp *dp, const struct skep_conn_key *k, const struct skep_conn *c, const struct skep_detail *d)
 {
 	(void)dp;
 	(void)k;
 	(void)c;
+	(void)d;
 	return 0;
+}
+
+bool dp_conn_get(struct dp *dp, const struct skep_conn_key *k, struct skep_conn *c)
+{
+	(void)dp;
+	if (memcmp(k, &key, sizeof(key)) != 0)
+		return false;
+	*c = conn;
+	return true;
+}
+
+bool dp_conn_detail(struct dp *dp, const struct skep_conn_key *k, struct skep_detail *d)
+{
+	(void)dp;
+	(void)k;
+	*d = detail;
+	return true;
+}
+
+void dp_conns_new(struct dp *dp)
+{
+	(void)dp;
+}
+
+uint32_t dp_conns_step(struct dp *dp, uint32_t n,
+		       void (*cb)(void *arg, const struct skep_conn_key *k, const struct skep_conn *c), void *arg,
+		       bool *wrapped)
+{
+	(void)dp;
+	(void)n;
+	(void)cb;
+	(void)arg;
+	*wrapped = true;
+	return 0;
+}
+
+struct lport *ports_find(const struct agent *a, uint32_t k)
+{
+	(void)a;
+	(void)k;
+	return NULL;
+}
+
+const char *hosts_name(const struct agent *a, uint32_t peer)
+{
+	(void)a;
+	(void)peer;
+	return NULL;
+}
+
+uint32_t hosts_peer(void *agent_, const char *name)
+{
+	(void)agent_;
+	(void)name;
+	return 0;
+}
+
+const char *tenant_port_at(struct tenant *t, const char *host, uint32_t k)
+{
+	(void)t;
+	(void)host;
+	(void)k;
+	return "";
+}
+
+void mirror_put(struct tenant *t, const struct sim_conn *c, uint64_t last_ns)
+{
+	(void)t;
+	(void)c;
+	(void)last_ns;
 }
 
 void dp_conn_del(struct dp *dp, const struct skep_conn_key *k)
@@ -61,14 +151,6 @@ static struct agent agent;
 static struct tenant tenant = { .agent = &agent };
 static struct lport port = { .tenant = &tenant, .name = "vm1", .key = 0x100 };
 
-static uint64_t boot_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_BOOTTIME, &ts);
-	return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
-}
-
 static int begin(void **state)
 {
 	struct sim_conns_limits limits = { .records = 16, .records_port = 16, .timeouts = SKEP_TIMEOUTS };
@@ -83,12 +165,11 @@ static int begin(void **state)
 				      .dst = ip_from_v4(inet_addr("10.0.0.2")),
 				      .sport = htons(4000),
 				      .dport = htons(53) };
-	conn = (struct skep_conn){ .orig_seen = 0x80,
-				   .reply_seen = 0x80,
-				   .other_src = key.dst,
-				   .other_dst = key.src,
-				   .other_sport = key.dport,
-				   .other_dport = key.sport };
+	conn = (struct skep_conn){ .flags = SKEP_CONN_SKEPD, .orig_seen = 0x80, .reply_seen = 0x80 };
+	detail = (struct skep_detail){ .other_src = key.dst,
+				       .other_dst = key.src,
+				       .other_sport = key.dport,
+				       .other_dport = key.sport };
 	return 0;
 }
 
@@ -106,7 +187,7 @@ static uint64_t left_s(uint64_t age_s)
 	struct sim_tuple t = { .src = key.src, .dst = key.dst, .sport = key.sport, .dport = key.dport, .proto = 17 };
 	uint64_t now = clock_mono_ns(), s = 0;
 
-	conn.last_seen_ns = boot_ns() > age_s * NSEC_PER_SEC ? boot_ns() - age_s * NSEC_PER_SEC : 0;
+	conn.last_seen = (uint32_t)(jiffies_now() - age_s * HZ);
 	conns_adopt(&agent);
 	(void)conns_adopt_port(&port);
 	while (s < 1000 && sim_conns_find(tenant.conns, "vm1", &t, now + (s + 1) * NSEC_PER_SEC))

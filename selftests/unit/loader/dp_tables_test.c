@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Tables that outlive skepd: rewrites, policers, connections; and messages between skepds. */
+#include <bpf/bpf.h>
+
 #include "loader/tap.h"
 
 #include "selftests/unit/loader/dp_rig.h"
@@ -153,8 +155,8 @@ static struct {
 static void on_conn(void *arg, const struct skep_conn_key *key, const struct skep_conn *conn)
 {
 	walked.n++;
-	walked.sum += conn->last_seen_ns;
-	assert_int_equal(ntohs(key->sport), conn->last_seen_ns & 0xffff);
+	walked.sum += conn->last_seen;
+	assert_int_equal(ntohs(key->sport), conn->last_seen & 0xffff);
 	if (ntohs(key->sport) >= walked.del_from)
 		dp_conn_del(t.dp, key);
 }
@@ -164,11 +166,11 @@ static void test_connections(void **state)
 	NEED_ROOT();
 	for (uint32_t i = 0; i < 5000; i++) {
 		struct skep_conn_key key = { .port = KEY1, .proto = 6, .sport = htons((uint16_t)i) };
-		struct skep_conn conn = { .last_seen_ns = i, .other_port = "web1" };
+		struct skep_conn conn = { .last_seen = i };
 
-		assert_int_equal(dp_conn_put(t.dp, &key, &conn), 0);
-		conn.last_seen_ns += 65536;
-		assert_int_equal(dp_conn_put(t.dp, &key, &conn), 0); /* replaced */
+		assert_int_equal(dp_conn_put(t.dp, &key, &conn, NULL), 0);
+		conn.last_seen += 65536;
+		assert_int_equal(dp_conn_put(t.dp, &key, &conn, NULL), 0); /* replaced */
 	}
 	reopen();
 	walked.n = walked.sum = 0;
@@ -282,12 +284,62 @@ static void test_messages(void **state)
 	close(under);
 }
 
+/* The outer destination MAC of a message to 'peer': who is the next hop? */
+static int hop(int under, uint32_t peer)
+{
+	uint8_t buf[2048];
+
+	drain(under);
+	if (dp_send_control(t.dp, peer, "x", 1) || !tunnelled(under, buf, sizeof(buf)))
+		return -1;
+	return buf[5];
+}
+
+static uint8_t peer_flags(uint32_t peer)
+{
+	struct skep_peer value = { 0 };
+	char path[128];
+	int map;
+
+	snprintf(path, sizeof(path), "%s/skep/%s/abi%d/maps/skep_peers", t.bpffs, t.config.instance, SKEP_ABI);
+	map = bpf_obj_get(path);
+	assert_true(map >= 0);
+	assert_int_equal(bpf_map_lookup_elem(map, &peer, &value), 0);
+	close(map);
+	return value.flags;
+}
+
+/* A host of the same network needs no route; this is noticed, and that it no longer is. */
+static void test_next_hop(void **state)
+{
+	struct skep_ip remote = ip_from_v4(inet_addr(REMOTE));
+	struct err err = { 0 };
+	uint32_t peer = 0;
+	int under;
+
+	NEED_ROOT();
+	under = packet_socket("u1");
+	assert_int_equal(sh("ip neigh replace " REMOTE " lladdr 02:09:00:00:00:02 dev u0 nud permanent"), 0);
+	assert_int_equal(sh("ip neigh replace 192.0.2.254 lladdr 02:09:00:00:00:fe dev u0 nud permanent"), 0);
+	assert_int_equal(dp_peer_add(t.dp, &remote, &peer, &err), 0);
+	assert_int_equal(peer_flags(peer), SKEP_PEER_ON_LINK);
+	assert_int_equal(hop(under, peer), 0x02);
+	assert_int_equal(sh("ip route add " REMOTE "/32 via 192.0.2.254 dev u0"), 0);
+	assert_true(WAIT(peer_flags(peer) == 0));
+	assert_int_equal(hop(under, peer), 0xfe);
+	assert_int_equal(sh("ip route del " REMOTE "/32 via 192.0.2.254 dev u0"), 0);
+	assert_true(WAIT(peer_flags(peer) == SKEP_PEER_ON_LINK));
+	assert_int_equal(hop(under, peer), 0x02);
+	close(under);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_rewrites_are_shared),	    TEST(test_rewrites_run_out_and_come_back),
 		TEST(test_rewrites_are_adopted),    TEST(test_policers_are_adopted),
 		TEST(test_connections),		    TEST(test_messages),
+		TEST(test_next_hop),
 	};
 
 	return cmocka_run_group_tests(tests, rig_up, rig_down);

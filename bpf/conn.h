@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Records of connections (maps/state.h): found by the tuple that a port emits, made where a connection begins and where its first packet
+ * is delivered, refreshed by packets of both directions.  Never deleted here: skepd does that.
+ */
+#pragma once
+
+#include "bpf/account.h"
+#include "bpf/parse.h"
+
+#define SEEN_ANY 0x80 /* of protocols without flags */
+#define ECHO	 8
+#define ECHO6	 128
+
+static __always_inline __u32 jiffies(void)
+{
+	return bpf_jiffies64();
+}
+
+/* Ports of the tuple, as simulator/simulator.h has them; false: the packet belongs to no connection that could be known here. */
+static __always_inline int tuple_ports(struct skep_conn_key *k, int is_v6)
+{
+	__u16 type = bpf_ntohs(k->sport) >> 8;
+	__be16 id = k->dport, request;
+
+	if (k->proto != IPPROTO_ICMP && k->proto != IPPROTO_ICMPV6)
+		return 1;
+	if ((k->proto == IPPROTO_ICMPV6) != is_v6)
+		return 0;
+	request = bpf_htons((is_v6 ? ECHO6 : ECHO) << 8);
+	if (type == (is_v6 ? ECHO6 : ECHO)) {
+		k->sport = id;
+		k->dport = request;
+		return 1;
+	}
+	if (type != (is_v6 ? ECHO6 + 1 : 0))
+		return 0;
+	k->sport = request;
+	return 1;
+}
+
+/* The tuple of the packet as it is, at port 'port'. */
+static __always_inline int conn_key(const struct parsed *p, __u32 port, struct skep_conn_key *k)
+{
+	__builtin_memset(k, 0, sizeof(*k));
+	k->port = port;
+	if (!p->is_ip)
+		return 0;
+	if (p->is_v6) {
+		if (p->k6.frag)
+			return 0;
+		k->src = p->k6.src;
+		k->dst = p->k6.dst;
+		k->sport = p->k6.sport;
+		k->dport = p->k6.dport;
+		k->proto = p->k6.proto;
+	} else {
+		if (p->k4.frag)
+			return 0;
+		k->src.w[2] = k->dst.w[2] = bpf_htonl(0xffff);
+		k->src.w[3] = p->k4.src;
+		k->dst.w[3] = p->k4.dst;
+		k->sport = p->k4.sport;
+		k->dport = p->k4.dport;
+		k->proto = p->k4.proto;
+	}
+	return tuple_ports(k, p->is_v6);
+}
+
+static __always_inline void conn_reverse(const struct skep_conn_key *k, __u32 port, struct skep_conn_key *out)
+{
+	__builtin_memset(out, 0, sizeof(*out));
+	out->port = port;
+	out->src = k->dst;
+	out->dst = k->src;
+	out->sport = k->dport;
+	out->dport = k->sport;
+	out->proto = k->proto;
+}
+
+static __always_inline __u8 seen_of(const struct parsed *p)
+{
+	return p->tcp_flags ? p->tcp_flags : SEEN_ANY;
+}
+
+/* Has it come to its end, so that a SYN begins the next one of the same ports? */
+static __always_inline int conn_ended(const struct skep_conn *c)
+{
+	return (c->orig_seen | c->reply_seen) & (SKEP_TCP_FIN | SKEP_TCP_RST);
+}
+
+static __always_inline int begins(const struct parsed *p)
+{
+	return (p->tcp_flags & (SKEP_TCP_SYN | SKEP_TCP_ACK)) == SKEP_TCP_SYN;
+}
+
+static __always_inline int conn_over(const struct skep_conn *c, __u8 proto, __u32 now)
+{
+	struct skep_config *cfg = config();
+
+	return cfg && skep_conn_over(c, &cfg->timeouts, proto, now);
+}
+
+/* A packet of the record's own direction, or of the opposite one.  Lines are written only when something changes. */
+static __always_inline void conn_touch(struct skep_conn *c, int opposite, __u8 seen, __u32 now)
+{
+	int reply = !!(c->flags & SKEP_CONN_REPLY) != opposite;
+
+	if (c->last_seen != now)
+		c->last_seen = now;
+	if (reply && (seen & ~c->reply_seen))
+		c->reply_seen |= seen;
+	if (!reply && (seen & ~c->orig_seen))
+		c->orig_seen |= seen;
+}
+
+/* One more for the port; false: it has as many as it may have. */
+static __always_inline int conn_quota(struct skep_lport *lp, int reply)
+{
+	__u32 *n = reply ? &lp->replies : &lp->conns, max = reply ? lp->replies_max : lp->conns_max;
+
+	if (__sync_fetch_and_add(n, 1) < max)
+		return 1;
+	__sync_fetch_and_add(n, -1);
+	__sync_fetch_and_add(&lp->refused, 1);
+	return 0;
+}
+
+static __always_inline void tell_newconn(const struct skep_conn_key *k, const struct skep_conn *c)
+{
+	struct skep_newconn *ev = bpf_ringbuf_reserve(&skep_newconns, sizeof(*ev), BPF_RB_NO_WAKEUP);
+
+	if (!ev) {
+		count(SKEP_CNT_NEWCONN_LOST);
+		return;
+	}
+	ev->key = *k;
+	ev->conn = *c;
+	bpf_ringbuf_submit(ev, BPF_RB_NO_WAKEUP);
+}
+
+/*
+ * Makes the record, or begins it anew.  'replaces': one that is there, over or ended.  Negative: the port's limit, or the table,
+ * leaves no room.
+ */
+__weak __noinline int conn_make(const struct skep_conn_key *k, const struct skep_conn *c, int replaces, __u32 lport)
+{
+	struct skep_lport *lp = bpf_map_lookup_elem(&skep_lports, &lport);
+	int reply, rc;
+
+	if (!lp || !k || !c)
+		return -1;
+	reply = !!(c->flags & SKEP_CONN_REPLY);
+	if (!replaces && !conn_quota(lp, reply))
+		return -1;
+	rc = bpf_map_update_elem(&skep_conns, k, c, replaces ? BPF_ANY : BPF_NOEXIST);
+	if (!rc) {
+		count(SKEP_CNT_CONN_MADE);
+		tell_newconn(k, c);
+		return 0;
+	}
+	if (!replaces)
+		__sync_fetch_and_add(reply ? &lp->replies : &lp->conns, -1);
+	if (rc == -17) /* EEXIST: another CPU was faster */
+		return 0;
+	__sync_fetch_and_add(&lp->refused, 1);
+	return -1;
+}
+
+/* The record of a connection's opposite direction at a port of this host: its index in skep_lports, 0 = no such port. */
+static __always_inline __u32 lport_of(__u32 key)
+{
+	struct skep_port *port = bpf_map_lookup_elem(&skep_ports, &key);
+
+	return port && port->kind == SKEP_PORT_LOCAL ? port->set : 0;
+}
+
+struct arrival {
+	__u32 key;	 /* of the port that it is for ... */
+	__u32 lport;	 /* ... and its index in skep_lports */
+	__u32 from_key;	 /* of the port that it is from ... */
+	__u32 from_peer; /* ... on that host; 0 = this one */
+	__u32 make;	 /* it may begin a connection */
+};
+
+/* A packet is about to be delivered to a port of this host: the record that the port has of the connection is refreshed, or made.  Negative:
+ * there is no room for it. */
+__weak __noinline int conn_arrive(const struct parsed *p, const struct arrival *a)
+{
+	struct skep_conn_key own, k;
+	struct skep_conn *c, fresh = { .flags = SKEP_CONN_REPLY };
+	__u32 now = jiffies();
+
+	if (!p || !a || !conn_key(p, 0, &own))
+		return 0;
+	conn_reverse(&own, a->key, &k);
+	c = bpf_map_lookup_elem(&skep_conns, &k);
+	if (c && !(a->make && begins(p) && conn_ended(c)) && !conn_over(c, k.proto, now)) {
+		conn_touch(c, 1, seen_of(p), now);
+		return 0;
+	}
+	if (!a->make)
+		return 0;
+	fresh.last_seen = now;
+	fresh.other_key = a->from_key;
+	fresh.other_peer = a->from_peer;
+	fresh.orig_seen = seen_of(p);
+	return conn_make(&k, &fresh, !!c, a->lport);
+}

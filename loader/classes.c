@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Masks are rounded up to a few lengths of prefixes (more bits are always right, they only make more flows), because each mask that a port
+ * has costs its packets without a flow one lookup.
+ */
+#include "loader/classes.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "util/clock.h"
+
+#define STEP4 8 /* bits to which the length of a prefix is rounded */
+#define STEP6 16
+
+/* --- masks --- */
+
+static void set_prefix(void *to, unsigned int width, unsigned int len, unsigned int step)
+{
+	uint8_t *b = to;
+
+	len = (len + step - 1) / step * step;
+	if (len > width)
+		len = width;
+	for (unsigned int i = 0; i < width / 8; i++, len = len > 8 ? len - 8 : 0)
+		b[i] |= len >= 8 ? 0xff : (uint8_t)(0xff00 >> len);
+}
+
+static void set_all(void *to, size_t size)
+{
+	memset(to, 0xff, size);
+}
+
+/* A field that was written, but with what this packet has already, looks as if it had not been: it has to be the same for others. */
+static uint32_t written_alike(const struct pkt_fields *in, const struct sim_result *res)
+{
+	uint32_t fields = 0;
+
+	for (uint32_t i = 0; i < res->n_outputs; i++) {
+		const struct sim_output *o = &res->outputs[i];
+		uint32_t same = 0;
+
+		same |= mac_eq(&in->eth_dst, &o->f.eth_dst) ? SIM_FIELD_ETH_DST : 0;
+		same |= mac_eq(&in->eth_src, &o->f.eth_src) ? SIM_FIELD_ETH_SRC : 0;
+		same |= ip_eq(&in->ip_src, &o->f.ip_src) ? SIM_FIELD_IP_SRC : 0;
+		same |= ip_eq(&in->ip_dst, &o->f.ip_dst) ? SIM_FIELD_IP_DST : 0;
+		same |= in->l4_src == o->f.l4_src ? SIM_FIELD_L4_SRC : 0;
+		same |= in->l4_dst == o->f.l4_dst ? SIM_FIELD_L4_DST : 0;
+		fields |= o->written & same;
+	}
+	return fields;
+}
+
+/* Tags, types and kinds of fragments are few: they are in every mask, so that a flow is of one family and one shape of packet. */
+#define ALWAYS (SIM_FIELD_VLAN | SIM_FIELD_ETH_TYPE | SIM_FIELD_FRAG)
+
+/* Both kinds of key have the same members, in different places. */
+#define FILL(k, m, alike, width, step)                                                      \
+	do {                                                                                \
+		uint32_t fields_ = (m)->fields | (alike) | ALWAYS;                          \
+		set_all(&(k)->in_key, sizeof((k)->in_key));                                 \
+		if (fields_ & SIM_FIELD_ETH_DST)                                            \
+			set_all(&(k)->eth_dst, 6);                                          \
+		if (fields_ & SIM_FIELD_ETH_SRC)                                            \
+			set_all(&(k)->eth_src, 6);                                          \
+		set_all(&(k)->eth_type, 2);                                                 \
+		set_all(&(k)->vlan, 2);                                                     \
+		if ((m)->fields & SIM_FIELD_IP_SRC)                                         \
+			set_prefix(&(k)->src, width, (m)->src_len, step);                   \
+		if ((m)->fields & SIM_FIELD_IP_DST)                                         \
+			set_prefix(&(k)->dst, width, (m)->dst_len, step);                   \
+		if ((alike) & SIM_FIELD_IP_SRC)                                             \
+			set_all(&(k)->src, (width) / 8);                                    \
+		if ((alike) & SIM_FIELD_IP_DST)                                             \
+			set_all(&(k)->dst, (width) / 8);                                    \
+		if (fields_ & SIM_FIELD_L4_SRC)                                             \
+			set_all(&(k)->sport, 2);                                            \
+		if (fields_ & SIM_FIELD_L4_DST)                                             \
+			set_all(&(k)->dport, 2);                                            \
+		if (fields_ & SIM_FIELD_PROTO)                                              \
+			(k)->proto = 0xff;                                                  \
+		(k)->frag = 0xff;                                                           \
+	} while (0)
+
+static void make_mask(const struct sim_result *res, const struct skep_flow *flow, const struct pkt_fields *in, bool v6,
+		      struct skep_mask *mask)
+{
+	const struct sim_mask *m = &res->class_mask;
+	const uint32_t alike = written_alike(in, res);
+	const uint8_t ct = res->class_ct ? 0xff : 0, tcp = flow->flags & SKEP_F_TCP ? flow->tcp_mask : 0,
+		      tos = flow->flags & SKEP_F_TOS ? 0xfc : 0;
+
+	memset(mask, 0, sizeof(*mask));
+	if (v6) {
+		FILL(&mask->k6, m, alike, 128, STEP6);
+		mask->k6.ct = ct;
+		mask->k6.tcp_flags = tcp;
+		mask->k6.tos = tos;
+	} else {
+		FILL(&mask->k4, m, alike, 32, STEP4);
+		mask->k4.ct = ct;
+		mask->k4.tcp_flags = tcp;
+		mask->k4.tos = tos;
+	}
+}
+
+static void fill_state(struct dp_flow_key *key, enum skep_ct ct, const struct pkt_fields *f)
+{
+	const uint8_t tcp = f->ip_proto == IPPROTO_TCP && f->has_l4 ? f->tcp_flags : 0;
+
+	if (key->v6) {
+		key->k6.ct = ct;
+		key->k6.tcp_flags = tcp;
+		key->k6.tos = f->ip_tos & 0xfc;
+	} else {
+		key->k4.ct = ct;
+		key->k4.tcp_flags = tcp;
+		key->k4.tos = f->ip_tos & 0xfc;
+	}
+}
+
+/* --- connections --- */
+
+/* Its records are at more ports than the kernel could make them at. */
+static bool shares_records(const struct topo_port *port)
+{
+	for (uint32_t i = 0; i < port->more->n_groups; i++)
+		if (port->more->groups[i]->stateful)
+			return true;
+	return false;
+}
+
+static bool find_other(struct agent *a, const struct topo_port *out, struct skep_wild *wild)
+{
+	if (!out->live_host || !out->live_key)
+		return false;
+	wild->other_key = out->live_key;
+	if (!strcmp(out->live_host, a->config->host))
+		return ports_find(a, out->live_key);
+	wild->other_peer = hosts_peer(a, out->live_host);
+	return wild->other_peer;
+}
+
+/* Can the packet carry the key of its ingress port to its receiver? */
+static bool can_mark(const struct work *w, const struct skep_wild *wild)
+{
+	return wild->flow.action == SKEP_ACT_ENCAP && hosts_marks(w->a, wild->other_peer, w->in_key);
+}
+
+/* False: the kernel cannot keep what such a flow needs. */
+static bool make_state(struct work *w, const struct sim_result *res, struct skep_wild *wild)
+{
+	struct skep_flow *f = &wild->flow;
+	bool mark;
+
+	if (!res->class_ct || res->verdict == SIM_DROP)
+		return true;
+	if (!res->class_out) {
+		f->flags |= SKEP_F_STAY;
+		return res->class_ct == SKEP_CT_NEW && !res->n_new_conns;
+	}
+	if ((f->action != SKEP_ACT_LOCAL && f->action != SKEP_ACT_ENCAP) || !find_other(w->a, res->class_out, wild) ||
+	    shares_records(w->in) || shares_records(res->class_out))
+		return false;
+	mark = wild->other_peer && can_mark(w, wild);
+	if (res->class_ct == SKEP_CT_NEW) {
+		if (wild->other_peer && !mark)
+			return false;
+		f->flags |= SKEP_F_RECORD | SKEP_F_STAY | (mark ? SKEP_F_MARK : 0);
+	} else {
+		f->flags |= SKEP_F_LIVE | (mark && res->class_ct == SKEP_CT_ORIG ? SKEP_F_MARK : 0);
+	}
+	return true;
+}
+
+/* --- classes --- */
+
+bool class_make(struct work *w, const struct sim_result *res, const struct install_plan *plan, const struct skep_flow *flow,
+		struct class *c)
+{
+	struct skep_mask mask;
+
+	if (!res->has_class || (plan->n > 1 && !plan->uniform))
+		return false;
+	c->key = w->key;
+	c->wild = (struct skep_wild){ .flow = *flow };
+	c->wild.flow.flags &= (uint16_t)~SKEP_F_CONN;
+	c->wild.flow.tcp_seen = 0;
+	if (!make_state(w, res, &c->wild))
+		return false;
+	make_mask(res, flow, &w->pkt.f, c->key.v6, &mask);
+	fill_state(&c->key, res->class_ct, &w->pkt.f);
+	return !dp_wild_key(w->a->dp, &c->key, &mask);
+}
+
+bool class_same(const struct class *c, const struct index_flow *f)
+{
+	return dp_flow_key_eq(&c->key, &f->key) && install_same(&c->wild.flow, &f->verdict) &&
+	       c->wild.other_key == f->other_key && c->wild.other_peer == f->other_peer;
+}
+
+void class_note(struct index_flow *f, const struct work *w, const struct sim_result *res, const struct class *c)
+{
+	f->sample = w->key;
+	f->other_key = c->wild.other_key;
+	f->other_peer = c->wild.other_peer;
+	if (res->class_out)
+		snprintf(f->other_port, sizeof(f->other_port), "%s", res->class_out->o.name);
+}
+
+struct index_flow *class_find(struct work *w)
+{
+	struct dp_flow_key key = w->key, masked;
+	struct index_flow *f;
+
+	fill_state(&key, SKEP_CT_NONE, &w->pkt.f);
+	for (unsigned int i = 0; dp_wild_match(w->a->dp, &key, i, &masked); i++) {
+		f = index_find(w->a->index, &masked);
+		if (f && !class_ct(&masked))
+			return f;
+	}
+	return NULL;
+}
+
+/* --- simulating one --- */
+
+struct as_if {
+	struct conns_view view;
+	struct sim_conn conn;
+	enum skep_ct ct;
+};
+
+static const struct sim_conn *conn_as_if(void *arg, const struct topo_port *port, const struct sim_tuple *tuple)
+{
+	const struct conns_view *v = container_of(arg, struct conns_view, s);
+	struct as_if *x = (struct as_if *)v;
+	const bool tcp = tuple->proto == IPPROTO_TCP;
+
+	if (x->ct != SKEP_CT_ORIG && x->ct != SKEP_CT_REPLY)
+		return NULL;
+	x->conn.tuple = *tuple;
+	sim_tuple_reverse(tuple, &x->conn.other);
+	snprintf(x->conn.port, sizeof(x->conn.port), "%s", port->o.name);
+	x->conn.reply = x->ct == SKEP_CT_REPLY;
+	x->conn.orig_seen = x->conn.reply_seen = tcp ? SKEP_TCP_SYN | SKEP_TCP_ACK : SIM_SEEN_ANY;
+	return &x->conn;
+}
+
+int class_simulate(struct tenant *t, const struct topo_port *in, const struct pkt *pkt, enum skep_ct ct, const char *other_port,
+		   struct sim_result *res)
+{
+	struct agent *a = t->agent;
+	uint64_t now = clock_mono_ns();
+	struct as_if x = { .ct = ct };
+	struct err err = { 0 };
+
+	a->stats.simulations++;
+	conns_view(t, &x.view, now);
+	x.view.in = in;
+	snprintf(x.conn.other_port, sizeof(x.conn.other_port), "%s", other_port);
+	if (ct != SKEP_CT_NONE)
+		x.view.s.view.conn = conn_as_if;
+	return sim_run(&a->sim, t->snap, &x.view.s.view, in, pkt, now, AGENT_SEED, 0, res, &err);
+}

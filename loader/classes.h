@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From a simulation's mask to a wildcard flow (maps/flow.h), and from a wildcard flow back to a packet that it holds for, to be simulated
+ * again.  Private to what installs flows: forward.c, recheck.c, upcall.c.
+ */
+#pragma once
+
+#include "loader/forward.h"
+
+struct class {
+	struct dp_flow_key key; /* masked, with the number of the mask */
+	struct skep_wild wild;
+};
+
+/* The class of packets that the result of 'w' is for.  'flow': what would be installed for its exact key.  False: there is none, or the port has
+ * no room for another mask. */
+bool class_make(struct work *w, const struct sim_result *res, const struct install_plan *plan, const struct skep_flow *flow,
+		struct class *c);
+bool class_same(const struct class *c, const struct index_flow *f);
+/* Fills in what else decided: the port at the other end, and the packet it was made of. */
+void class_note(struct index_flow *f, const struct work *w, const struct sim_result *res, const struct class *c);
+
+/* A wildcard flow that holds for the packet of 'w', whatever its connection; NULL: none. */
+struct index_flow *class_find(struct work *w);
+
+/* Simulates as if the packet's connection were in state 'ct', with its other end at 'other_port'. */
+int class_simulate(struct tenant *t, const struct topo_port *in, const struct pkt *pkt, enum skep_ct ct, const char *other_port,
+		   struct sim_result *res);
+static inline enum skep_ct class_ct(const struct dp_flow_key *key)
+{
+	return key->v6 ? key->k6.ct : key->k4.ct;
+}
