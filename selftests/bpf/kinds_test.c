@@ -19,6 +19,7 @@
 #include "util/cleanup.h"
 
 #define KEY	0xabcde0
+#define LPORT	(BPFRUN_LPORT + 1)
 #define IFINDEX 6001
 #define DEVICE	4003 /* ifindex that stands for the kernel's tunnel device */
 #define PEER	5
@@ -83,11 +84,11 @@ static void ingress(uint32_t key)
 
 static int setup(void **state)
 {
-	struct skep_port port = { .kind = SKEP_PORT_LOCAL, .ifindex = IFINDEX, .set = 1 };
-	struct skep_lport lport = { .key = KEY, .replies_max = 1000 }; /* marks begin connections */
+	struct skep_port port = { .kind = SKEP_PORT_LOCAL, .ifindex = IFINDEX, .set = LPORT };
+	struct skep_lport lport = { .gen = 1, .key = KEY, .conns_max = 1000, .replies_max = 1000 };
 	struct err err = { 0 };
 	struct skep_ip remote;
-	uint32_t key = KEY, index = PEER, one = 1;
+	uint32_t key = KEY, index = PEER, at = LPORT;
 
 	(void)state;
 	run = bpfrun_open(&err);
@@ -96,7 +97,7 @@ static int setup(void **state)
 		return -1;
 	}
 	ip_parse("10.9.0.2", &remote);
-	if (bpfrun_put(run, "skep_ports", &key, &port) || bpfrun_put(run, "skep_lports", &one, &lport) ||
+	if (bpfrun_put(run, "skep_ports", &key, &port) || bpfrun_put(run, "skep_lports", &at, &lport) ||
 	    bpfrun_put(run, "skep_remotes", &remote, &index))
 		return -1;
 	ip_parse("fd09::2", &remote);
