@@ -4,13 +4,14 @@
  * has costs its packets without a flow one lookup.
  */
 #include "loader/class_key.h"
+#include "loader/index.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <string.h>
 
-#define STEP4 8 /* bits to which the length of a prefix is rounded */
-#define STEP6 16
+#define STEP4 INDEX_STEP4 /* bits to which the length of a prefix is rounded */
+#define STEP6 INDEX_STEP6
 #define STEP_MAC 24
 #define STEP_L4 4
 

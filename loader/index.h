@@ -20,6 +20,9 @@
 #include "util/hmap.h"
 
 #define INDEX_TAG_HOST	    ((enum topo_tag_kind)TOPO_TAG_MAX)
+/* A flow's tag of a prefix has a length that is a multiple of these; changes may have any. */
+#define INDEX_STEP4	    8
+#define INDEX_STEP6	    16
 #define INDEX_FLOW_TAGS_MAX 4096 /* of one flow; more: it is not installed */
 
 struct index;
