@@ -4,6 +4,7 @@
  * loads, attaches and pins them. Kernel 6.1 and newer.
  */
 #include "bpf/action.h"
+#include "bpf/pmtu.h"
 #include "bpf/wild.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";
@@ -369,8 +370,11 @@ int skep_tc_under(struct __sk_buff *skb)
 	if ((void *)(long)skb->data + want > (void *)(long)skb->data_end)
 		bpf_skb_pull_data(skb, want); /* what cannot be pulled is not ours */
 	outer_parse(skb, HOOK_TC, (void *)(long)skb->data, (void *)(long)skb->data_end, skb->len, &o);
-	if (!o.ours)
+	if (!o.ours) {
+		if (is_icmp(skb))
+			(void)note_too_big(skb);
 		return PASS;
+	}
 	if (!o.reason) {
 		port = bpf_map_lookup_elem(&skep_ports, &o.key);
 		if (!port)

@@ -231,6 +231,7 @@ uint32_t hosts_peer(void *agent, const char *name); /* install_env.peer */
 bool hosts_marks(const struct agent *a, uint32_t peer, uint32_t key);
 const char *hosts_name(const struct agent *a, uint32_t peer); /* NULL: no such host */
 uint32_t hosts_mtu(const struct agent *a, const char *name); /* IP packets of machines that fit; 0 = not known */
+void hosts_path(struct agent *a, uint32_t peer); /* other packets fit than before; 0 = to all */
 uint32_t hosts_encap_size(const struct agent *a); /* the largest of all tunnels, both ways */
 void hosts_fini(struct agent *a);
 

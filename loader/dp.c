@@ -118,6 +118,7 @@ static void on_heartbeat(void *arg)
 	struct dp *dp = arg;
 
 	__atomic_store_n(&dp->kconfig->agent_seen_ns, clock_mono_ns(), __ATOMIC_RELEASE);
+	dp_peers_age(dp, clock_mono_ns());
 }
 
 /* Seconds to jiffies. */

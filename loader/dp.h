@@ -66,6 +66,8 @@ struct dp_ops {
 	/* An interface appeared, changed or vanished (ifindex 0) in this namespace; for all that exist in the first round of the loop
 	 * behind dp_open.  'up' = up and with carrier.  A vanished one has been detached from its port already. */
 	void (*iface)(void *arg, const char *name, uint32_t ifindex, bool up);
+	/* Other packets than before fit on the way to the peer (dp_peer_mtu()). */
+	void (*path)(void *arg, uint32_t peer);
 	/* Underlay MTU, address or state changed; also in the first round.  'up' = up, with carrier, and the tunnel address exists. */
 	void (*underlay)(void *arg, bool up, uint32_t mtu);
 };

@@ -109,6 +109,8 @@ struct dp_peer_entry {
 	uint32_t index;
 	enum skep_encap encap;
 	bool marks;
+	uint32_t path_mtu; /* as routers told us, outer IP header included; 0 = nothing */
+	uint64_t path_until_ns; /* it is forgotten then, and found out again */
 	bool adopted; /* and not asked for again */
 };
 
@@ -290,6 +292,8 @@ int dp_peers_adopt(struct dp *dp, struct err *err);
 void dp_peers_close(struct dp *dp);
 void dp_peers_refresh(struct dp *dp); /* the underlay changed */
 void dp_peers_sweep(struct dp *dp);
+void dp_peer_too_big(struct dp *dp, const struct skep_event *event);
+void dp_peers_age(struct dp *dp, uint64_t now_ns); /* path MTUs */
 int dp_sets_adopt(struct dp *dp, struct err *err);
 void dp_sets_sweep(struct dp *dp);
 
