@@ -166,7 +166,7 @@ static __always_inline int arrive_here(const struct parsed *p, __u32 key, __u32 
 }
 
 /* The connection begins: its record here, and at the other end if that is on this host; else the packet is marked, and makes it there. */
-static __always_inline int begin(const struct parsed *p, const struct skep_conn_key *k, int replaces,
+static __always_inline int begin(const struct parsed *p, const struct skep_conn_key *k, __u32 old,
 				 const struct skep_wild *w, __u32 lport)
 {
 	struct skep_conn c = { .last_seen = jiffies(),
@@ -174,7 +174,7 @@ static __always_inline int begin(const struct parsed *p, const struct skep_conn_
 			       .other_peer = w->other_peer,
 			       .orig_seen = seen_of(p) };
 
-	if (conn_make(k, &c, replaces, lport))
+	if (conn_make(k, &c, old, lport))
 		return -1;
 	if (w->other_peer)
 		return 0;
@@ -230,7 +230,7 @@ int skep_tc_miss(struct __sk_buff *skb)
 	if (flow->mtu && p.is_ip && ip_bytes(skb, &p) > flow->mtu)
 		return upcall(skb, iface, &p, SKEP_UP_FIELD);
 	if (flow->flags & SKEP_F_RECORD) {
-		if (begin(&p, &k, !!c, w, index))
+		if (begin(&p, &k, replaces_of(c), w, index))
 			return drop(skb, SKEP_DROP_CONN_LIMIT, p.k4.in_key, flow->cookie);
 	} else if (flow->flags & SKEP_F_LIVE) {
 		if (!c || go_on(&p, p.k4.in_key, c, w))

@@ -42,9 +42,14 @@ static bool can_mark(const struct work *w, const struct skep_wild *wild)
 static bool make_state(struct work *w, const struct sim_result *res, struct skep_wild *wild)
 {
 	struct skep_flow *f = &wild->flow;
+	struct sim_tuple tuple;
 	bool mark;
 
-	if (!res->class_ct || res->verdict == SIM_DROP)
+	if (!res->class_ct)
+		return true;
+	if (!conns_tuple(&w->key, &tuple)) /* of these, the kernel knows no connections: it would never find the flow */
+		return false;
+	if (res->verdict == SIM_DROP)
 		return true;
 	if (!res->class_out) {
 		f->flags |= SKEP_F_STAY;
@@ -99,15 +104,15 @@ void class_note(struct index_flow *f, const struct work *w, const struct sim_res
 		snprintf(f->other_port, sizeof(f->other_port), "%s", res->class_out->o.name);
 }
 
-struct index_flow *class_find(struct work *w)
+struct index_flow *class_find(struct work *w, enum skep_ct ct)
 {
 	struct dp_flow_key key = w->key, masked;
 	struct index_flow *f;
 
-	class_state(&key, SKEP_CT_NONE, &w->pkt.f);
+	class_state(&key, ct, &w->pkt.f);
 	for (unsigned int i = 0; dp_wild_match(w->a->dp, &key, i, &masked); i++) {
 		f = index_find(w->a->index, &masked);
-		if (f && !class_ct(&masked))
+		if (f)
 			return f;
 	}
 	return NULL;

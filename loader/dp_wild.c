@@ -305,8 +305,13 @@ void dp_wilds_flush(struct dp *dp)
 {
 	struct dp_wild_queue *q = &dp->wq;
 
-	for (uint32_t i = 0; i < q->n; i++) /* one that does not fit is asked for again by its next packet */
-		(void)bpf_map_update_elem(map_fd(dp, &q->keys[i]), key_bytes(&q->keys[i]), &q->wilds[i], BPF_ANY);
+	for (uint32_t i = 0; i < q->n; i++) {
+		if (!bpf_map_update_elem(map_fd(dp, &q->keys[i]), key_bytes(&q->keys[i]), &q->wilds[i], BPF_ANY))
+			continue;
+		/* it does not fit, and is asked for again by its next packet */
+		drop_mask(dp, &q->keys[i]);
+		dp->stat_at[q->wilds[i].flow.stat].used = false;
+	}
 	q->n = 0;
 }
 

@@ -506,6 +506,17 @@ static bool is_as_recorded(const struct run *run, uint32_t n_outputs)
 	       !strcmp(run->conn->other_port, run->conn_out->o.name) && !has_moved(run);
 }
 
+/* Whether a new connection has records depended on whether it is to a group (is_new()); the tuple is not in the class's mask. */
+static void mark_group(const struct run *run, struct sim_mask *mask)
+{
+	const struct skep_ip *dst = &run->pkt->f.ip_dst;
+	const uint8_t len = ip_is_v4(dst) && *(const uint8_t *)&dst->w[3] == 0xff ? 32 : 8;
+
+	mask->fields |= SIM_FIELD_IP_DST;
+	if (mask->dst_len < len)
+		mask->dst_len = len;
+}
+
 /* Would each packet with the same fields and state of its connection get the same result?  Not where the record's content decided, or where
  * something is to be made of it that others must know. */
 static void find_class(const struct run *run, struct sim_result *res)
@@ -526,6 +537,8 @@ static void find_class(const struct run *run, struct sim_result *res)
 	if (!run->conn) {
 		if (res->n_new_conns == 1)
 			return;
+		if (run->ct_asked && (run->ct & TOPO_CT_NEW))
+			mark_group(run, &res->class_mask);
 		res->class_ct = SKEP_CT_NEW;
 		res->class_out = res->n_new_conns ? run->conn_out : NULL;
 	} else {
