@@ -53,12 +53,14 @@ static __always_inline int is_outdated(const struct skep_flow *f, const struct s
 	return !lp || lp->gen != f->gen;
 }
 
+#define STATE_FLAGS (SKEP_TCP_SYN | SKEP_TCP_ACK | SKEP_TCP_FIN | SKEP_TCP_RST)
+
 /* Is it time to look at the connection's record?  Once a second, and when the packet changes its state. */
 static __always_inline int is_due(const struct skep_flow *f, const struct parsed *p)
 {
 	struct skep_config *cfg = config();
 
-	return (p->tcp_flags & ~f->tcp_seen) || begins(p) || !cfg || jiffies() - f->last_seen >= cfg->hz;
+	return (p->tcp_flags & ~f->tcp_seen & STATE_FLAGS) || begins(p) || !cfg || jiffies() - f->last_seen >= cfg->hz;
 }
 
 static __always_inline int to_stage(struct __sk_buff *skb, enum skep_stage stage, __u32 key)

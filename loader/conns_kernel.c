@@ -243,10 +243,8 @@ static bool import(struct lport *p, const struct skep_conn_key *key, const struc
 	if (!t->conns || !to_sim(p, key, v, &c))
 		return false;
 	rc = sim_conns_put(t->conns, &c, last);
-	if (rc == 1) {
-		t->agent->stats.conns_made++;
-		mirror_put(t, &c, last);
-	}
+	if (rc >= 0)
+		conns_imported(t, &c, last, rc == 1);
 	return rc >= 0;
 }
 

@@ -303,6 +303,7 @@ void dp_close(struct dp *dp)
 		(void)dp_flows_flush(dp);
 	loop_timer_del(dp->heartbeat);
 	dp_tap_stop(dp);
+	dp_stats_close(dp);
 	dp_under_close(dp);
 	dp_ports_close(dp);
 	dp_peers_close(dp);

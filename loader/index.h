@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "loader/dp.h"
+#include "loader/top.h"
 #include "topology/tag.h"
 #include "topology/topology.h"
 #include "util/hmap.h"
@@ -48,6 +49,7 @@ struct index_flow {
 	uint32_t other_key, other_peer;
 	char other_port[TOPO_NAME_MAX + 1];
 	uint64_t packets, bytes; /* of these, the kernel's counters are known already */
+	struct flow_load load;
 	struct rule_hits *hits;	 /* rules that count its packets (rules.c) */
 	bool conn;		 /* depends on a record of a connection, or that there is none */
 	bool marked;		 /* to be simulated again */
