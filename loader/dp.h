@@ -166,6 +166,8 @@ uint32_t dp_conns_step(struct dp *dp, uint32_t n, void (*cb)(void *arg, const st
 		       void *arg, bool *wrapped);
 /* Records that BPF has made since the last call. */
 void dp_conns_new(struct dp *dp);
+/* Packets of the port that came up, and that its share of the queue or its budget did not let up; false: no such port. */
+bool dp_port_upcalls(const struct dp *dp, uint32_t key, uint64_t *upcalls, uint64_t *dropped);
 /* How many connections the port may begin and be sent; how many it has (may be NULL). */
 void dp_port_limits(struct dp *dp, uint32_t key, uint32_t conns_max, uint32_t replies_max);
 bool dp_port_conns(const struct dp *dp, uint32_t key, uint32_t *conns, uint32_t *replies, uint64_t *refused);

@@ -226,6 +226,18 @@ int dp_port_police(struct dp *dp, uint32_t key, uint32_t in, uint32_t out)
 	return 0;
 }
 
+bool dp_port_upcalls(const struct dp *dp, uint32_t key, uint64_t *upcalls, uint64_t *dropped)
+{
+	const struct dp_port_entry *port = dp_port_find(dp, key);
+	struct skep_iface iface;
+
+	if (!port || bpf_map_lookup_elem(dp->map_fd[DP_MAP_IFACES], &port->ifindex, &iface))
+		return false;
+	*upcalls = iface.upcalls;
+	*dropped = iface.upcall_drops;
+	return true;
+}
+
 bool dp_port_output(const struct dp *dp, uint32_t key, uint32_t *ifindex, bool *peer)
 {
 	const struct dp_port_entry *port = dp_port_find(dp, key);
