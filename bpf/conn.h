@@ -128,7 +128,7 @@ static __always_inline int conn_quota(struct skep_lport *lp, int reply)
 
 static __always_inline void tell_newconn(const struct skep_conn_key *k, const struct skep_conn *c)
 {
-	struct skep_newconn *ev = bpf_ringbuf_reserve(&skep_newconns, sizeof(*ev), BPF_RB_NO_WAKEUP);
+	struct skep_newconn *ev = bpf_ringbuf_reserve(&skep_newconns, sizeof(*ev), 0);
 
 	if (!ev) {
 		count(SKEP_CNT_NEWCONN_LOST);

@@ -4,6 +4,7 @@
  * loads, attaches and pins them. Kernel 6.1 and newer.
  */
 #include "bpf/action.h"
+#include "bpf/pmtu.h"
 #include "bpf/wild.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";
@@ -53,12 +54,14 @@ static __always_inline int is_outdated(const struct skep_flow *f, const struct s
 	return !lp || lp->gen != f->gen;
 }
 
+#define STATE_FLAGS (SKEP_TCP_SYN | SKEP_TCP_ACK | SKEP_TCP_FIN | SKEP_TCP_RST)
+
 /* Is it time to look at the connection's record?  Once a second, and when the packet changes its state. */
 static __always_inline int is_due(const struct skep_flow *f, const struct parsed *p)
 {
 	struct skep_config *cfg = config();
 
-	return (p->tcp_flags & ~f->tcp_seen) || begins(p) || !cfg || jiffies() - f->last_seen >= cfg->hz;
+	return (p->tcp_flags & ~f->tcp_seen & STATE_FLAGS) || begins(p) || !cfg || jiffies() - f->last_seen >= cfg->hz;
 }
 
 static __always_inline int to_stage(struct __sk_buff *skb, enum skep_stage stage, __u32 key)
@@ -347,6 +350,7 @@ int skep_tc_under(struct __sk_buff *skb)
 	struct skep_port *port;
 	struct outer o = {};
 	__u64 flags = 0;
+	int is_ip, lost;
 
 	if (!cfg)
 		return PASS;
@@ -366,8 +370,11 @@ int skep_tc_under(struct __sk_buff *skb)
 	if ((void *)(long)skb->data + want > (void *)(long)skb->data_end)
 		bpf_skb_pull_data(skb, want); /* what cannot be pulled is not ours */
 	outer_parse(skb, HOOK_TC, (void *)(long)skb->data, (void *)(long)skb->data_end, skb->len, &o);
-	if (!o.ours)
+	if (!o.ours) {
+		if (is_icmp(skb))
+			(void)note_too_big(skb);
 		return PASS;
+	}
 	if (!o.reason) {
 		port = bpf_map_lookup_elem(&skep_ports, &o.key);
 		if (!port)
@@ -380,15 +387,20 @@ int skep_tc_under(struct __sk_buff *skb)
 	}
 	if (left_to_kernel(skb, cfg, port, &o))
 		return PASS;
+	lost = carry_ecn(skb, HOOK_TC, &o);
+	if (lost)
+		return drop(skb, lost, o.key, 0);
+	is_ip = o.inner_type == bpf_htons(ETH_P_IP) || o.inner_type == bpf_htons(ETH_P_IPV6);
 	if (o.inner_type == bpf_htons(ETH_P_IPV6))
 		flags = DECAP_L3_IPV6;
-	else if (o.inner_type == bpf_htons(ETH_P_IP) && skb->protocol != bpf_htons(ETH_P_IP))
-		flags = DECAP_L3_IPV4;
+	else if (skb->protocol != bpf_htons(ETH_P_IP) &&
+		 (is_ip || (cfg->flags & SKEP_CFG_DECAP_L3_FLAGS)))
+		flags = DECAP_L3_IPV4; /* for what is no IP too: it may be shorter */
 	if ((flags && !(cfg->flags & SKEP_CFG_DECAP_L3_FLAGS)) || pop(skb, o.size, flags))
 		return drop(skb, SKEP_DROP_REWRITE, o.key, 0);
 	from.peer = o.peer;
 	from.mark = o.mark;
-	return deliver(skb, o.key, port, &from, o.inner_type == bpf_htons(ETH_P_IP) || flags);
+	return deliver(skb, o.key, port, &from, is_ip);
 }
 
 /* Ingress of the collect-metadata vxlan device: what skep_tc_under left to the kernel. */

@@ -119,6 +119,11 @@ static void on_event(void *arg, const struct skep_event *event)
 	upcall_event(arg, event);
 }
 
+static void on_path(void *arg, uint32_t peer)
+{
+	hosts_path(arg, peer);
+}
+
 static void on_newconn(void *arg, const struct skep_conn_key *key, const struct skep_conn *conn)
 {
 	conns_newconn(arg, key, conn);
@@ -145,6 +150,8 @@ static void on_underlay(void *arg, bool up, uint32_t mtu)
 	if (mtu == a->mtu)
 		return;
 	a->mtu = mtu;
+	if (a->index)
+		hosts_path(a, 0);
 	if (a->self && !a->leaving)
 		hosts_publish(a);
 }
@@ -241,6 +248,7 @@ static int start_dp(struct agent *a, struct err *err)
 					   .upcall_done = on_upcall_done,
 					   .event = on_event,
 					   .newconn = on_newconn,
+					   .path = on_path,
 					   .control = on_control,
 					   .iface = on_iface,
 					   .underlay = on_underlay };

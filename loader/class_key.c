@@ -4,13 +4,16 @@
  * has costs its packets without a flow one lookup.
  */
 #include "loader/class_key.h"
+#include "loader/index.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <string.h>
 
-#define STEP4 8 /* bits to which the length of a prefix is rounded */
-#define STEP6 16
+#define STEP4 INDEX_STEP4 /* bits to which the length of a prefix is rounded */
+#define STEP6 INDEX_STEP6
+#define STEP_MAC 24
+#define STEP_L4 4
 
 /* --- masks --- */
 
@@ -25,9 +28,10 @@ static void set_prefix(void *to, unsigned int width, unsigned int len, unsigned 
 		b[i] |= len >= 8 ? 0xff : (uint8_t)(0xff00 >> len);
 }
 
-static void set_all(void *to, size_t size)
+/* All of a field that was written with what the packet has already, else its leading bits that were read. */
+static void set_field(void *to, unsigned int width, unsigned int len, unsigned int step, bool alike)
 {
-	memset(to, 0xff, size);
+	set_prefix(to, width, alike ? width : len, step);
 }
 
 /* A field that was written, but with what this packet has already, looks as if it had not been: it has to be the same for others. */
@@ -50,35 +54,21 @@ static uint32_t written_alike(const struct pkt_fields *in, const struct sim_resu
 	return fields;
 }
 
-/* Tags, types and kinds of fragments are few: they are in every mask, so that a flow is of one family and one shape of packet. */
-#define ALWAYS (SIM_FIELD_VLAN | SIM_FIELD_ETH_TYPE | SIM_FIELD_FRAG)
-
-/* Both kinds of key have the same members, in different places. */
-#define FILL(k, m, alike, width, step)                                                      \
-	do {                                                                                \
-		uint32_t fields_ = (m)->fields | (alike) | ALWAYS;                          \
-		set_all(&(k)->in_key, sizeof((k)->in_key));                                 \
-		if (fields_ & SIM_FIELD_ETH_DST)                                            \
-			set_all(&(k)->eth_dst, 6);                                          \
-		if (fields_ & SIM_FIELD_ETH_SRC)                                            \
-			set_all(&(k)->eth_src, 6);                                          \
-		set_all(&(k)->eth_type, 2);                                                 \
-		set_all(&(k)->vlan, 2);                                                     \
-		if ((m)->fields & SIM_FIELD_IP_SRC)                                         \
-			set_prefix(&(k)->src, width, (m)->src_len, step);                   \
-		if ((m)->fields & SIM_FIELD_IP_DST)                                         \
-			set_prefix(&(k)->dst, width, (m)->dst_len, step);                   \
-		if ((alike) & SIM_FIELD_IP_SRC)                                             \
-			set_all(&(k)->src, (width) / 8);                                    \
-		if ((alike) & SIM_FIELD_IP_DST)                                             \
-			set_all(&(k)->dst, (width) / 8);                                    \
-		if (fields_ & SIM_FIELD_L4_SRC)                                             \
-			set_all(&(k)->sport, 2);                                            \
-		if (fields_ & SIM_FIELD_L4_DST)                                             \
-			set_all(&(k)->dport, 2);                                            \
-		if (fields_ & SIM_FIELD_PROTO)                                              \
-			(k)->proto = 0xff;                                                  \
-		(k)->frag = 0xff;                                                           \
+/* Both kinds of key have the same members, in different places.  Tags, types and kinds of fragments are few: they are in every mask, so that a
+ * flow is of one family and one shape of packet. */
+#define FILL(k, m, alike, width, step)                                                              \
+	do {                                                                                        \
+		set_prefix(&(k)->in_key, 32, 32, 8);                                                \
+		set_prefix(&(k)->eth_type, 16, 16, 8);                                              \
+		set_prefix(&(k)->vlan, 16, 16, 8);                                                  \
+		set_prefix(&(k)->frag, 8, 8, 8);                                                    \
+		set_prefix(&(k)->proto, 8, (m)->fields & SIM_FIELD_PROTO ? 8 : 0, 8);               \
+		set_field(&(k)->eth_dst, 48, (m)->eth_dst_len, STEP_MAC, (alike) & SIM_FIELD_ETH_DST); \
+		set_field(&(k)->eth_src, 48, (m)->eth_src_len, STEP_MAC, (alike) & SIM_FIELD_ETH_SRC); \
+		set_field(&(k)->src, width, (m)->src_len, step, (alike) & SIM_FIELD_IP_SRC);         \
+		set_field(&(k)->dst, width, (m)->dst_len, step, (alike) & SIM_FIELD_IP_DST);         \
+		set_field(&(k)->sport, 16, (m)->l4_src_len, STEP_L4, (alike) & SIM_FIELD_L4_SRC);    \
+		set_field(&(k)->dport, 16, (m)->l4_dst_len, STEP_L4, (alike) & SIM_FIELD_L4_DST);    \
 	} while (0)
 
 void class_mask(const struct sim_result *res, const struct skep_flow *flow, const struct pkt_fields *in, bool v6, struct skep_mask *mask)

@@ -213,8 +213,14 @@ static int on_event(void *arg, void *data, size_t size)
 {
 	struct dp *dp = arg;
 
-	if (size >= sizeof(struct skep_event) && dp->ops.event)
-		dp->ops.event(dp->arg, data);
+	const struct skep_event *event = data;
+
+	if (size < sizeof(*event))
+		return 0;
+	if (event->type == SKEP_EV_PMTU)
+		dp_peer_too_big(dp, event);
+	else if (dp->ops.event)
+		dp->ops.event(dp->arg, event);
 	return 0;
 }
 

@@ -5,11 +5,16 @@
  */
 #include "loader/dp_private.h"
 
+#define PATH_FOR_NS   (600 * NSEC_PER_SEC) /* RFC 1191, 8201: try larger packets after ten minutes */
+#define PATH_LEAST4   552 /* less is not believed; the kernel's own limit */
+#define PATH_LEAST6   1280
+
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <errno.h>
 
 #include "util/addr.h"
+#include "util/clock.h"
 #include "util/hash.h"
 
 static uint64_t ip_hash(const struct skep_ip *ip)
@@ -54,6 +59,14 @@ static void peer_free(struct dp *dp, struct dp_peer_entry *peer)
 	free(peer);
 }
 
+/* What a tunnel packet may measure from its IP header on. */
+static uint32_t outer_mtu(const struct dp *dp, const struct dp_peer_entry *peer)
+{
+	uint32_t mtu = dp->under_mtu > UINT16_MAX ? UINT16_MAX : dp->under_mtu;
+
+	return peer->path_mtu && peer->path_mtu < mtu ? peer->path_mtu : mtu;
+}
+
 /* The outer header first, then the permission: a packet never meets half a peer. */
 static int write_peer(struct dp *dp, const struct dp_peer_entry *peer)
 {
@@ -68,7 +81,7 @@ static int write_peer(struct dp *dp, const struct dp_peer_entry *peer)
 		.dport = htons(peer->encap == SKEP_ENCAP_VXLAN ? dp->config.tunnel_port : SKEP_GENEVE_PORT),
 		.flags = (peer->marks ? SKEP_PEER_MARKS : 0) |
 			 (dp->config.dscp == DP_DSCP_COPY ? SKEP_PEER_DSCP_COPY : 0),
-		.mtu = dp->under_mtu > UINT16_MAX ? UINT16_MAX : (uint16_t)dp->under_mtu,
+		.mtu = (uint16_t)outer_mtu(dp, peer),
 	};
 	uint32_t index = peer->index;
 
@@ -144,7 +157,7 @@ uint32_t dp_peer_mtu(const struct dp *dp, uint32_t index)
 	const struct dp_peer_entry *peer = index < SKEP_PEERS_MAX ? dp->peer_at[index] : NULL;
 	uint32_t size = peer ? skep_encap_size(peer->encap, !ip_is_v4(&peer->remote)) : 0;
 
-	return peer && dp->under_mtu > size ? dp->under_mtu - size : 0;
+	return peer && outer_mtu(dp, peer) > size ? outer_mtu(dp, peer) - size : 0;
 }
 
 uint32_t dp_peer_mark_max(const struct dp *dp, uint32_t index)
@@ -209,6 +222,42 @@ void dp_peers_refresh(struct dp *dp)
 
 	hmap_for_each (node, tmp, &dp->peers)
 		(void)write_peer(dp, container_of(node, struct dp_peer_entry, node));
+}
+
+static void path_changed(struct dp *dp, struct dp_peer_entry *peer)
+{
+	(void)write_peer(dp, peer);
+	if (dp->ops.path)
+		dp->ops.path(dp->arg, peer->index);
+}
+
+void dp_peer_too_big(struct dp *dp, const struct skep_event *event)
+{
+	struct dp_peer_entry *peer = find(dp, &event->remote);
+	uint32_t least = ip_is_v4(&event->remote) ? PATH_LEAST4 : PATH_LEAST6,
+		 mtu = event->len > least ? event->len : least;
+
+	if (!peer || mtu > outer_mtu(dp, peer))
+		return;
+	peer->path_until_ns = clock_mono_ns() + PATH_FOR_NS;
+	if (mtu == outer_mtu(dp, peer))
+		return;
+	peer->path_mtu = mtu;
+	path_changed(dp, peer);
+}
+
+void dp_peers_age(struct dp *dp, uint64_t now_ns)
+{
+	struct hmap_node *node, *tmp;
+
+	hmap_for_each (node, tmp, &dp->peers) {
+		struct dp_peer_entry *peer = container_of(node, struct dp_peer_entry, node);
+
+		if (!peer->path_mtu || now_ns < peer->path_until_ns)
+			continue;
+		peer->path_mtu = 0;
+		path_changed(dp, peer);
+	}
 }
 
 void dp_peers_sweep(struct dp *dp)

@@ -56,6 +56,21 @@ uint32_t hosts_mtu(const struct agent *a, const char *name)
 	return h && h->peer ? dp_peer_mtu(a->dp, h->peer) : 0;
 }
 
+void hosts_path(struct agent *a, uint32_t peer)
+{
+	struct hmap_node *n, *tmp;
+
+	hmap_for_each (n, tmp, &a->hosts) {
+		const struct host *h = container_of(n, struct host, node);
+
+		if (!h->peer || (peer && h->peer != peer))
+			continue;
+		log_info("host '%s': packets of machines of up to %u bytes get there", h->name,
+			 dp_peer_mtu(a->dp, peer));
+		index_invalidate_host(a->index, h->name);
+	}
+}
+
 uint32_t hosts_encap_size(const struct agent *a)
 {
 	bool v6 = !ip_is_v4(&a->address);

@@ -7,6 +7,7 @@
 
 enum skep_event_type {
 	SKEP_EV_DROP = 1,
+	SKEP_EV_PMTU, /* a router on the way to host 'remote' takes packets of up to 'len' bytes */
 };
 
 struct skep_event {
@@ -16,9 +17,9 @@ struct skep_event {
 	__u8 pad;
 	__u32 key;    /* port: ingress port, or the unknown tunnel key; 0 = none */
 	__u32 cookie; /* of the drop flow; 0 = none */
-	__u32 len;    /* of the frame */
+	__u32 len;    /* of the frame; PMTU: what fits */
 	__u64 time_ns; /* CLOCK_MONOTONIC */
-	struct skep_ip remote; /* outer source of a tunnel packet; zero = none */
+	struct skep_ip remote; /* outer source of a tunnel packet, PMTU: destination; zero = none */
 	__u8 head[SKEP_EVENT_HEAD]; /* from the Ethernet header on; zero beyond head_len */
 };
 SKEP_ASSERT(sizeof(struct skep_event) == 40 + SKEP_EVENT_HEAD);
