@@ -219,8 +219,10 @@ void conns_imported(struct tenant *t, const struct sim_conn *c, uint64_t last_ns
 	const struct side *side = find_side(t, c->port, &c->tuple);
 	const uint32_t timeout = skep_conn_timeout(conns_timeouts(t), c->tuple.proto, c->orig_seen, c->reply_seen);
 
-	if (fresh)
+	if (fresh) {
 		t->agent->stats.conns_made++;
+		invalidate(t, c->port, &c->tuple); /* exact flows of when there was none */
+	}
 	if (!fresh && !is_due(t, c, now) && !(side && side->timeout_s != timeout))
 		return;
 	told(t, c, now);
