@@ -149,7 +149,7 @@ static void check_case(unsigned int i, enum bpfrun_prog prog)
 		assert_int_equal(res.len, len);
 		assert_memory_equal(res.data, whole, len);
 	} else {
-		struct skep_xdp_meta meta = { .magic = SKEP_XDP_MAGIC, .key = KEY };
+		struct skep_xdp_meta meta = { .magic = SKEP_XDP_MAGIC, .key = KEY, .peer = 1 };
 		uint32_t skip =
 			xdp ? sizeof(meta) : 0; /* the key that XDP leaves in front of the frame */
 
