@@ -27,12 +27,17 @@
 #define ETH_SIZE     14
 #define VLAN_SIZE    4
 
+#define DECAP_L3_IPV4 (1ULL << 7) /* BPF_F_ADJ_ROOM_DECAP_L3_IPV4, _IPV6: kernel 6.3 */
+#define DECAP_L3_IPV6 (1ULL << 8)
+
 /* Takes 'n' bytes off the frame's head, but for the Ethernet header, which the caller moves by
  * hand.  adjust_room() wants an IP header's length behind it, which frames of other protocols may
- * not have: those are padded, as Ethernet does. */
+ * not have: those are padded, as Ethernet does, unless they come from a tunnel in this same kernel:
+ * then it refuses. */
 static __always_inline int shrink(struct __sk_buff *skb, __u32 n, __u64 flags)
 {
-	__u32 least = n + ETH_SIZE + (skb->protocol == bpf_htons(ETH_P_IPV6) ? 40 : 20);
+	int v6 = skb->protocol == bpf_htons(ETH_P_IPV6) && !(flags & DECAP_L3_IPV4);
+	__u32 least = n + ETH_SIZE + (v6 ? 40 : 20);
 
 	if (skb->len < least && bpf_skb_change_tail(skb, least, 0))
 		return -1;

@@ -10,8 +10,6 @@
 
 #define OUTER6	      (IP6_SIZE + UDP_SIZE + 8)
 #define OPTIONS_MAX   63	   /* of Geneve: 252 bytes */
-#define DECAP_L3_IPV4 (1ULL << 7) /* BPF_F_ADJ_ROOM_DECAP_L3_IPV4, _IPV6: kernel 6.3 */
-#define DECAP_L3_IPV6 (1ULL << 8)
 
 enum hook {
 	HOOK_TC,
@@ -243,6 +241,66 @@ static __always_inline void outer_parse(void *ctx, enum hook hook, void *data, v
 		  (kind == SKEP_ENCAP_NVGRE ? 0 : UDP_SIZE);
 	if (bad || parse_tunnel(ctx, hook, l4, data_end, left - ETH_SIZE - l3, o))
 		o->reason = SKEP_DROP_BAD_TUNNEL;
+}
+
+/* --- congestion on the way: RFC 6040, figure 4 --- */
+
+#define DSCP_ECN_V6 20 /* the octet begins at the fifth bit of the header */
+
+/* The inner header's ECN behind a decapsulation; -1 = the packet must not go on. */
+static __always_inline int ecn_behind(__u32 outer, __u32 inner)
+{
+	if (outer == ECN_CE)
+		return inner ? ECN_CE : -1;
+	return outer == ECN_1 && inner == ECN_0 ? ECN_1 : inner;
+}
+
+/* Writes it.  Before the outer header is stripped; not for what the kernel's device strips. */
+static __always_inline int carry_ecn(void *ctx, enum hook hook, const struct outer *o)
+{
+	__u32 at = o->size + ETH_SIZE, inner, size, sum;
+	__u64 flags = 0;
+	int ecn;
+	union {
+		__u8 b[12];
+		__u16 w[6];
+		__be32 first;
+	} h;
+
+	if (o->ecn == 0 || o->ecn == ECN_0)
+		return 0;
+	if (o->inner_type == bpf_htons(ETH_P_IP)) {
+		if (load_at(ctx, hook, at, &h, sizeof(h)))
+			return 0; /* cut: whoever it is for will see */
+		inner = h.b[1] & ECN;
+	} else if (o->inner_type == bpf_htons(ETH_P_IPV6)) {
+		if (load_at(ctx, hook, at, &h, sizeof(h.first)))
+			return 0;
+		inner = bpf_ntohl(h.first) >> DSCP_ECN_V6 & ECN;
+	} else {
+		return 0;
+	}
+	ecn = ecn_behind(o->ecn, inner);
+	if (ecn < 0)
+		return SKEP_DROP_ECN;
+	if ((__u32)ecn == inner)
+		return 0;
+	if (o->inner_type == bpf_htons(ETH_P_IP)) {
+		sum = (__u16)~h.w[5] + (__u16)~h.w[0];
+		h.b[1] = (h.b[1] & ~ECN) | ecn;
+		sum += h.w[0];
+		sum = (sum & 0xffff) + (sum >> 16);
+		h.w[5] = ~((sum & 0xffff) + (sum >> 16));
+		size = sizeof(h);
+	} else {
+		h.first = (h.first & ~bpf_htonl(ECN << DSCP_ECN_V6)) | bpf_htonl(ecn << DSCP_ECN_V6);
+		size = sizeof(h.first);
+		flags = BPF_F_RECOMPUTE_CSUM; /* an IPv4 header sums to zero before and after */
+	}
+	if (hook == HOOK_XDP ? bpf_xdp_store_bytes(ctx, at, &h, size)
+			     : bpf_skb_store_bytes(ctx, at, &h, size, flags))
+		return SKEP_DROP_REWRITE;
+	return 0;
 }
 
 /* --- strip, in TC --- */

@@ -349,6 +349,7 @@ int skep_tc_under(struct __sk_buff *skb)
 	struct skep_port *port;
 	struct outer o = {};
 	__u64 flags = 0;
+	int is_ip, lost;
 
 	if (!cfg)
 		return PASS;
@@ -382,15 +383,20 @@ int skep_tc_under(struct __sk_buff *skb)
 	}
 	if (left_to_kernel(skb, cfg, port, &o))
 		return PASS;
+	lost = carry_ecn(skb, HOOK_TC, &o);
+	if (lost)
+		return drop(skb, lost, o.key, 0);
+	is_ip = o.inner_type == bpf_htons(ETH_P_IP) || o.inner_type == bpf_htons(ETH_P_IPV6);
 	if (o.inner_type == bpf_htons(ETH_P_IPV6))
 		flags = DECAP_L3_IPV6;
-	else if (o.inner_type == bpf_htons(ETH_P_IP) && skb->protocol != bpf_htons(ETH_P_IP))
-		flags = DECAP_L3_IPV4;
+	else if (skb->protocol != bpf_htons(ETH_P_IP) &&
+		 (is_ip || (cfg->flags & SKEP_CFG_DECAP_L3_FLAGS)))
+		flags = DECAP_L3_IPV4; /* for what is no IP too: it may be shorter */
 	if ((flags && !(cfg->flags & SKEP_CFG_DECAP_L3_FLAGS)) || pop(skb, o.size, flags))
 		return drop(skb, SKEP_DROP_REWRITE, o.key, 0);
 	from.peer = o.peer;
 	from.mark = o.mark;
-	return deliver(skb, o.key, port, &from, o.inner_type == bpf_htons(ETH_P_IP) || flags);
+	return deliver(skb, o.key, port, &from, is_ip);
 }
 
 /* Ingress of the collect-metadata vxlan device: what skep_tc_under left to the kernel. */

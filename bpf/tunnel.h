@@ -40,3 +40,4 @@ struct tunnel_hdr {
 #define ECN	0x03
 #define ECN_CE	0x03 /* congestion was experienced */
 #define ECN_1	0x01 /* ECT(1) */
+#define ECN_0	0x02 /* ECT(0) */

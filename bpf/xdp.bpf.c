@@ -24,6 +24,8 @@ int skep_xdp_under(struct xdp_md *xdp)
 	info.reason = o.reason;
 	if (!o.reason && !bpf_map_lookup_elem(&skep_ports, &o.key))
 		info.reason = SKEP_DROP_UNKNOWN_KEY;
+	if (!info.reason)
+		info.reason = carry_ecn(xdp, HOOK_XDP, &o);
 	if (info.reason)
 		return drop_xdp(xdp, &info);
 	if (bpf_xdp_adjust_meta(xdp, -(int)sizeof(*meta)))

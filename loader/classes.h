@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "loader/class_key.h"
 #include "loader/forward.h"
 
 struct class {

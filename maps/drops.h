@@ -44,7 +44,8 @@
 	X(CONN_LIMIT, "conn_limit", "the port has as many connections as it may have")             \
 	X(FRAGMENT, "fragment", "a fragment whose first one never came, or that overlaps another") \
 	X(POLICED, "policed", "over the rate of the port's QoS policy")                            \
-	X(ICMP_RATE, "icmp_rate", "an answer of the network over the rate of such answers")
+	X(ICMP_RATE, "icmp_rate", "an answer of the network over the rate of such answers")        \
+	X(ECN, "ecn", "congested on its way between hosts, and no ECN inside to tell it (RFC 6040)")
 
 enum skep_drop {
 #define X(id, name, help) SKEP_DROP_##id,
