@@ -57,10 +57,11 @@ static __always_inline __u16 ip4_csum(const void *ip)
 /*
  * By the kernel's own tunnel device: slower, but it takes what adjust_room() refuses, above all
  * packets that are in a tunnel of the container's own already and whose checksum is left to the
- * card.  It is of VXLAN only, carries no mark, and sees to ECN itself.
+ * card.  It is of VXLAN only, carries no mark, and sees to ECN itself.  Negative: it cannot; the
+ * caller drops, or five functions' stacks would be more than kernel 6.1 has.
  */
 static __noinline int encap_by_kernel(struct __sk_buff *skb, __u32 peer_index, __u32 key,
-				      __u32 tos, __u32 in_key)
+				      __u32 tos)
 {
 	struct skep_peer *peer = bpf_map_lookup_elem(&skep_peers, &peer_index);
 	struct bpf_tunnel_key tk = { .tunnel_id = key };
@@ -69,7 +70,7 @@ static __noinline int encap_by_kernel(struct __sk_buff *skb, __u32 peer_index, _
 
 	if (!peer || !cfg || !cfg->tunnel_ifindex || peer->encap != SKEP_ENCAP_VXLAN ||
 	    peer->dport != cfg->tunnel_port)
-		return drop(skb, SKEP_DROP_REWRITE, in_key, 0);
+		return -1;
 	tk.tunnel_tos = tos & ~ECN;
 	tk.tunnel_ttl = peer->ttl;
 	if (peer->family == 4) {
@@ -81,7 +82,7 @@ static __noinline int encap_by_kernel(struct __sk_buff *skb, __u32 peer_index, _
 		flags |= BPF_F_TUNINFO_IPV6;
 	}
 	if (bpf_skb_set_tunnel_key(skb, &tk, sizeof(tk), flags))
-		return drop(skb, SKEP_DROP_REWRITE, in_key, 0);
+		return -1;
 	count(SKEP_CNT_TX_TUNNEL);
 	return bpf_redirect(cfg->tunnel_ifindex, 0);
 }
@@ -230,6 +231,7 @@ static __noinline int push(struct __sk_buff *skb, __u32 peer_index, __u32 key,
 	enum skep_drop lost = SKEP_DROP_REWRITE;
 	__u32 kind, body, mark, tos, len;
 	__u64 flags = PUSH_FLAGS;
+	int rc;
 	union {
 		struct push4 v4;
 		struct push6 v6;
@@ -272,7 +274,7 @@ static __noinline int push(struct __sk_buff *skb, __u32 peer_index, __u32 key,
 		fill_tunnel(&h.v4.t, kind, peer->dport, key, mark, in->hash, len);
 		if (bpf_skb_adjust_room(skb, IP4_MIN + body + ETH_SIZE, BPF_ADJ_ROOM_MAC,
 					flags | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4))
-			return encap_by_kernel(skb, peer_index, key, tos, in->in_key);
+			goto kernel;
 		if (store(skb, &h.v4.outer, ETH_SIZE + IP4_MIN, &h.v4.t, kind, mark))
 			goto lost;
 	} else {
@@ -289,12 +291,16 @@ static __noinline int push(struct __sk_buff *skb, __u32 peer_index, __u32 key,
 		fill_tunnel(&h.v6.t, kind, peer->dport, key, mark, in->hash, len);
 		if (bpf_skb_adjust_room(skb, IP6_SIZE + body + ETH_SIZE, BPF_ADJ_ROOM_MAC,
 					flags | BPF_F_ADJ_ROOM_ENCAP_L3_IPV6))
-			return encap_by_kernel(skb, peer_index, key, tos, in->in_key);
+			goto kernel;
 		if (store(skb, &h.v6.outer, ETH_SIZE + IP6_SIZE, &h.v6.t, kind, mark))
 			goto lost;
 	}
 	count(SKEP_CNT_TX_TUNNEL);
 	return to_peer(peer, &h.hop);
+kernel:
+	rc = encap_by_kernel(skb, peer_index, key, tos);
+	if (rc >= 0)
+		return rc;
 lost:
 	return drop(skb, lost, in->in_key, 0);
 }
