@@ -207,6 +207,8 @@ int dp_wild_key(struct dp *dp, struct dp_flow_key *key, const struct skep_mask *
 int dp_wild_put(struct dp *dp, const struct dp_flow_key *key, const struct skep_wild *wild);
 /* The key as the nth of its port's masks leaves it; false: there are no more. */
 bool dp_wild_match(struct dp *dp, const struct dp_flow_key *key, unsigned int nth, struct dp_flow_key *masked);
+/* The flow that BPF has promoted for this exact key, if it is in force. */
+bool dp_flow_promoted(struct dp *dp, const struct dp_flow_key *key, struct skep_flow *flow);
 /* As it is in the kernel. */
 bool dp_wild_read(struct dp *dp, const struct dp_flow_key *key, struct skep_wild *wild);
 bool dp_wild_mask(const struct dp *dp, uint8_t index, struct skep_mask *mask);

@@ -351,6 +351,15 @@ static bool look_up(struct dp *dp, const struct dp_flow_key *key, struct skep_wi
 	return true;
 }
 
+bool dp_flow_promoted(struct dp *dp, const struct dp_flow_key *key, struct skep_flow *flow)
+{
+	const struct dp_port_entry *port = dp_port_find(dp, in_key(key));
+	const int fd = dp->map_fd[key->v6 ? DP_MAP_FLOWS6 : DP_MAP_FLOWS4];
+
+	return port && port->lport && !bpf_map_lookup_elem(fd, key_bytes(key), flow) && flow->gen &&
+	       flow->gen == dp->lports[port->lport].gen;
+}
+
 bool dp_wild_read(struct dp *dp, const struct dp_flow_key *key, struct skep_wild *wild)
 {
 	return look_up(dp, key, wild);
