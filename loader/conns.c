@@ -226,10 +226,12 @@ void conns_imported(struct tenant *t, const struct sim_conn *c, uint64_t last_ns
 	const uint32_t timeout = skep_conn_timeout(conns_timeouts(t), c->tuple.proto, c->orig_seen, c->reply_seen);
 	struct side *side = get_side(t, c);
 
-	if (fresh)
+	if (fresh) {
 		t->agent->stats.conns_made++;
-	else if (side && side->timeout_s == timeout && now < side->mirrored_ns + timeout * NSEC_PER_SEC / 3)
+		invalidate(t, c->port, &c->tuple); /* exact flows of when there was none */
+	} else if (side && side->timeout_s == timeout && now < side->mirrored_ns + timeout * NSEC_PER_SEC / 3) {
 		return;
+	}
 	if (side) {
 		side->timeout_s = timeout;
 		side->mirrored_ns = now;

@@ -376,14 +376,14 @@ bool dp_wild_get(struct dp *dp, const struct dp_flow_key *key, struct skep_flow 
 	return true;
 }
 
-void dp_wild_del(struct dp *dp, const struct dp_flow_key *key)
+bool dp_wild_take(struct dp *dp, const struct dp_flow_key *key, struct skep_flow *flow)
 {
 	struct dp_wild_queue *q = &dp->wq;
 	struct skep_wild wild;
 	int i;
 
 	if (!look_up(dp, key, &wild))
-		return;
+		return false;
 	while ((i = find_queued(dp, key)) >= 0) {
 		q->n--;
 		q->keys[i] = q->keys[q->n];
@@ -392,7 +392,10 @@ void dp_wild_del(struct dp *dp, const struct dp_flow_key *key)
 	(void)bpf_map_delete_elem(map_fd(dp, key), key_bytes(key));
 	dp_port_renew(dp, in_key(key)); /* behind the deletion: nobody promotes it any more */
 	drop_mask(dp, key);
+	*flow = wild.flow;
+	count_in(dp, flow); /* last: packets of which it was the flow until now */
 	dp->stat_at[wild.flow.stat].used = false;
+	return true;
 }
 
 typedef void wild_fn(void *arg, const struct dp_flow_key *key, const struct skep_wild *wild);
