@@ -181,7 +181,8 @@ int dp_wild_key(struct dp *dp, struct dp_flow_key *key, const struct skep_mask *
 
 	if (!port || !port->lport)
 		return -ENOENT;
-	if (dp->lport_at[port->lport].flows[key->v6] >= dp->map_max[DP_MAP_WILDS4] / PORT_SHARE)
+	if (dp->lport_at[port->lport].flows[key->v6] >= dp->map_max[DP_MAP_WILDS4] / PORT_SHARE ||
+	    dp->n_wilds[key->v6] >= dp->map_max[DP_MAP_WILDS4])
 		return -ENOSPC;
 	id = find_mask(dp, key->v6, mask);
 	if (!id || find_place(dp, port->lport, key->v6, id) == SKEP_PORT_MASKS)
@@ -204,6 +205,7 @@ static void hold_mask(struct dp *dp, const struct dp_flow_key *key, uint32_t lpo
 	const unsigned int i = find_place(dp, lport, key->v6, id);
 
 	dp->mask_refs[id]++;
+	dp->n_wilds[key->v6]++;
 	if (i == SKEP_PORT_MASKS)
 		return;
 	set_ct(dp, key, lport);
@@ -223,6 +225,8 @@ static void drop_mask(struct dp *dp, const struct dp_flow_key *key)
 
 	if (dp->mask_refs[id])
 		dp->mask_refs[id]--;
+	if (dp->n_wilds[key->v6])
+		dp->n_wilds[key->v6]--;
 	if (!port || !port->lport)
 		return;
 	i = find_place(dp, port->lport, key->v6, id);
