@@ -93,6 +93,14 @@ void dp_port_limits(struct dp *dp, uint32_t key, uint32_t conns_max, uint32_t re
 	dp->lports[port->lport].replies_max = replies_max;
 }
 
+void dp_port_refused(struct dp *dp, uint32_t key)
+{
+	const struct dp_port_entry *port = dp_port_find(dp, key);
+
+	if (port && port->lport)
+		__atomic_add_fetch(&dp->lports[port->lport].refused, 1, __ATOMIC_RELAXED);
+}
+
 bool dp_port_conns(const struct dp *dp, uint32_t key, uint32_t *conns, uint32_t *replies, uint64_t *refused)
 {
 	const struct dp_port_entry *port = dp_port_find(dp, key);

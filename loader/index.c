@@ -33,8 +33,6 @@ struct index_tag {
 	char name[];
 };
 
-#define ROOM_LOOKS 64
-
 struct index {
 	uint32_t max;
 	uint64_t seed;
@@ -400,8 +398,8 @@ static void make_room(struct index *x, uint32_t in_key)
 
 	if (x->by_key.n < x->max || !victim)
 		return;
-	for (int i = 0; !f && i < ROOM_LOOKS && victim; i++, victim = victim->newer)
-		if (index_ports_has(victim) > part)
+	for (int i = 0; !f && i < INDEX_LOOKS && victim; i++, victim = victim->newer)
+		if (index_ports_has(victim) > part && !dp_flow_mask(&victim->key))
 			f = victim;
 	index_del(x, f ? f : x->oldest);
 }

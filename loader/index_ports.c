@@ -18,6 +18,27 @@ static struct index_port *find_port(const struct index_ports *x, uint32_t key)
 	return n ? container_of(n, struct index_port, node) : NULL;
 }
 
+static void append(struct index_port *p, struct index_flow *f)
+{
+	f->port_older = p->newest;
+	f->port_newer = NULL;
+	*(p->newest ? &p->newest->port_newer : &p->oldest) = f;
+	p->newest = f;
+}
+
+static void take_out(struct index_port *p, struct index_flow *f)
+{
+	*(f->port_older ? &f->port_older->port_newer : &p->oldest) = f->port_newer;
+	*(f->port_newer ? &f->port_newer->port_older : &p->newest) = f->port_older;
+}
+
+/* A wildcard flow is worth many others. */
+static void renew(struct index_port *p, struct index_flow *f)
+{
+	take_out(p, f);
+	append(p, f);
+}
+
 bool index_ports_join(struct index_ports *x, struct index_flow *f)
 {
 	const uint32_t key = index_in_key(f);
@@ -32,9 +53,7 @@ bool index_ports_join(struct index_ports *x, struct index_flow *f)
 		p->key = key;
 	}
 	f->port = p;
-	f->port_older = p->newest;
-	*(p->newest ? &p->newest->port_newer : &p->oldest) = f;
-	p->newest = f;
+	append(p, f);
 	p->n++;
 	return true;
 }
@@ -43,8 +62,7 @@ void index_ports_leave(struct index_ports *x, struct index_flow *f)
 {
 	struct index_port *p = f->port;
 
-	*(f->port_older ? &f->port_older->port_newer : &p->oldest) = f->port_newer;
-	*(f->port_newer ? &f->port_newer->port_older : &p->newest) = f->port_older;
+	take_out(p, f);
 	if (--p->n)
 		return;
 	hmap_remove(&x->by_key, &p->node);
@@ -58,9 +76,13 @@ uint32_t index_ports_part(const struct index_ports *x, uint32_t key, uint32_t ma
 
 struct index_flow *index_ports_excess(const struct index_ports *x, uint32_t key, uint32_t part)
 {
-	const struct index_port *p = find_port(x, key);
+	struct index_port *p = find_port(x, key);
 
-	return p && p->n >= part ? p->oldest : NULL;
+	if (!p || p->n < part)
+		return NULL;
+	for (int i = 0; i < INDEX_LOOKS && dp_flow_mask(&p->oldest->key); i++)
+		renew(p, p->oldest);
+	return p->oldest;
 }
 
 uint32_t index_ports_has(const struct index_flow *f)

@@ -4,6 +4,8 @@
 
 #include "loader/index.h"
 
+#define INDEX_LOOKS 64 /* at flows, to find one to be deleted */
+
 struct index_ports {
 	struct hmap by_key;
 };
@@ -12,7 +14,7 @@ bool index_ports_join(struct index_ports *x, struct index_flow *f); /* false: no
 void index_ports_leave(struct index_ports *x, struct index_flow *f);
 /* The part of 'max' flows that each port has, the port 'key' among them. */
 uint32_t index_ports_part(const struct index_ports *x, uint32_t key, uint32_t max);
-/* The oldest flow of the port if it has its part; else NULL. */
+/* The oldest flow of the port, no wildcard one if that can be, if it has its part; else NULL. */
 struct index_flow *index_ports_excess(const struct index_ports *x, uint32_t key, uint32_t part);
 uint32_t index_ports_has(const struct index_flow *f); /* flows of its port */
 void index_ports_fini(struct index_ports *x); /* all have left */
