@@ -24,6 +24,7 @@ static json_t *ports_json(const struct agent *a)
 
 		if (*p->trouble)
 			json_object_set_new(v, "error", json_string(p->trouble));
+		report_port_pressure(p, v);
 		json_array_append_new(list, v);
 	}
 	return list;
@@ -107,6 +108,7 @@ json_t *report_status(const struct agent *a)
 				      (int)a->mtu));
 	json_object_set_new(o, "db", db_status(a->db));
 	json_object_set_new(o, "datapath", dp_status(a->dp));
+	json_object_set_new(o, "pressure", report_pressure(a, json_object_get(o, "datapath")));
 	json_object_set_new(o, "tenants", tenants_json(a));
 	json_object_set_new(o, "ports", ports_json(a));
 	json_object_set_new(o, "peers", peers_json(a));
