@@ -57,7 +57,8 @@ static __always_inline __u16 ip4_csum(const void *ip)
 /*
  * By the kernel's own tunnel device: slower, but it takes what adjust_room() refuses, above all
  * packets that are in a tunnel of the container's own already and whose checksum is left to the
- * card.  It is of VXLAN only, carries no mark, and sees to ECN itself.
+ * card.  It is VXLAN, which all hosts understand, whatever they ask for; it carries no mark, and sees
+ * to ECN itself.
  */
 static __noinline int encap_by_kernel(struct __sk_buff *skb, __u32 peer_index, __u32 key,
 				      __u32 tos, __u32 in_key)
@@ -67,8 +68,7 @@ static __noinline int encap_by_kernel(struct __sk_buff *skb, __u32 peer_index, _
 	__u64 flags = BPF_F_ZERO_CSUM_TX | BPF_F_DONT_FRAGMENT;
 	struct skep_config *cfg = config();
 
-	if (!peer || !cfg || !cfg->tunnel_ifindex || peer->encap != SKEP_ENCAP_VXLAN ||
-	    peer->dport != cfg->tunnel_port)
+	if (!peer || !cfg || !cfg->tunnel_ifindex)
 		return drop(skb, SKEP_DROP_REWRITE, in_key, 0);
 	tk.tunnel_tos = tos & ~ECN;
 	tk.tunnel_ttl = peer->ttl;
