@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# One graph for all folders.  'make help' says what there is.  Never uses the network, but for 'make deps' (and demo, check, bench).
+# One graph for all folders.  'make help' says what there is.  Never uses the network, but for 'make deps' (and demo, check*, bench).
 
 MAKEFLAGS += --no-builtin-rules --no-builtin-variables
 .DELETE_ON_ERROR:
@@ -67,6 +67,7 @@ BPFTEST   := $(patsubst %.c,$(O)/%,$(BPFTEST_SRC))
 FUZZ_SRC  := $(sort $(wildcard selftests/fuzz/*_fuzz.c))
 FUZZ      := $(patsubst %.c,$(O)/%,$(FUZZ_SRC))
 LOADER_LIB := $(O)/loader/libloader.a
+CLI_LIB   := $(O)/cli/libcli.a
 TESTLIB_SRC := $(sort $(wildcard selftests/lib/*.c))
 TESTLIB   := $(O)/selftests/lib/libtest.a
 TOOL_SRC  := $(sort $(wildcard selftests/net/*.c))
@@ -127,8 +128,13 @@ $(LOADER_LIB): $(filter-out $(O)/loader/main.o,$(call objs,$(SKEPD_SRC)))
 	$(call say,AR,$@)mkdir -p $(@D) && rm -f $@ && ar rcs $@ $^
 $(filter $(O)/selftests/unit/loader/%,$(UNIT)) $(BPFTEST): $(LOADER_LIB)
 
+# skep likewise
+$(CLI_LIB): $(filter-out $(O)/cli/main.o,$(call objs,$(SKEP_SRC)))
+	$(call say,AR,$@)mkdir -p $(@D) && rm -f $@ && ar rcs $@ $^
+$(filter $(O)/selftests/unit/cli/%,$(UNIT)): $(CLI_LIB)
+
 $(UNIT) $(BPFTEST): %: %.o $(TESTLIB) $(LIBS)
-	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $< $(filter $(LOADER_LIB),$^) $(TESTLIB) $(LINK_LIBS) $(LDLIBS) -lcmocka
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $< $(filter $(LOADER_LIB) $(CLI_LIB),$^) $(TESTLIB) $(LINK_LIBS) $(LDLIBS) -lcmocka
 
 $(TOOL): %: %.o
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $<
@@ -166,6 +172,24 @@ check-ovn: ## the same packets through ovn-trace and skep's simulator; installs 
 	$(Q)./configure --install packaging/packages.ovn
 	$(Q)$(MAKE) --no-print-directory O=$(O)/san SAN=1 $(O)/san/selftests/ovn/ovn_compare
 	$(Q)O=$(abspath $(O)/san) selftests/ovn/run
+
+# One build for each compiler of the BPF programs, without sanitizers: machines are emulated.
+KERNEL_CLANGS := $(or $(CLANGS),clang-14 clang-19)
+.PHONY: kernel-tests
+kernel-tests: $(sort $(BPFTEST) $(filter %/dp_life_test %/dp_rewrite_test,$(UNIT)))
+	$(Q)printf '%s\n' $(^:$(O)/%=%) > $(O)/kernel-tests
+
+.PHONY: check-kernels
+check-kernels: ## BPF programs of clang 14 and 19 on Debian's oldest and newest kernel, in QEMU (packaging/packages.kernels)
+	$(Q)./configure --install packaging/packages.kernels
+	$(Q)for c in $(KERNEL_CLANGS); do \
+		$(MAKE) --no-print-directory O=$(O)/kernels/$$c CLANG=$$c kernel-tests || exit 1; \
+	done
+	$(Q)O=$(abspath $(O)) KERNELS='$(KERNELS)' CLANGS='$(CLANGS)' NAME='$(NAME)' VM='$(VM)' TABLE='$(TABLE)' selftests/kernels/run
+
+.PHONY: kernels-table
+kernels-table: ## check-kernels, and write what it found into README.md
+	$(Q)$(MAKE) --no-print-directory check-kernels TABLE=write
 
 .PHONY: fuzz-build
 fuzz-build: $(FUZZ)

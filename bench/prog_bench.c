@@ -6,17 +6,12 @@
  * upper bound.  A program of two instructions, measured in turn with it, is subtracted.  What leaves
  * the packet as it is also runs in a loop on one packet: with warm caches, the lower bound.
  */
-#include <arpa/inet.h>
-#include <errno.h>
-
-#include "packet/packet.h"
-#include "selftests/lib/bpfrun.h"
+#include "bench/prog.h"
 #include "util/cleanup.h"
 #include "util/hash.h"
 
 #define RUNS   20000
 #define LOOPS  100000
-#define ROUNDS 5
 #define PEER   1
 #define NAT 5 /* index of a rewrite */
 #define KEY    0x123
@@ -52,34 +47,6 @@ static const struct variant variants[] = {
 	{ "tc_under_pop", BPFRUN_UNDER_TC, { .action = SKEP_ACT_NONE } },
 	{ "xdp_under_decap", BPFRUN_XDP, { .action = SKEP_ACT_NONE } },
 };
-
-static void die(const char *what, int rc)
-{
-	fprintf(stderr, "prog_bench: %s: %s\n", what, strerror(rc < 0 ? -rc : rc));
-	exit(1);
-}
-
-static uint32_t build(const char *line, uint8_t *buf, uint32_t cap)
-{
-	struct err err = { 0 };
-	int len = pkt_dsl_parse(line, NULL, buf, cap, &err);
-
-	if (len < 0)
-		die(err.text, len);
-	return (uint32_t)len;
-}
-
-/* Flow 'i': another source port, and beyond 64 of them another address. */
-static uint32_t inner(uint32_t i, uint8_t *buf, uint32_t cap)
-{
-	char line[256];
-
-	snprintf(
-		line, sizeof(line),
-		"eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip 10.%u.0.1>10.0.0.2 ttl 64 / udp %u>53 / data 78",
-		i >> 10, 1024 + (i & 1023));
-	return build(line, buf, cap);
-}
 
 static uint32_t tunnelled(uint8_t *buf, uint32_t cap)
 {
@@ -135,19 +102,6 @@ static void put_flow(struct bpfrun *r, const uint8_t *frame, uint32_t len,
 		die("flow", EIO);
 }
 
-static int by_value(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-static uint32_t median(uint32_t *v, uint32_t n)
-{
-	qsort(v, n, sizeof(*v), by_value);
-	return v[n / 2];
-}
-
 /* One round: the median of RUNS single runs, less that of the empty program. */
 static uint32_t measure(struct bpfrun *r, const struct variant *v, uint32_t flows)
 {
@@ -186,15 +140,6 @@ static uint32_t measure_warm(struct bpfrun *r, const struct variant *v)
 	if (bpfrun_time(r, BPFRUN_PROGS, frame, len, LOOPS, &empty) || bpfrun_time(r, v->prog, frame, len, LOOPS, &ns))
 		die("run", EIO);
 	return ns > empty ? ns - empty : 0;
-}
-
-static void print(const char *name, const char *how, uint32_t flows, uint32_t *rounds)
-{
-	uint32_t mid = median(rounds, ROUNDS); /* sorts */
-
-	printf("{\"bench\":\"prog_ns\",\"variant\":\"%s%s\",\"flows\":%u,\"unit\":\"ns\",\"median\":%u,\"min\":%u,\"max\":%u,\"n\":%u}\n",
-	       name, how, flows, mid, rounds[0], rounds[ROUNDS - 1], ROUNDS);
-	fflush(stdout);
 }
 
 int main(void)

@@ -114,28 +114,38 @@ struct tree_bench {
 	uint32_t n, src, dst_port;
 };
 
-static uint32_t read_dim(void *arg, enum topo_dim dim, unsigned int word, unsigned int bits)
+static uint32_t value(void *arg, enum topo_dim dim)
+{
+	return dim == TOPO_DIM_ETH_TYPE ? 0x0800 : IPPROTO_TCP;
+}
+
+static bool below(void *arg, enum topo_dim dim, uint32_t limit)
 {
 	const struct tree_bench *b = arg;
 
 	switch (dim) {
-	case TOPO_DIM_ETH_TYPE:
-		return 0x0800;
-	case TOPO_DIM_PROTO:
-		return IPPROTO_TCP;
 	case TOPO_DIM_SRC:
-		return word == 3 ? b->src : 0;
+		return b->src < limit;
 	case TOPO_DIM_L4_DST:
-		return b->dst_port;
+		return b->dst_port < limit;
 	default:
-		return 7;
+		return 7 < limit;
 	}
+}
+
+static bool below6(void *arg, enum topo_dim dim, const struct skep_ip *limit)
+{
+	return false;
 }
 
 static bool has_l4(void *arg)
 {
 	return true;
 }
+
+static const struct topo_reader reader = {
+	.value = value, .below = below, .below6 = below6, .has_l4 = has_l4
+};
 
 static void ask_tree(void *arg)
 {
@@ -147,7 +157,7 @@ static void ask_tree(void *arg)
 
 		b->src = 0x0a000000 + r * 256 + 9;
 		b->dst_port = 1000 + r % 5000;
-		sink += (uintptr_t)topo_classify(b->c, read_dim, has_l4, b, &k) + k;
+		sink += (uintptr_t)topo_classify(b->c, &reader, b, &k) + k;
 	}
 }
 

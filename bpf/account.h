@@ -63,18 +63,29 @@ static __always_inline struct skep_event *drop_begin(const struct drop_info *inf
 	return ev;
 }
 
+/*
+ * How much of a frame goes into an event.  64 bits, hidden from the compiler on both sides: it would
+ * test a copy in 32 bits, and the verifier would know no bounds of the one that is passed on.
+ */
+static __always_inline __u64 head_len(__u64 len)
+{
+	asm volatile("" : "+r"(len));
+	if (len > SKEP_EVENT_HEAD)
+		len = SKEP_EVENT_HEAD;
+	asm volatile("" : "+r"(len));
+	return len;
+}
+
 static __noinline int drop_skb(struct __sk_buff *skb, const struct drop_info *info)
 {
 	struct skep_event *ev;
-	__u32 n;
 
 	if (!info)
 		return TC_ACT_SHOT;
-	n = skb->len;
-	ev = drop_begin(info, n);
+	ev = drop_begin(info, skb->len);
 	if (ev) {
-		if (n > SKEP_EVENT_HEAD)
-			n = SKEP_EVENT_HEAD;
+		__u64 n = head_len(skb->len);
+
 		/* not 'n > 0', which the verifier of 6.1 does not see through */
 		if (n >= ETH_SIZE && bpf_skb_load_bytes(skb, 0, ev->head, n) == 0)
 			ev->head_len = n;
@@ -93,12 +104,12 @@ static __attribute__((unused)) __noinline int drop(struct __sk_buff *skb, enum s
 
 static __always_inline int drop_xdp(struct xdp_md *xdp, const struct drop_info *info)
 {
-	__u32 n = bpf_xdp_get_buff_len(xdp);
-	struct skep_event *ev = drop_begin(info, n);
+	__u32 len = bpf_xdp_get_buff_len(xdp);
+	struct skep_event *ev = drop_begin(info, len);
 
 	if (ev) {
-		if (n > SKEP_EVENT_HEAD)
-			n = SKEP_EVENT_HEAD;
+		__u64 n = head_len(len);
+
 		if (n >= ETH_SIZE && bpf_xdp_load_bytes(xdp, 0, ev->head, n) == 0)
 			ev->head_len = n;
 		bpf_ringbuf_submit(ev, 0);

@@ -128,7 +128,7 @@ static __always_inline int conn_quota(struct skep_lport *lp, int reply)
 
 static __always_inline void tell_newconn(const struct skep_conn_key *k, const struct skep_conn *c)
 {
-	struct skep_newconn *ev = bpf_ringbuf_reserve(&skep_newconns, sizeof(*ev), BPF_RB_NO_WAKEUP);
+	struct skep_newconn *ev = bpf_ringbuf_reserve(&skep_newconns, sizeof(*ev), 0);
 
 	if (!ev) {
 		count(SKEP_CNT_NEWCONN_LOST);
@@ -139,27 +139,36 @@ static __always_inline void tell_newconn(const struct skep_conn_key *k, const st
 	bpf_ringbuf_submit(ev, BPF_RB_NO_WAKEUP);
 }
 
+/* conn_make(): in place of no record, or of one with these flags. */
+#define REPLACES	0x100
+#define replaces_of(c) ((c) ? REPLACES | (c)->flags : 0)
+
 /*
- * Makes the record, or begins it anew.  'replaces': one that is there, over or ended.  Negative: the port's limit, or the table,
+ * Makes the record, or begins it anew.  'old': replaces_of() one that is there, over or ended.  Negative: the port's limit, or the table,
  * leaves no room.
  */
-__weak __noinline int conn_make(const struct skep_conn_key *k, const struct skep_conn *c, int replaces, __u32 lport)
+__weak __noinline int conn_make(const struct skep_conn_key *k, struct skep_conn *c, __u32 old, __u32 lport)
 {
 	struct skep_lport *lp = bpf_map_lookup_elem(&skep_lports, &lport);
-	int reply, rc;
+	int reply, counted, rc;
 
 	if (!lp || !k || !c)
 		return -1;
-	reply = !!(c->flags & SKEP_CONN_REPLY);
-	if (!replaces && !conn_quota(lp, reply))
+	reply = c->flags & SKEP_CONN_REPLY;
+	counted = (old & REPLACES) && reply == (old & SKEP_CONN_REPLY);
+	if (!counted && !conn_quota(lp, reply))
 		return -1;
-	rc = bpf_map_update_elem(&skep_conns, k, c, replaces ? BPF_ANY : BPF_NOEXIST);
+	if (old & (SKEP_CONN_SKEPD | SKEP_CONN_STALE))
+		c->flags |= SKEP_CONN_STALE;
+	rc = bpf_map_update_elem(&skep_conns, k, c, old ? BPF_ANY : BPF_NOEXIST);
 	if (!rc) {
+		if (!counted && old)
+			__sync_fetch_and_add(reply ? &lp->conns : &lp->replies, -1);
 		count(SKEP_CNT_CONN_MADE);
 		tell_newconn(k, c);
 		return 0;
 	}
-	if (!replaces)
+	if (!counted)
 		__sync_fetch_and_add(reply ? &lp->replies : &lp->conns, -1);
 	if (rc == -17) /* EEXIST: another CPU was faster */
 		return 0;
@@ -205,5 +214,5 @@ __weak __noinline int conn_arrive(const struct parsed *p, const struct arrival *
 	fresh.other_key = a->from_key;
 	fresh.other_peer = a->from_peer;
 	fresh.orig_seen = seen_of(p);
-	return conn_make(&k, &fresh, !!c, a->lport);
+	return conn_make(&k, &fresh, replaces_of(c), a->lport);
 }

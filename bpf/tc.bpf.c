@@ -54,12 +54,14 @@ static __always_inline int is_outdated(const struct skep_flow *f, const struct s
 	return !lp || lp->gen != f->gen;
 }
 
+#define STATE_FLAGS (SKEP_TCP_SYN | SKEP_TCP_ACK | SKEP_TCP_FIN | SKEP_TCP_RST)
+
 /* Is it time to look at the connection's record?  Once a second, and when the packet changes its state. */
 static __always_inline int is_due(const struct skep_flow *f, const struct parsed *p)
 {
 	struct skep_config *cfg = config();
 
-	return (p->tcp_flags & ~f->tcp_seen) || begins(p) || !cfg || jiffies() - f->last_seen >= cfg->hz;
+	return (p->tcp_flags & ~f->tcp_seen & STATE_FLAGS) || begins(p) || !cfg || jiffies() - f->last_seen >= cfg->hz;
 }
 
 static __always_inline int to_stage(struct __sk_buff *skb, enum skep_stage stage, __u32 key)
@@ -164,7 +166,7 @@ static __always_inline int arrive_here(const struct parsed *p, __u32 key, __u32 
 }
 
 /* The connection begins: its record here, and at the other end if that is on this host; else the packet is marked, and makes it there. */
-static __always_inline int begin(const struct parsed *p, const struct skep_conn_key *k, int replaces,
+static __always_inline int begin(const struct parsed *p, const struct skep_conn_key *k, __u32 old,
 				 const struct skep_wild *w, __u32 lport)
 {
 	struct skep_conn c = { .last_seen = jiffies(),
@@ -172,7 +174,7 @@ static __always_inline int begin(const struct parsed *p, const struct skep_conn_
 			       .other_peer = w->other_peer,
 			       .orig_seen = seen_of(p) };
 
-	if (conn_make(k, &c, replaces, lport))
+	if (conn_make(k, &c, old, lport))
 		return -1;
 	if (w->other_peer)
 		return 0;
@@ -228,7 +230,7 @@ int skep_tc_miss(struct __sk_buff *skb)
 	if (flow->mtu && p.is_ip && ip_bytes(skb, &p) > flow->mtu)
 		return upcall(skb, iface, &p, SKEP_UP_FIELD);
 	if (flow->flags & SKEP_F_RECORD) {
-		if (begin(&p, &k, !!c, w, index))
+		if (begin(&p, &k, replaces_of(c), w, index))
 			return drop(skb, SKEP_DROP_CONN_LIMIT, p.k4.in_key, flow->cookie);
 	} else if (flow->flags & SKEP_F_LIVE) {
 		if (!c || go_on(&p, p.k4.in_key, c, w))

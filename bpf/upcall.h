@@ -61,16 +61,37 @@ static __always_inline int agent_lives(const struct skep_config *cfg, __u64 now)
 	       (now <= cfg->agent_seen_ns || now - cfg->agent_seen_ns <= SKEP_AGENT_DEAD_NS);
 }
 
-/* To skepd, as far as the port's budget goes. */
+/*
+ * A port may have half as many frames in the queue as there is room left: one that floods gets a third of it, n of them leave two parts in
+ * n + 2 to all others, and whoever comes new finds room.  The index 0 of skep_lports holds the sum.
+ */
+static __always_inline int queue_ok(const struct skep_lport *all, const struct skep_lport *lp)
+{
+	__u32 used = all->queued;
+
+	return used < SKEP_UPCALL_PORTS && 2 * lp->queued < SKEP_UPCALL_PORTS - used;
+}
+
+static __always_inline struct skep_lport *lport_at(__u32 index)
+{
+	return bpf_map_lookup_elem(&skep_lports, &index);
+}
+
+/* To skepd, as far as the queue has room for the port, and its budget goes. */
 static __always_inline int upcall(struct __sk_buff *skb, struct skep_iface *iface,
 				  const struct parsed *p, enum skep_upcall_why why)
 {
+	struct skep_lport *all = lport_at(0), *lp = lport_at(iface->lport);
 	struct skep_config *cfg = config();
 	__u64 now = bpf_ktime_get_ns();
 	__u32 key = iface->key;
 
-	if (!cfg || !agent_lives(cfg, now))
+	if (!cfg || !all || !lp || !agent_lives(cfg, now))
 		return drop(skb, SKEP_DROP_NO_AGENT, key, 0);
+	if (!queue_ok(all, lp)) { /* first: what is refused here costs no budget */
+		__sync_fetch_and_add(&iface->upcall_drops, 1);
+		return drop(skb, SKEP_DROP_UPCALL_QUEUE, key, 0);
+	}
 	if (iface->upcall_interval_ns &&
 	    !rate_ok(&iface->upcall_tat_ns, now, iface->upcall_interval_ns,
 		     iface->upcall_burst_ns)) {
@@ -80,19 +101,24 @@ static __always_inline int upcall(struct __sk_buff *skb, struct skep_iface *ifac
 	if (push_meta(skb, SKEP_UPCALL_MAGIC, key, 0, why, p->k4.eth_type))
 		return drop(skb, SKEP_DROP_REWRITE, key, 0);
 	__sync_fetch_and_add(&iface->upcalls, 1);
+	__sync_fetch_and_add(&all->queued, 1);
+	if (lp != all)
+		__sync_fetch_and_add(&lp->queued, 1);
 	count(SKEP_CNT_UPCALL);
 	return bpf_redirect(cfg->upcall_ifindex, 0);
 }
 
-/* A message of another host's skepd for ours.  The sender is a known host: no budget. */
+/* A message of another host's skepd for ours.  The sender is a known host: no budget, and the whole queue. */
 static __always_inline int upcall_state(struct __sk_buff *skb, __u32 key)
 {
+	struct skep_lport *all = lport_at(0);
 	struct skep_config *cfg = config();
 
-	if (!cfg || !agent_lives(cfg, bpf_ktime_get_ns()))
+	if (!cfg || !all || !agent_lives(cfg, bpf_ktime_get_ns()))
 		return drop(skb, SKEP_DROP_NO_AGENT, key, 0);
 	if (push_meta(skb, SKEP_UPCALL_MAGIC, key, 0, SKEP_UP_STATE, skb->protocol))
 		return drop(skb, SKEP_DROP_REWRITE, key, 0);
+	__sync_fetch_and_add(&all->queued, 1);
 	count(SKEP_CNT_UPCALL);
 	return bpf_redirect(cfg->upcall_ifindex, 0);
 }

@@ -39,6 +39,14 @@ enum cli_exit {
 	X(CHAIN, "chain", 0, "CHAIN", "rules of this chain only")                                 \
 	X(COUNT, "count", 'n', "N", "stop after so many")                                         \
 	X(TIMEOUT, "timeout", 0, "SECONDS", "give up after so long")                              \
+	X(INTERVAL, "interval", 'd', "SECONDS", "time between two looks")                         \
+	X(RATE, "rate", 0, "SECONDS", "look twice, so long apart, for rates of that time")        \
+	X(SORT, "sort", 's', "BY", "what comes first: see the manual page")                       \
+	X(LIMIT, "limit", 'l', "N", "show so many")                                               \
+	X(ACTION, "action", 0, "ACTION", "local, encap, set, drop or agent")                      \
+	X(STATE, "state", 0, "STATE", "as the list shows it: established, ...")                   \
+	X(PROTO, "proto", 0, "PROTOCOL", "tcp, udp, icmp, icmp6, sctp or a number")               \
+	X(ADDRESS, "address", 0, "ADDRESS", "of either end, before or behind translation")        \
 	X(JSON, "json", 'j', NULL, "JSON on standard output, errors included")                    \
 	X(DB, "db", 0, "ADDRESS", "state database: host:port, unix:/path; several = cluster")     \
 	X(CONFIG, "config", 0, "FILE", "skepd's configuration, for the addresses in it")          \
@@ -67,6 +75,8 @@ struct cli {
 	const char *value[CLI_O_MAX]; /* arguments of the options; NULL = not given */
 	uint64_t count;		      /* --count; 0 = no limit */
 	uint64_t timeout_ms;	      /* --timeout; 0 = none */
+	uint64_t limit;		      /* --limit; 0 = not given */
+	double interval_s, rate_s;    /* --interval, --rate; 0 = not given */
 	char **args;		      /* positional */
 	int n_args;
 	int status; /* exit status when nothing failed: CLI_FAILED for an answer that is a no */
@@ -137,6 +147,7 @@ int cmd_rule_list(struct cli *cli, struct err *err);
 int cmd_log_watch(struct cli *cli, struct err *err);
 int cmd_member_up(struct cli *cli, struct err *err);
 int cmd_member_down(struct cli *cli, struct err *err);
+int cmd_top(struct cli *cli, struct err *err);
 int cmd_flow_list(struct cli *cli, struct err *err);
 int cmd_flow_flush(struct cli *cli, struct err *err);
 int cmd_drop_watch(struct cli *cli, struct err *err);

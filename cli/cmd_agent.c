@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* status, flow list, flow flush, drop watch: what only the host's own agent can tell, through its
- * control socket. */
+/* status, drop watch: what only the host's own agent can tell, through its control socket. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,94 +9,9 @@
 #include "cli/out.h"
 #include "cli/watch.h"
 
-/* {"cmd": ...} with --port and --tenant where given. */
-static json_t *request(const struct cli *cli, const char *cmd)
-{
-	return json_pack("{s:s, s:s*, s:s*}", "cmd", cmd, "port", cli->value[CLI_O_PORT_BIT],
-			 "tenant", cli->value[CLI_O_TENANT_BIT]);
-}
-
 static long long number(const json_t *object, const char *key)
 {
 	return json_integer_value(json_object_get(object, key));
-}
-
-/* --- flows --- */
-
-/* "web2", "web2@h2", "web2, db1@h3"; a drop: the reason and who is to blame. */
-static void flow_outcome(const json_t *flow, char *buf, size_t size)
-{
-	const char *action = json_str(flow, "action"), *culprit = json_str(flow, "culprit");
-	const json_t *output;
-	size_t n = 0, i;
-
-	if (action && !strcmp(action, "drop")) {
-		const char *reason = json_str(flow, "reason");
-
-		snprintf(buf, size, "drop: %s%s%s", reason ? reason : "?",
-			 culprit && *culprit ? ", " : "", culprit ? culprit : "");
-		return;
-	}
-	snprintf(buf, size, "%s", action ? action : "?");
-	json_array_foreach (json_object_get(flow, "output"), i, output) {
-		const char *port = json_str(output, "port"), *host = json_str(output, "host");
-
-		if (n < size)
-			n += (size_t)snprintf(buf + n, size - n, "%s%s%s%s", i ? ", " : "",
-					      port ? port : "?", host ? "@" : "", host ? host : "");
-	}
-}
-
-static void print_flows(const json_t *flows)
-{
-	static const char *const headings[] = {
-		"PORT", "PACKET", "TO", "PACKETS", "BYTES", "IDLE"
-	};
-	struct out_table *t = out_table_new(headings, ARRAY_SIZE(headings));
-	const json_t *flow;
-	size_t i;
-
-	json_array_foreach (flows, i, flow) {
-		char outcome[512];
-
-		flow_outcome(flow, outcome, sizeof(outcome));
-		out_cell(t, json_str(flow, "port"));
-		out_cell(t, json_str(flow, "packet"));
-		out_cell(t, outcome);
-		out_cellf(t, "%lld", number(flow, "packets"));
-		out_cellf(t, "%lld", number(flow, "bytes"));
-		out_cellf(t, "%.1fs", (double)number(flow, "idle_ms") / 1000);
-	}
-	out_table_end(t);
-}
-
-int cmd_flow_list(struct cli *cli, struct err *err)
-{
-	_json_ json_t *result = cli_control_call(cli, request(cli, "flows"), err);
-
-	if (!result)
-		return err->code;
-	if (cli->format == CLI_JSON)
-		out_json(result);
-	else
-		print_flows(json_object_get(result, "flows"));
-	if (json_is_true(json_object_get(result, "truncated")))
-		fprintf(stderr,
-			"skep: there are more flows than are shown (narrow it with --port)\n");
-	return 0;
-}
-
-int cmd_flow_flush(struct cli *cli, struct err *err)
-{
-	_json_ json_t *result = cli_control_call(cli, request(cli, "flush"), err);
-
-	if (!result)
-		return err->code;
-	if (cli->format == CLI_JSON)
-		out_json(result);
-	else
-		printf("%lld flows flushed\n", number(result, "flushed"));
-	return 0;
 }
 
 /* --- drops --- */

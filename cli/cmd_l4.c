@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* conn list, rule list, log watch: connections and policy as this host's agent knows them; member up, down: what a health check found. */
+/* rule list, log watch: policy as this host's agent knows it; member up, down: what a health check found. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,94 +13,6 @@
 static long long number(const json_t *object, const char *key)
 {
 	return json_integer_value(json_object_get(object, key));
-}
-
-/* --- connections --- */
-
-#define ECHO_4 (8 << 8) /* where an echo's other end has its id: simulator/simulator.h */
-#define ECHO_6 (128 << 8)
-
-/* "10.0.0.1:80", "[fd00::1]:80", "10.0.0.1", "10.0.0.1 id 7" */
-static void endpoint(const json_t *conn, const char *address, const char *port, char *buf, size_t size)
-{
-	const char *a = json_str(conn, address);
-	const char *proto = json_str(conn, "proto");
-	bool v6 = a && strchr(a, ':'), icmp = proto && !strncmp(proto, "icmp", 4);
-	long long n = number(conn, port);
-
-	if (icmp && (n == ECHO_4 || n == ECHO_6))
-		snprintf(buf, size, "%s", a ? a : "?");
-	else if (icmp)
-		snprintf(buf, size, "%s id %lld", a ? a : "?", n);
-	else if (json_object_get(conn, port))
-		snprintf(buf, size, "%s%s%s:%lld", v6 ? "[" : "", a ? a : "?", v6 ? "]" : "", n);
-	else
-		snprintf(buf, size, "%s", a ? a : "?");
-}
-
-/* "dst 203.0.113.9:80 > 10.0.0.5:8080 (web1)", for each binding. */
-static void nat_text(const json_t *conn, char *buf, size_t size)
-{
-	const json_t *b;
-	size_t n = 0, i;
-
-	buf[0] = 0;
-	json_array_foreach (json_object_get(conn, "nat"), i, b) {
-		const char *member = json_str(b, "member");
-
-		if (n < size)
-			n += (size_t)snprintf(buf + n, size - n, "%s%s %s > %s%s%s%s", i ? ", " : "",
-					      json_str(b, "end"), json_str(b, "from"), json_str(b, "to"),
-					      member ? " (" : "", member ? member : "",
-					      member ? ")" : "");
-	}
-}
-
-static void print_conns(const json_t *conns)
-{
-	static const char *const headings[] = { "PORT", "PROTO", "SOURCE", "DESTINATION",
-						"STATE", "SIDE",  "NAT",    "IDLE" };
-	struct out_table *t = out_table_new(headings, ARRAY_SIZE(headings));
-	const json_t *c;
-	size_t i;
-
-	json_array_foreach (conns, i, c) {
-		char src[80], dst[80], nat[512];
-
-		endpoint(c, "src", "sport", src, sizeof(src));
-		endpoint(c, "dst", "dport", dst, sizeof(dst));
-		nat_text(c, nat, sizeof(nat));
-		out_cell(t, json_str(c, "port"));
-		out_cell(t, json_str(c, "proto"));
-		out_cell(t, src);
-		out_cell(t, dst);
-		out_cell(t, json_str(c, "state"));
-		out_cell(t, json_str(c, "direction"));
-		out_cell(t, *nat ? nat : NULL);
-		out_cellf(t, "%.1fs", (double)number(c, "idle_ms") / 1000);
-	}
-	out_table_end(t);
-}
-
-int cmd_conn_list(struct cli *cli, struct err *err)
-{
-	_json_ json_t *result =
-		cli_control_call(cli,
-				 json_pack("{s:s, s:s*, s:s*}", "cmd", "conns", "port",
-					   cli->value[CLI_O_PORT_BIT], "tenant",
-					   cli->value[CLI_O_TENANT_BIT]),
-				 err);
-
-	if (!result)
-		return err->code;
-	if (cli->format == CLI_JSON)
-		out_json(result);
-	else
-		print_conns(json_object_get(result, "conns"));
-	if (json_is_true(json_object_get(result, "truncated")))
-		fprintf(stderr,
-			"skep: there are more connections than are shown (narrow it with --port)\n");
-	return 0;
 }
 
 /* --- rules --- */

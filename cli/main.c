@@ -43,11 +43,18 @@ static const struct cmd commands[] = {
 	{ "why", NULL, cmd_why, "FROM TO SERVICE", 3, 3,
 	  CLI_O_TENANT | CLI_O_VERBOSE | CLI_O_DB | CLI_O_SOCKET,
 	  "does FROM (PORT, ADDRESS or PORT/ADDRESS) reach TO's tcp/443, udp/53 or icmp, and the answer FROM; if not, why (exit status 1)" },
-	{ "flow", "list", cmd_flow_list, "", 0, 0, CLI_O_PORT | CLI_O_TENANT | CLI_O_SOCKET,
-	  "flows in the kernel of this host" },
+	{ "top", NULL, cmd_top, "", 0, 0,
+	  CLI_O_TENANT | CLI_O_COUNT | CLI_O_INTERVAL | CLI_O_SORT | CLI_O_SOCKET,
+	  "the busiest ports and flows of this host, and drops, as they change" },
+	{ "flow", "list", cmd_flow_list, "", 0, 0,
+	  CLI_O_PORT | CLI_O_TENANT | CLI_O_ACTION | CLI_O_SORT | CLI_O_LIMIT | CLI_O_RATE |
+		  CLI_O_VERBOSE | CLI_O_SOCKET,
+	  "flows in the kernel of this host: where they lead, how fast, how old" },
 	{ "flow", "flush", cmd_flow_flush, "", 0, 0, CLI_O_PORT | CLI_O_TENANT | CLI_O_SOCKET,
 	  "forget them; each costs one new simulation" },
-	{ "conn", "list", cmd_conn_list, "", 0, 0, CLI_O_PORT | CLI_O_TENANT | CLI_O_SOCKET,
+	{ "conn", "list", cmd_conn_list, "", 0, 0,
+	  CLI_O_PORT | CLI_O_TENANT | CLI_O_STATE | CLI_O_PROTO | CLI_O_ADDRESS | CLI_O_LIMIT |
+		  CLI_O_SOCKET,
 	  "connections of this host's ports: state, NAT, age" },
 	{ "rule", "list", cmd_rule_list, "", 0, 0, CLI_O_CHAIN | CLI_O_TENANT | CLI_O_SOCKET,
 	  "rules that packets met on this host, and how many" },
@@ -236,11 +243,28 @@ static int parse_number(const char *option, const char *text, uint64_t max, uint
 	return 0;
 }
 
+static int parse_seconds(const char *option, const char *text, double *value, struct err *err)
+{
+	char *end;
+	double n;
+
+	errno = 0;
+	n = strtod(text, &end);
+	if (errno || *end || end == text || !(n >= 0.1 && n <= 3600))
+		return err_tag(err, -EINVAL, "usage",
+			       "option '--%s': '%s' is not a number of seconds from 0.1 to 3600",
+			       option, text);
+	*value = n;
+	return 0;
+}
+
 static int check_values(struct cli *cli, struct err *err)
 {
 	const char *output = cli->value[CLI_O_OUTPUT_BIT];
 	const char *count = cli->value[CLI_O_COUNT_BIT];
 	const char *timeout = cli->value[CLI_O_TIMEOUT_BIT];
+	const char *interval = cli->value[CLI_O_INTERVAL_BIT], *rate = cli->value[CLI_O_RATE_BIT];
+	const char *limit = cli->value[CLI_O_LIMIT_BIT];
 
 	if (output) {
 		if (!strcmp(output, "json"))
@@ -260,6 +284,12 @@ static int check_values(struct cli *cli, struct err *err)
 	if (timeout && parse_number("timeout", timeout, 1000000, &cli->timeout_ms, err))
 		return err->code;
 	cli->timeout_ms *= 1000;
+	if (limit && parse_number("limit", limit, 1000000, &cli->limit, err))
+		return err->code;
+	if (interval && parse_seconds("interval", interval, &cli->interval_s, err))
+		return err->code;
+	if (rate && parse_seconds("rate", rate, &cli->rate_s, err))
+		return err->code;
 	return 0;
 }
 

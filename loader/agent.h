@@ -13,7 +13,8 @@
  * - conns.c: connections; state.c: messages between agents about them; mirror.c: their copy in the DB;
  *   natblock.c: leased source ports; recheck.c: flows and connections after changes
  * - rules.c: counters and logs of rules
- * - report.c: status, flows, drops as JSON; control_server.c: the socket
+ * - top.c: what ports and flows carry
+ * - report*.c: status, flows, connections, drops as JSON; control_server.c: the socket
  */
 #pragma once
 
@@ -27,6 +28,7 @@
 #include "loader/peers.h"
 #include "loader/publish.h"
 #include "loader/sets.h"
+#include "loader/top.h"
 #include "simulator/conns.h"
 #include "simulator/simulator.h"
 #include "statedb/statedb.h"
@@ -87,6 +89,7 @@ struct lport {
 	uint64_t ra_at_ns;	  /* next router advertisement; 0 = none to be sent */
 	uint64_t ra_says;	  /* hash of what is advertised; 0 = nothing */
 	uint8_t ra_fast;	  /* initial ones still to be sent */
+	struct port_load load;
 	char trouble[256]; /* why it is not attached; "" = its interface is not there */
 	char interface[TOPO_IFNAME_MAX + 1];
 	char name[TOPO_NAME_MAX + 1];
@@ -202,6 +205,7 @@ struct agent {
 	int lock_fd; /* of the state directory */
 	int devices_fd; /* the claim of the device prefix */
 	struct agent_stats stats;
+	struct top top;
 };
 
 /* --- agent.c --- */
@@ -333,6 +337,8 @@ void conns_unpersist(struct tenant *t, const char *port, const struct sim_tuple 
 void conns_adopt(struct agent *a);	/* at start: what an earlier skepd left */
 void conns_adopt_end(struct agent *a);	/* nobody else will claim any */
 unsigned int conns_adopt_port(struct lport *p); /* puts those of the port; their number */
+/* conns.c: the kernel's record is in our table now, as it was 'last_ns'; the DB gets it when there is something to say. */
+void conns_imported(struct tenant *t, const struct sim_conn *conn, uint64_t last_ns, bool fresh);
 void conns_newconn(struct agent *a, const struct skep_conn_key *key, const struct skep_conn *conn); /* dp_ops.newconn */
 void conns_kernel_tick(struct agent *a);
 /* Has the kernel a record that is not over?  Then skepd has it now.  _all: all that there are. */
@@ -427,17 +433,30 @@ void expiry_walk(struct agent *a);
 
 /* --- report.c --- */
 json_t *report_status(const struct agent *a);
-json_t *report_flows(struct agent *a, const char *tenant, const char *port, struct err *err);
-json_t *report_flush(struct agent *a, const char *tenant, const char *port, struct err *err);
 json_t *report_drop(struct agent *a, uint64_t time_ns, enum skep_drop reason, uint32_t key,
 		    const char *culprit, const uint8_t *data, uint32_t have, uint32_t len,
 		    const struct skep_ip *remote);
+
+/* --- report_flows.c --- */
+json_t *report_flows(struct agent *a, const json_t *request, struct err *err);
+json_t *report_flush(struct agent *a, const char *tenant, const char *port, struct err *err);
+/* What the index and the kernel know of a flow. */
+json_t *report_flow(struct agent *a, const struct index_flow *x, const struct skep_flow *flow);
+
+/* --- report_mask.c --- */
+/* Of a wildcard flow: the fields that it looks at, as sim_mask_format() prints them, and "ct"; the packets that it is for.  false: it has an exact key. */
+bool report_mask(const struct agent *a, const struct dp_flow_key *key, char *mask, char *match,
+		 size_t size);
+
+/* --- report_top.c --- */
+json_t *report_top(struct agent *a, const json_t *request, struct err *err);
 
 /* --- ask.c: questions about packets that nobody has sent --- */
 json_t *report_trace(struct agent *a, const json_t *request, struct err *err);
 json_t *report_why(struct agent *a, const json_t *request, struct err *err);
 
-json_t *report_conns(struct agent *a, const char *tenant, const char *port, struct err *err);
+/* --- report_state.c --- */
+json_t *report_conns(struct agent *a, const json_t *request, struct err *err);
 json_t *report_rules(struct agent *a, const char *tenant, const char *chain, struct err *err);
 
 /* --- control_server.c --- */
@@ -445,5 +464,6 @@ struct control_server *control_server_new(struct agent *a, const char *path, str
 void control_server_free(struct control_server *s);	    /* takes NULL */
 bool control_watched(const struct control_server *s);	    /* does anybody watch drops? */
 void control_drop(struct control_server *s, json_t *event); /* takes 'event' */
+void control_topped(struct control_server *s); /* the ports have been sampled */
 bool control_log_watched(const struct control_server *s);
 void control_log(struct control_server *s, json_t *event); /* takes 'event' */

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "loader/agent.h"
+#include "loader/classes.h"
 #include "loader/forward.h"
 #include "simulator/probe.h"
 #include "util/clock.h"
@@ -112,25 +112,44 @@ static json_t *elsewhere(const struct topo_port *in)
 	return verdict("none", text);
 }
 
+static bool class_agrees(struct work *w, const struct sim_result *res, const struct index_flow *f)
+{
+	struct install_plan plan;
+	struct class c;
+	struct made m;
+	bool same;
+
+	if (!forward_make(w->a, &w->pkt, res, &plan, &m))
+		return false;
+	same = class_make(w, res, &plan, &m.flow, &c) && install_same(&c.wild.flow, &f->verdict) &&
+	       c.wild.other_key == f->other_key && c.wild.other_peer == f->other_peer;
+	forward_unmake(w->a, &m);
+	return same;
+}
+
 static json_t *compare(struct agent *a, const struct topo_port *in, const struct lport *port,
 		       const struct pkt *pkt, const struct sim_result *res)
 {
-	struct dp_flow_key key = { 0 };
+	struct work w = { .a = a, .in = in, .pkt = *pkt };
 	struct skep_flow now;
 	struct index_flow *f;
 
 	if (!port)
 		return elsewhere(in);
-	key.v6 = pkt_flow_key(&pkt->f, port->key, &key.k4, &key.k6);
+	w.t = port->tenant;
+	w.in_key = port->key;
+	w.key.v6 = pkt_flow_key(&pkt->f, port->key, &w.key.k4, &w.key.k6);
 	upcall_flush(a);
-	f = index_find(a->index, &key);
-	if (!f || !dp_flow_get(a->dp, &key, &now))
+	f = index_find(a->index, &w.key);
+	if (!f)
+		f = class_find(&w, res->class_ct);
+	if (!f || !dp_flow_get(a->dp, &f->key, &now))
 		return res->cacheable ? verdict("none", "no flow yet: the next packet makes one") :
 					verdict("not_cacheable",
 						"no flow, and none will be made: skepd decides each packet");
 	if (!install_holds(&now, pkt))
 		return verdict("none", "there is a flow, but not for this one (its size, TTL, DSCP or TCP flags)");
-	if (!forward_same(a, pkt, res, &now))
+	if (dp_flow_mask(&f->key) ? !class_agrees(&w, res, f) : !forward_same(a, pkt, res, &now))
 		return differs(f, res, &now);
 	return verdict("agrees", now.action == SKEP_ACT_DROP ?
 					 "the flow drops it for the same reason" :

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/*
- * Masks are rounded up to a few lengths of prefixes (more bits are always right, they only make more flows), because each mask that a port
- * has costs its packets without a flow one lookup.
- */
+/* Which state the kernel keeps for a class of packets, and whether it can; and classes simulated again. */
 #include "loader/classes.h"
 
 #include <arpa/inet.h>
@@ -12,115 +9,6 @@
 #include <string.h>
 
 #include "util/clock.h"
-
-#define STEP4 8 /* bits to which the length of a prefix is rounded */
-#define STEP6 16
-
-/* --- masks --- */
-
-static void set_prefix(void *to, unsigned int width, unsigned int len, unsigned int step)
-{
-	uint8_t *b = to;
-
-	len = (len + step - 1) / step * step;
-	if (len > width)
-		len = width;
-	for (unsigned int i = 0; i < width / 8; i++, len = len > 8 ? len - 8 : 0)
-		b[i] |= len >= 8 ? 0xff : (uint8_t)(0xff00 >> len);
-}
-
-static void set_all(void *to, size_t size)
-{
-	memset(to, 0xff, size);
-}
-
-/* A field that was written, but with what this packet has already, looks as if it had not been: it has to be the same for others. */
-static uint32_t written_alike(const struct pkt_fields *in, const struct sim_result *res)
-{
-	uint32_t fields = 0;
-
-	for (uint32_t i = 0; i < res->n_outputs; i++) {
-		const struct sim_output *o = &res->outputs[i];
-		uint32_t same = 0;
-
-		same |= mac_eq(&in->eth_dst, &o->f.eth_dst) ? SIM_FIELD_ETH_DST : 0;
-		same |= mac_eq(&in->eth_src, &o->f.eth_src) ? SIM_FIELD_ETH_SRC : 0;
-		same |= ip_eq(&in->ip_src, &o->f.ip_src) ? SIM_FIELD_IP_SRC : 0;
-		same |= ip_eq(&in->ip_dst, &o->f.ip_dst) ? SIM_FIELD_IP_DST : 0;
-		same |= in->l4_src == o->f.l4_src ? SIM_FIELD_L4_SRC : 0;
-		same |= in->l4_dst == o->f.l4_dst ? SIM_FIELD_L4_DST : 0;
-		fields |= o->written & same;
-	}
-	return fields;
-}
-
-/* Tags, types and kinds of fragments are few: they are in every mask, so that a flow is of one family and one shape of packet. */
-#define ALWAYS (SIM_FIELD_VLAN | SIM_FIELD_ETH_TYPE | SIM_FIELD_FRAG)
-
-/* Both kinds of key have the same members, in different places. */
-#define FILL(k, m, alike, width, step)                                                      \
-	do {                                                                                \
-		uint32_t fields_ = (m)->fields | (alike) | ALWAYS;                          \
-		set_all(&(k)->in_key, sizeof((k)->in_key));                                 \
-		if (fields_ & SIM_FIELD_ETH_DST)                                            \
-			set_all(&(k)->eth_dst, 6);                                          \
-		if (fields_ & SIM_FIELD_ETH_SRC)                                            \
-			set_all(&(k)->eth_src, 6);                                          \
-		set_all(&(k)->eth_type, 2);                                                 \
-		set_all(&(k)->vlan, 2);                                                     \
-		if ((m)->fields & SIM_FIELD_IP_SRC)                                         \
-			set_prefix(&(k)->src, width, (m)->src_len, step);                   \
-		if ((m)->fields & SIM_FIELD_IP_DST)                                         \
-			set_prefix(&(k)->dst, width, (m)->dst_len, step);                   \
-		if ((alike) & SIM_FIELD_IP_SRC)                                             \
-			set_all(&(k)->src, (width) / 8);                                    \
-		if ((alike) & SIM_FIELD_IP_DST)                                             \
-			set_all(&(k)->dst, (width) / 8);                                    \
-		if (fields_ & SIM_FIELD_L4_SRC)                                             \
-			set_all(&(k)->sport, 2);                                            \
-		if (fields_ & SIM_FIELD_L4_DST)                                             \
-			set_all(&(k)->dport, 2);                                            \
-		if (fields_ & SIM_FIELD_PROTO)                                              \
-			(k)->proto = 0xff;                                                  \
-		(k)->frag = 0xff;                                                           \
-	} while (0)
-
-static void make_mask(const struct sim_result *res, const struct skep_flow *flow, const struct pkt_fields *in, bool v6,
-		      struct skep_mask *mask)
-{
-	const struct sim_mask *m = &res->class_mask;
-	const uint32_t alike = written_alike(in, res);
-	const uint8_t ct = res->class_ct ? 0xff : 0, tcp = flow->flags & SKEP_F_TCP ? flow->tcp_mask : 0,
-		      tos = flow->flags & SKEP_F_TOS ? 0xfc : 0;
-
-	memset(mask, 0, sizeof(*mask));
-	if (v6) {
-		FILL(&mask->k6, m, alike, 128, STEP6);
-		mask->k6.ct = ct;
-		mask->k6.tcp_flags = tcp;
-		mask->k6.tos = tos;
-	} else {
-		FILL(&mask->k4, m, alike, 32, STEP4);
-		mask->k4.ct = ct;
-		mask->k4.tcp_flags = tcp;
-		mask->k4.tos = tos;
-	}
-}
-
-static void fill_state(struct dp_flow_key *key, enum skep_ct ct, const struct pkt_fields *f)
-{
-	const uint8_t tcp = f->ip_proto == IPPROTO_TCP && f->has_l4 ? f->tcp_flags : 0;
-
-	if (key->v6) {
-		key->k6.ct = ct;
-		key->k6.tcp_flags = tcp;
-		key->k6.tos = f->ip_tos & 0xfc;
-	} else {
-		key->k4.ct = ct;
-		key->k4.tcp_flags = tcp;
-		key->k4.tos = f->ip_tos & 0xfc;
-	}
-}
 
 /* --- connections --- */
 
@@ -154,9 +42,14 @@ static bool can_mark(const struct work *w, const struct skep_wild *wild)
 static bool make_state(struct work *w, const struct sim_result *res, struct skep_wild *wild)
 {
 	struct skep_flow *f = &wild->flow;
+	struct sim_tuple tuple;
 	bool mark;
 
-	if (!res->class_ct || res->verdict == SIM_DROP)
+	if (!res->class_ct)
+		return true;
+	if (!conns_tuple(&w->key, &tuple)) /* of these, the kernel knows no connections: it would never find the flow */
+		return false;
+	if (res->verdict == SIM_DROP)
 		return true;
 	if (!res->class_out) {
 		f->flags |= SKEP_F_STAY;
@@ -191,8 +84,8 @@ bool class_make(struct work *w, const struct sim_result *res, const struct insta
 	c->wild.flow.tcp_seen = 0;
 	if (!make_state(w, res, &c->wild))
 		return false;
-	make_mask(res, flow, &w->pkt.f, c->key.v6, &mask);
-	fill_state(&c->key, res->class_ct, &w->pkt.f);
+	class_mask(res, flow, &w->pkt.f, c->key.v6, &mask);
+	class_state(&c->key, res->class_ct, &w->pkt.f);
 	return !dp_wild_key(w->a->dp, &c->key, &mask);
 }
 
@@ -211,15 +104,15 @@ void class_note(struct index_flow *f, const struct work *w, const struct sim_res
 		snprintf(f->other_port, sizeof(f->other_port), "%s", res->class_out->o.name);
 }
 
-struct index_flow *class_find(struct work *w)
+struct index_flow *class_find(struct work *w, enum skep_ct ct)
 {
 	struct dp_flow_key key = w->key, masked;
 	struct index_flow *f;
 
-	fill_state(&key, SKEP_CT_NONE, &w->pkt.f);
+	class_state(&key, ct, &w->pkt.f);
 	for (unsigned int i = 0; dp_wild_match(w->a->dp, &key, i, &masked); i++) {
 		f = index_find(w->a->index, &masked);
-		if (f && !class_ct(&masked))
+		if (f)
 			return f;
 	}
 	return NULL;

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "loader/class_key.h"
 #include "loader/forward.h"
 
 struct class {
@@ -20,8 +21,8 @@ bool class_same(const struct class *c, const struct index_flow *f);
 /* Fills in what else decided: the port at the other end, and the packet it was made of. */
 void class_note(struct index_flow *f, const struct work *w, const struct sim_result *res, const struct class *c);
 
-/* A wildcard flow that holds for the packet of 'w', whatever its connection; NULL: none. */
-struct index_flow *class_find(struct work *w);
+/* The wildcard flow that holds for the packet of 'w', whose connection is in state 'ct'; NULL: none. */
+struct index_flow *class_find(struct work *w, enum skep_ct ct);
 
 /* Simulates as if the packet's connection were in state 'ct', with its other end at 'other_port'. */
 int class_simulate(struct tenant *t, const struct topo_port *in, const struct pkt *pkt, enum skep_ct ct, const char *other_port,

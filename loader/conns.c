@@ -19,10 +19,11 @@
 #define REFRESH_MIN_S 20	    /* shorter timeouts run out */
 #define SIDES_MAX     (1u << 20) /* of a tenant */
 
-/* When the others were last told of a record's own traffic. */
+/* When the others were last told of a record's own traffic, and the idle time that it had then. */
 struct side {
 	struct hmap_node node;
 	uint64_t told_ns;
+	uint32_t timeout_s;
 };
 
 const struct skep_timeouts *conns_timeouts(const struct tenant *t)
@@ -132,8 +133,10 @@ static void told(struct tenant *t, const struct sim_conn *c, uint64_t now_ns)
 		free(side);
 		return;
 	}
-	if (side)
-		side->told_ns = now_ns;
+	if (!side)
+		return;
+	side->told_ns = now_ns;
+	side->timeout_s = skep_conn_timeout(conns_timeouts(t), c->tuple.proto, c->orig_seen, c->reply_seen);
 }
 
 static void forget_side(struct tenant *t, const char *port, const struct sim_tuple *tuple)
@@ -208,6 +211,20 @@ void conns_remote_end(struct tenant *t, const char *port, const struct sim_tuple
 	invalidate(t, name, &copy);
 	if (p) /* flows that BPF has made for it */
 		dp_port_renew(t->agent->dp, p->key);
+}
+
+void conns_imported(struct tenant *t, const struct sim_conn *c, uint64_t last_ns, bool fresh)
+{
+	const uint64_t now = clock_mono_ns();
+	const struct side *side = find_side(t, c->port, &c->tuple);
+	const uint32_t timeout = skep_conn_timeout(conns_timeouts(t), c->tuple.proto, c->orig_seen, c->reply_seen);
+
+	if (fresh)
+		t->agent->stats.conns_made++;
+	if (!fresh && !is_due(t, c, now) && !(side && side->timeout_s != timeout))
+		return;
+	told(t, c, now);
+	mirror_put(t, c, last_ns);
 }
 
 /* --- all places of a connection --- */

@@ -18,7 +18,7 @@
 
 #include "util/log.h"
 
-#define COMMANDS "status, flows, flush, drops, log, trace, why, conns, rules or leave"
+#define COMMANDS "status, top, flows, flush, drops, log, trace, why, conns, rules or leave"
 #define CLIENTS_MAX 64
 #define OUT_MAX	    (64u << 20)	 /* bytes waiting for one client */
 #define WATCH_MAX   (256u << 10) /* of which lines of a watch */
@@ -33,6 +33,7 @@ struct client {
 	char *in, *out;
 	size_t in_len, in_cap, out_len, out_off, out_cap;
 	bool leaving, closing, dead;
+	json_t *top; /* this request waits for a sample of the ports */
 	unsigned int watch; /* enum watch */
 	uint64_t lost;
 };
@@ -57,6 +58,7 @@ static void sweep(struct control_server *s)
 			continue;
 		}
 		*c = dead->next;
+		json_decref(dead->top);
 		free(dead->in);
 		free(dead->out);
 		free(dead);
@@ -241,6 +243,25 @@ static void left(void *arg, const struct err *err)
 	}
 }
 
+void control_topped(struct control_server *s)
+{
+	for (struct client *c = s->clients; c; c = c->next) {
+		json_t *req = TAKE_PTR(c->top), *result;
+		struct err err = { 0 };
+
+		if (!req || c->dead) {
+			json_decref(req);
+			continue;
+		}
+		result = report_top(s->a, req, &err);
+		json_decref(req);
+		if (result)
+			answer_result(c, result);
+		else
+			answer_error(c, &err);
+	}
+}
+
 static void request(struct client *c, const char *line, size_t n)
 {
 	struct agent *a = c->server->a;
@@ -261,7 +282,7 @@ static void request(struct client *c, const char *line, size_t n)
 	else if (!strcmp(cmd, "status"))
 		result = report_status(a);
 	else if (!strcmp(cmd, "flows"))
-		result = report_flows(a, tenant, port, &err);
+		result = report_flows(a, req, &err);
 	else if (!strcmp(cmd, "flush"))
 		result = report_flush(a, tenant, port, &err);
 	else if (!strcmp(cmd, "trace"))
@@ -269,7 +290,7 @@ static void request(struct client *c, const char *line, size_t n)
 	else if (!strcmp(cmd, "why"))
 		result = report_why(a, req, &err);
 	else if (!strcmp(cmd, "conns"))
-		result = report_conns(a, tenant, port, &err);
+		result = report_conns(a, req, &err);
 	else if (!strcmp(cmd, "rules"))
 		result = report_rules(a, tenant,
 				      json_string_value(json_object_get(req, "chain")), &err);
@@ -280,6 +301,11 @@ static void request(struct client *c, const char *line, size_t n)
 			return;
 		}
 		err_set(&err, -EINVAL, "request '%s': field 'watch' must be true", cmd);
+	} else if (!strcmp(cmd, "top")) {
+		json_decref(c->top); /* who does not wait for one answer gets one less */
+		c->top = req;
+		top_ask(a);
+		return;
 	} else if (!strcmp(cmd, "leave")) {
 		c->leaving = true;
 		json_decref(req);

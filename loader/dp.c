@@ -46,6 +46,33 @@ void dp_warn(struct dp *dp, const char *fmt, ...)
 
 /* --- packets --- */
 
+/* Frames are counted by BPF before they are in the queue, by us when they have left it.  We alone subtract: never below zero. */
+static void uncount(uint32_t *queued)
+{
+	if (__atomic_load_n(queued, __ATOMIC_RELAXED))
+		__atomic_sub_fetch(queued, 1, __ATOMIC_RELAXED);
+}
+
+static void unqueue(struct dp *dp, uint32_t key, enum skep_upcall_why why)
+{
+	const struct dp_port_entry *port = why == SKEP_UP_STATE ? NULL : dp_port_find(dp, key);
+
+	uncount(&dp->lports[0].queued);
+	if (port && port->lport)
+		uncount(&dp->lports[port->lport].queued);
+}
+
+/* The queue is empty.  Frames that were counted, and came to nothing (the tap was down, or full), are forgotten; one that is just being
+ * put in is then not counted, which lets its port have one more. */
+static void queue_empty(struct dp *dp)
+{
+	if (!__atomic_load_n(&dp->lports[0].queued, __ATOMIC_RELAXED))
+		return;
+	for (uint32_t i = 0; i < dp->map_max[DP_MAP_LPORTS]; i++)
+		if (__atomic_load_n(&dp->lports[i].queued, __ATOMIC_RELAXED))
+			__atomic_store_n(&dp->lports[i].queued, 0, __ATOMIC_RELAXED);
+}
+
 static void on_tap(void *arg, uint32_t events)
 {
 	struct dp *dp = arg;
@@ -54,8 +81,13 @@ static void on_tap(void *arg, uint32_t events)
 	uint32_t key;
 	int n = 0;
 
-	while (n < DP_BATCH && dp->tap.fd >= 0 && tap_read(&dp->tap, &key, &why, &frame) > 0) {
+	while (n < DP_BATCH && dp->tap.fd >= 0) {
+		if (tap_read(&dp->tap, &key, &why, &frame) <= 0) {
+			queue_empty(dp);
+			break;
+		}
 		n++;
+		unqueue(dp, key, why);
 		if (why == SKEP_UP_STATE)
 			dp_control_packet(dp, key, &frame);
 		else
@@ -96,6 +128,7 @@ int dp_tap_start(struct dp *dp, struct err *err)
 	rc = dp_link_attach(dp, dp->tap.ifindex, name, DP_PROG_INJECT, err);
 	if (rc)
 		goto fail;
+	queue_empty(dp); /* what waited for the last reader went with its end of the tap */
 	dp->tap_fd = loop_fd_add(dp->loop, dp->tap.fd, EPOLLIN, on_tap, dp);
 	if (dp->tap_fd)
 		return 0;
@@ -271,6 +304,7 @@ void dp_close(struct dp *dp)
 		(void)dp_flows_flush(dp);
 	loop_timer_del(dp->heartbeat);
 	dp_tap_stop(dp);
+	dp_stats_close(dp);
 	dp_under_close(dp);
 	dp_ports_close(dp);
 	dp_peers_close(dp);

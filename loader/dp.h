@@ -102,6 +102,23 @@ bool dp_port_output(const struct dp *dp, uint32_t key, uint32_t *ifindex, bool *
 /* Makes 'key' deliver to the members of set 'set' (0 = remove the key). */
 int dp_flood_key(struct dp *dp, uint32_t key, uint32_t set);
 
+/* --- what ports carry --- */
+
+/* Since the interface and its entries in the maps were made.  'rx' is what the port's machine sent, 'tx' what it was sent, without the flows that
+ * hand over past the interface (SKEP_F_PEER): those the caller knows. */
+struct dp_port_stats {
+	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
+	uint64_t drops; /* over the budget of new flows, over a rate, or refused by the interface */
+	uint64_t upcalls;
+};
+/* Calls back for each attached port, some in each round of the loop, then 'done': 0 or -errno.  -EALREADY: an earlier call is under way. */
+int dp_port_stats(struct dp *dp, void (*cb)(void *arg, uint32_t key, const struct dp_port_stats *s),
+		  void (*done)(void *arg, int rc), void *arg);
+/* The port with that interface; 0 = none. */
+uint32_t dp_port_key(const struct dp *dp, uint32_t ifindex);
+/* [{"name", "used", "max"}] of the tables that this layer fills */
+json_t *dp_tables(const struct dp *dp);
+
 /* --- other hosts: index 1..SKEP_PEERS_MAX-1, the same one again for the same address --- */
 int dp_peer_add(struct dp *dp, const struct skep_ip *remote, uint32_t *index, struct err *err);
 void dp_peer_del(struct dp *dp, const struct skep_ip *remote);
@@ -149,6 +166,8 @@ uint32_t dp_conns_step(struct dp *dp, uint32_t n, void (*cb)(void *arg, const st
 		       void *arg, bool *wrapped);
 /* Records that BPF has made since the last call. */
 void dp_conns_new(struct dp *dp);
+/* Packets of the port that came up, and that its share of the queue or its budget did not let up; false: no such port. */
+bool dp_port_upcalls(const struct dp *dp, uint32_t key, uint64_t *upcalls, uint64_t *dropped);
 /* How many connections the port may begin and be sent; how many it has (may be NULL). */
 void dp_port_limits(struct dp *dp, uint32_t key, uint32_t conns_max, uint32_t replies_max);
 bool dp_port_conns(const struct dp *dp, uint32_t key, uint32_t *conns, uint32_t *replies, uint64_t *refused);

@@ -69,7 +69,7 @@ void dp_conn_del(struct dp *dp, const struct skep_conn_key *key)
 	if (bpf_map_lookup_elem(dp->map_fd[DP_MAP_CONNS], key, &old) == 0 &&
 	    bpf_map_delete_elem(dp->map_fd[DP_MAP_CONNS], key) == 0) {
 		count(dp, key, &old, -1);
-		if (!(old.flags & SKEP_CONN_SKEPD))
+		if (!(old.flags & (SKEP_CONN_SKEPD | SKEP_CONN_STALE)))
 			return;
 	}
 	(void)bpf_map_delete_elem(dp->map_fd[DP_MAP_DETAILS], key);

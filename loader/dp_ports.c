@@ -22,7 +22,7 @@ struct dp_port_entry *dp_port_find(const struct dp *dp, uint32_t key)
 	return NULL;
 }
 
-static struct dp_port_entry *by_ifindex(const struct dp *dp, uint32_t ifindex)
+struct dp_port_entry *dp_port_by_ifindex(const struct dp *dp, uint32_t ifindex)
 {
 	struct hmap_node *node;
 
@@ -161,9 +161,9 @@ int dp_port_attach(struct dp *dp, uint32_t key, const char *ifname, struct err *
 	port = dp_port_find(dp, key);
 	if (port && port->ifindex == link.ifindex)
 		return 0;
-	if (by_ifindex(dp, link.ifindex))
+	if (dp_port_by_ifindex(dp, link.ifindex))
 		return err_set(err, -EBUSY, "interface '%s' is bound to another port (key %u)",
-			       ifname, by_ifindex(dp, link.ifindex)->key);
+			       ifname, dp_port_by_ifindex(dp, link.ifindex)->key);
 	if (port)
 		dp_port_detach(dp, key);
 	port = port_new(dp, key, link.ifindex, link.has_peer_netns);
@@ -224,6 +224,18 @@ int dp_port_police(struct dp *dp, uint32_t key, uint32_t in, uint32_t out)
 			return -errno;
 	}
 	return 0;
+}
+
+bool dp_port_upcalls(const struct dp *dp, uint32_t key, uint64_t *upcalls, uint64_t *dropped)
+{
+	const struct dp_port_entry *port = dp_port_find(dp, key);
+	struct skep_iface iface;
+
+	if (!port || bpf_map_lookup_elem(dp->map_fd[DP_MAP_IFACES], &port->ifindex, &iface))
+		return false;
+	*upcalls = iface.upcalls;
+	*dropped = iface.upcall_drops;
+	return true;
 }
 
 bool dp_port_output(const struct dp *dp, uint32_t key, uint32_t *ifindex, bool *peer)
@@ -334,7 +346,7 @@ int dp_ports_adopt(struct dp *dp, struct err *err)
 	for (uint32_t left = dp->map_max[DP_MAP_IFACES]; rc == 0 && left > 0; left--) {
 		if (bpf_map_get_next_key(dp->map_fd[DP_MAP_IFACES], prev, &ifindex))
 			break;
-		if (by_ifindex(dp, ifindex)) {
+		if (dp_port_by_ifindex(dp, ifindex)) {
 			key = ifindex;
 			prev = &key;
 		} else if (bpf_map_delete_elem(dp->map_fd[DP_MAP_IFACES], &ifindex)) {
@@ -346,12 +358,12 @@ int dp_ports_adopt(struct dp *dp, struct err *err)
 
 bool dp_port_wants(struct dp *dp, uint32_t ifindex)
 {
-	return by_ifindex(dp, ifindex) != NULL;
+	return dp_port_by_ifindex(dp, ifindex) != NULL;
 }
 
 void dp_ports_link_changed(struct dp *dp, const struct nl_link *link, bool gone)
 {
-	struct dp_port_entry *port = by_ifindex(dp, link->ifindex);
+	struct dp_port_entry *port = dp_port_by_ifindex(dp, link->ifindex);
 
 	if (!port)
 		return;

@@ -81,6 +81,7 @@ struct dp_port_entry {
 #define DP_FAMILIES 2 /* masks4, masks6 */
 struct dp_lport { /* wildcard flows of a port behind each of its masks, in the order of the list */
 	uint32_t refs[DP_FAMILIES][SKEP_PORT_MASKS];
+	uint32_t flows[DP_FAMILIES]; /* all of them */
 };
 
 struct dp_stat { /* an entry of skep_stats */
@@ -172,6 +173,13 @@ struct dp {
 	/* dp_under.c */
 	struct nl nl;
 	struct nl_monitor *mon;
+
+	/* dp_stats.c */
+	struct nl_stats *stats; /* NULL until first asked */
+	void (*stats_cb)(void *arg, uint32_t key, const struct dp_port_stats *s);
+	void (*stats_done)(void *arg, int rc);
+	void *stats_arg;
+
 	struct hmap ifaces;
 	struct loop_timer *first;	   /* pending first report */
 	uint32_t under_ifindex, under_mtu; /* 0 = the interface is gone */
@@ -278,6 +286,7 @@ int dp_ports_adopt(struct dp *dp, struct err *err);
 void dp_ports_close(struct dp *dp);
 void dp_ports_link_changed(struct dp *dp, const struct nl_link *link, bool gone);
 bool dp_port_wants(struct dp *dp, uint32_t ifindex);
+struct dp_port_entry *dp_port_by_ifindex(const struct dp *dp, uint32_t ifindex);
 void dp_ports_sweep(struct dp *dp);
 int dp_peers_adopt(struct dp *dp, struct err *err);
 void dp_peers_close(struct dp *dp);
@@ -311,6 +320,9 @@ void dp_rewrites_close(struct dp *dp);
 void dp_rewrites_sweep(struct dp *dp);
 void dp_policers_adopt(struct dp *dp);
 void dp_policers_sweep(struct dp *dp);
+
+/* dp_stats.c */
+void dp_stats_close(struct dp *dp);
 
 /* dp_control.c */
 int dp_control_open(struct dp *dp, struct err *err);

@@ -8,6 +8,8 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 
+#define PORT_SHARE 4 /* a quarter of the table may be one port's */
+
 static size_t key_size(const struct dp_flow_key *key)
 {
 	return key->v6 ? sizeof(key->k6) : sizeof(key->k4);
@@ -179,6 +181,8 @@ int dp_wild_key(struct dp *dp, struct dp_flow_key *key, const struct skep_mask *
 
 	if (!port || !port->lport)
 		return -ENOENT;
+	if (dp->lport_at[port->lport].flows[key->v6] >= dp->map_max[DP_MAP_WILDS4] / PORT_SHARE)
+		return -ENOSPC;
 	id = find_mask(dp, key->v6, mask);
 	if (!id || find_place(dp, port->lport, key->v6, id) == SKEP_PORT_MASKS)
 		return -ENOSPC;
@@ -204,6 +208,7 @@ static void hold_mask(struct dp *dp, const struct dp_flow_key *key, uint32_t lpo
 		return;
 	set_ct(dp, key, lport);
 	dp->lport_at[lport].refs[key->v6][i]++;
+	dp->lport_at[lport].flows[key->v6]++;
 	__atomic_store_n(&masks_of(dp, lport, key->v6)[i], id, __ATOMIC_RELEASE);
 }
 
@@ -224,6 +229,8 @@ static void drop_mask(struct dp *dp, const struct dp_flow_key *key)
 	list = masks_of(dp, port->lport, key->v6);
 	if (i == SKEP_PORT_MASKS || list[i] != id)
 		return;
+	if (dp->lport_at[port->lport].flows[key->v6])
+		dp->lport_at[port->lport].flows[key->v6]--;
 	refs = dp->lport_at[port->lport].refs[key->v6];
 	if (refs[i] && --refs[i])
 		return;
@@ -298,8 +305,13 @@ void dp_wilds_flush(struct dp *dp)
 {
 	struct dp_wild_queue *q = &dp->wq;
 
-	for (uint32_t i = 0; i < q->n; i++) /* one that does not fit is asked for again by its next packet */
-		(void)bpf_map_update_elem(map_fd(dp, &q->keys[i]), key_bytes(&q->keys[i]), &q->wilds[i], BPF_ANY);
+	for (uint32_t i = 0; i < q->n; i++) {
+		if (!bpf_map_update_elem(map_fd(dp, &q->keys[i]), key_bytes(&q->keys[i]), &q->wilds[i], BPF_ANY))
+			continue;
+		/* it does not fit, and is asked for again by its next packet */
+		drop_mask(dp, &q->keys[i]);
+		dp->stat_at[q->wilds[i].flow.stat].used = false;
+	}
 	q->n = 0;
 }
 

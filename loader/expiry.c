@@ -12,6 +12,7 @@
 struct walk {
 	struct agent *a;
 	uint64_t now_jiffies, idle_jiffies;
+	uint64_t gap_ns; /* since rates were taken; 0 = they are not taken now */
 	uint32_t kept, deleted;
 };
 
@@ -42,6 +43,7 @@ static void on_flow(void *arg, const struct dp_flow_key *key, const struct skep_
 	if (f) {
 		f->walk = a->walk;
 		carried(a, f, flow);
+		top_flow(f, flow, w->gap_ns);
 		if (is_idle(w, flow)) {
 			index_del(a->index, f);
 			a->stats.expired++;
@@ -58,6 +60,7 @@ static void on_flow(void *arg, const struct dp_flow_key *key, const struct skep_
 		if (f) { /* what it carried before is nobody's */
 			f->packets = flow->packets;
 			f->bytes = flow->bytes;
+			top_flow_adopted(f, flow);
 			if (f->conn && !is_idle(w, flow))
 				conns_flow_adopted(p->tenant, p, f, flow->tcp_seen);
 		}
@@ -88,6 +91,7 @@ void expiry_walk(struct agent *a)
 	struct evicted e = { .a = a, .before_ns = clock_mono_ns() };
 
 	a->walk_soon = false;
+	w.gap_ns = top_walk(a, e.before_ns);
 	a->walk_at_ns = e.before_ns;
 	upcall_flush(a);
 	a->walk++;

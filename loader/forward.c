@@ -92,11 +92,34 @@ static char *name_outputs(const struct sim_result *res)
 	return buf;
 }
 
-/* What the simulation consulted, and where the senders that it learnt are.  A wildcard flow's packets each have a connection of their own. */
-const struct topo_tag *forward_tags(struct agent *a, const struct dp_flow_key *key, const struct sim_result *res, uint32_t *n)
+/* Of an address that is the packet's own, only so many bits are the same for all packets of the flow. */
+static void widen(struct topo_tag *tag, const struct dp_flow_key *sample, const struct skep_mask *mask)
+{
+	const struct skep_ip own[2] = { sample->v6 ? sample->k6.src : ip_from_v4(sample->k4.src),
+					sample->v6 ? sample->k6.dst : ip_from_v4(sample->k4.dst) };
+	const uint8_t *bits[2] = { sample->v6 ? (const uint8_t *)&mask->k6.src : (const uint8_t *)&mask->k4.src,
+				   sample->v6 ? (const uint8_t *)&mask->k6.dst : (const uint8_t *)&mask->k4.dst };
+	const unsigned int bytes = sample->v6 ? 16 : 4, skip = 16 - bytes;
+	uint8_t *to = (uint8_t *)&tag->ip;
+
+	for (int i = 0; i < 2; i++) {
+		if (!ip_eq(&own[i], &tag->ip) || ip_is_v4(&tag->ip) == sample->v6)
+			continue;
+		tag->len = 0;
+		for (unsigned int b = 0; b < bytes; b++) {
+			tag->len += (uint8_t)__builtin_popcount(bits[i][b]);
+			to[skip + b] &= bits[i][b];
+		}
+		return;
+	}
+}
+
+const struct topo_tag *forward_tags(struct agent *a, const struct dp_flow_key *key, const struct dp_flow_key *sample,
+				    const struct sim_result *res, uint32_t *n)
 {
 	const bool class = dp_flow_mask(key);
 	struct topo_tag *tags;
+	struct skep_mask mask;
 
 	*n = res->n_tags;
 	if (!res->n_learns && !class)
@@ -104,10 +127,17 @@ const struct topo_tag *forward_tags(struct agent *a, const struct dp_flow_key *k
 	tags = arena_alloc(&a->arena, (res->n_tags + res->n_learns + 1) * sizeof(*tags));
 	if (!tags)
 		return NULL;
+	if (class)
+		(void)dp_wild_mask(a->dp, dp_flow_mask(key), &mask);
 	*n = 0;
-	for (uint32_t i = 0; i < res->n_tags; i++)
-		if (!class || res->tags[i].kind != TOPO_TAG_CONN)
-			tags[(*n)++] = res->tags[i];
+	for (uint32_t i = 0; i < res->n_tags; i++) {
+		if (class && res->tags[i].kind == TOPO_TAG_CONN)
+			continue;
+		tags[*n] = res->tags[i];
+		if (class && topo_tag_has_prefix(tags[*n].kind))
+			widen(&tags[*n], sample, &mask);
+		++*n;
+	}
 	for (uint32_t i = 0; i < res->n_learns; i++)
 		tags[(*n)++] = (struct topo_tag){ .kind = TOPO_TAG_MAC,
 						  .name = res->learns[i].bridge->o.name,
@@ -123,7 +153,7 @@ struct index_flow *forward_index(struct work *w, const struct dp_flow_key *key, 
 	struct agent *a = w->a;
 	struct index_flow *f;
 	uint32_t n_tags;
-	const struct topo_tag *tags = forward_tags(a, key, res, &n_tags);
+	const struct topo_tag *tags = forward_tags(a, key, &w->key, res, &n_tags);
 	char culprit[192] = "";
 
 	f = tags || !n_tags ? index_add(a->index, key, verdict, w->t, tags, n_tags, plan->hosts,

@@ -44,8 +44,10 @@ void forward_inject(struct agent *a, uint32_t in_key, const struct dp_frame *fra
 struct index_flow *forward_index(struct work *w, const struct dp_flow_key *key, const struct skep_flow *verdict,
 				 const struct sim_result *res, const struct install_plan *plan,
 				 struct set *set);
-/* What the flow depends on: tags of the result, those of a wildcard flow without what is its packet's own.  Arena; NULL: no memory. */
-const struct topo_tag *forward_tags(struct agent *a, const struct dp_flow_key *key, const struct sim_result *res, uint32_t *n);
+/* What the flow depends on: what the simulation consulted, and where the senders that it learnt are.  A wildcard flow's packets ('sample': the one
+ * that was simulated) each have a connection of their own, and addresses of which as much is the same as the mask has.  Arena; NULL: no memory. */
+const struct topo_tag *forward_tags(struct agent *a, const struct dp_flow_key *key, const struct dp_flow_key *sample,
+				    const struct sim_result *res, uint32_t *n);
 /* The flow that would be installed for this result of 'pkt'; false: none.  To be handed to forward_index(), or given back. */
 bool forward_make(struct agent *a, const struct pkt *pkt, const struct sim_result *res,
 		  struct install_plan *plan, struct made *m);

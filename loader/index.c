@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Tags are interned: one struct index_tag per distinct (scope, tag) with the list of flows that
- * carry it; it lives as long as a flow does. Tags of addresses of an object (DST, GROUP, MEMBER) are
- * besides in a tree per object and family, to be found by prefix.
+ * carry it; it lives as long as a flow does. Tags of addresses of an object (DST, GROUP, ...) are
+ * besides in a tree per object, family and length of their own prefix, to be found by the prefix of a change.
  */
 #include "loader/index.h"
 
@@ -13,11 +13,15 @@
 #include "loader/dst_tree.h"
 #include "util/hash.h"
 
+/* A tag's prefix has one of these lengths: 0, 8, .. 32; 0, 16, .. 128. */
+#define LENGTHS4 (32 / INDEX_STEP4 + 1)
+#define LENGTHS6 (128 / INDEX_STEP6 + 1)
+
 struct index_router { /* of an object with addresses: router, address group, security group */
 	struct hmap_node node;
 	const void *scope;
 	enum topo_tag_kind kind;
-	struct dst_node *trees[2]; /* IPv4, IPv6 */
+	struct dst_node *trees[LENGTHS4 + LENGTHS6]; /* IPv4, IPv6; by length, the shortest first */
 	uint32_t n;
 	char name[];
 };
@@ -108,10 +112,27 @@ static struct index_tag *find_tag(const struct index *x, const void *scope,
 
 /* --- routers: trees of DST tags --- */
 
-/* Kinds of which flows name addresses, and changes prefixes. */
-static bool has_prefix(enum topo_tag_kind kind)
+/* Where tags with prefixes as long as this one's are; lengths in between do not occur. */
+static unsigned int tree_of(const struct topo_tag *tag)
 {
-	return kind == TOPO_TAG_DST || kind == TOPO_TAG_GROUP || kind == TOPO_TAG_MEMBER;
+	return ip_is_v4(&tag->ip) ? tag->len / INDEX_STEP4 : LENGTHS4 + tag->len / INDEX_STEP6;
+}
+
+/* The trees of the address's family, and how long the prefixes in the first and the following are. */
+struct trees {
+	unsigned int first, n, step;
+};
+
+static struct trees trees_for(const struct skep_ip *ip)
+{
+	return ip_is_v4(ip) ? (struct trees){ 0, LENGTHS4, INDEX_STEP4 } :
+			      (struct trees){ LENGTHS4, LENGTHS6, INDEX_STEP6 };
+}
+
+/* Prefixes that meet that of 'tag' agree with it in so many bits. */
+static unsigned int common_len(const struct topo_tag *tag, unsigned int len)
+{
+	return tag->len < len ? tag->len : len;
 }
 
 static uint64_t router_hash(const void *scope, enum topo_tag_kind kind, const char *name)
@@ -179,7 +200,7 @@ static struct index_tag *get_tag(struct index *x, const void *scope, const struc
 	t->tag = *tag;
 	memcpy(t->name, tag->name, n);
 	t->tag.name = t->name;
-	if (has_prefix(tag->kind)) {
+	if (topo_tag_has_prefix(tag->kind)) {
 		t->router = get_router(x, scope, tag->kind, tag->name);
 		if (!t->router)
 			goto fail;
@@ -187,7 +208,7 @@ static struct index_tag *get_tag(struct index *x, const void *scope, const struc
 	if (hmap_insert(&x->tags, &t->node, hash_tag(x, scope, tag)))
 		goto fail;
 	if (t->router) {
-		dst_insert(&t->router->trees[!ip_is_v4(&tag->ip)], &t->dst, &tag->ip,
+		dst_insert(&t->router->trees[tree_of(tag)], &t->dst, &tag->ip,
 			   hash_bytes(&tag->ip, sizeof(tag->ip), x->seed));
 		t->router->n++;
 	}
@@ -204,7 +225,7 @@ static void put_tag(struct index *x, struct index_tag *t)
 	if (t->refs)
 		return;
 	if (t->router) {
-		dst_remove(&t->router->trees[!ip_is_v4(&t->tag.ip)], &t->dst);
+		dst_remove(&t->router->trees[tree_of(&t->tag)], &t->dst);
 		t->router->n--;
 		put_router(x, t->router);
 	}
@@ -460,19 +481,22 @@ static unsigned int delete_tagged(struct index *x, struct index_tag *t)
 	return n;
 }
 
-static struct index_tag *any_below(const struct index *x, const void *scope,
-				   const struct topo_tag *tag)
+static struct index_tag *any_meeting(const struct index *x, const void *scope,
+				     const struct topo_tag *tag)
 {
 	struct index_router *r = find_router(x, scope, tag->kind, tag->name);
-	struct dst_node *n = r ? dst_find(r->trees[!ip_is_v4(&tag->ip)], &tag->ip, tag->len) : NULL;
+	const struct trees t = trees_for(&tag->ip);
+	struct dst_node *n = NULL;
 
+	for (unsigned int i = 0; r && !n && i < t.n; i++)
+		n = dst_find(r->trees[t.first + i], &tag->ip, common_len(tag, i * t.step));
 	return n ? container_of(n, struct index_tag, dst) : NULL;
 }
 
 static struct index_tag *any_tag(const struct index *x, const void *scope,
 				 const struct topo_tag *tag)
 {
-	return has_prefix(tag->kind) ? any_below(x, scope, tag) : find_tag(x, scope, tag);
+	return topo_tag_has_prefix(tag->kind) ? any_meeting(x, scope, tag) : find_tag(x, scope, tag);
 }
 
 unsigned int index_invalidate(struct index *x, const void *scope, const struct topo_tag *tag)
@@ -515,14 +539,15 @@ static void show_node(void *arg, struct dst_node *node)
 void index_tagged(struct index *x, const void *scope, const struct topo_tag *tag,
 		  void (*cb)(void *arg, struct index_flow *flow), void *arg)
 {
+	const struct trees all = trees_for(&tag->ip);
 	struct tagged t = { .cb = cb, .arg = arg };
 	struct index_router *r;
 	struct index_tag *one;
 
-	if (has_prefix(tag->kind)) {
+	if (topo_tag_has_prefix(tag->kind)) {
 		r = find_router(x, scope, tag->kind, tag->name);
-		if (r)
-			dst_walk(r->trees[!ip_is_v4(&tag->ip)], &tag->ip, tag->len, show_node, &t);
+		for (unsigned int i = 0; r && i < all.n; i++)
+			dst_walk(r->trees[all.first + i], &tag->ip, common_len(tag, i * all.step), show_node, &t);
 	} else if ((one = find_tag(x, scope, tag))) {
 		show_tag(&t, one);
 	}

@@ -14,11 +14,15 @@
 #include <stdint.h>
 
 #include "loader/dp.h"
+#include "loader/top.h"
 #include "topology/tag.h"
 #include "topology/topology.h"
 #include "util/hmap.h"
 
 #define INDEX_TAG_HOST	    ((enum topo_tag_kind)TOPO_TAG_MAX)
+/* A flow's tag of a prefix has a length that is a multiple of these; changes may have any. */
+#define INDEX_STEP4	    8
+#define INDEX_STEP6	    16
 #define INDEX_FLOW_TAGS_MAX 4096 /* of one flow; more: it is not installed */
 
 struct index;
@@ -48,6 +52,7 @@ struct index_flow {
 	uint32_t other_key, other_peer;
 	char other_port[TOPO_NAME_MAX + 1];
 	uint64_t packets, bytes; /* of these, the kernel's counters are known already */
+	struct flow_load load;
 	struct rule_hits *hits;	 /* rules that count its packets (rules.c) */
 	bool conn;		 /* depends on a record of a connection, or that there is none */
 	bool marked;		 /* to be simulated again */

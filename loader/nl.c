@@ -401,7 +401,7 @@ struct nl_monitor {
 	struct nl_monitor_ops ops;
 	void *arg;
 	bool routes; /* some have changed */
-	char buf[NL_BUF];
+	_Alignas(struct nlmsghdr) char buf[NL_BUF];
 };
 
 static int on_change(const struct nlmsghdr *nlh, void *arg)

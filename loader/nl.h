@@ -54,6 +54,26 @@ int nl_link_del(struct nl *nl, uint32_t ifindex);
 /* Filters below 'parent' (TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS), ...), or -errno. */
 int nl_filter_count(struct nl *nl, uint32_t ifindex, uint32_t parent);
 
+/* What an interface has carried, as the host's end sees it (IFLA_STATS64). */
+struct nl_counters {
+	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
+	uint64_t rx_dropped, tx_dropped;
+};
+
+/* nl_stats.c: the counters of all interfaces at once, read in turns of the loop so that nobody waits for them. */
+struct nl_stats;
+
+struct nl_stats_ops {
+	void (*link)(void *arg, uint32_t ifindex, const struct nl_counters *c);
+	void (*done)(void *arg, int rc); /* 0 or -errno: some may not have been told */
+};
+
+/* NULL: errno. */
+struct nl_stats *nl_stats_new(struct loop *loop, const struct nl_stats_ops *ops, void *arg);
+void nl_stats_free(struct nl_stats *s); /* takes NULL */
+/* Begins; -EALREADY while it is under way. */
+int nl_stats_ask(struct nl_stats *s);
+
 struct nl_monitor;
 
 struct nl_monitor_ops {

@@ -114,6 +114,16 @@ static void trouble(struct lport *p, const char *text)
 		snprintf(p->trouble, sizeof(p->trouble), "%.*s", (int)sizeof(p->trouble) - 1, text);
 }
 
+/* What it is sent may be more than what it begins, but not all that there is room for. */
+static void limit_conns(const struct lport *p)
+{
+	const struct config *c = p->tenant->agent->config;
+	const uint32_t quarter = c->conns_max / 4;
+
+	dp_port_limits(p->tenant->agent->dp, p->key, c->conns_port_max,
+		       quarter > c->conns_port_max ? quarter : c->conns_port_max);
+}
+
 static void attach(struct lport *p, uint32_t ifindex)
 {
 	struct agent *a = p->tenant->agent;
@@ -134,10 +144,12 @@ static void attach(struct lport *p, uint32_t ifindex)
 		trouble(p, err.text);
 		return;
 	}
+	limit_conns(p);
 	trouble(p, "");
 	i->port = p;
 	p->ifindex = ifindex;
 	p->attached = true;
+	dp_port_limits(a->dp, p->key, a->config->conns_port_max, a->config->conns_port_max);
 	if (p->flood)
 		p->flood->dirty = true;
 	invalidate_port(p);

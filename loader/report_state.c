@@ -14,6 +14,10 @@ struct list {
 	const struct tenant *t;
 	const char *port; /* NULL = all */
 	json_t *list;
+	const char *state, *proto; /* NULL = any */
+	bool by_address;
+	struct skep_ip address; /* of either end, as either port emits it */
+	size_t max;
 	uint64_t now;
 	bool truncated, found;
 };
@@ -95,39 +99,92 @@ static json_t *nat_json(const struct tenant *t, const struct sim_conn *c)
 	return list;
 }
 
+/* --- connections --- */
+
+/* Where the port is; NULL = not known, or nowhere. */
+static const char *host_of(const struct tenant *t, const char *port)
+{
+	const struct topo_port *p = t->snap && *port ? topo_find_port(t->snap, port) : NULL;
+
+	return p ? p->live_host : NULL;
+}
+
+static bool wanted(const struct list *l, const struct sim_conn *c, const char *proto)
+{
+	const struct skep_ip *a = &l->address;
+
+	return (!l->port || !strcmp(l->port, c->port)) && (!l->proto || !strcmp(l->proto, proto)) &&
+	       (!l->state || !strcmp(l->state, sim_conn_state(c))) &&
+	       (!l->by_address || ip_eq(a, &c->tuple.src) || ip_eq(a, &c->tuple.dst) ||
+		ip_eq(a, &c->other.src) || ip_eq(a, &c->other.dst));
+}
+
+static json_t *conn_json(const struct list *l, const struct sim_conn *c, uint64_t last_ns,
+			 const char *proto)
+{
+	char src[ADDR_TEXT], dst[ADDR_TEXT], other_src[ADDR_TEXT], other_dst[ADDR_TEXT];
+	uint64_t idle_ms = l->now > last_ns ? (l->now - last_ns) / NSEC_PER_MSEC : 0;
+	int64_t timeout_s = skep_conn_timeout(conns_timeouts(l->t), c->tuple.proto, c->orig_seen,
+					      c->reply_seen);
+	int64_t left_s = timeout_s - (int64_t)(idle_ms / 1000);
+
+	return json_pack("{s:s, s:s, s:s*, s:s, s:s, s:i, s:s, s:i, s:s, s:s, s:s, s:s*, s:s, s:i, s:s, s:i, s:o, "
+			 "s:I, s:I, s:I}",
+			 "tenant", l->t->name, "port", c->port, "host", host_of(l->t, c->port), "proto",
+			 proto, "src", ip_format(&c->tuple.src, src), "sport",
+			 (int)ntohs(c->tuple.sport), "dst", ip_format(&c->tuple.dst, dst), "dport",
+			 (int)ntohs(c->tuple.dport), "direction", c->reply ? "reply" : "original",
+			 "state", sim_conn_state(c), "other_port", c->other_port, "other_host",
+			 host_of(l->t, c->other_port), "other_src",
+			 ip_format(&c->other.src, other_src), "other_sport",
+			 (int)ntohs(c->other.sport), "other_dst",
+			 ip_format(&c->other.dst, other_dst), "other_dport",
+			 (int)ntohs(c->other.dport), "nat", nat_json(l->t, c), "idle_ms",
+			 (json_int_t)idle_ms, "timeout_s", (json_int_t)timeout_s, "left_s",
+			 (json_int_t)(left_s > 0 ? left_s : 0));
+}
+
 static void on_conn(void *arg, const struct sim_conn *c, uint64_t last_ns)
 {
 	struct list *l = arg;
-	char proto[8], src[ADDR_TEXT], dst[ADDR_TEXT];
+	char buf[8];
+	const char *proto = proto_name(c->tuple.proto, buf);
 
-	if (l->port && strcmp(l->port, c->port) != 0)
+	if (!wanted(l, c, proto))
 		return;
-	if (json_array_size(l->list) >= CONNS_SHOWN) {
+	if (json_array_size(l->list) >= l->max)
 		l->truncated = true;
-		return;
-	}
-	json_array_append_new(
-		l->list,
-		json_pack("{s:s, s:s, s:s, s:s, s:i, s:s, s:i, s:s, s:s, s:s, s:o, s:I, s:i}",
-			  "tenant", l->t->name, "port", c->port, "proto",
-			  proto_name(c->tuple.proto, proto), "src", ip_format(&c->tuple.src, src),
-			  "sport", (int)ntohs(c->tuple.sport), "dst", ip_format(&c->tuple.dst, dst),
-			  "dport", (int)ntohs(c->tuple.dport), "direction",
-			  c->reply ? "reply" : "original", "state", sim_conn_state(c), "other_port",
-			  c->other_port, "nat", nat_json(l->t, c), "idle_ms",
-			  (json_int_t)(l->now > last_ns ? (l->now - last_ns) / NSEC_PER_MSEC : 0),
-			  "timeout_s",
-			  (int)skep_conn_timeout(conns_timeouts(l->t), c->tuple.proto, c->orig_seen,
-						 c->reply_seen)));
+	else
+		json_array_append_new(l->list, conn_json(l, c, last_ns, proto));
 }
 
-json_t *report_conns(struct agent *a, const char *tenant, const char *port, struct err *err)
+/* What of the request narrows the list; false with 'err'. */
+static bool narrow(const json_t *request, struct list *l, struct err *err)
 {
-	struct list l = { .port = port, .now = clock_mono_ns() };
+	const char *address = json_string_value(json_object_get(request, "address"));
+	json_int_t limit = json_integer_value(json_object_get(request, "limit"));
+
+	l->port = json_string_value(json_object_get(request, "port"));
+	l->state = json_string_value(json_object_get(request, "state"));
+	l->proto = json_string_value(json_object_get(request, "proto"));
+	l->max = limit > 0 && limit < CONNS_SHOWN ? (size_t)limit : CONNS_SHOWN;
+	l->by_address = address != NULL;
+	if (address && !ip_parse(address, &l->address)) {
+		err_tag(err, -EINVAL, "usage", "address '%.60s' is none (want 10.0.0.1 or fd00::1)",
+			address);
+		return false;
+	}
+	return true;
+}
+
+json_t *report_conns(struct agent *a, const json_t *request, struct err *err)
+{
+	const char *tenant = json_string_value(json_object_get(request, "tenant"));
+	struct list l = { .now = clock_mono_ns() };
 	struct hmap_node *n, *tmp;
 	struct tenant *only;
 
-	if (!find(a, tenant, &only, err))
+	if (!find(a, tenant, &only, err) || !narrow(request, &l, err))
 		return NULL;
 	expiry_walk(a); /* what flows have carried up to now */
 	l.list = json_array();
@@ -136,18 +193,20 @@ json_t *report_conns(struct agent *a, const char *tenant, const char *port, stru
 
 		if (only && t != only)
 			continue;
-		l.found = l.found || !port || ports_find_name(t, port);
+		l.found = l.found || !l.port || ports_find_name(t, l.port);
 		l.t = t;
 		sim_conns_walk(t->conns, on_conn, &l);
 	}
-	if (!l.found && port) {
+	if (!l.found && l.port) {
 		json_decref(l.list);
 		err_tag(err, -ENOENT, "no_such_port", "port '%.80s' is not bound to this host",
-			port);
+			l.port);
 		return NULL;
 	}
 	return json_pack("{s:o, s:b}", "conns", l.list, "truncated", l.truncated);
 }
+
+/* --- rules --- */
 
 json_t *report_rules(struct agent *a, const char *tenant, const char *chain, struct err *err)
 {

@@ -224,6 +224,7 @@ bool rules_carried(struct index_flow *f, const struct skep_flow *now)
 	f->packets = now->packets;
 	f->bytes = now->bytes;
 	rules_count(f, packets, bytes);
+	top_carried(f, packets, bytes);
 	return true;
 }
 

@@ -12,8 +12,7 @@
 
 #define TAP_MTU \
 	65521 /* the largest that the kernel lets a tap have: super-packets of 64 KB must pass */
-#define TAP_QUEUE \
-	256 /* frames; short, so that a burst is dropped and counted instead of getting old */
+#define TAP_QUEUE SKEP_UPCALL_QUEUE
 #define TAP_FRAME_MAX (1 << 17)
 
 SKEP_ASSERT(sizeof(struct virtio_net_hdr_mrg_rxbuf) == sizeof(((struct dp_frame *)0)->vnet));

@@ -23,7 +23,13 @@
 void upcall_drop(struct agent *a, enum skep_drop reason, uint32_t in_key,
 		 const struct dp_frame *frame, const char *culprit)
 {
+	struct lport *p = ports_find(a, in_key);
+
 	dp_count_drop(a->dp, reason);
+	if (p)
+		p->load.dropped++;
+	top_dropped(a, reason, clock_mono_ns(), in_key, culprit, frame->data, frame->len, frame->len,
+		    NULL);
 	if (a->control && control_watched(a->control))
 		control_drop(a->control, report_drop(a, clock_mono_ns(), reason, in_key, culprit,
 						     frame->data, frame->len, frame->len, NULL));
@@ -34,7 +40,11 @@ void upcall_event(struct agent *a, const struct skep_event *e)
 	struct index_flow *f = index_find_cookie(a->index, e->cookie);
 	uint32_t have = e->head_len < sizeof(e->head) ? e->head_len : sizeof(e->head);
 
-	if (e->type == SKEP_EV_DROP && a->control && control_watched(a->control))
+	if (e->type != SKEP_EV_DROP)
+		return;
+	top_dropped(a, e->reason, e->time_ns, e->key, f ? f->culprit : NULL, e->head, have, e->len,
+		    &e->remote);
+	if (a->control && control_watched(a->control))
 		control_drop(a->control,
 			     report_drop(a, e->time_ns, e->reason, e->key, f ? f->culprit : NULL,
 					 e->head, have, e->len, &e->remote));
@@ -102,7 +112,7 @@ static struct index_flow *known_flow(struct work *w, enum skep_upcall_why why)
 		return NULL;
 	f = index_find(w->a->index, &w->key);
 	if (!f)
-		f = class_find(w);
+		f = class_find(w, SKEP_CT_NONE); /* others make or refresh records */
 	if (!f || f->marked || !install_holds(&f->verdict, &w->pkt))
 		return NULL;
 	/* what begins or ends a connection has to be noted */

@@ -25,6 +25,7 @@ enum skep_conn_flags {
 	SKEP_CONN_REPLY = 1 << 0, /* the port emits the reply direction */
 	SKEP_CONN_NAT = 1 << 1,	  /* translated: skep_details has more, wildcard flows are not for it */
 	SKEP_CONN_SKEPD = 1 << 2, /* made by skepd: skep_details has more */
+	SKEP_CONN_STALE = 1 << 3, /* made by BPF in place of one of skepd's, which was over: skep_details has that one's, to be deleted with it */
 };
 
 struct skep_conn {

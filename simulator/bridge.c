@@ -171,9 +171,7 @@ const struct topo_port *sim_bridge_nat(const struct topo_bridge *b, uint16_t vla
 
 static bool from_nobody(struct walk *w, const struct topo_port *in)
 {
-	const struct skep_mac *dst = see_eth_dst(w), *src = see_eth_src(w);
-
-	if (!mac_is_multicast(src) && !mac_eq(src, dst))
+	if (!see_eth_multicast(w, true) && !see_eth_same(w))
 		return false;
 	sim_drop(w, SKEP_DROP_BAD_MAC, &in->o, NULL);
 	return true;
@@ -201,14 +199,13 @@ void sim_bridge_in(struct walk *w, const struct topo_port *in)
 {
 	const struct topo_bridge *b = in->bridge;
 	const struct topo_port *to = NULL;
-	const struct skep_mac *dst;
+	const struct skep_mac *dst = &w->f.eth_dst;
 	const char *how = "";
 	char m[ADDR_TEXT];
 
 	sim_tag_object(w, TOPO_TAG_BRIDGE, &b->o);
 	if (from_nobody(w, in))
 		return;
-	dst = see_eth_dst(w);
 	if (!b->admin_up) {
 		sim_drop(w, SKEP_DROP_ADMIN_DOWN, &b->o, NULL);
 		return;
@@ -220,7 +217,7 @@ void sim_bridge_in(struct walk *w, const struct topo_port *in)
 		}
 		if (!sim_vlan_in(w, in))
 			return;
-	} else if (is_machine(in) && sim_vlan_reserved(dst)) {
+	} else if (is_machine(in) && sim_vlan_reserved(w)) {
 		sim_drop(w, SKEP_DROP_PROTOCOL, &b->o, NULL);
 		return;
 	}
@@ -233,12 +230,12 @@ void sim_bridge_in(struct walk *w, const struct topo_port *in)
 		STEP(w, 0, "bridge", b->o.name, "to %s", mac_format(dst, m));
 	if (!sim_hook(w, b->in_chain))
 		return;
-	if (mac_is_multicast(dst)) {
+	if (see_eth_multicast(w, false)) {
 		if (sim_arp_suppress(w, in, &to) || sim_nd_suppress(w, in, &to))
 			return;
 		how = "owner of the address";
 	} else {
-		to = find_mac(w, b, dst, &how);
+		to = find_mac(w, b, see_eth_dst(w), &how);
 	}
 	if (to) {
 		STEP(w, 1, "unicast", to->o.name, "%s", how);

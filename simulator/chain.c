@@ -17,29 +17,32 @@ enum outcome { NEXT, ACCEPT, DROP, REJECT, WAIT };
 
 /* --- which rules to test --- */
 
-static uint32_t read_dim(void *arg, enum topo_dim dim, unsigned int word, unsigned int bits)
+static uint32_t read_value(void *arg, enum topo_dim dim)
+{
+	return dim == TOPO_DIM_ETH_TYPE ? see_eth_type(arg) : see_proto(arg);
+}
+
+static bool is_below(void *arg, enum topo_dim dim, uint32_t limit)
 {
 	struct walk *w = arg;
-	unsigned int len;
+	const bool src = dim != TOPO_DIM_DST && dim != TOPO_DIM_L4_DST;
+	uint32_t x;
 
-	switch (dim) {
-	case TOPO_DIM_ETH_TYPE:
-		return see_eth_type(w);
-	case TOPO_DIM_PROTO:
-		return see_proto(w);
-	case TOPO_DIM_SRC:
-	case TOPO_DIM_DST:
-		len = ip_width(w) == 32 ? bits : word * 32 + bits;
-		return ntohl(
-			(dim == TOPO_DIM_SRC ? see_ip_src(w, len) : see_ip_dst(w, len))->w[word]);
-	case TOPO_DIM_L4_SRC:
-		return sim_l4_known(w) ? see_l4_src(w) : 0;
-	case TOPO_DIM_L4_DST:
-		return sim_l4_known(w) ? see_l4_dst(w) : 0;
-	case TOPO_DIM_ICMP:
-		return sim_l4_known(w) ? see_l4_src(w) : 0;
-	}
-	return 0;
+	if (dim >= TOPO_DIM_L4_SRC)
+		return !sim_l4_known(w) || see_l4_in(w, src, 0, (uint16_t)(limit - 1));
+	x = ntohl(ip_v4(src ? &w->f.ip_src : &w->f.ip_dst));
+	see_ip_bits(w, src, near32_less(x, limit));
+	return x < limit;
+}
+
+static bool is_below6(void *arg, enum topo_dim dim, const struct skep_ip *limit)
+{
+	struct walk *w = arg;
+	const bool src = dim == TOPO_DIM_SRC;
+	const near_u128 x = near_number(src ? &w->f.ip_src : &w->f.ip_dst), y = near_number(limit);
+
+	see_ip_bits(w, src, near128_less(x, y));
+	return x < y;
 }
 
 static bool read_has_l4(void *arg)
@@ -47,12 +50,19 @@ static bool read_has_l4(void *arg)
 	return see_has_l4(arg);
 }
 
+static const struct topo_reader reader = {
+	.value = read_value,
+	.below = is_below,
+	.below6 = is_below6,
+	.has_l4 = read_has_l4,
+};
+
 const uint32_t *sim_candidates(struct walk *w, const struct topo_chain *chain, uint32_t *n)
 {
 	*n = chain->n_rules;
 	if (!chain->classifier)
 		return NULL;
-	return topo_classify(chain->classifier, read_dim, read_has_l4, w, n);
+	return topo_classify(chain->classifier, &reader, w, n);
 }
 
 /* --- trace --- */

@@ -146,14 +146,31 @@ static bool is_void(const struct run *run, const struct sim_conn *c)
 
 /* --- looking up --- */
 
+/* Leading bits of the destination that tell whether it is a group's. */
+static unsigned int group_bits(const struct pkt_fields *f)
+{
+	const bool v6 = f->eth_type == htons(ETH_P_IPV6);
+	const uint32_t first = ntohl(f->ip_dst.w[v6 ? 0 : 3]);
+	const unsigned int bits = near16_range((uint16_t)(first >> 16), v6 ? 0xff00 : 0xe000,
+					       v6 ? 0xffff : 0xefff);
+	const unsigned int all = v6 ? 0 : near32(first, 0xffffffff); /* broadcast */
+
+	return all > bits ? all : bits;
+}
+
 /* The tuple is the packet's own, whatever this path has written since.  What kind of packet it is decides by itself whether it can belong to a
  * connection at all, or begin one. */
 static void mark_tuple(struct run *run)
 {
+	const unsigned int bits = group_bits(&run->pkt->f);
+
 	run->tuple_read = true;
 	run->mask.fields |= SIM_FIELD_ETH_TYPE | SIM_FIELD_PROTO | SIM_FIELD_FRAG;
 	if (is_icmp(&run->pkt->f))
 		run->mask.fields |= SIM_FIELD_L4_SRC;
+	run->mask.fields |= SIM_FIELD_IP_DST; /* a group has no connections: is_new() */
+	if (run->mask.dst_len < bits)
+		run->mask.dst_len = (uint8_t)bits;
 }
 
 void sim_conn_masks(const struct run *run, struct sim_result *res)
@@ -489,6 +506,17 @@ static bool is_as_recorded(const struct run *run, uint32_t n_outputs)
 	       !strcmp(run->conn->other_port, run->conn_out->o.name) && !has_moved(run);
 }
 
+/* Whether a new connection has records depended on whether it is to a group (is_new()); the tuple is not in the class's mask. */
+static void mark_group(const struct run *run, struct sim_mask *mask)
+{
+	const struct skep_ip *dst = &run->pkt->f.ip_dst;
+	const uint8_t len = ip_is_v4(dst) && *(const uint8_t *)&dst->w[3] == 0xff ? 32 : 8;
+
+	mask->fields |= SIM_FIELD_IP_DST;
+	if (mask->dst_len < len)
+		mask->dst_len = len;
+}
+
 /* Would each packet with the same fields and state of its connection get the same result?  Not where the record's content decided, or where
  * something is to be made of it that others must know. */
 static void find_class(const struct run *run, struct sim_result *res)
@@ -509,6 +537,8 @@ static void find_class(const struct run *run, struct sim_result *res)
 	if (!run->conn) {
 		if (res->n_new_conns == 1)
 			return;
+		if (run->ct_asked && (run->ct & TOPO_CT_NEW))
+			mark_group(run, &res->class_mask);
 		res->class_ct = SKEP_CT_NEW;
 		res->class_out = res->n_new_conns ? run->conn_out : NULL;
 	} else {

@@ -6,23 +6,39 @@
  */
 #include "simulator/run.h"
 
-static const struct topo_floating_ip *search(struct topo_floating_ip *const *v, uint32_t n,
-					     const struct skep_ip *ip, bool fixed)
+static const struct skep_ip *key(const struct topo_floating_ip *f, bool fixed)
+{
+	return fixed ? &f->fixed : &f->address;
+}
+
+/* Where it is, or would be. */
+static uint32_t position(struct topo_floating_ip *const *v, uint32_t n, const struct skep_ip *ip,
+			 bool fixed)
 {
 	uint32_t lo = 0, hi = n;
 
 	while (lo < hi) {
 		uint32_t mid = lo + (hi - lo) / 2;
-		const struct skep_ip *at = fixed ? &v[mid]->fixed : &v[mid]->address;
 
-		if (memcmp(at, ip, sizeof(*ip)) < 0)
+		if (memcmp(key(v[mid], fixed), ip, sizeof(*ip)) < 0)
 			lo = mid + 1;
 		else
 			hi = mid;
 	}
-	if (lo == n || !ip_eq(fixed ? &v[lo]->fixed : &v[lo]->address, ip))
-		return NULL;
-	return v[lo];
+	return lo;
+}
+
+/* The one of an end of the packet, which is none of its neighbours either. */
+static const struct topo_floating_ip *of_end(struct walk *w, struct topo_floating_ip *const *v,
+					     uint32_t n, bool src)
+{
+	const uint32_t i = position(v, n, src ? &w->f.ip_src : &w->f.ip_dst, src);
+
+	if (i < n && see_ip_is(w, src, key(v[i], src)))
+		return v[i];
+	if (i)
+		(void)see_ip_is(w, src, key(v[i - 1], src));
+	return NULL;
 }
 
 static void tag(struct walk *w, const struct topo_router *r, const struct skep_ip *ip)
@@ -36,17 +52,13 @@ static void tag(struct walk *w, const struct topo_router *r, const struct skep_i
 const struct topo_floating_ip *sim_fip_to(struct walk *w, const struct topo_router *r)
 {
 	tag(w, r, &w->f.ip_dst);
-	if (!r->n_fips)
-		return NULL;
-	return search(r->fips, r->n_fips, see_ip_dst(w, ip_width(w)), false);
+	return of_end(w, r->fips, r->n_fips, false);
 }
 
 const struct topo_floating_ip *sim_fip_of(struct walk *w, const struct topo_router *r)
 {
 	tag(w, r, &w->f.ip_src);
-	if (!r->n_fips)
-		return NULL;
-	return search(r->fips_by_fixed, r->n_fips, see_ip_src(w, ip_width(w)), true);
+	return of_end(w, r->fips_by_fixed, r->n_fips, true);
 }
 
 bool sim_fip_leaves(const struct topo_floating_ip *f, const struct topo_port *out)
@@ -74,14 +86,17 @@ void sim_fip_out(struct walk *w, const struct topo_floating_ip *f)
 /* Somebody on the way to the machine complains about a packet that was sent to its floating IP. */
 void sim_fip_quote(struct walk *w, const struct topo_router *r, const struct topo_port *out)
 {
+	const struct skep_ip *ip = &w->run->inner.ip_dst;
 	const struct topo_floating_ip *f;
+	uint32_t i;
 
 	if (!r->n_fips || !sim_is_error(w))
 		return;
 	(void)sim_ct(w);
 	if (!w->run->quoting)
 		return;
-	f = search(r->fips_by_fixed, r->n_fips, &w->run->inner.ip_dst, true);
-	if (f && sim_fip_leaves(f, out))
+	i = position(r->fips_by_fixed, r->n_fips, ip, true);
+	f = i < r->n_fips ? r->fips_by_fixed[i] : NULL;
+	if (f && ip_eq(&f->fixed, ip) && sim_fip_leaves(f, out))
 		sim_nat_inner(w, false, &f->fixed, &f->address);
 }

@@ -22,20 +22,41 @@ static const struct {
 	[SIM_ERR_FRAG] = { 3, 4, 2, 0, "ICMP fragmentation needed" },
 };
 
-/* Whether there is an answer depends on the packet as it came in. */
+/* From a host, to a host?  What a NAT has rewritten was read as a whole. */
+static void see_hosts(struct walk *w)
+{
+	static const struct skep_ip none;
+	const struct skep_ip broadcast = ip_from_v4(0xffffffff), loopback = { { 0, 0, 0, htonl(1) } };
+
+	if (ip_width(w) == 32) {
+		(void)sim_ip_special(w, true);
+		(void)see_ip_top(w, false, 0xe000, 0xefff);
+		(void)see_ip_is(w, false, &broadcast);
+	} else {
+		(void)see_ip_top(w, true, 0xff00, 0xffff);
+		(void)see_ip_is(w, true, &none);
+		(void)see_ip_is(w, true, &loopback);
+		(void)see_ip_top(w, false, 0xff00, 0xffff);
+	}
+}
+
+/* Whether there is an answer depends on the packet as it came in: what pkt_may_icmp_error() looks at. */
 static bool may_answer(struct walk *w)
 {
 	struct sim_mask *m = &w->run->mask;
 
 	if (w->generation)
 		return false;
-	m->fields |= SIM_FIELD_ETH_DST | SIM_FIELD_ETH_TYPE;
+	m->fields |= SIM_FIELD_ETH_TYPE;
 	if (w->quiet || !see_is_ip(w))
 		return false;
-	m->fields |= SIM_FIELD_ETH_SRC;
-	see(w, SIM_FIELD_PROTO | SIM_FIELD_FRAG | SIM_FIELD_L4_SRC);
-	see_ip_src(w, ip_width(w));
-	see_ip_dst(w, ip_width(w));
+	/* may have been rewritten; the first byte tells groups */
+	m->eth_dst_len = m->eth_dst_len < 8 ? 8 : m->eth_dst_len;
+	m->eth_src_len = m->eth_src_len < 8 ? 8 : m->eth_src_len;
+	see(w, SIM_FIELD_PROTO | SIM_FIELD_FRAG);
+	if (w->f.ip_proto == IPPROTO_ICMP || w->f.ip_proto == IPPROTO_ICMPV6)
+		(void)see_icmp_type(w);
+	see_hosts(w);
 	return pkt_may_icmp_error(w->pkt);
 }
 

@@ -34,35 +34,58 @@ static bool is_up(const struct topo_vip *v)
 	return v->admin_up && v->lb->admin_up;
 }
 
-static const struct topo_vip *at(const struct topo_router *r, const struct skep_ip *ip, uint8_t proto,
-				 uint16_t port)
+/* The i-th, if it is of the address and protocol. */
+static const struct topo_vip *of(const struct topo_router *r, uint32_t i, const struct skep_ip *ip,
+				 uint8_t proto)
 {
-	const uint32_t i = position(r, ip, proto, port);
 	const struct topo_vip *v = i < r->n_vips ? r->vips[i] : NULL;
 
-	return v && ip_eq(&v->address, ip) && v->proto == proto && v->port == port && is_up(v) ? v :
-													NULL;
+	return v && ip_eq(&v->address, ip) && v->proto == proto ? v : NULL;
 }
 
-static bool any_at(const struct topo_router *r, const struct skep_ip *ip)
+/* Is the destination a VIP's address?  Else it is neither of its neighbours. */
+static bool any_at(struct walk *w, const struct topo_router *r)
 {
-	const uint32_t i = position(r, ip, 0, 0);
+	const uint32_t i = position(r, &w->f.ip_dst, 0, 0);
 
-	return i < r->n_vips && ip_eq(&r->vips[i]->address, ip);
+	if (i < r->n_vips && see_ip_is(w, false, &r->vips[i]->address))
+		return true;
+	if (i)
+		(void)see_ip_is(w, false, &r->vips[i - 1]->address);
+	return false;
+}
+
+/* The VIP of the packet's very port; that of all ports, 0, is no neighbour. */
+static const struct topo_vip *at_port(struct walk *w, const struct topo_router *r, uint8_t proto)
+{
+	const struct skep_ip *ip = &w->f.ip_dst;
+	uint32_t i = position(r, ip, proto, ntohs(w->f.l4_dst));
+	const struct topo_vip *v = of(r, i, ip, proto), *before;
+
+	if (v && !v->port)
+		v = of(r, ++i, ip, proto);
+	before = i ? of(r, i - 1, ip, proto) : NULL;
+	if (v && see_l4_in(w, false, v->port, v->port))
+		return is_up(v) ? v : NULL;
+	if (before && before->port)
+		(void)see_l4_in(w, false, before->port, before->port);
+	return NULL;
 }
 
 /* The VIP that the packet is for: by its port, else one for all ports. */
 static const struct topo_vip *find_vip(struct walk *w, const struct topo_router *r)
 {
-	const struct skep_ip *ip = &w->f.ip_dst;
 	const struct topo_vip *v;
 	uint8_t proto;
 
 	proto = see_proto(w);
 	if (!sim_has_ports(&w->f) || !sim_l4_known(w))
 		return NULL;
-	v = at(r, ip, proto, see_l4_dst(w));
-	return v ? v : at(r, ip, proto, 0);
+	v = at_port(w, r, proto);
+	if (v)
+		return v;
+	v = of(r, position(r, &w->f.ip_dst, proto, 0), &w->f.ip_dst, proto);
+	return v && !v->port && is_up(v) ? v : NULL;
 }
 
 static bool is_alive(const struct topo_member *m)
@@ -220,7 +243,7 @@ bool sim_vip_in(struct walk *w, const struct topo_port *in)
 				       .name = r->o.name,
 				       .ip = w->f.ip_dst,
 				       .len = (uint8_t)ip_width(w) });
-	if (!any_at(r, see_ip_dst(w, ip_width(w))))
+	if (!any_at(w, r))
 		return true;
 	if (sim_is_error(w))
 		return error_in(w, r);

@@ -270,23 +270,34 @@ static bool has_nat(const struct topo_router *r)
 	return r->n_nats || r->n_fips || r->n_vips;
 }
 
-static bool is_own(const struct topo_router *r, const struct skep_ip *ip)
+/* Is the destination a port's? */
+static bool is_own(struct walk *w, const struct topo_router *r)
 {
 	for (uint32_t i = 0; i < r->n_ports; i++)
-		if (sim_port_owns(r->ports[i], ip))
+		if (sim_port_is_end(w, r->ports[i], false))
 			return true;
 	return false;
 }
 
+/* Is an end of the packet the router's because of NAT? */
+static bool is_nat_addr(struct walk *w, const struct topo_router *r, bool src)
+{
+	unsigned int bits = 0;
+	const bool is = topo_router_nat_near(r, src ? &w->f.ip_src : &w->f.ip_dst, &bits);
+
+	see_ip_bits(w, src, bits);
+	return is;
+}
+
 /* Could a reply be addressed to it?  Sources that the router gives are its NAT's, or that of a port: by a rule, or of the port where packets turn
  * round, which is where replies come in. */
-static bool may_be_source(const struct topo_router *r, const struct topo_port *in,
-			  const struct skep_ip *ip)
+static bool may_be_source(struct walk *w, const struct topo_router *r, const struct topo_port *in,
+			  bool src)
 {
-	if (topo_router_nat_addr(r, ip) || sim_port_owns(in, ip))
+	if (is_nat_addr(w, r, src) || sim_port_is_end(w, in, src))
 		return true;
 	for (uint32_t i = 0; i < r->n_nats; i++)
-		if (r->nats[i]->type == TOPO_SNAT && ip_eq(&r->nats[i]->to.lo, ip))
+		if (r->nats[i]->type == TOPO_SNAT && see_ip_is(w, src, &r->nats[i]->to.lo))
 			return true;
 	return false;
 }
@@ -353,7 +364,7 @@ bool sim_nat_in(struct walk *w, const struct topo_port *in)
 		sim_fip_in(w, f);
 		return true;
 	}
-	if (may_be_source(r, in, see_ip_dst(w, ip_width(w))) || (r->n_nats && sim_is_error(w))) {
+	if (may_be_source(w, r, in, false) || (r->n_nats && sim_is_error(w))) {
 		(void)sim_ct(w);
 		if (sim_waits(w))
 			return false;
@@ -363,10 +374,10 @@ bool sim_nat_in(struct walk *w, const struct topo_port *in)
 	return dst_by_rule(w, r, in);
 }
 
-bool sim_nat_owns(struct walk *w, const struct topo_router *r, const struct skep_ip *ip)
+bool sim_nat_owns(struct walk *w, const struct topo_router *r)
 {
-	return !w->generation && !w->no_dnat && r->n_nat_addrs && topo_router_nat_addr(r, ip) &&
-	       !is_own(r, ip);
+	return !w->generation && !w->no_dnat && r->n_nat_addrs && is_nat_addr(w, r, false) &&
+	       !is_own(w, r);
 }
 
 /* --- the source --- */
@@ -416,7 +427,7 @@ static bool turn_round(struct walk *w, const struct topo_router *r, const struct
 /* The source is as the record says.  False: the router has it no longer, so that no reply would find its way. */
 static bool keeps_source(struct walk *w, const struct topo_router *r, const struct topo_port *out)
 {
-	if (w->run->conn->reply || w->run->quoting || may_be_source(r, out, &w->f.ip_src))
+	if (w->run->conn->reply || w->run->quoting || may_be_source(w, r, out, true))
 		return true;
 	w->run->end_conn = true;
 	return full(w, SKEP_DROP_NAT_NONE, &r->o);
@@ -484,7 +495,7 @@ bool sim_nat_out(struct walk *w, const struct topo_port *in, const struct topo_p
 		return false;
 	if (by_record(w, r, false))
 		return keeps_source(w, r, out);
-	if (w->fip && ip_eq(see_ip_src(w, ip_width(w)), &w->f.ip_dst))
+	if (w->fip && see_ip_is(w, true, &w->f.ip_dst))
 		return true; /* a machine that asks for itself is told so */
 	if (f && takes_fip(w, f, out, hairpin)) {
 		sim_fip_out(w, f);

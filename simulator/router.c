@@ -44,28 +44,58 @@ bool sim_port_owns(const struct topo_port *port, const struct skep_ip *ip)
 	return ip_eq(&own, ip);
 }
 
+bool sim_port_is_end(struct walk *w, const struct topo_port *port, bool src)
+{
+	struct skep_ip own;
+
+	for (uint32_t i = 0; i < port->n_addrs; i++)
+		if (see_ip_is(w, src, &port->addrs[i].ip))
+			return true;
+	if (ip_width(w) == 32 || !see_ip_top(w, src, 0xfe80, 0xfebf))
+		return false;
+	own = sim_link_local(&port->mac);
+	return see_ip_is(w, src, &own);
+}
+
+/* 0/8, 127/8, 224/3: between them are blocks of addresses that are like any other. */
+static bool is_special4(struct walk *w, bool src, uint8_t b)
+{
+	const uint8_t off = b < 64 ? b : (uint8_t)(127 - b); /* from the nearer of the first two */
+	unsigned int bits = b < 192 ? 2 : 3;
+
+	if (b < 128)
+		bits = off ? (unsigned int)__builtin_clz(off) - 24 + 1 : 8;
+	see_ip_bits(w, src, bits);
+	return b == 0 || b == 127 || b >= 224;
+}
+
+/* ::/32, ff00::/8 */
+static bool is_special6(struct walk *w, bool src, uint32_t first)
+{
+	const unsigned int zero = near32(first, 0), group = near32(first, 0xff000000);
+
+	see_ip_bits(w, src, first >> 24 == 0xff ? 8 : zero > group ? zero : group);
+	return !first || first >> 24 == 0xff;
+}
+
+bool sim_ip_special(struct walk *w, bool src)
+{
+	const struct skep_ip *ip = src ? &w->f.ip_src : &w->f.ip_dst;
+
+	return ip_width(w) == 32 ? is_special4(w, src, (uint8_t)(ntohl(ip->w[3]) >> 24)) :
+				   is_special6(w, src, ntohl(ip->w[0]));
+}
+
 /* Destinations that no unicast route may match: this network, loopback, multicast, class E and broadcast; ::/32, ff00::/8. */
 static bool is_unroutable(struct walk *w)
 {
-	const uint8_t *b = (const uint8_t *)see_ip_dst(w, 8);
-
-	if (ip_width(w) == 32)
-		return b[12] == 0 || b[12] == 127 || b[12] >= 224;
-	if (b[0])
-		return b[0] == 0xff;
-	return !see_ip_dst(w, 32)->w[0];
+	return sim_ip_special(w, false);
 }
 
 /* Sources that nobody may answer to: RFC 1812 5.3.7, RFC 4291 2.5 and 2.7. */
 static bool is_nobody(struct walk *w)
 {
-	const uint8_t *b = (const uint8_t *)see_ip_src(w, 8);
-
-	if (ip_width(w) == 32)
-		return b[12] == 0 || b[12] == 127 || b[12] >= 224;
-	if (b[0])
-		return b[0] == 0xff;
-	return !see_ip_src(w, 32)->w[0];
+	return sim_ip_special(w, true);
 }
 
 static bool is_subnet_broadcast(const struct topo_port *port, const struct skep_ip *ip)
@@ -89,8 +119,8 @@ static void deliver(struct walk *w, const struct topo_port *port)
 		sim_drop(w, SKEP_DROP_CONSUMED, &port->router->o, NULL);
 		return;
 	}
-	echo = (proto == IPPROTO_ICMP && see_icmp_type(w) == SIM_ICMP_ECHO) ||
-	       (proto == IPPROTO_ICMPV6 && see_icmp_type(w) == SIM_ICMP6_ECHO);
+	echo = (proto == IPPROTO_ICMP && see_icmp_is(w, SIM_ICMP_ECHO)) ||
+	       (proto == IPPROTO_ICMPV6 && see_icmp_is(w, SIM_ICMP6_ECHO));
 	if (echo) {
 		sim_icmp_echo(w, port);
 		sim_consume(w, &port->router->o, "echo request answered");
@@ -156,8 +186,8 @@ static void route(struct walk *w, const struct topo_port *in)
 		return;
 	}
 	if (width == 128) {
-		link_local = ip_is_link_local(see_ip_dst(w, 10));
-		if (link_local && sim_port_owns(in, see_ip_dst(w, 128))) {
+		link_local = see_ip_top(w, false, 0xfe80, 0xfebf);
+		if (link_local && sim_port_is_end(w, in, false)) {
 			deliver(w, in);
 			return;
 		}
@@ -178,7 +208,7 @@ static void route(struct walk *w, const struct topo_port *in)
 		return;
 	}
 	/* RFC 4291 2.5.6: neither from nor to a link-local address */
-	if (link_local || (width == 128 && ip_is_link_local(see_ip_src(w, 10)))) {
+	if (link_local || (width == 128 && see_ip_top(w, true, 0xfe80, 0xfebf))) {
 		sim_drop(w, SKEP_DROP_NO_ROUTE, &r->o, NULL);
 		return;
 	}
@@ -200,16 +230,15 @@ static void route(struct walk *w, const struct topo_port *in)
 void sim_router_in(struct walk *w, const struct topo_port *in)
 {
 	const struct topo_router *r = in->router;
-	const struct skep_mac *dst = see_eth_dst(w);
 	char d[ADDR_TEXT];
 
 	sim_tag_object(w, TOPO_TAG_ROUTER, &r->o);
-	if (!mac_eq(dst, &in->mac) &&
-	    (!mac_is_multicast(dst) || (!sim_is_arp(w) && !sim_is_nd(w)))) {
+	if (!see_eth_is(w, false, &in->mac) &&
+	    ((!sim_is_arp(w) && !sim_is_nd(w)) || !see_eth_multicast(w, false))) {
 		sim_drop(w, SKEP_DROP_L2_MISMATCH, &in->o, NULL);
 		return;
 	}
-	if (mac_is_multicast(see_eth_src(w)) || mac_eq(&w->f.eth_src, dst)) {
+	if (see_eth_multicast(w, true) || see_eth_same(w)) {
 		sim_drop(w, SKEP_DROP_BAD_MAC, &in->o, NULL);
 		return;
 	}
@@ -242,7 +271,7 @@ void sim_router_in(struct walk *w, const struct topo_port *in)
 		return;
 	if (sim_waits(w) || !sim_nat_in(w, in))
 		return;
-	if (sim_nat_owns(w, r, &w->f.ip_dst)) {
+	if (sim_nat_owns(w, r)) {
 		sim_drop(w, SKEP_DROP_NAT_NONE, &r->o, NULL);
 		return;
 	}

@@ -109,15 +109,6 @@ static uint32_t path_mismatch(struct walk *w, const struct topo_rule *r)
 
 /* --- L2 --- */
 
-static bool mac_agrees(const struct skep_mac *a, const struct skep_mac *want,
-		       const struct skep_mac *mask)
-{
-	for (int i = 0; i < 6; i++)
-		if ((a->b[i] ^ want->b[i]) & mask->b[i])
-			return false;
-	return true;
-}
-
 /* On a VLAN-aware bridge: of the frame as it is in the bridge, also at an access port, where it has
  * no tag. */
 static uint16_t vlan_of(struct walk *w)
@@ -135,33 +126,25 @@ static uint16_t vlan_of(struct walk *w)
 static uint32_t mac_mismatch(struct walk *w, const struct topo_rule *r)
 {
 	if ((r->match & TOPO_M_ETH_SRC) &&
-	    fails(r, TOPO_M_ETH_SRC, mac_agrees(see_eth_src(w), &r->eth_src, &r->eth_src_mask)))
+	    fails(r, TOPO_M_ETH_SRC, see_eth_in(w, true, &r->eth_src, near_mac_number(&r->eth_src_mask))))
 		return TOPO_M_ETH_SRC;
 	if ((r->match & TOPO_M_ETH_DST) &&
-	    fails(r, TOPO_M_ETH_DST, mac_agrees(see_eth_dst(w), &r->eth_dst, &r->eth_dst_mask)))
+	    fails(r, TOPO_M_ETH_DST, see_eth_in(w, false, &r->eth_dst, near_mac_number(&r->eth_dst_mask))))
 		return TOPO_M_ETH_DST;
 	return 0;
 }
 
 /* --- addresses --- */
 
-/* As ip_in_prefix(), inline: this is where a chain spends its time.  An IPv4 address has its 32
- * bits in w[3].  Of the other family: neither in the prefix nor outside of it. */
+/* Of the other family: neither in the prefix nor outside of it. */
 static bool prefix_fails(struct walk *w, const struct topo_rule *r, bool src)
 {
-	const struct skep_ip *net = src ? &r->ip_src : &r->ip_dst, *ip;
-	bool v4 = !(net->w[0] | net->w[1]) && net->w[2] == htonl(0xffff);
-	unsigned int len = src ? r->ip_src_len : r->ip_dst_len, i = v4 ? 3 : 0;
-	bool agrees = true;
+	const struct skep_ip *net = src ? &r->ip_src : &r->ip_dst;
 
-	if ((ip_width(w) == 32) != v4)
+	if ((ip_width(w) == 32) != near_is_v4(net))
 		return true;
-	ip = src ? see_ip_src(w, len) : see_ip_dst(w, len);
-	for (; agrees && len >= 32; len -= 32, i++)
-		agrees = ip->w[i] == net->w[i];
-	if (agrees && len)
-		agrees = !((ip->w[i] ^ net->w[i]) & htonl(0xffffffffu << (32 - len)));
-	return fails(r, src ? TOPO_M_IP_SRC : TOPO_M_IP_DST, agrees);
+	return fails(r, src ? TOPO_M_IP_SRC : TOPO_M_IP_DST,
+		     see_ip_in(w, src, net, src ? r->ip_src_len : r->ip_dst_len));
 }
 
 static bool agroup_fails(struct walk *w, const struct topo_rule *r, bool src)
@@ -176,10 +159,7 @@ static bool agroup_fails(struct walk *w, const struct topo_rule *r, bool src)
 				       .ip = *ip,
 				       .len = (uint8_t)ip_width(w) });
 	has = topo_ipset_has(g->set, ip, &bits);
-	if (src)
-		see_ip_src(w, bits);
-	else
-		see_ip_dst(w, bits);
+	see_ip_bits(w, src, bits);
 	return fails(r, src ? TOPO_M_SRC_GROUP : TOPO_M_DST_GROUP, has);
 }
 
@@ -229,9 +209,12 @@ bool sim_l4_known(struct walk *w)
 	return true;
 }
 
-static bool in_range(uint16_t v, const uint16_t range[2])
+/* Of the type that it has. */
+static bool has_code(struct walk *w, uint8_t code)
 {
-	return v >= range[0] && v <= range[1];
+	const uint16_t want = (ntohs(w->f.l4_src) & 0xff00) | code;
+
+	return see_l4_in(w, true, want, want);
 }
 
 static uint32_t l4_mismatch(struct walk *w, const struct topo_rule *r)
@@ -243,14 +226,15 @@ static uint32_t l4_mismatch(struct walk *w, const struct topo_rule *r)
 	if (!sim_l4_known(w))
 		return want & -want;
 	if ((want & TOPO_M_ICMP_TYPE) &&
-	    fails(r, TOPO_M_ICMP_TYPE, see_icmp_type(w) == r->icmp_type))
+	    fails(r, TOPO_M_ICMP_TYPE, see_icmp_is(w, r->icmp_type)))
 		return TOPO_M_ICMP_TYPE;
-	if ((want & TOPO_M_ICMP_CODE) &&
-	    fails(r, TOPO_M_ICMP_CODE, (see_l4_src(w) & 0xff) == r->icmp_code))
+	if ((want & TOPO_M_ICMP_CODE) && fails(r, TOPO_M_ICMP_CODE, has_code(w, r->icmp_code)))
 		return TOPO_M_ICMP_CODE;
-	if ((want & TOPO_M_L4_DST) && fails(r, TOPO_M_L4_DST, in_range(see_l4_dst(w), r->l4_dst)))
+	if ((want & TOPO_M_L4_DST) &&
+	    fails(r, TOPO_M_L4_DST, see_l4_in(w, false, r->l4_dst[0], r->l4_dst[1])))
 		return TOPO_M_L4_DST;
-	if ((want & TOPO_M_L4_SRC) && fails(r, TOPO_M_L4_SRC, in_range(see_l4_src(w), r->l4_src)))
+	if ((want & TOPO_M_L4_SRC) &&
+	    fails(r, TOPO_M_L4_SRC, see_l4_in(w, true, r->l4_src[0], r->l4_src[1])))
 		return TOPO_M_L4_SRC;
 	return 0;
 }

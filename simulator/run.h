@@ -8,12 +8,11 @@
  *   rule.c      conditions of rules    ruletext.c           ... as text
  *   nexthop.c   ECMP, neighbours       arp.c, nd.c, ra.c    responders        icmp.c    echo, errors, resets
  *   secgroup.c  security groups        mirror.c             copies            vlan.c    VLAN-aware bridges
- *   conn.c      connection of a packet nat.c, lb.c          translation       quote.c   inside ICMP errors
+ *   conn.c      connection of a packet nat.c, lb.c          translation       mask.c    what was read
  *   subnet.c, dhcp4.c, dhcp6.c         mtu.c                too big           hint.c    what would let a packet pass
  *   tables.c, conns.c  in-memory views trace.c              the result for people and programs
  *
- * Every read of a header field that decides something goes through a see_*() below: it puts the field into the mask, unless this path has
- * overwritten it (then the packet's own value no longer counts).
+ * Every read of a header field that decides something goes through a see_*() of see.h.
  */
 #pragma once
 
@@ -289,8 +288,8 @@ bool sim_vip_reply(struct walk *w, const struct topo_router *r);
 bool sim_vip_in(struct walk *w, const struct topo_port *in);  /* may set via_vip */
 bool sim_nat_in(struct walk *w, const struct topo_port *in);  /* destination */
 bool sim_nat_out(struct walk *w, const struct topo_port *in, const struct topo_port *out); /* source */
-/* Is it the router's by NAT or VIP only (never a place to send a packet to)? */
-bool sim_nat_owns(struct walk *w, const struct topo_router *r, const struct skep_ip *ip);
+/* Is the destination the router's by NAT or VIP only (never a place to send a packet to)? */
+bool sim_nat_owns(struct walk *w, const struct topo_router *r);
 
 /* --- services --- */
 /* DHCP and router solicitations of the machine behind an exterior port of a bridge; true: answered, the path ended. */
@@ -305,7 +304,7 @@ bool sim_vlan_out(struct walk *w, const struct topo_port *port);
 bool sim_vlan_trunk(const struct topo_port *port);
 bool sim_vlan_has(const struct topo_port *port, uint16_t vlan);
 bool sim_vlan_bpdu(struct walk *w, const struct topo_port *port);
-bool sim_vlan_reserved(const struct skep_mac *mac); /* 01:80:c2:00:00:00 .. 0f */
+bool sim_vlan_reserved(struct walk *w); /* to 01:80:c2:00:00:00 .. 0f */
 /* bridge.c: who has the address, in the frame's VLAN, by configuration: the MAC, and the bridge's port (NULL: a static neighbour).  false: nobody known. */
 bool sim_bridge_owner(const struct topo_bridge *b, uint16_t vlan, const struct skep_ip *ip,
 		      const struct topo_port **owner, struct skep_mac *mac);
@@ -354,178 +353,11 @@ void sim_reject(struct walk *w);
 const struct topo_addr *sim_port_addr(const struct topo_port *port, const struct skep_ip *peer);
 bool sim_port_owns(const struct topo_port *port,
 		   const struct skep_ip *ip); /* link-local one included */
+/* The same of an end of the packet, with what it takes to tell in the mask. */
+bool sim_port_is_end(struct walk *w, const struct topo_port *port, bool src);
+/* router.c: is an end of the packet nobody's address, or a group's?  0/8, 127/8, 224/3; ::/32, ff00::/8. */
+bool sim_ip_special(struct walk *w, bool src);
 /* The port's subnet that holds 'ip'; NULL = none. */
 const struct topo_addr *sim_port_subnet(const struct topo_port *port, const struct skep_ip *ip);
 
-/* --- reading fields --- */
-
-static inline void see(struct walk *w, uint32_t fields)
-{
-	if (!w->generation)
-		w->run->mask.fields |= fields & ~w->written;
-}
-
-static inline const struct skep_mac *see_eth_dst(struct walk *w)
-{
-	see(w, SIM_FIELD_ETH_DST);
-	return &w->f.eth_dst;
-}
-
-static inline const struct skep_mac *see_eth_src(struct walk *w)
-{
-	see(w, SIM_FIELD_ETH_SRC);
-	return &w->f.eth_src;
-}
-
-static inline uint16_t see_eth_type(struct walk *w) /* host order */
-{
-	see(w, SIM_FIELD_ETH_TYPE);
-	return ntohs(w->f.eth_type);
-}
-
-static inline __be16 see_vlan(struct walk *w)
-{
-	see(w, SIM_FIELD_VLAN);
-	return w->f.vlan;
-}
-
-static inline const struct skep_ip *see_ip_src(struct walk *w, unsigned int len)
-{
-	if (!w->generation && len && !(w->written & SIM_FIELD_IP_SRC)) {
-		w->run->mask.fields |= SIM_FIELD_IP_SRC;
-		if (w->run->mask.src_len < len)
-			w->run->mask.src_len = (uint8_t)len;
-	}
-	return &w->f.ip_src;
-}
-
-static inline const struct skep_ip *see_ip_dst(struct walk *w, unsigned int len)
-{
-	if (!w->generation && len && !(w->written & SIM_FIELD_IP_DST)) {
-		w->run->mask.fields |= SIM_FIELD_IP_DST;
-		if (w->run->mask.dst_len < len)
-			w->run->mask.dst_len = (uint8_t)len;
-	}
-	return &w->f.ip_dst;
-}
-
-static inline bool see_is_ip(struct walk *w)
-{
-	uint16_t type = see_eth_type(w);
-
-	return type == ETH_P_IP || type == ETH_P_IPV6;
-}
-
-/* Those below make sense for IP packets only. */
-static inline unsigned int ip_width(const struct walk *w)
-{
-	return w->f.eth_type == htons(ETH_P_IPV6) ? 128 : 32;
-}
-
-static inline uint8_t see_proto(struct walk *w)
-{
-	see(w, SIM_FIELD_PROTO);
-	return w->f.ip_proto;
-}
-
-static inline uint8_t see_frag(struct walk *w)
-{
-	see(w, SIM_FIELD_FRAG);
-	return w->f.ip_frag;
-}
-
-/* Whether there are ports at all follows from the protocol and the fragment kind. */
-static inline bool see_has_l4(struct walk *w)
-{
-	see(w, SIM_FIELD_PROTO | SIM_FIELD_FRAG);
-	return w->f.has_l4;
-}
-
-static inline uint16_t see_l4_src(struct walk *w) /* host order */
-{
-	see(w, SIM_FIELD_L4_SRC);
-	return ntohs(w->f.l4_src);
-}
-
-static inline uint16_t see_l4_dst(struct walk *w)
-{
-	see(w, SIM_FIELD_L4_DST);
-	return ntohs(w->f.l4_dst);
-}
-
-static inline uint8_t see_icmp_type(struct walk *w)
-{
-	return (uint8_t)(see_l4_src(w) >> 8);
-}
-
-static inline uint8_t see_dscp(struct walk *w)
-{
-	see(w, SIM_FIELD_DSCP);
-	return w->f.ip_tos >> 2;
-}
-
-static inline uint8_t see_tcp_flags(struct walk *w, uint8_t mask) /* of TCP with its header only */
-{
-	see(w, SIM_FIELD_TCP_FLAGS);
-	if (!w->generation)
-		w->run->mask.tcp_mask |= mask;
-	return w->f.tcp_flags & mask;
-}
-
-static inline uint8_t see_ttl(struct walk *w)
-{
-	see(w, SIM_FIELD_TTL);
-	return w->f.ip_ttl;
-}
-
-static inline const struct pkt_fields *see_arp(struct walk *w)
-{
-	see(w, SIM_FIELD_ARP);
-	see_ip_src(w, 32);
-	see_ip_dst(w, 32);
-	return &w->f;
-}
-
-static inline const struct pkt_fields *see_nd(struct walk *w)
-{
-	see(w, SIM_FIELD_ND);
-	see_ip_src(w, 128);
-	return &w->f;
-}
-
-static inline void set_macs(struct walk *w, const struct skep_mac *src, const struct skep_mac *dst)
-{
-	w->f.eth_src = *src;
-	w->f.eth_dst = *dst;
-	w->written |= SIM_FIELD_ETH_SRC | SIM_FIELD_ETH_DST;
-}
-
-static inline void set_ip_src(struct walk *w, const struct skep_ip *ip)
-{
-	w->f.ip_src = *ip;
-	w->written |= SIM_FIELD_IP_SRC;
-}
-
-static inline void set_ip_dst(struct walk *w, const struct skep_ip *ip)
-{
-	w->f.ip_dst = *ip;
-	w->written |= SIM_FIELD_IP_DST;
-}
-
-static inline void set_dscp(struct walk *w, uint8_t dscp)
-{
-	w->f.ip_tos = (uint8_t)(dscp << 2 | (w->f.ip_tos & 3));
-	w->written |= SIM_FIELD_DSCP;
-}
-
-static inline void set_l4_src(struct walk *w, __be16 port)
-{
-	w->f.l4_src = port;
-	w->written |= SIM_FIELD_L4_SRC;
-}
-
-static inline void set_l4_dst(struct walk *w, __be16 port)
-{
-	w->f.l4_dst = port;
-	w->written |= SIM_FIELD_L4_DST;
-}
+#include "simulator/see.h"

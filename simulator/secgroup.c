@@ -24,7 +24,7 @@ static bool is_stateful(struct walk *w, const struct topo_port *port)
 static bool is_dhcp(struct walk *w, bool in, uint16_t from, uint16_t to)
 {
 	return in && see_proto(w) == IPPROTO_UDP && see_frag(w) == SKEP_FRAG_NONE &&
-	       see_has_l4(w) && see_l4_dst(w) == to && see_l4_src(w) == from;
+	       see_has_l4(w) && see_l4_ports(w, from, to);
 }
 
 /* The message of neighbour discovery that the frame is, RS and RA among them; 0 = none.  It is never in fragments (RFC 6980).  No flow ever has to
@@ -62,10 +62,7 @@ static bool is_member(struct walk *w, const struct topo_security_group *remote,
 				       .ip = *ip,
 				       .len = (uint8_t)ip_width(w) });
 	has = topo_member(remote, ip, &bits);
-	if (dir == TOPO_INGRESS)
-		see_ip_src(w, bits);
-	else
-		see_ip_dst(w, bits);
+	see_ip_bits(w, dir == TOPO_INGRESS, bits);
 	return has;
 }
 

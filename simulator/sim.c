@@ -123,6 +123,8 @@ static void finish(struct run *run, struct sim_result *res)
 		.n_steps = run->n_steps,
 	};
 	sim_conn_masks(run, res);
+	res->mask = sim_mask_settle(&res->mask);
+	res->class_mask = sim_mask_settle(&res->class_mask);
 	if (run->need.kind != SIM_NEED_NONE) {
 		res->verdict = SIM_NEED;
 		res->need = run->need;

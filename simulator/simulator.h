@@ -121,15 +121,15 @@ enum sim_verdict {
 
 /* Fields whose value the decision depended on, beyond the ingress port, which always counts. */
 enum sim_field {
-	SIM_FIELD_ETH_DST = 1 << 0,
-	SIM_FIELD_ETH_SRC = 1 << 1,
+	SIM_FIELD_ETH_DST = 1 << 0, /* the first eth_dst_len bits */
+	SIM_FIELD_ETH_SRC = 1 << 1, /* the first eth_src_len bits */
 	SIM_FIELD_ETH_TYPE = 1 << 2,
 	SIM_FIELD_VLAN = 1 << 3,
 	SIM_FIELD_IP_SRC = 1 << 4, /* the first src_len bits */
 	SIM_FIELD_IP_DST = 1 << 5, /* the first dst_len bits */
 	SIM_FIELD_PROTO = 1 << 6,
-	SIM_FIELD_L4_SRC = 1 << 7, /* ICMP: type and code */
-	SIM_FIELD_L4_DST = 1 << 8,
+	SIM_FIELD_L4_SRC = 1 << 7, /* the first l4_src_len bits; ICMP: type and code */
+	SIM_FIELD_L4_DST = 1 << 8, /* the first l4_dst_len bits; ICMP: echo's id */
 	SIM_FIELD_FRAG = 1 << 9,
 	SIM_FIELD_TTL = 1 << 10, /* "larger than ttl_dec": a flow carries this by itself */
 	SIM_FIELD_ARP = 1 << 11, /* operation and hardware addresses */
@@ -141,7 +141,10 @@ enum sim_field {
 };
 struct sim_mask {
 	uint32_t fields; /* enum sim_field */
+	/* leading bits that count; 0 exactly when the field is not in 'fields' */
 	uint8_t src_len, dst_len; /* in the family's own bits */
+	uint8_t l4_src_len, l4_dst_len; /* 0..16 */
+	uint8_t eth_src_len, eth_dst_len; /* 0..48 */
 	uint8_t tcp_mask;
 };
 
@@ -304,7 +307,8 @@ char *sim_trace_text(struct sim *sim, const struct pkt *pkt, const struct sim_re
 json_t *sim_trace_json(struct sim *sim, const struct pkt *pkt, const struct sim_result *res);
 /* "rule 'block-telnet' of chain 'fw'", "route '10.0.0.0/8' of router 'r1'", "port 'web1'"; "" for nobody. */
 const char *sim_culprit_text(const struct sim_culprit *c, char buf[static 192]);
-/* "eth_dst ip_dst/24 ...", in the order of enum sim_field; cut when 'size' is too small. */
+bool sim_mask_eq(const struct sim_mask *a, const struct sim_mask *b);
+/* "eth_dst ip_dst/24 l4_dst/6 ...", in the order of enum sim_field; cut when 'size' is too small. */
 const char *sim_mask_format(const struct sim_mask *mask, char *buf, size_t size);
 
 /*

@@ -226,7 +226,7 @@ static bool from_spoofer(struct walk *w, const struct topo_port *port)
 static bool udp(struct walk *w, uint16_t from, uint16_t to)
 {
 	return see_proto(w) == IPPROTO_UDP && see_frag(w) == SKEP_FRAG_NONE && see_has_l4(w) &&
-	       see_l4_dst(w) == to && see_l4_src(w) == from;
+	       see_l4_ports(w, from, to);
 }
 
 /* What a packet like this one is depends on what is in it: none of them shall meet a flow. */
@@ -261,7 +261,7 @@ bool sim_subnet_in(struct walk *w, const struct topo_port *port)
 	if (type != ETH_P_IPV6 || !has_family(b, false))
 		return false;
 	if (see_proto(w) == IPPROTO_ICMPV6)
-		return see_has_l4(w) && see_icmp_type(w) == SIM_ND_RS && is_plain(w) &&
+		return see_has_l4(w) && see_icmp_is(w, SIM_ND_RS) && is_plain(w) &&
 		       !from_spoofer(w, port) && sim_ra(w, port);
 	return udp(w, DHCP6_CLIENT, DHCP6_SERVER) && is_plain(w) && look_inside(w) &&
 	       !from_spoofer(w, port) && sim_dhcp6(w, port);

@@ -9,29 +9,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static const struct {
-	uint32_t bit;
-	const char *name;
-} fields[] = {
-	{ SIM_FIELD_ETH_DST, "eth_dst" },
-	{ SIM_FIELD_ETH_SRC, "eth_src" },
-	{ SIM_FIELD_ETH_TYPE, "eth_type" },
-	{ SIM_FIELD_VLAN, "vlan" },
-	{ SIM_FIELD_IP_SRC, "ip_src" },
-	{ SIM_FIELD_IP_DST, "ip_dst" },
-	{ SIM_FIELD_PROTO, "proto" },
-	{ SIM_FIELD_L4_SRC, "l4_src" },
-	{ SIM_FIELD_L4_DST, "l4_dst" },
-	{ SIM_FIELD_FRAG, "frag" },
-	{ SIM_FIELD_TTL, "ttl" },
-	{ SIM_FIELD_ARP, "arp" },
-	{ SIM_FIELD_ND, "nd" },
-	{ SIM_FIELD_DSCP, "dscp" },
-	{ SIM_FIELD_TCP_FLAGS, "tcp_flags" },
-	{ SIM_FIELD_LEN, "len" },
-	{ SIM_FIELD_PAYLOAD, "payload" },
-};
-
 const char *sim_drop_name(enum skep_drop reason)
 {
 	static const char *const names[] = {
@@ -70,36 +47,6 @@ const char *sim_culprit_text(const struct sim_culprit *c, char buf[static 192])
 	} else if (c->object) {
 		snprintf(buf, 192, "%s", topo_object_text(c->object, object));
 	}
-	return buf;
-}
-
-const char *sim_mask_field(const struct sim_mask *m, unsigned int i, char buf[static 32])
-{
-	if (i >= ARRAY_SIZE(fields))
-		return NULL;
-	if (!(m->fields & fields[i].bit))
-		return "";
-	if (fields[i].bit == SIM_FIELD_IP_SRC)
-		snprintf(buf, 32, "%s/%u", fields[i].name, m->src_len);
-	else if (fields[i].bit == SIM_FIELD_IP_DST)
-		snprintf(buf, 32, "%s/%u", fields[i].name, m->dst_len);
-	else if (fields[i].bit == SIM_FIELD_TCP_FLAGS)
-		snprintf(buf, 32, "%s/0x%02x", fields[i].name, m->tcp_mask);
-	else
-		snprintf(buf, 32, "%s", fields[i].name);
-	return buf;
-}
-
-const char *sim_mask_format(const struct sim_mask *mask, char *buf, size_t size)
-{
-	char buf32[32];
-	const char *name;
-	size_t n = 0;
-
-	buf[0] = 0;
-	for (unsigned int i = 0; (name = sim_mask_field(mask, i, buf32)) != NULL; i++)
-		if (name[0] && n < size)
-			n += (size_t)snprintf(buf + n, size - n, "%s%s", n ? " " : "", name);
 	return buf;
 }
 

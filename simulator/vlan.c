@@ -30,16 +30,16 @@ bool sim_vlan_has(const struct topo_port *port, uint16_t vlan)
 }
 
 /* 802.1Q 8.6.3: between two bridges, not beyond. */
-bool sim_vlan_reserved(const struct skep_mac *mac)
+bool sim_vlan_reserved(struct walk *w)
 {
-	static const uint8_t reserved[5] = { 0x01, 0x80, 0xc2, 0, 0 };
+	static const struct skep_mac reserved = { { 0x01, 0x80, 0xc2 } };
 
-	return !memcmp(mac, reserved, sizeof(reserved)) && mac->b[5] < 0x10;
+	return see_eth_in(w, false, &reserved, 0xfffffffffff0);
 }
 
 bool sim_vlan_bpdu(struct walk *w, const struct topo_port *port)
 {
-	return sim_vlan_reserved(see_eth_dst(w)) && sim_vlan_trunk(port) && !see_vlan(w);
+	return sim_vlan_reserved(w) && sim_vlan_trunk(port) && !see_vlan(w);
 }
 
 bool sim_vlan_in(struct walk *w, const struct topo_port *port)
@@ -49,7 +49,7 @@ bool sim_vlan_in(struct walk *w, const struct topo_port *port)
 	uint16_t vlan = tag ? tag : port->more->vlan;
 
 	/* who is no bridge of ours has no say in the spanning tree of those who are */
-	if (sim_vlan_reserved(see_eth_dst(w))) {
+	if (sim_vlan_reserved(w)) {
 		sim_drop(w, SKEP_DROP_PROTOCOL, &port->bridge->o, NULL);
 		return false;
 	}

@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The decision tree of a long chain (classifier.h).  A node tests a protocol, one bit of an address, or a port against a limit; the test that divides
+ * The decision tree of a long chain (classifier.h).  A node tests a protocol, or an address or a port against a limit; the test that divides
  * its rules best is taken.  A rule that does not care goes both ways, so what a leaf holds may be more than what matches, never less.
- * References to rules are bounded: where rules overlap too much, leaves stay large.
+ * Limits rather than bits: a value between two of them needs only the leading bits that keep it there.  References to rules are bounded: where rules overlap too much, leaves stay large.
  */
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "topology/classifier.h"
+#include "util/near.h"
 
 #define LEAF_RULES 8
 #define REFS_PER_RULE 8 /* of all leaves together, on average */
 #define DEPTH_MAX 64
+#define SAMPLES 511 /* values of which the one in the middle is taken as a limit */
 
-enum test { LEAF, PROTO, SRC_BIT, DST_BIT, L4_SRC, L4_DST, ICMP };
+enum test { LEAF, PROTO, SRC, DST, L4_SRC, L4_DST, ICMP };
 
 struct node {
-	uint8_t test; /* enum test */
-	uint8_t word, bit; /* of an address: word 0..3, bit 31 = first */
-	uint8_t bits; /* leading bits of that word that are read */
-	uint16_t value; /* PROTO: equal; ports, ICMP: less than */
+	uint8_t test;	  /* enum test */
+	uint32_t value;	  /* PROTO: equal; else less than: the number, of IPv6 its place in 'limits' */
 	uint32_t yes, no; /* nodes; LEAF: first reference, number */
 };
 
@@ -29,7 +29,8 @@ enum family { V4, V6, OTHER, FAMILIES };
 struct topo_classifier {
 	struct node *nodes;
 	uint32_t *refs;
-	uint32_t n_nodes, n_refs, n_rules;
+	struct skep_ip *limits; /* IPv6 */
+	uint32_t n_nodes, n_refs, n_limits, n_rules;
 	uint32_t root[FAMILIES];
 };
 
@@ -74,13 +75,14 @@ static bool of_family(const struct topo_rule *r, enum family f)
 struct build {
 	const struct topo_rule *rules;
 	struct topo_classifier *c;
-	uint32_t max_nodes, max_refs, budget;
+	uint32_t max_nodes, max_refs, max_limits, budget;
 	enum family family;
 	bool failed;
 };
 
 struct split {
-	struct node node;
+	enum test test;
+	near_u128 limit; /* PROTO: the value */
 	uint32_t yes, no; /* rules that go there */
 };
 
@@ -96,67 +98,69 @@ static bool is_icmp(const struct build *b, int proto)
 	return proto == (b->family == V4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
 }
 
-static enum side range_side(uint32_t lo, uint32_t hi, uint16_t limit)
-{
-	if (hi < limit)
-		return YES;
-	return lo >= limit ? NO : BOTH;
-}
-
-static void icmp_range(const struct topo_rule *r, uint32_t *lo, uint32_t *hi)
-{
-	*lo = (uint32_t)r->icmp_type << 8;
-	*hi = *lo | 0xff;
-	if (wants(r, TOPO_M_ICMP_CODE))
-		*lo = *hi = *lo | r->icmp_code;
-}
-
-static enum side bit_side(const struct topo_rule *r, bool src, unsigned int at)
+static void ip_span(const struct topo_rule *r, bool src, near_u128 *lo, near_u128 *hi)
 {
 	const struct skep_ip *ip = src ? &r->ip_src : &r->ip_dst;
-	unsigned int len = src ? r->ip_src_len : r->ip_dst_len, base = ip_is_v4(ip) ? 96 : 0;
+	const unsigned int len = src ? r->ip_src_len : r->ip_dst_len;
+	const unsigned int behind = (near_is_v4(ip) ? 32 : 128) - len;
 
-	if (!wants(r, src ? TOPO_M_IP_SRC : TOPO_M_IP_DST) || base + len <= at)
-		return BOTH;
-	return ntohl(ip->w[at / 32]) >> (31 - at % 32) & 1 ? YES : NO;
+	*lo = near_is_v4(ip) ? ntohl(ip_v4(ip)) : near_number(ip);
+	*hi = *lo | (behind == 128 ? ~(near_u128)0 : ((near_u128)1 << behind) - 1);
 }
 
-static enum side side_of(const struct topo_rule *r, const struct node *n)
+/* The values that the rule wants; false: any. */
+static bool span(const struct topo_rule *r, enum test test, near_u128 *lo, near_u128 *hi)
 {
-	uint32_t lo, hi;
+	static const uint32_t bits[] = {
+		[PROTO] = TOPO_M_PROTO,	  [SRC] = TOPO_M_IP_SRC,    [DST] = TOPO_M_IP_DST,
+		[L4_SRC] = TOPO_M_L4_SRC, [L4_DST] = TOPO_M_L4_DST, [ICMP] = TOPO_M_ICMP_TYPE,
+	};
 
-	switch ((enum test)n->test) {
-	case PROTO:
-		if (!wants(r, TOPO_M_PROTO))
-			return BOTH;
-		return r->proto == n->value ? YES : NO;
-	case SRC_BIT:
-	case DST_BIT:
-		return bit_side(r, n->test == SRC_BIT, n->word * 32u + 31 - n->bit);
-	case L4_SRC:
-		if (!wants(r, TOPO_M_L4_SRC))
-			return BOTH;
-		return range_side(r->l4_src[0], r->l4_src[1], n->value);
-	case L4_DST:
-		if (!wants(r, TOPO_M_L4_DST))
-			return BOTH;
-		return range_side(r->l4_dst[0], r->l4_dst[1], n->value);
-	case ICMP:
-		if (!wants(r, TOPO_M_ICMP_TYPE))
-			return BOTH;
-		icmp_range(r, &lo, &hi);
-		return range_side(lo, hi, n->value);
-	case LEAF:
+	if (test == LEAF || !wants(r, bits[test]))
+		return false;
+	switch (test) {
+	case SRC:
+	case DST:
+		ip_span(r, test == SRC, lo, hi);
 		break;
+	case L4_SRC:
+		*lo = r->l4_src[0];
+		*hi = r->l4_src[1];
+		break;
+	case L4_DST:
+		*lo = r->l4_dst[0];
+		*hi = r->l4_dst[1];
+		break;
+	case ICMP:
+		*lo = (near_u128)r->icmp_type << 8;
+		*hi = *lo | 0xff;
+		if (wants(r, TOPO_M_ICMP_CODE))
+			*lo = *hi = *lo | r->icmp_code;
+		break;
+	default:
+		*lo = *hi = r->proto;
 	}
-	return BOTH;
+	return true;
+}
+
+static enum side side_of(const struct topo_rule *r, const struct split *s)
+{
+	near_u128 lo, hi;
+
+	if (!span(r, s->test, &lo, &hi))
+		return BOTH;
+	if (s->test == PROTO)
+		return lo == s->limit ? YES : NO;
+	if (hi < s->limit)
+		return YES;
+	return lo >= s->limit ? NO : BOTH;
 }
 
 static void count(const struct build *b, const uint32_t *v, uint32_t n, struct split *s)
 {
 	s->yes = s->no = 0;
 	for (uint32_t i = 0; i < n; i++) {
-		enum side side = side_of(&b->rules[v[i]], &s->node);
+		enum side side = side_of(&b->rules[v[i]], s);
 
 		s->yes += side & YES ? 1 : 0;
 		s->no += side & NO ? 1 : 0;
@@ -174,7 +178,7 @@ static void keep_better(struct split *best, const struct split *s)
 
 static struct split try_proto(const struct build *b, const uint32_t *v, uint32_t n)
 {
-	struct split s = { .node = { .test = PROTO }, .yes = n, .no = n };
+	struct split s = { .test = PROTO, .yes = n, .no = n };
 	uint32_t seen[256] = { 0 };
 	int most = -1;
 
@@ -185,7 +189,7 @@ static struct split try_proto(const struct build *b, const uint32_t *v, uint32_t
 		if (seen[p] && (most < 0 || seen[p] > seen[most]))
 			most = p;
 	if (most >= 0) {
-		s.node.value = (uint16_t)most;
+		s.limit = (near_u128)most;
 		count(b, v, n, &s);
 	}
 	return s;
@@ -196,71 +200,48 @@ static bool is_worth_it(const struct split *s, uint32_t n)
 	return (s->yes > s->no ? s->yes : s->no) <= n - n / 8;
 }
 
-static void try_bits(const struct build *b, const uint32_t *v, uint32_t n, bool src,
-		     struct split *best)
-{
-	unsigned int first = b->family == V4 ? 96 : 0;
-	uint32_t ones[128] = { 0 }, zeros[128] = { 0 };
-
-	for (uint32_t i = 0; i < n; i++) {
-		const struct topo_rule *r = &b->rules[v[i]];
-		const struct skep_ip *ip = src ? &r->ip_src : &r->ip_dst;
-		unsigned int len = first + (src ? r->ip_src_len : r->ip_dst_len);
-
-		if (!wants(r, src ? TOPO_M_IP_SRC : TOPO_M_IP_DST))
-			continue;
-		for (unsigned int at = first; at < len; at++) {
-			if (ntohl(ip->w[at / 32]) >> (31 - at % 32) & 1)
-				ones[at]++;
-			else
-				zeros[at]++;
-		}
-	}
-	for (unsigned int at = first; at < 128; at++) {
-		struct split s = { .node = { .test = src ? SRC_BIT : DST_BIT,
-					     .word = (uint8_t)(at / 32),
-					     .bit = (uint8_t)(31 - at % 32),
-					     .bits = (uint8_t)(at % 32 + 1) },
-				   .yes = n - zeros[at],
-				   .no = n - ones[at] };
-
-		if (ones[at] && zeros[at])
-			keep_better(best, &s);
-	}
-}
-
 static int by_value(const void *a, const void *b)
 {
-	return (int)*(const uint32_t *)a - (int)*(const uint32_t *)b;
+	const near_u128 x = *(const near_u128 *)a, y = *(const near_u128 *)b;
+
+	return (x > y) - (x < y);
 }
 
-/* The limit in the middle of where the rules' ranges begin. */
-static void try_range(const struct build *b, const uint32_t *v, uint32_t n, enum test test,
-		      uint32_t *scratch, struct split *best)
+/* Where the rules' values begin ('end': where they have ended), or a sample of it. */
+static uint32_t collect(const struct build *b, const uint32_t *v, uint32_t n, enum test test,
+			bool end, near_u128 keys[static SAMPLES])
 {
-	const uint32_t bit = test == L4_SRC ? TOPO_M_L4_SRC :
-			     test == L4_DST ? TOPO_M_L4_DST :
-					      TOPO_M_ICMP_TYPE;
-	struct split s = { .node = { .test = (uint8_t)test } };
-	uint32_t k = 0, lo, hi;
+	const uint32_t step = n / SAMPLES + 1;
+	near_u128 lo, hi;
+	uint32_t k = 0;
 
-	for (uint32_t i = 0; i < n; i++) {
-		const struct topo_rule *r = &b->rules[v[i]];
+	for (uint32_t i = 0; i < n; i += step)
+		if (span(&b->rules[v[i]], test, &lo, &hi))
+			keys[k++] = end ? hi + 1 : lo;
+	qsort(keys, k, sizeof(*keys), by_value);
+	return k;
+}
 
-		if (!wants(r, bit))
-			continue;
-		if (test == ICMP)
-			icmp_range(r, &lo, &hi);
-		else
-			lo = test == L4_SRC ? r->l4_src[0] : r->l4_dst[0];
-		scratch[k++] = lo;
+/* The limit in the middle: of where values begin, if they do not all begin there; else of where they end. */
+static void try_limit(const struct build *b, const uint32_t *v, uint32_t n, enum test test,
+		      struct split *best)
+{
+	struct split s = { .test = test };
+	near_u128 keys[SAMPLES], max = test >= L4_SRC ? UINT16_MAX : UINT32_MAX;
+	uint32_t k, i;
+
+	if (test < L4_SRC && b->family == V6)
+		max = ~(near_u128)0;
+	k = collect(b, v, n, test, false, keys);
+	for (i = k / 2; i < k && keys[i] == keys[0]; i++)
+		;
+	if (k && i == k) {
+		k = collect(b, v, n, test, true, keys);
+		i = k / 2;
 	}
-	if (!k)
+	if (i >= k || !keys[i] || keys[i] > max)
 		return;
-	qsort(scratch, k, sizeof(*scratch), by_value);
-	s.node.value = (uint16_t)scratch[k / 2];
-	if (!s.node.value)
-		s.node.value = (uint16_t)(scratch[k - 1] ? scratch[k - 1] : 1);
+	s.limit = keys[i];
 	count(b, v, n, &s);
 	keep_better(best, &s);
 }
@@ -309,11 +290,36 @@ static uint32_t leaf(struct build *b, const uint32_t *v, uint32_t n)
 	return at;
 }
 
+/* What a node has of the limit. */
+static uint32_t put_limit(struct build *b, const struct split *s)
+{
+	struct topo_classifier *c = b->c;
+	struct skep_ip *ip;
+
+	if (b->family != V6 || (s->test != SRC && s->test != DST))
+		return (uint32_t)s->limit;
+	if (c->n_limits == b->max_limits) {
+		uint32_t max = b->max_limits ? b->max_limits * 2 : 64;
+		struct skep_ip *p = realloc(c->limits, max * sizeof(*p));
+
+		if (!p) {
+			b->failed = true;
+			return 0;
+		}
+		c->limits = p;
+		b->max_limits = max;
+	}
+	ip = &c->limits[c->n_limits];
+	for (int i = 0; i < 4; i++)
+		ip->w[i] = htonl((uint32_t)(s->limit >> (96 - 32 * i)));
+	return c->n_limits++;
+}
+
 /* 'proto': what the tests above have made sure of; -1 = nothing. */
 static uint32_t grow(struct build *b, const uint32_t *v, uint32_t n, int proto, unsigned int depth)
 {
 	struct split best = { .yes = n, .no = n }, by_proto = best;
-	uint32_t *part, at, yes = 0, no = 0;
+	uint32_t *part, at, value, yes = 0, no = 0;
 
 	if (n <= LEAF_RULES || depth == DEPTH_MAX || b->family == OTHER || b->failed)
 		return leaf(b, v, n);
@@ -326,13 +332,13 @@ static uint32_t grow(struct build *b, const uint32_t *v, uint32_t n, int proto, 
 		by_proto = try_proto(b, v, n);
 		keep_better(&best, &by_proto);
 	}
-	try_bits(b, v, n, true, &best);
-	try_bits(b, v, n, false, &best);
+	try_limit(b, v, n, SRC, &best);
+	try_limit(b, v, n, DST, &best);
 	if (has_ports(proto)) {
-		try_range(b, v, n, L4_DST, part, &best);
-		try_range(b, v, n, L4_SRC, part, &best);
+		try_limit(b, v, n, L4_DST, &best);
+		try_limit(b, v, n, L4_SRC, &best);
 	} else if (proto >= 0 && is_icmp(b, proto)) {
-		try_range(b, v, n, ICMP, part, &best);
+		try_limit(b, v, n, ICMP, &best);
 	}
 	/* with the protocol known, ports may tell more */
 	if (!is_worth_it(&best, n) && by_proto.no <= n / 2)
@@ -345,7 +351,7 @@ static uint32_t grow(struct build *b, const uint32_t *v, uint32_t n, int proto, 
 	}
 	b->budget -= best.yes + best.no - n;
 	for (uint32_t i = 0; i < n; i++) {
-		enum side side = side_of(&b->rules[v[i]], &best.node);
+		enum side side = side_of(&b->rules[v[i]], &best);
 
 		if (side & YES)
 			part[yes++] = v[i];
@@ -353,14 +359,13 @@ static uint32_t grow(struct build *b, const uint32_t *v, uint32_t n, int proto, 
 			part[n + no++] = v[i];
 	}
 	at = new_node(b);
-	yes = grow(b, part, yes, best.node.test == PROTO ? best.node.value : proto, depth + 1);
+	value = put_limit(b, &best);
+	yes = grow(b, part, yes, best.test == PROTO ? (int)best.limit : proto, depth + 1);
 	no = grow(b, part + n, no, proto, depth + 1);
 	free(part);
 	if (b->failed)
 		return 0;
-	b->c->nodes[at] = best.node;
-	b->c->nodes[at].yes = yes;
-	b->c->nodes[at].no = no;
+	b->c->nodes[at] = (struct node){ .test = (uint8_t)best.test, .value = value, .yes = yes, .no = no };
 	return at;
 }
 
@@ -390,15 +395,19 @@ static struct topo_classifier *settle(const struct topo_classifier *grown, struc
 	struct topo_classifier *c = arena_alloc(arena, sizeof(*c));
 	struct node *nodes = arena_alloc(arena, (grown->n_nodes + 1) * sizeof(*nodes));
 	uint32_t *refs = arena_alloc(arena, (grown->n_refs + 1) * sizeof(*refs));
+	struct skep_ip *limits = arena_alloc(arena, (grown->n_limits + 1) * sizeof(*limits));
 
-	if (!c || !nodes || !refs)
+	if (!c || !nodes || !refs || !limits)
 		return NULL;
 	*c = *grown;
 	memcpy(nodes, grown->nodes, grown->n_nodes * sizeof(*nodes));
 	if (grown->n_refs)
 		memcpy(refs, grown->refs, grown->n_refs * sizeof(*refs));
+	if (grown->n_limits)
+		memcpy(limits, grown->limits, grown->n_limits * sizeof(*limits));
 	c->nodes = nodes;
 	c->refs = refs;
+	c->limits = limits;
 	return c;
 }
 
@@ -412,37 +421,41 @@ struct topo_classifier *topo_classifier_build(const struct topo_rule *rules, uin
 		c = settle(&grown, arena);
 	free(grown.nodes);
 	free(grown.refs);
+	free(grown.limits);
 	return c;
 }
 
 /* --- use --- */
 
-const uint32_t *topo_classify(const struct topo_classifier *c,
-			      uint32_t (*read)(void *arg, enum topo_dim dim, unsigned int word,
-					       unsigned int bits),
-			      bool (*has_l4)(void *arg), void *arg, uint32_t *n)
+/* Where the test leads. */
+static bool says_yes(const struct topo_classifier *c, const struct node *n, bool v6,
+		     const struct topo_reader *reader, void *arg)
 {
 	static const enum topo_dim dims[] = {
-		[PROTO] = TOPO_DIM_PROTO,   [SRC_BIT] = TOPO_DIM_SRC, [DST_BIT] = TOPO_DIM_DST,
+		[PROTO] = TOPO_DIM_PROTO,   [SRC] = TOPO_DIM_SRC,	[DST] = TOPO_DIM_DST,
 		[L4_SRC] = TOPO_DIM_L4_SRC, [L4_DST] = TOPO_DIM_L4_DST, [ICMP] = TOPO_DIM_ICMP,
 	};
-	uint32_t type = read(arg, TOPO_DIM_ETH_TYPE, 0, 16), v;
-	const struct node *at = &c->nodes[c->root[type == 0x0800 ? V4 : type == 0x86dd ? V6 : OTHER]];
-	bool yes;
+
+	if (n->test == PROTO)
+		return reader->value(arg, TOPO_DIM_PROTO) == n->value;
+	if (v6 && n->test < L4_SRC)
+		return reader->below6(arg, dims[n->test], &c->limits[n->value]);
+	return reader->below(arg, dims[n->test], n->value);
+}
+
+const uint32_t *topo_classify(const struct topo_classifier *c, const struct topo_reader *reader,
+			      void *arg, uint32_t *n)
+{
+	const uint32_t type = reader->value(arg, TOPO_DIM_ETH_TYPE);
+	const enum family family = type == 0x0800 ? V4 : type == 0x86dd ? V6 : OTHER;
+	const struct node *at = &c->nodes[c->root[family]];
 
 	while (at->test != LEAF) {
-		if (at->test >= L4_SRC && !has_l4(arg)) {
+		if (at->test >= L4_SRC && !reader->has_l4(arg)) {
 			*n = c->n_rules;
 			return NULL;
 		}
-		v = read(arg, dims[at->test], at->word, at->bits);
-		if (at->test == PROTO)
-			yes = v == at->value;
-		else if (at->test == SRC_BIT || at->test == DST_BIT)
-			yes = v >> at->bit & 1;
-		else
-			yes = v < at->value;
-		at = &c->nodes[yes ? at->yes : at->no];
+		at = &c->nodes[says_yes(c, at, family == V6, reader, arg) ? at->yes : at->no];
 	}
 	*n = at->no;
 	return c->refs + at->yes;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/near.h"
 #include "topology/snapshot.h"
 
 static int by_position(const void *a, const void *b)
@@ -343,4 +344,24 @@ bool topo_router_nat_addr(const struct topo_router *router, const struct skep_ip
 	const uint32_t i = range_of(router, ip);
 
 	return i < router->n_nat_addrs && memcmp(&router->nat_addrs[i].lo, ip, sizeof(*ip)) <= 0;
+}
+
+bool topo_router_nat_near(const struct topo_router *router, const struct skep_ip *ip,
+			  unsigned int *bits)
+{
+	const struct topo_ip_range *v = router->nat_addrs;
+	const uint32_t i = range_of(router, ip);
+	unsigned int before;
+
+	*bits = 0;
+	if (i < router->n_nat_addrs) {
+		*bits = near_range(ip, &v[i].lo, &v[i].hi);
+		if (memcmp(&v[i].lo, ip, sizeof(*ip)) <= 0)
+			return true;
+	}
+	if (i) {
+		before = near_range(ip, &v[i - 1].lo, &v[i - 1].hi);
+		*bits = before > *bits ? before : *bits;
+	}
+	return false;
 }

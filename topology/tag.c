@@ -33,10 +33,10 @@ static bool has_ip(enum topo_tag_kind kind)
 	}
 }
 
-/* Those that flows carry with a full address, and changes name by prefix. */
+/* Flows and changes name a prefix each; who has one in common concern each other. */
 static bool has_len(enum topo_tag_kind kind)
 {
-	return kind == TOPO_TAG_DST || kind == TOPO_TAG_GROUP || kind == TOPO_TAG_MEMBER;
+	return topo_tag_has_prefix(kind);
 }
 
 uint64_t topo_tag_hash(const struct topo_tag *tag)

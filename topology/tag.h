@@ -46,11 +46,16 @@ struct topo_tag {
 	const char *name;    /* of the object; MAC: bridge; NEIGH, CONN: port; DST, NAT, FIP, VIP: router */
 	struct skep_mac mac; /* MAC */
 	struct skep_ip ip;   /* NEIGH, DST, GROUP, MEMBER, FIP, VIP */
-	uint8_t len;	     /* DST, GROUP, MEMBER: prefix length; flows carry 32 or 128, changes name prefixes */
+	uint8_t len;	     /* topo_tag_has_prefix(): prefix length; 32 or 128: one address.  Flows of many packets, and changes, name prefixes */
 	uint16_t vlan;	     /* MAC: of VLAN-aware bridges */
 	uint64_t hash;	     /* CONN: of the tuple; two with one hash cost a simulation, nothing else */
 };
 
+static inline bool topo_tag_has_prefix(enum topo_tag_kind kind)
+{
+	return kind == TOPO_TAG_DST || kind == TOPO_TAG_GROUP || kind == TOPO_TAG_MEMBER || kind == TOPO_TAG_FIP ||
+	       kind == TOPO_TAG_VIP;
+}
 uint64_t topo_tag_hash(const struct topo_tag *tag);
 bool topo_tag_eq(const struct topo_tag *a, const struct topo_tag *b);
 /* "port:web1", "mac:b1/02:00:00:00:00:01", "neigh:r1-web/10.0.1.5", "dst:r1/10.0.2.0/24" (without length when full) */

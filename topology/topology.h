@@ -301,6 +301,9 @@ struct topo_router {
 };
 /* Is the address one of nat_addrs?  O(log n). */
 bool topo_router_nat_addr(const struct topo_router *router, const struct skep_ip *ip);
+/* The same; '*bits': so many leading bits of 'ip' (of its family) decided. */
+bool topo_router_nat_near(const struct topo_router *router, const struct skep_ip *ip,
+			  unsigned int *bits);
 
 struct topo_addr {
 	struct skep_ip ip;

@@ -290,6 +290,54 @@ static void test_budget(void **state)
 	assert_int_equal(bpfrun_put(run, "skep_ifaces", &lo, &iface), 0);
 }
 
+/* Sends up what the queue takes of the port; the number. */
+static uint32_t fill_queue(void)
+{
+	struct frame f;
+	uint32_t up = 0;
+
+	make(&f, udp4);
+	for (int i = 0; i < 2 * SKEP_UPCALL_QUEUE; i++) {
+		pass(&f, NULL);
+		if (!res.drop)
+			up++;
+		else
+			assert_int_equal(res.drop, SKEP_DROP_UPCALL_QUEUE);
+	}
+	return up;
+}
+
+static void test_queue_is_shared(void **state)
+{
+	struct skep_iface iface, before;
+	struct skep_lport all, lp;
+	uint32_t lo = 1, zero = 0, lport = BPFRUN_LPORT, n;
+
+	(void)state;
+	assert_int_equal(bpfrun_get(run, "skep_ifaces", &lo, &before), 0);
+	bpfrun_queue(run, true);
+	n = fill_queue(); /* alone: half of what it leaves */
+	assert_in_range(n, SKEP_UPCALL_PORTS / 3, SKEP_UPCALL_PORTS / 3 + 1);
+	assert_int_equal(bpfrun_get(run, "skep_ifaces", &lo, &iface), 0);
+	assert_int_equal(iface.upcalls - before.upcalls, n);
+	assert_int_equal(iface.upcall_drops - before.upcall_drops, 2 * SKEP_UPCALL_QUEUE - n);
+	assert_int_equal(bpfrun_get(run, "skep_lports", &zero, &all), 0);
+	assert_int_equal(bpfrun_get(run, "skep_lports", &lport, &lp), 0);
+	assert_int_equal(all.queued, n);
+	assert_int_equal(lp.queued, n);
+
+	lp.queued = 0; /* those were another port's */
+	assert_int_equal(bpfrun_put(run, "skep_lports", &lport, &lp), 0);
+	assert_in_range(fill_queue(), (SKEP_UPCALL_PORTS - n) / 3, (SKEP_UPCALL_PORTS - n) / 3 + 1);
+	all.queued = SKEP_UPCALL_PORTS - 1; /* the last place is for one that has none */
+	lp.queued = 0;
+	assert_int_equal(bpfrun_put(run, "skep_lports", &zero, &all), 0);
+	assert_int_equal(bpfrun_put(run, "skep_lports", &lport, &lp), 0);
+	assert_int_equal(fill_queue(), 1);
+	bpfrun_queue(run, false);
+	assert_in_range(fill_queue(), 2 * SKEP_UPCALL_QUEUE, 2 * SKEP_UPCALL_QUEUE); /* read at once */
+}
+
 static void test_no_agent(void **state)
 {
 	struct skep_config cfg;
@@ -366,6 +414,7 @@ int main(void)
 		cmocka_unit_test(test_encap),
 		cmocka_unit_test(test_encap_failures),
 		cmocka_unit_test(test_drop_flow),
+		cmocka_unit_test(test_queue_is_shared),
 		cmocka_unit_test(test_budget),
 		cmocka_unit_test(test_no_agent),
 		cmocka_unit_test(test_unbound_interface),

@@ -37,7 +37,7 @@ static const char vlan4[] =
 static const char arp[] = "eth 02:00:00:00:00:01>ff:ff:ff:ff:ff:ff / arp request 10.0.0.1>10.0.0.2";
 static const char tiny[] = "eth 02:00:00:00:00:01>ff:ff:ff:ff:ff:ff type 0x888e / data 6";
 
-/* In a network namespace of its own, with three interfaces that swallow what is sent by them. */
+/* In a network namespace of its own, with three interfaces that swallow what is sent by them; the kernel itself has nothing to say there. */
 static int setup(void **state)
 {
 	struct skep_peer peer = {
@@ -49,6 +49,7 @@ static int setup(void **state)
 	(void)state;
 	if (unshare(CLONE_NEWNET) ||
 	    system("ip link set lo up && for n in 0 1 2; do ip link add d$n type veth peer e$n && "
+		   "sysctl -qw net.ipv6.conf.d$n.disable_ipv6=1 && "
 		   "ip link set d$n up && ip link set e$n up || exit 1; done")) {
 		print_error("cannot make interfaces\n");
 		return -1;

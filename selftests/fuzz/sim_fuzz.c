@@ -180,8 +180,7 @@ static void same(const struct sim_result *a, const struct sim_result *b)
 	must(a->n_tags == b->n_tags);
 	for (uint32_t i = 0; i < a->n_tags; i++)
 		must(topo_tag_eq(&a->tags[i], &b->tags[i]));
-	must(a->mask.fields == b->mask.fields && a->mask.src_len == b->mask.src_len &&
-	     a->mask.dst_len == b->mask.dst_len);
+	must(sim_mask_eq(&a->mask, &b->mask));
 	must(a->n_steps == b->n_steps);
 	for (uint32_t i = 0; i < a->n_steps; i++)
 		must(a->steps[i].depth == b->steps[i].depth &&

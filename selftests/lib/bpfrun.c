@@ -15,6 +15,7 @@ struct bpfrun {
 	struct skep_bpf *skel;
 	int noop; /* fd of a program that does nothing; -1 = not loaded yet */
 	uint64_t drops[SKEP_DROP_MAX];
+	bool keep_queue;
 };
 
 static int map_fd(struct bpfrun *r, const char *map)
@@ -161,6 +162,24 @@ int bpfrun_time(struct bpfrun *r, enum bpfrun_prog prog, const uint8_t *frame, u
 	return 0;
 }
 
+static void empty_queue(struct bpfrun *r)
+{
+	struct skep_lport lp;
+
+	for (uint32_t i = 0; i <= BPFRUN_LPORT; i++)
+		if (!bpfrun_get(r, "skep_lports", &i, &lp) && lp.queued) {
+			lp.queued = 0;
+			(void)bpfrun_put(r, "skep_lports", &i, &lp);
+		}
+}
+
+void bpfrun_queue(struct bpfrun *r, bool keep)
+{
+	r->keep_queue = keep;
+	if (!keep)
+		empty_queue(r);
+}
+
 int bpfrun_run(struct bpfrun *r, enum bpfrun_prog prog, const uint8_t *frame, uint32_t len, struct bpfrun_result *res)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = len, .data_out = res->data,
@@ -171,5 +190,7 @@ int bpfrun_run(struct bpfrun *r, enum bpfrun_prog prog, const uint8_t *frame, ui
 	res->action = (int)opts.retval;
 	res->len = opts.data_size_out;
 	res->drop = new_drop(r);
+	if (!r->keep_queue)
+		empty_queue(r);
 	return 0;
 }

@@ -30,7 +30,8 @@ struct bpfrun;
 
 struct bpfrun *bpfrun_open(struct err *err); /* NULL: 'err' */
 void bpfrun_close(struct bpfrun *r);	     /* takes NULL */
-/* 0 or -errno of the run itself */
+/* 0 or -errno of the run itself.  What goes up is taken off the upcall queue at once, unless bpfrun_queue() was called. */
+void bpfrun_queue(struct bpfrun *r, bool keep); /* frames stay in the queue from now on; false: it is emptied */
 int bpfrun_run(struct bpfrun *r, enum bpfrun_prog prog, const uint8_t *frame, uint32_t len, struct bpfrun_result *res);
 /* Only runs it, 'repeat' times on one frame; *ns = the kernel's own measure of one.  BPFRUN_PROGS = a program of two instructions, to subtract. */
 int bpfrun_time(struct bpfrun *r, enum bpfrun_prog prog, const uint8_t *frame, uint32_t len, uint32_t repeat, uint32_t *ns);

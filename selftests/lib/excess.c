@@ -12,6 +12,9 @@
 #include "selftests/lib/simtest.h"
 
 #define TRIES 96 /* values of one field */
+#define PREFIXES                                                                              \
+	(SIM_FIELD_ETH_DST | SIM_FIELD_ETH_SRC | SIM_FIELD_IP_SRC | SIM_FIELD_IP_DST |         \
+	 SIM_FIELD_L4_SRC | SIM_FIELD_L4_DST)
 
 /* Flows carry TTL and length by themselves; ARP, ND and payload are never cacheable. */
 static const struct field {
@@ -128,17 +131,35 @@ static void vary_type(struct excess *e, struct pkt_fields *f, const struct pkt_f
 	*f = n;
 }
 
+/* The first 'len' - 1 bits are those of before, the last of the prefix is not; of what is behind it, sometimes. */
+static void keep_prefix(struct excess *e, uint8_t *now, const uint8_t *before, unsigned int width, unsigned int len)
+{
+	const bool rest = simtest_below(&e->random, 2);
+
+	for (unsigned int at = 0; len && at < width; at++) {
+		const uint8_t m = 0x80 >> at % 8, was = before[at / 8] & m;
+
+		if (at == len - 1)
+			now[at / 8] = (uint8_t)((now[at / 8] & ~m) | (was ^ m));
+		else if (at < len || rest)
+			now[at / 8] = (uint8_t)((now[at / 8] & ~m) | was);
+	}
+}
+
 static void vary(struct excess *e, uint32_t bit, struct pkt_fields *f, const struct sim_result *res,
 		 unsigned int len)
 {
 	const struct pkt_fields *donor = e->n_donors ? &e->donors[simtest_below(&e->random, e->n_donors)] : NULL;
+	const struct pkt_fields was = *f;
 
 	switch (bit) {
 	case SIM_FIELD_ETH_DST:
 		vary_mac(e, &f->eth_dst, donor);
+		keep_prefix(e, f->eth_dst.b, was.eth_dst.b, 48, len);
 		break;
 	case SIM_FIELD_ETH_SRC:
 		vary_mac(e, &f->eth_src, donor);
+		keep_prefix(e, f->eth_src.b, was.eth_src.b, 48, len);
 		break;
 	case SIM_FIELD_ETH_TYPE:
 		vary_type(e, f, donor);
@@ -159,9 +180,11 @@ static void vary(struct excess *e, uint32_t bit, struct pkt_fields *f, const str
 		break;
 	case SIM_FIELD_L4_SRC:
 		f->l4_src = donor && simtest_below(&e->random, 2) ? donor->l4_src : port_near(e, f->l4_src);
+		keep_prefix(e, (uint8_t *)&f->l4_src, (const uint8_t *)&was.l4_src, 16, len);
 		break;
 	case SIM_FIELD_L4_DST:
 		f->l4_dst = donor && simtest_below(&e->random, 2) ? donor->l4_dst : port_near(e, f->l4_dst);
+		keep_prefix(e, (uint8_t *)&f->l4_dst, (const uint8_t *)&was.l4_dst, 16, len);
 		break;
 	case SIM_FIELD_FRAG:
 		f->ip_frag = (uint8_t)simtest_below(&e->random, 3);
@@ -230,6 +253,26 @@ static int matters(struct excess *e, const struct trial *t, uint32_t bit, unsign
 	return most;
 }
 
+static unsigned int length(const struct sim_mask *m, uint32_t bit)
+{
+	switch (bit) {
+	case SIM_FIELD_ETH_DST:
+		return m->eth_dst_len;
+	case SIM_FIELD_ETH_SRC:
+		return m->eth_src_len;
+	case SIM_FIELD_IP_SRC:
+		return m->src_len;
+	case SIM_FIELD_IP_DST:
+		return m->dst_len;
+	case SIM_FIELD_L4_SRC:
+		return m->l4_src_len;
+	case SIM_FIELD_L4_DST:
+		return m->l4_dst_len;
+	default:
+		return 0;
+	}
+}
+
 int excess_try(struct excess *e, struct sim *sim, const struct topo_snapshot *snap,
 	       const struct sim_view *view, const struct topo_port *in, const struct pkt *pkt,
 	       uint64_t now_ns, uint64_t seed, const struct sim_result *res, struct err *err)
@@ -237,8 +280,7 @@ int excess_try(struct excess *e, struct sim *sim, const struct topo_snapshot *sn
 	const struct trial t = { sim, snap, view, in, pkt, now_ns, seed, res };
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(fields); i++) {
-		unsigned int len = fields[i].bit == SIM_FIELD_IP_SRC ? res->mask.src_len :
-				   fields[i].bit == SIM_FIELD_IP_DST ? res->mask.dst_len : 0;
+		const unsigned int len = length(&res->mask, fields[i].bit);
 		int much;
 
 		if (!(res->mask.fields & fields[i].bit))
@@ -268,7 +310,7 @@ double excess_report(const struct excess *e, const char *title)
 			continue;
 		printf("#   %-10s in %6u masks: %5.2f %% made no difference, %5.2f %% to tags or counters only", fields[i].name,
 		       e->read[i], 100.0 * e->idle[i] / e->read[i], 100.0 * e->tags_only[i] / e->read[i]);
-		if (fields[i].bit & (SIM_FIELD_IP_SRC | SIM_FIELD_IP_DST))
+		if (fields[i].bit & PREFIXES)
 			printf("; the prefix's last bit: %5.2f %%", 100.0 * e->long_[i] / e->read[i]);
 		printf("\n");
 		read += e->read[i];

@@ -2,7 +2,7 @@
 /*
  * The other half of mask exactness: is every field of a mask there for a reason?  Each is given many other values, random ones and those
  * of other packets of the same network; one of them should change the decision, or what it depends on (tags, counted rules).  Fields for
- * which none was found are counted: the excess.  Of a prefix the last bit is asked the same.
+ * which none was found are counted: the excess.  Of a prefix (addresses, ports, MACs) the last bit is asked the same.
  */
 #pragma once
 

@@ -5,6 +5,8 @@
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
 #include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "selftests/lib/simtest.h"
@@ -24,7 +26,17 @@ static void vary_ip(uint64_t *random, struct skep_ip *ip, unsigned int len)
 	unsigned int skip = ip_is_v4(ip) ? 96 : 0;
 	struct skep_ip other;
 
+	if (skip + len >= 128)
+		return;
 	random_bytes(random, &other, sizeof(other));
+	if (!simtest_below(random, 4)) { /* nearby: one bit, often the first of these */
+		unsigned int bit = skip + len;
+
+		if (simtest_below(random, 2))
+			bit += simtest_below(random, 128 - bit);
+		memset(&other, 0, sizeof(other));
+		((uint8_t *)&other)[bit / 8] = 0x80 >> bit % 8;
+	}
 	for (unsigned int bit = skip + len; bit < 128; bit++) {
 		uint8_t mask = 0x80 >> bit % 8;
 
@@ -39,11 +51,29 @@ static void vary_bits(uint64_t *random, uint8_t *byte, uint8_t bits)
 	*byte = (uint8_t)((*byte & ~bits) | (other & bits));
 }
 
-static void vary_mac(uint64_t *random, struct skep_mac *mac)
+/* Bits behind the first 'len' become others: all of them, or just one, often the first. */
+static void vary_behind(uint64_t *random, uint8_t *bytes, unsigned int width, unsigned int len)
 {
-	random_bytes(random, mac, sizeof(*mac));
+	uint8_t other[8];
+	unsigned int bit;
+
+	if (len >= width)
+		return;
+	random_bytes(random, other, sizeof(other));
 	if (!simtest_below(random, 8))
-		memset(mac, 0xff, sizeof(*mac));
+		memset(other, 0xff, sizeof(other));
+	if (!simtest_below(random, 4)) { /* nearby */
+		bit = simtest_below(random, 2) ? len : len + simtest_below(random, width - len);
+		memset(other, 0, sizeof(other));
+		other[bit / 8] = 0x80 >> bit % 8;
+		for (unsigned int i = 0; i < width / 8; i++)
+			other[i] ^= bytes[i];
+	}
+	for (bit = len; bit < width; bit++) {
+		uint8_t mask = 0x80 >> bit % 8;
+
+		bytes[bit / 8] = (uint8_t)((bytes[bit / 8] & ~mask) | (other[bit / 8] & mask));
+	}
 }
 
 /* Fields as a parser gives them: no ports where there are none. */
@@ -80,15 +110,31 @@ static void become_another_type(uint64_t *random, struct pkt_fields *f)
 	*f = n;
 }
 
+/* A field is in the mask exactly when it has a length. */
+static void mask_check(const struct sim_mask *m)
+{
+	const bool agree = !(m->fields & SIM_FIELD_ETH_DST) == !m->eth_dst_len &&
+			   !(m->fields & SIM_FIELD_ETH_SRC) == !m->eth_src_len &&
+			   !(m->fields & SIM_FIELD_IP_SRC) == !m->src_len &&
+			   !(m->fields & SIM_FIELD_IP_DST) == !m->dst_len &&
+			   !(m->fields & SIM_FIELD_L4_SRC) == !m->l4_src_len &&
+			   !(m->fields & SIM_FIELD_L4_DST) == !m->l4_dst_len;
+
+	if (!agree || m->eth_dst_len > 48 || m->eth_src_len > 48 || m->l4_src_len > 16 ||
+	    m->l4_dst_len > 16) {
+		fprintf(stderr, "a mask whose fields and lengths do not agree\n");
+		abort();
+	}
+}
+
 void mask_vary(uint64_t *random, const struct sim_result *res, struct pkt_fields *f)
 {
 	uint32_t free_ = ~res->mask.fields;
 	bool ip;
 
-	if (free_ & SIM_FIELD_ETH_DST)
-		vary_mac(random, &f->eth_dst);
-	if (free_ & SIM_FIELD_ETH_SRC)
-		vary_mac(random, &f->eth_src);
+	mask_check(&res->mask);
+	vary_behind(random, f->eth_dst.b, 48, res->mask.eth_dst_len);
+	vary_behind(random, f->eth_src.b, 48, res->mask.eth_src_len);
 	if (free_ & SIM_FIELD_VLAN)
 		f->vlan = simtest_below(random, 2)
 				  ? htons((uint16_t)(simtest_below(random, 4096) |
@@ -99,16 +145,14 @@ void mask_vary(uint64_t *random, const struct sim_result *res, struct pkt_fields
 	ip = f->eth_type == htons(ETH_P_IP) || f->eth_type == htons(ETH_P_IPV6);
 	if (!ip)
 		return;
-	vary_ip(random, &f->ip_src, free_ & SIM_FIELD_IP_SRC ? 0 : res->mask.src_len);
-	vary_ip(random, &f->ip_dst, free_ & SIM_FIELD_IP_DST ? 0 : res->mask.dst_len);
+	vary_ip(random, &f->ip_src, res->mask.src_len);
+	vary_ip(random, &f->ip_dst, res->mask.dst_len);
 	if (free_ & SIM_FIELD_PROTO)
 		f->ip_proto = protos[simtest_below(random, sizeof(protos))];
 	if (free_ & SIM_FIELD_FRAG)
 		f->ip_frag = (uint8_t)simtest_below(random, 3);
-	if (free_ & SIM_FIELD_L4_SRC)
-		random_bytes(random, &f->l4_src, 2);
-	if (free_ & SIM_FIELD_L4_DST)
-		random_bytes(random, &f->l4_dst, 2);
+	vary_behind(random, (uint8_t *)&f->l4_src, 16, res->mask.l4_src_len);
+	vary_behind(random, (uint8_t *)&f->l4_dst, 16, res->mask.l4_dst_len);
 	f->ip_ttl = (uint8_t)(res->ttl_dec + 1 + simtest_below(random, 255 - res->ttl_dec));
 	vary_bits(random, &f->ip_tos, free_ & SIM_FIELD_DSCP ? 0xff : 0x03);
 	vary_bits(random, &f->tcp_flags,
@@ -171,4 +215,13 @@ const char *mask_difference(const struct pkt_fields *in, const struct sim_result
 			return "rewrite";
 	}
 	return NULL;
+}
+
+const char *mask_unsound(const struct pkt_fields *in, const struct sim_result *a,
+			 const struct pkt_fields *in2, const struct sim_result *b)
+{
+	if (a->n_rules != b->n_rules || a->n_logs != b->n_logs ||
+	    (a->n_rules && memcmp(a->rules, b->rules, a->n_rules * sizeof(*a->rules))))
+		return "the rules that are counted";
+	return mask_difference(in, a, in2, b);
 }

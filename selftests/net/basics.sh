@@ -75,7 +75,7 @@ equal 'a broadcast reaches the other machine of its bridge once' 1 "$(tail -n 1 
 equal '... and none of another bridge' '0 0' "$(tail -n 1 "$work/copies.vm3") $(tail -n 1 "$work/copies.vm4")"
 
 # --- what operators see ---
-contains 'flow list shows the flow' 'icmp|tcp|udp' "$(skep h1 flow list)"
+contains 'flow list shows the flow' '^vm1 +(ip|icmp|tcp|udp) 10\.0\.1\.11 > ' "$(skep h1 flow list)"
 contains 'status counts packets' '"tx_tunnel": *[1-9]' "$(status h1)"
 contains 'host list: both alive' '"h1".*alive.*"h2".*alive' "$(skep - -j host list | tr -d '\n')"
 contains 'the maps are pinned and readable' '"key"' "$(bpftool -j map dump pinned "$(find "$work/bpf" -path "*h1*" -name skep_flows4 | head -n 1)")"

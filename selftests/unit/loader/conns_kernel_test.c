@@ -109,11 +109,12 @@ const char *tenant_port_at(struct tenant *t, const char *host, uint32_t k)
 	return "";
 }
 
-void mirror_put(struct tenant *t, const struct sim_conn *c, uint64_t last_ns)
+void conns_imported(struct tenant *t, const struct sim_conn *c, uint64_t last_ns, bool fresh)
 {
 	(void)t;
 	(void)c;
 	(void)last_ns;
+	(void)fresh;
 }
 
 void dp_conn_del(struct dp *dp, const struct skep_conn_key *k)

@@ -99,6 +99,53 @@ static void test_miss_comes_up(void **state)
 	assert_int_equal(t.batches, 1);
 }
 
+static void send_many(int sock, unsigned int n)
+{
+	uint8_t frame[256];
+
+	for (unsigned int i = 0; i < n; i++)
+		send_from(sock, frame, udp_frame(frame, 0, (uint16_t)(2000 + i)), NULL);
+}
+
+static uint64_t queue_drops(void)
+{
+	uint64_t drops[SKEP_DROP_MAX];
+
+	dp_drops(t.dp, drops);
+	return drops[SKEP_DROP_UPCALL_QUEUE];
+}
+
+/* A port that floods has its share of the queue, leaves the rest to others, and has it again when the frames have been read, or are lost. */
+static void test_queue_is_shared(void **state)
+{
+	const int share = SKEP_UPCALL_PORTS / 3 + 1;
+	uint64_t upcalls, dropped, lost;
+
+	NEED_ROOT();
+	for (int round = 1; round <= 3; round++) {
+		lost = queue_drops();
+		t.upcalls = 0;
+		send_many(t.sock1, 200);
+		send_many(t.sock2, 10); /* nobody has read anything yet */
+		assert_true(WAIT(t.upcalls == share + 10));
+		assert_false(loop_once(t.loop, 20) < 0);
+		assert_int_equal(t.upcalls, share + 10);
+		assert_int_equal(queue_drops() - lost, 200 - share);
+		assert_true(dp_port_upcalls(t.dp, KEY1, &upcalls, &dropped));
+		assert_int_equal(upcalls, share * round);
+		assert_int_equal(dropped, (200 - share) * round);
+		assert_true(dp_port_upcalls(t.dp, KEY2, &upcalls, &dropped));
+		assert_int_equal(upcalls, 10 * round);
+		assert_int_equal(dropped, 0);
+	}
+	send_many(t.sock1, 200); /* what skepd does not live to read */
+	dp_close(t.dp);
+	must_open();
+	t.upcalls = 0;
+	send_many(t.sock1, 200);
+	assert_true(WAIT(t.upcalls == share));
+}
+
 static void test_vlan_tag_comes_up_in_band(void **state)
 {
 	uint8_t frame[256];
@@ -372,7 +419,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_wire_format),	 TEST(test_miss_comes_up),
 		TEST(test_vlan_tag_comes_up_in_band),	 TEST(test_inject_delivers),
-		TEST(test_flow_forwards_without_upcall), TEST(test_super_packet_survives),
+		TEST(test_queue_is_shared), TEST(test_flow_forwards_without_upcall), TEST(test_super_packet_survives),
 		TEST(test_drop_makes_event_and_count),	 TEST(test_flow_walk_and_clock),
 		TEST(test_sets_keep_their_head),	 TEST(test_bad_configuration),
 		TEST(test_bad_ports_and_peers),

@@ -413,9 +413,37 @@ static void marked_flows_come_in_order(void **state)
 	index_free(x);
 }
 
+
+/* A flow of many packets names a prefix itself: what is said of a part of it, or of more than it, concerns it. */
+static void tags_with_prefixes(void **state)
+{
+	struct index *x = *state;
+	const struct topo_tag wide = prefix_tag("r", "198.51.100.0", 24), narrow = dst_tag("r", "198.51.100.0"),
+			      all = prefix_tag("r", "0.0.0.0", 0), six = prefix_tag("r", "2001:db8::", 32),
+			      inside = dst_tag("r", "198.51.100.7"), around = prefix_tag("r", "198.51.0.0", 16),
+			      half = prefix_tag("r", "198.51.100.128", 25), beside = dst_tag("r", "198.51.101.1"),
+			      six_inside = prefix_tag("r", "2001:db8:1::", 48);
+
+	assert_non_null(add(x, NULL, 1, &wide, 1));
+	assert_non_null(add(x, NULL, 2, &narrow, 1));
+	assert_non_null(add(x, NULL, 3, &six, 1));
+	assert_false(index_uses(x, NULL, &beside));
+	assert_true(index_uses(x, NULL, &half));
+	assert_int_equal(index_invalidate(x, NULL, &inside), 1);
+	assert_false(has(x, 1));
+	assert_true(has(x, 2));
+	assert_non_null(add(x, NULL, 1, &wide, 1));
+	assert_int_equal(index_invalidate(x, NULL, &around), 2);
+	assert_non_null(add(x, NULL, 4, &all, 1));
+	assert_int_equal(index_invalidate(x, NULL, &beside), 1);
+	assert_int_equal(index_invalidate(x, NULL, &six_inside), 1);
+	assert_int_equal(index_count(x), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		T(tags_with_prefixes),
 		T(exactly_the_tagged),
 		T(tagged_flows_are_shown),
 		T(a_flow_gets_other_tags),

@@ -122,7 +122,7 @@ static void test_drop(void **state)
 		"        drop: policy: rule 'block' of chain 'web-only'\n"
 		"drop: policy: a rule drops it: rule 'block' of chain 'web-only'\n"
 		"hint: rule 'block' of chain 'web-only' drops it; an accept rule for tcp/23 from 10.0.1.5 to 10.0.2.9 before it\n"
-		"flow depends on: in_port eth_dst eth_src eth_type vlan ip_src/32 ip_dst/32 proto l4_dst frag ttl\n"
+		"flow depends on: in_port eth_dst eth_src eth_type vlan ip_src/32 ip_dst/32 proto l4_dst/10 frag ttl\n"
 		"tags: port:a bridge:front mac:front/02:aa:00:00:00:01 port:front-r port:r-front router:r dst:r/10.0.2.9 port:r-back neigh:r-back/10.0.2.9 bridge:back port:b port:back-r mac:back/02:00:00:00:00:02 chain:web-only\n");
 }
 

@@ -206,15 +206,20 @@ static void test_connection(void **state)
 static void test_mask(void **state)
 {
 	struct sim_mask mask = { .fields = SIM_FIELD_DSCP | SIM_FIELD_TCP_FLAGS | SIM_FIELD_LEN |
-					   SIM_FIELD_PAYLOAD | SIM_FIELD_IP_SRC,
+					   SIM_FIELD_PAYLOAD | SIM_FIELD_IP_SRC | SIM_FIELD_ETH_DST | SIM_FIELD_ETH_SRC |
+					   SIM_FIELD_L4_SRC | SIM_FIELD_L4_DST,
 				 .src_len = 24,
+				 .eth_dst_len = 48,
+				 .eth_src_len = 9,
+				 .l4_src_len = 6,
+				 .l4_dst_len = 16,
 				 .tcp_mask = 0x12 };
 	char line[256];
 
 	(void)state;
 	assert_string_equal(sim_mask_format(&mask, line, sizeof(line)),
-			    "ip_src/24 dscp tcp_flags/0x12 len payload");
-	assert_string_equal(sim_mask_format(&mask, line, 12), "ip_src/24 d");
+			    "eth_dst eth_src/9 ip_src/24 l4_src/6 l4_dst dscp tcp_flags/0x12 len payload");
+	assert_string_equal(sim_mask_format(&mask, line, 12), "eth_dst eth");
 }
 
 int main(void)

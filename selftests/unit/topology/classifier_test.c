@@ -30,33 +30,49 @@ struct packet {
 	bool has_l4;
 };
 
-static uint32_t read_dim(void *arg, enum topo_dim dim, unsigned int word, unsigned int bits)
+static uint32_t value(void *arg, enum topo_dim dim)
 {
 	const struct packet *p = arg;
 
+	assert_true(dim == TOPO_DIM_ETH_TYPE || dim == TOPO_DIM_PROTO);
+	return dim == TOPO_DIM_ETH_TYPE ? p->type : p->proto;
+}
+
+static bool below(void *arg, enum topo_dim dim, uint32_t limit)
+{
+	const struct packet *p = arg;
+
+	assert_true(limit > 0);
 	switch (dim) {
-	case TOPO_DIM_ETH_TYPE:
-		return p->type;
-	case TOPO_DIM_PROTO:
-		return p->proto;
 	case TOPO_DIM_SRC:
-		return ntohl(p->src.w[word]) & ~(bits < 32 ? 0xffffffffu >> bits : 0);
+		assert_int_equal(p->type, 0x0800);
+		return ntohl(p->src.w[3]) < limit;
 	case TOPO_DIM_DST:
-		return ntohl(p->dst.w[word]) & ~(bits < 32 ? 0xffffffffu >> bits : 0);
-	case TOPO_DIM_L4_SRC:
-		return p->l4_src;
+		assert_int_equal(p->type, 0x0800);
+		return ntohl(p->dst.w[3]) < limit;
 	case TOPO_DIM_L4_DST:
-		return p->l4_dst;
-	case TOPO_DIM_ICMP:
-		return p->l4_src;
+		return p->l4_dst < limit;
+	default:
+		return p->l4_src < limit;
 	}
-	return 0;
+}
+
+static bool below6(void *arg, enum topo_dim dim, const struct skep_ip *limit)
+{
+	const struct packet *p = arg;
+
+	assert_int_equal(p->type, 0x86dd);
+	return memcmp(dim == TOPO_DIM_SRC ? &p->src : &p->dst, limit, sizeof(*limit)) < 0;
 }
 
 static bool has_l4(void *arg)
 {
 	return ((const struct packet *)arg)->has_l4;
 }
+
+static const struct topo_reader reader = {
+	.value = value, .below = below, .below6 = below6, .has_l4 = has_l4
+};
 
 static struct skep_ip random_ip(bool v4)
 {
@@ -174,7 +190,7 @@ static void check_tree(const struct topo_rule *rules, uint32_t n, const struct t
 	const uint32_t *v;
 
 	random_packet(&p, rnd(2));
-	v = topo_classify(c, read_dim, has_l4, &p, &k);
+	v = topo_classify(c, &reader, &p, &k);
 	*tested += k;
 	for (uint32_t i = 1; v && i < k; i++)
 		assert_true(v[i] > v[i - 1]);
@@ -237,7 +253,7 @@ static void test_tree_is_worth_it(void **state)
 				     .src = rules[rnd(10000)].ip_src,
 				     .l4_dst = (uint16_t)rnd(1000),
 				     .has_l4 = true };
-		(void)topo_classify(c, read_dim, has_l4, &p, &k);
+		(void)topo_classify(c, &reader, &p, &k);
 		tested += k;
 	}
 	assert_true(tested < 1000 * 16);

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Wildcard flows in words: which fields they look at, and for which packets they are.  Called by report_flows.c. */
+#include "loader/agent.h"
+
+#include <arpa/inet.h>
+#include <linux/if_ether.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#define TCP_FLAGS "fin\0syn\0rst\0psh\0ack\0urg\0ece\0cwr"
+
+/* What both kinds of key have, and the bits of each that count. */
+struct match {
+	uint32_t fields; /* enum sim_field */
+	uint8_t src_len, dst_len, proto, ct, tcp_flags, tcp_mask, tos;
+	bool by_ct, icmp;
+	uint16_t eth_type, vlan, sport, dport;
+	struct skep_ip src, dst;
+	struct skep_mac eth_src, eth_dst;
+};
+
+static uint8_t bits(const void *p, size_t size)
+{
+	const uint8_t *b = p;
+	int n = 0;
+
+	for (size_t i = 0; i < size; i++)
+		n += __builtin_popcount(b[i]);
+	return (uint8_t)n;
+}
+
+static bool any(const void *p, size_t size)
+{
+	return bits(p, size) != 0;
+}
+
+#define TAKE(m, k, w)                                                                             \
+	do {                                                                                      \
+		(m)->fields = (any(&(w)->eth_dst, 6) ? SIM_FIELD_ETH_DST : 0) |                   \
+			      (any(&(w)->eth_src, 6) ? SIM_FIELD_ETH_SRC : 0) |                   \
+			      (any(&(w)->eth_type, 2) ? SIM_FIELD_ETH_TYPE : 0) |                 \
+			      (any(&(w)->vlan, 2) ? SIM_FIELD_VLAN : 0) |                         \
+			      (any(&(w)->src, sizeof((w)->src)) ? SIM_FIELD_IP_SRC : 0) |         \
+			      (any(&(w)->dst, sizeof((w)->dst)) ? SIM_FIELD_IP_DST : 0) |         \
+			      ((w)->proto ? SIM_FIELD_PROTO : 0) |                                \
+			      (any(&(w)->sport, 2) ? SIM_FIELD_L4_SRC : 0) |                      \
+			      (any(&(w)->dport, 2) ? SIM_FIELD_L4_DST : 0) |                      \
+			      ((w)->frag ? SIM_FIELD_FRAG : 0) | ((w)->tos ? SIM_FIELD_DSCP : 0) | \
+			      ((w)->tcp_flags ? SIM_FIELD_TCP_FLAGS : 0);                         \
+		(m)->src_len = bits(&(w)->src, sizeof((w)->src));                                 \
+		(m)->dst_len = bits(&(w)->dst, sizeof((w)->dst));                                 \
+		(m)->by_ct = (w)->ct;                                                             \
+		(m)->tcp_mask = (w)->tcp_flags;                                                   \
+		(m)->proto = (k)->proto;                                                          \
+		(m)->ct = (k)->ct;                                                                \
+		(m)->tcp_flags = (k)->tcp_flags;                                                  \
+		(m)->tos = (k)->tos;                                                              \
+		(m)->eth_type = ntohs((k)->eth_type);                                             \
+		(m)->vlan = ntohs((k)->vlan);                                                     \
+		(m)->sport = ntohs((k)->sport);                                                   \
+		(m)->dport = ntohs((k)->dport);                                                   \
+		(m)->eth_src = (k)->eth_src;                                                      \
+		(m)->eth_dst = (k)->eth_dst;                                                      \
+		(m)->icmp = (k)->proto == IPPROTO_ICMP || (k)->proto == IPPROTO_ICMPV6;           \
+	} while (0)
+
+static bool take(const struct agent *a, const struct dp_flow_key *key, struct match *m)
+{
+	struct skep_mask mask;
+
+	*m = (struct match){ 0 };
+	if (!dp_flow_mask(key) || !dp_wild_mask(a->dp, dp_flow_mask(key), &mask))
+		return false;
+	if (key->v6) {
+		TAKE(m, &key->k6, &mask.k6);
+		m->src = key->k6.src;
+		m->dst = key->k6.dst;
+	} else {
+		TAKE(m, &key->k4, &mask.k4);
+		m->src = ip_from_v4(key->k4.src);
+		m->dst = ip_from_v4(key->k4.dst);
+	}
+	return true;
+}
+
+static const char *proto_name(uint8_t proto, char buf[static 16])
+{
+	switch (proto) {
+	case IPPROTO_TCP:
+		return "tcp";
+	case IPPROTO_UDP:
+		return "udp";
+	case IPPROTO_ICMP:
+		return "icmp";
+	case IPPROTO_ICMPV6:
+		return "icmp6";
+	case IPPROTO_SCTP:
+		return "sctp";
+	}
+	snprintf(buf, 16, "proto %u", proto);
+	return buf;
+}
+
+/* "10.0.1.0/24", "[fd00::5]:80", "any:80", "any" */
+static void end_text(const struct skep_ip *ip, uint8_t len, bool by_port, uint16_t port,
+		     char buf[static 96])
+{
+	char ip_text[ADDR_TEXT] = "any";
+	bool brackets = len && by_port && !ip_is_v4(ip);
+
+	if (len)
+		prefix_format(ip, len, ip_text);
+	if (len == ip_bits(ip))
+		ip_format(ip, ip_text);
+	if (by_port)
+		snprintf(buf, 96, "%s%s%s:%u", brackets ? "[" : "", ip_text, brackets ? "]" : "", port);
+	else
+		snprintf(buf, 96, "%s", ip_text);
+}
+
+static size_t ip_words(const struct match *m, bool v6, char *buf, size_t size)
+{
+	bool l4 = m->fields & SIM_FIELD_PROTO && !m->icmp;
+	char src[96], dst[96], proto[16];
+	int n;
+
+	end_text(&m->src, m->src_len, l4 && m->fields & SIM_FIELD_L4_SRC, m->sport, src);
+	end_text(&m->dst, m->dst_len, l4 && m->fields & SIM_FIELD_L4_DST, m->dport, dst);
+	n = snprintf(buf, size, "%s %s > %s",
+		     m->fields & SIM_FIELD_PROTO ? proto_name(m->proto, proto) : v6 ? "ip6" : "ip",
+		     src, dst);
+	if (m->icmp && m->fields & SIM_FIELD_L4_SRC && (size_t)n < size)
+		n += snprintf(buf + n, size - (size_t)n, " type %u code %u", m->sport >> 8,
+			      m->sport & 0xff);
+	return (size_t)n;
+}
+
+static size_t tcp_words(const struct match *m, char *buf, size_t size)
+{
+	const char *name = TCP_FLAGS;
+	size_t n = 0;
+
+	for (int i = 0; i < 8; i++, name += strlen(name) + 1)
+		if (m->tcp_mask & 1u << i && n < size)
+			n += (size_t)snprintf(buf + n, size - n, " %s%s",
+					      m->tcp_flags & 1u << i ? "" : "no-", name);
+	return n;
+}
+
+static void words(const struct match *m, bool v6, char *buf, size_t size)
+{
+	static const char *const cts[] = { "untracked", "new", "established", "reply" };
+	bool ip = v6 || m->eth_type == ETH_P_IP;
+	char mac[ADDR_TEXT];
+	size_t n;
+
+	if (ip)
+		n = ip_words(m, v6, buf, size);
+	else
+		n = (size_t)snprintf(buf, size, "type 0x%04x", m->eth_type);
+	if (!ip && m->fields & SIM_FIELD_ETH_SRC && n < size)
+		n += (size_t)snprintf(buf + n, size - n, " %s >", mac_format(&m->eth_src, mac));
+	if (!ip && m->fields & SIM_FIELD_ETH_DST && n < size)
+		n += (size_t)snprintf(buf + n, size - n, " %s", mac_format(&m->eth_dst, mac));
+	if (ip && m->fields & SIM_FIELD_ETH_DST && !m->dst_len && n < size) /* a bridge decided, by this */
+		n += (size_t)snprintf(buf + n, size - n, " at %s", mac_format(&m->eth_dst, mac));
+	if (m->vlan && n < size)
+		n += (size_t)snprintf(buf + n, size - n, " vlan %u", m->vlan & 0xfff);
+	if (n < size)
+		n += tcp_words(m, buf + n, size - n);
+	if (m->fields & SIM_FIELD_DSCP && n < size)
+		n += (size_t)snprintf(buf + n, size - n, " dscp %u", m->tos >> 2);
+	if (m->by_ct && n < size)
+		snprintf(buf + n, size - n, " %s", m->ct < ARRAY_SIZE(cts) ? cts[m->ct] : "?");
+}
+
+bool report_mask(const struct agent *a, const struct dp_flow_key *key, char *mask, char *match,
+		 size_t size)
+{
+	struct match m;
+	size_t n;
+
+	if (!take(a, key, &m))
+		return false;
+	sim_mask_format(&(struct sim_mask){ .fields = m.fields,
+					    .src_len = m.src_len,
+					    .dst_len = m.dst_len,
+					    .tcp_mask = m.tcp_mask },
+			mask, size);
+	n = strlen(mask);
+	if (m.by_ct)
+		snprintf(mask + n, size - n, "%sct", n ? " " : "");
+	words(&m, key->v6, match, size);
+	return true;
+}

@@ -1,0 +1,73 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Whoever looks into the kernel with bpftool finds names, not bytes: every map of a running datapath has BTF, and a dump of it is formatted by that.
+cd "$(dirname "$0")/../.." && . selftests/lib/net.sh && . selftests/lib/talk.sh
+
+host h1; host h2
+standard_machines
+start_skepd h1 && start_skepd h2 || bail 'skepd does not start'
+{
+	cat <<-YAML
+		tenant: t
+		security_groups:
+		  - name: open
+		    rules: [{name: all4, direction: ingress, ethertype: ipv4}, {name: all6, direction: ingress, ethertype: ipv6}]
+		nats: [{name: masked, router: r, type: snat, port: r-right, src: 10.0.1.0/24, to: 10.0.2.200}]
+	YAML
+	standard_doc "security_groups: [open]" | tail -n +2
+	standard_bindings
+} | apply > "$work/apply.out" 2>&1 || bail "apply failed: $(cat "$work/apply.out")"
+standard_up || bail 'ports do not come up'
+
+# something in every table: both families, a connection, a translation, a drop, another host
+can 'IPv4, translated' ping4_soon vm1 10.0.2.13
+can 'IPv6' wait_for 10 ping_ok vm1 fd00:2::13
+can 'to another host' ping4_soon vm1 10.0.1.12
+in_vm vm3 "$stream" send 10.0.1.99 7001 3 1000
+
+pins=$(find "$work/bpf/skep/h1" -type d -name maps 2>/dev/null || find "$work/bpf" -path '*h1*' -type d -name maps)
+cat > "$work/look.py" <<'PYTHON'
+"""Reads 'bpftool -j map dump' on standard input: "ok ENTRIES", or what is not formatted."""
+import json, sys
+
+def raw(v, where):
+    """Where bytes are shown as "0x.." instead of what they mean."""
+    if isinstance(v, dict):
+        return [p for k, w in v.items() for p in raw(w, where + "." + k)]
+    if isinstance(v, list):
+        return [p for w in v for p in raw(w, where)]
+    return [where] if isinstance(v, str) and v.startswith("0x") else []
+
+def wrong(entry):
+    f = entry.get("formatted")
+    if f is None:
+        return ["not formatted: the map has no BTF"]
+    if "key" not in f or ("value" not in f and "values" not in f):
+        return ["neither key nor value: %s" % list(f)]
+    return raw(f, "entry")
+
+entries = json.load(sys.stdin)
+bad = sorted({w for e in entries for w in wrong(e)})
+print("; ".join(bad) if bad else "ok %d" % len(entries))
+PYTHON
+dump() { bpftool -j map dump pinned "$1" 2>/dev/null | "$python" "$work/look.py"; }
+used() { # NAME: of an array, entries that are not all zero; of a table, entries
+	bpftool -j map dump pinned "$pins/$1" | "$python" -c '
+import json, sys
+def some(v): return any(map(some, v.values() if isinstance(v, dict) else v)) if isinstance(v, (dict, list)) else v not in (0, "0", "")
+print(sum(some(e["formatted"].get("value", e["formatted"].get("values"))) for e in json.load(sys.stdin)))'
+}
+check 'the maps are pinned' test -d "$pins"
+n=0
+for map in "$pins"/*; do
+	name=${map##*/}
+	n=$((n + 1))
+	show=$(bpftool -j map show pinned "$map")
+	case $show in *'"type":"ringbuf"'*) continue ;; esac # has neither keys nor BTF, and cannot be dumped
+	contains "$name has BTF" '"btf_id": ?[1-9]' "$show"
+	contains "$name reads well" '^ok [0-9]+$' "$(dump "$map")"
+done
+[ $n -ge 15 ] && ok "all of the maps: $n" || not_ok "all of the maps: $n"
+for name in wilds4 wilds6 masks stats lports ifaces ports peers remotes config drops counters conns details; do
+	[ "$(used skep_$name)" -gt 0 ] && ok "skep_$name has something to show" || not_ok "skep_$name has something to show"
+done
