@@ -39,9 +39,11 @@ static json_t *peers_json(const struct agent *a)
 	hmap_for_each (n, tmp, &a->hosts) {
 		const struct host *h = container_of(n, struct host, node);
 
-		json_array_append_new(list, json_pack("{s:s, s:s, s:i}", "host", h->name, "address",
+		json_array_append_new(list, json_pack("{s:s, s:s, s:i, s:s, s:i}", "host", h->name, "address",
 						      ip_format(&h->address, buf), "index",
-						      (int)h->peer));
+						      (int)h->peer, "encap",
+						      skep_encap_name(h->encap), "mtu",
+						      (int)dp_peer_mtu(a->dp, h->peer)));
 	}
 	return list;
 }
