@@ -145,9 +145,9 @@ static __always_inline void tell_newconn(const struct skep_conn_key *k, const st
 
 /*
  * Makes the record, or begins it anew.  'old': replaces_of() one that is there, over or ended.  Negative: the port's limit, or the table,
- * leaves no room.
+ * leaves no room.  Not a global function: kernel 6.1 takes no key from the memory that one is handed.
  */
-__weak __noinline int conn_make(const struct skep_conn_key *k, struct skep_conn *c, __u32 old, __u32 lport)
+static __attribute__((unused)) __noinline int conn_make(const struct skep_conn_key *k, struct skep_conn *c, __u32 old, __u32 lport)
 {
 	struct skep_lport *lp = bpf_map_lookup_elem(&skep_lports, &lport);
 	int reply, counted, rc;

@@ -112,6 +112,17 @@ static json_t *elsewhere(const struct topo_port *in)
 	return verdict("none", text);
 }
 
+/* What the kernel has made of the wildcard flow for this packet's key does the same. */
+static bool promoted_agrees(const struct work *w, const struct index_flow *f)
+{
+	struct skep_flow now;
+
+	if (!dp_flow_promoted(w->a->dp, &w->key, &now))
+		return true;
+	now.flags = (uint16_t)((now.flags & ~SKEP_F_MARK) | (f->verdict.flags & SKEP_F_MARK)); /* until somebody has answered */
+	return install_same(&now, &f->verdict);
+}
+
 static bool class_agrees(struct work *w, const struct sim_result *res, const struct index_flow *f)
 {
 	struct install_plan plan;
@@ -124,7 +135,7 @@ static bool class_agrees(struct work *w, const struct sim_result *res, const str
 	same = class_make(w, res, &plan, &m.flow, &c) && install_same(&c.wild.flow, &f->verdict) &&
 	       c.wild.other_key == f->other_key && c.wild.other_peer == f->other_peer;
 	forward_unmake(w->a, &m);
-	return same;
+	return same && promoted_agrees(w, f);
 }
 
 static json_t *compare(struct agent *a, const struct topo_port *in, const struct lport *port,
@@ -149,8 +160,11 @@ static json_t *compare(struct agent *a, const struct topo_port *in, const struct
 						"no flow, and none will be made: skepd decides each packet");
 	if (!install_holds(&now, pkt))
 		return verdict("none", "there is a flow, but not for this one (its size, TTL, DSCP or TCP flags)");
-	if (dp_flow_mask(&f->key) ? !class_agrees(&w, res, f) : !forward_same(a, pkt, res, &now))
+	if (dp_flow_mask(&f->key) ? !class_agrees(&w, res, f) : !forward_same(a, pkt, res, &now)) {
+		if (dp_flow_mask(&f->key))
+			(void)dp_flow_promoted(a->dp, &w.key, &now);
 		return differs(f, res, &now);
+	}
 	return verdict("agrees", now.action == SKEP_ACT_DROP ?
 					 "the flow drops it for the same reason" :
 					 "the flow does the same");

@@ -170,6 +170,7 @@ void dp_conns_new(struct dp *dp);
 bool dp_port_upcalls(const struct dp *dp, uint32_t key, uint64_t *upcalls, uint64_t *dropped);
 /* How many connections the port may begin and be sent; how many it has (may be NULL). */
 void dp_port_limits(struct dp *dp, uint32_t key, uint32_t conns_max, uint32_t replies_max);
+void dp_port_refused(struct dp *dp, uint32_t key); /* counts a connection that skepd refused */
 bool dp_port_conns(const struct dp *dp, uint32_t key, uint32_t *conns, uint32_t *replies, uint64_t *refused);
 
 /* --- flows --- */
@@ -209,6 +210,8 @@ int dp_wild_put(struct dp *dp, const struct dp_flow_key *key, const struct skep_
 bool dp_wild_match(struct dp *dp, const struct dp_flow_key *key, unsigned int nth, struct dp_flow_key *masked);
 /* Do packets of its port look for it?  Not if the port was detached since: the next one of the same key begins without masks. */
 bool dp_wild_listed(struct dp *dp, const struct dp_flow_key *key);
+/* The flow that BPF has promoted for this exact key, if it is in force. */
+bool dp_flow_promoted(struct dp *dp, const struct dp_flow_key *key, struct skep_flow *flow);
 /* As it is in the kernel. */
 bool dp_wild_read(struct dp *dp, const struct dp_flow_key *key, struct skep_wild *wild);
 bool dp_wild_mask(const struct dp *dp, uint8_t index, struct skep_mask *mask);

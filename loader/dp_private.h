@@ -212,6 +212,7 @@ struct dp {
 	bool mask_v6[SKEP_MASKS_MAX];
 	struct skep_mask masks[SKEP_MASKS_MAX];
 	struct dp_lport *lport_at; /* by index */
+	uint32_t n_wilds[DP_FAMILIES]; /* of all ports */
 	struct dp_stat *stat_at;   /* by index */
 	struct skep_stat *cpu_stats; /* room for one entry of each CPU */
 	uint32_t stat_next;

@@ -93,6 +93,14 @@ void dp_port_limits(struct dp *dp, uint32_t key, uint32_t conns_max, uint32_t re
 	dp->lports[port->lport].replies_max = replies_max;
 }
 
+void dp_port_refused(struct dp *dp, uint32_t key)
+{
+	const struct dp_port_entry *port = dp_port_find(dp, key);
+
+	if (port && port->lport)
+		__atomic_add_fetch(&dp->lports[port->lport].refused, 1, __ATOMIC_RELAXED);
+}
+
 bool dp_port_conns(const struct dp *dp, uint32_t key, uint32_t *conns, uint32_t *replies, uint64_t *refused)
 {
 	const struct dp_port_entry *port = dp_port_find(dp, key);
@@ -181,7 +189,8 @@ int dp_wild_key(struct dp *dp, struct dp_flow_key *key, const struct skep_mask *
 
 	if (!port || !port->lport)
 		return -ENOENT;
-	if (dp->lport_at[port->lport].flows[key->v6] >= dp->map_max[DP_MAP_WILDS4] / PORT_SHARE)
+	if (dp->lport_at[port->lport].flows[key->v6] >= dp->map_max[DP_MAP_WILDS4] / PORT_SHARE ||
+	    dp->n_wilds[key->v6] >= dp->map_max[DP_MAP_WILDS4])
 		return -ENOSPC;
 	id = find_mask(dp, key->v6, mask);
 	if (!id || find_place(dp, port->lport, key->v6, id) == SKEP_PORT_MASKS)
@@ -212,6 +221,7 @@ static void hold_mask(struct dp *dp, const struct dp_flow_key *key, uint32_t lpo
 	const unsigned int i = find_place(dp, lport, key->v6, id);
 
 	dp->mask_refs[id]++;
+	dp->n_wilds[key->v6]++;
 	if (i == SKEP_PORT_MASKS)
 		return;
 	set_ct(dp, key, lport);
@@ -231,6 +241,8 @@ static void drop_mask(struct dp *dp, const struct dp_flow_key *key)
 
 	if (dp->mask_refs[id])
 		dp->mask_refs[id]--;
+	if (dp->n_wilds[key->v6])
+		dp->n_wilds[key->v6]--;
 	if (!port || !port->lport)
 		return;
 	i = find_place(dp, port->lport, key->v6, id);
@@ -357,6 +369,15 @@ static bool look_up(struct dp *dp, const struct dp_flow_key *key, struct skep_wi
 		return !bpf_map_lookup_elem(map_fd(dp, key), key_bytes(key), wild);
 	*wild = dp->wq.wilds[i];
 	return true;
+}
+
+bool dp_flow_promoted(struct dp *dp, const struct dp_flow_key *key, struct skep_flow *flow)
+{
+	const struct dp_port_entry *port = dp_port_find(dp, in_key(key));
+	const int fd = dp->map_fd[key->v6 ? DP_MAP_FLOWS6 : DP_MAP_FLOWS4];
+
+	return port && port->lport && !bpf_map_lookup_elem(fd, key_bytes(key), flow) && flow->gen &&
+	       flow->gen == dp->lports[port->lport].gen;
 }
 
 bool dp_wild_read(struct dp *dp, const struct dp_flow_key *key, struct skep_wild *wild)

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "loader/dp_private.h"
 #include "packet/packet.h"
 #include "selftests/lib/bpfrun.h"
 #include "util/cleanup.h"
@@ -26,6 +27,7 @@ enum { NOT, ECT1, ECT0, CE };
 
 static struct bpfrun *run;
 static struct bpfrun_result res;
+static uint16_t l3_flags; /* as skepd would set it: kernels from 6.3 on */
 
 static int setup(void **state)
 {
@@ -35,6 +37,7 @@ static int setup(void **state)
 	uint32_t key = KEY, index = PEER;
 
 	(void)state;
+	l3_flags = dp_probe_decap_l3() ? SKEP_CFG_DECAP_L3_FLAGS : 0;
 	run = bpfrun_open(&err);
 	if (!run) {
 		print_error("%s\n", err.text);
@@ -62,7 +65,7 @@ static void configure(bool v6)
 
 	assert_int_equal(bpfrun_get(run, "skep_config", &zero, &cfg), 0);
 	ip_parse(v6 ? "fd09::1" : "10.9.0.1", &cfg.local);
-	cfg.flags = SKEP_CFG_DECAP_L3_FLAGS;
+	cfg.flags = l3_flags;
 	assert_int_equal(bpfrun_put(run, "skep_config", &zero, &cfg), 0);
 }
 
@@ -150,6 +153,10 @@ static void check_decap(const uint8_t *packet, uint32_t len, uint32_t over, uint
 	if (want == DROP) {
 		assert_int_equal(res.drop, SKEP_DROP_ECN);
 		assert_int_equal(res.action, prog == BPFRUN_XDP ? XDP_DROP : TC_ACT_SHOT);
+		return;
+	}
+	if (prog == BPFRUN_UNDER_TC && !l3_flags && (packet[12] == 0x86 || packet[over + 12] == 0x86)) {
+		assert_int_equal(res.drop, SKEP_DROP_REWRITE);
 		return;
 	}
 	assert_int_equal(res.drop, SKEP_DROP_NONE);
