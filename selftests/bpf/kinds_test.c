@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "packet/packet.h"
+#include "selftests/bpf/strip.h"
 #include "selftests/lib/bpfrun.h"
 #include "util/cleanup.h"
 
@@ -30,6 +31,7 @@ static struct bpfrun *run;
 static struct bpfrun_result res;
 static uint8_t sent[4096]; /* a tunnel packet */
 static uint32_t sent_len;
+static uint16_t l3_flags;
 
 static const char udp4[] =
 	"eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip 10.0.0.1>10.0.0.2 ttl 9 / udp 4000>53 / data 20";
@@ -51,7 +53,7 @@ static void configure(bool v6, enum skep_encap asked)
 	assert_int_equal(bpfrun_get(run, "skep_config", &zero, &cfg), 0);
 	ip_parse(v6 ? "fd09::1" : "10.9.0.1", &cfg.local);
 	cfg.encap = asked;
-	cfg.flags = SKEP_CFG_DECAP_L3_FLAGS;
+	cfg.flags = l3_flags;
 	assert_int_equal(bpfrun_put(run, "skep_config", &zero, &cfg), 0);
 }
 
@@ -91,6 +93,7 @@ static int setup(void **state)
 	uint32_t key = KEY, index = PEER, at = LPORT;
 
 	(void)state;
+	l3_flags = strip_flags();
 	run = bpfrun_open(&err);
 	if (!run) {
 		print_error("%s\n", err.text);
@@ -171,11 +174,11 @@ static void receive(const uint8_t *inner, uint32_t len, uint32_t mark)
 {
 	struct skep_xdp_meta meta;
 
-	assert_int_equal(bpfrun_run(run, BPFRUN_UNDER_TC, sent, sent_len, &res), 0);
-	assert_int_equal(res.drop, SKEP_DROP_NONE);
-	assert_int_equal(res.action, TC_ACT_REDIRECT);
-	assert_int_equal(res.len, len);
-	assert_memory_equal(res.data, inner, len);
+	for (int as_is = 0; as_is < 2; as_is++) {
+		strip_configure(run, as_is ? l3_flags : 0);
+		assert_int_equal(bpfrun_run(run, BPFRUN_UNDER_TC, sent, sent_len, &res), 0);
+		strip_assert(&res, sent, inner, len, as_is ? l3_flags : 0);
+	}
 	assert_int_equal(bpfrun_run(run, BPFRUN_XDP, sent, sent_len, &res), 0);
 	assert_int_equal(res.drop, SKEP_DROP_NONE);
 	assert_int_equal(res.action, XDP_PASS);
