@@ -57,8 +57,8 @@ static __always_inline __u16 ip4_csum(const void *ip)
 /*
  * By the kernel's own tunnel device: slower, but it takes what adjust_room() refuses, above all
  * packets that are in a tunnel of the container's own already and whose checksum is left to the
- * card.  It is of VXLAN only, carries no mark, and sees to ECN itself.  Negative: it cannot; the
- * caller drops, or five functions' stacks would be more than kernel 6.1 has.
+ * card.  It is VXLAN, which all hosts understand, whatever they ask for; it carries no mark, and sees
+ * to ECN itself.  -1: not even that; it drops nothing itself, for the stack is short.
  */
 static __noinline int encap_by_kernel(struct __sk_buff *skb, __u32 peer_index, __u32 key,
 				      __u32 tos)
@@ -68,8 +68,7 @@ static __noinline int encap_by_kernel(struct __sk_buff *skb, __u32 peer_index, _
 	__u64 flags = BPF_F_ZERO_CSUM_TX | BPF_F_DONT_FRAGMENT;
 	struct skep_config *cfg = config();
 
-	if (!peer || !cfg || !cfg->tunnel_ifindex || peer->encap != SKEP_ENCAP_VXLAN ||
-	    peer->dport != cfg->tunnel_port)
+	if (!peer || !cfg || !cfg->tunnel_ifindex)
 		return -1;
 	tk.tunnel_tos = tos & ~ECN;
 	tk.tunnel_ttl = peer->ttl;
@@ -231,7 +230,7 @@ static __noinline int push(struct __sk_buff *skb, __u32 peer_index, __u32 key,
 	enum skep_drop lost = SKEP_DROP_REWRITE;
 	__u32 kind, body, mark, tos, len;
 	__u64 flags = PUSH_FLAGS;
-	int rc;
+	int verdict;
 	union {
 		struct push4 v4;
 		struct push6 v6;
@@ -274,7 +273,7 @@ static __noinline int push(struct __sk_buff *skb, __u32 peer_index, __u32 key,
 		fill_tunnel(&h.v4.t, kind, peer->dport, key, mark, in->hash, len);
 		if (bpf_skb_adjust_room(skb, IP4_MIN + body + ETH_SIZE, BPF_ADJ_ROOM_MAC,
 					flags | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4))
-			goto kernel;
+			goto by_kernel;
 		if (store(skb, &h.v4.outer, ETH_SIZE + IP4_MIN, &h.v4.t, kind, mark))
 			goto lost;
 	} else {
@@ -291,16 +290,16 @@ static __noinline int push(struct __sk_buff *skb, __u32 peer_index, __u32 key,
 		fill_tunnel(&h.v6.t, kind, peer->dport, key, mark, in->hash, len);
 		if (bpf_skb_adjust_room(skb, IP6_SIZE + body + ETH_SIZE, BPF_ADJ_ROOM_MAC,
 					flags | BPF_F_ADJ_ROOM_ENCAP_L3_IPV6))
-			goto kernel;
+			goto by_kernel;
 		if (store(skb, &h.v6.outer, ETH_SIZE + IP6_SIZE, &h.v6.t, kind, mark))
 			goto lost;
 	}
 	count(SKEP_CNT_TX_TUNNEL);
 	return to_peer(peer, &h.hop);
-kernel:
-	rc = encap_by_kernel(skb, peer_index, key, tos);
-	if (rc >= 0)
-		return rc;
+by_kernel:
+	verdict = encap_by_kernel(skb, peer_index, key, tos);
+	if (verdict >= 0)
+		return verdict;
 lost:
 	return drop(skb, lost, in->in_key, 0);
 }

@@ -104,6 +104,16 @@ static void print_counts(const char *title, const json_t *counts)
 		putchar('\n');
 }
 
+static void print_pressure(const json_t *list)
+{
+	const json_t *p;
+	size_t i;
+
+	json_array_foreach (list, i, p)
+		printf("%spressure%s    %s %lld of %lld\n", out_style(stdout, OUT_YELLOW), out_style(stdout, OUT_PLAIN),
+		       json_str(p, "what"), number(p, "used"), number(p, "max"));
+}
+
 int cmd_status(struct cli *cli, struct err *err)
 {
 	_json_ json_t *s = cli_control_call(cli, json_pack("{s:s}", "cmd", "status"), err);
@@ -140,6 +150,7 @@ int cmd_status(struct cli *cli, struct err *err)
 		       out_style(stdout, OUT_PLAIN), json_string_value(warning));
 	printf("flows       %lld, simulations %lld\n", number(s, "flows"),
 	       number(s, "simulations"));
+	print_pressure(json_object_get(s, "pressure"));
 	print_counts("packets     ", json_object_get(s, "counters"));
 	print_counts("drops       ", json_object_get(s, "drops"));
 	if (json_array_size(json_object_get(s, "ports"))) {

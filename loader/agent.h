@@ -431,6 +431,10 @@ void learn_age_affinities(struct tenant *t, uint64_t now_ns);
 /* --- expiry.c --- */
 void expiry_walk(struct agent *a);
 
+/* --- report_pressure.c --- */
+json_t *report_pressure(const struct agent *a, const json_t *datapath);
+void report_port_pressure(const struct lport *p, json_t *out);
+
 /* --- report.c --- */
 json_t *report_status(const struct agent *a);
 json_t *report_drop(struct agent *a, uint64_t time_ns, enum skep_drop reason, uint32_t key,

@@ -19,10 +19,10 @@
 #define REFRESH_MIN_S 20	    /* shorter timeouts run out */
 #define SIDES_MAX     (1u << 20) /* of a tenant */
 
-/* When the others were last told of a record's own traffic, and the idle time that it had then. */
+/* When the others were last told of a record's own traffic; when the DB was, and the idle time that the record had then. */
 struct side {
 	struct hmap_node node;
-	uint64_t told_ns;
+	uint64_t told_ns, mirrored_ns;
 	uint32_t timeout_s;
 };
 
@@ -124,19 +124,26 @@ static struct side *find_side(const struct tenant *t, const char *port,
 	return n ? container_of(n, struct side, node) : NULL;
 }
 
-static void told(struct tenant *t, const struct sim_conn *c, uint64_t now_ns)
+static struct side *get_side(struct tenant *t, const struct sim_conn *c)
 {
 	struct side *side = find_side(t, c->port, &c->tuple);
 
-	if (!side && t->conn_sides.n < SIDES_MAX && (side = calloc(1, sizeof(*side))) &&
-	    hmap_insert(&t->conn_sides, &side->node, side_hash(c->port, &c->tuple))) {
+	if (side || t->conn_sides.n >= SIDES_MAX)
+		return side;
+	side = calloc(1, sizeof(*side));
+	if (side && hmap_insert(&t->conn_sides, &side->node, side_hash(c->port, &c->tuple))) {
 		free(side);
-		return;
+		return NULL;
 	}
-	if (!side)
-		return;
-	side->told_ns = now_ns;
-	side->timeout_s = skep_conn_timeout(conns_timeouts(t), c->tuple.proto, c->orig_seen, c->reply_seen);
+	return side;
+}
+
+static void told(struct tenant *t, const struct sim_conn *c, uint64_t now_ns)
+{
+	struct side *side = get_side(t, c);
+
+	if (side)
+		side->told_ns = now_ns;
 }
 
 static void forget_side(struct tenant *t, const char *port, const struct sim_tuple *tuple)
@@ -216,14 +223,19 @@ void conns_remote_end(struct tenant *t, const char *port, const struct sim_tuple
 void conns_imported(struct tenant *t, const struct sim_conn *c, uint64_t last_ns, bool fresh)
 {
 	const uint64_t now = clock_mono_ns();
-	const struct side *side = find_side(t, c->port, &c->tuple);
 	const uint32_t timeout = skep_conn_timeout(conns_timeouts(t), c->tuple.proto, c->orig_seen, c->reply_seen);
+	struct side *side = get_side(t, c);
 
-	if (fresh)
+	if (fresh) {
 		t->agent->stats.conns_made++;
-	if (!fresh && !is_due(t, c, now) && !(side && side->timeout_s != timeout))
+		invalidate(t, c->port, &c->tuple); /* exact flows of when there was none */
+	} else if (side && side->timeout_s == timeout && now < side->mirrored_ns + timeout * NSEC_PER_SEC / 3) {
 		return;
-	told(t, c, now);
+	}
+	if (side) {
+		side->timeout_s = timeout;
+		side->mirrored_ns = now;
+	}
 	mirror_put(t, c, last_ns);
 }
 

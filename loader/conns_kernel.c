@@ -245,9 +245,6 @@ static bool import(struct lport *p, const struct skep_conn_key *key, const struc
 	rc = sim_conns_put(t->conns, &c, last);
 	if (rc >= 0)
 		conns_imported(t, &c, last, rc == 1);
-	if (rc == 1) /* exact flows of when there was none */
-		tenant_invalidate(t, &(struct topo_tag){
-					     .kind = TOPO_TAG_CONN, .name = c.port, .hash = sim_tuple_hash(&c.tuple) });
 	return rc >= 0;
 }
 

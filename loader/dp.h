@@ -170,6 +170,7 @@ void dp_conns_new(struct dp *dp);
 bool dp_port_upcalls(const struct dp *dp, uint32_t key, uint64_t *upcalls, uint64_t *dropped);
 /* How many connections the port may begin and be sent; how many it has (may be NULL). */
 void dp_port_limits(struct dp *dp, uint32_t key, uint32_t conns_max, uint32_t replies_max);
+void dp_port_refused(struct dp *dp, uint32_t key); /* counts a connection that skepd refused */
 bool dp_port_conns(const struct dp *dp, uint32_t key, uint32_t *conns, uint32_t *replies, uint64_t *refused);
 
 /* --- flows --- */

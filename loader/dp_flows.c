@@ -109,8 +109,10 @@ static void unqueue(struct dp *dp, const struct dp_flow_key *key)
 
 void dp_flow_del(struct dp *dp, const struct dp_flow_key *key)
 {
+	struct skep_flow gone;
+
 	if (dp_flow_mask(key)) {
-		dp_wild_del(dp, key);
+		(void)dp_wild_take(dp, key, &gone);
 		return;
 	}
 	unqueue(dp, key);
@@ -119,12 +121,8 @@ void dp_flow_del(struct dp *dp, const struct dp_flow_key *key)
 
 bool dp_flow_take(struct dp *dp, const struct dp_flow_key *key, struct skep_flow *flow)
 {
-	if (dp_flow_mask(key)) {
-		bool there = dp_wild_get(dp, key, flow);
-
-		dp_wild_del(dp, key);
-		return there;
-	}
+	if (dp_flow_mask(key))
+		return dp_wild_take(dp, key, flow);
 	unqueue(dp, key);
 	return bpf_map_lookup_and_delete_elem(dp->map_fd[map_of(key->v6)], key_bytes(key), flow) == 0;
 }

@@ -212,6 +212,7 @@ struct dp {
 	bool mask_v6[SKEP_MASKS_MAX];
 	struct skep_mask masks[SKEP_MASKS_MAX];
 	struct dp_lport *lport_at; /* by index */
+	uint32_t n_wilds[DP_FAMILIES]; /* of all ports */
 	struct dp_stat *stat_at;   /* by index */
 	struct skep_stat *cpu_stats; /* room for one entry of each CPU */
 	uint32_t stat_next;
@@ -309,7 +310,7 @@ uint32_t dp_lport_get(struct dp *dp, uint32_t key); /* a free one; 0 = none */
 void dp_lport_adopt(struct dp *dp, uint32_t index, uint32_t key);
 void dp_lport_put(struct dp *dp, uint32_t index);
 void dp_wilds_flush(struct dp *dp);
-void dp_wild_del(struct dp *dp, const struct dp_flow_key *key);
+bool dp_wild_take(struct dp *dp, const struct dp_flow_key *key, struct skep_flow *flow);
 /* The flow with its counters; false: there is none. */
 bool dp_wild_get(struct dp *dp, const struct dp_flow_key *key, struct skep_flow *flow);
 int dp_wilds_walk(struct dp *dp, void (*cb)(void *arg, const struct dp_flow_key *key, const struct skep_flow *flow), void *arg);

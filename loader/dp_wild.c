@@ -93,6 +93,14 @@ void dp_port_limits(struct dp *dp, uint32_t key, uint32_t conns_max, uint32_t re
 	dp->lports[port->lport].replies_max = replies_max;
 }
 
+void dp_port_refused(struct dp *dp, uint32_t key)
+{
+	const struct dp_port_entry *port = dp_port_find(dp, key);
+
+	if (port && port->lport)
+		__atomic_add_fetch(&dp->lports[port->lport].refused, 1, __ATOMIC_RELAXED);
+}
+
 bool dp_port_conns(const struct dp *dp, uint32_t key, uint32_t *conns, uint32_t *replies, uint64_t *refused)
 {
 	const struct dp_port_entry *port = dp_port_find(dp, key);
@@ -181,7 +189,8 @@ int dp_wild_key(struct dp *dp, struct dp_flow_key *key, const struct skep_mask *
 
 	if (!port || !port->lport)
 		return -ENOENT;
-	if (dp->lport_at[port->lport].flows[key->v6] >= dp->map_max[DP_MAP_WILDS4] / PORT_SHARE)
+	if (dp->lport_at[port->lport].flows[key->v6] >= dp->map_max[DP_MAP_WILDS4] / PORT_SHARE ||
+	    dp->n_wilds[key->v6] >= dp->map_max[DP_MAP_WILDS4])
 		return -ENOSPC;
 	id = find_mask(dp, key->v6, mask);
 	if (!id || find_place(dp, port->lport, key->v6, id) == SKEP_PORT_MASKS)
@@ -204,6 +213,7 @@ static void hold_mask(struct dp *dp, const struct dp_flow_key *key, uint32_t lpo
 	const unsigned int i = find_place(dp, lport, key->v6, id);
 
 	dp->mask_refs[id]++;
+	dp->n_wilds[key->v6]++;
 	if (i == SKEP_PORT_MASKS)
 		return;
 	set_ct(dp, key, lport);
@@ -223,6 +233,8 @@ static void drop_mask(struct dp *dp, const struct dp_flow_key *key)
 
 	if (dp->mask_refs[id])
 		dp->mask_refs[id]--;
+	if (dp->n_wilds[key->v6])
+		dp->n_wilds[key->v6]--;
 	if (!port || !port->lport)
 		return;
 	i = find_place(dp, port->lport, key->v6, id);
@@ -376,14 +388,14 @@ bool dp_wild_get(struct dp *dp, const struct dp_flow_key *key, struct skep_flow 
 	return true;
 }
 
-void dp_wild_del(struct dp *dp, const struct dp_flow_key *key)
+bool dp_wild_take(struct dp *dp, const struct dp_flow_key *key, struct skep_flow *flow)
 {
 	struct dp_wild_queue *q = &dp->wq;
 	struct skep_wild wild;
 	int i;
 
 	if (!look_up(dp, key, &wild))
-		return;
+		return false;
 	while ((i = find_queued(dp, key)) >= 0) {
 		q->n--;
 		q->keys[i] = q->keys[q->n];
@@ -392,7 +404,10 @@ void dp_wild_del(struct dp *dp, const struct dp_flow_key *key)
 	(void)bpf_map_delete_elem(map_fd(dp, key), key_bytes(key));
 	dp_port_renew(dp, in_key(key)); /* behind the deletion: nobody promotes it any more */
 	drop_mask(dp, key);
+	*flow = wild.flow;
+	count_in(dp, flow); /* last: packets of which it was the flow until now */
 	dp->stat_at[wild.flow.stat].used = false;
+	return true;
 }
 
 typedef void wild_fn(void *arg, const struct dp_flow_key *key, const struct skep_wild *wild);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "loader/dst_tree.h"
+#include "loader/index_ports.h"
 #include "util/hash.h"
 
 /* A tag's prefix has one of these lengths: 0, 8, .. 32; 0, 16, .. 128. */
@@ -41,6 +42,7 @@ struct index {
 	uint64_t seed;
 	uint32_t next_cookie;
 	struct hmap by_key, by_cookie, tags, routers;
+	struct index_ports ports;
 	struct index_flow *oldest, *newest;
 	struct index_flow *mark_first, *mark_last;
 	uint32_t n_marked;
@@ -408,6 +410,21 @@ static uint32_t new_cookie(struct index *x)
 	return x->next_cookie;
 }
 
+/* For one more flow of the port.  When all is full, a port that has its part or more loses the oldest of its own; for others somebody
+ * does who has more than that, and is soon found among the oldest. */
+static void make_room(struct index *x, uint32_t in_key)
+{
+	const uint32_t part = index_ports_part(&x->ports, in_key, x->max);
+	struct index_flow *f = index_ports_excess(&x->ports, in_key, part), *victim = x->oldest;
+
+	if (x->by_key.n < x->max || !victim)
+		return;
+	for (int i = 0; !f && i < INDEX_LOOKS && victim; i++, victim = victim->newer)
+		if (index_ports_has(victim) > part && !dp_flow_mask(&victim->key))
+			f = victim;
+	index_del(x, f ? f : x->oldest);
+}
+
 static void free_flow(struct index_flow *f)
 {
 	free(f->culprit);
@@ -422,6 +439,7 @@ void index_del(struct index *x, struct index_flow *f)
 	*(f->older ? &f->older->newer : &x->oldest) = f->newer;
 	*(f->newer ? &f->newer->older : &x->newest) = f->older;
 	unmark(x, f);
+	index_ports_leave(&x->ports, f);
 	x->removed(x->arg, f);
 	unlink_refs(x, f);
 	free_flow(f);
@@ -449,11 +467,16 @@ struct index_flow *index_add(struct index *x, const struct dp_flow_key *key,
 	old = index_find(x, key);
 	if (ok && old)
 		index_del(x, old);
-	if (ok && x->by_key.n >= x->max && x->oldest)
-		index_del(x, x->oldest);
+	if (ok)
+		make_room(x, index_in_key(f));
 	if (!ok || hmap_insert(&x->by_key, &f->by_key, hash_key(x, key)))
 		goto fail;
 	if (hmap_insert(&x->by_cookie, &f->by_cookie, hash_u64(f->verdict.cookie))) {
+		hmap_remove(&x->by_key, &f->by_key);
+		goto fail;
+	}
+	if (!index_ports_join(&x->ports, f)) {
+		hmap_remove(&x->by_cookie, &f->by_cookie);
 		hmap_remove(&x->by_key, &f->by_key);
 		goto fail;
 	}
@@ -582,5 +605,6 @@ void index_free(struct index *x)
 	hmap_fini(&x->by_cookie);
 	hmap_fini(&x->tags);
 	hmap_fini(&x->routers);
+	index_ports_fini(&x->ports);
 	free(x);
 }

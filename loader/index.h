@@ -39,6 +39,8 @@ struct index_ref {
 struct index_flow {
 	struct hmap_node by_key, by_cookie;
 	struct index_flow *older, *newer;
+	struct index_flow *port_older, *port_newer; /* of the same ingress port */
+	struct index_port *port;
 	struct dp_flow_key key;
 	struct skep_flow verdict; /* as installed: without counters */
 	const void *scope;
@@ -72,8 +74,9 @@ struct index_flow *index_find(const struct index *x, const struct dp_flow_key *k
 struct index_flow *index_find_cookie(const struct index *x, uint32_t cookie);
 /*
  * Adds a flow that depends on 'tags' (of 'scope') and on the whereabouts of 'hosts'; duplicates do
- * no harm.  A flow with the same key is replaced; when full, the oldest goes.  verdict->cookie is
- * set to a fresh number if it is 0.  NULL: no memory, too many tags, or the cookie is taken.
+ * no harm.  A flow with the same key is replaced.  When full, a port that has its part or more loses
+ * the oldest of its own flows, for others one that has more does.  verdict->cookie is set to a fresh number if it is 0.
+ * NULL: no memory, too many tags, or the cookie is taken.
  */
 struct index_flow *index_add(struct index *x, const struct dp_flow_key *key,
 			     const struct skep_flow *verdict, const void *scope,

@@ -24,6 +24,7 @@ static json_t *ports_json(const struct agent *a)
 
 		if (*p->trouble)
 			json_object_set_new(v, "error", json_string(p->trouble));
+		report_port_pressure(p, v);
 		json_array_append_new(list, v);
 	}
 	return list;
@@ -38,9 +39,11 @@ static json_t *peers_json(const struct agent *a)
 	hmap_for_each (n, tmp, &a->hosts) {
 		const struct host *h = container_of(n, struct host, node);
 
-		json_array_append_new(list, json_pack("{s:s, s:s, s:i}", "host", h->name, "address",
+		json_array_append_new(list, json_pack("{s:s, s:s, s:i, s:s, s:i}", "host", h->name, "address",
 						      ip_format(&h->address, buf), "index",
-						      (int)h->peer));
+						      (int)h->peer, "encap",
+						      skep_encap_name(h->encap), "mtu",
+						      (int)dp_peer_mtu(a->dp, h->peer)));
 	}
 	return list;
 }
@@ -107,6 +110,7 @@ json_t *report_status(const struct agent *a)
 				      (int)a->mtu));
 	json_object_set_new(o, "db", db_status(a->db));
 	json_object_set_new(o, "datapath", dp_status(a->dp));
+	json_object_set_new(o, "pressure", report_pressure(a, json_object_get(o, "datapath")));
 	json_object_set_new(o, "tenants", tenants_json(a));
 	json_object_set_new(o, "ports", ports_json(a));
 	json_object_set_new(o, "peers", peers_json(a));

@@ -42,7 +42,7 @@ struct skep_lport {
 	__u32 replies_max;
 	__u32 queued;	     /* atomic by both: its frames in the upcall queue */
 	__u64 promote_tat_ns; /* by BPF: GCRA */
-	__u64 refused;	     /* atomic by BPF: connections over the limits */
+	__u64 refused;	     /* atomic by both: connections over the limits */
 	__u64 pad[4];
 };
 SKEP_ASSERT(sizeof(struct skep_lport) == 112);

@@ -129,7 +129,7 @@ static void test_fields(void **state)
 static void test_always_apart(void **state)
 {
 	static const char *const others[] = { FROM "ip 10.0.0.1>10.0.0.2 ttl 9 tos 0x10 frag first / tcp 4000>80 S / data 8",
-					      "eth 02:00:00:00:00:01>02:00:00:00:00:02 / vlan 5 / ip 10.0.0.1>10.0.0.2 ttl 9 / tcp 4000>80 S",
+					      "eth 02:00:00:00:00:01>02:00:00:00:00:02 vlan 5 / ip 10.0.0.1>10.0.0.2 ttl 9 / tcp 4000>80 S",
 					      "eth 02:00:00:00:00:01>02:00:00:00:00:02 type 0x88b5 / data 30" };
 	const struct skep_wild wild = to_local(71);
 	const uint8_t id = 60;

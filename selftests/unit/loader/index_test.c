@@ -250,6 +250,32 @@ static void the_oldest_makes_room(void **state)
 	index_free(x);
 }
 
+/* A port that floods makes room itself, and for others. */
+static void each_port_has_its_part(void **state)
+{
+	struct index *x = index_new(8, 1, removed, NULL);
+	const struct skep_flow v = { .action = SKEP_ACT_DROP };
+	struct dp_flow_key k, first = { .k4 = { .in_key = 0x900, .sport = 1 } };
+
+	assert_non_null(index_add(x, &first, &v, scope_a, NULL, 0, NULL, 0));
+	for (uint16_t n = 1; n <= 100; n++) {
+		k = (struct dp_flow_key){ .k4 = { .in_key = 0x901, .sport = n } };
+		assert_non_null(index_add(x, &k, &v, scope_a, NULL, 0, NULL, 0));
+		assert_non_null(index_find(x, &first)); /* the oldest of all, and the only one of its port */
+	}
+	assert_int_equal(index_count(x), 8);
+	for (uint16_t n = 1; n <= 4; n++) {
+		k = (struct dp_flow_key){ .k4 = { .in_key = 0x900, .sport = n } };
+		assert_non_null(index_add(x, &k, &v, scope_a, NULL, 0, NULL, 0));
+	}
+	for (uint16_t n = 1; n <= 4; n++) { /* none of them had to go for another */
+		k = (struct dp_flow_key){ .k4 = { .in_key = 0x900, .sport = n } };
+		assert_non_null(index_find(x, &k));
+	}
+	assert_int_equal(index_count(x), 8);
+	index_free(x);
+}
+
 static void cookies(void **state)
 {
 	struct index *x = *state;
@@ -454,6 +480,7 @@ int main(void)
 		T(tree_agrees_with_search),
 		T(same_key_replaces),
 		T(the_oldest_makes_room),
+		T(each_port_has_its_part),
 		T(cookies),
 		T(too_many_tags),
 		T(walk_of_a_scope),
