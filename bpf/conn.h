@@ -67,15 +67,17 @@ static __always_inline int conn_key(const struct parsed *p, __u32 port, struct s
 	return tuple_ports(k, p->is_v6);
 }
 
-static __always_inline void conn_reverse(const struct skep_conn_key *k, __u32 port, struct skep_conn_key *out)
+/* The tuple of the opposite direction, at 'port'.  In place: two keys are too much of kernel 6.1's stack. */
+static __always_inline void conn_reverse(struct skep_conn_key *k, __u32 port)
 {
-	__builtin_memset(out, 0, sizeof(*out));
-	out->port = port;
-	out->src = k->dst;
-	out->dst = k->src;
-	out->sport = k->dport;
-	out->dport = k->sport;
-	out->proto = k->proto;
+	struct skep_ip src = k->src;
+	__be16 sport = k->sport;
+
+	k->port = port;
+	k->src = k->dst;
+	k->dst = src;
+	k->sport = k->dport;
+	k->dport = sport;
 }
 
 static __always_inline __u8 seen_of(const struct parsed *p)
@@ -196,13 +198,13 @@ struct arrival {
  * there is no room for it. */
 __weak __noinline int conn_arrive(const struct parsed *p, const struct arrival *a)
 {
-	struct skep_conn_key own, k;
+	struct skep_conn_key k;
 	struct skep_conn *c, fresh = { .flags = SKEP_CONN_REPLY };
 	__u32 now = jiffies();
 
-	if (!p || !a || !conn_key(p, 0, &own))
+	if (!p || !a || !conn_key(p, 0, &k))
 		return 0;
-	conn_reverse(&own, a->key, &k);
+	conn_reverse(&k, a->key);
 	c = bpf_map_lookup_elem(&skep_conns, &k);
 	if (c && !(a->make && begins(p) && conn_ended(c)) && !conn_over(c, k.proto, now)) {
 		conn_touch(c, 1, seen_of(p), now);
