@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Tags are interned: one struct index_tag per distinct (scope, tag) with the list of flows that
- * carry it; it lives as long as a flow does. Tags of addresses of an object (DST, GROUP, ...) are
- * besides in a tree per object, family and length of their own prefix, to be found by the prefix of a change.
+ * Tags are interned: one struct index_tag per distinct (scope, tag) with the list of flows that carry it; it lives as long as a flow does. Tags of
+ * addresses of an object (DST, GROUP, ...) are besides in a tree per object, family and length of their own prefix, to be found by the prefix of a change.
  */
 #include "loader/index.h"
 
@@ -71,16 +70,7 @@ uint32_t index_count(const struct index *x)
 
 static uint64_t hash_key(const struct index *x, const struct dp_flow_key *k)
 {
-	return k->v6 ? hash_bytes(&k->k6, sizeof(k->k6), x->seed)
-		     : hash_bytes(&k->k4, sizeof(k->k4), x->seed);
-}
-
-static bool key_eq(const struct dp_flow_key *a, const struct dp_flow_key *b)
-{
-	if (a->v6 != b->v6)
-		return false;
-	return a->v6 ? !memcmp(&a->k6, &b->k6, sizeof(a->k6))
-		     : !memcmp(&a->k4, &b->k4, sizeof(a->k4));
+	return k->v6 ? hash_bytes(&k->k6, sizeof(k->k6), x->seed) : hash_bytes(&k->k4, sizeof(k->k4), x->seed);
 }
 
 static uint64_t hash_tag(const struct index *x, const void *scope, const struct topo_tag *tag)
@@ -388,7 +378,7 @@ struct index_flow *index_find(const struct index *x, const struct dp_flow_key *k
 	hmap_for_each_with_hash (n, &x->by_key, hash_key(x, key)) {
 		struct index_flow *f = container_of(n, struct index_flow, by_key);
 
-		if (key_eq(&f->key, key))
+		if (dp_flow_key_eq(&f->key, key))
 			return f;
 	}
 	return NULL;
