@@ -108,7 +108,7 @@ static __always_inline int upcall(struct __sk_buff *skb, struct skep_iface *ifac
 	return bpf_redirect(cfg->upcall_ifindex, 0);
 }
 
-/* A message of another host's skepd for ours.  The sender is a known host: no budget, and the whole queue. */
+/* A message of another host's skepd for ours.  The sender is a known host: no budget, and a part of the queue apart. */
 static __always_inline int upcall_state(struct __sk_buff *skb, __u32 key)
 {
 	struct skep_lport *all = lport_at(0);
@@ -116,9 +116,11 @@ static __always_inline int upcall_state(struct __sk_buff *skb, __u32 key)
 
 	if (!cfg || !all || !agent_lives(cfg, bpf_ktime_get_ns()))
 		return drop(skb, SKEP_DROP_NO_AGENT, key, 0);
+	if (all->conns >= SKEP_UPCALL_QUEUE - SKEP_UPCALL_PORTS) /* is sent again */
+		return drop(skb, SKEP_DROP_UPCALL_QUEUE, key, 0);
 	if (push_meta(skb, SKEP_UPCALL_MAGIC, key, 0, SKEP_UP_STATE, skb->protocol))
 		return drop(skb, SKEP_DROP_REWRITE, key, 0);
-	__sync_fetch_and_add(&all->queued, 1);
+	__sync_fetch_and_add(&all->conns, 1);
 	count(SKEP_CNT_UPCALL);
 	return bpf_redirect(cfg->upcall_ifindex, 0);
 }

@@ -91,7 +91,8 @@ bool class_make(struct work *w, const struct sim_result *res, const struct insta
 
 bool class_same(const struct class *c, const struct index_flow *f)
 {
-	return dp_flow_key_eq(&c->key, &f->key) && install_same(&c->wild.flow, &f->verdict) &&
+	return dp_flow_key_eq(&c->key, &f->key) && dp_wild_listed(((const struct tenant *)f->scope)->agent->dp, &f->key) &&
+	       install_same(&c->wild.flow, &f->verdict) &&
 	       c->wild.other_key == f->other_key && c->wild.other_peer == f->other_peer;
 }
 

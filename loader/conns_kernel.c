@@ -104,6 +104,7 @@ static void find_other(struct tenant *t, const char *name, struct skep_conn *v)
 
 	if (p) {
 		v->other_key = p->key;
+		v->other_peer = 0;
 	} else if (port && port->live_host && port->live_key) {
 		v->other_peer = (uint16_t)hosts_peer(t->agent, port->live_host);
 		v->other_key = v->other_peer ? port->live_key : 0;
@@ -232,6 +233,23 @@ static bool to_sim(const struct lport *p, const struct skep_conn_key *key, const
 
 /* --- what BPF has made or changed --- */
 
+/* The port at the other end is no longer where the kernel's record says: skepd may know which one it was, and where it is now. */
+static void follow(struct tenant *t, const struct skep_conn_key *key, const struct skep_conn *v, struct sim_conn *c)
+{
+	const struct sim_conn *known = sim_conns_find(t->conns, c->port, &c->tuple, clock_mono_ns());
+	struct skep_conn now = { 0 };
+
+	if (!known || known->reply != c->reply || !known->other_port[0])
+		return;
+	snprintf(c->other_port, sizeof(c->other_port), "%s", known->other_port);
+	find_other(t, c->other_port, &now);
+	if (!now.other_key || (now.other_key == v->other_key && now.other_peer == v->other_peer) ||
+	    !dp_conn_get(t->agent->dp, key, &now))
+		return;
+	find_other(t, c->other_port, &now);
+	(void)dp_conn_put(t->agent->dp, key, &now, NULL);
+}
+
 /* Into skepd's table; true: it is there now. */
 static bool import(struct lport *p, const struct skep_conn_key *key, const struct skep_conn *v)
 {
@@ -242,6 +260,8 @@ static bool import(struct lport *p, const struct skep_conn_key *key, const struc
 
 	if (!t->conns || !to_sim(p, key, v, &c))
 		return false;
+	if (!c.other_port[0] && v->other_key)
+		follow(t, key, v, &c);
 	rc = sim_conns_put(t->conns, &c, last);
 	if (rc >= 0)
 		conns_imported(t, &c, last, rc == 1);

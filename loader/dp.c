@@ -57,7 +57,7 @@ static void unqueue(struct dp *dp, uint32_t key, enum skep_upcall_why why)
 {
 	const struct dp_port_entry *port = why == SKEP_UP_STATE ? NULL : dp_port_find(dp, key);
 
-	uncount(&dp->lports[0].queued);
+	uncount(why == SKEP_UP_STATE ? &dp->lports[0].conns : &dp->lports[0].queued);
 	if (port && port->lport)
 		uncount(&dp->lports[port->lport].queued);
 }
@@ -66,6 +66,7 @@ static void unqueue(struct dp *dp, uint32_t key, enum skep_upcall_why why)
  * put in is then not counted, which lets its port have one more. */
 static void queue_empty(struct dp *dp)
 {
+	__atomic_store_n(&dp->lports[0].conns, 0, __ATOMIC_RELAXED);
 	if (!__atomic_load_n(&dp->lports[0].queued, __ATOMIC_RELAXED))
 		return;
 	for (uint32_t i = 0; i < dp->map_max[DP_MAP_LPORTS]; i++)

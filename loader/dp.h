@@ -208,6 +208,8 @@ int dp_wild_key(struct dp *dp, struct dp_flow_key *key, const struct skep_mask *
 int dp_wild_put(struct dp *dp, const struct dp_flow_key *key, const struct skep_wild *wild);
 /* The key as the nth of its port's masks leaves it; false: there are no more. */
 bool dp_wild_match(struct dp *dp, const struct dp_flow_key *key, unsigned int nth, struct dp_flow_key *masked);
+/* Do packets of its port look for it?  Not if the port was detached since: the next one of the same key begins without masks. */
+bool dp_wild_listed(struct dp *dp, const struct dp_flow_key *key);
 /* The flow that BPF has promoted for this exact key, if it is in force. */
 bool dp_flow_promoted(struct dp *dp, const struct dp_flow_key *key, struct skep_flow *flow);
 /* As it is in the kernel. */

@@ -199,6 +199,14 @@ int dp_wild_key(struct dp *dp, struct dp_flow_key *key, const struct skep_mask *
 	return 0;
 }
 
+bool dp_wild_listed(struct dp *dp, const struct dp_flow_key *key)
+{
+	const struct dp_port_entry *port = dp_port_find(dp, in_key(key));
+	const unsigned int i = port && port->lport ? find_place(dp, port->lport, key->v6, dp_flow_mask(key)) : SKEP_PORT_MASKS;
+
+	return i < SKEP_PORT_MASKS && masks_of(dp, port->lport, key->v6)[i] == dp_flow_mask(key);
+}
+
 static void set_ct(struct dp *dp, const struct dp_flow_key *key, uint32_t lport)
 {
 	const struct skep_mask *m = &dp->masks[dp_flow_mask(key)];

@@ -149,7 +149,6 @@ static void attach(struct lport *p, uint32_t ifindex)
 	i->port = p;
 	p->ifindex = ifindex;
 	p->attached = true;
-	dp_port_limits(a->dp, p->key, a->config->conns_port_max, a->config->conns_port_max);
 	if (p->flood)
 		p->flood->dirty = true;
 	invalidate_port(p);

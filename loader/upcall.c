@@ -26,6 +26,8 @@ void upcall_drop(struct agent *a, enum skep_drop reason, uint32_t in_key,
 	struct lport *p = ports_find(a, in_key);
 
 	dp_count_drop(a->dp, reason);
+	if (reason == SKEP_DROP_CONN_LIMIT)
+		dp_port_refused(a->dp, in_key);
 	if (p)
 		p->load.dropped++;
 	top_dropped(a, reason, clock_mono_ns(), in_key, culprit, frame->data, frame->len, frame->len,

@@ -37,6 +37,6 @@
 #define SKEP_UPCALL_RATE 20000	/* (config) misses/s that one port may send up for ever ... */
 #define SKEP_UPCALL_BURST 4000	/* (config) ... after so many at once */
 #define SKEP_UPCALL_QUEUE 1024	/* frames that wait for skepd: 10 ms of its work */
-#define SKEP_UPCALL_PORTS 896	/* of ports; the rest is left to messages of other hosts.  One port: half of what is free */
+#define SKEP_UPCALL_PORTS 896	/* of these, of ports; one port: half of what is free.  The rest is for messages of other hosts */
 #define SKEP_AGENT_DEAD_NS 3000000000ULL /* a heartbeat older than this: nobody reads the upcalls */
 #define SKEP_EVENT_RATE 1000	/* drop events/s of one host; counters count them all */

@@ -28,7 +28,7 @@ enum skep_lport_flags {
 
 /*
  * skep_lports: array, index -> struct skep_lport.  What skepd (mmap) and BPF both write of a local port while packets pass.  Index 0 is
- * no port: its 'queued' is the sum of all, messages of other hosts included.
+ * no port: its 'queued' is the sum of all, its 'conns' the messages of other hosts in the queue.
  */
 struct skep_lport {
 	__u32 gen;   /* by skepd, never 0: raised when a wildcard flow of the port goes; older promoted flows no longer hold */

@@ -126,7 +126,7 @@ static void test_compared_enough(void **state)
 		assert_true(cls.by_ct[i] > 20);
 	assert_true(cls.promoted > 200);
 	assert_true(cls.records > 100);
-	assert_true(cls.run > cls.classes);
+	assert_true(cls.run > 1000);
 }
 
 int main(void)

@@ -118,31 +118,31 @@ static uint64_t queue_drops(void)
 /* A port that floods has its share of the queue, leaves the rest to others, and has it again when the frames have been read, or are lost. */
 static void test_queue_is_shared(void **state)
 {
-	const int share = SKEP_UPCALL_PORTS / 3 + 1;
+	const int share = SKEP_UPCALL_PORTS / 3 + 1, flood = 2 * share;
 	uint64_t upcalls, dropped, lost;
 
 	NEED_ROOT();
 	for (int round = 1; round <= 3; round++) {
 		lost = queue_drops();
 		t.upcalls = 0;
-		send_many(t.sock1, 200);
+		send_many(t.sock1, (unsigned int)flood);
 		send_many(t.sock2, 10); /* nobody has read anything yet */
 		assert_true(WAIT(t.upcalls == share + 10));
 		assert_false(loop_once(t.loop, 20) < 0);
 		assert_int_equal(t.upcalls, share + 10);
-		assert_int_equal(queue_drops() - lost, 200 - share);
+		assert_int_equal(queue_drops() - lost, flood - share);
 		assert_true(dp_port_upcalls(t.dp, KEY1, &upcalls, &dropped));
 		assert_int_equal(upcalls, share * round);
-		assert_int_equal(dropped, (200 - share) * round);
+		assert_int_equal(dropped, (flood - share) * round);
 		assert_true(dp_port_upcalls(t.dp, KEY2, &upcalls, &dropped));
 		assert_int_equal(upcalls, 10 * round);
 		assert_int_equal(dropped, 0);
 	}
-	send_many(t.sock1, 200); /* what skepd does not live to read */
+	send_many(t.sock1, (unsigned int)flood); /* what skepd does not live to read */
 	dp_close(t.dp);
 	must_open();
 	t.upcalls = 0;
-	send_many(t.sock1, 200);
+	send_many(t.sock1, (unsigned int)flood);
 	assert_true(WAIT(t.upcalls == share));
 }
 
