@@ -80,8 +80,9 @@ static void on_tick(void *arg)
 	advertise_tick(a, now);
 	sets_gc(&a->sets, now);
 	membership_publish(a, now);
-	if (a->walk_soon || index_count(a->index) < MANY_FLOWS ||
-	    now > a->walk_at_ns + 5 * NSEC_PER_SEC)
+	/* promoted flows are none of the index's, but a walk meets them: it may take a twentieth of the time */
+	if (a->walk_soon || now > a->walk_at_ns + 5 * NSEC_PER_SEC ||
+	    (index_count(a->index) < MANY_FLOWS && now > a->walk_at_ns + 20 * a->walk_took_ns))
 		expiry_walk(a);
 }
 

@@ -194,7 +194,7 @@ struct agent {
 	struct install_env env;
 	uint8_t *txbuf; /* for frames that skepd itself sends */
 	uint64_t walk;	/* number of the present walk over the kernel's flows */
-	uint64_t walk_at_ns;
+	uint64_t walk_at_ns, walk_took_ns;
 	bool walk_soon, flows_queued;
 	struct loop_timer *rebuild_timer, *tick_timer;
 	struct control_server *control;

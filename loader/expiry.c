@@ -100,6 +100,7 @@ void expiry_walk(struct agent *a)
 	if (!dp_flows_walk(a->dp, on_flow, &w))
 		index_walk(a->index, NULL, on_indexed, &e);
 	dp_wilds_order(a->dp);
+	a->walk_took_ns = clock_mono_ns() - e.before_ns;
 	state_flush(a);
 	a->stats.reconciled += w.kept + w.deleted;
 	if (w.kept || w.deleted)
