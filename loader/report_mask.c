@@ -83,24 +83,6 @@ static bool take(const struct agent *a, const struct dp_flow_key *key, struct ma
 	return true;
 }
 
-static const char *proto_name(uint8_t proto, char buf[static 16])
-{
-	switch (proto) {
-	case IPPROTO_TCP:
-		return "tcp";
-	case IPPROTO_UDP:
-		return "udp";
-	case IPPROTO_ICMP:
-		return "icmp";
-	case IPPROTO_ICMPV6:
-		return "icmp6";
-	case IPPROTO_SCTP:
-		return "sctp";
-	}
-	snprintf(buf, 16, "proto %u", proto);
-	return buf;
-}
-
 /* "10.0.1.0/24", "[fd00::5]:80", "any:80", "any" */
 static void end_text(const struct skep_ip *ip, uint8_t len, bool by_port, uint16_t port,
 		     char buf[static 96])
@@ -121,14 +103,15 @@ static void end_text(const struct skep_ip *ip, uint8_t len, bool by_port, uint16
 static size_t ip_words(const struct match *m, bool v6, char *buf, size_t size)
 {
 	bool l4 = m->fields & SIM_FIELD_PROTO && !m->icmp;
-	char src[96], dst[96], proto[16];
+	char src[96], dst[96], number[PROTO_TEXT];
+	const char *proto = v6 ? "ip6" : "ip";
 	int n;
 
 	end_text(&m->src, m->src_len, l4 && m->fields & SIM_FIELD_L4_SRC, m->sport, src);
 	end_text(&m->dst, m->dst_len, l4 && m->fields & SIM_FIELD_L4_DST, m->dport, dst);
-	n = snprintf(buf, size, "%s %s > %s",
-		     m->fields & SIM_FIELD_PROTO ? proto_name(m->proto, proto) : v6 ? "ip6" : "ip",
-		     src, dst);
+	if (m->fields & SIM_FIELD_PROTO)
+		proto = proto_format(m->proto, number);
+	n = snprintf(buf, size, "%s%s %s > %s", proto == number ? "proto " : "", proto, src, dst);
 	if (m->icmp && m->fields & SIM_FIELD_L4_SRC && (size_t)n < size)
 		n += snprintf(buf + n, size - (size_t)n, " type %u code %u", m->sport >> 8,
 			      m->sport & 0xff);

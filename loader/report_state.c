@@ -32,24 +32,6 @@ static bool find(const struct agent *a, const char *name, struct tenant **t, str
 	return !name || *t;
 }
 
-static const char *proto_name(uint8_t proto, char buf[static 8])
-{
-	switch (proto) {
-	case IPPROTO_TCP:
-		return "tcp";
-	case IPPROTO_UDP:
-		return "udp";
-	case IPPROTO_ICMP:
-		return "icmp";
-	case IPPROTO_ICMPV6:
-		return "icmp6";
-	case IPPROTO_SCTP:
-		return "sctp";
-	}
-	snprintf(buf, 8, "%u", proto);
-	return buf;
-}
-
 /* The name whose hash the record keeps; NULL: it has gone. */
 static const char *router_name(const struct tenant *t, uint64_t hash)
 {
@@ -148,7 +130,7 @@ static void on_conn(void *arg, const struct sim_conn *c, uint64_t last_ns)
 {
 	struct list *l = arg;
 	char buf[8];
-	const char *proto = proto_name(c->tuple.proto, buf);
+	const char *proto = proto_format(c->tuple.proto, buf);
 
 	if (!wanted(l, c, proto))
 		return;

@@ -28,29 +28,6 @@ static void __attribute__((format(printf, 2, 3))) add(struct line *l, const char
 		l->len = l->size - 1;
 }
 
-static void proto_text(uint8_t proto, char buf[static 16])
-{
-	switch (proto) {
-	case IPPROTO_TCP:
-		snprintf(buf, 16, "tcp");
-		break;
-	case IPPROTO_UDP:
-		snprintf(buf, 16, "udp");
-		break;
-	case IPPROTO_SCTP:
-		snprintf(buf, 16, "sctp");
-		break;
-	case IPPROTO_ICMP:
-		snprintf(buf, 16, "icmp");
-		break;
-	case IPPROTO_ICMPV6:
-		snprintf(buf, 16, "icmp6");
-		break;
-	default:
-		snprintf(buf, 16, "%u", proto);
-	}
-}
-
 static const char *range_text(const uint16_t range[2], char buf[static 16])
 {
 	if (range[0] == range[1])
@@ -191,8 +168,7 @@ static void put_value(struct line *l, const struct topo_rule *r, uint32_t bit)
 		add(l, "%u", r->vlan);
 		break;
 	case TOPO_M_PROTO:
-		proto_text(r->proto, buf);
-		add(l, "%s", buf);
+		add(l, "%s", proto_format(r->proto, buf));
 		break;
 	case TOPO_M_FRAGMENT:
 		add(l, "%s", fragments[r->fragment & 3]);
@@ -270,8 +246,7 @@ static void put_packet_ip(struct line *l, const struct walk *w, uint32_t bit)
 
 	switch (bit) {
 	case TOPO_M_PROTO:
-		proto_text(w->f.ip_proto, buf);
-		add(l, " is %s", buf);
+		add(l, " is %s", proto_format(w->f.ip_proto, buf));
 		break;
 	case TOPO_M_DSCP:
 		add(l, " is %u", w->f.ip_tos >> 2);

@@ -43,29 +43,10 @@ uint64_t sim_name_hash(const char *name)
 	return h ? h : 1;
 }
 
-static const char *proto_name(uint8_t proto, char buf[static 8])
-{
-	switch (proto) {
-	case IPPROTO_TCP:
-		return "tcp";
-	case IPPROTO_UDP:
-		return "udp";
-	case IPPROTO_ICMP:
-		return "icmp";
-	case IPPROTO_ICMPV6:
-		return "icmp6";
-	case IPPROTO_SCTP:
-		return "sctp";
-	default:
-		snprintf(buf, 8, "%u", proto);
-		return buf;
-	}
-}
-
 const char *sim_tuple_format(const struct sim_tuple *t, char buf[static SIM_TUPLE_TEXT])
 {
 	char a[ADDR_TEXT], b[ADDR_TEXT], p[8];
-	const char *proto = proto_name(t->proto, p);
+	const char *proto = proto_format(t->proto, p);
 	bool v6 = !ip_is_v4(&t->src);
 
 	ip_format(&t->src, a);

@@ -7,15 +7,10 @@
 
 #include "topology/validate.h"
 
-static const char *proto_name(uint8_t proto)
-{
-	return proto == IPPROTO_TCP ? "tcp" : "udp";
-}
-
 /* A router's VIPs are sorted by service. */
 static int check_services(const struct topo_router *r, struct err *err)
 {
-	char text[ADDR_TEXT];
+	char text[ADDR_TEXT], proto[PROTO_TEXT];
 
 	for (uint32_t i = 1; i < r->n_vips; i++) {
 		const struct topo_vip *v = r->vips[i - 1], *w = r->vips[i];
@@ -24,7 +19,7 @@ static int check_services(const struct topo_router *r, struct err *err)
 			return err_set(
 				err, -EINVAL,
 				"vip '%s': field 'address': '%s' %s/%u is also that of vip '%s' on the same router '%s' (want another address, protocol or port)",
-				w->o.name, ip_format(&w->address, text), proto_name(w->proto), w->port,
+				w->o.name, ip_format(&w->address, text), proto_format(w->proto, proto), w->port,
 				v->o.name, r->o.name);
 	}
 	return 0;

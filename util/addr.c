@@ -2,6 +2,7 @@
 #include "util/addr.h"
 
 #include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -191,4 +192,23 @@ const char *prefix_format(const struct skep_ip *ip, unsigned int len, char buf[s
 	n = strlen(buf);
 	snprintf(buf + n, ADDR_TEXT - n, "/%u", len);
 	return buf;
+}
+
+const char *proto_format(uint8_t proto, char buf[static PROTO_TEXT])
+{
+	switch (proto) {
+	case IPPROTO_TCP:
+		return "tcp";
+	case IPPROTO_UDP:
+		return "udp";
+	case IPPROTO_ICMP:
+		return "icmp";
+	case IPPROTO_ICMPV6:
+		return "icmp6";
+	case IPPROTO_SCTP:
+		return "sctp";
+	default:
+		snprintf(buf, PROTO_TEXT, "%u", proto);
+		return buf;
+	}
 }

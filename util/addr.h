@@ -57,3 +57,6 @@ const char *ip_format(const struct skep_ip *ip, char buf[static ADDR_TEXT]);
 /* "10.0.0.1/24", or a bare address (len = 32 or 128). */
 bool prefix_parse(const char *text, struct skep_ip *ip, unsigned int *len);
 const char *prefix_format(const struct skep_ip *ip, unsigned int len, char buf[static ADDR_TEXT]);
+/* Of an IP protocol: "tcp", "udp", "icmp", "icmp6", "sctp"; others as a number. */
+#define PROTO_TEXT 8
+const char *proto_format(uint8_t proto, char buf[static PROTO_TEXT]);
