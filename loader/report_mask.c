@@ -12,7 +12,7 @@
 /* What both kinds of key have, and the bits of each that count. */
 struct match {
 	uint32_t fields; /* enum sim_field */
-	uint8_t src_len, dst_len, proto, ct, tcp_flags, tcp_mask, tos;
+	uint8_t src_len, dst_len, sport_len, dport_len, eth_src_len, eth_dst_len, proto, ct, tcp_flags, tcp_mask, tos;
 	bool by_ct, icmp;
 	uint16_t eth_type, vlan, sport, dport;
 	struct skep_ip src, dst;
@@ -49,6 +49,10 @@ static bool any(const void *p, size_t size)
 			      ((w)->tcp_flags ? SIM_FIELD_TCP_FLAGS : 0);                         \
 		(m)->src_len = bits(&(w)->src, sizeof((w)->src));                                 \
 		(m)->dst_len = bits(&(w)->dst, sizeof((w)->dst));                                 \
+		(m)->sport_len = bits(&(w)->sport, 2);                                            \
+		(m)->dport_len = bits(&(w)->dport, 2);                                            \
+		(m)->eth_src_len = bits(&(w)->eth_src, 6);                                        \
+		(m)->eth_dst_len = bits(&(w)->eth_dst, 6);                                        \
 		(m)->by_ct = (w)->ct;                                                             \
 		(m)->tcp_mask = (w)->tcp_flags;                                                   \
 		(m)->proto = (k)->proto;                                                          \
@@ -83,10 +87,11 @@ static bool take(const struct agent *a, const struct dp_flow_key *key, struct ma
 	return true;
 }
 
-/* "10.0.1.0/24", "[fd00::5]:80", "any:80", "any" */
-static void end_text(const struct skep_ip *ip, uint8_t len, bool by_port, uint16_t port,
-		     char buf[static 96])
+/* "10.0.1.0/24", "[fd00::5]:80", "any:4096-8191", "any" */
+static void end_text(const struct skep_ip *ip, uint8_t len, uint8_t port_len, uint16_t port, char buf[static 96])
 {
+	const unsigned int last = port | (0xffffU >> port_len);
+	const bool by_port = port_len;
 	char ip_text[ADDR_TEXT] = "any";
 	bool brackets = len && by_port && !ip_is_v4(ip);
 
@@ -94,10 +99,12 @@ static void end_text(const struct skep_ip *ip, uint8_t len, bool by_port, uint16
 		prefix_format(ip, len, ip_text);
 	if (len == ip_bits(ip))
 		ip_format(ip, ip_text);
-	if (by_port)
+	if (!by_port)
+		snprintf(buf, 96, "%s", ip_text);
+	else if (last == port)
 		snprintf(buf, 96, "%s%s%s:%u", brackets ? "[" : "", ip_text, brackets ? "]" : "", port);
 	else
-		snprintf(buf, 96, "%s", ip_text);
+		snprintf(buf, 96, "%s%s%s:%u-%u", brackets ? "[" : "", ip_text, brackets ? "]" : "", port, last);
 }
 
 static size_t ip_words(const struct match *m, bool v6, char *buf, size_t size)
@@ -107,8 +114,8 @@ static size_t ip_words(const struct match *m, bool v6, char *buf, size_t size)
 	const char *proto = v6 ? "ip6" : "ip";
 	int n;
 
-	end_text(&m->src, m->src_len, l4 && m->fields & SIM_FIELD_L4_SRC, m->sport, src);
-	end_text(&m->dst, m->dst_len, l4 && m->fields & SIM_FIELD_L4_DST, m->dport, dst);
+	end_text(&m->src, m->src_len, l4 ? m->sport_len : 0, m->sport, src);
+	end_text(&m->dst, m->dst_len, l4 ? m->dport_len : 0, m->dport, dst);
 	if (m->fields & SIM_FIELD_PROTO)
 		proto = proto_format(m->proto, number);
 	n = snprintf(buf, size, "%s%s %s > %s", proto == number ? "proto " : "", proto, src, dst);
@@ -168,6 +175,10 @@ bool report_mask(const struct agent *a, const struct dp_flow_key *key, char *mas
 	sim_mask_format(&(struct sim_mask){ .fields = m.fields,
 					    .src_len = m.src_len,
 					    .dst_len = m.dst_len,
+					    .l4_src_len = m.sport_len,
+					    .l4_dst_len = m.dport_len,
+					    .eth_src_len = m.eth_src_len,
+					    .eth_dst_len = m.eth_dst_len,
 					    .tcp_mask = m.tcp_mask },
 			mask, size);
 	n = strlen(mask);
