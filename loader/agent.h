@@ -337,6 +337,8 @@ void conns_unpersist(struct tenant *t, const char *port, const struct sim_tuple 
 void conns_adopt(struct agent *a);	/* at start: what an earlier skepd left */
 void conns_adopt_end(struct agent *a);	/* nobody else will claim any */
 unsigned int conns_adopt_port(struct lport *p); /* puts those of the port; their number */
+/* conns.c: the kernel's record is over. */
+void conns_over(struct tenant *t, const char *port, const struct sim_tuple *tuple);
 /* conns.c: the kernel's record is in our table now, as it was 'last_ns'; the DB gets it when there is something to say. */
 void conns_imported(struct tenant *t, const struct sim_conn *conn, uint64_t last_ns, bool fresh);
 void conns_newconn(struct agent *a, const struct skep_conn_key *key, const struct skep_conn *conn); /* dp_ops.newconn */

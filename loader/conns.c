@@ -418,6 +418,15 @@ static void on_over(void *arg, const struct sim_conn *conn)
 	o->v[o->n++] = *conn;
 }
 
+void conns_over(struct tenant *t, const char *port, const struct sim_tuple *tuple)
+{
+	if (!sim_conns_del(t->conns, port, tuple))
+		return;
+	t->agent->stats.conns_over++;
+	forget(t, port, tuple);
+	invalidate(t, port, tuple);
+}
+
 void conns_tick(struct tenant *t, uint64_t now_ns)
 {
 	struct over o = { .t = t, .v = malloc(EXPIRE_BATCH * sizeof(*o.v)) };

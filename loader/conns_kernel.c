@@ -288,14 +288,33 @@ bool conns_pull(struct tenant *t, const char *port, const struct sim_tuple *tupl
 	return dp_conn_get(t->agent->dp, &key, &conn) && !is_over(p, &key, &conn) && import(p, &key, &conn);
 }
 
+/* The kernel's record is over.  Our copy goes too if it does not know how it has ended; else it may know better: flows that skepd has installed
+ * refresh it alone. */
+static void note_end(const struct lport *p, const struct skep_conn_key *key, const struct skep_conn *conn)
+{
+	const struct sim_tuple tuple = { .src = key->src,
+					 .dst = key->dst,
+					 .sport = key->sport,
+					 .dport = key->dport,
+					 .proto = key->proto };
+	const struct sim_conn *c = sim_conns_find(p->tenant->conns, p->name, &tuple, clock_mono_ns());
+
+	if (c && ((conn->orig_seen & ~c->orig_seen) || (conn->reply_seen & ~c->reply_seen)))
+		conns_over(p->tenant, p->name, &tuple);
+}
+
 static void on_record(void *arg, const struct skep_conn_key *key, const struct skep_conn *conn)
 {
 	struct agent *a = arg;
 	struct lport *p = ports_find(a, key->port);
 
-	if (p && !is_over(p, key, conn))
+	if (p && !is_over(p, key, conn)) {
 		(void)import(p, key, conn);
-	else if (p || a->adoption_done)
+		return;
+	}
+	if (p && p->tenant->conns)
+		note_end(p, key, conn);
+	if (p || a->adoption_done)
 		dp_conn_del(a->dp, key);
 }
 

@@ -86,7 +86,7 @@ for v in vm1:2 vm2:1; do # nobody there answers ARP
 	ip -n "$id-${v%:*}" neigh replace 10.0.1.1${v#*:} lladdr "$(mac_of ${v#*:})" dev eth0
 	ip -n "$id-${v%:*}" neigh replace fd00:1::1${v#*:} lladdr "$(mac_of ${v#*:})" dev eth0
 done
-mkdir -p "$work/www" && head -c 2097152 /dev/urandom > "$work/www/big"
+mkdir -p "$work/www" && yes "$RANDOM: no protocol that a dissector guesses" | head -c 2097152 > "$work/www/big"
 http_server vm1 "$work/www" 8080; http_server vm2 "$work/www" 8080
 
 config h1

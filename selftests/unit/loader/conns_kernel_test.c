@@ -109,6 +109,13 @@ const char *tenant_port_at(struct tenant *t, const char *host, uint32_t k)
 	return "";
 }
 
+void conns_over(struct tenant *t, const char *p, const struct sim_tuple *tuple)
+{
+	(void)t;
+	(void)p;
+	(void)tuple;
+}
+
 void conns_imported(struct tenant *t, const struct sim_conn *c, uint64_t last_ns, bool fresh)
 {
 	(void)t;
