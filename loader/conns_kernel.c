@@ -271,9 +271,11 @@ static bool import(struct lport *p, const struct skep_conn_key *key, const struc
 void conns_newconn(struct agent *a, const struct skep_conn_key *key, const struct skep_conn *conn)
 {
 	struct lport *p = ports_find(a, key->port);
+	struct skep_conn now;
 
-	if (p)
-		(void)import(p, key, conn);
+	(void)conn; /* as it was when it was made: it may have been ended since */
+	if (p && dp_conn_get(a->dp, key, &now))
+		(void)import(p, key, &now);
 }
 
 bool conns_pull(struct tenant *t, const char *port, const struct sim_tuple *tuple)
