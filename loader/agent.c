@@ -127,7 +127,8 @@ static void on_path(void *arg, uint32_t peer)
 
 static void on_newconn(void *arg, const struct skep_conn_key *key, const struct skep_conn *conn)
 {
-	conns_newconn(arg, key, conn);
+	(void)conn; /* as it was when it was made */
+	conns_newconn(arg, key);
 }
 
 static void on_control(void *arg, const uint8_t *data, uint32_t len)

@@ -341,7 +341,7 @@ unsigned int conns_adopt_port(struct lport *p); /* puts those of the port; their
 void conns_over(struct tenant *t, const char *port, const struct sim_tuple *tuple);
 /* conns.c: the kernel's record is in our table now, as it was 'last_ns'; the DB gets it when there is something to say. */
 void conns_imported(struct tenant *t, const struct sim_conn *conn, uint64_t last_ns, bool fresh);
-void conns_newconn(struct agent *a, const struct skep_conn_key *key, const struct skep_conn *conn); /* dp_ops.newconn */
+void conns_newconn(struct agent *a, const struct skep_conn_key *key); /* dp_ops.newconn */
 void conns_kernel_tick(struct agent *a);
 /* Has the kernel a record that is not over?  Then skepd has it now.  _all: all that there are. */
 bool conns_pull(struct tenant *t, const char *port, const struct sim_tuple *tuple);

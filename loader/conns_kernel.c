@@ -268,12 +268,12 @@ static bool import(struct lport *p, const struct skep_conn_key *key, const struc
 	return rc >= 0;
 }
 
-void conns_newconn(struct agent *a, const struct skep_conn_key *key, const struct skep_conn *conn)
+void conns_newconn(struct agent *a, const struct skep_conn_key *key)
 {
 	struct lport *p = ports_find(a, key->port);
 	struct skep_conn now;
 
-	(void)conn; /* as it was when it was made: it may have been ended since */
+	/* as it is now: it may have been ended since it was made */
 	if (p && dp_conn_get(a->dp, key, &now))
 		(void)import(p, key, &now);
 }

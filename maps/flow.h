@@ -100,7 +100,7 @@ enum skep_flow_flags {
 	SKEP_F_MARK = 1 << 6,	 /* ENCAP: the ingress port's key rides along (tunnel.h): the receiver makes the record of the reply */
 	SKEP_F_RECORD = 1 << 7,	 /* wildcard: a packet begins a connection; BPF makes its records.  Not promoted */
 	SKEP_F_STAY = 1 << 9,	 /* wildcard: never promoted */
-	SKEP_F_LIVE = 1 << 8,	 /* promoted, with F_CONN: the record in skep_conns is refreshed, and has to be there */
+	SKEP_F_LIVE = 1 << 8,	 /* of a connection whose record in skep_conns BPF refreshes; it has to be there, and end where the flow leads */
 };
 
 /* Value of the flow caches, of skep_slots, and all that the action code needs.  One cache line. */
@@ -122,7 +122,7 @@ struct skep_flow {
 	__u16 mtu;	 /* bytes of IP; larger packets (of super-packets: segments) go up; 0 = no limit */
 	__u8 tos;	 /* with SKEP_F_TOS: DSCP << 2 */
 	__u8 tcp_mask, tcp_value; /* with SKEP_F_TCP */
-	__u8 tcp_seen;	 /* with SKEP_F_CONN: written by BPF (plain or): TCP flags of all packets so far */
+	__u8 tcp_seen;	 /* with SKEP_F_CONN, SKEP_F_LIVE: written by BPF (plain or): TCP flags of all packets so far */
 	__u16 police;	 /* index into skep_policers: of the output port; 0 = none */
 };
 SKEP_ASSERT(sizeof(struct skep_flow) == 64);
