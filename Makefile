@@ -35,7 +35,7 @@ LDLIBS    = $(shell pkg-config --libs $(LIBS_PKG)) -lelf -lz
 WARN      = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-unused-parameter
 ALL_CFLAGS = -std=gnu17 $(CFLAGS) $(WARN) -D_GNU_SOURCE -DSKEP_VERSION='"$(VERSION)"' -I. -I$(O) -include util/banned.h \
 	     -fno-strict-aliasing -ffile-prefix-map=$(CURDIR)=. -MMD -MP
-ALL_BPF_CFLAGS = $(BPF_CFLAGS) -target bpf -mcpu=v3 -std=gnu17 -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -I. \
+ALL_BPF_CFLAGS = $(BPF_CFLAGS) -target bpf -mcpu=v3 -std=gnu17 -DSKEP_VERSION='"$(VERSION)"' -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -I. \
 	     -I/usr/include/$(shell $(CC) -print-multiarch) -ffile-prefix-map=$(CURDIR)=. -MMD -MP
 ifeq ($(SAN),1)
 ALL_CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
