@@ -268,6 +268,9 @@ int dp_maps_load(struct dp *dp, struct err *err)
 	rc = prepare_maps(dp, err);
 	if (rc)
 		return rc;
+	rc = dp_btf_octets(bpf_object__btf(dp->obj));
+	if (rc)
+		return err_set(err, rc, "cannot describe the maps: %s", strerror(-rc));
 	rc = skep_bpf__load(skel);
 	if (rc)
 		return load_error(rc, err);

@@ -247,6 +247,9 @@ const char *dp_log_tail(char *buf, size_t size,
 			unsigned int lines);	 /* the last lines, joined by "; " */
 bool dp_log_failed_prog(char *buf, size_t size); /* name of the program that the kernel refused */
 
+/* dp_btf.c */
+int dp_btf_octets(struct btf *btf); /* addresses and ports as octets, before the load */
+
 /* dp_maps.c */
 int dp_maps_load(struct dp *dp, struct err *err);
 void dp_maps_unload(struct dp *dp);

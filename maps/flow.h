@@ -16,7 +16,15 @@ enum skep_frag {
 	SKEP_FRAG_NONE,
 	SKEP_FRAG_FIRST, /* offset 0, more follow: has L4 ports */
 	SKEP_FRAG_LATER, /* no L4 ports: sport = dport = 0 */
-};
+} SKEP_SMALL;
+
+/* What the ingress port's record (state.h) says of a packet's connection. */
+enum skep_ct {
+	SKEP_CT_NONE,  /* nothing can be said: fragments, ICMP errors */
+	SKEP_CT_NEW,   /* no record, or one that is over */
+	SKEP_CT_ORIG,  /* of the direction in which it began */
+	SKEP_CT_REPLY, /* of the other one */
+} SKEP_SMALL;
 
 /*
  * skep_flows4: LRU hash, struct skep_flow_key4 -> struct skep_flow.  skep_wilds4: hash, the same, masked -> struct skep_wild.
@@ -35,8 +43,8 @@ struct skep_flow_key4 {
 	__be16 sport;
 	__be16 dport;
 	__u8 proto;
-	__u8 frag; /* enum skep_frag */
-	__u8 ct;   /* enum skep_ct */
+	enum skep_frag frag;
+	enum skep_ct ct;
 	__u8 tcp_flags;
 	__u8 tos;  /* DSCP << 2 */
 	__u8 mask; /* index into skep_masks; 0 = an exact key */
@@ -56,22 +64,14 @@ struct skep_flow_key6 {
 	__be16 sport;
 	__be16 dport;
 	__u8 proto;
-	__u8 frag;
-	__u8 ct;
+	enum skep_frag frag;
+	enum skep_ct ct;
 	__u8 tcp_flags;
 	__u8 tos;
 	__u8 mask;
 	__u8 pad[2];
 };
 SKEP_ASSERT(sizeof(struct skep_flow_key6) == 64);
-
-/* What the ingress port's record (state.h) says of a packet's connection. */
-enum skep_ct {
-	SKEP_CT_NONE,  /* nothing can be said: fragments, ICMP errors */
-	SKEP_CT_NEW,   /* no record, or one that is over */
-	SKEP_CT_ORIG,  /* of the direction in which it began */
-	SKEP_CT_REPLY, /* of the other one */
-};
 
 /* skep_masks: array, index -> struct skep_mask.  Index 0 is never used.  Bits that count; in_key and 'mask' always do. */
 struct skep_mask {
@@ -88,7 +88,7 @@ enum skep_action {
 	SKEP_ACT_ENCAP, /* out = tunnel key, peer = index into skep_peers */
 	SKEP_ACT_SET,	/* out = index into skep_sets, after the rewrite */
 	SKEP_ACT_AGENT, /* to skepd, each packet */
-};
+} SKEP_SMALL;
 
 enum skep_flow_flags {
 	SKEP_F_ETH_DST = 1 << 0, /* write eth_dst */
@@ -105,7 +105,7 @@ enum skep_flow_flags {
 
 /* Value of the flow caches, of skep_slots, and all that the action code needs.  One cache line. */
 struct skep_flow {
-	__u8 action;  /* enum skep_action */
+	enum skep_action action;
 	__u8 ttl_dec; /* routers passed; a packet whose TTL is not larger goes up instead */
 	__u16 flags;  /* enum skep_flow_flags */
 	__u32 out;
@@ -152,7 +152,7 @@ struct skep_stat {
  * to the remote ones: their rewrites are relative to the last local copy, whatever their order, for each is carried out on a copy.
  */
 struct skep_out {
-	__u8 action; /* LOCAL, ENCAP, or DROP: counted only */
+	enum skep_action action; /* LOCAL, ENCAP, or DROP: counted only */
 	__u8 flags;  /* SKEP_F_PEER */
 	__u16 police; /* LOCAL: index into skep_policers: of the output port; 0 = none */
 	__u32 out;

@@ -8,6 +8,9 @@
 
 #define SKEP_ASSERT(cond) _Static_assert(cond, #cond)
 
+/* Behind an enum: as small as its values allow.  So a member of one byte has the enum's type, and bpftool shows names. */
+#define SKEP_SMALL __attribute__((packed))
+
 /* Ethernet address as on the wire. */
 struct skep_mac {
 	__u8 b[6];
