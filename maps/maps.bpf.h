@@ -162,15 +162,15 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__type(key, __u32);
-	__type(value, __u64);
-	__uint(max_entries, SKEP_DROP_MAX);
+	__type(value, struct skep_drop_counts);
+	__uint(max_entries, 1);
 } skep_drops SEC(".maps") __weak;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__type(key, __u32);
-	__type(value, __u64);
-	__uint(max_entries, SKEP_CNT_MAX);
+	__type(value, struct skep_counts);
+	__uint(max_entries, 1);
 } skep_counters SEC(".maps") __weak;
 
 struct {

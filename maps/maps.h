@@ -23,8 +23,8 @@
  *   skep_stages   program array  enum skep_stage            programs that continue others
  *   skep_slots    array      __u32 index    -> skep_flow    verdicts of re-injected packets; mmapable
  *   skep_config   array(1)   __u32 0        -> skep_config  settings; mmapable
- *   skep_drops    per-CPU array  enum skep_drop    -> __u64 packets
- *   skep_counters per-CPU array  enum skep_counter -> __u64
+ *   skep_drops    per-CPU array  __u32 0    -> skep_drop_counts  packets, by enum skep_drop
+ *   skep_counters per-CPU array  __u32 0    -> skep_counts  by enum skep_counter
  *   skep_events   ring buffer    skep_event
  */
 #pragma once
