@@ -9,8 +9,8 @@
  * bench/run calls it.
  *
  *   first_packet   each flow's first round trip less its second one
- *   misses         each packet is a flow of its own: many source addresses of the server's /24, all source ports.  Addresses below
- *                  FLOOD_FIRST send a few packets before, so that the flood meets full tables of classes
+ *   misses         each packet is a flow of its own: many source addresses of the server's /24, all source ports
+ * Before both, a packet of each of many other addresses, so that tables of classes are full if they are small.
  */
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -250,21 +250,39 @@ static void send_from(int fd, struct datagram *d, uint8_t host, uint16_t port)
 	(void)sendto(fd, d, sizeof(*d), 0, (struct sockaddr *)&to, sizeof(to));
 }
 
-/* As fast as it goes.  Begins at a port of its own, so that rounds that follow each other have other flows. */
-static void flood(const struct job *job)
+static int raw_socket(const struct job *job, struct datagram *d)
 {
 	struct sockaddr_in to = server_addr(job);
-	struct datagram d = { .ip = { .version = 4, .ihl = 5, .ttl = 64, .protocol = IPPROTO_UDP, .daddr = to.sin_addr.s_addr },
-			      .udp = { .dest = to.sin_port, .len = htons(sizeof(d) - sizeof(d.ip)) } };
-	const uint64_t start = clock_mono_ns(), end = start + job->seconds * NSEC_PER_SEC;
-	const uint32_t hosts = FLOOD_LAST - FLOOD_FIRST + 1, ports = LAST_PORT - FIRST_PORT + 1;
-	uint32_t first = (uint32_t)(start / 1000 % ports);
 	int fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
 
 	if (fd < 0)
 		die("socket");
+	*d = (struct datagram){ .ip = { .version = 4, .ihl = 5, .ttl = 64, .protocol = IPPROTO_UDP, .daddr = to.sin_addr.s_addr },
+				.udp = { .dest = to.sin_port, .len = htons(sizeof(*d) - sizeof(d->ip)) } };
+	return fd;
+}
+
+/* A class of packets for each of many addresses. */
+static void fill(const struct job *job)
+{
+	struct datagram d;
+	int fd = raw_socket(job, &d);
+
 	for (uint8_t host = FILL_FIRST; host < FLOOD_FIRST; host++)
 		send_from(fd, &d, host, FIRST_PORT);
+	close(fd);
+	(void)poll(NULL, 0, 50);
+}
+
+/* As fast as it goes.  Begins at a port of its own, so that rounds that follow each other have other flows. */
+static void flood(const struct job *job)
+{
+	const uint64_t start = clock_mono_ns(), end = start + job->seconds * NSEC_PER_SEC;
+	const uint32_t hosts = FLOOD_LAST - FLOOD_FIRST + 1, ports = LAST_PORT - FIRST_PORT + 1;
+	uint32_t first = (uint32_t)(start / 1000 % ports);
+	struct datagram d;
+	int fd = raw_socket(job, &d);
+
 	for (uint32_t i = 0; i % 64 || clock_mono_ns() < end; i++, job->sh->sent++)
 		send_from(fd, &d, (uint8_t)(FLOOD_FIRST + i % hosts), (uint16_t)(FIRST_PORT + (first + i / hosts) % ports));
 	close(fd);
@@ -283,6 +301,8 @@ static void run_client(const struct job *job)
 
 	while (!sh->ready)
 		sched_yield();
+	if (is(job, "misses") || is(job, "first_packet"))
+		fill(job);
 	start = clock_mono_ns();
 	end = start + job->seconds * NSEC_PER_SEC;
 	if (is(job, "misses")) {
