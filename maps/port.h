@@ -22,6 +22,16 @@ struct skep_iface {
 };
 SKEP_ASSERT(sizeof(struct skep_iface) == 48);
 
+/*
+ * skep_iface_at: array, __u32 ifindex % SKEP_IFACE_SLOTS -> __u64: ifindex << 32 | police << 16 | lport.  What most packets need of skep_ifaces, for a
+ * tenth of a hash table's cost; of interfaces that share a slot the last one bound has it.  0 = nobody.
+ */
+static inline __u64 skep_iface_slot(__u32 ifindex, __u32 police, __u32 lport)
+{
+	return (__u64)ifindex << 32 | (police & 0xffff) << 16 | (lport & 0xffff);
+}
+SKEP_ASSERT(SKEP_IFACES_MAX <= 0x10000 && SKEP_POLICERS_MAX <= 0x10000);
+
 enum skep_lport_flags {
 	SKEP_LPORT_CT = 1 << 0, /* a wildcard flow of the port asks for the state of connections */
 	SKEP_LPORT_VIP = 1 << 1, /* skep_vips has some of the port */
