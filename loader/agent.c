@@ -379,6 +379,7 @@ static void stop(struct agent *a)
 	}
 	if (a->index)
 		index_walk(a->index, NULL, on_leftover, NULL);
+	expiry_fini(a);
 	index_free(a->index);
 	state_fini(a);
 	recheck_fini(a);

@@ -250,6 +250,15 @@ bool dp_log_failed_prog(char *buf, size_t size); /* name of the program that the
 /* dp_btf.c */
 int dp_btf_octets(struct btf *btf); /* addresses and ports as octets, before the load */
 
+/* dp_walk.c */
+struct dp_table {
+	enum dp_map map;
+	size_t key_size, value_size;
+};
+typedef void dp_entry_fn(void *arg, const void *key, const void *value);
+/* The next few hundred entries; the callback may delete any.  0 = there may be more, 1 = that was all, -errno. */
+int dp_table_step(struct dp *dp, const struct dp_table *t, struct dp_cursor *c, dp_entry_fn *cb, void *arg);
+
 /* dp_maps.c */
 int dp_maps_load(struct dp *dp, struct err *err);
 void dp_maps_unload(struct dp *dp);
@@ -316,7 +325,8 @@ void dp_wilds_flush(struct dp *dp);
 bool dp_wild_take(struct dp *dp, const struct dp_flow_key *key, struct skep_flow *flow);
 /* The flow with its counters; false: there is none. */
 bool dp_wild_get(struct dp *dp, const struct dp_flow_key *key, struct skep_flow *flow);
-int dp_wilds_walk(struct dp *dp, void (*cb)(void *arg, const struct dp_flow_key *key, const struct skep_flow *flow), void *arg);
+int dp_wilds_step(struct dp *dp, bool v6, struct dp_cursor *c,
+		  void (*cb)(void *arg, const struct dp_flow_key *key, const struct skep_flow *flow), void *arg);
 
 /* dp_rewrites.c, dp_police.c */
 int dp_rewrites_adopt(struct dp *dp, struct err *err);
