@@ -195,6 +195,7 @@ struct dp {
 	uint64_t tap_dropped; /* as last read */
 
 	struct hmap ports_by_key, ports_by_ifindex, floods, peers;
+	struct hmap away; /* dp_conns.c */
 	struct dp_peer_entry *peer_at[SKEP_PEERS_MAX];
 	uint8_t set_state[SKEP_SETS_MAX]; /* enum dp_set_state */
 	uint32_t set_next[SKEP_SETS_MAX]; /* the set that continues it */
@@ -313,6 +314,12 @@ void dp_sets_sweep(struct dp *dp);
 bool dp_set_walk(struct dp *dp, uint32_t index, struct skep_set *set); /* what a used set holds */
 
 struct dp_port_entry *dp_port_find(const struct dp *dp, uint32_t key);
+
+/* dp_conns.c */
+int dp_conns_open(struct dp *dp, struct err *err); /* behind the adoption of ports */
+void dp_conns_close(struct dp *dp);
+void dp_conns_leave(struct dp *dp, const struct dp_port_entry *port); /* it is detached: its records stay, and count ... */
+void dp_conns_return(struct dp *dp, const struct dp_port_entry *port); /* ... from when it is attached again */
 
 /* dp_wild.c */
 int dp_wilds_open(struct dp *dp, struct err *err); /* before ports are adopted */
