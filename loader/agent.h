@@ -10,6 +10,7 @@
  * - upcall.c: packet -> simulation; forward.c: result -> packets and flows; park.c: who waits
  * - frag.c: ports of fragments
  * - learn.c: MAC and neighbour tables; expiry.c: idle, evicted and adopted flows
+ * - vips.c: load balancers in the kernel
  * - conns.c: connections; state.c: messages between agents about them; mirror.c: their copy in the DB;
  *   natblock.c: leased source ports; recheck.c: flows and connections after changes
  * - rules.c: counters and logs of rules
@@ -175,6 +176,7 @@ struct agent {
 	bool underlay_up;
 	struct hmap tenants, hosts, ifaces;
 	struct hmap ports, floods; /* by key */
+	struct hmap vips, vip_ports; /* vips.c */
 	uint32_t last_key;
 	struct hmap adopted; /* ports that the kernel had at start and no tenant has claimed yet
 				(keys.c) */
@@ -343,7 +345,7 @@ unsigned int conns_adopt_port(struct lport *p); /* puts those of the port; their
 void conns_over(struct tenant *t, const char *port, const struct sim_tuple *tuple);
 /* conns.c: the kernel's record is in our table now, as it was 'last_ns'; the DB gets it when there is something to say. */
 void conns_imported(struct tenant *t, const struct sim_conn *conn, uint64_t last_ns, bool fresh);
-void conns_newconn(struct agent *a, const struct skep_conn_key *key); /* dp_ops.newconn */
+void conns_newconn(struct agent *a, const struct skep_conn_key *key, const struct skep_nat *unknown); /* dp_ops.newconn */
 void conns_kernel_tick(struct agent *a);
 /* Has the kernel a record that is not over?  Then skepd has it now.  _all: all that there are. */
 bool conns_pull(struct tenant *t, const char *port, const struct sim_tuple *tuple);

@@ -133,7 +133,7 @@ static bool class_agrees(struct work *w, const struct sim_result *res, const str
 	if (!forward_make(w->a, &w->pkt, res, &plan, &m))
 		return false;
 	same = class_make(w, res, &plan, &m.flow, &c) && install_same(&c.wild.flow, &f->verdict) &&
-	       c.wild.other_key == f->other_key && c.wild.other_peer == f->other_peer;
+	       c.wild.other_key == f->other_key && c.wild.other_peer == f->other_peer && c.wild.nat == f->nat;
 	forward_unmake(w->a, &m);
 	return same && promoted_agrees(w, f);
 }

@@ -231,7 +231,7 @@ static int start(struct dp *dp, struct err *err)
 	int rc;
 
 	if ((rc = dp_dirs_make(&dp->dirs, err)) || (rc = dp_maps_load(dp, err)) ||
-	    (rc = dp_clock_init(dp, err)) || (rc = dp_wilds_open(dp, err)) || (rc = dp_tap_start(dp, err)) ||
+	    (rc = dp_clock_init(dp, err)) || (rc = dp_wilds_open(dp, err)) || (rc = dp_nats_open(dp, err)) || (rc = dp_tap_start(dp, err)) ||
 	    (rc = dp_tunnel_open(dp, err)))
 		return rc;
 	dp->decap_l3 = dp_probe_decap_l3();
@@ -246,7 +246,8 @@ static int start(struct dp *dp, struct err *err)
 	dp_config_write(dp);
 	if ((rc = dp_sets_adopt(dp, err)) || (rc = dp_rewrites_adopt(dp, err)) ||
 	    (rc = dp_peers_adopt(dp, err)) || (rc = dp_ports_adopt(dp, err)) ||
-	    (rc = dp_wilds_adopt(dp, err)) || (rc = dp_conns_open(dp, err)) || (rc = dp_control_open(dp, err)))
+	    (rc = dp_wilds_adopt(dp, err)) || (rc = dp_nats_adopt(dp, err)) || (rc = dp_conns_open(dp, err)) ||
+	    (rc = dp_control_open(dp, err)))
 		return rc;
 	dp_policers_adopt(dp);
 	dp_links_prune(dp, link_wanted);
@@ -312,6 +313,7 @@ void dp_close(struct dp *dp)
 	dp_rewrites_close(dp);
 	dp_wilds_close(dp);
 	dp_conns_close(dp);
+	dp_nats_close(dp);
 	dp_maps_unload(dp);
 	nl_close(&dp->nl);
 	dp_dirs_close(&dp->dirs);
@@ -395,6 +397,7 @@ void dp_sweep(struct dp *dp)
 	dp_sets_sweep(dp);
 	dp_rewrites_sweep(dp);
 	dp_policers_sweep(dp);
+	dp_nats_sweep(dp);
 }
 
 /* --- status --- */

@@ -59,8 +59,8 @@ struct dp_ops {
 	/* All packets that were waiting have been shown (at most DP_BATCH): time to install flows. */
 	void (*upcall_done)(void *arg);
 	void (*event)(void *arg, const struct skep_event *event);
-	/* BPF has made a record: from within dp_conns_new(). */
-	void (*newconn)(void *arg, const struct skep_conn_key *key, const struct skep_conn *conn);
+	/* BPF has made a record: from within dp_conns_new().  'unknown': what it is translated by, if that has no number here; else NULL. */
+	void (*newconn)(void *arg, const struct skep_conn_key *key, const struct skep_nat *unknown);
 	/* A message of another host's skepd, as dp_send_control() sent it there; from a known peer.  'data' is valid until return. */
 	void (*control)(void *arg, const uint8_t *data, uint32_t len);
 	/* An interface appeared, changed or vanished (ifindex 0) in this namespace; for all that exist in the first round of the loop
@@ -128,6 +128,8 @@ void dp_peer_how(struct dp *dp, const struct skep_ip *remote, enum skep_encap en
 uint32_t dp_peer_mtu(const struct dp *dp, uint32_t index);
 /* The largest mark that packets to it can carry (SKEP_F_MARK); 0 = none. */
 uint32_t dp_peer_mark_max(const struct dp *dp, uint32_t index);
+/* Can they carry a translation with the mark? */
+bool dp_peer_binds(const struct dp *dp, uint32_t index);
 /* What other hosts should be told of us. */
 enum skep_encap dp_encap(const struct dp *dp);
 bool dp_marks(const struct dp *dp);
@@ -240,6 +242,25 @@ int dp_flows_walk(struct dp *dp, void (*cb)(void *arg, const struct dp_flow_key 
 /* bpf_jiffies64() now, and ticks per second. */
 uint64_t dp_jiffies(struct dp *dp);
 uint32_t dp_hz(const struct dp *dp);
+
+/* --- load balancers (maps/nat.h) --- */
+/*
+ * Numbers of translations.  dp_nat_number() gives one; it is kept while records have it (dp_nat_met(), for each record of a walk; dp_nats_round() behind it)
+ * or somebody holds it: dp_nat_get(), dp_nat_put().  0 = all are in use.
+ */
+uint16_t dp_nat_number(struct dp *dp, const struct skep_nat *nat);
+uint16_t dp_nat_find(const struct dp *dp, const struct skep_nat *nat);
+uint16_t dp_nat_get(struct dp *dp, const struct skep_nat *nat);
+void dp_nat_put(struct dp *dp, uint16_t id);
+bool dp_nat_read(const struct dp *dp, uint16_t id, struct skep_nat *nat);
+void dp_nat_met(struct dp *dp, uint16_t id);
+void dp_nats_round(struct dp *dp);
+/* A table of members: numbers by slot.  -ENOSPC.  The next one may lie where a deleted one was. */
+int dp_maglev_put(struct dp *dp, const uint16_t *nats, uint32_t size, uint32_t *first);
+void dp_maglev_del(struct dp *dp, uint32_t first);
+/* Connections that begin at key->port to the VIP get a member by the table.  Those of an earlier process that nobody has put again go in dp_sweep(). */
+int dp_vip_put(struct dp *dp, const struct skep_vip_key *key, const struct skep_vip *vip);
+void dp_vip_del(struct dp *dp, const struct skep_vip_key *key);
 
 /* --- packets --- */
 /* Executes 'verdict' on the frame with the code of the fast path.  Synchronous.  0 or -errno (counted as drop UPCALL_QUEUE). */

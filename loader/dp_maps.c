@@ -230,7 +230,7 @@ static int on_newconn(void *arg, void *data, size_t size)
 	const struct skep_newconn *n = data;
 
 	if (size >= sizeof(*n) && dp->ops.newconn)
-		dp->ops.newconn(dp->arg, &n->key, &n->conn);
+		dp->ops.newconn(dp->arg, &n->key, n->unknown ? &n->nat : NULL);
 	return 0;
 }
 
@@ -238,7 +238,8 @@ static int on_newconn(void *arg, void *data, size_t size)
 static int fill_stages(struct dp *dp, struct err *err)
 {
 	static const enum dp_prog stages[SKEP_STAGE_MAX] = { [SKEP_STAGE_MISS] = DP_PROG_MISS,
-							     [SKEP_STAGE_ACT] = DP_PROG_ACT };
+							     [SKEP_STAGE_ACT] = DP_PROG_ACT,
+							     [SKEP_STAGE_ARRIVE] = DP_PROG_ARRIVE };
 
 	for (uint32_t i = 0; i < SKEP_STAGE_MAX; i++)
 		if (bpf_map_update_elem(dp->map_fd[DP_MAP_STAGES], &i, &dp->prog_fd[stages[i]], BPF_ANY))
@@ -282,7 +283,8 @@ int dp_maps_load(struct dp *dp, struct err *err)
 	dp->rewrites = map_mmap(dp, DP_MAP_REWRITES, sizeof(struct skep_rewrite), err);
 	dp->policers = map_mmap(dp, DP_MAP_POLICERS, sizeof(struct skep_policer), err);
 	dp->lports = map_mmap(dp, DP_MAP_LPORTS, sizeof(struct skep_lport), err);
-	if (!dp->slots || !dp->kconfig || !dp->rewrites || !dp->policers || !dp->lports)
+	dp->maglev = map_mmap(dp, DP_MAP_MAGLEV, sizeof(struct skep_maglev_row), err);
+	if (!dp->slots || !dp->kconfig || !dp->rewrites || !dp->policers || !dp->lports || !dp->maglev)
 		return err ? err->code : -EIO;
 	rc = fill_stages(dp, err);
 	if (rc)
@@ -313,6 +315,8 @@ void dp_maps_unload(struct dp *dp)
 		       map_bytes(sizeof(struct skep_rewrite), dp->map_max[DP_MAP_REWRITES]));
 	if (dp->lports)
 		munmap(dp->lports, map_bytes(sizeof(struct skep_lport), dp->map_max[DP_MAP_LPORTS]));
+	if (dp->maglev)
+		munmap(dp->maglev, map_bytes(sizeof(struct skep_maglev_row), dp->map_max[DP_MAP_MAGLEV]));
 	if (dp->policers)
 		munmap(dp->policers,
 		       map_bytes(sizeof(struct skep_policer), dp->map_max[DP_MAP_POLICERS]));
@@ -320,6 +324,7 @@ void dp_maps_unload(struct dp *dp)
 	dp->events_fd = NULL;
 	dp->events = dp->newconns = NULL;
 	dp->lports = NULL;
+	dp->maglev = NULL;
 	dp->slots = NULL;
 	dp->kconfig = NULL;
 	dp->rewrites = NULL;

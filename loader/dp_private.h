@@ -28,6 +28,10 @@
 	X(POLICERS, "skep_policers") \
 	X(CONNS, "skep_conns")       \
 	X(DETAILS, "skep_details")   \
+	X(NATS, "skep_nats")         \
+	X(NAT_IDS, "skep_nat_ids")   \
+	X(VIPS, "skep_vips")         \
+	X(MAGLEV, "skep_maglev")     \
 	X(NEWCONNS, "skep_newconns") \
 	X(STAGES, "skep_stages")     \
 	X(SLOTS, "skep_slots")       \
@@ -48,6 +52,7 @@ enum dp_map {
 	X(PORT, "skep_tc_port")     \
 	X(MISS, "skep_tc_miss")     \
 	X(ACT, "skep_tc_act")       \
+	X(ARRIVE, "skep_tc_arrive") \
 	X(UNDER, "skep_tc_under")   \
 	X(TUNNEL, "skep_tc_tunnel") \
 	X(INJECT, "skep_tc_inject") \
@@ -161,6 +166,8 @@ struct dp {
 	struct skep_rewrite *rewrites; /* mmapped */
 	struct skep_policer *policers; /* mmapped */
 	struct skep_lport *lports;     /* mmapped */
+	struct skep_maglev_row *maglev; /* mmapped */
+	struct dp_nats *nats;	       /* dp_nats.c */
 	struct ring_buffer *newconns;
 	struct ring_buffer *events;
 	struct loop_fd *events_fd;
@@ -334,6 +341,12 @@ bool dp_wild_take(struct dp *dp, const struct dp_flow_key *key, struct skep_flow
 bool dp_wild_get(struct dp *dp, const struct dp_flow_key *key, struct skep_flow *flow);
 int dp_wilds_step(struct dp *dp, bool v6, struct dp_cursor *c,
 		  void (*cb)(void *arg, const struct dp_flow_key *key, const struct skep_flow *flow), void *arg);
+
+/* dp_nats.c */
+int dp_nats_open(struct dp *dp, struct err *err);
+int dp_nats_adopt(struct dp *dp, struct err *err);
+void dp_nats_sweep(struct dp *dp);
+void dp_nats_close(struct dp *dp);
 
 /* dp_rewrites.c, dp_police.c */
 int dp_rewrites_adopt(struct dp *dp, struct err *err);

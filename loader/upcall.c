@@ -367,19 +367,20 @@ static bool readopt_class(struct work *w, const struct dp_flow_key *key, const s
 	struct sim_result res = { 0 };
 	struct install_plan plan;
 	struct index_flow *f;
+	struct vip_port *vp = NULL;
 	struct skep_wild wild;
 	struct class c;
 	struct made m;
 	bool same;
 
 	if (!dp_wild_read(a->dp, key, &wild) ||
-	    class_simulate(w->t, w->in, &w->pkt, class_ct(key), adopted_other(w->t, &wild), &res) ||
+	    class_simulate(w->t, w->in, &w->pkt, key, adopted_other(w->t, &wild), &res) ||
 	    !forward_make(a, &w->pkt, &res, &plan, &m))
 		return false;
 	w->key.v6 = pkt_flow_key(&w->pkt.f, w->in_key, &w->key.k4, &w->key.k6);
 	same = class_make(w, &res, &plan, &m.flow, &c) && dp_flow_key_eq(&c.key, key) &&
 	       install_same(&c.wild.flow, flow) && c.wild.other_key == wild.other_key &&
-	       c.wild.other_peer == wild.other_peer;
+	       c.wild.other_peer == wild.other_peer && c.wild.nat == wild.nat && class_hold(w, &res, &vp);
 	if (!same) {
 		forward_unmake(a, &m);
 		return false;
@@ -387,7 +388,9 @@ static bool readopt_class(struct work *w, const struct dp_flow_key *key, const s
 	c.wild.flow.cookie = flow->cookie;
 	f = forward_index(w, key, &c.wild.flow, &res, &plan, m.set);
 	if (f)
-		class_note(f, w, &res, &c);
+		class_note(f, w, &res, &c, vp);
+	else
+		vips_put(a, vp);
 	return f;
 }
 

@@ -10,6 +10,8 @@
 #pragma once
 
 #include "limits.h"
+#include "nat.h"
+#include "state.h"
 #include "types.h"
 
 enum skep_frag {
@@ -48,7 +50,7 @@ struct skep_flow_key4 {
 	__u8 tcp_flags;
 	__u8 tos;  /* DSCP << 2 */
 	__u8 mask; /* index into skep_masks; 0 = an exact key */
-	__u8 pad[2];
+	__u16 nat; /* of a connection that begins: the translation that its VIP chooses; else the record's (nat.h).  0 = none */
 };
 SKEP_ASSERT(sizeof(struct skep_flow_key4) == 40);
 
@@ -69,7 +71,7 @@ struct skep_flow_key6 {
 	__u8 tcp_flags;
 	__u8 tos;
 	__u8 mask;
-	__u8 pad[2];
+	__u16 nat;
 };
 SKEP_ASSERT(sizeof(struct skep_flow_key6) == 64);
 
@@ -132,13 +134,25 @@ struct skep_wild {
 	struct skep_flow flow; /* flow.gen and the counters are not used: skep_stats */
 	/* With a 'ct' in the key, of a packet that goes to one port: which. */
 	__u32 other_key;  /* its tunnel key; 0 = none */
-	__u32 other_peer; /* of the host that has it: index into skep_peers; 0 = this one */
+	__u16 other_peer; /* of the host that has it: index into skep_peers; 0 = this one */
+	__u16 nat;	  /* that its connections are translated by: index into skep_nats; 0 = none */
 };
 SKEP_ASSERT(sizeof(struct skep_wild) == 72);
 
-/* skep_found: per-CPU array of one, __u32 0 -> struct skep_found.  From one program to the one that continues it. */
+/* skep_found: per-CPU array of one, __u32 0 -> struct skep_found.  From one program to the one that continues it, and what does not fit on
+ * their stacks. */
 struct skep_found {
-	struct skep_flow flow;
+	struct skep_flow flow; /* of skep_tc_act */
+	__u32 nat; /* that rides along with the packet; 0 = none */
+	/* of skep_tc_arrive: a tunnel packet ... */
+	__u32 key;	/* ... for this port ... */
+	__u32 peer;	/* ... from that host ... */
+	__u32 mark;	/* ... and that port of it, if it may begin a connection */
+	__u32 peer_ok;	/* bpf_redirect_peer will do */
+	__u32 has_nat;	/* it came with 'binding' */
+	struct skep_nat binding;
+	struct skep_conn_key conn; /* of a record to be looked up */
+	__u32 pad;
 };
 
 /* skep_stats: per-CPU array, index -> struct skep_stat.  Index 0 is never used.  Never reset: skepd takes differences. */

@@ -24,6 +24,7 @@ SKEP_ASSERT(sizeof(struct skep_iface) == 48);
 
 enum skep_lport_flags {
 	SKEP_LPORT_CT = 1 << 0, /* a wildcard flow of the port asks for the state of connections */
+	SKEP_LPORT_VIP = 1 << 1, /* skep_vips has some of the port */
 };
 
 /*
@@ -139,6 +140,7 @@ enum skep_config_flags {
 enum skep_stage {
 	SKEP_STAGE_MISS, /* skep_tc_miss: behind skep_tc_port, for a packet without an exact flow */
 	SKEP_STAGE_ACT,	 /* skep_tc_act: behind skep_tc_miss, carries out what it found */
+	SKEP_STAGE_ARRIVE, /* skep_tc_arrive: behind the programs of the underlay, for a port that has records of connections */
 	SKEP_STAGE_MAX,
 };
 

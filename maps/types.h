@@ -4,7 +4,7 @@
 
 #include <linux/types.h>
 
-#define SKEP_ABI 3 /* of everything in maps/; part of the pin path, so two versions never share a map */
+#define SKEP_ABI 4 /* of everything in maps/; part of the pin path, so two versions never share a map */
 
 #define SKEP_ASSERT(cond) _Static_assert(cond, #cond)
 
