@@ -188,7 +188,7 @@ static __always_inline int begin(const struct parsed *p, struct skep_conn_key *k
 }
 
 /* It goes on: refreshes its record here and, on this host, at the other end.  Until somebody answers, the record there may be missing yet.
- * Negative: the flow is not for this connection. */
+ * Negative: the flow is not for this connection.  1: there is no room for that one yet. */
 static __always_inline int go_on(const struct parsed *p, struct skep_conn_key *k, struct skep_conn *c, const struct skep_wild *w)
 {
 	int reply = c->flags & SKEP_CONN_REPLY, unanswered = !reply && !c->reply_seen;
@@ -197,9 +197,7 @@ static __always_inline int go_on(const struct parsed *p, struct skep_conn_key *k
 	    c->other_peer != w->other_peer)
 		return -1;
 	conn_touch(c, 0, seen_of(p), jiffies());
-	if (!c->other_peer)
-		(void)arrive_here(k, p, w, reply, unanswered);
-	return 0;
+	return !c->other_peer && arrive_here(k, p, w, reply, unanswered) && unanswered;
 }
 
 /* Does the translation have to be told to the host at the other end?  As long as nobody has answered. */
@@ -247,7 +245,11 @@ int skep_tc_miss(struct __sk_buff *skb)
 		if (begin(&p, &k, replaces_of(c), w, index))
 			return drop(skb, SKEP_DROP_CONN_LIMIT, p.k4.in_key, flow->cookie);
 	} else if (flow->flags & SKEP_F_LIVE) {
-		if (!c || go_on(&p, &k, c, w))
+		int rc = c ? go_on(&p, &k, c, w) : -1;
+
+		if (rc > 0)
+			return drop(skb, SKEP_DROP_CONN_LIMIT, p.k4.in_key, flow->cookie);
+		if (rc)
 			return upcall(skb, iface, &p, SKEP_UP_MISS);
 		flow->tcp_seen = c->flags & SKEP_CONN_REPLY ? c->reply_seen : c->orig_seen;
 		if (c->reply_seen)

@@ -380,6 +380,7 @@ static void stop(struct agent *a)
 	}
 	if (a->index)
 		index_walk(a->index, NULL, on_leftover, NULL);
+	expiry_fini(a);
 	index_free(a->index);
 	vips_fini(a);
 	state_fini(a);

@@ -246,7 +246,8 @@ static int start(struct dp *dp, struct err *err)
 	dp_config_write(dp);
 	if ((rc = dp_sets_adopt(dp, err)) || (rc = dp_rewrites_adopt(dp, err)) ||
 	    (rc = dp_peers_adopt(dp, err)) || (rc = dp_ports_adopt(dp, err)) ||
-	    (rc = dp_wilds_adopt(dp, err)) || (rc = dp_nats_adopt(dp, err)) || (rc = dp_control_open(dp, err)))
+	    (rc = dp_wilds_adopt(dp, err)) || (rc = dp_nats_adopt(dp, err)) || (rc = dp_conns_open(dp, err)) ||
+	    (rc = dp_control_open(dp, err)))
 		return rc;
 	dp_policers_adopt(dp);
 	dp_links_prune(dp, link_wanted);
@@ -311,6 +312,7 @@ void dp_close(struct dp *dp)
 	dp_peers_close(dp);
 	dp_rewrites_close(dp);
 	dp_wilds_close(dp);
+	dp_conns_close(dp);
 	dp_nats_close(dp);
 	dp_maps_unload(dp);
 	nl_close(&dp->nl);

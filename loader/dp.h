@@ -221,7 +221,22 @@ bool dp_wild_mask(const struct dp *dp, uint8_t index, struct skep_mask *mask);
 void dp_port_renew(struct dp *dp, uint32_t key);
 /* The busiest masks first: to be called now and then, with the counters of all wildcard flows just read. */
 void dp_wilds_order(struct dp *dp);
-/* All flows but promoted ones, in batches; the callback may delete any. */
+/* Where a walk is that is made in steps; begins zeroed. */
+struct dp_cursor {
+	bool going;
+	uint32_t size; /* of a batch */
+	uint64_t left;
+	char token[64], next[64];
+};
+struct dp_flows_at {
+	unsigned int table;
+	struct dp_cursor cursor;
+};
+/* The next few hundred entries of the tables of flows; the callback is shown those that are not promoted, and may delete any.
+ * 0 = there are more, 1 = that was the last step, -errno. */
+int dp_flows_step(struct dp *dp, struct dp_flows_at *at,
+		  void (*cb)(void *arg, const struct dp_flow_key *key, const struct skep_flow *flow), void *arg);
+/* All of them. */
 int dp_flows_walk(struct dp *dp, void (*cb)(void *arg, const struct dp_flow_key *key, const struct skep_flow *flow),
 		  void *arg);
 /* bpf_jiffies64() now, and ticks per second. */

@@ -202,6 +202,7 @@ struct dp {
 	uint64_t tap_dropped; /* as last read */
 
 	struct hmap ports_by_key, ports_by_ifindex, floods, peers;
+	struct hmap away; /* dp_conns.c */
 	struct dp_peer_entry *peer_at[SKEP_PEERS_MAX];
 	uint8_t set_state[SKEP_SETS_MAX]; /* enum dp_set_state */
 	uint32_t set_next[SKEP_SETS_MAX]; /* the set that continues it */
@@ -256,6 +257,15 @@ bool dp_log_failed_prog(char *buf, size_t size); /* name of the program that the
 
 /* dp_btf.c */
 int dp_btf_octets(struct btf *btf); /* addresses and ports as octets, before the load */
+
+/* dp_walk.c */
+struct dp_table {
+	enum dp_map map;
+	size_t key_size, value_size;
+};
+typedef void dp_entry_fn(void *arg, const void *key, const void *value);
+/* The next few hundred entries; the callback may delete any.  0 = there may be more, 1 = that was all, -errno. */
+int dp_table_step(struct dp *dp, const struct dp_table *t, struct dp_cursor *c, dp_entry_fn *cb, void *arg);
 
 /* dp_maps.c */
 int dp_maps_load(struct dp *dp, struct err *err);
@@ -312,6 +322,12 @@ bool dp_set_walk(struct dp *dp, uint32_t index, struct skep_set *set); /* what a
 
 struct dp_port_entry *dp_port_find(const struct dp *dp, uint32_t key);
 
+/* dp_conns.c */
+int dp_conns_open(struct dp *dp, struct err *err); /* behind the adoption of ports */
+void dp_conns_close(struct dp *dp);
+void dp_conns_leave(struct dp *dp, const struct dp_port_entry *port); /* it is detached: its records stay, and count ... */
+void dp_conns_return(struct dp *dp, const struct dp_port_entry *port); /* ... from when it is attached again */
+
 /* dp_wild.c */
 int dp_wilds_open(struct dp *dp, struct err *err); /* before ports are adopted */
 int dp_wilds_adopt(struct dp *dp, struct err *err); /* behind */
@@ -323,7 +339,8 @@ void dp_wilds_flush(struct dp *dp);
 bool dp_wild_take(struct dp *dp, const struct dp_flow_key *key, struct skep_flow *flow);
 /* The flow with its counters; false: there is none. */
 bool dp_wild_get(struct dp *dp, const struct dp_flow_key *key, struct skep_flow *flow);
-int dp_wilds_walk(struct dp *dp, void (*cb)(void *arg, const struct dp_flow_key *key, const struct skep_flow *flow), void *arg);
+int dp_wilds_step(struct dp *dp, bool v6, struct dp_cursor *c,
+		  void (*cb)(void *arg, const struct dp_flow_key *key, const struct skep_flow *flow), void *arg);
 
 /* dp_nats.c */
 int dp_nats_open(struct dp *dp, struct err *err);
