@@ -139,8 +139,9 @@ $(UNIT) $(BPFTEST): %: %.o $(TESTLIB) $(LIBS)
 $(TOOL): %: %.o
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $<
 
+$(O)/bench/resident_bench: $(LOADER_LIB)
 $(BENCH): %: %.o $(TESTLIB) $(LIBS)
-	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $< $(TESTLIB) $(LINK_LIBS) $(LDLIBS) -lpthread
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $< $(filter $(LOADER_LIB),$^) $(TESTLIB) $(LINK_LIBS) $(LDLIBS) -lpthread
 
 $(OVN): $(call objs,$(OVN_SRC)) $(TESTLIB) $(LIBS)
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(TESTLIB) $(LINK_LIBS) $(LDLIBS)

@@ -5,6 +5,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "bpf/skep.skel.h"
@@ -90,7 +91,40 @@ static int set_config(struct bpfrun *r)
 	return rc;
 }
 
+static int load(struct bpfrun *r, uint32_t flows, uint32_t conns)
+{
+	r->skel = skep_bpf__open();
+	if (!r->skel)
+		return -errno;
+	if (flows)
+		bpf_map__set_max_entries(r->skel->maps.skep_flows4, flows);
+	if (conns)
+		bpf_map__set_max_entries(r->skel->maps.skep_conns, conns);
+	return skep_bpf__load(r->skel);
+}
+
+uint64_t bpfrun_memory(struct bpfrun *r, const char *map)
+{
+	unsigned long long bytes = 0;
+	char line[128];
+	FILE *f;
+
+	snprintf(line, sizeof(line), "/proc/self/fdinfo/%d", map_fd(r, map));
+	f = fopen(line, "r");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "memlock: %llu", &bytes) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return bytes;
+}
+
 struct bpfrun *bpfrun_open(struct err *err)
+{
+	return bpfrun_open_sized(0, 0, err);
+}
+
+struct bpfrun *bpfrun_open_sized(uint32_t flows, uint32_t conns, struct err *err)
 {
 	struct bpfrun *r = calloc(1, sizeof(*r));
 	int rc;
@@ -101,9 +135,10 @@ struct bpfrun *bpfrun_open(struct err *err)
 	}
 	r->noop = -1;
 	libbpf_set_print(quiet);
-	r->skel = skep_bpf__open_and_load();
-	if (!r->skel) {
-		err_set(err, -errno, "the BPF programs do not load: %s", strerror(errno));
+	rc = load(r, flows, conns);
+	if (rc) {
+		err_set(err, rc, "the BPF programs do not load: %s", strerror(-rc));
+		skep_bpf__destroy(r->skel);
 		free(r);
 		return NULL;
 	}
