@@ -76,15 +76,44 @@ static __always_inline struct where where_is(const struct parsed *p)
 	};
 }
 
+/* The part of the frame that can be read in place. */
+static __always_inline void *frame_data(void *ctx, enum hook hook)
+{
+	return hook == HOOK_XDP ? (void *)(long)((struct xdp_md *)ctx)->data
+				: (void *)(long)((struct __sk_buff *)ctx)->data;
+}
+
+static __always_inline void *frame_end(void *ctx, enum hook hook)
+{
+	return hook == HOOK_XDP ? (void *)(long)((struct xdp_md *)ctx)->data_end
+				: (void *)(long)((struct __sk_buff *)ctx)->data_end;
+}
+
+static __always_inline __u32 frame_len(void *ctx, enum hook hook)
+{
+	return hook == HOOK_XDP ? bpf_xdp_get_buff_len(ctx) : ((struct __sk_buff *)ctx)->len;
+}
+
+static __always_inline long load_at(void *ctx, enum hook hook, __u32 off, void *to, __u32 size)
+{
+	return hook == HOOK_XDP ? bpf_xdp_load_bytes(ctx, off, to, size)
+				: bpf_skb_load_bytes(ctx, off, to, size);
+}
+
 /* Bytes of the frame at 'off', or NULL.  'off' is at most WINDOW. */
-static __always_inline void *at(struct __sk_buff *skb, __u64 off, __u32 size)
+static __always_inline void *at_in(void *ctx, enum hook hook, __u64 off, __u32 size)
 {
 	void *p;
 
 	if (off > WINDOW)
 		return NULL;
-	p = (void *)(long)skb->data + off;
-	return p + size <= (void *)(long)skb->data_end ? p : NULL;
+	p = frame_data(ctx, hook) + off;
+	return p + size <= frame_end(ctx, hook) ? p : NULL;
+}
+
+static __always_inline void *at(struct __sk_buff *skb, __u64 off, __u32 size)
+{
+	return at_in(skb, HOOK_TC, off, size);
 }
 
 struct l4 {
@@ -93,19 +122,24 @@ struct l4 {
 
 /* The same for any 'off', copied; the helper costs as much as the rest of parsing, so it is for
  * what lies behind the window. */
-static __always_inline int load(struct __sk_buff *skb, __u32 off, void *to, __u32 size)
+static __always_inline int load_in(void *ctx, enum hook hook, __u32 off, void *to, __u32 size)
 {
-	void *p = at(skb, off, size);
+	void *p = at_in(ctx, hook, off, size);
 
 	if (!p)
-		return bpf_skb_load_bytes(skb, off, to, size);
+		return load_at(ctx, hook, off, to, size);
 	__builtin_memcpy(to, p, size);
 	return 0;
 }
 
+static __always_inline int load(struct __sk_buff *skb, __u32 off, void *to, __u32 size)
+{
+	return load_in(skb, HOOK_TC, off, to, size);
+}
+
 /* 'left' bytes of the packet are at 'off'.  Reads ports into *l4, the header's size into *size. */
-static __always_inline enum skep_drop parse_l4(struct __sk_buff *skb, struct parsed *p, __u32 off,
-					       __u32 left, __u8 proto, struct l4 *l4)
+static __always_inline enum skep_drop parse_l4(void *ctx, enum hook hook, struct parsed *p,
+					       __u32 off, __u32 left, __u8 proto, struct l4 *l4)
 {
 	__u8 h[8], tcp[2];
 	__u32 size;
@@ -133,10 +167,10 @@ static __always_inline enum skep_drop parse_l4(struct __sk_buff *skb, struct par
 	default:
 		return SKEP_DROP_NONE;
 	}
-	if (left < size || load(skb, off, h, sizeof(h)))
+	if (left < size || load_in(ctx, hook, off, h, sizeof(h)))
 		return SKEP_DROP_TRUNCATED;
 	if (proto == IPPROTO_TCP) {
-		if (load(skb, off + 12, tcp, sizeof(tcp)))
+		if (load_in(ctx, hook, off + 12, tcp, sizeof(tcp)))
 			return SKEP_DROP_TRUNCATED;
 		size = (tcp[0] >> 4) * 4;
 		if (size < TCP_SIZE)
@@ -157,13 +191,13 @@ static __always_inline enum skep_drop parse_l4(struct __sk_buff *skb, struct par
 	return SKEP_DROP_NONE;
 }
 
-static __always_inline enum skep_drop parse_arp(struct __sk_buff *skb, struct parsed *p, __u32 left)
+static __always_inline enum skep_drop parse_arp(struct parsed *p, __u32 left)
 {
 	p->always_up = 1;
 	return left < ARP_SIZE ? SKEP_DROP_TRUNCATED : SKEP_DROP_NONE;
 }
 
-static __always_inline enum skep_drop parse_ipv4(struct __sk_buff *skb, struct parsed *p,
+static __always_inline enum skep_drop parse_ipv4(void *ctx, enum hook hook, struct parsed *p,
 						 __u32 left)
 {
 	__u32 ihl, total, frag;
@@ -173,7 +207,7 @@ static __always_inline enum skep_drop parse_ipv4(struct __sk_buff *skb, struct p
 
 	if (left < IP4_MIN)
 		return SKEP_DROP_TRUNCATED;
-	ip = at(skb, p->l3_off, IP4_MIN);
+	ip = at_in(ctx, hook, p->l3_off, IP4_MIN);
 	if (!ip)
 		return SKEP_DROP_TRUNCATED;
 	ihl = (ip[0] & 0xf) * 4;
@@ -199,7 +233,7 @@ static __always_inline enum skep_drop parse_ipv4(struct __sk_buff *skb, struct p
 	p->hdr_len = p->l3_off + ihl;
 	if (p->k4.frag == SKEP_FRAG_LATER)
 		return SKEP_DROP_NONE;
-	bad = parse_l4(skb, p, p->l3_off + ihl, total - ihl, p->k4.proto, &l4);
+	bad = parse_l4(ctx, hook, p, p->l3_off + ihl, total - ihl, p->k4.proto, &l4);
 	p->k4.sport = l4.src;
 	p->k4.dport = l4.dst;
 	return bad;
@@ -222,12 +256,8 @@ struct ext {
 	__u8 next, frag;
 };
 
-/*
- * Walks the extension headers; few packets have any.  A global function, so that the verifier looks at it once, and not at all that
- * follows for each number of headers.  Weak, for the objects that include this are linked into one.  Unrolled: kernel 6.1 refuses the
- * shape that clang gives the loop.
- */
-__weak __noinline int walk_ext(struct __sk_buff *skb, struct ext *e)
+/* Walks the extension headers; few packets have any.  Unrolled: kernel 6.1 refuses the shape that clang gives the loop. */
+static __always_inline int walk(void *ctx, enum hook hook, struct ext *e)
 {
 	__u32 off, left, size, frag;
 	__u8 h[8], next;
@@ -243,7 +273,7 @@ __weak __noinline int walk_ext(struct __sk_buff *skb, struct ext *e)
 			break;
 		if (n == EXT_MAX)
 			return SKEP_DROP_BAD_HEADER;
-		if (left < 8 || bpf_skb_load_bytes(skb, off, h, sizeof(h)))
+		if (left < 8 || load_at(ctx, hook, off, h, sizeof(h)))
 			return SKEP_DROP_TRUNCATED;
 		size = next == IPPROTO_FRAGMENT ? 8
 		       : next == IPPROTO_AH	? (h[1] + 2) * 4
@@ -267,7 +297,21 @@ __weak __noinline int walk_ext(struct __sk_buff *skb, struct ext *e)
 	return SKEP_DROP_NONE;
 }
 
-static __always_inline enum skep_drop parse_ipv6(struct __sk_buff *skb, struct parsed *p,
+/*
+ * Global functions, so that the verifier looks at them once, and not at all that follows for each number of headers.  Weak, for the objects
+ * that include this are linked into one.
+ */
+__weak __noinline int walk_ext(struct __sk_buff *skb, struct ext *e)
+{
+	return walk(skb, HOOK_TC, e);
+}
+
+__weak __noinline int walk_ext_xdp(struct xdp_md *xdp, struct ext *e)
+{
+	return walk(xdp, HOOK_XDP, e);
+}
+
+static __always_inline enum skep_drop parse_ipv6(void *ctx, enum hook hook, struct parsed *p,
 						 __u32 left)
 {
 	__u32 off = p->l3_off + IP6_SIZE, size;
@@ -277,7 +321,7 @@ static __always_inline enum skep_drop parse_ipv6(struct __sk_buff *skb, struct p
 
 	if (left < IP6_SIZE)
 		return SKEP_DROP_TRUNCATED;
-	ip = at(skb, p->l3_off, IP6_SIZE);
+	ip = at_in(ctx, hook, p->l3_off, IP6_SIZE);
 	if (!ip)
 		return SKEP_DROP_TRUNCATED;
 	if (ip[0] >> 4 != 6)
@@ -297,7 +341,7 @@ static __always_inline enum skep_drop parse_ipv6(struct __sk_buff *skb, struct p
 	if (is_ext(next)) {
 		struct ext e = { .off = off, .left = left, .next = next };
 
-		bad = walk_ext(skb, &e);
+		bad = hook == HOOK_XDP ? walk_ext_xdp(ctx, &e) : walk_ext(ctx, &e);
 		if (bad)
 			return bad;
 		off = e.off;
@@ -309,7 +353,7 @@ static __always_inline enum skep_drop parse_ipv6(struct __sk_buff *skb, struct p
 	p->hdr_len = off;
 	if (p->k6.frag == SKEP_FRAG_LATER)
 		return SKEP_DROP_NONE;
-	bad = parse_l4(skb, p, off, left, next, &l4);
+	bad = parse_l4(ctx, hook, p, off, left, next, &l4);
 	p->k6.sport = l4.src;
 	p->k6.dport = l4.dst;
 	return bad;
@@ -331,27 +375,23 @@ static __always_inline __u32 wanted(const struct __sk_buff *skb)
 	return skb->len < want ? skb->len : want;
 }
 
-/* Fills *p, which is zero but for k4.in_key and injected. */
-static __always_inline enum skep_drop parse(struct __sk_buff *skb, struct parsed *p)
+/* What both hooks do: the frame has its first bytes in place, 'tci' is the tag beside it (0 = none) as it is in a key. */
+static __always_inline enum skep_drop parse_frame(void *ctx, enum hook hook, struct parsed *p, __be16 tci)
 {
-	__u32 want = wanted(skb), left;
+	__u32 left;
 	__u16 type;
-	__u8 *eth;
+	__u8 *eth = at_in(ctx, hook, 0, ETH_SIZE);
 
-	if ((void *)(long)skb->data + want > (void *)(long)skb->data_end &&
-	    bpf_skb_pull_data(skb, want))
-		return SKEP_DROP_TRUNCATED;
-	eth = at(skb, 0, ETH_SIZE);
 	if (!eth)
 		return SKEP_DROP_TRUNCATED;
 	__builtin_memcpy(&p->k4.eth_dst, eth, 6);
 	__builtin_memcpy(&p->k4.eth_src, eth + 6, 6);
 	type = eth[12] << 8 | eth[13];
 	p->l3_off = ETH_SIZE;
-	if (skb->vlan_present) {
-		p->k4.vlan = bpf_htons(skb->vlan_tci | VLAN_PRESENT);
+	if (tci) {
+		p->k4.vlan = tci;
 	} else if (type == ETH_P_8021Q || type == ETH_P_8021AD) {
-		eth = at(skb, 0, ETH_SIZE + VLAN_SIZE);
+		eth = at_in(ctx, hook, 0, ETH_SIZE + VLAN_SIZE);
 		if (!eth)
 			return SKEP_DROP_TRUNCATED;
 		p->k4.vlan = bpf_htons((eth[14] << 8 | eth[15]) | VLAN_PRESENT);
@@ -360,14 +400,31 @@ static __always_inline enum skep_drop parse(struct __sk_buff *skb, struct parsed
 	}
 	p->hdr_len = p->l3_off;
 	p->k4.eth_type = type < ETH_P_802_3_MIN ? 0 : bpf_htons(type);
-	left = skb->len - p->l3_off;
+	left = frame_len(ctx, hook) - p->l3_off;
 	if (type == ETH_P_IP)
-		return parse_ipv4(skb, p, left);
+		return parse_ipv4(ctx, hook, p, left);
 	if (type == ETH_P_IPV6) {
 		p->is_v6 = 1;
-		return parse_ipv6(skb, p, left);
+		return parse_ipv6(ctx, hook, p, left);
 	}
 	if (type == ETH_P_ARP)
-		return parse_arp(skb, p, left);
+		return parse_arp(p, left);
 	return SKEP_DROP_NONE;
+}
+
+/* Fills *p, which is zero but for k4.in_key and injected. */
+static __always_inline enum skep_drop parse(struct __sk_buff *skb, struct parsed *p)
+{
+	__u32 want = wanted(skb);
+
+	if ((void *)(long)skb->data + want > (void *)(long)skb->data_end &&
+	    bpf_skb_pull_data(skb, want))
+		return SKEP_DROP_TRUNCATED;
+	return parse_frame(skb, HOOK_TC, p, skb->vlan_present ? bpf_htons(skb->vlan_tci | VLAN_PRESENT) : 0);
+}
+
+/* The same.  A tag that the card has taken out of the frame is not seen: the program is not on such a card. */
+static __always_inline enum skep_drop parse_xdp(struct xdp_md *xdp, struct parsed *p)
+{
+	return parse_frame(xdp, HOOK_XDP, p, 0);
 }
