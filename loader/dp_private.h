@@ -22,6 +22,7 @@
 	X(IFACES, "skep_ifaces")     \
 	X(PORTS, "skep_ports")       \
 	X(PEERS, "skep_peers")       \
+	X(HOPS, "skep_hops")         \
 	X(REMOTES, "skep_remotes")   \
 	X(SETS, "skep_sets")         \
 	X(REWRITES, "skep_rewrites") \
@@ -52,6 +53,7 @@ enum dp_map {
 	X(TUNNEL, "skep_tc_tunnel") \
 	X(INJECT, "skep_tc_inject") \
 	X(XDP, "skep_xdp_under")    \
+	X(XDP_PORT, "skep_xdp_port") \
 	X(CLOCK, "skep_clock")
 
 enum dp_prog {

@@ -87,6 +87,13 @@ struct {
 } skep_peers SEC(".maps") __weak;
 
 struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct skep_hop);
+	__uint(max_entries, SKEP_PEERS_MAX);
+} skep_hops SEC(".maps") __weak;
+
+struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__type(key, struct skep_ip);
 	__type(value, __u32);

@@ -19,8 +19,10 @@ struct skep_iface {
 	__u64 upcall_burst_ns;	  /* burst * interval */
 	__u64 upcalls;		  /* atomic add by BPF: sent up */
 	__u64 upcall_drops;	  /* atomic add by BPF: over the budget */
+	__u32 xdp_mtu;		  /* XDP may redirect frames to it whose payload is no longer; 0 = none: a veth, a tap, a card that cannot */
+	__u32 pad;
 };
-SKEP_ASSERT(sizeof(struct skep_iface) == 48);
+SKEP_ASSERT(sizeof(struct skep_iface) == 56);
 
 enum skep_lport_flags {
 	SKEP_LPORT_CT = 1 << 0, /* a wildcard flow of the port asks for the state of connections */
@@ -56,6 +58,7 @@ enum skep_port_kind {
 
 enum skep_port_flags {
 	SKEP_PORT_PEER = 1 << 0, /* veth whose other end is in another namespace: bpf_redirect_peer */
+	SKEP_PORT_XDP = 1 << 1,	 /* a network card: packets from tunnels may be redirected to it by XDP (skep_iface.xdp_mtu) */
 };
 
 /* skep_ports: hash, __u32 tunnel key -> struct skep_port.  Where a tunnel packet goes. */
@@ -108,6 +111,23 @@ struct skep_peer {
 };
 SKEP_ASSERT(sizeof(struct skep_peer) == 48);
 
+/*
+ * skep_hops: per-CPU array, index as in skep_peers -> struct skep_hop.  XDP's own memory of what the kernel's routes and neighbours say of a
+ * host: a lookup costs more than all else that a packet needs.
+ */
+struct skep_hop {
+	union {
+		__u8 eth[14]; /* in front of tunnel packets: MACs and type */
+		__u16 h[8];
+		__u32 w[4];
+	};
+	struct skep_ip remote; /* of which host this was said */
+	__u32 looked; /* bpf_jiffies64(), low 32 bits: asked then (SKEP_HOP_LOOKS) */
+	__u32 told;   /* ... and when a packet last took the kernel's way, which keeps the neighbour alive */
+	__u32 ok;     /* it is known, and leads out by the underlay interface */
+};
+SKEP_ASSERT(sizeof(struct skep_hop) == 44);
+
 /* skep_remotes: hash, struct skep_ip (outer source) -> __u32 index into skep_peers.  Who may send us tunnel packets. */
 
 /* skep_config: array of one.  May change at any time while programs run. */
@@ -131,6 +151,7 @@ SKEP_ASSERT(sizeof(struct skep_config) == 104);
 
 enum skep_config_flags {
 	SKEP_CFG_XDP_DECAP = 1 << 0,	  /* XDP on the underlay interface strips and leaves struct skep_xdp_meta */
+	SKEP_CFG_XDP_SEND = 1 << 2,	  /* XDP may redirect to the underlay interface */
 	SKEP_CFG_DECAP_L3_FLAGS = 1 << 1, /* adjust_room knows DECAP_L3_IPV6 (6.3+): inner IPv6 may be popped by us */
 };
 

@@ -142,7 +142,8 @@ static int prog_fd(struct bpfrun *r, enum bpfrun_prog prog)
 {
 	const struct bpf_program *progs[BPFRUN_PROGS] = { r->skel->progs.skep_tc_port, r->skel->progs.skep_tc_under,
 							  r->skel->progs.skep_xdp_under, r->skel->progs.skep_tc_inject,
-							  r->skel->progs.skep_tc_tunnel, r->skel->progs.skep_clock };
+							  r->skel->progs.skep_tc_tunnel, r->skel->progs.skep_clock,
+							  r->skel->progs.skep_xdp_port };
 	const struct bpf_insn nothing[] = { { .code = BPF_ALU64 | BPF_MOV | BPF_K }, { .code = BPF_JMP | BPF_EXIT } };
 
 	if (prog < BPFRUN_PROGS)
