@@ -67,17 +67,6 @@ static const char *const frames[] = {
 
 /* --- rig --- */
 
-/* The kernel's low 32 bits of jiffies. */
-static uint32_t jiffies(void)
-{
-	uint8_t buf[64] = { 0 };
-	uint64_t j;
-
-	assert_int_equal(bpfrun_run(run, BPFRUN_CLOCK, buf, sizeof(buf), &tc), 0);
-	memcpy(&j, tc.data, sizeof(j));
-	return (uint32_t)j;
-}
-
 static void put_hop(uint32_t index, const struct skep_hop *hop)
 {
 	int n = libbpf_num_possible_cpus();
@@ -127,7 +116,7 @@ static int setup(void **state)
 		print_error("%s\n", err.text);
 		return -1;
 	}
-	now = jiffies();
+	now = bpfrun_jiffies(run);
 	assert_int_equal(bpfrun_get(run, "skep_config", &zero, &cfg), 0);
 	cfg.flags = SKEP_CFG_XDP_SEND;
 	cfg.hz = INT32_MAX; /* what happens once a second does not happen unless a test wants it */

@@ -163,6 +163,22 @@ int bpfrun_time(struct bpfrun *r, enum bpfrun_prog prog, const uint8_t *frame, u
 	return 0;
 }
 
+int bpfrun_fd(struct bpfrun *r, enum bpfrun_prog prog)
+{
+	return prog_fd(r, prog);
+}
+
+uint32_t bpfrun_jiffies(struct bpfrun *r)
+{
+	uint8_t in[64] = { 0 }, out[64];
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in, .data_size_in = sizeof(in), .data_out = out, .data_size_out = sizeof(out));
+	uint64_t now = 0;
+
+	if (!bpf_prog_test_run_opts(prog_fd(r, BPFRUN_CLOCK), &opts))
+		memcpy(&now, out, sizeof(now));
+	return (uint32_t)now;
+}
+
 static void empty_queue(struct bpfrun *r)
 {
 	struct skep_lport lp;
