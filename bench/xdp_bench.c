@@ -66,13 +66,12 @@ static void fill(void)
 {
 	struct skep_peer peer = { .family = 4, .ttl = 64, .mtu = 1600, .dport = htons(SKEP_VXLAN_PORT), .ifindex = BPFRUN_UNDER };
 	struct skep_rewrite nat = { .what = SKEP_RW_SRC | SKEP_RW_SPORT, .sport = htons(2000) };
-	struct skep_iface nic = { .key = 0x888, .xdp_mtu = 1500 };
+	struct skep_card lo = { .ifindex = 1, .key = BPFRUN_KEY, .lport = BPFRUN_LPORT }, nic = { .ifindex = NIC, .key = 0x888, .mtu = 1500 };
 	size_t n = (size_t)libbpf_num_possible_cpus(), size = (sizeof(struct skep_hop) + 7) / 8 * 8;
 	_free_ char *hops = calloc(n, size);
 	struct skep_config cfg;
-	uint32_t zero = 0, lo = 1;
+	uint32_t zero = 0;
 	struct skep_hop hop = { .ok = 1 };
-	struct skep_iface iface;
 
 	ip_parse("10.9.0.1", &peer.local);
 	ip_parse("10.9.0.2", &peer.remote);
@@ -81,12 +80,13 @@ static void fill(void)
 	hop.looked = hop.told = bpfrun_jiffies(run);
 	for (size_t i = 0; hops && i < n; i++)
 		memcpy(hops + i * size, &hop, sizeof(hop));
-	if (!hops || bpfrun_get(run, "skep_config", &zero, &cfg) || bpfrun_get(run, "skep_ifaces", &lo, &iface))
+	if (!hops || bpfrun_get(run, "skep_config", &zero, &cfg))
 		die("maps", EIO);
 	cfg.flags = SKEP_CFG_XDP_SEND;
 	cfg.hz = INT32_MAX;
 	put("skep_config", 0, &cfg);
-	put("skep_ifaces", NIC, &nic);
+	put("skep_cards", 1, &lo);
+	put("skep_cards", NIC % SKEP_CARDS_MAX, &nic);
 	put("skep_rewrites", NAT, &nat);
 	put("skep_peers", 1, &peer);
 	put("skep_hops", 1, hops);

@@ -34,10 +34,9 @@ static __always_inline int is_another_case(struct skep_flow *f, const struct par
 }
 
 /* A promoted flow holds as long as the wildcard flows of its port are those that it was made from. */
-static __always_inline int is_outdated(const struct skep_flow *f, const struct skep_iface *iface)
+static __always_inline int is_outdated(const struct skep_flow *f, __u32 lport)
 {
-	__u32 index = iface->lport;
-	struct skep_lport *lp = bpf_map_lookup_elem(&skep_lports, &index);
+	struct skep_lport *lp = bpf_map_lookup_elem(&skep_lports, &lport);
 
 	return !lp || lp->gen != f->gen;
 }

@@ -56,7 +56,7 @@ int skep_tc_port(struct __sk_buff *skb)
 		f = bpf_map_lookup_elem(&skep_flows6, &p.k6);
 	else
 		f = bpf_map_lookup_elem(&skep_flows4, &p.k4);
-	if (!f || f->action == SKEP_ACT_NONE || (f->gen && is_outdated(f, iface)))
+	if (!f || f->action == SKEP_ACT_NONE || (f->gen && is_outdated(f, iface->lport)))
 		return to_stage(skb, SKEP_STAGE_MISS, p.k4.in_key);
 	if (f->ttl_dec && p.ttl <= f->ttl_dec)
 		return upcall(skb, iface, &p, SKEP_UP_TTL);

@@ -16,9 +16,17 @@ static __always_inline int is_linear(struct xdp_md *xdp, __u32 len)
 
 /* --- to a port --- */
 
-static __always_inline int takes(const struct skep_iface *iface, __u32 len)
+static __always_inline const struct skep_card *card_find(__u32 ifindex)
 {
-	return iface && iface->xdp_mtu && len <= iface->xdp_mtu + ETH_SIZE;
+	__u32 index = ifindex % SKEP_CARDS_MAX;
+	const struct skep_card *card = bpf_map_lookup_elem(&skep_cards, &index);
+
+	return card && card->ifindex == ifindex ? card : NULL;
+}
+
+static __always_inline int takes(const struct skep_card *card, __u32 len)
+{
+	return card && card->mtu && len <= card->mtu + ETH_SIZE;
 }
 
 /* --- the next hop --- */

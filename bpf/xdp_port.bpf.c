@@ -20,11 +20,11 @@ __noinline int drop_port(struct xdp_md *xdp, __u32 reason, __u32 key, __u32 cook
 }
 
 /* The exact flow that holds for the packet; NULL: for TC to say. */
-static __always_inline struct skep_flow *flow_find(const struct skep_iface *iface, struct parsed *p, __u32 len)
+static __always_inline struct skep_flow *flow_find(const struct skep_card *card, struct parsed *p, __u32 len)
 {
 	struct skep_flow *f = p->is_v6 ? bpf_map_lookup_elem(&skep_flows6, &p->k6) : bpf_map_lookup_elem(&skep_flows4, &p->k4);
 
-	if (!f || (f->gen && is_outdated(f, iface)) || (f->ttl_dec && p->ttl <= f->ttl_dec))
+	if (!f || (f->gen && is_outdated(f, card->lport)) || (f->ttl_dec && p->ttl <= f->ttl_dec))
 		return NULL;
 	if ((f->mtu || (f->flags & (SKEP_F_TOS | SKEP_F_TCP | SKEP_F_CONN))) && is_another_case(f, p, len - p->l3_off))
 		return NULL;
@@ -69,26 +69,26 @@ SEC("xdp.frags") /* or jumbo frames would keep it off the interface */
 int skep_xdp_port(struct xdp_md *xdp)
 {
 	__u32 ifindex = xdp->ingress_ifindex, len = bpf_xdp_get_buff_len(xdp), out, rewrite;
-	struct skep_iface *iface = bpf_map_lookup_elem(&skep_ifaces, &ifindex);
+	const struct skep_card *card = card_find(ifindex);
 	struct parsed p = {};
 	struct push w = {};
 	struct skep_flow *f;
 	enum skep_drop bad;
 	__u8 action;
 
-	if (!iface || !is_linear(xdp, len))
+	if (!card || !is_linear(xdp, len))
 		return XDP_PASS;
-	p.k4.in_key = iface->key;
+	p.k4.in_key = card->key;
 	bad = parse_xdp(xdp, &p);
 	if (!bad && bad_macs(&p))
 		bad = SKEP_DROP_BAD_MAC;
 	if (bad) {
 		count(SKEP_CNT_RX_PORT);
-		return drop_port(xdp, bad, iface->key, 0);
+		return drop_port(xdp, bad, card->key, 0);
 	}
 	if (p.always_up)
 		return XDP_PASS;
-	f = flow_find(iface, &p, len);
+	f = flow_find(card, &p, len);
 	if (!f)
 		return XDP_PASS;
 	rewrite = *(volatile __u32 *)&f->rewrite; /* once: the cache is others' too */
@@ -104,7 +104,7 @@ int skep_xdp_port(struct xdp_md *xdp)
 	case SKEP_ACT_DROP:
 		break;
 	case SKEP_ACT_LOCAL:
-		if (!takes(bpf_map_lookup_elem(&skep_ifaces, &out), len))
+		if (!takes(card_find(out), len))
 			return XDP_PASS;
 		break;
 	case SKEP_ACT_ENCAP:
@@ -116,23 +116,23 @@ int skep_xdp_port(struct xdp_md *xdp)
 	}
 
 	count(SKEP_CNT_RX_PORT); /* from here on it is ours */
-	if (iface->police && over_rate(iface->police, len))
-		return drop_port(xdp, SKEP_DROP_POLICED, iface->key, 0);
+	if (card->police && over_rate(card->police, len))
+		return drop_port(xdp, SKEP_DROP_POLICED, card->key, 0);
 	count(SKEP_CNT_FLOW_HIT);
 	count(SKEP_CNT_XDP_PORT);
 	count_flow(f, len);
 	if (action == SKEP_ACT_DROP)
-		return drop_port(xdp, out, iface->key, f->cookie);
+		return drop_port(xdp, out, card->key, f->cookie);
 	if (change(xdp, f, &p, rewrite))
-		return drop_port(xdp, SKEP_DROP_REWRITE, iface->key, f->cookie);
+		return drop_port(xdp, SKEP_DROP_REWRITE, card->key, f->cookie);
 	if (action == SKEP_ACT_LOCAL) {
 		if (f->police && over_rate(f->police, len))
-			return drop_port(xdp, SKEP_DROP_POLICED, iface->key, f->cookie);
+			return drop_port(xdp, SKEP_DROP_POLICED, card->key, f->cookie);
 		count(SKEP_CNT_TX_PORT);
 		return bpf_redirect(out, 0);
 	}
 	if (push_xdp(xdp, &w, out, &p, len))
-		return drop_port(xdp, SKEP_DROP_REWRITE, iface->key, 0);
+		return drop_port(xdp, SKEP_DROP_REWRITE, card->key, 0);
 	count(SKEP_CNT_TX_TUNNEL);
 	return bpf_redirect(w.peer->ifindex, 0);
 }

@@ -73,6 +73,13 @@ struct {
 } skep_ifaces SEC(".maps") __weak;
 
 struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct skep_card);
+	__uint(max_entries, SKEP_CARDS_MAX);
+} skep_cards SEC(".maps") __weak;
+
+struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__type(key, __u32);
 	__type(value, struct skep_port);

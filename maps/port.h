@@ -19,10 +19,21 @@ struct skep_iface {
 	__u64 upcall_burst_ns;	  /* burst * interval */
 	__u64 upcalls;		  /* atomic add by BPF: sent up */
 	__u64 upcall_drops;	  /* atomic add by BPF: over the budget */
-	__u32 xdp_mtu;		  /* XDP may redirect frames to it whose payload is no longer; 0 = none: a veth, a tap, a card that cannot */
-	__u32 pad;
 };
-SKEP_ASSERT(sizeof(struct skep_iface) == 56);
+SKEP_ASSERT(sizeof(struct skep_iface) == 48);
+
+/*
+ * skep_cards: array, ifindex % SKEP_CARDS_MAX -> struct skep_card.  What XDP has to know of an interface that is a port, without a hash.  Only
+ * network cards with skep_xdp_port are here; of two that share an index one is not, and works in TC.
+ */
+struct skep_card {
+	__u32 ifindex; /* 0 = the entry is not in use */
+	__u32 key;     /* as in skep_iface */
+	__u32 lport;
+	__u32 police;
+	__u32 mtu; /* of the interface: XDP may send it frames whose payload is no longer; 0 = none, its driver takes no frames */
+};
+SKEP_ASSERT(sizeof(struct skep_card) == 20);
 
 enum skep_lport_flags {
 	SKEP_LPORT_CT = 1 << 0, /* a wildcard flow of the port asks for the state of connections */
@@ -58,7 +69,7 @@ enum skep_port_kind {
 
 enum skep_port_flags {
 	SKEP_PORT_PEER = 1 << 0, /* veth whose other end is in another namespace: bpf_redirect_peer */
-	SKEP_PORT_XDP = 1 << 1,	 /* a network card: packets from tunnels may be redirected to it by XDP (skep_iface.xdp_mtu) */
+	SKEP_PORT_XDP = 1 << 1,	 /* a network card: it is in skep_cards, packets from tunnels may be redirected to it by XDP */
 };
 
 /* skep_ports: hash, __u32 tunnel key -> struct skep_port.  Where a tunnel packet goes. */

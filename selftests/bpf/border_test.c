@@ -103,10 +103,23 @@ static struct skep_peer peer_of(uint32_t i)
 	return peer;
 }
 
+/* The card by which frames come in; what it may send is for both programs to know. */
+static void put_lo(uint32_t police)
+{
+	struct skep_card card = { .ifindex = 1, .key = BPFRUN_KEY, .lport = BPFRUN_LPORT, .police = police };
+	struct skep_iface iface;
+	uint32_t lo = 1;
+
+	assert_int_equal(bpfrun_get(run, "skep_ifaces", &lo, &iface), 0);
+	iface.police = police;
+	assert_int_equal(bpfrun_put(run, "skep_ifaces", &lo, &iface), 0);
+	assert_int_equal(bpfrun_put(run, "skep_cards", &lo, &card), 0);
+}
+
 static int setup(void **state)
 {
-	struct skep_iface nic = { .key = 0x888, .lport = 2, .xdp_mtu = 1500 }, tap = { .key = 0x889, .lport = 3 };
-	uint32_t nic_index = NIC, tap_index = TAP, zero = 0;
+	struct skep_card nic = { .ifindex = NIC, .key = 0x888, .lport = 2, .mtu = 1500 };
+	uint32_t nic_index = NIC % SKEP_CARDS_MAX, zero = 0;
 	struct skep_config cfg;
 	struct err err = { 0 };
 
@@ -121,8 +134,8 @@ static int setup(void **state)
 	cfg.flags = SKEP_CFG_XDP_SEND;
 	cfg.hz = INT32_MAX; /* what happens once a second does not happen unless a test wants it */
 	assert_int_equal(bpfrun_put(run, "skep_config", &zero, &cfg), 0);
-	assert_int_equal(bpfrun_put(run, "skep_ifaces", &nic_index, &nic), 0);
-	assert_int_equal(bpfrun_put(run, "skep_ifaces", &tap_index, &tap), 0);
+	assert_int_equal(bpfrun_put(run, "skep_cards", &nic_index, &nic), 0);
+	put_lo(0);
 	for (uint32_t i = 1; i < PEERS; i++) {
 		struct skep_peer peer = peer_of(i);
 		struct skep_hop hop = hop_to(&peer);
@@ -483,26 +496,22 @@ static unsigned int let_through(enum bpfrun_prog prog, enum skep_drop *reason)
 static void test_policers(void **state)
 {
 	struct skep_flow flow = to_card;
-	struct skep_iface iface;
 	enum skep_drop reason;
 	uint8_t buf[2048];
-	uint32_t lo = 1, len;
+	uint32_t len;
 	struct entry e;
 
 	(void)state;
 	len = build("eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip 10.0.0.1>10.0.0.2 ttl 9 / udp 4000>53 / data 58", buf, sizeof(buf));
 	assert_true(entry_of(buf, len, &e));
 	for (int way = 0; way < 2; way++) {
-		assert_int_equal(bpfrun_get(run, "skep_ifaces", &lo, &iface), 0);
-		iface.police = way ? 0 : POLICER;
+		put_lo(way ? 0 : POLICER);
 		flow.police = way ? POLICER : 0;
-		assert_int_equal(bpfrun_put(run, "skep_ifaces", &lo, &iface), 0);
 		assert_int_equal(bpfrun_put(run, e.map, e.key, &flow), 0);
 		assert_int_equal(let_through(BPFRUN_XDP_PORT, &reason), let_through(BPFRUN_PORT, &reason));
 		assert_int_equal(let_through(BPFRUN_XDP_PORT, &reason), 6);
 		assert_int_equal(reason, SKEP_DROP_POLICED);
-		iface.police = 0;
-		assert_int_equal(bpfrun_put(run, "skep_ifaces", &lo, &iface), 0);
+		put_lo(0);
 	}
 	assert_int_equal(bpfrun_del(run, e.map, e.key), 0);
 }
