@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What bench/reset.bpf.c and bench/xdp_bench.c share. */
 #pragma once
 

@@ -37,7 +37,7 @@ static __always_inline int same_ip(const struct skep_ip *a, const struct skep_ip
 }
 
 /* Asks the kernel's routes and neighbours, as if the packet had come in by the upcall tap: the one interface that skepd may let forward. */
-__noinline int hop_look(struct xdp_md *xdp, __u32 index)
+__weak __noinline int hop_look(struct xdp_md *xdp, __u32 index)
 {
 	struct skep_peer *peer = bpf_map_lookup_elem(&skep_peers, &index);
 	struct skep_hop *hop = bpf_map_lookup_elem(&skep_hops, &index);
