@@ -76,6 +76,7 @@ OVN_SRC   := $(sort $(wildcard selftests/ovn/*.c))
 OVN       := $(O)/selftests/ovn/ovn_compare
 BENCH_SRC := $(filter-out %.bpf.c,$(sort $(wildcard bench/*.c)))
 BENCH     := $(patsubst %.c,$(O)/%,$(BENCH_SRC))
+BENCH_BPF := $(patsubst %.c,$(O)/%.o,$(sort $(wildcard bench/*.bpf.c)))
 
 PROGRAMS := $(O)/skepd $(O)/skep
 
@@ -206,7 +207,7 @@ bench: deps ## measure; JSON lines on stdout; NAME='tcp*' selects
 	$(Q)O=$(abspath $(O)) NAME='$(NAME)' bench/run
 
 .PHONY: bench-build
-bench-build: $(BENCH)
+bench-build: $(BENCH) $(BENCH_BPF)
 
 .PHONY: demo
 demo: deps ## two hosts, four machines, a router and a firewall, in one minute; KEEP=1 leaves it running

@@ -20,8 +20,10 @@
 	X(FOUND, "skep_found")       \
 	X(LPORTS, "skep_lports")     \
 	X(IFACES, "skep_ifaces")     \
+	X(CARDS, "skep_cards")       \
 	X(PORTS, "skep_ports")       \
 	X(PEERS, "skep_peers")       \
+	X(HOPS, "skep_hops")         \
 	X(REMOTES, "skep_remotes")   \
 	X(SETS, "skep_sets")         \
 	X(REWRITES, "skep_rewrites") \
@@ -57,6 +59,7 @@ enum dp_map {
 	X(TUNNEL, "skep_tc_tunnel") \
 	X(INJECT, "skep_tc_inject") \
 	X(XDP, "skep_xdp_under")    \
+	X(XDP_PORT, "skep_xdp_port") \
 	X(CLOCK, "skep_clock")
 
 enum dp_prog {
@@ -81,6 +84,7 @@ struct dp_port_entry {
 	uint32_t key, ifindex;
 	uint32_t lport; /* index in skep_lports */
 	bool peer; /* bpf_redirect_peer reaches the other end */
+	bool card; /* XDP serves it */
 };
 
 #define DP_FAMILIES 2 /* masks4, masks6 */
@@ -192,6 +196,8 @@ struct dp {
 	uint32_t under_ifindex, under_mtu; /* 0 = the interface is gone */
 	bool under_up, under_reported, has_local;
 	bool xdp;		 /* attached */
+	bool xdp_send;		 /* XDP may send by it */
+	uint32_t n_cards;	 /* ports that XDP serves */
 	bool decap_l3;		 /* the kernel knows the DECAP_L3 flags */
 	uint32_t tunnel_ifindex; /* 0 = no device */
 
@@ -281,11 +287,23 @@ void dp_link_detach(struct dp *dp, uint32_t ifindex);
 int dp_xdp_attach(struct dp *dp, const struct nl_link *under,
 		  struct err *err); /* by config; sets dp->xdp */
 void dp_xdp_detach(struct dp *dp, uint32_t ifindex);
+/* Puts the program on the interface's XDP hook.  -errno: 'why' not, in words. */
+int dp_xdp_link(struct dp *dp, const struct nl_link *link, enum dp_prog prog, bool generic, char *why, size_t size);
+void dp_xdp_unlink(struct dp *dp, uint32_t ifindex);
 void dp_links_prune(struct dp *dp,
 		    bool (*wanted)(struct dp *dp, uint32_t ifindex, const char *hook));
 void dp_links_remove(const struct dp_dirs *dirs, struct nl *nl,
 		     uint32_t handle); /* all; 'dirs' may be NULL */
 uint32_t dp_links_handle(const char *instance);
+
+/* dp_cards.c */
+bool dp_card_attach(struct dp *dp, struct dp_port_entry *port); /* if it is a card, and XDP can be on it */
+void dp_card_detach(struct dp *dp, struct dp_port_entry *port);
+void dp_card_write(struct dp *dp, const struct dp_port_entry *port); /* again: its rate or MTU has changed */
+void dp_cards_underlay(struct dp *dp, const struct nl_link *under); /* the underlay interface has changed */
+void dp_cards_clear(struct dp *dp);
+bool dp_card_wants(struct dp *dp, uint32_t ifindex);
+const char *dp_xdp_mode(const struct dp *dp); /* "native", "generic" or "off" */
 
 /* dp_probe.c */
 bool dp_probe_decap_l3(void);
