@@ -82,6 +82,8 @@ struct dp *dp_open(struct loop *loop, const struct dp_config *config, const stru
 void dp_close(struct dp *dp); /* takes NULL */
 /* Removes everything that this instance has in the kernel; without a running dp.  0 also when there is nothing. */
 int dp_remove(const struct dp_config *config, struct err *err);
+/* The next dp_open() makes a new datapath, whatever the layout of this one, which goes on meanwhile.  Not while a skepd runs. */
+int dp_replace(const struct dp_config *config, struct err *err);
 /* Was there something to adopt? */
 bool dp_adopted(const struct dp *dp);
 /* Removes adopted peers, flood keys and output sets that were not asked for again since dp_open (sets: and that no flow uses).  To be

@@ -76,6 +76,8 @@ struct dp_dirs {
 	int far_fd;  /* holds that one; -1 = it is in ours */
 	char *instance; /* <bpffs>/skep/<instance> */
 	char *abi;	/* <bpffs>/skep/<instance>/abi<N> */
+	char **others;	/* paths beside it: datapaths of other layouts, whose links we take over (dp_swap.c) */
+	size_t n_others;
 	int lock_fd;	/* of 'instance': one process at a time; -1 = none */
 };
 
@@ -250,6 +252,7 @@ int dp_dirs_open(struct dp_dirs *dirs, const struct dp_config *config, bool crea
 void dp_dirs_close(struct dp_dirs *dirs);
 int dp_dirs_make(const struct dp_dirs *dirs, struct err *err); /* maps, progs, links */
 void dp_dirs_remove(const struct dp_dirs *dirs);	       /* the whole instance */
+void dp_tree_remove(const char *path); /* pins below a directory, and it */
 /* "<abi>/<sub>/<name>" into 'path'. */
 #define DP_PATH_MAX 512
 const char *dp_path(const struct dp_dirs *dirs, char path[static DP_PATH_MAX], const char *sub,
@@ -279,8 +282,22 @@ void dp_maps_unload(struct dp *dp);
 uint64_t dp_map_count(const struct dp *dp, enum dp_map map); /* entries in use */
 const char *dp_map_name(enum dp_map map);
 const char *dp_prog_name(enum dp_prog prog);
+const char *dp_version(const struct dp *dp);
+
+/* dp_swap.c */
+/* Between the programs of one load only: another load, whose idea of it may differ, has its own. */
+static inline bool dp_map_private(enum dp_map map)
+{
+	return map == DP_MAP_FOUND || map == DP_MAP_STAGES;
+}
+int dp_private_pin(struct dp *dp, enum dp_map map, struct err *err);
+int dp_swap_done(struct dp *dp, struct err *err); /* no interface has a program of an earlier load any more */
+int dp_others_find(struct dp_dirs *dirs, bool create, struct err *err);
+void dp_others_take(const struct dp_dirs *dirs, const char *link);
+void dp_others_remove(struct dp *dp);
 
 /* dp_links.c */
+void dp_links_drop(const char *datapath); /* all that are pinned below that directory, off their interfaces */
 int dp_link_attach(struct dp *dp, uint32_t ifindex, const char *ifname, enum dp_prog prog,
 		   struct err *err);
 void dp_link_detach(struct dp *dp, uint32_t ifindex);
