@@ -105,3 +105,27 @@ struct hmap_node *hmap_next(const struct hmap *map, const struct hmap_node *node
 		return node->next;
 	return first_from(map, (node->hash & (map->n_buckets - 1)) + 1);
 }
+
+static uint64_t reversed(uint64_t v)
+{
+	v = (v >> 1 & 0x5555555555555555) | (v & 0x5555555555555555) << 1;
+	v = (v >> 2 & 0x3333333333333333) | (v & 0x3333333333333333) << 2;
+	v = (v >> 4 & 0x0f0f0f0f0f0f0f0f) | (v & 0x0f0f0f0f0f0f0f0f) << 4;
+	return __builtin_bswap64(v);
+}
+
+/* Buckets in the order of their reversed number: those that a bucket is divided into when the table doubles follow each other, so what has been
+ * shown stays behind. */
+uint64_t hmap_scan(const struct hmap *map, uint64_t at, void (*cb)(void *arg, struct hmap_node *node), void *arg)
+{
+	const uint64_t mask = map->n_buckets - 1;
+	struct hmap_node *node, *next;
+
+	if (!map->n_buckets)
+		return 0;
+	for (node = map->buckets[at & mask]; node; node = next) {
+		next = node->next;
+		cb(arg, node);
+	}
+	return reversed(reversed(at | ~mask) + 1);
+}

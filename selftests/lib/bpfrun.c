@@ -187,7 +187,8 @@ static int prog_fd(struct bpfrun *r, enum bpfrun_prog prog)
 {
 	const struct bpf_program *progs[BPFRUN_PROGS] = { r->skel->progs.skep_tc_port, r->skel->progs.skep_tc_under,
 							  r->skel->progs.skep_xdp_under, r->skel->progs.skep_tc_inject,
-							  r->skel->progs.skep_tc_tunnel, r->skel->progs.skep_clock };
+							  r->skel->progs.skep_tc_tunnel, r->skel->progs.skep_clock,
+							  r->skel->progs.skep_xdp_port };
 	const struct bpf_insn nothing[] = { { .code = BPF_ALU64 | BPF_MOV | BPF_K }, { .code = BPF_JMP | BPF_EXIT } };
 
 	if (prog < BPFRUN_PROGS)
@@ -205,6 +206,22 @@ int bpfrun_time(struct bpfrun *r, enum bpfrun_prog prog, const uint8_t *frame, u
 		return -errno;
 	*ns = opts.duration;
 	return 0;
+}
+
+int bpfrun_fd(struct bpfrun *r, enum bpfrun_prog prog)
+{
+	return prog_fd(r, prog);
+}
+
+uint32_t bpfrun_jiffies(struct bpfrun *r)
+{
+	uint8_t in[64] = { 0 }, out[64];
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in, .data_size_in = sizeof(in), .data_out = out, .data_size_out = sizeof(out));
+	uint64_t now = 0;
+
+	if (!bpf_prog_test_run_opts(prog_fd(r, BPFRUN_CLOCK), &opts))
+		memcpy(&now, out, sizeof(now));
+	return (uint32_t)now;
 }
 
 static void empty_queue(struct bpfrun *r)
