@@ -4,64 +4,16 @@
  * loads, attaches and pins them. Kernel 6.1 and newer.
  */
 #include "bpf/action.h"
+#include "bpf/holds.h"
 #include "bpf/pmtu.h"
 #include "bpf/wild.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";
 
-static __always_inline int bad_macs(const struct parsed *p)
-{
-	const __u16 *d = (const __u16 *)&p->k4.eth_dst, *s = (const __u16 *)&p->k4.eth_src;
-
-	return (p->k4.eth_src.b[0] & 1) || (d[0] == s[0] && d[1] == s[1] && d[2] == s[2]);
-}
-
 /* Bytes of IP; of a super-packet: of its longest segment. */
 static __always_inline __u32 ip_bytes(const struct __sk_buff *skb, const struct parsed *p)
 {
 	return skb->gso_size ? p->hdr_len - p->l3_off + skb->gso_size : skb->len - p->l3_off;
-}
-
-/* The flow was made for packets with the same key, but not for this one; notes what has been seen
- * of a connection. */
-static __always_inline int is_another_case(const struct __sk_buff *skb, struct skep_flow *f,
-					   const struct parsed *p)
-{
-	__u8 seen = f->tcp_seen;
-
-	if (f->mtu && p->is_ip && ip_bytes(skb, p) > f->mtu)
-		return 1;
-	if ((f->flags & SKEP_F_TOS) && (p->tos & 0xfc) != f->tos)
-		return 1;
-	if ((f->flags & SKEP_F_TCP) && (p->tcp_flags & f->tcp_mask) != f->tcp_value)
-		return 1;
-	if (!(f->flags & SKEP_F_CONN))
-		return 0;
-	if ((p->tcp_flags & (SKEP_TCP_SYN | SKEP_TCP_ACK)) == SKEP_TCP_SYN &&
-	    (seen & (SKEP_TCP_FIN | SKEP_TCP_RST)))
-		return 1;
-	if (p->tcp_flags & ~seen)
-		f->tcp_seen = seen | p->tcp_flags;
-	return 0;
-}
-
-/* A promoted flow holds as long as the wildcard flows of its port are those that it was made from. */
-static __always_inline int is_outdated(const struct skep_flow *f, const struct skep_iface *iface)
-{
-	__u32 index = iface->lport;
-	struct skep_lport *lp = bpf_map_lookup_elem(&skep_lports, &index);
-
-	return !lp || lp->gen != f->gen;
-}
-
-#define STATE_FLAGS (SKEP_TCP_SYN | SKEP_TCP_ACK | SKEP_TCP_FIN | SKEP_TCP_RST)
-
-/* Is it time to look at the connection's record?  Once a second, and when the packet changes its state. */
-static __always_inline int is_due(const struct skep_flow *f, const struct parsed *p)
-{
-	struct skep_config *cfg = config();
-
-	return (p->tcp_flags & ~f->tcp_seen & STATE_FLAGS) || begins(p) || !cfg || jiffies() - f->last_seen >= cfg->hz;
 }
 
 /* A global function, which the verifier looks at once: inlined it would not fit on the stack. */
@@ -98,12 +50,12 @@ int skep_tc_port(struct __sk_buff *skb)
 		f = bpf_map_lookup_elem(&skep_flows6, &p.k6);
 	else
 		f = bpf_map_lookup_elem(&skep_flows4, &p.k4);
-	if (!f || f->action == SKEP_ACT_NONE || (f->gen && is_outdated(f, iface)))
+	if (!f || f->action == SKEP_ACT_NONE || (f->gen && is_outdated(f, iface->lport)))
 		return to_stage(skb, SKEP_STAGE_MISS, p.k4.in_key);
 	if (f->ttl_dec && p.ttl <= f->ttl_dec)
 		return upcall(skb, iface, &p, SKEP_UP_TTL);
 	if ((f->mtu || (f->flags & (SKEP_F_TOS | SKEP_F_TCP | SKEP_F_CONN))) &&
-	    is_another_case(skb, f, &p)) {
+	    is_another_case(f, &p, ip_bytes(skb, &p))) {
 		if (f->gen)
 			return to_stage(skb, SKEP_STAGE_MISS, p.k4.in_key);
 		return upcall(skb, iface, &p, SKEP_UP_FIELD);

@@ -63,6 +63,8 @@ struct host {
 	uint32_t peer; /* index in skep_peers; 0 = could not be added */
 	enum skep_encap encap;
 	bool marks;
+	bool silent;	  /* its skepd has not acknowledged what it was told last */
+	uint32_t unacked; /* messages to it */
 	json_t *record;
 	char name[TOPO_NAME_MAX + 1];
 };
@@ -90,6 +92,7 @@ struct lport {
 	uint64_t ra_at_ns;	  /* next router advertisement; 0 = none to be sent */
 	uint64_t ra_says;	  /* hash of what is advertised; 0 = nothing */
 	uint8_t ra_fast;	  /* initial ones still to be sent */
+	uint64_t told_tat_ns; /* GCRA of messages to other hosts that its packets cause (conns.c) */
 	struct port_load load;
 	char trouble[256]; /* why it is not attached; "" = its interface is not there */
 	char interface[TOPO_IFNAME_MAX + 1];
@@ -141,6 +144,7 @@ struct agent_stats {
 	uint64_t rechecked, recheck_ended; /* the same for connections after changes of policy */
 	uint64_t conns_made, conns_over, conns_ended, conns_refused;
 	uint64_t state_sent, state_received, state_acked, state_resent, state_lost, state_refused;
+	uint64_t held; /* connections whose first packets have waited until another host knew of them */
 	uint64_t mirrored, mirror_lost;
 	uint64_t blocks_leased, blocks_refused, blocks_released;
 	uint64_t advertised;
@@ -190,6 +194,9 @@ struct agent {
 	struct park *park;
 	struct frags *frags;
 	struct state *state;
+	struct hmap holds, held_conns; /* hold.c: by number, by connection */
+	uint32_t last_hold;
+	uint32_t hold; /* the packet that is being sent waits: forward_inject() */
 	struct recheck *recheck;
 	struct sim sim;	    /* results are valid until the next simulation */
 	struct arena arena; /* of one packet's work */
@@ -233,6 +240,8 @@ void hosts_publish(struct agent *a); /* our own record: wanted value from addres
 uint32_t hosts_peer(void *agent, const char *name); /* install_env.peer */
 /* Can a packet to the host carry this key of a local port as its mark? */
 bool hosts_marks(const struct agent *a, uint32_t peer, uint32_t key);
+struct host *hosts_find(const struct agent *a, const char *name); /* NULL: no such host */
+bool hosts_silent(const struct agent *a, const char *name); /* its skepd did not acknowledge lately, or nobody knows it */
 const char *hosts_name(const struct agent *a, uint32_t peer); /* NULL: no such host */
 uint32_t hosts_mtu(const struct agent *a, const char *name); /* IP packets of machines that fit; 0 = not known */
 void hosts_path(struct agent *a, uint32_t peer); /* other packets fit than before; 0 = to all */
@@ -313,9 +322,11 @@ void conns_view(struct tenant *t, struct conns_view *v, uint64_t now_ns);
 /*
  * upcall.c: the packet is about to be sent (or refused) as 'res' says: records are made, refreshed and ended, here and, by messages that
  * leave before the packet, on other hosts.  Returns enum sim_conns_change: NEW: simulate again before a flow is installed;
- * FULL: no room, drop it (SKEP_DROP_CONN_LIMIT).
+ * FULL: no room, drop it (SKEP_DROP_CONN_LIMIT).  Besides, CONNS_HELD: the packet waits until others know (hold.h); CONNS_UNTOLD: drop it.
  */
+enum conns_told { CONNS_HELD = 1 << 16, CONNS_UNTOLD = 1 << 17 };
 unsigned int conns_commit(struct tenant *t, const struct sim_result *res, const struct pkt *pkt);
+bool conns_translated(const struct sim_conn *c); /* conns_kernel.c */
 /* upcall.c: a flow for the class of the result's connection is about to be installed: the kernel's record says where its other end is now. */
 void conns_place(struct tenant *t, const struct sim_result *res);
 /* The kernel's flow has seen packets since the last walk. */
@@ -326,7 +337,7 @@ void conns_port_up(struct lport *p);	  /* bound here: its records are fetched */
 void conns_port_gone(struct lport *p);	  /* no longer bound here */
 void conns_tick(struct tenant *t, uint64_t now_ns);
 /* Of another host, or of the DB. */
-void conns_remote_put(struct tenant *t, const struct sim_conn *conn, uint64_t last_ns);
+bool conns_remote_put(struct tenant *t, const struct sim_conn *conn, uint64_t last_ns); /* false: no room */
 void conns_remote_end(struct tenant *t, const char *port, const struct sim_tuple *tuple);
 /* Ends a local record's connection at both ends. */
 void conns_end(struct tenant *t, const struct sim_conn *conn);
@@ -353,6 +364,15 @@ void conns_pull_all(struct agent *a);
 /* The tuple of a flow's packets; false: they belong to no connection. */
 bool conns_tuple(const struct dp_flow_key *key, struct sim_tuple *tuple);
 
+/* --- tell.c --- */
+bool tell_needed(struct tenant *t, const struct sim_conn *c); /* does the connection concern other hosts? */
+const char *tell_host(struct tenant *t, const struct sim_conn *c); /* of its other end; NULL = this one */
+/* Shall this packet of the connection be marked, so that the kernel of the other end's host makes the record there (docs/datapath.md)? */
+bool tell_marks(struct tenant *t, const struct sim_conn *c, const struct sim_result *res, const struct pkt *pkt);
+/* May packets of the port make us tell others something now?  Charged behind, for what they were told.  NULL: always. */
+bool tell_may(const struct lport *p, uint64_t now_ns);
+void tell_charge(struct lport *p, uint64_t messages, uint64_t now_ns);
+
 /* --- state.c: to the agents of other hosts --- */
 int state_init(struct agent *a);
 void state_fini(struct agent *a);
@@ -360,6 +380,7 @@ void state_fini(struct agent *a);
 void state_put(struct tenant *t, const char *host, const struct sim_conn *conn);
 void state_end(struct tenant *t, const char *host, const char *port, const struct sim_tuple *tuple);
 void state_flush(struct agent *a);
+void state_hold(struct agent *a, uint32_t hold); /* what is said from here on is waited for as hold.h says; 0 = no longer */
 /* A connection of a port that is here has been ended here: messages that were under way do not bring it back. */
 void state_ended(struct tenant *t, const struct sim_conn *conn);
 void state_received(struct agent *a, const uint8_t *data, uint32_t len); /* dp_ops.control */

@@ -19,7 +19,7 @@
 #include "util/loop.h"
 
 #define DP_DSCP_COPY 64
-enum dp_xdp { DP_XDP_AUTO, DP_XDP_ON, DP_XDP_OFF }; /* auto: native XDP if the driver has it and is not veth or tun, else TC */
+enum dp_xdp { DP_XDP_AUTO, DP_XDP_ON, DP_XDP_OFF, DP_XDP_GENERIC }; /* auto: native XDP if the driver has it and is not veth or tun, else TC */
 
 struct dp_config {
 	const char *bpffs;    /* "/sys/fs/bpf"; mounted if it is not */
@@ -29,6 +29,8 @@ struct dp_config {
 	uint16_t tunnel_port; /* UDP, host order */
 	const char *device_prefix; /* at most 8 characters */
 	enum dp_xdp xdp;
+	enum dp_xdp border_xdp; /* on ports that are network cards; never insists (ON is as AUTO) */
+	const char *border_interfaces; /* cards whatever their kind; commas between */
 	enum skep_encap encap; /* what we ask for; VXLAN where the kernel can pop nothing else (dp_encap()) */
 	uint32_t dscp; /* of outer headers: 0..63, or DP_DSCP_COPY = the inner header's */
 	uint32_t flows_max, ports_max; /* map sizes, 0 = default; an adopted map of another size is kept, with a warning in dp_status() */
@@ -80,6 +82,8 @@ struct dp *dp_open(struct loop *loop, const struct dp_config *config, const stru
 void dp_close(struct dp *dp); /* takes NULL */
 /* Removes everything that this instance has in the kernel; without a running dp.  0 also when there is nothing. */
 int dp_remove(const struct dp_config *config, struct err *err);
+/* The next dp_open() makes a new datapath, whatever the layout of this one, which goes on meanwhile.  Not while a skepd runs. */
+int dp_replace(const struct dp_config *config, struct err *err);
 /* Was there something to adopt? */
 bool dp_adopted(const struct dp *dp);
 /* Removes adopted peers, flood keys and output sets that were not asked for again since dp_open (sets: and that no flow uses).  To be

@@ -21,6 +21,7 @@ struct dp_nat {
 	uint32_t refs;
 	uint8_t idle; /* rounds */
 	bool known;
+	bool used; /* once: a record that was made as it went may still have the number */
 };
 
 struct range { /* of skep_maglev, in rows */
@@ -67,7 +68,7 @@ static uint32_t find_free(struct dp_nats *x)
 	for (uint32_t i = 0; i < SKEP_NATS_MAX; i++) {
 		const uint32_t index = (x->hint + i) % SKEP_NATS_MAX;
 
-		if (index && !x->at[index].known) {
+		if (index && !x->at[index].known && !x->at[index].used) {
 			x->hint = index + 1;
 			return index;
 		}
@@ -88,7 +89,7 @@ uint16_t dp_nat_number(struct dp *dp, const struct skep_nat *nat)
 	if (!id || bpf_map_update_elem(dp->map_fd[DP_MAP_NATS], &id, nat, BPF_ANY) ||
 	    bpf_map_update_elem(dp->map_fd[DP_MAP_NAT_IDS], nat, &id, BPF_ANY))
 		return 0;
-	x->at[id] = (struct dp_nat){ .nat = *nat };
+	x->at[id] = (struct dp_nat){ .nat = *nat, .used = true };
 	if (hmap_insert(&x->by_content, &x->at[id].node, hash_nat(nat))) {
 		(void)bpf_map_delete_elem(dp->map_fd[DP_MAP_NAT_IDS], nat);
 		return 0;
@@ -133,7 +134,11 @@ void dp_nats_round(struct dp *dp)
 	for (uint32_t id = 1; id < SKEP_NATS_MAX; id++) {
 		struct dp_nat *e = &x->at[id];
 
-		if (!e->known || e->refs || e->idle++ < IDLE_ROUNDS)
+		if (!e->used || e->refs || e->idle++ < IDLE_ROUNDS)
+			continue;
+		e->idle = 0;
+		e->used = e->known;
+		if (!e->known)
 			continue;
 		(void)bpf_map_delete_elem(dp->map_fd[DP_MAP_NAT_IDS], &e->nat);
 		hmap_remove(&x->by_content, &e->node);
@@ -291,7 +296,7 @@ static int adopt_numbers(struct dp *dp)
 	for (bool first = true; !bpf_map_get_next_key(dp->map_fd[DP_MAP_NAT_IDS], first ? NULL : &key, &key); first = false) {
 		if (bpf_map_lookup_elem(dp->map_fd[DP_MAP_NAT_IDS], &key, &id) || !id || id >= SKEP_NATS_MAX || x->at[id].known)
 			continue;
-		x->at[id] = (struct dp_nat){ .nat = key };
+		x->at[id] = (struct dp_nat){ .nat = key, .used = true };
 		if (hmap_insert(&x->by_content, &x->at[id].node, hash_nat(&key)))
 			return -ENOMEM;
 		x->at[id].known = true;

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "util/pool.h"
+
 void hmap_init(struct hmap *map)
 {
 	*map = (struct hmap){ 0 };
@@ -27,7 +29,7 @@ static int grow(struct hmap *map)
 {
 	size_t n = map->n_buckets ? map->n_buckets * 2 : 16;
 	struct hmap old = *map;
-	struct hmap_node **b = calloc(n, sizeof(struct hmap_node *)), *node, *next;
+	struct hmap_node **b = pool_table(n * sizeof(struct hmap_node *)), *node, *next;
 
 	if (!b)
 		return -ENOMEM;

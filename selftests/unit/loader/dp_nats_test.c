@@ -80,6 +80,12 @@ static void test_numbers_run_out(void **state)
 	dp_nat_put(t.dp, id);
 	assert_int_equal(dp_nat_get(t.dp, &nat), 0);
 	rounds(3);
+	assert_int_equal(dp_nat_get(t.dp, &nat), 0); /* a record may have been made as it went */
+	rounds(2);
+	dp_nat_met(t.dp, id);
+	rounds(2);
+	assert_int_equal(dp_nat_get(t.dp, &nat), 0);
+	rounds(1);
 	assert_int_equal(dp_nat_get(t.dp, &nat), id);
 }
 
