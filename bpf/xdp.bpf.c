@@ -79,7 +79,7 @@ int skep_xdp_under(struct xdp_md *xdp)
 	struct outer o = {};
 
 	outer_parse(xdp, HOOK_XDP, data, data_end, bpf_xdp_get_buff_len(xdp), &o);
-	if (!o.ours)
+	if (!o.ours || (o.binding && !o.reason)) /* more than fits in front of the frame */
 		return XDP_PASS;
 	info.key = o.key;
 	info.remote = o.remote;

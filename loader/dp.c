@@ -6,6 +6,7 @@
  */
 #include "loader/dp_private.h"
 
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <sys/epoll.h>
@@ -232,7 +233,7 @@ static int start(struct dp *dp, struct err *err)
 	int rc;
 
 	if ((rc = dp_dirs_make(&dp->dirs, err)) || (rc = dp_maps_load(dp, err)) ||
-	    (rc = dp_clock_init(dp, err)) || (rc = dp_wilds_open(dp, err)) || (rc = dp_tap_start(dp, err)) ||
+	    (rc = dp_clock_init(dp, err)) || (rc = dp_wilds_open(dp, err)) || (rc = dp_nats_open(dp, err)) || (rc = dp_tap_start(dp, err)) ||
 	    (rc = dp_tunnel_open(dp, err)))
 		return rc;
 	dp->decap_l3 = dp_probe_decap_l3();
@@ -247,10 +248,14 @@ static int start(struct dp *dp, struct err *err)
 	dp_config_write(dp);
 	if ((rc = dp_sets_adopt(dp, err)) || (rc = dp_rewrites_adopt(dp, err)) ||
 	    (rc = dp_peers_adopt(dp, err)) || (rc = dp_ports_adopt(dp, err)) ||
-	    (rc = dp_wilds_adopt(dp, err)) || (rc = dp_control_open(dp, err)))
+	    (rc = dp_wilds_adopt(dp, err)) || (rc = dp_nats_adopt(dp, err)) || (rc = dp_conns_open(dp, err)) ||
+	    (rc = dp_control_open(dp, err)))
 		return rc;
 	dp_policers_adopt(dp);
 	dp_links_prune(dp, link_wanted);
+	rc = dp_swap_done(dp, err);
+	if (rc)
+		return rc;
 	dp->heartbeat = loop_timer_add(dp->loop, HEARTBEAT_NS, HEARTBEAT_NS, on_heartbeat, dp);
 	if (!dp->heartbeat)
 		return err_set(err, -errno, "cannot start a timer: %s", strerror(errno));
@@ -289,7 +294,7 @@ struct dp *dp_open(struct loop *loop, const struct dp_config *config, const stru
 		rc = start(dp, err);
 	if (rc == 0)
 		return dp;
-	fresh = dp->dirs.lock_fd >= 0 && !dp->adopted;
+	fresh = dp->dirs.lock_fd >= 0 && !dp->adopted && !dp->dirs.n_others;
 	dp_close(dp);
 	if (fresh) /* nothing half-made stays; what an earlier process left is not ours to break */
 		(void)dp_remove(config, NULL);
@@ -312,6 +317,8 @@ void dp_close(struct dp *dp)
 	dp_peers_close(dp);
 	dp_rewrites_close(dp);
 	dp_wilds_close(dp);
+	dp_conns_close(dp);
+	dp_nats_close(dp);
 	dp_maps_unload(dp);
 	nl_close(&dp->nl);
 	dp_dirs_close(&dp->dirs);
@@ -363,6 +370,8 @@ int dp_remove(const struct dp_config *config, struct err *err)
 		dp_dirs_close(&dirs);
 		return err_set(err, rc, "cannot open a netlink socket: %s", strerror(-rc));
 	}
+	for (size_t i = 0; i < dirs.n_others; i++)
+		dp_links_drop(dirs.others[i]);
 	dp_links_remove(has_dirs ? &dirs : NULL, &nl, dp_links_handle(config->instance));
 	rc = remove_device(&nl, config, "up", "tun", err);
 	rc_vx = remove_device(&nl, config, "vx", "vxlan", rc ? NULL : err);
@@ -396,9 +405,24 @@ void dp_sweep(struct dp *dp)
 	dp_sets_sweep(dp);
 	dp_rewrites_sweep(dp);
 	dp_policers_sweep(dp);
+	dp_nats_sweep(dp);
+	dp_others_remove(dp);
 }
 
 /* --- status --- */
+
+/* The tag is the kernel's hash of the instructions. */
+static json_t *prog_status(const struct dp *dp, enum dp_prog prog)
+{
+	struct bpf_prog_info info = { 0 };
+	__u32 len = sizeof(info);
+	char tag[2 * BPF_TAG_SIZE + 1] = "";
+
+	if (bpf_obj_get_info_by_fd(dp->prog_fd[prog], &info, &len) == 0)
+		for (unsigned int i = 0; i < BPF_TAG_SIZE; i++)
+			snprintf(tag + 2 * i, 3, "%02x", info.tag[i]);
+	return json_pack("{s:s, s:I, s:s}", "name", dp_prog_name(prog), "id", (json_int_t)info.id, "tag", tag);
+}
 
 json_t *dp_status(const struct dp *dp)
 {
@@ -408,7 +432,7 @@ json_t *dp_status(const struct dp *dp)
 	snprintf(pins, sizeof(pins), "%s%s", dp->config.bpffs,
 		 dp->dirs.abi + strlen(dp->dirs.bpffs));
 	for (unsigned int i = 0; i < DP_PROG_MAX; i++)
-		json_array_append_new(progs, json_string(dp_prog_name(i)));
+		json_array_append_new(progs, prog_status(dp, i));
 	for (unsigned int i = 0; i < DP_MAP_MAX; i++)
 		json_object_set_new(maps, dp_map_name(i),
 				    json_pack("{s:I, s:I}", "entries",
@@ -418,8 +442,8 @@ json_t *dp_status(const struct dp *dp)
 		json_array_append_new(warnings, json_string(dp->warnings[i]));
 	if (dp->tunnel_ifindex)
 		(void)dp_device_name(&dp->config, "vx", name, NULL);
-	return json_pack("{s:o, s:o, s:s, s:s, s:s, s:s, s:b, s:b, s:I, s:s, s:b, s:s, s:I, s:o}",
-			 "programs", progs, "maps", maps, "xdp", dp_xdp_mode(dp), "hook",
+	return json_pack("{s:s, s:o, s:o, s:s, s:s, s:s, s:s, s:b, s:b, s:I, s:s, s:b, s:s, s:I, s:o}",
+			 "version", dp_version(dp), "programs", progs, "maps", maps, "xdp", dp_xdp_mode(dp), "hook",
 			 dp->tcx ? "tcx" : "clsact", "tunnel_device", name, "underlay",
 			 dp->config.underlay, "underlay_up", dp->under_up, "adopted", dp->adopted,
 			 "underlay_mtu", (json_int_t)dp->under_mtu, "encap", skep_encap_name(dp->config.encap), "decap_l3_flags", dp->decap_l3,

@@ -37,6 +37,13 @@ static const char *link_path(const struct dp_dirs *dirs, char path[static DP_PAT
 	return dp_path(dirs, path, "links", name);
 }
 
+/* The same, and it may be one of another layout's datapath until now. */
+static const char *link_taken(const struct dp_dirs *dirs, char path[static DP_PATH_MAX], uint32_t ifindex, const char *hook)
+{
+	dp_others_take(dirs, strrchr(link_path(dirs, path, ifindex, hook), '/') + 1);
+	return path;
+}
+
 static uint32_t link_id(int fd, uint32_t *ifindex)
 {
 	struct bpf_link_info info = { 0 };
@@ -93,7 +100,7 @@ static int attach_tcx(struct dp *dp, uint32_t ifindex, enum dp_prog prog)
 {
 	char path[DP_PATH_MAX];
 	uint32_t on = 0, id;
-	_close_ int fd = bpf_obj_get(link_path(&dp->dirs, path, ifindex, "in"));
+	_close_ int fd = bpf_obj_get(link_taken(&dp->dirs, path, ifindex, "in"));
 
 	if (fd >= 0) {
 		id = link_id(fd, &on);
@@ -177,7 +184,7 @@ static int attach_xdp(struct dp *dp, uint32_t ifindex, enum dp_prog prog, bool g
 	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE);
 	char path[DP_PATH_MAX];
 	uint32_t on = 0;
-	_close_ int fd = bpf_obj_get(link_path(&dp->dirs, path, ifindex, "xdp"));
+	_close_ int fd = bpf_obj_get(link_taken(&dp->dirs, path, ifindex, "xdp"));
 
 	if (fd >= 0) {
 		if (link_id(fd, &on) && on == ifindex &&
@@ -259,7 +266,7 @@ void dp_xdp_unlink(struct dp *dp, uint32_t ifindex)
 {
 	char path[DP_PATH_MAX];
 
-	remove_link(link_path(&dp->dirs, path, ifindex, "xdp"));
+	remove_link(link_taken(&dp->dirs, path, ifindex, "xdp"));
 }
 
 void dp_xdp_detach(struct dp *dp, uint32_t ifindex)
@@ -291,6 +298,21 @@ void dp_links_prune(struct dp *dp,
 		closedir(dir);
 }
 
+void dp_links_drop(const char *datapath)
+{
+	char dirname[DP_PATH_MAX], path[2 * DP_PATH_MAX];
+	struct dirent *e;
+	DIR *dir;
+
+	snprintf(dirname, sizeof(dirname), "%s/links", datapath);
+	dir = opendir(dirname);
+	while (dir && (e = readdir(dir)))
+		if (e->d_name[0] != '.' && (size_t)snprintf(path, sizeof(path), "%s/%s", dirname, e->d_name) < sizeof(path))
+			remove_link(path);
+	if (dir)
+		closedir(dir);
+}
+
 struct filter_sweep {
 	struct nl *nl;
 	uint32_t *ifindexes;
@@ -314,15 +336,9 @@ static void collect_link(void *arg, const struct nl_link *link)
 void dp_links_remove(const struct dp_dirs *dirs, struct nl *nl, uint32_t handle)
 {
 	struct filter_sweep s = { .nl = nl };
-	char dirname[DP_PATH_MAX], path[DP_PATH_MAX];
-	struct dirent *e;
-	DIR *dir = dirs ? opendir(dp_path(dirs, dirname, "links", "")) : NULL;
 
-	while (dir && (e = readdir(dir)))
-		if (e->d_name[0] != '.')
-			remove_link(dp_path(dirs, path, "links", e->d_name));
-	if (dir)
-		closedir(dir);
+	if (dirs)
+		dp_links_drop(dirs->abi);
 	(void)nl_link_dump(nl, collect_link, &s);
 	for (size_t i = 0; i < s.n; i++)
 		detach_clsact(nl, s.ifindexes[i], handle);

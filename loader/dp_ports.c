@@ -113,6 +113,7 @@ static void unwire(struct dp *dp, struct dp_port_entry *port)
 	(void)bpf_map_delete_elem(dp->map_fd[DP_MAP_PORTS], &port->key);
 	dp_link_detach(dp, port->ifindex);
 	(void)bpf_map_delete_elem(dp->map_fd[DP_MAP_IFACES], &port->ifindex);
+	dp_conns_leave(dp, port);
 	dp_lport_put(dp, port->lport);
 }
 
@@ -172,6 +173,7 @@ int dp_port_attach(struct dp *dp, uint32_t key, const char *ifname, struct err *
 	if (!port)
 		return err_set(err, -ENOMEM, "out of memory");
 	port->lport = dp_lport_get(dp, key);
+	dp_conns_return(dp, port);
 	rc = wire(dp, port, ifname, err);
 	if (rc) {
 		unwire(dp, port);

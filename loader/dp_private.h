@@ -30,6 +30,10 @@
 	X(POLICERS, "skep_policers") \
 	X(CONNS, "skep_conns")       \
 	X(DETAILS, "skep_details")   \
+	X(NATS, "skep_nats")         \
+	X(NAT_IDS, "skep_nat_ids")   \
+	X(VIPS, "skep_vips")         \
+	X(MAGLEV, "skep_maglev")     \
 	X(NEWCONNS, "skep_newconns") \
 	X(STAGES, "skep_stages")     \
 	X(SLOTS, "skep_slots")       \
@@ -50,6 +54,7 @@ enum dp_map {
 	X(PORT, "skep_tc_port")     \
 	X(MISS, "skep_tc_miss")     \
 	X(ACT, "skep_tc_act")       \
+	X(ARRIVE, "skep_tc_arrive") \
 	X(UNDER, "skep_tc_under")   \
 	X(TUNNEL, "skep_tc_tunnel") \
 	X(INJECT, "skep_tc_inject") \
@@ -71,6 +76,8 @@ struct dp_dirs {
 	int far_fd;  /* holds that one; -1 = it is in ours */
 	char *instance; /* <bpffs>/skep/<instance> */
 	char *abi;	/* <bpffs>/skep/<instance>/abi<N> */
+	char **others;	/* paths beside it: datapaths of other layouts, whose links we take over (dp_swap.c) */
+	size_t n_others;
 	int lock_fd;	/* of 'instance': one process at a time; -1 = none */
 };
 
@@ -165,6 +172,8 @@ struct dp {
 	struct skep_rewrite *rewrites; /* mmapped */
 	struct skep_policer *policers; /* mmapped */
 	struct skep_lport *lports;     /* mmapped */
+	struct skep_maglev_row *maglev; /* mmapped */
+	struct dp_nats *nats;	       /* dp_nats.c */
 	struct ring_buffer *newconns;
 	struct ring_buffer *events;
 	struct loop_fd *events_fd;
@@ -201,6 +210,7 @@ struct dp {
 	uint64_t tap_dropped; /* as last read */
 
 	struct hmap ports_by_key, ports_by_ifindex, floods, peers;
+	struct hmap away; /* dp_conns.c */
 	struct dp_peer_entry *peer_at[SKEP_PEERS_MAX];
 	uint8_t set_state[SKEP_SETS_MAX]; /* enum dp_set_state */
 	uint32_t set_next[SKEP_SETS_MAX]; /* the set that continues it */
@@ -242,6 +252,7 @@ int dp_dirs_open(struct dp_dirs *dirs, const struct dp_config *config, bool crea
 void dp_dirs_close(struct dp_dirs *dirs);
 int dp_dirs_make(const struct dp_dirs *dirs, struct err *err); /* maps, progs, links */
 void dp_dirs_remove(const struct dp_dirs *dirs);	       /* the whole instance */
+void dp_tree_remove(const char *path); /* pins below a directory, and it */
 /* "<abi>/<sub>/<name>" into 'path'. */
 #define DP_PATH_MAX 512
 const char *dp_path(const struct dp_dirs *dirs, char path[static DP_PATH_MAX], const char *sub,
@@ -253,14 +264,40 @@ const char *dp_log_tail(char *buf, size_t size,
 			unsigned int lines);	 /* the last lines, joined by "; " */
 bool dp_log_failed_prog(char *buf, size_t size); /* name of the program that the kernel refused */
 
+/* dp_btf.c */
+int dp_btf_octets(struct btf *btf); /* addresses and ports as octets, before the load */
+
+/* dp_walk.c */
+struct dp_table {
+	enum dp_map map;
+	size_t key_size, value_size;
+};
+typedef void dp_entry_fn(void *arg, const void *key, const void *value);
+/* The next few hundred entries; the callback may delete any.  0 = there may be more, 1 = that was all, -errno. */
+int dp_table_step(struct dp *dp, const struct dp_table *t, struct dp_cursor *c, dp_entry_fn *cb, void *arg);
+
 /* dp_maps.c */
 int dp_maps_load(struct dp *dp, struct err *err);
 void dp_maps_unload(struct dp *dp);
 uint64_t dp_map_count(const struct dp *dp, enum dp_map map); /* entries in use */
 const char *dp_map_name(enum dp_map map);
 const char *dp_prog_name(enum dp_prog prog);
+const char *dp_version(const struct dp *dp);
+
+/* dp_swap.c */
+/* Between the programs of one load only: another load, whose idea of it may differ, has its own. */
+static inline bool dp_map_private(enum dp_map map)
+{
+	return map == DP_MAP_FOUND || map == DP_MAP_STAGES;
+}
+int dp_private_pin(struct dp *dp, enum dp_map map, struct err *err);
+int dp_swap_done(struct dp *dp, struct err *err); /* no interface has a program of an earlier load any more */
+int dp_others_find(struct dp_dirs *dirs, bool create, struct err *err);
+void dp_others_take(const struct dp_dirs *dirs, const char *link);
+void dp_others_remove(struct dp *dp);
 
 /* dp_links.c */
+void dp_links_drop(const char *datapath); /* all that are pinned below that directory, off their interfaces */
 int dp_link_attach(struct dp *dp, uint32_t ifindex, const char *ifname, enum dp_prog prog,
 		   struct err *err);
 void dp_link_detach(struct dp *dp, uint32_t ifindex);
@@ -320,6 +357,12 @@ bool dp_set_walk(struct dp *dp, uint32_t index, struct skep_set *set); /* what a
 
 struct dp_port_entry *dp_port_find(const struct dp *dp, uint32_t key);
 
+/* dp_conns.c */
+int dp_conns_open(struct dp *dp, struct err *err); /* behind the adoption of ports */
+void dp_conns_close(struct dp *dp);
+void dp_conns_leave(struct dp *dp, const struct dp_port_entry *port); /* it is detached: its records stay, and count ... */
+void dp_conns_return(struct dp *dp, const struct dp_port_entry *port); /* ... from when it is attached again */
+
 /* dp_wild.c */
 int dp_wilds_open(struct dp *dp, struct err *err); /* before ports are adopted */
 int dp_wilds_adopt(struct dp *dp, struct err *err); /* behind */
@@ -331,7 +374,14 @@ void dp_wilds_flush(struct dp *dp);
 bool dp_wild_take(struct dp *dp, const struct dp_flow_key *key, struct skep_flow *flow);
 /* The flow with its counters; false: there is none. */
 bool dp_wild_get(struct dp *dp, const struct dp_flow_key *key, struct skep_flow *flow);
-int dp_wilds_walk(struct dp *dp, void (*cb)(void *arg, const struct dp_flow_key *key, const struct skep_flow *flow), void *arg);
+int dp_wilds_step(struct dp *dp, bool v6, struct dp_cursor *c,
+		  void (*cb)(void *arg, const struct dp_flow_key *key, const struct skep_flow *flow), void *arg);
+
+/* dp_nats.c */
+int dp_nats_open(struct dp *dp, struct err *err);
+int dp_nats_adopt(struct dp *dp, struct err *err);
+void dp_nats_sweep(struct dp *dp);
+void dp_nats_close(struct dp *dp);
 
 /* dp_rewrites.c, dp_police.c */
 int dp_rewrites_adopt(struct dp *dp, struct err *err);

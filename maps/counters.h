@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Datapath counters, one per-CPU array.  Drops are counted apart, by reason (drops.h). */
+/* Datapath counters, in one per-CPU entry.  Drops are counted apart, by reason (drops.h). */
 #pragma once
+
+#include "types.h"
 
 /* X(ID, "name", "explanation").  Append only. */
 #define SKEP_COUNTERS(X)                                                                           \
@@ -26,3 +28,11 @@ enum skep_counter {
 #undef X
 	SKEP_CNT_MAX
 };
+
+/* skep_counters: per-CPU array of one.  Of use as __u64[SKEP_CNT_MAX]; the members are names for those who dump it. */
+struct skep_counts {
+#define X(id, name, help) __u64 id;
+	SKEP_COUNTERS(X)
+#undef X
+};
+SKEP_ASSERT(sizeof(struct skep_counts) == 8 * SKEP_CNT_MAX);

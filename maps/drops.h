@@ -2,6 +2,8 @@
 /* Why a packet was dropped: one list.  The enum, the name, the metric's help and the table in docs/ all come from it. */
 #pragma once
 
+#include "types.h"
+
 /* X(ID, "name", "explanation").  Append only: the numbers are ABI. */
 #define SKEP_DROPS(X)                                                                              \
 	X(NONE, "none", "not dropped")                                                             \
@@ -45,7 +47,8 @@
 	X(FRAGMENT, "fragment", "a fragment whose first one never came, or that overlaps another") \
 	X(POLICED, "policed", "over the rate of the port's QoS policy")                            \
 	X(ICMP_RATE, "icmp_rate", "an answer of the network over the rate of such answers")        \
-	X(ECN, "ecn", "congested on its way between hosts, and no ECN inside to tell it (RFC 6040)")
+	X(ECN, "ecn", "congested on its way between hosts, and no ECN inside to tell it (RFC 6040)") \
+	X(UNTOLD, "untold", "a host that must know of the new connection does not acknowledge it")
 
 enum skep_drop {
 #define X(id, name, help) SKEP_DROP_##id,
@@ -53,3 +56,11 @@ enum skep_drop {
 #undef X
 	SKEP_DROP_MAX
 };
+
+/* skep_drops: per-CPU array of one: packets.  Of use as __u64[SKEP_DROP_MAX]; the members are names for those who dump it. */
+struct skep_drop_counts {
+#define X(id, name, help) __u64 id;
+	SKEP_DROPS(X)
+#undef X
+};
+SKEP_ASSERT(sizeof(struct skep_drop_counts) == 8 * SKEP_DROP_MAX);

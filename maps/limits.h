@@ -21,6 +21,9 @@
 #define SKEP_POLICERS_MAX 4096 /* rates of local ports; index 0 is never used */
 #define SKEP_CONNS_MAX 131072 /* (config) records of connections: two each if both ends are here */
 #define SKEP_NEWCONNS_BYTES (1 << 22) /* ring of records that BPF has made: about 37000 */
+#define SKEP_NATS_MAX 16384 /* translations of load balancers: a VIP has one for each member; index 0 is never used */
+#define SKEP_VIPS_MAX 16384 /* pairs of a local port and a VIP that it sends to */
+#define SKEP_MAGLEV_ROWS 131072 /* slots of the tables of all pools in use, in rows of SKEP_MAGLEV_ROW */
 #define SKEP_SLOTS_MAX 64    /* verdict slots of the upcall path */
 #define SKEP_EVENTS_BYTES (1 << 20)
 #define SKEP_EVENT_HEAD 96 /* bytes of the packet that a drop event quotes */

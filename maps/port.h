@@ -37,6 +37,7 @@ SKEP_ASSERT(sizeof(struct skep_card) == 20);
 
 enum skep_lport_flags {
 	SKEP_LPORT_CT = 1 << 0, /* a wildcard flow of the port asks for the state of connections */
+	SKEP_LPORT_VIP = 1 << 1, /* skep_vips has some of the port */
 };
 
 /*
@@ -74,7 +75,7 @@ enum skep_port_flags {
 
 /* skep_ports: hash, __u32 tunnel key -> struct skep_port.  Where a tunnel packet goes. */
 struct skep_port {
-	__u32 kind;    /* enum skep_port_kind */
+	enum skep_port_kind kind;
 	__u32 ifindex; /* LOCAL */
 	__u16 flags;   /* enum skep_port_flags */
 	__u16 police;  /* LOCAL: index into skep_policers: what the port may be sent; 0 = none */
@@ -90,7 +91,7 @@ enum skep_encap {
 	SKEP_ENCAP_GENEVE,
 	SKEP_ENCAP_NVGRE,
 	SKEP_ENCAPS
-};
+} SKEP_SMALL;
 
 /* Bytes that an IP packet of a machine grows by on its way to a host, at most: outer IP header to inner Ethernet header. */
 static inline __u32 skep_encap_size(__u32 encap, int v6)
@@ -114,7 +115,7 @@ struct skep_peer {
 	__u8 family;	       /* 4 or 6; 0 = entry not in use */
 	__u8 tos;	       /* outer DSCP << 2 */
 	__u8 ttl;	       /* outer TTL or hop limit */
-	__u8 encap;	       /* enum skep_encap: what that host asked for */
+	enum skep_encap encap; /* what that host asked for */
 	__be16 dport;	       /* UDP port of the tunnel on that host; not NVGRE */
 	__u16 mtu;	       /* of the underlay interface and the path, outer IP header included */
 	__u16 flags;	       /* enum skep_peer_flags */
@@ -149,7 +150,8 @@ struct skep_config {
 	__u32 under_ifindex; /* underlay interface */
 	__be16 tunnel_port;  /* UDP */
 	__u16 flags;	     /* enum skep_config_flags */
-	__u32 encap;	     /* enum skep_encap: what we ask for; that of strangers is refused, not passed to the stack */
+	enum skep_encap encap; /* what we ask for; that of strangers is refused, not passed to the stack */
+	__u8 pad[3];
 	__u64 agent_seen_ns; /* CLOCK_MONOTONIC heartbeat of skepd; 0 = stopped on purpose */
 	__u64 event_tat_ns;  /* written by BPF: GCRA of drop events */
 	__u32 event_interval_ns; /* 0 = no events */
@@ -170,6 +172,7 @@ enum skep_config_flags {
 enum skep_stage {
 	SKEP_STAGE_MISS, /* skep_tc_miss: behind skep_tc_port, for a packet without an exact flow */
 	SKEP_STAGE_ACT,	 /* skep_tc_act: behind skep_tc_miss, carries out what it found */
+	SKEP_STAGE_ARRIVE, /* skep_tc_arrive: behind the programs of the underlay, for a port that has records of connections */
 	SKEP_STAGE_MAX,
 };
 
