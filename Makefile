@@ -76,6 +76,7 @@ OVN_SRC   := $(sort $(wildcard selftests/ovn/*.c))
 OVN       := $(O)/selftests/ovn/ovn_compare
 BENCH_SRC := $(filter-out %.bpf.c,$(sort $(wildcard bench/*.c)))
 BENCH     := $(patsubst %.c,$(O)/%,$(BENCH_SRC))
+BENCH_BPF := $(patsubst %.c,$(O)/%.o,$(sort $(wildcard bench/*.bpf.c)))
 
 PROGRAMS := $(O)/skepd $(O)/skep
 
@@ -139,8 +140,9 @@ $(UNIT) $(BPFTEST): %: %.o $(TESTLIB) $(LIBS)
 $(TOOL): %: %.o
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $<
 
+$(O)/bench/resident_bench: $(LOADER_LIB)
 $(BENCH): %: %.o $(TESTLIB) $(LIBS)
-	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $< $(TESTLIB) $(LINK_LIBS) $(LDLIBS) -lpthread
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $< $(filter $(LOADER_LIB),$^) $(TESTLIB) $(LINK_LIBS) $(LDLIBS) -lpthread
 
 $(OVN): $(call objs,$(OVN_SRC)) $(TESTLIB) $(LIBS)
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(TESTLIB) $(LINK_LIBS) $(LDLIBS)
@@ -210,7 +212,7 @@ bench: deps ## measure; JSON lines on stdout; NAME='tcp*' selects
 	$(Q)O=$(abspath $(O)) NAME='$(NAME)' bench/run
 
 .PHONY: bench-build
-bench-build: $(BENCH)
+bench-build: $(BENCH) $(BENCH_BPF)
 
 .PHONY: demo
 demo: deps ## two hosts, four machines, a router and a firewall, in one minute; KEEP=1 leaves it running

@@ -142,7 +142,8 @@ static uint32_t measure_warm(struct bpfrun *r, const struct variant *v)
 	return ns > empty ? ns - empty : 0;
 }
 
-int main(void)
+/* prog_bench [NAME]: only variants whose name has NAME in it. */
+int main(int argc, char **argv)
 {
 	static const uint32_t counts[] = { 1, 1000, 64000 };
 	struct err err = { 0 };
@@ -154,12 +155,14 @@ int main(void)
 		return 1;
 	}
 	fill(r);
+	if (bpfrun_slot(r))
+		die("slot", EIO);
 	for (unsigned int i = 0; i < ARRAY_SIZE(variants); i++)
 		for (unsigned int c = 0; c < ARRAY_SIZE(counts); c++) {
 			const struct variant *v = &variants[i];
 			uint32_t rounds[ROUNDS];
 
-			if (!v->flow.action && c)
+			if ((!v->flow.action && c) || (argc > 1 && !strstr(v->name, argv[1])))
 				continue; /* tunnel packets meet no flow */
 			for (uint32_t n = 0; v->flow.action && n < counts[c]; n++)
 				put_flow(r, frame, inner(n, frame, sizeof(frame)), &v->flow);

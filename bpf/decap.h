@@ -11,11 +11,6 @@
 #define OUTER6	      (IP6_SIZE + UDP_SIZE + 8)
 #define OPTIONS_MAX   63	   /* of Geneve: 252 bytes */
 
-enum hook {
-	HOOK_TC,
-	HOOK_XDP,
-};
-
 /* The outer header of a frame that came in by the underlay. */
 struct outer {
 	__u32 ours;   /* it is a tunnel packet for us; the rest is filled */
@@ -32,12 +27,6 @@ struct outer {
 	__u32 peer; /* index in skep_peers */
 	struct skep_ip remote;
 };
-
-static __always_inline long load_at(void *ctx, enum hook hook, __u32 off, void *to, __u32 size)
-{
-	return hook == HOOK_XDP ? bpf_xdp_load_bytes(ctx, off, to, size)
-				: bpf_skb_load_bytes(ctx, off, to, size);
-}
 
 /* --- options of Geneve --- */
 

@@ -81,7 +81,7 @@ static __always_inline __u64 mix64(__u64 x)
 /* --- VIPs --- */
 
 /* The translation for a connection that begins; 0: it is not for a VIP, or skepd chooses. */
-static __noinline __u32 nat_choose(const struct skep_conn_key *k)
+static __attribute__((unused)) __noinline __u32 nat_choose(const struct skep_conn_key *k)
 {
 	struct skep_vip_key vip = { .port = k->port, .dst = k->dst, .dport = k->dport, .proto = k->proto };
 	struct skep_vip *v = bpf_map_lookup_elem(&skep_vips, &vip);

@@ -4,17 +4,11 @@
  * loads, attaches and pins them. Kernel 6.1 and newer.
  */
 #include "bpf/action.h"
+#include "bpf/holds.h"
 #include "bpf/pmtu.h"
 #include "bpf/wild.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";
-
-static __always_inline int bad_macs(const struct parsed *p)
-{
-	const __u16 *d = (const __u16 *)&p->k4.eth_dst, *s = (const __u16 *)&p->k4.eth_src;
-
-	return (p->k4.eth_src.b[0] & 1) || (d[0] == s[0] && d[1] == s[1] && d[2] == s[2]);
-}
 
 /* Bytes of IP; of a super-packet: of its longest segment. */
 static __always_inline __u32 ip_bytes(const struct __sk_buff *skb, const struct parsed *p)
@@ -22,46 +16,43 @@ static __always_inline __u32 ip_bytes(const struct __sk_buff *skb, const struct 
 	return skb->gso_size ? p->hdr_len - p->l3_off + skb->gso_size : skb->len - p->l3_off;
 }
 
-/* The flow was made for packets with the same key, but not for this one; notes what has been seen
- * of a connection. */
-static __always_inline int is_another_case(const struct __sk_buff *skb, struct skep_flow *f,
-					   const struct parsed *p)
-{
-	__u8 seen = f->tcp_seen;
+struct ingress {
+	struct skep_lport *lp;
+	__u32 key, police;
+};
 
-	if (f->mtu && p->is_ip && ip_bytes(skb, p) > f->mtu)
-		return 1;
-	if ((f->flags & SKEP_F_TOS) && (p->tos & 0xfc) != f->tos)
-		return 1;
-	if ((f->flags & SKEP_F_TCP) && (p->tcp_flags & f->tcp_mask) != f->tcp_value)
-		return 1;
-	if (!(f->flags & SKEP_F_CONN))
-		return 0;
-	if ((p->tcp_flags & (SKEP_TCP_SYN | SKEP_TCP_ACK)) == SKEP_TCP_SYN &&
-	    (seen & (SKEP_TCP_FIN | SKEP_TCP_RST)))
-		return 1;
-	if (p->tcp_flags & ~seen)
-		f->tcp_seen = seen | p->tcp_flags;
+/* Whose interface is it?  Negative: nobody's. */
+static __always_inline int find_ingress(__u32 ifindex, struct ingress *in)
+{
+	__u32 slot = ifindex % SKEP_IFACE_SLOTS, index;
+	__u64 *at = bpf_map_lookup_elem(&skep_iface_at, &slot), v = at ? *(volatile __u64 *)at : 0;
+	struct skep_iface *iface;
+
+	if (v >> 32 == ifindex) {
+		index = v & 0xffff;
+		in->lp = bpf_map_lookup_elem(&skep_lports, &index);
+		in->key = in->lp ? in->lp->key : 0;
+		in->police = (__u32)v >> 16;
+		return in->key ? 0 : -1;
+	}
+	iface = bpf_map_lookup_elem(&skep_ifaces, &ifindex);
+	if (!iface)
+		return -1;
+	index = iface->lport;
+	in->lp = bpf_map_lookup_elem(&skep_lports, &index);
+	in->key = iface->key;
+	in->police = iface->police;
 	return 0;
 }
 
-/* A promoted flow holds as long as the wildcard flows of its port are those that it was made from. */
-static __always_inline int is_outdated(const struct skep_flow *f, const struct skep_iface *iface)
+/* Not inlined: the few that go up look for the rest of what is known of their interface. */
+static __noinline int go_up(struct __sk_buff *skb, __be16 eth_type, enum skep_upcall_why why)
 {
-	__u32 index = iface->lport;
-	struct skep_lport *lp = bpf_map_lookup_elem(&skep_lports, &index);
+	struct parsed p = { .k4.eth_type = eth_type };
+	__u32 ifindex = skb->ifindex;
+	struct skep_iface *iface = bpf_map_lookup_elem(&skep_ifaces, &ifindex);
 
-	return !lp || lp->gen != f->gen;
-}
-
-#define STATE_FLAGS (SKEP_TCP_SYN | SKEP_TCP_ACK | SKEP_TCP_FIN | SKEP_TCP_RST)
-
-/* Is it time to look at the connection's record?  Once a second, and when the packet changes its state. */
-static __always_inline int is_due(const struct skep_flow *f, const struct parsed *p)
-{
-	struct skep_config *cfg = config();
-
-	return (p->tcp_flags & ~f->tcp_seen & STATE_FLAGS) || begins(p) || !cfg || jiffies() - f->last_seen >= cfg->hz;
+	return iface ? upcall(skb, iface, &p, why) : drop(skb, SKEP_DROP_UNKNOWN_IFACE, 0, 0);
 }
 
 /* A global function, which the verifier looks at once: inlined it would not fit on the stack. */
@@ -74,42 +65,42 @@ __noinline int parse_again(struct __sk_buff *skb, struct parsed *p)
 SEC("tc")
 int skep_tc_port(struct __sk_buff *skb)
 {
-	__u32 ifindex = skb->ifindex, len = skb->len;
-	struct skep_iface *iface = bpf_map_lookup_elem(&skep_ifaces, &ifindex);
 	struct parsed p = {};
+	__u32 len = skb->len;
+	struct ingress in;
 	struct skep_flow *f;
 	enum skep_drop bad;
 
-	if (!iface)
+	if (find_ingress(skb->ifindex, &in))
 		return drop(skb, SKEP_DROP_UNKNOWN_IFACE, 0, 0);
 	count(SKEP_CNT_RX_PORT);
-	p.k4.in_key = iface->key;
+	p.k4.in_key = in.key;
 	bad = parse(skb, &p);
 	if (bad)
 		return drop(skb, bad, p.k4.in_key, 0);
 	if (bad_macs(&p))
 		return drop(skb, SKEP_DROP_BAD_MAC, p.k4.in_key, 0);
-	if (iface->police && policed(skb, iface->police, p.hdr_len))
+	if (in.police && policed(skb, in.police, p.hdr_len))
 		return drop(skb, SKEP_DROP_POLICED, p.k4.in_key, 0);
 	if (p.always_up)
-		return upcall(skb, iface, &p, SKEP_UP_MISS);
+		return go_up(skb, p.k4.eth_type, SKEP_UP_MISS);
 
 	if (p.is_v6)
 		f = bpf_map_lookup_elem(&skep_flows6, &p.k6);
 	else
 		f = bpf_map_lookup_elem(&skep_flows4, &p.k4);
-	if (!f || f->action == SKEP_ACT_NONE || (f->gen && is_outdated(f, iface)))
+	if (!f || f->action == SKEP_ACT_NONE || (f->gen && (!in.lp || in.lp->gen != f->gen)))
 		return to_stage(skb, SKEP_STAGE_MISS, p.k4.in_key);
 	if (f->ttl_dec && p.ttl <= f->ttl_dec)
-		return upcall(skb, iface, &p, SKEP_UP_TTL);
+		return go_up(skb, p.k4.eth_type, SKEP_UP_TTL);
 	if ((f->mtu || (f->flags & (SKEP_F_TOS | SKEP_F_TCP | SKEP_F_CONN))) &&
-	    is_another_case(skb, f, &p)) {
+	    is_another_case(f, &p, ip_bytes(skb, &p))) {
 		if (f->gen)
 			return to_stage(skb, SKEP_STAGE_MISS, p.k4.in_key);
-		return upcall(skb, iface, &p, SKEP_UP_FIELD);
+		return go_up(skb, p.k4.eth_type, SKEP_UP_FIELD);
 	}
 	if (f->action == SKEP_ACT_AGENT)
-		return upcall(skb, iface, &p, SKEP_UP_AGENT);
+		return go_up(skb, p.k4.eth_type, SKEP_UP_AGENT);
 
 	if (f->flags & SKEP_F_LIVE) {
 		if (is_due(f, &p))
@@ -188,7 +179,7 @@ static __always_inline int begin(const struct parsed *p, struct skep_conn_key *k
 }
 
 /* It goes on: refreshes its record here and, on this host, at the other end.  Until somebody answers, the record there may be missing yet.
- * Negative: the flow is not for this connection. */
+ * Negative: the flow is not for this connection.  1: there is no room for that one yet. */
 static __always_inline int go_on(const struct parsed *p, struct skep_conn_key *k, struct skep_conn *c, const struct skep_wild *w)
 {
 	int reply = c->flags & SKEP_CONN_REPLY, unanswered = !reply && !c->reply_seen;
@@ -197,9 +188,7 @@ static __always_inline int go_on(const struct parsed *p, struct skep_conn_key *k
 	    c->other_peer != w->other_peer)
 		return -1;
 	conn_touch(c, 0, seen_of(p), jiffies());
-	if (!c->other_peer)
-		(void)arrive_here(k, p, w, reply, unanswered);
-	return 0;
+	return !c->other_peer && arrive_here(k, p, w, reply, unanswered) && unanswered;
 }
 
 /* Does the translation have to be told to the host at the other end?  As long as nobody has answered. */
@@ -247,7 +236,11 @@ int skep_tc_miss(struct __sk_buff *skb)
 		if (begin(&p, &k, replaces_of(c), w, index))
 			return drop(skb, SKEP_DROP_CONN_LIMIT, p.k4.in_key, flow->cookie);
 	} else if (flow->flags & SKEP_F_LIVE) {
-		if (!c || go_on(&p, &k, c, w))
+		int rc = c ? go_on(&p, &k, c, w) : -1;
+
+		if (rc > 0)
+			return drop(skb, SKEP_DROP_CONN_LIMIT, p.k4.in_key, flow->cookie);
+		if (rc)
 			return upcall(skb, iface, &p, SKEP_UP_MISS);
 		flow->tcp_seen = c->flags & SKEP_CONN_REPLY ? c->reply_seen : c->orig_seen;
 		if (c->reply_seen)

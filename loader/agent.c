@@ -231,6 +231,8 @@ void agent_dp_config(const struct config *c, struct skep_ip address, struct dp_c
 		.tunnel_port = (uint16_t)c->underlay_port,
 		.device_prefix = c->device_prefix,
 		.xdp = (enum dp_xdp)c->underlay_xdp,
+		.border_xdp = (enum dp_xdp)c->border_xdp,
+		.border_interfaces = c->border_interfaces,
 		.encap = (enum skep_encap)c->underlay_encap,
 		.dscp = c->underlay_dscp,
 		.flows_max = c->flows_max,
@@ -380,6 +382,7 @@ static void stop(struct agent *a)
 	}
 	if (a->index)
 		index_walk(a->index, NULL, on_leftover, NULL);
+	expiry_fini(a);
 	index_free(a->index);
 	vips_fini(a);
 	state_fini(a);

@@ -63,6 +63,8 @@ struct host {
 	uint32_t peer; /* index in skep_peers; 0 = could not be added */
 	enum skep_encap encap;
 	bool marks;
+	bool silent;	  /* its skepd has not acknowledged what it was told last */
+	uint32_t unacked; /* messages to it */
 	json_t *record;
 	char name[TOPO_NAME_MAX + 1];
 };
@@ -90,6 +92,7 @@ struct lport {
 	uint64_t ra_at_ns;	  /* next router advertisement; 0 = none to be sent */
 	uint64_t ra_says;	  /* hash of what is advertised; 0 = nothing */
 	uint8_t ra_fast;	  /* initial ones still to be sent */
+	uint64_t told_tat_ns; /* GCRA of messages to other hosts that its packets cause (conns.c) */
 	struct port_load load;
 	char trouble[256]; /* why it is not attached; "" = its interface is not there */
 	char interface[TOPO_IFNAME_MAX + 1];
@@ -141,6 +144,7 @@ struct agent_stats {
 	uint64_t rechecked, recheck_ended; /* the same for connections after changes of policy */
 	uint64_t conns_made, conns_over, conns_ended, conns_refused;
 	uint64_t state_sent, state_received, state_acked, state_resent, state_lost, state_refused;
+	uint64_t held; /* connections whose first packets have waited until another host knew of them */
 	uint64_t mirrored, mirror_lost;
 	uint64_t blocks_leased, blocks_refused, blocks_released;
 	uint64_t advertised;
@@ -190,12 +194,17 @@ struct agent {
 	struct park *park;
 	struct frags *frags;
 	struct state *state;
+	struct hmap holds, held_conns; /* hold.c: by number, by connection */
+	uint32_t last_hold;
+	uint32_t hold; /* the packet that is being sent waits: forward_inject() */
 	struct recheck *recheck;
 	struct sim sim;	    /* results are valid until the next simulation */
 	struct arena arena; /* of one packet's work */
 	struct install_env env;
 	uint8_t *txbuf; /* for frames that skepd itself sends */
-	uint64_t walk;	/* number of the present walk over the kernel's flows */
+	uint64_t walk;	/* number of the present walk over the kernel's flows, or of the last one */
+	struct walk *walking; /* expiry.c: NULL = none is under way */
+	struct loop_timer *walk_timer;
 	uint64_t walk_at_ns, walk_took_ns;
 	bool walk_soon, flows_queued;
 	struct loop_timer *rebuild_timer, *tick_timer;
@@ -231,6 +240,8 @@ void hosts_publish(struct agent *a); /* our own record: wanted value from addres
 uint32_t hosts_peer(void *agent, const char *name); /* install_env.peer */
 /* Can a packet to the host carry this key of a local port as its mark? */
 bool hosts_marks(const struct agent *a, uint32_t peer, uint32_t key);
+struct host *hosts_find(const struct agent *a, const char *name); /* NULL: no such host */
+bool hosts_silent(const struct agent *a, const char *name); /* its skepd did not acknowledge lately, or nobody knows it */
 const char *hosts_name(const struct agent *a, uint32_t peer); /* NULL: no such host */
 uint32_t hosts_mtu(const struct agent *a, const char *name); /* IP packets of machines that fit; 0 = not known */
 void hosts_path(struct agent *a, uint32_t peer); /* other packets fit than before; 0 = to all */
@@ -311,9 +322,11 @@ void conns_view(struct tenant *t, struct conns_view *v, uint64_t now_ns);
 /*
  * upcall.c: the packet is about to be sent (or refused) as 'res' says: records are made, refreshed and ended, here and, by messages that
  * leave before the packet, on other hosts.  Returns enum sim_conns_change: NEW: simulate again before a flow is installed;
- * FULL: no room, drop it (SKEP_DROP_CONN_LIMIT).
+ * FULL: no room, drop it (SKEP_DROP_CONN_LIMIT).  Besides, CONNS_HELD: the packet waits until others know (hold.h); CONNS_UNTOLD: drop it.
  */
+enum conns_told { CONNS_HELD = 1 << 16, CONNS_UNTOLD = 1 << 17 };
 unsigned int conns_commit(struct tenant *t, const struct sim_result *res, const struct pkt *pkt);
+bool conns_translated(const struct sim_conn *c); /* conns_kernel.c */
 /* upcall.c: a flow for the class of the result's connection is about to be installed: the kernel's record says where its other end is now. */
 void conns_place(struct tenant *t, const struct sim_result *res);
 /* The kernel's flow has seen packets since the last walk. */
@@ -324,7 +337,7 @@ void conns_port_up(struct lport *p);	  /* bound here: its records are fetched */
 void conns_port_gone(struct lport *p);	  /* no longer bound here */
 void conns_tick(struct tenant *t, uint64_t now_ns);
 /* Of another host, or of the DB. */
-void conns_remote_put(struct tenant *t, const struct sim_conn *conn, uint64_t last_ns);
+bool conns_remote_put(struct tenant *t, const struct sim_conn *conn, uint64_t last_ns); /* false: no room */
 void conns_remote_end(struct tenant *t, const char *port, const struct sim_tuple *tuple);
 /* Ends a local record's connection at both ends. */
 void conns_end(struct tenant *t, const struct sim_conn *conn);
@@ -351,6 +364,15 @@ void conns_pull_all(struct agent *a);
 /* The tuple of a flow's packets; false: they belong to no connection. */
 bool conns_tuple(const struct dp_flow_key *key, struct sim_tuple *tuple);
 
+/* --- tell.c --- */
+bool tell_needed(struct tenant *t, const struct sim_conn *c); /* does the connection concern other hosts? */
+const char *tell_host(struct tenant *t, const struct sim_conn *c); /* of its other end; NULL = this one */
+/* Shall this packet of the connection be marked, so that the kernel of the other end's host makes the record there (docs/datapath.md)? */
+bool tell_marks(struct tenant *t, const struct sim_conn *c, const struct sim_result *res, const struct pkt *pkt);
+/* May packets of the port make us tell others something now?  Charged behind, for what they were told.  NULL: always. */
+bool tell_may(const struct lport *p, uint64_t now_ns);
+void tell_charge(struct lport *p, uint64_t messages, uint64_t now_ns);
+
 /* --- state.c: to the agents of other hosts --- */
 int state_init(struct agent *a);
 void state_fini(struct agent *a);
@@ -358,6 +380,7 @@ void state_fini(struct agent *a);
 void state_put(struct tenant *t, const char *host, const struct sim_conn *conn);
 void state_end(struct tenant *t, const char *host, const char *port, const struct sim_tuple *tuple);
 void state_flush(struct agent *a);
+void state_hold(struct agent *a, uint32_t hold); /* what is said from here on is waited for as hold.h says; 0 = no longer */
 /* A connection of a port that is here has been ended here: messages that were under way do not bring it back. */
 void state_ended(struct tenant *t, const struct sim_conn *conn);
 void state_received(struct agent *a, const uint8_t *data, uint32_t len); /* dp_ops.control */
@@ -433,7 +456,18 @@ void learn_affinity(struct tenant *t, const struct sim_affinity_learn *l); /* pu
 void learn_age_affinities(struct tenant *t, uint64_t now_ns);
 
 /* --- expiry.c --- */
+/* Begins a walk, or goes on with the present one: a turn at once, the others between packets.  Each end is told to control_walked(). */
 void expiry_walk(struct agent *a);
+void expiry_walk_all(struct agent *a); /* to the end, now */
+void expiry_fini(struct agent *a);
+
+/* --- control_server.c: an answer that is long: {NAME: [rows], REST}, made in turns between packets, and no faster than it is read --- */
+struct report_rows {
+	const char *name;
+	bool (*some)(struct report_rows *r, json_t *list); /* appends the few that the next step finds; false: that was the last */
+	json_t *(*rest)(struct report_rows *r);		   /* what stands behind the list */
+	void (*free)(struct report_rows *r);
+};
 
 /* --- report_pressure.c --- */
 json_t *report_pressure(const struct agent *a, const json_t *datapath);
@@ -446,7 +480,7 @@ json_t *report_drop(struct agent *a, uint64_t time_ns, enum skep_drop reason, ui
 		    const struct skep_ip *remote);
 
 /* --- report_flows.c --- */
-json_t *report_flows(struct agent *a, const json_t *request, struct err *err);
+struct report_rows *report_flows(struct agent *a, const json_t *request, struct err *err);
 json_t *report_flush(struct agent *a, const char *tenant, const char *port, struct err *err);
 /* What the index and the kernel know of a flow. */
 json_t *report_flow(struct agent *a, const struct index_flow *x, const struct skep_flow *flow);
@@ -464,7 +498,7 @@ json_t *report_trace(struct agent *a, const json_t *request, struct err *err);
 json_t *report_why(struct agent *a, const json_t *request, struct err *err);
 
 /* --- report_state.c --- */
-json_t *report_conns(struct agent *a, const json_t *request, struct err *err);
+struct report_rows *report_conns(struct agent *a, const json_t *request, struct err *err);
 json_t *report_rules(struct agent *a, const char *tenant, const char *chain, struct err *err);
 
 /* --- control_server.c --- */
@@ -473,5 +507,6 @@ void control_server_free(struct control_server *s);	    /* takes NULL */
 bool control_watched(const struct control_server *s);	    /* does anybody watch drops? */
 void control_drop(struct control_server *s, json_t *event); /* takes 'event' */
 void control_topped(struct control_server *s); /* the ports have been sampled */
+void control_walked(struct control_server *s); /* a walk over the flows has ended */
 bool control_log_watched(const struct control_server *s);
 void control_log(struct control_server *s, json_t *event); /* takes 'event' */

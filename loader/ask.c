@@ -187,7 +187,6 @@ json_t *report_trace(struct agent *a, const json_t *request, struct err *err)
 
 	if (!in)
 		return NULL;
-	expiry_walk(a); /* what connections have seen up to now */
 	arena_reset(&a->arena);
 	conns_view(t, &view, now);
 	view.in = in;

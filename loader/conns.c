@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "loader/hold.h"
 #include "util/clock.h"
 #include "util/hash.h"
 #include "util/log.h"
@@ -52,6 +53,7 @@ void conns_fini(struct tenant *t)
 		free(container_of(n, struct side, node));
 	}
 	hmap_fini(&t->conn_sides);
+	hold_forget(t);
 	sim_conns_free(TAKE_PTR(t->conns));
 }
 
@@ -178,24 +180,26 @@ static void invalidate(struct tenant *t, const char *port, const struct sim_tupl
 
 static void keep(struct tenant *t, const struct sim_conn *c, uint64_t last_ns)
 {
-	conns_persist(t, c, last_ns);
+	if (!hold_of(t, c))
+		conns_persist(t, c, last_ns);
 	mirror_put(t, c, last_ns);
 }
 
-void conns_remote_put(struct tenant *t, const struct sim_conn *conn, uint64_t last_ns)
+bool conns_remote_put(struct tenant *t, const struct sim_conn *conn, uint64_t last_ns)
 {
 	const struct sim_conn *now;
 	int rc = sim_conns_put(t->conns, conn, last_ns);
 
 	if (rc < 0) {
 		t->agent->stats.conns_refused++;
-		return;
+		return false;
 	}
 	now = sim_conns_find(t->conns, conn->port, &conn->tuple, last_ns);
 	if (now)
 		keep(t, now, last_ns);
 	if (rc == 1)
 		invalidate(t, conn->port, &conn->tuple);
+	return true;
 }
 
 static void forget(struct tenant *t, const char *port, const struct sim_tuple *tuple)
@@ -248,7 +252,7 @@ static void put_at(struct tenant *t, const struct topo_port *port, const struct 
 
 	snprintf(copy.port, sizeof(copy.port), "%s", port->o.name);
 	if (conns_port_here(t, port->o.name))
-		conns_remote_put(t, &copy, now_ns);
+		(void)conns_remote_put(t, &copy, now_ns);
 	else if (port->live_host)
 		state_put(t, port->live_host, &copy);
 }
@@ -287,16 +291,21 @@ static void for_group(struct tenant *t, const struct sim_conn *c, bool itself, u
 	}
 }
 
-/* 'c' is a copy of a record of this host: everybody else who should have it gets it. */
-static void spread(struct tenant *t, const struct sim_conn *c, uint64_t now_ns)
+static void tell(struct tenant *t, const struct sim_conn *c, uint64_t now_ns)
 {
 	struct sim_conn other;
 
 	told(t, c, now_ns);
-	keep(t, c, now_ns);
 	for_group(t, c, false, now_ns, put_at);
 	peers_reverse(c, &other);
 	for_group(t, &other, true, now_ns, put_at);
+}
+
+/* 'c' is a copy of a record of this host: everybody else who should have it gets it. */
+static void spread(struct tenant *t, const struct sim_conn *c, uint64_t now_ns)
+{
+	keep(t, c, now_ns);
+	tell(t, c, now_ns);
 }
 
 void conns_end(struct tenant *t, const struct sim_conn *conn)
@@ -335,10 +344,69 @@ static bool look_up(struct tenant *t, const struct sim_conn *of, uint64_t now_ns
 
 static void touched(struct tenant *t, const struct sim_conn *before, bool state, uint64_t now_ns)
 {
+	struct lport *p = ports_find_name(t, before->port);
+	struct side *side;
 	struct sim_conn c;
 
-	if (look_up(t, before, now_ns, &c) && (state || is_due(t, &c, now_ns)))
+	if (!look_up(t, before, now_ns, &c) || (!state && !is_due(t, &c, now_ns)))
+		return;
+	if (tell_may(p, now_ns)) {
 		spread(t, &c, now_ns);
+		if (tell_needed(t, &c))
+			tell_charge(p, 1, now_ns);
+		return;
+	}
+	keep(t, &c, now_ns);
+	side = find_side(t, c.port, &c.tuple);
+	if (side) /* as soon as it may */
+		side->told_ns = 0;
+}
+
+/* --- connections that begin --- */
+
+/* Nobody else knows of it. */
+static void undo(struct tenant *t, const struct sim_conn *c)
+{
+	const struct sim_conn copy = *c;
+
+	conns_remote_end(t, copy.port, &copy.tuple);
+	if (copy.other_port[0] && conns_port_here(t, copy.other_port))
+		conns_remote_end(t, copy.other_port, &copy.other);
+}
+
+/* All that have to know of the new connection are told.  The kernel is not, before they know: it would not wait with further packets. */
+static unsigned int begin(struct tenant *t, const struct sim_conn *c, bool marked, uint64_t now_ns)
+{
+	struct lport *p = ports_find_name(t, c->port);
+	const uint64_t sent = t->agent->stats.state_sent;
+	struct agent *a = t->agent;
+	enum hold_state state;
+	uint32_t hold;
+
+	if (!tell_needed(t, c)) {
+		spread(t, c, now_ns);
+		return SIM_CONNS_NEW;
+	}
+	hold = tell_may(p, now_ns) ? hold_open(t, c, tell_host(t, c), marked) : 0;
+	if (!hold) {
+		undo(t, c);
+		return CONNS_UNTOLD;
+	}
+	state_flush(a); /* what is said of others is not waited for */
+	state_hold(a, hold);
+	tell(t, c, now_ns);
+	state_flush(a);
+	state_hold(a, 0);
+	tell_charge(p, a->stats.state_sent - sent, now_ns);
+	state = hold_close(a, hold);
+	if (state == HOLD_LOST) {
+		conns_end(t, c);
+		return CONNS_UNTOLD;
+	}
+	if (state == HOLD_NONE)
+		conns_persist(t, c, now_ns);
+	mirror_put(t, c, now_ns);
+	return SIM_CONNS_NEW | (state == HOLD_WAITS ? CONNS_HELD : 0);
 }
 
 unsigned int conns_commit(struct tenant *t, const struct sim_result *res, const struct pkt *pkt)
@@ -359,7 +427,7 @@ unsigned int conns_commit(struct tenant *t, const struct sim_result *res, const 
 		conns_end(t, &before);
 	else if (changed & SIM_CONNS_NEW && look_up(t, &res->new_conns[0], now, &made)) {
 		t->agent->stats.conns_made++;
-		spread(t, &made, now);
+		changed |= begin(t, &made, tell_marks(t, &made, res, pkt), now);
 		invalidate(t, made.port, &made.tuple);
 		if (made.other_port[0] && conns_port_here(t, made.other_port))
 			invalidate(t, made.other_port, &made.other);

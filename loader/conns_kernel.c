@@ -65,7 +65,7 @@ static struct skep_conn_key make_key(uint32_t port, const struct sim_tuple *t)
 				       .dport = t->dport };
 }
 
-static bool is_translated(const struct sim_conn *c)
+bool conns_translated(const struct sim_conn *c)
 {
 	struct sim_tuple t;
 
@@ -125,7 +125,7 @@ void conns_persist(struct tenant *t, const struct sim_conn *c, uint64_t last_ns)
 	if (!p)
 		return;
 	v.last_seen = to_jiffies(a, last_ns);
-	v.flags |= (c->reply ? SKEP_CONN_REPLY : 0) | (is_translated(c) ? SKEP_CONN_NAT : 0);
+	v.flags |= (c->reply ? SKEP_CONN_REPLY : 0) | (conns_translated(c) ? SKEP_CONN_NAT : 0);
 	v.nat = vips_conn_number(a, c);
 	find_other(t, c->other_port, &v);
 	key = make_key(p->key, &c->tuple);

@@ -181,7 +181,7 @@ void dp_config_write(struct dp *dp)
 	c->tunnel_port = htons(dp->config.tunnel_port);
 	c->encap = dp->config.encap;
 	c->flags =
-		(dp->xdp ? SKEP_CFG_XDP_DECAP : 0) | (dp->decap_l3 ? SKEP_CFG_DECAP_L3_FLAGS : 0);
+		(dp->xdp ? SKEP_CFG_XDP_DECAP : 0) | (dp->xdp_send ? SKEP_CFG_XDP_SEND : 0) | (dp->decap_l3 ? SKEP_CFG_DECAP_L3_FLAGS : 0);
 	c->event_interval_ns = interval;
 	c->event_burst_ns = (uint64_t)interval * (rate < EVENT_BURST ? rate : EVENT_BURST);
 	c->local = dp->config.local;
@@ -201,8 +201,9 @@ static int copy_config(struct dp *dp, const struct dp_config *config, struct err
 	c->instance = config->instance ? strdup(config->instance) : NULL;
 	c->underlay = config->underlay ? strdup(config->underlay) : NULL;
 	c->device_prefix = config->device_prefix ? strdup(config->device_prefix) : NULL;
+	c->border_interfaces = config->border_interfaces ? strdup(config->border_interfaces) : NULL;
 	if ((config->bpffs && !c->bpffs) || (config->instance && !c->instance) ||
-	    (config->underlay && !c->underlay) || (config->device_prefix && !c->device_prefix))
+	    (config->underlay && !c->underlay) || (config->border_interfaces && !c->border_interfaces) || (config->device_prefix && !c->device_prefix))
 		return err_set(err, -ENOMEM, "out of memory");
 	if (!c->underlay || !c->underlay[0] || strlen(c->underlay) >= IFNAMSIZ)
 		return err_set(err, -EINVAL,
@@ -220,7 +221,7 @@ static int copy_config(struct dp *dp, const struct dp_config *config, struct err
 static bool link_wanted(struct dp *dp, uint32_t ifindex, const char *hook)
 {
 	if (!strcmp(hook, "xdp"))
-		return dp->xdp && ifindex == dp->under_ifindex;
+		return (dp->xdp && ifindex == dp->under_ifindex) || dp_card_wants(dp, ifindex);
 	if (!dp->tcx)
 		return false;
 	return ifindex == dp->tap.ifindex || ifindex == dp->under_ifindex ||
@@ -247,7 +248,8 @@ static int start(struct dp *dp, struct err *err)
 	dp_config_write(dp);
 	if ((rc = dp_sets_adopt(dp, err)) || (rc = dp_rewrites_adopt(dp, err)) ||
 	    (rc = dp_peers_adopt(dp, err)) || (rc = dp_ports_adopt(dp, err)) ||
-	    (rc = dp_wilds_adopt(dp, err)) || (rc = dp_nats_adopt(dp, err)) || (rc = dp_control_open(dp, err)))
+	    (rc = dp_wilds_adopt(dp, err)) || (rc = dp_nats_adopt(dp, err)) || (rc = dp_conns_open(dp, err)) ||
+	    (rc = dp_control_open(dp, err)))
 		return rc;
 	dp_policers_adopt(dp);
 	dp_links_prune(dp, link_wanted);
@@ -315,6 +317,7 @@ void dp_close(struct dp *dp)
 	dp_peers_close(dp);
 	dp_rewrites_close(dp);
 	dp_wilds_close(dp);
+	dp_conns_close(dp);
 	dp_nats_close(dp);
 	dp_maps_unload(dp);
 	nl_close(&dp->nl);
@@ -325,6 +328,7 @@ void dp_close(struct dp *dp)
 	free((char *)dp->config.instance);
 	free((char *)dp->config.underlay);
 	free((char *)dp->config.device_prefix);
+	free((char *)dp->config.border_interfaces);
 	free(dp);
 }
 
@@ -439,7 +443,7 @@ json_t *dp_status(const struct dp *dp)
 	if (dp->tunnel_ifindex)
 		(void)dp_device_name(&dp->config, "vx", name, NULL);
 	return json_pack("{s:s, s:o, s:o, s:s, s:s, s:s, s:s, s:b, s:b, s:I, s:s, s:b, s:s, s:I, s:o}",
-			 "version", dp_version(dp), "programs", progs, "maps", maps, "xdp", dp->xdp ? "native" : "off", "hook",
+			 "version", dp_version(dp), "programs", progs, "maps", maps, "xdp", dp_xdp_mode(dp), "hook",
 			 dp->tcx ? "tcx" : "clsact", "tunnel_device", name, "underlay",
 			 dp->config.underlay, "underlay_up", dp->under_up, "adopted", dp->adopted,
 			 "underlay_mtu", (json_int_t)dp->under_mtu, "encap", skep_encap_name(dp->config.encap), "decap_l3_flags", dp->decap_l3,

@@ -19,7 +19,7 @@
 #include "util/loop.h"
 
 #define DP_DSCP_COPY 64
-enum dp_xdp { DP_XDP_AUTO, DP_XDP_ON, DP_XDP_OFF }; /* auto: native XDP if the driver has it and is not veth or tun, else TC */
+enum dp_xdp { DP_XDP_AUTO, DP_XDP_ON, DP_XDP_OFF, DP_XDP_GENERIC }; /* auto: native XDP if the driver has it and is not veth or tun, else TC */
 
 struct dp_config {
 	const char *bpffs;    /* "/sys/fs/bpf"; mounted if it is not */
@@ -29,6 +29,8 @@ struct dp_config {
 	uint16_t tunnel_port; /* UDP, host order */
 	const char *device_prefix; /* at most 8 characters */
 	enum dp_xdp xdp;
+	enum dp_xdp border_xdp; /* on ports that are network cards; never insists (ON is as AUTO) */
+	const char *border_interfaces; /* cards whatever their kind; commas between */
 	enum skep_encap encap; /* what we ask for; VXLAN where the kernel can pop nothing else (dp_encap()) */
 	uint32_t dscp; /* of outer headers: 0..63, or DP_DSCP_COPY = the inner header's */
 	uint32_t flows_max, ports_max; /* map sizes, 0 = default; an adopted map of another size is kept, with a warning in dp_status() */
@@ -223,7 +225,22 @@ bool dp_wild_mask(const struct dp *dp, uint8_t index, struct skep_mask *mask);
 void dp_port_renew(struct dp *dp, uint32_t key);
 /* The busiest masks first: to be called now and then, with the counters of all wildcard flows just read. */
 void dp_wilds_order(struct dp *dp);
-/* All flows but promoted ones, in batches; the callback may delete any. */
+/* Where a walk is that is made in steps; begins zeroed. */
+struct dp_cursor {
+	bool going;
+	uint32_t size; /* of a batch */
+	uint64_t left;
+	char token[64], next[64];
+};
+struct dp_flows_at {
+	unsigned int table;
+	struct dp_cursor cursor;
+};
+/* The next few hundred entries of the tables of flows; the callback is shown those that are not promoted, and may delete any.
+ * 0 = there are more, 1 = that was the last step, -errno. */
+int dp_flows_step(struct dp *dp, struct dp_flows_at *at,
+		  void (*cb)(void *arg, const struct dp_flow_key *key, const struct skep_flow *flow), void *arg);
+/* All of them. */
 int dp_flows_walk(struct dp *dp, void (*cb)(void *arg, const struct dp_flow_key *key, const struct skep_flow *flow),
 		  void *arg);
 /* bpf_jiffies64() now, and ticks per second. */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "loader/classes.h"
+#include "loader/hold.h"
 #include "util/clock.h"
 
 #define SET_FROM      4	 /* copies: fewer are injected one by one, when no flow is installed */
@@ -243,6 +244,11 @@ static void install(struct work *w, const struct made *m, const struct sim_resul
 void forward_inject(struct agent *a, uint32_t in_key, const struct dp_frame *frame,
 		    const struct skep_flow *verdict)
 {
+	if (a->hold) {
+		if (!hold_packet(a, a->hold, in_key, frame, verdict))
+			upcall_drop(a, SKEP_DROP_UPCALL_QUEUE, in_key, frame, NULL);
+		return;
+	}
 	if (!dp_inject(a->dp, in_key, frame, verdict))
 		a->stats.injected++;
 }
@@ -455,14 +461,22 @@ void forward_result(struct work *w, const struct sim_result *res, unsigned int h
 		return;
 	}
 	/* no room for a set or a rewrite: each packet comes up again */
-	if (!cacheable || plan.unsupported || !make(a, &w->pkt.f, &plan, SKEP_DROP_NONE, &m)) {
+	if ((!cacheable && !(how & FORWARD_MARK)) || plan.unsupported || !make(a, &w->pkt.f, &plan, SKEP_DROP_NONE, &m)) {
 		if (how & FORWARD_SEND)
 			send_plan(a, w->in_key, w->frame, &w->pkt.f, &plan);
 		return;
 	}
-	if (how & FORWARD_SEND)
-		forward_inject(a, w->in_key, w->frame, &m.flow);
-	install(w, &m, res, &plan, how);
+	if (how & FORWARD_SEND) {
+		struct skep_flow verdict = m.flow;
+
+		if (how & FORWARD_MARK)
+			verdict.flags |= SKEP_F_MARK;
+		forward_inject(a, w->in_key, w->frame, &verdict);
+	}
+	if (cacheable)
+		install(w, &m, res, &plan, how);
+	else
+		unmake(a, &m);
 }
 
 /* May it be believed that packets like this one are dropped?  No tag says when a missing neighbour is there after all; and how long a

@@ -28,6 +28,7 @@ enum forward_how {
 	FORWARD_SEND = 1 << 0,	  /* the packet in hand */
 	FORWARD_INSTALL = 1 << 1, /* a flow, if the result allows one */
 	FORWARD_CLASS = 1 << 2,	  /* the same, but only for the whole class: the next packet of this connection is another case */
+	FORWARD_MARK = 1 << 3,	  /* the packet in hand is marked: SKEP_F_MARK */
 };
 /* Sends the packet on as the result says, and installs the flow. */
 void forward_result(struct work *w, const struct sim_result *res, unsigned int how);

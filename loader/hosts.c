@@ -24,6 +24,18 @@ static struct host *find_host(const struct agent *a, const char *name)
 	return NULL;
 }
 
+struct host *hosts_find(const struct agent *a, const char *name)
+{
+	return find_host(a, name);
+}
+
+bool hosts_silent(const struct agent *a, const char *name)
+{
+	const struct host *h = find_host(a, name);
+
+	return !h || h->silent;
+}
+
 uint32_t hosts_peer(void *agent, const char *name)
 {
 	struct host *h = find_host(agent, name);

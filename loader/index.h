@@ -62,7 +62,7 @@ struct index_flow {
 	bool conn;		 /* depends on a record of a connection, or that there is none */
 	bool marked;		 /* to be simulated again */
 	struct index_flow *mark_prev, *mark_next;
-	uint32_t n_refs;
+	uint32_t n_refs, max_refs;
 	struct index_ref *refs;
 };
 

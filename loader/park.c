@@ -145,6 +145,14 @@ static void free_need(struct park *p, struct parked_need *need)
 int park_put(struct park *p, const struct park_what *what, uint32_t in_key,
 	     const struct dp_frame *frame, uint64_t now_ns, uint64_t deadline_ns, bool *fresh)
 {
+	static const struct skep_flow none;
+
+	return park_put_verdict(p, what, in_key, frame, &none, now_ns, deadline_ns, fresh);
+}
+
+int park_put_verdict(struct park *p, const struct park_what *what, uint32_t in_key, const struct dp_frame *frame,
+		     const struct skep_flow *verdict, uint64_t now_ns, uint64_t deadline_ns, bool *fresh)
+{
 	struct parked_need *need = find_need(p, what);
 	struct parked *packet;
 	/* several tenants' packets may wait for one neighbour, but those without a tenant all wait
@@ -161,7 +169,7 @@ int park_put(struct park *p, const struct park_what *what, uint32_t in_key,
 		return -ENOSPC;
 	}
 	*packet = (struct parked){
-		.kind = what->kind, .in_key = in_key, .deadline_ns = deadline_ns, .frame = *frame
+		.kind = what->kind, .in_key = in_key, .key = what->key, .deadline_ns = deadline_ns, .verdict = *verdict, .frame = *frame
 	};
 	packet->frame.data = packet->buf + DP_HEADROOM;
 	memcpy(packet->frame.data, frame->data, frame->len);

@@ -24,6 +24,7 @@ enum park_kind {
 	PARK_SNAT,   /* scope = tenant, name = router, ip = first of the addresses: source ports */
 	PARK_PORT,   /* key: nobody has claimed the port yet */
 	PARK_FRAGMENT, /* key = ingress port, name = of frag.h: the first fragment of its packet */
+	PARK_STATE, /* key: of hold.h; decided already: has a verdict */
 };
 
 /* What is waited for.  'name' is copied. */
@@ -38,8 +39,9 @@ struct park_what {
 struct parked {
 	struct parked *next;
 	enum park_kind kind; /* of what it waits or waited for */
-	uint32_t in_key;
+	uint32_t in_key, key;
 	uint64_t deadline_ns;
+	struct skep_flow verdict; /* PARK_STATE */
 	struct dp_frame frame; /* data has DP_HEADROOM bytes in front */
 	uint8_t buf[];
 };
@@ -52,6 +54,9 @@ uint32_t park_count(const struct park *p);
 /* Copies the frame.  *fresh: the first one to wait for this.  0, -ENOSPC (full), -ENOMEM. */
 int park_put(struct park *p, const struct park_what *what, uint32_t in_key,
 	     const struct dp_frame *frame, uint64_t now_ns, uint64_t deadline_ns, bool *fresh);
+/* The same for a packet that is decided. */
+int park_put_verdict(struct park *p, const struct park_what *what, uint32_t in_key, const struct dp_frame *frame,
+		     const struct skep_flow *verdict, uint64_t now_ns, uint64_t deadline_ns, bool *fresh);
 /* What is waited for has come, or may have: its packets become ready, in order. */
 void park_ready(struct park *p, const struct park_what *what);
 /* The same for all that waits within a scope, and for the port 'key'. */

@@ -80,7 +80,7 @@ static const struct {
 	STAT(revalidated),   STAT(kept),	  STAT(revalidation_us), STAT(rechecked),	STAT(recheck_ended),
 	STAT(conns_made),    STAT(conns_over),	  STAT(conns_ended),	STAT(conns_refused),
 	STAT(state_sent),    STAT(state_received), STAT(state_acked),	STAT(state_resent),
-	STAT(state_lost),    STAT(state_refused), STAT(mirrored),	STAT(mirror_lost),
+	STAT(state_lost),    STAT(state_refused), STAT(held),	STAT(mirrored),	STAT(mirror_lost),
 	STAT(blocks_leased), STAT(blocks_refused), STAT(blocks_released), STAT(advertised),
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Messages to the agents of other hosts about connections whose other end lives there.  They leave before the packet that makes them
- * necessary and on the same way; each is acknowledged, and repeated after 5 ms, doubling, six times.  What they say may arrive twice or
+ * necessary and on the same way; each is acknowledged, and repeated after 5 ms, then ever later, for 950 ms.  What they say may arrive twice or
  * late: of each connection the last word is remembered, so that none is brought back after its end, and none ends by the end of the one before.
  */
 #include "loader/agent.h"
@@ -10,14 +10,16 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "loader/hold.h"
 #include "loader/peers.h"
 #include "util/clock.h"
 #include "util/hash.h"
 #include "util/log.h"
 
 #define RETRY_NS    (5 * NSEC_PER_MSEC)
-#define RETRIES	    6
+#define RETRIES	    12 /* 5, 5, 10, 10, 20, 20, ... ms */
 #define PENDING_MAX 8192 /* messages not acknowledged yet; further ones are sent once */
+#define GIVE_UP_MAX 64	 /* with packets behind them, in one turn */
 #define WORDS	    8192 /* connections that were heard of a moment ago */
 #define WORD_NS	    (2 * NSEC_PER_SEC) /* longer than a message is repeated */
 
@@ -28,6 +30,7 @@ struct draft {
 	uint16_t n_items;
 	struct peers_buf buf;
 	uint32_t seq;
+	uint32_t hold; /* packets wait for its acknowledgement (hold.h); 0 = none */
 	char host[TOPO_NAME_MAX + 1];
 	uint8_t bytes[DP_CONTROL_MAX];
 };
@@ -36,6 +39,7 @@ struct draft {
 struct pending {
 	struct hmap_node node; /* by seq */
 	uint32_t seq, tries, len;
+	uint32_t hold;
 	uint64_t next_ns;
 	char host[TOPO_NAME_MAX + 1];
 	uint8_t bytes[];
@@ -52,6 +56,7 @@ struct word {
 struct state {
 	struct agent *a;
 	uint32_t epoch, seq;
+	uint32_t hold; /* of what is being said */
 	struct draft *drafts;
 	struct hmap pending;
 	struct loop_timer *timer;
@@ -73,6 +78,10 @@ int state_init(struct agent *a)
 
 static void free_pending(struct state *s, struct pending *p)
 {
+	struct host *h = hosts_find(s->a, p->host);
+
+	if (h && h->unacked)
+		h->unacked--;
 	hmap_remove(&s->pending, &p->node);
 	free(p);
 }
@@ -105,63 +114,107 @@ static bool send_bytes(struct agent *a, const char *host, const void *data, uint
 	return peer && !dp_send_control(a->dp, peer, data, len);
 }
 
+static void heard(struct agent *a, const char *host, bool yes)
+{
+	struct host *h = hosts_find(a, host);
+
+	if (h)
+		h->silent = !yes;
+}
+
+/* Messages that were given up, and packets wait for. */
+struct given_up {
+	unsigned int n;
+	struct {
+		uint32_t hold;
+		char host[TOPO_NAME_MAX + 1];
+	} v[GIVE_UP_MAX];
+};
+
+static void give_up(struct state *s, struct pending *p, struct given_up *g)
+{
+	if (p->hold && g->n == GIVE_UP_MAX)
+		return; /* in the next turn */
+	s->a->stats.state_lost++;
+	log_debug("host '%s' does not acknowledge message %u", p->host, p->seq);
+	heard(s->a, p->host, false);
+	if (p->hold) {
+		g->v[g->n].hold = p->hold;
+		memcpy(g->v[g->n++].host, p->host, sizeof(p->host));
+	}
+	free_pending(s, p);
+}
+
 static void on_retry(void *arg)
 {
 	struct state *s = arg;
 	uint64_t now = clock_mono_ns();
 	struct hmap_node *n, *tmp;
+	struct given_up g;
 
+	g.n = 0;
 	hmap_for_each (n, tmp, &s->pending) {
 		struct pending *p = container_of(n, struct pending, node);
 
 		if (now < p->next_ns)
 			continue;
 		if (p->tries >= RETRIES) {
-			s->a->stats.state_lost++;
-			log_debug("host '%s' does not acknowledge message %u", p->host, p->seq);
-			free_pending(s, p);
+			give_up(s, p, &g);
 			continue;
 		}
-		p->next_ns = now + (RETRY_NS << ++p->tries);
+		p->next_ns = now + (RETRY_NS << ++p->tries / 2);
 		s->a->stats.state_resent++;
 		(void)send_bytes(s->a, p->host, p->bytes, p->len);
 	}
+	for (unsigned int i = 0; i < g.n; i++) /* behind the loop: it sends other messages */
+		hold_answered(s->a, g.v[i].hold, g.v[i].host, false);
 	if (!s->pending.n) {
 		loop_timer_del(s->timer);
 		s->timer = NULL;
 	}
 }
 
-/* To be repeated until it is acknowledged. */
-static void remember(struct state *s, const struct draft *d)
+/* To be repeated until it is acknowledged; false: it was sent, but nobody makes sure.  One host may have half as many messages under way as
+ * there is room left: one that is dead leaves room for others. */
+static bool remember(struct state *s, const struct draft *d)
 {
-	struct pending *p = s->pending.n < PENDING_MAX ? malloc(sizeof(*p) + d->buf.n) : NULL;
+	struct host *h = hosts_find(s->a, d->host);
+	struct pending *p = NULL;
 
+	if (h && 2 * h->unacked < PENDING_MAX - s->pending.n)
+		p = malloc(sizeof(*p) + d->buf.n);
 	if (!p) {
-		s->a->stats.state_lost++; /* it was sent, but nobody makes sure */
-		return;
+		s->a->stats.state_lost++;
+		return false;
 	}
 	*p = (struct pending){ .seq = d->seq,
 			       .len = d->buf.n,
+			       .hold = d->hold,
 			       .next_ns = clock_mono_ns() + RETRY_NS };
 	memcpy(p->host, d->host, sizeof(p->host));
 	memcpy(p->bytes, d->bytes, d->buf.n);
 	if (hmap_insert(&s->pending, &p->node, hash_u64(p->seq))) {
 		free(p);
-		return;
+		return false;
 	}
+	h->unacked++;
 	if (!s->timer)
 		s->timer = loop_timer_add(s->a->loop, RETRY_NS, RETRY_NS, on_retry, s);
+	return true;
 }
 
 static void send_draft(struct state *s, struct draft *d)
 {
+	bool sure;
+
 	if (!d->n_items)
 		return;
 	peers_set_count(&d->buf, d->n_items);
 	s->a->stats.state_sent++;
 	(void)send_bytes(s->a, d->host, d->bytes, d->buf.n); /* lost or refused: repeated */
-	remember(s, d);
+	sure = remember(s, d);
+	if (d->hold)
+		hold_sent(s->a, d->hold, sure);
 }
 
 void state_flush(struct agent *a)
@@ -216,6 +269,8 @@ static void add(struct tenant *t, const char *host, const struct peers_item *ite
 
 	if (!d)
 		return;
+	if (s->hold && hold_awaits(t->agent, s->hold, host))
+		d->hold = s->hold;
 	if (d->n_items < PEERS_ITEMS_MAX && peers_put_item(&d->buf, item)) {
 		d->n_items++;
 		return;
@@ -223,6 +278,11 @@ static void add(struct tenant *t, const char *host, const struct peers_item *ite
 	send_draft(s, d);
 	if (begin(s, d) && peers_put_item(&d->buf, item))
 		d->n_items = 1;
+}
+
+void state_hold(struct agent *a, uint32_t hold)
+{
+	a->state->hold = hold;
 }
 
 void state_put(struct tenant *t, const char *host, const struct sim_conn *conn)
@@ -304,27 +364,37 @@ static bool may_say(struct tenant *t, const struct peers_item *i)
 		(t->snap && topo_find_port(t->snap, c->other_port)));
 }
 
-static void take_items(struct agent *a, struct tenant *t, const struct peers_head *h,
+/* False: not all of it was understood, or could be kept.  It is said again then; packets may wait until it is taken. */
+static bool take_items(struct agent *a, struct tenant *t, const struct peers_head *h,
 		       struct peers_buf *b)
 {
 	struct state *s = a->state;
 	struct peers_item item;
+	bool all = true;
 
 	for (uint16_t k = 0; k < h->n_items; k++) {
 		if (!peers_get_item(b, &item)) {
 			a->stats.state_refused++;
-			return; /* what came before it was whole */
+			return false; /* what came before it was whole */
 		}
-		if (!may_say(t, &item) || is_old(s, t, &item, h)) {
+		if (is_old(s, t, &item, h)) {
 			a->stats.state_refused++;
 			continue;
 		}
-		if (item.what == PEERS_SET)
-			conns_remote_put(t, &item.conn, clock_mono_ns());
-		else
+		if (!may_say(t, &item)) { /* or not yet: what it is about may be on its way from the DB */
+			a->stats.state_refused++;
+			all = all && item.what == PEERS_END;
+			continue;
+		}
+		if (item.what == PEERS_END)
 			conns_remote_end(t, item.conn.port, &item.conn.tuple);
+		else if (!conns_remote_put(t, &item.conn, clock_mono_ns())) {
+			all = false;
+			continue;
+		}
 		note(s, t, &item.conn, h->epoch, h->seq, item.what == PEERS_END);
 	}
+	return all;
 }
 
 static void acknowledge(struct agent *a, const struct peers_head *h)
@@ -342,11 +412,16 @@ static void take_ack(struct state *s, const struct peers_head *h)
 {
 	struct hmap_node *n = hmap_first_with_hash(&s->pending, hash_u64(h->seq));
 	struct pending *p = n ? container_of(n, struct pending, node) : NULL;
+	uint32_t hold;
 
 	if (!p || h->epoch != s->epoch || strcmp(p->host, h->sender))
 		return;
 	s->a->stats.state_acked++;
+	heard(s->a, h->sender, true);
+	hold = p->hold;
 	free_pending(s, p);
+	if (hold)
+		hold_answered(s->a, hold, h->sender, true);
 }
 
 void state_received(struct agent *a, const uint8_t *data, uint32_t len)
@@ -367,7 +442,7 @@ void state_received(struct agent *a, const uint8_t *data, uint32_t len)
 	if (!t || !t->snap)
 		return; /* not yet: it will be said again */
 	a->stats.state_received++;
-	take_items(a, t, &h, &b);
-	acknowledge(a, &h);
+	if (take_items(a, t, &h, &b))
+		acknowledge(a, &h);
 	upcall_drain(a);
 }

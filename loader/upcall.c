@@ -13,6 +13,7 @@
 
 #include "loader/classes.h"
 #include "loader/frag.h"
+#include "loader/hold.h"
 #include "loader/replay.h"
 #include "packet/packet.h"
 #include "util/clock.h"
@@ -184,6 +185,21 @@ static void install_next(struct work *w)
 		forward_result(w, &next, FORWARD_INSTALL);
 }
 
+/* A packet of a connection; how: what of it is sent and installed.  While others are told of the connection, its packets wait (forward_inject()), and
+ * there is no flow of its own, by which the next ones would overtake them; that of its class is for connections that tell others by themselves. */
+static void send_on(struct work *w, const struct sim_result *res, unsigned int how)
+{
+	const struct sim_conn *c = res->n_new_conns ? &res->new_conns[0] : res->conn;
+
+	w->a->hold = hold_of(w->t, c);
+	if (w->a->hold)
+		how &= FORWARD_SEND | FORWARD_CLASS;
+	else if (c && tell_marks(w->t, c, res, &w->pkt))
+		how |= FORWARD_MARK;
+	forward_result(w, res, how);
+	w->a->hold = 0;
+}
+
 static void decided(struct work *w, const struct sim_result *res)
 {
 	struct agent *a = w->a;
@@ -194,17 +210,21 @@ static void decided(struct work *w, const struct sim_result *res)
 		upcall_drop(a, SKEP_DROP_CONN_LIMIT, w->in_key, w->frame, w->in->o.name);
 		return;
 	}
+	if (changes & CONNS_UNTOLD) {
+		upcall_drop(a, SKEP_DROP_UNTOLD, w->in_key, w->frame, w->in->o.name);
+		return;
+	}
 	rules_packet(w->t, w->in, res, &w->pkt);
 	forward_frames(a, w->in_key, res);
 	switch (res->verdict) {
 	case SIM_FORWARD:
 		if (!res->n_new_conns && !(changes & SIM_CONNS_NEW)) {
 			conns_place(w->t, res);
-			forward_result(w, res, FORWARD_SEND | FORWARD_INSTALL);
+			send_on(w, res, FORWARD_SEND | FORWARD_INSTALL);
 			break;
 		}
-		forward_result(w, res, FORWARD_SEND | FORWARD_CLASS);
-		if (changes & SIM_CONNS_NEW)
+		send_on(w, res, FORWARD_SEND | FORWARD_CLASS);
+		if ((changes & SIM_CONNS_NEW) && !(changes & CONNS_HELD))
 			install_next(w);
 		break;
 	case SIM_DROP:
@@ -261,6 +281,28 @@ static void process(struct agent *a, uint32_t in_key, enum skep_upcall_why why,
 	}
 }
 
+/* Others know of the packet's connection now, or do not: it goes on as it was decided.  The flow of the next ones is installed behind it. */
+static void told(struct agent *a, struct parked *p)
+{
+	struct work w = { .a = a, .in_key = p->in_key, .frame = &p->frame };
+	struct lport *port = ports_find(a, p->in_key);
+
+	if (!hold_is_told(a, p)) {
+		upcall_drop(a, SKEP_DROP_UNTOLD, p->in_key, &p->frame, port ? port->name : NULL);
+		return;
+	}
+	forward_inject(a, p->in_key, &p->frame, &p->verdict);
+	if (!port || !port->tenant->snap || pkt_parse(p->frame.data, p->frame.len, &w.pkt))
+		return;
+	arena_reset(&a->arena);
+	w.t = port->tenant;
+	w.in = topo_find_port(w.t->snap, port->name);
+	w.pkt.seg_len = dp_frame_seg_len(&p->frame, w.pkt.l3_off, w.pkt.payload_off);
+	w.key.v6 = pkt_flow_key(&w.pkt.f, w.in_key, &w.key.k4, &w.key.k6);
+	if (w.in && w.pkt.f.ip_frag == SKEP_FRAG_NONE && !index_find(a->index, &w.key))
+		install_next(&w);
+}
+
 /* Those whose wait is over. */
 static void process_ready(struct agent *a)
 {
@@ -268,7 +310,10 @@ static void process_ready(struct agent *a)
 
 	while ((p = park_take(a->park))) {
 		/* without its port, nobody has looked at it yet */
-		process(a, p->in_key, SKEP_UP_MISS, &p->frame, p->deadline_ns, p->kind != PARK_PORT);
+		if (p->kind == PARK_STATE)
+			told(a, p);
+		else
+			process(a, p->in_key, SKEP_UP_MISS, &p->frame, p->deadline_ns, p->kind != PARK_PORT);
 		free(p);
 	}
 }
@@ -327,7 +372,8 @@ static void on_expired(void *arg, const struct parked *p)
 						  [PARK_RECORD] = SKEP_DROP_NOT_READY,
 						  [PARK_PORT] = SKEP_DROP_NOT_READY,
 						  [PARK_SNAT] = SKEP_DROP_NAT_FULL,
-						  [PARK_FRAGMENT] = SKEP_DROP_FRAGMENT };
+						  [PARK_FRAGMENT] = SKEP_DROP_FRAGMENT,
+						  [PARK_STATE] = SKEP_DROP_UNTOLD };
 
 	upcall_drop(arg, reasons[p->kind], p->in_key, &p->frame, NULL);
 }

@@ -18,7 +18,9 @@
 	X(XDP_DECAP, "xdp_decap", "packets decapsulated by XDP")                                   \
 	X(WILD_HIT, "wild_hit", "packets without a flow of their own that met a wildcard flow")    \
 	X(CONN_MADE, "conn_made", "records of connections made in the kernel")                     \
-	X(NEWCONN_LOST, "newconn_lost", "records of which skepd was not told at once: ring full")
+	X(NEWCONN_LOST, "newconn_lost", "records of which skepd was not told at once: ring full")   \
+	X(XDP_PORT, "xdp_port", "packets of ports that are network cards, dealt with by XDP")      \
+	X(XDP_DELIVER, "xdp_deliver", "packets from tunnels that XDP sent on to network cards")
 
 enum skep_counter {
 #define X(id, name, help) SKEP_CNT_##id,

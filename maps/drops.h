@@ -47,7 +47,8 @@
 	X(FRAGMENT, "fragment", "a fragment whose first one never came, or that overlaps another") \
 	X(POLICED, "policed", "over the rate of the port's QoS policy")                            \
 	X(ICMP_RATE, "icmp_rate", "an answer of the network over the rate of such answers")        \
-	X(ECN, "ecn", "congested on its way between hosts, and no ECN inside to tell it (RFC 6040)")
+	X(ECN, "ecn", "congested on its way between hosts, and no ECN inside to tell it (RFC 6040)") \
+	X(UNTOLD, "untold", "a host that must know of the new connection does not acknowledge it")
 
 enum skep_drop {
 #define X(id, name, help) SKEP_DROP_##id,

@@ -73,6 +73,20 @@ struct {
 } skep_ifaces SEC(".maps") __weak;
 
 struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, __u64);
+	__uint(max_entries, SKEP_IFACE_SLOTS);
+} skep_iface_at SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct skep_card);
+	__uint(max_entries, SKEP_CARDS_MAX);
+} skep_cards SEC(".maps") __weak;
+
+struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__type(key, __u32);
 	__type(value, struct skep_port);
@@ -85,6 +99,13 @@ struct {
 	__type(value, struct skep_peer);
 	__uint(max_entries, SKEP_PEERS_MAX);
 } skep_peers SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct skep_hop);
+	__uint(max_entries, SKEP_PEERS_MAX);
+} skep_hops SEC(".maps") __weak;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -22,6 +22,29 @@ struct skep_iface {
 };
 SKEP_ASSERT(sizeof(struct skep_iface) == 48);
 
+/*
+ * skep_iface_at: array, __u32 ifindex % SKEP_IFACE_SLOTS -> __u64: ifindex << 32 | police << 16 | lport.  What most packets need of skep_ifaces, for a
+ * tenth of a hash table's cost; of interfaces that share a slot the last one bound has it.  0 = nobody.
+ */
+static inline __u64 skep_iface_slot(__u32 ifindex, __u32 police, __u32 lport)
+{
+	return (__u64)ifindex << 32 | (police & 0xffff) << 16 | (lport & 0xffff);
+}
+SKEP_ASSERT(SKEP_IFACES_MAX <= 0x10000 && SKEP_POLICERS_MAX <= 0x10000);
+
+/*
+ * skep_cards: array, ifindex % SKEP_CARDS_MAX -> struct skep_card.  What XDP has to know of an interface that is a port, without a hash.  Only
+ * network cards with skep_xdp_port are here; of two that share an index one is not, and works in TC.
+ */
+struct skep_card {
+	__u32 ifindex; /* 0 = the entry is not in use */
+	__u32 key;     /* as in skep_iface */
+	__u32 lport;
+	__u32 police;
+	__u32 mtu; /* of the interface: XDP may send it frames whose payload is no longer; 0 = none, its driver takes no frames */
+};
+SKEP_ASSERT(sizeof(struct skep_card) == 20);
+
 enum skep_lport_flags {
 	SKEP_LPORT_CT = 1 << 0, /* a wildcard flow of the port asks for the state of connections */
 	SKEP_LPORT_VIP = 1 << 1, /* skep_vips has some of the port */
@@ -57,6 +80,7 @@ enum skep_port_kind {
 
 enum skep_port_flags {
 	SKEP_PORT_PEER = 1 << 0, /* veth whose other end is in another namespace: bpf_redirect_peer */
+	SKEP_PORT_XDP = 1 << 1,	 /* a network card: it is in skep_cards, packets from tunnels may be redirected to it by XDP */
 };
 
 /* skep_ports: hash, __u32 tunnel key -> struct skep_port.  Where a tunnel packet goes. */
@@ -109,6 +133,23 @@ struct skep_peer {
 };
 SKEP_ASSERT(sizeof(struct skep_peer) == 48);
 
+/*
+ * skep_hops: per-CPU array, index as in skep_peers -> struct skep_hop.  XDP's own memory of what the kernel's routes and neighbours say of a
+ * host: a lookup costs more than all else that a packet needs.
+ */
+struct skep_hop {
+	union {
+		__u8 eth[14]; /* in front of tunnel packets: MACs and type */
+		__u16 h[8];
+		__u32 w[4];
+	};
+	struct skep_ip remote; /* of which host this was said */
+	__u32 looked; /* bpf_jiffies64(), low 32 bits: asked then (SKEP_HOP_LOOKS) */
+	__u32 told;   /* ... and when a packet last took the kernel's way, which keeps the neighbour alive */
+	__u32 ok;     /* it is known, and leads out by the underlay interface */
+};
+SKEP_ASSERT(sizeof(struct skep_hop) == 44);
+
 /* skep_remotes: hash, struct skep_ip (outer source) -> __u32 index into skep_peers.  Who may send us tunnel packets. */
 
 /* skep_config: array of one.  May change at any time while programs run. */
@@ -133,6 +174,7 @@ SKEP_ASSERT(sizeof(struct skep_config) == 104);
 
 enum skep_config_flags {
 	SKEP_CFG_XDP_DECAP = 1 << 0,	  /* XDP on the underlay interface strips and leaves struct skep_xdp_meta */
+	SKEP_CFG_XDP_SEND = 1 << 2,	  /* XDP may redirect to the underlay interface */
 	SKEP_CFG_DECAP_L3_FLAGS = 1 << 1, /* adjust_room knows DECAP_L3_IPV6 (6.3+): inner IPv6 may be popped by us */
 };
 

@@ -5,6 +5,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "bpf/skep.skel.h"
@@ -90,7 +91,48 @@ static int set_config(struct bpfrun *r)
 	return rc;
 }
 
+int bpfrun_slot(struct bpfrun *r)
+{
+	uint32_t slot = 1;
+	uint64_t v = skep_iface_slot(1, 0, BPFRUN_LPORT);
+
+	return bpfrun_put(r, "skep_iface_at", &slot, &v);
+}
+
+static int load(struct bpfrun *r, uint32_t flows, uint32_t conns)
+{
+	r->skel = skep_bpf__open();
+	if (!r->skel)
+		return -errno;
+	if (flows)
+		bpf_map__set_max_entries(r->skel->maps.skep_flows4, flows);
+	if (conns)
+		bpf_map__set_max_entries(r->skel->maps.skep_conns, conns);
+	return skep_bpf__load(r->skel);
+}
+
+uint64_t bpfrun_memory(struct bpfrun *r, const char *map)
+{
+	unsigned long long bytes = 0;
+	char line[128];
+	FILE *f;
+
+	snprintf(line, sizeof(line), "/proc/self/fdinfo/%d", map_fd(r, map));
+	f = fopen(line, "r");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "memlock: %llu", &bytes) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return bytes;
+}
+
 struct bpfrun *bpfrun_open(struct err *err)
+{
+	return bpfrun_open_sized(0, 0, err);
+}
+
+struct bpfrun *bpfrun_open_sized(uint32_t flows, uint32_t conns, struct err *err)
 {
 	struct bpfrun *r = calloc(1, sizeof(*r));
 	int rc;
@@ -101,9 +143,10 @@ struct bpfrun *bpfrun_open(struct err *err)
 	}
 	r->noop = -1;
 	libbpf_set_print(quiet);
-	r->skel = skep_bpf__open_and_load();
-	if (!r->skel) {
-		err_set(err, -errno, "the BPF programs do not load: %s", strerror(errno));
+	rc = load(r, flows, conns);
+	if (rc) {
+		err_set(err, rc, "the BPF programs do not load: %s", strerror(-rc));
+		skep_bpf__destroy(r->skel);
 		free(r);
 		return NULL;
 	}
@@ -144,7 +187,8 @@ static int prog_fd(struct bpfrun *r, enum bpfrun_prog prog)
 {
 	const struct bpf_program *progs[BPFRUN_PROGS] = { r->skel->progs.skep_tc_port, r->skel->progs.skep_tc_under,
 							  r->skel->progs.skep_xdp_under, r->skel->progs.skep_tc_inject,
-							  r->skel->progs.skep_tc_tunnel, r->skel->progs.skep_clock };
+							  r->skel->progs.skep_tc_tunnel, r->skel->progs.skep_clock,
+							  r->skel->progs.skep_xdp_port };
 	const struct bpf_insn nothing[] = { { .code = BPF_ALU64 | BPF_MOV | BPF_K }, { .code = BPF_JMP | BPF_EXIT } };
 
 	if (prog < BPFRUN_PROGS)
@@ -162,6 +206,22 @@ int bpfrun_time(struct bpfrun *r, enum bpfrun_prog prog, const uint8_t *frame, u
 		return -errno;
 	*ns = opts.duration;
 	return 0;
+}
+
+int bpfrun_fd(struct bpfrun *r, enum bpfrun_prog prog)
+{
+	return prog_fd(r, prog);
+}
+
+uint32_t bpfrun_jiffies(struct bpfrun *r)
+{
+	uint8_t in[64] = { 0 }, out[64];
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in, .data_size_in = sizeof(in), .data_out = out, .data_size_out = sizeof(out));
+	uint64_t now = 0;
+
+	if (!bpf_prog_test_run_opts(prog_fd(r, BPFRUN_CLOCK), &opts))
+		memcpy(&now, out, sizeof(now));
+	return (uint32_t)now;
 }
 
 static void empty_queue(struct bpfrun *r)

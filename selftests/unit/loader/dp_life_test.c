@@ -243,6 +243,11 @@ static void test_xdp_native(void **state)
 	NEED_ROOT();
 	dp_close(t.dp);
 	t.config.xdp = DP_XDP_ON;
+	assert_int_equal(sh("ethtool -K u0 rxvlan on"), 0);
+	t.dp = dp_open(t.loop, &t.config, &ops, NULL, &err); /* tags would not be seen */
+	assert_null(t.dp);
+	assert_non_null(strstr(err.text, "ethtool -K u0 rxvlan off"));
+	assert_int_equal(sh("ethtool -K u0 rxvlan off"), 0);
 	must_open();
 	status = dp_status(t.dp);
 	assert_string_equal(json_string_value(json_object_get(status, "xdp")), "native");

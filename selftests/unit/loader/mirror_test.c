@@ -71,10 +71,11 @@ bool conns_port_here(void *t, const char *port)
 	return !strcmp(port, "vm1");
 }
 
-void conns_remote_put(struct tenant *t, const struct sim_conn *conn, uint64_t last_ns)
+bool conns_remote_put(struct tenant *t, const struct sim_conn *conn, uint64_t last_ns)
 {
 	n_put++;
 	assert_true(sim_conns_put(t->conns, conn, last_ns) >= 0);
+	return true;
 }
 
 void upcall_drain(struct agent *a)
