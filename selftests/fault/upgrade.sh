@@ -95,7 +95,7 @@ kill_starting() { # HOST PROGRAM MS
 pace_start
 stop_skepd h1; stop_skepd h2
 killed=0
-while [ $killed -lt $((ROUNDS * 8)) ]; do
+while [ $killed -lt $((ROUNDS * 6)) ]; do
 	for h in h1 h2; do
 		kill_starting $h "$([ $((killed / 2 % 2)) = 0 ] && echo "$other" || echo "$ours")" $((RANDOM % 200 + 5))
 		killed=$((killed + 1))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* One version of the datapath gives way to another: what is shared, what is private to a load, what is refused, and how it is replaced. */
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <dirent.h>
 #include <linux/bpf.h>
 #include <stdio.h>
