@@ -189,6 +189,7 @@ json_t *report_trace(struct agent *a, const json_t *request, struct err *err)
 		return NULL;
 	arena_reset(&a->arena);
 	conns_view(t, &view, now);
+	view.fresh = true; /* what connections have seen up to now */
 	view.in = in;
 	len = sim_probe(&view.s.view, in, text, text_of(request, "eth"), a->txbuf + DP_HEADROOM, PKT_MAX,
 			err);
@@ -225,6 +226,7 @@ json_t *report_why(struct agent *a, const json_t *request, struct err *err)
 	if (!t)
 		return NULL;
 	conns_view(t, &view, now);
+	view.fresh = true; /* what connections have seen up to now */
 	if (sim_why(&a->sim, t->snap, &view.s.view, from, to, what, now, AGENT_SEED, &why, err))
 		return NULL;
 	o = json_pack("{s:s, s:s, s:o, s:s, s:O?, s:s?, s:O?, s:s?}", "host", a->config->host,
