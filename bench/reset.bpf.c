@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * In front of an XDP program that is measured in a loop: makes the frame again what it was before the program changed it, as one of 'flows'
  * flows in random order, and goes on to the program.  With 'idle' in its place, what this costs is measured too.

@@ -20,6 +20,7 @@
 	X(FOUND, "skep_found")       \
 	X(LPORTS, "skep_lports")     \
 	X(IFACES, "skep_ifaces")     \
+	X(IFACE_AT, "skep_iface_at") \
 	X(CARDS, "skep_cards")       \
 	X(PORTS, "skep_ports")       \
 	X(PEERS, "skep_peers")       \

@@ -22,6 +22,7 @@
 
 #define KEY	0x123
 #define IFINDEX 6001
+#define LPORT	9
 #define OUTER	50   /* Ethernet, IPv4, UDP, VXLAN */
 #define OUTER6	70   /* Ethernet, IPv6, UDP, VXLAN */
 #define DEVICE	4003 /* ifindex that stands for the kernel's tunnel device */
@@ -194,6 +195,82 @@ static void test_any_byte(void **state)
 		}
 }
 
+static void card(uint16_t flags, uint32_t mtu)
+{
+	struct skep_port port = { .kind = SKEP_PORT_LOCAL, .ifindex = IFINDEX, .flags = flags, .set = LPORT };
+	struct skep_card value = { .ifindex = IFINDEX, .key = KEY, .lport = LPORT, .mtu = mtu };
+	uint32_t key = KEY, index = IFINDEX % SKEP_CARDS_MAX;
+
+	assert_int_equal(bpfrun_put(run, "skep_ports", &key, &port), 0);
+	assert_int_equal(bpfrun_put(run, "skep_cards", &index, &value), 0);
+}
+
+/* XDP sends the frame out, and it is the one that TC makes, or leaves it stripped to TC. */
+static void check_card(const uint8_t *buf, uint32_t len, bool sends)
+{
+	struct skep_port before, after;
+	uint32_t key = KEY;
+
+	assert_int_equal(bpfrun_get(run, "skep_ports", &key, &before), 0);
+	assert_int_equal(bpfrun_run(run, BPFRUN_XDP, buf, len, &res), 0);
+	assert_int_equal(bpfrun_get(run, "skep_ports", &key, &after), 0);
+	assert_int_equal(res.drop, SKEP_DROP_NONE);
+	assert_int_equal(res.action, sends ? XDP_REDIRECT : XDP_PASS);
+	assert_int_equal(res.len, len - OUTER + (sends ? 0 : sizeof(struct skep_xdp_meta)));
+	assert_memory_equal(res.data + res.len - (len - OUTER), buf + OUTER, len - OUTER);
+	assert_int_equal(after.rx_packets - before.rx_packets, sends);
+	assert_int_equal(after.rx_bytes - before.rx_bytes, sends ? len - OUTER : 0);
+}
+
+/* What is for a network card of this host goes out by it, but for what TC has to see. */
+static void test_card(void **state)
+{
+	struct skep_conn_key k = { .port = KEY, .sport = htons(53), .dport = htons(4000), .proto = 17 };
+	struct skep_conn c = { .flags = SKEP_CONN_REPLY, .orig_seen = 0x80, .reply_seen = 0x80 };
+	struct skep_lport lp = { .key = KEY, .replies = 1, .replies_max = 10, .conns_max = 10 };
+	uint32_t lport = LPORT, zero = 0, len;
+	struct skep_config cfg;
+	uint8_t buf[1024];
+
+	(void)state;
+	len = tunnel(buf, sizeof(buf));
+	card(SKEP_PORT_XDP, 1500);
+	check_card(buf, len, true);
+	card(0, 1500);
+	check_card(buf, len, false);
+	card(SKEP_PORT_XDP, 0);
+	check_card(buf, len, false);
+	card(SKEP_PORT_XDP, len - OUTER - 14 - 1);
+	check_card(buf, len, false);
+	card(SKEP_PORT_XDP, len - OUTER - 14);
+	check_card(buf, len, true);
+	buf[42] = 0x88; /* a mark: TC makes the record */
+	buf[45] = 7;
+	check_card(buf, len, false);
+	len = tunnel(buf, sizeof(buf));
+
+	/* a port with records: one of another connection, one that was just seen, one that was not for a second, flags that are new */
+	ip_parse("10.0.0.2", &k.src);
+	ip_parse("10.0.0.1", &k.dst);
+	assert_int_equal(bpfrun_put(run, "skep_lports", &lport, &lp), 0);
+	assert_int_equal(bpfrun_get(run, "skep_config", &zero, &cfg), 0);
+	cfg.timeouts.udp_replied = 1000; /* in jiffies */
+	assert_int_equal(bpfrun_put(run, "skep_config", &zero, &cfg), 0);
+	check_card(buf, len, true);
+	c.last_seen = bpfrun_jiffies(run);
+	assert_int_equal(bpfrun_put(run, "skep_conns", &k, &c), 0);
+	check_card(buf, len, true);
+	c.last_seen -= 250;
+	assert_int_equal(bpfrun_put(run, "skep_conns", &k, &c), 0);
+	check_card(buf, len, false);
+	c.last_seen = bpfrun_jiffies(run);
+	c.orig_seen = 0;
+	assert_int_equal(bpfrun_put(run, "skep_conns", &k, &c), 0);
+	check_card(buf, len, false);
+	assert_int_equal(bpfrun_del(run, "skep_conns", &k), 0);
+	card(0, 0);
+}
+
 static void configure(const char *local, uint32_t device, uint16_t flags)
 {
 	struct skep_config cfg;
@@ -364,6 +441,7 @@ int main(void)
 		cmocka_unit_test(test_tc),
 		cmocka_unit_test(test_xdp),
 		cmocka_unit_test(test_any_byte),
+		cmocka_unit_test(test_card),
 		cmocka_unit_test(test_who_strips),
 		cmocka_unit_test(test_ipv6_underlay),
 		cmocka_unit_test(test_probe),

@@ -112,6 +112,19 @@ check 'a header that lies is dropped, with its reason' wait_for 5 more bad_heade
 before=$(drops h1 bad_mac)
 send "020000000105030000000001""88cc$(printf '00%.0s' {1..46})" || not_ok 'a frame is sent'
 check 'a multicast source too' wait_for 5 more bad_mac "$before"
+packet=08004500002e0000000040113350cb0071630a00010c0fa01389001a00006672616d652066726f6d206f757473696465 # UDP from out1 to vm2, type first
+arrive() { # N FRAME: so many frames with the text come out at vm2
+	local n
+	: > "$work/counted"
+	spawn nsenter --net="/run/netns/$id-vm2" "$raw" count eth0 'frame from outside' 1 1500 > "$work/counted"
+	n=${background[-1]}
+	wait_for 5 grep -q ready "$work/counted"
+	send "$2" && send "$2"
+	wait "$n"
+	[ "$(tail -n 1 "$work/counted")" = "$1" ]
+}
+check 'frames without a tag arrive' arrive 2 "$up1$packet"
+check 'with one they do not, flow or no flow' arrive 0 "${up1}81000007$packet"
 
 # a restart, and the end
 link() { in_host h1 bpftool -j link show | tr '{' '\n' | grep -c '"type":"xdp"'; }
