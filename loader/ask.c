@@ -153,7 +153,7 @@ static json_t *compare(struct agent *a, const struct topo_port *in, const struct
 	upcall_flush(a);
 	f = index_find(a->index, &w.key);
 	if (!f)
-		f = class_find(&w, res->class_ct);
+		f = class_find(&w, res->class_ct, res->class_nat ? vips_number(a, res->class_nat) : 0);
 	if (!f || !dp_flow_get(a->dp, &f->key, &now))
 		return res->cacheable ? verdict("none", "no flow yet: the next packet makes one") :
 					verdict("not_cacheable",
