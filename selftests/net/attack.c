@@ -240,7 +240,7 @@ static int ask(const char *address, const char *port, unsigned long count, unsig
 
 	if (inet_pton(AF_INET, address, &to.sin_addr) != 1 || !rate || count > ASK_MAX)
 		die(address);
-	for (unsigned long i = 0; i < count; i++) {
+	for (unsigned long i = 0; i < count && !stopped; i++) {
 		until(start + i * NSEC_PER_SEC / rate);
 		ns = ask_once(&to, (uint16_t)(first + i));
 		if (ns)
