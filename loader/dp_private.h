@@ -177,6 +177,7 @@ struct dp {
 	struct skep_policer *policers; /* mmapped */
 	struct skep_lport *lports;     /* mmapped */
 	struct ring_buffer *newconns;
+	uint64_t newconns_until_ns; /* of dp_conns_new() */
 	struct ring_buffer *events;
 	struct loop_fd *events_fd;
 

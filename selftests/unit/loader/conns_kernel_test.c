@@ -63,7 +63,7 @@ bool dp_conn_detail(struct dp *dp, const struct skep_conn_key *k, struct skep_de
 	return true;
 }
 
-void dp_conns_new(struct dp *dp)
+bool dp_conns_new(struct dp *dp, uint64_t until_ns)
 {
 	(void)dp;
 }
