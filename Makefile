@@ -35,7 +35,7 @@ LDLIBS    = $(shell pkg-config --libs $(LIBS_PKG)) -lelf -lz
 WARN      = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-unused-parameter
 ALL_CFLAGS = -std=gnu17 $(CFLAGS) $(WARN) -D_GNU_SOURCE -DSKEP_VERSION='"$(VERSION)"' -I. -I$(O) -include util/banned.h \
 	     -fno-strict-aliasing -ffile-prefix-map=$(CURDIR)=. -MMD -MP
-ALL_BPF_CFLAGS = $(BPF_CFLAGS) -target bpf -mcpu=v3 -std=gnu17 -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -I. \
+ALL_BPF_CFLAGS = $(BPF_CFLAGS) -target bpf -mcpu=v3 -std=gnu17 -DSKEP_VERSION='"$(VERSION)"' -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -I. \
 	     -I/usr/include/$(shell $(CC) -print-multiarch) -ffile-prefix-map=$(CURDIR)=. -MMD -MP
 ifeq ($(SAN),1)
 ALL_CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
@@ -76,6 +76,7 @@ OVN_SRC   := $(sort $(wildcard selftests/ovn/*.c))
 OVN       := $(O)/selftests/ovn/ovn_compare
 BENCH_SRC := $(filter-out %.bpf.c,$(sort $(wildcard bench/*.c)))
 BENCH     := $(patsubst %.c,$(O)/%,$(BENCH_SRC))
+BENCH_BPF := $(patsubst %.c,$(O)/%.o,$(sort $(wildcard bench/*.bpf.c)))
 
 PROGRAMS := $(O)/skepd $(O)/skep
 
@@ -139,8 +140,9 @@ $(UNIT) $(BPFTEST): %: %.o $(TESTLIB) $(LIBS)
 $(TOOL): %: %.o
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $<
 
+$(O)/bench/resident_bench: $(LOADER_LIB)
 $(BENCH): %: %.o $(TESTLIB) $(LIBS)
-	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $< $(TESTLIB) $(LINK_LIBS) $(LDLIBS) -lpthread
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $< $(filter $(LOADER_LIB),$^) $(TESTLIB) $(LINK_LIBS) $(LDLIBS) -lpthread
 
 $(OVN): $(call objs,$(OVN_SRC)) $(TESTLIB) $(LIBS)
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(TESTLIB) $(LINK_LIBS) $(LDLIBS)
@@ -151,6 +153,11 @@ FUZZ_PURE = loader/peers.c loader/base64.c # parts of skepd that are functions o
 $(FUZZ): $(O)/%: %.c $(foreach m,util maps packet topology simulator,$(call src_of,$(m))) $(FUZZ_PURE) $(wildcard selftests/lib/*.h */*.h)
 	$(call say,FUZZ,$<)mkdir -p $(@D) && $(CLANG) $(FUZZ_CFLAGS) -o $@ $< \
 		$(foreach m,util maps packet topology simulator,$(call src_of,$(m))) $(FUZZ_PURE) $(shell pkg-config --libs jansson yaml-0.1)
+
+# Another version of skepd, to swap with this one under traffic (selftests/fault/upgrade.sh)
+.PHONY: other-version
+other-version:
+	$(Q)MAKE='$(MAKE)' CC='$(CC)' CLANG='$(CLANG)' selftests/fault/other-version $(abspath $(O)/other)
 
 .PHONY: tests
 tests: $(UNIT) $(BPFTEST) $(TOOL) ## build all tests, run none
@@ -163,7 +170,7 @@ deps: ## check this machine, install what is missing with apt (packaging/package
 .PHONY: check
 check: deps ## install what is missing, build, run every test; NAME='nat*' selects, SKIP=fail makes skips fail
 	$(Q)$(MAKE) --no-print-directory O=$(O)/san SAN=1 all tests
-	$(Q)$(MAKE) --no-print-directory O=$(O) all
+	$(Q)$(MAKE) --no-print-directory O=$(O) all other-version
 	$(Q)$(MAKE) --no-print-directory O=$(O)/fuzz fuzz-build
 	$(Q)O=$(abspath $(O)/san) O_FAST=$(abspath $(O)) O_FUZZ=$(abspath $(O)/fuzz) NAME='$(NAME)' SKIP='$(SKIP)' selftests/run
 
@@ -205,7 +212,7 @@ bench: deps ## measure; JSON lines on stdout; NAME='tcp*' selects
 	$(Q)O=$(abspath $(O)) NAME='$(NAME)' bench/run
 
 .PHONY: bench-build
-bench-build: $(BENCH)
+bench-build: $(BENCH) $(BENCH_BPF)
 
 .PHONY: demo
 demo: deps ## two hosts, four machines, a router and a firewall, in one minute; KEEP=1 leaves it running

@@ -3,15 +3,22 @@
  * One measurement between two network namespaces: a client child and a server child, each in its own.  Counts work, wall time and
  * the CPU time of both children, which includes the softirq path that runs inline in their system calls.  Prints one JSON object.
  *
- *   load MODE CLIENT_NS SERVER_NS SERVER_ADDRESS SECONDS [PID]
+ *   load MODE CLIENT_NS SERVER_NS SERVER_ADDRESS SECONDS [PID...]
  *
- * MODE: udp_rr tcp_rr tcp_crr tcp_stream udp_pps first_packet new_flows.  PID: its CPU time is reported too (skepd).
+ * MODE: udp_rr tcp_rr tcp_crr tcp_stream udp_pps first_packet new_flows misses.  PID: processes whose CPU time is reported too (skepd).
  * bench/run calls it.
+ *
+ *   first_packet   each flow's first round trip less its second one
+ *   misses         each packet is a flow of its own: many source addresses of the server's /24, all source ports
+ * Before both, a packet of each of many other addresses, so that tables of classes are full if they are small.
  */
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/ip.h>
 #include <netinet/tcp.h>
+#include <netinet/udp.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -31,6 +38,9 @@
 #define LATENCY_MAX 200000
 #define FIRST_PORT  1024 /* new flows have source ports from here on, each once: a repeated one would be no new flow */
 #define LAST_PORT   65535
+#define FILL_FIRST  3	/* last bytes of source addresses that send before the flood ... */
+#define FLOOD_FIRST 128 /* ... and of those that it comes from */
+#define FLOOD_LAST  143
 
 struct shared { /* between the two children and their parent */
 	volatile int ready, stop;
@@ -141,13 +151,22 @@ static void serve(const struct job *job)
 	static char buf[STREAM_BUF];
 	struct shared *sh = job->sh;
 	bool tcp = strncmp(job->mode, "tcp", 3) == 0, stream = is(job, "tcp_stream");
-	bool answer = !stream && !is(job, "udp_pps") && !is(job, "new_flows");
+	bool answer = !stream && !is(job, "udp_pps") && !is(job, "new_flows") && !is(job, "misses");
 	int fd = listen_on(tcp ? SOCK_STREAM : SOCK_DGRAM), c;
 	struct sockaddr_in from;
 	socklen_t len;
 	ssize_t n;
 
 	sh->ready = 1;
+	if (is(job, "misses")) { /* to wake us for each packet would cost the one who sends it: we look by ourselves */
+		for (bool last = false; !last;) {
+			(void)poll(NULL, 0, 1);
+			last = sh->stop;
+			while (recv(fd, buf, sizeof(buf), MSG_DONTWAIT) > 0)
+				sh->work++;
+		}
+		return;
+	}
 	if (!tcp) {
 		while (!sh->stop) {
 			len = sizeof(from);
@@ -187,20 +206,86 @@ static void note_latency(struct shared *sh, uint64_t ns)
 		sh->lat_ns[sh->n_lat++] = (uint32_t)ns;
 }
 
-/* One request and its answer; false if none came within a second. */
-static bool round_trip(const struct job *job, int fd)
+/* One request and its answer: nanoseconds, 0 if none came within a second. */
+static uint64_t ask(const struct job *job, int fd)
 {
 	struct timeval tv = { .tv_sec = 1 };
-	uint64_t t = clock_mono_ns();
 	char b[SMALL] = { 0 };
+	uint64_t t;
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
+	t = clock_mono_ns();
 	if (send(fd, b, strncmp(job->mode, "tcp", 3) ? sizeof(b) : 1, MSG_NOSIGNAL) < 0 ||
 	    recv(fd, b, sizeof(b), 0) <= 0)
-		return false;
-	note_latency(job->sh, clock_mono_ns() - t);
+		return 0;
 	job->sh->work++;
-	return true;
+	return clock_mono_ns() - t;
+}
+
+static void round_trip(const struct job *job, int fd)
+{
+	uint64_t first = ask(job, fd), second;
+
+	if (!first)
+		return;
+	if (is(job, "first_packet")) {
+		second = ask(job, fd);
+		first = first > second ? first - second : 0;
+	}
+	note_latency(job->sh, first);
+}
+
+struct datagram {
+	struct iphdr ip;
+	struct udphdr udp; /* no checksum */
+	uint8_t data[SMALL];
+} __attribute__((packed));
+
+static void send_from(int fd, struct datagram *d, uint8_t host, uint16_t port)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = d->ip.daddr };
+
+	d->ip.saddr = (d->ip.daddr & htonl(0xffffff00)) | htonl(host);
+	d->udp.source = htons(port);
+	(void)sendto(fd, d, sizeof(*d), 0, (struct sockaddr *)&to, sizeof(to));
+}
+
+static int raw_socket(const struct job *job, struct datagram *d)
+{
+	struct sockaddr_in to = server_addr(job);
+	int fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
+
+	if (fd < 0)
+		die("socket");
+	*d = (struct datagram){ .ip = { .version = 4, .ihl = 5, .ttl = 64, .protocol = IPPROTO_UDP, .daddr = to.sin_addr.s_addr },
+				.udp = { .dest = to.sin_port, .len = htons(sizeof(*d) - sizeof(d->ip)) } };
+	return fd;
+}
+
+/* A class of packets for each of many addresses. */
+static void fill(const struct job *job)
+{
+	struct datagram d;
+	int fd = raw_socket(job, &d);
+
+	for (uint8_t host = FILL_FIRST; host < FLOOD_FIRST; host++)
+		send_from(fd, &d, host, FIRST_PORT);
+	close(fd);
+	(void)poll(NULL, 0, 50);
+}
+
+/* As fast as it goes.  Begins at a port of its own, so that rounds that follow each other have other flows. */
+static void flood(const struct job *job)
+{
+	const uint64_t start = clock_mono_ns(), end = start + job->seconds * NSEC_PER_SEC;
+	const uint32_t hosts = FLOOD_LAST - FLOOD_FIRST + 1, ports = LAST_PORT - FIRST_PORT + 1;
+	uint32_t first = (uint32_t)(start / 1000 % ports);
+	struct datagram d;
+	int fd = raw_socket(job, &d);
+
+	for (uint32_t i = 0; i % 64 || clock_mono_ns() < end; i++, job->sh->sent++)
+		send_from(fd, &d, (uint8_t)(FLOOD_FIRST + i % hosts), (uint16_t)(FIRST_PORT + (first + i / hosts) % ports));
+	close(fd);
 }
 
 static void run_client(const struct job *job)
@@ -216,15 +301,22 @@ static void run_client(const struct job *job)
 
 	while (!sh->ready)
 		sched_yield();
+	if (is(job, "misses") || is(job, "first_packet"))
+		fill(job);
 	start = clock_mono_ns();
 	end = start + job->seconds * NSEC_PER_SEC;
+	if (is(job, "misses")) {
+		flood(job);
+		sh->wall_ns = clock_mono_ns() - start;
+		return;
+	}
 	if (!each_new && !is(job, "new_flows"))
 		fd = connect_to(job, type, 0);
 	while (clock_mono_ns() < end && port <= LAST_PORT) {
 		if (each_new || is(job, "new_flows"))
 			fd = connect_to(job, type, numbered ? (uint16_t)port++ : 0);
 		if (each_new || rr) {
-			(void)round_trip(job, fd);
+			round_trip(job, fd);
 		} else if (is(job, "tcp_stream")) {
 			if (send(fd, buf, sizeof(buf), MSG_NOSIGNAL) < 0)
 				die("send");
@@ -245,22 +337,37 @@ static double cpu_of(const struct rusage *ru)
 	       (double)(ru->ru_utime.tv_usec + ru->ru_stime.tv_usec) / 1e6;
 }
 
-/* User and system seconds of a running process; /proc/PID/stat fields 14 and 15, behind the ')' of the name. */
+/* Seconds that all threads of a running process have run. */
 static double cpu_of_pid(const char *pid)
 {
-	unsigned long u = 0, s = 0;
-	char path[64], line[1024] = "", *p;
+	unsigned long long ns, sum = 0;
+	char path[300];
+	struct dirent *e;
 	FILE *f;
+	DIR *d;
 
-	snprintf(path, sizeof(path), "/proc/%s/stat", pid);
-	f = fopen(path, "r");
-	if (!f)
-		return 0;
-	p = fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL;
-	fclose(f);
-	if (!p || sscanf(p + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &u, &s) != 2)
-		return 0;
-	return (double)(u + s) / (double)sysconf(_SC_CLK_TCK);
+	snprintf(path, sizeof(path), "/proc/%s/task", pid);
+	d = opendir(path);
+	while (d && (e = readdir(d))) {
+		snprintf(path, sizeof(path), "/proc/%s/task/%.16s/schedstat", pid, e->d_name);
+		f = e->d_name[0] == '.' ? NULL : fopen(path, "r");
+		if (f && fscanf(f, "%llu", &ns) == 1)
+			sum += ns;
+		if (f)
+			fclose(f);
+	}
+	if (d)
+		closedir(d);
+	return (double)sum / 1e9;
+}
+
+static double cpu_of_pids(char *const *pids)
+{
+	double sum = 0;
+
+	while (*pids)
+		sum += cpu_of_pid(*pids++);
+	return sum;
 }
 
 static int by_value(const void *a, const void *b)
@@ -283,19 +390,18 @@ static double reap(pid_t pid)
 int main(int argc, char **argv)
 {
 	struct shared *sh = mmap(NULL, sizeof(*sh), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	double cpu_c, cpu_s, cpu_p = 0;
+	double cpu_c, cpu_s, cpu_p;
 	struct job job;
 	pid_t c, s;
 
-	if (argc < 6 || argc > 7) {
-		fprintf(stderr, "usage: load MODE CLIENT_NS SERVER_NS SERVER_ADDRESS SECONDS [PID]\n");
+	if (argc < 6) {
+		fprintf(stderr, "usage: load MODE CLIENT_NS SERVER_NS SERVER_ADDRESS SECONDS [PID...]\n");
 		return 2;
 	}
 	if (sh == MAP_FAILED)
 		die("mmap");
 	job = (struct job){ .mode = argv[1], .address = argv[4], .seconds = (unsigned int)strtoul(argv[5], NULL, 10), .sh = sh };
-	if (argc == 7)
-		cpu_p = -cpu_of_pid(argv[6]);
+	cpu_p = -cpu_of_pids(argv + 6);
 	s = fork();
 	if (!s) {
 		enter(argv[3]);
@@ -315,10 +421,9 @@ int main(int argc, char **argv)
 	cpu_c = reap(c);
 	sh->stop = 1;
 	cpu_s = reap(s);
-	if (argc == 7)
-		cpu_p += cpu_of_pid(argv[6]);
+	cpu_p += cpu_of_pids(argv + 6);
 	qsort(sh->lat_ns, sh->n_lat, sizeof(sh->lat_ns[0]), by_value);
-	printf("{\"mode\":\"%s\",\"work\":%llu,\"sent\":%llu,\"wall_s\":%.3f,\"cpu_s\":%.4f,\"agent_cpu_s\":%.2f,"
+	printf("{\"mode\":\"%s\",\"work\":%llu,\"sent\":%llu,\"wall_s\":%.3f,\"cpu_s\":%.4f,\"agent_cpu_s\":%.4f,"
 	       "\"p50_us\":%.1f,\"p99_us\":%.1f}\n",
 	       argv[1], (unsigned long long)sh->work, (unsigned long long)sh->sent, (double)sh->wall_ns / 1e9, cpu_c + cpu_s, cpu_p,
 	       sh->n_lat ? sh->lat_ns[sh->n_lat / 2] / 1e3 : 0.0,

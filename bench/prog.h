@@ -29,15 +29,15 @@ static inline uint32_t build(const char *line, uint8_t *buf, uint32_t cap)
 	return (uint32_t)len;
 }
 
-/* Flow 'i': another source port, and beyond 64 of them another address. */
+/* Flow 'i': another source port, and beyond 1024 of them another address. */
 static inline uint32_t inner(uint32_t i, uint8_t *buf, uint32_t cap)
 {
 	char line[256];
 
 	snprintf(
 		line, sizeof(line),
-		"eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip 10.%u.0.1>10.0.0.2 ttl 64 / udp %u>53 / data 78",
-		i >> 10, 1024 + (i & 1023));
+		"eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip 10.%u.%u.1>10.0.0.2 ttl 64 / udp %u>53 / data 78",
+		i >> 10 & 255, i >> 18, 1024 + (i & 1023));
 	return build(line, buf, cap);
 }
 

@@ -142,7 +142,8 @@ static uint32_t measure_warm(struct bpfrun *r, const struct variant *v)
 	return ns > empty ? ns - empty : 0;
 }
 
-int main(void)
+/* prog_bench [NAME]: only variants whose name has NAME in it. */
+int main(int argc, char **argv)
 {
 	static const uint32_t counts[] = { 1, 1000, 64000 };
 	struct err err = { 0 };
@@ -159,7 +160,7 @@ int main(void)
 			const struct variant *v = &variants[i];
 			uint32_t rounds[ROUNDS];
 
-			if (!v->flow.action && c)
+			if ((!v->flow.action && c) || (argc > 1 && !strstr(v->name, argv[1])))
 				continue; /* tunnel packets meet no flow */
 			for (uint32_t n = 0; v->flow.action && n < counts[c]; n++)
 				put_flow(r, frame, inner(n, frame, sizeof(frame)), &v->flow);

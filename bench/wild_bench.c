@@ -122,6 +122,13 @@ static void forget(uint32_t from, uint32_t to)
 	}
 }
 
+/* New ones a second that one core makes, at most: of the ns that one takes. */
+static void print_rate(const char *name, uint32_t *rounds)
+{
+	printf("{\"bench\":\"conn_rate\",\"variant\":\"%s\",\"unit\":\"1/s\",\"median\":%.4g,\"min\":%.4g,\"max\":%.4g,\"n\":%u}\n", name,
+	       1e9 / rounds[ROUNDS / 2], 1e9 / rounds[ROUNDS - 1], 1e9 / rounds[0], ROUNDS);
+}
+
 static void bench_conns(const char *name, const struct skep_wild *w)
 {
 	uint32_t rounds[ROUNDS];
@@ -134,6 +141,7 @@ static void bench_conns(const char *name, const struct skep_wild *w)
 		forget(from, next);
 	}
 	print(name, "", RUNS, rounds);
+	print_rate(name, rounds);
 }
 
 static uint32_t jiffies(void)
@@ -148,29 +156,66 @@ static uint32_t jiffies(void)
 	return (uint32_t)now;
 }
 
-/* Packets of connections that are in the exact cache, with a record each. */
-static void bench_live(uint32_t flows)
+static void set_hz(uint32_t hz)
 {
-	struct skep_flow flow = { .action = SKEP_ACT_LOCAL, .out = 77, .flags = SKEP_F_LIVE, .gen = 1, .stat = 1 };
-	uint32_t rounds[ROUNDS], now = jiffies(), zero = 0;
 	struct skep_config cfg;
+	uint32_t zero = 0;
 
 	if (bpfrun_get(run, "skep_config", &zero, &cfg))
 		die("config", EIO);
-	cfg.hz = 1 << 30; /* none is due to be refreshed while this lasts */
+	cfg.hz = hz;
 	put("skep_config", &zero, &cfg);
+}
+
+/* Packets of connections that are in the exact cache. */
+static void bench_live(const char *name, struct skep_flow flow, uint32_t flows)
+{
+	uint32_t rounds[ROUNDS];
+
+	set_hz(1 << 30); /* none is due to be refreshed while this lasts */
 	set_lport(1, SKEP_LPORT_CT);
+	flow.flags |= SKEP_F_LIVE;
+	flow.gen = 1;
+	flow.last_seen = jiffies();
 	for (uint32_t i = 0; i < flows; i++) {
 		struct skep_flow_key4 k;
 		struct pkt pkt;
 
 		k = key_of(i, &pkt);
-		flow.last_seen = now;
 		put("skep_flows4", &k, &flow);
 	}
 	for (unsigned int n = 0; n < ROUNDS; n++)
 		rounds[n] = measure(1, SKEP_LPORT_CT, true, flows);
-	print("tc_port_live", "", flows, rounds);
+	print(name, "", flows, rounds);
+}
+
+/* The same, each packet being the one in a second that refreshes its record and is promoted anew. */
+static void bench_refresh(const char *name, struct skep_wild w, uint32_t flows)
+{
+	uint32_t rounds[ROUNDS], now = jiffies();
+
+	w.flow.flags |= SKEP_F_LIVE;
+	put_wild(1, SKEP_CT_ORIG, &w);
+	for (uint32_t i = 0; i < flows; i++) {
+		struct skep_conn c = { .last_seen = now, .other_key = KEY2, .other_peer = PEER, .orig_seen = 0x80, .reply_seen = 0x80 };
+		struct skep_conn_key k = { .port = BPFRUN_KEY, .proto = 17 };
+		struct pkt pkt;
+
+		(void)key_of(i, &pkt);
+		k.src = pkt.f.ip_src;
+		k.dst = pkt.f.ip_dst;
+		k.sport = pkt.f.l4_src;
+		k.dport = pkt.f.l4_dst;
+		put("skep_conns", &k, &c);
+	}
+	set_hz(0);
+	for (unsigned int n = 0; n < ROUNDS; n++) {
+		set_lport(1, SKEP_LPORT_CT);
+		rounds[n] = measure(1, SKEP_LPORT_CT, true, flows);
+	}
+	print(name, "", flows, rounds);
+	set_hz(1 << 30);
+	forget(0, flows);
 }
 
 int main(void)
@@ -189,6 +234,10 @@ int main(void)
 					     .flags = SKEP_F_RECORD | SKEP_F_STAY | SKEP_F_MARK },
 				   .other_key = KEY2,
 				   .other_peer = PEER };
+	const struct skep_flow local = { .action = SKEP_ACT_LOCAL, .out = 77, .stat = 1 },
+			       encap = { .action = SKEP_ACT_ENCAP, .out = KEY2, .peer = PEER, .stat = 1 };
+	const struct skep_wild refresh = { .flow = encap, .other_key = KEY2, .other_peer = PEER };
+	static const uint32_t counts[] = { 1, 1000, 64000 };
 	struct skep_lport lp2 = { .gen = 1, .key = KEY2, .conns_max = 1 << 20, .replies_max = 1 << 20 };
 	struct skep_port port2 = { .kind = SKEP_PORT_LOCAL, .ifindex = 77, .set = LPORT2 };
 	struct skep_peer peer = { .family = 4, .ttl = 64, .mtu = 1500, .dport = htons(SKEP_VXLAN_PORT),
@@ -208,8 +257,11 @@ int main(void)
 	put("skep_ports", &key2, &port2);
 	put("skep_peers", &peer_index, &peer);
 	set_masks(SKEP_PORT_MASKS);
-	bench_live(1);
-	bench_live(64000);
+	for (unsigned int i = 0; i < ARRAY_SIZE(counts); i++) {
+		bench_live("tc_port_live", local, counts[i]);
+		bench_live("tc_port_encap_live", encap, counts[i]);
+		bench_refresh("tc_port_encap_refresh", refresh, counts[i]);
+	}
 	for (unsigned int n = 1; n <= SKEP_PORT_MASKS; n *= 2) {
 		put_wild(n, SKEP_CT_NONE, &plain);
 		snprintf(name, sizeof(name), "wild_promote_%u_masks", n);

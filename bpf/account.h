@@ -7,21 +7,21 @@
 
 static __always_inline void count(enum skep_counter which)
 {
-	__u32 i = which;
-	__u64 *n = bpf_map_lookup_elem(&skep_counters, &i);
+	__u32 zero = 0;
+	__u64 *n = bpf_map_lookup_elem(&skep_counters, &zero);
 
-	if (n)
-		(*n)++; /* per CPU */
+	if (n && which < SKEP_CNT_MAX)
+		n[which]++; /* per CPU */
 }
 
 /* A copy of a frame was lost; the frame itself goes on, so there is no event. */
 static __always_inline void count_drop(enum skep_drop reason)
 {
-	__u32 i = reason;
-	__u64 *n = bpf_map_lookup_elem(&skep_drops, &i);
+	__u32 zero = 0;
+	__u64 *n = bpf_map_lookup_elem(&skep_drops, &zero);
 
-	if (n)
-		(*n)++; /* per CPU */
+	if (n && reason < SKEP_DROP_MAX)
+		n[reason]++; /* per CPU */
 }
 
 /* What an event tells besides the packet. */

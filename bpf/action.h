@@ -140,8 +140,9 @@ lost:
 	return drop(skb, lost, p->in_key, 0);
 }
 
+/* 'nat': what a mark tells besides (skep_found); 0 = nothing. */
 static __always_inline int execute(struct __sk_buff *skb, const struct skep_flow *f,
-				   const struct parsed *p, enum from from)
+				   const struct parsed *p, enum from from, __u32 nat)
 {
 	__u32 in_key = p->k4.in_key, tagged = p->k4.vlan, mark;
 	struct where w;
@@ -167,7 +168,7 @@ static __always_inline int execute(struct __sk_buff *skb, const struct skep_flow
 		mark = f->flags & SKEP_F_MARK ? in_key : 0;
 		if (from == FROM_PORT && (!p->is_ip || tagged))
 			return relay(skb, f->peer, f->out, p->k4.eth_type, in_key, mark);
-		return encap(skb, f->peer, f->out, p, tagged, mark);
+		return encap(skb, f->peer, f->out, p, tagged, mark, nat);
 	case SKEP_ACT_SET:
 		if (!f->rewrite)
 			w = where_is(p);
@@ -188,26 +189,47 @@ static __always_inline int to_members(struct __sk_buff *skb, __u32 set, __u32 ke
 	return to_set(skb, set, &w);
 }
 
+static __always_inline int to_stage(struct __sk_buff *skb, enum skep_stage stage, __u32 key)
+{
+	bpf_tail_call(skb, &skep_stages, stage);
+	return drop(skb, SKEP_DROP_NO_AGENT, key, 0); /* skepd has not finished starting */
+}
+
 /* Where a tunnel packet comes from. */
 struct origin {
 	__u32 peer; /* index in skep_peers */
 	__u32 mark; /* key of the port that it entered by there, if it may begin a connection; else 0 */
+	__u32 has_nat; /* its translation is in skep_found */
 };
-
-/* The port has, or shall have, a record of the packet's connection.  A global function: it has a stack of its own.  Negative: no room for it. */
-__noinline int arrived(struct __sk_buff *skb, __u32 key, __u32 lport, __u32 peer, __u32 mark)
-{
-	struct arrival a = { .key = key, .lport = lport, .from_key = mark, .from_peer = peer, .make = mark };
-	struct parsed p = {};
-
-	return parse(skb, &p) ? 0 : conn_arrive(&p, &a);
-}
 
 static __always_inline int has_conns(__u32 lport)
 {
 	struct skep_lport *lp = bpf_map_lookup_elem(&skep_lports, &lport);
 
 	return lp && (lp->conns || lp->replies);
+}
+
+static __always_inline int to_local(struct __sk_buff *skb, __u32 key, const struct skep_port *port, int peer_ok)
+{
+	if (port->police && policed(skb, port->police, typical_headers(skb)))
+		return drop(skb, SKEP_DROP_POLICED, key, 0);
+	return to_port(skb, port->ifindex, peer_ok && (port->flags & SKEP_PORT_PEER));
+}
+
+/* A port with records: those come first, in a program of its own, for the stack is short. */
+static __always_inline int to_records(struct __sk_buff *skb, __u32 key, const struct origin *from, int peer_ok)
+{
+	__u32 zero = 0;
+	struct skep_found *found = bpf_map_lookup_elem(&skep_found, &zero);
+
+	if (!found)
+		return drop(skb, SKEP_DROP_NO_AGENT, key, 0);
+	found->key = key;
+	found->peer = from->peer;
+	found->mark = from->mark;
+	found->has_nat = from->has_nat;
+	found->peer_ok = peer_ok;
+	return to_stage(skb, SKEP_STAGE_ARRIVE, key);
 }
 
 /* From a tunnel to the local port 'key', or to the members of a bridge.  'peer_ok':
@@ -220,12 +242,9 @@ static __always_inline int deliver(struct __sk_buff *skb, __u32 key, struct skep
 	__sync_fetch_and_add(&port->rx_bytes, skb->len);
 	switch (port->kind) {
 	case SKEP_PORT_LOCAL:
-		if ((from->mark || has_conns(port->set)) &&
-		    arrived(skb, key, port->set, from->peer, from->mark) < 0)
-			return drop(skb, SKEP_DROP_CONN_LIMIT, key, 0);
-		if (port->police && policed(skb, port->police, typical_headers(skb)))
-			return drop(skb, SKEP_DROP_POLICED, key, 0);
-		return to_port(skb, port->ifindex, peer_ok && (port->flags & SKEP_PORT_PEER));
+		if (from->mark || has_conns(port->set))
+			return to_records(skb, key, from, peer_ok);
+		return to_local(skb, key, port, peer_ok);
 	case SKEP_PORT_FLOOD:
 		return to_members(skb, port->set, key);
 	case SKEP_PORT_AGENT:

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "bpf/account.h"
+#include "bpf/nat.h"
 #include "bpf/parse.h"
 
 #define SEEN_ANY 0x80 /* of protocols without flags */
@@ -128,17 +129,23 @@ static __always_inline int conn_quota(struct skep_lport *lp, int reply)
 	return 0;
 }
 
-static __always_inline void tell_newconn(const struct skep_conn_key *k, const struct skep_conn *c)
+/* 'unknown': its translation, if that has no number on this host.  Negative: the ring is full. */
+static __always_inline int tell_newconn(const struct skep_conn_key *k, const struct skep_nat *unknown)
 {
 	struct skep_newconn *ev = bpf_ringbuf_reserve(&skep_newconns, sizeof(*ev), 0);
 
 	if (!ev) {
 		count(SKEP_CNT_NEWCONN_LOST);
-		return;
+		return -1;
 	}
+	__builtin_memset(ev, 0, sizeof(*ev));
 	ev->key = *k;
-	ev->conn = *c;
+	if (unknown) {
+		ev->unknown = 1;
+		ev->nat = *unknown;
+	}
 	bpf_ringbuf_submit(ev, BPF_RB_NO_WAKEUP);
+	return 0;
 }
 
 /* conn_make(): in place of no record, or of one with these flags. */
@@ -146,10 +153,12 @@ static __always_inline void tell_newconn(const struct skep_conn_key *k, const st
 #define replaces_of(c) ((c) ? REPLACES | (c)->flags : 0)
 
 /*
- * Makes the record, or begins it anew.  'old': replaces_of() one that is there, over or ended.  Negative: the port's limit, or the table,
- * leaves no room.  Not a global function: kernel 6.1 takes no key from the memory that one is handed.
+ * Makes the record, or begins it anew.  'old': replaces_of() one that is there, over or ended.  'unknown': of tell_newconn(), which then
+ * has to be told: without, skepd could not know what replies become.  Negative: the port's limit, the table or the ring leaves no room.
+ * Not a global function: kernel 6.1 takes no key from the memory that one is handed.
  */
-static __attribute__((unused)) __noinline int conn_make(const struct skep_conn_key *k, struct skep_conn *c, __u32 old, __u32 lport)
+static __attribute__((unused)) __noinline int conn_make(const struct skep_conn_key *k, struct skep_conn *c, __u32 old, __u32 lport,
+							const struct skep_nat *unknown)
 {
 	struct skep_lport *lp = bpf_map_lookup_elem(&skep_lports, &lport);
 	int reply, counted, rc;
@@ -167,7 +176,10 @@ static __attribute__((unused)) __noinline int conn_make(const struct skep_conn_k
 		if (!counted && old)
 			__sync_fetch_and_add(reply ? &lp->conns : &lp->replies, -1);
 		count(SKEP_CNT_CONN_MADE);
-		tell_newconn(k, c);
+		if (tell_newconn(k, unknown) && unknown && !bpf_map_delete_elem(&skep_conns, k)) {
+			__sync_fetch_and_add(reply ? &lp->replies : &lp->conns, -1);
+			return -1;
+		}
 		return 0;
 	}
 	if (!counted)
@@ -192,29 +204,29 @@ struct arrival {
 	__u32 from_key;	 /* of the port that it is from ... */
 	__u32 from_peer; /* ... on that host; 0 = this one */
 	__u32 make;	 /* it may begin a connection */
+	__u32 nat;	 /* that it is translated by; 0 = none, or see 'unknown' */
+	const struct skep_nat *unknown; /* the same, of which this host has no number */
 };
 
-/* A packet is about to be delivered to a port of this host: the record that the port has of the connection is refreshed, or made.  Negative:
- * there is no room for it. */
-__weak __noinline int conn_arrive(const struct parsed *p, const struct arrival *a)
+/* A packet of the tuple *k, which is at the port that it is for, reversed: the record that the port has of the connection is refreshed, or made.
+ * Negative: there is no room for it. */
+static __always_inline int conn_arrive(struct skep_conn_key *k, const struct parsed *p, const struct arrival *a)
 {
-	struct skep_conn_key k;
-	struct skep_conn *c, fresh = { .flags = SKEP_CONN_REPLY };
+	struct skep_conn *c = bpf_map_lookup_elem(&skep_conns, k), fresh = { .flags = SKEP_CONN_REPLY };
 	__u32 now = jiffies();
 
-	if (!p || !a || !conn_key(p, 0, &k))
-		return 0;
-	conn_reverse(&k, a->key);
-	c = bpf_map_lookup_elem(&skep_conns, &k);
-	if (c && !(a->make && begins(p) && conn_ended(c)) && !conn_over(c, k.proto, now)) {
+	if (c && !(a->make && begins(p) && conn_ended(c)) && !conn_over(c, k->proto, now)) {
 		conn_touch(c, 1, seen_of(p), now);
 		return 0;
 	}
 	if (!a->make)
 		return 0;
+	if (a->nat || a->unknown)
+		fresh.flags |= SKEP_CONN_NAT;
 	fresh.last_seen = now;
 	fresh.other_key = a->from_key;
 	fresh.other_peer = a->from_peer;
 	fresh.orig_seen = seen_of(p);
-	return conn_make(&k, &fresh, replaces_of(c), a->lport);
+	fresh.nat = a->nat;
+	return conn_make(k, &fresh, replaces_of(c), a->lport, a->unknown);
 }

@@ -17,6 +17,11 @@
 #define PASS TC_ACT_UNSPEC /* not ours: the next program, then the stack */
 #define DONE TC_ACT_SHOT   /* consumed, all copies have been sent: no loss, not counted as one */
 
+enum hook { /* of the program that code shared by both is inlined into; always a constant */
+	HOOK_TC,
+	HOOK_XDP,
+};
+
 /* skb->pkt_type, from linux/if_packet.h */
 #define TYPE_HOST      0
 #define TYPE_BROADCAST 1

@@ -11,17 +11,13 @@
 #define OUTER6	      (IP6_SIZE + UDP_SIZE + 8)
 #define OPTIONS_MAX   63	   /* of Geneve: 252 bytes */
 
-enum hook {
-	HOOK_TC,
-	HOOK_XDP,
-};
-
 /* The outer header of a frame that came in by the underlay. */
 struct outer {
 	__u32 ours;   /* it is a tunnel packet for us; the rest is filled */
 	__u32 reason; /* enum skep_drop */
 	__u32 key;
 	__u32 mark;
+	__u32 binding; /* where the option's data begins; 0 = there is none */
 	__u32 size; /* of all that precedes the inner Ethernet header */
 	__u8 kind;  /* enum skep_encap */
 	__u8 by_us; /* the kernel's device would refuse it */
@@ -32,18 +28,12 @@ struct outer {
 	struct skep_ip remote;
 };
 
-static __always_inline long load_at(void *ctx, enum hook hook, __u32 off, void *to, __u32 size)
-{
-	return hook == HOOK_XDP ? bpf_xdp_load_bytes(ctx, off, to, size)
-				: bpf_skb_load_bytes(ctx, off, to, size);
-}
-
 /* --- options of Geneve --- */
 
 struct options {
 	void *ctx;
 	__u32 off, left;
-	__u32 mark;
+	__u32 mark, binding;
 	__u32 bad;
 };
 
@@ -64,6 +54,8 @@ static __always_inline long option(struct options *o, enum hook hook)
 		if (load_at(o->ctx, hook, o->off, raw, sizeof(raw)))
 			goto bad;
 		o->mark = bpf_ntohl(raw[1]);
+	} else if ((head & ~0xe0) == OPTION_BINDING) {
+		o->binding = o->off + sizeof(raw[0]);
 	} else if (head & OPTION_CRITICAL) {
 		goto bad;
 	}
@@ -96,6 +88,7 @@ static __always_inline int read_options(void *ctx, enum hook hook, struct outer 
 	else
 		bpf_loop(OPTIONS_MAX, option_tc, &all, 0);
 	o->mark = all.mark;
+	o->binding = all.binding;
 	o->size += size;
 	if (all.bad || load_at(ctx, hook, o->size + 2 * ETH_ALEN, &type, sizeof(type)))
 		return -1;

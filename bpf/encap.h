@@ -124,7 +124,7 @@ static __always_inline __u32 flow_hash(const struct parsed *p)
 /* What encapsulation needs to know of the frame. */
 struct inner {
 	__u32 in_key, hash, hdr_len;
-	__u32 mark;
+	__u32 mark, nat;
 	__u8 tos, has_tos;
 };
 
@@ -158,9 +158,9 @@ static __always_inline __u32 mark_for(const struct skep_peer *peer, __u32 kind, 
 }
 
 static __always_inline void fill_tunnel(struct push_tail *t, __u32 kind, __be16 port, __u32 key,
-					__u32 mark, __u32 hash, __u32 size)
+					__u32 mark, __u32 nat, __u32 hash, __u32 size)
 {
-	__u32 what;
+	__u32 what, options;
 
 	t->udp.source = bpf_htons(SPORT_FIRST + (hash & 0x3fff));
 	t->udp.dest = port;
@@ -170,7 +170,8 @@ static __always_inline void fill_tunnel(struct push_tail *t, __u32 kind, __be16 
 	if (kind == SKEP_ENCAP_VXLAN) {
 		what = mark ? VXLAN_I | VXLAN_G | mark : VXLAN_I;
 	} else if (kind == SKEP_ENCAP_GENEVE) {
-		what = mark ? ETH_P_TEB | (MARK_SIZE / 4) << 24 : ETH_P_TEB;
+		options = (mark ? MARK_SIZE : 0) + (nat ? BINDING_SIZE : 0);
+		what = ETH_P_TEB | (options / 4) << 24 | (nat ? GENEVE_CRITICAL : 0);
 	} else {
 		what = ETH_P_TEB | GRE_K;
 		key |= hash & 0xff;
@@ -179,9 +180,21 @@ static __always_inline void fill_tunnel(struct push_tail *t, __u32 kind, __be16 
 	t->tun.key = bpf_htonl(key);
 }
 
+/* The option that tells the receiver what the packet was translated by. */
+static __noinline int store_binding(struct __sk_buff *skb, __u32 off, __u32 nat)
+{
+	struct skep_nat *n = bpf_map_lookup_elem(&skep_nats, &nat);
+	__be32 head = bpf_htonl(OPTION_BINDING);
+
+	if (!n)
+		return -1;
+	return bpf_skb_store_bytes(skb, off, &head, sizeof(head), 0) ||
+	       bpf_skb_store_bytes(skb, off + sizeof(head), n, SKEP_NAT_WIRE, 0);
+}
+
 /* Writes the headers ('h', of which the first 'head' bytes end with IP's) into the room made. */
 static __always_inline int store(struct __sk_buff *skb, void *h, const __u32 head,
-				 struct push_tail *t, __u32 kind, __u32 mark)
+				 struct push_tail *t, __u32 kind, __u32 mark, __u32 nat)
 {
 	const __u32 upto = head + sizeof(t->udp) + sizeof(t->tun);
 
@@ -194,16 +207,20 @@ static __always_inline int store(struct __sk_buff *skb, void *h, const __u32 hea
 		return -1;
 	t->tun.what = bpf_htonl(OPTION_MARK);
 	t->tun.key = bpf_htonl(mark);
-	return bpf_skb_store_bytes(skb, upto, &t->tun, MARK_SIZE + ETH_SIZE, 0);
+	if (!nat)
+		return bpf_skb_store_bytes(skb, upto, &t->tun, MARK_SIZE + ETH_SIZE, 0);
+	return bpf_skb_store_bytes(skb, upto, &t->tun, MARK_SIZE, 0) ||
+	       store_binding(skb, upto + MARK_SIZE, nat) ||
+	       bpf_skb_store_bytes(skb, upto + MARK_SIZE + BINDING_SIZE, &t->eth, ETH_SIZE, 0);
 }
 
 /* Bytes between the outer IP header and the inner Ethernet header. */
-static __always_inline __u32 body_size(__u32 kind, __u32 mark)
+static __always_inline __u32 body_size(__u32 kind, __u32 mark, __u32 nat)
 {
 	if (kind == SKEP_ENCAP_NVGRE)
 		return sizeof(struct tunnel_hdr);
 	return UDP_SIZE + sizeof(struct tunnel_hdr) +
-	       (kind == SKEP_ENCAP_GENEVE && mark ? MARK_SIZE : 0);
+	       (kind == SKEP_ENCAP_GENEVE && mark ? MARK_SIZE : 0) + (nat ? BINDING_SIZE : 0);
 }
 
 /* By the neighbour table: of the route's next hop, or of the other host itself. */
@@ -228,7 +245,7 @@ static __noinline int push(struct __sk_buff *skb, __u32 peer_index, __u32 key,
 {
 	struct skep_peer *peer = bpf_map_lookup_elem(&skep_peers, &peer_index);
 	enum skep_drop lost = SKEP_DROP_REWRITE;
-	__u32 kind, body, mark, tos, len;
+	__u32 kind, body, mark, nat, tos, len;
 	__u64 flags = PUSH_FLAGS;
 	int verdict;
 	union {
@@ -246,7 +263,10 @@ static __noinline int push(struct __sk_buff *skb, __u32 peer_index, __u32 key,
 		goto lost;
 	kind = *(volatile __u8 *)&peer->encap; /* once: skepd may change it */
 	mark = mark_for(peer, kind, in->mark);
-	body = body_size(kind, mark);
+	nat = in->nat;
+	if (nat && (kind != SKEP_ENCAP_GENEVE || !mark)) /* it has to be told; the next packet is for other flows */
+		goto lost;
+	body = body_size(kind, mark, nat);
 	len = skb->gso_size ? in->hdr_len + skb->gso_size : skb->len; /* of its segments */
 	/* A super-packet may be too long for the outer header's length fields: it is segmented
 	 * before it leaves, which sets them. */
@@ -270,11 +290,11 @@ static __noinline int push(struct __sk_buff *skb, __u32 peer_index, __u32 key,
 		h.v4.ip.src = peer->local.w[3];
 		h.v4.ip.dst = peer->remote.w[3];
 		h.v4.ip.check = ip4_csum((void *)&h.v4.ip);
-		fill_tunnel(&h.v4.t, kind, peer->dport, key, mark, in->hash, len);
+		fill_tunnel(&h.v4.t, kind, peer->dport, key, mark, nat, in->hash, len);
 		if (bpf_skb_adjust_room(skb, IP4_MIN + body + ETH_SIZE, BPF_ADJ_ROOM_MAC,
 					flags | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4))
 			goto by_kernel;
-		if (store(skb, &h.v4.outer, ETH_SIZE + IP4_MIN, &h.v4.t, kind, mark))
+		if (store(skb, &h.v4.outer, ETH_SIZE + IP4_MIN, &h.v4.t, kind, mark, nat))
 			goto lost;
 	} else {
 		__builtin_memset(&h.v6, 0, 2 + ETH_SIZE + IP6_SIZE);
@@ -287,16 +307,18 @@ static __noinline int push(struct __sk_buff *skb, __u32 peer_index, __u32 key,
 			h.v6.ip.src[i] = peer->local.w[i];
 			h.v6.ip.dst[i] = peer->remote.w[i];
 		}
-		fill_tunnel(&h.v6.t, kind, peer->dport, key, mark, in->hash, len);
+		fill_tunnel(&h.v6.t, kind, peer->dport, key, mark, nat, in->hash, len);
 		if (bpf_skb_adjust_room(skb, IP6_SIZE + body + ETH_SIZE, BPF_ADJ_ROOM_MAC,
 					flags | BPF_F_ADJ_ROOM_ENCAP_L3_IPV6))
 			goto by_kernel;
-		if (store(skb, &h.v6.outer, ETH_SIZE + IP6_SIZE, &h.v6.t, kind, mark))
+		if (store(skb, &h.v6.outer, ETH_SIZE + IP6_SIZE, &h.v6.t, kind, mark, nat))
 			goto lost;
 	}
 	count(SKEP_CNT_TX_TUNNEL);
 	return to_peer(peer, &h.hop);
 by_kernel:
+	if (nat)
+		goto lost;
 	verdict = encap_by_kernel(skb, peer_index, key, tos);
 	if (verdict >= 0)
 		return verdict;
@@ -309,12 +331,13 @@ lost:
  * whatever 'p' says of the frame.  'mark': rides along if the peer understands it; 0 = none.
  */
 static __always_inline int encap(struct __sk_buff *skb, __u32 peer, __u32 key,
-				 const struct parsed *p, int tagged, __u32 mark)
+				 const struct parsed *p, int tagged, __u32 mark, __u32 nat)
 {
 	struct inner in = { .in_key = p->k4.in_key,
 			    .hash = flow_hash(p),
 			    .hdr_len = p->hdr_len,
 			    .mark = mark,
+			    .nat = nat,
 			    .tos = p->tos,
 			    .has_tos = p->is_ip && !tagged };
 

@@ -40,6 +40,7 @@ struct parsed {
 		struct skep_flow_key4 k4;
 		struct skep_flow_key6 k6;
 		__u64 words[8];
+		__u32 w[16]; /* what is written here in the width in which the map's hash reads it need not wait for the store */
 	};
 	__u32 l3_off;
 	__u32 l4_off;  /* 0 = no L4 header that we know */
@@ -76,38 +77,98 @@ static __always_inline struct where where_is(const struct parsed *p)
 	};
 }
 
+/* The part of the frame that can be read in place. */
+static __always_inline void *frame_data(void *ctx, enum hook hook)
+{
+	return hook == HOOK_XDP ? (void *)(long)((struct xdp_md *)ctx)->data
+				: (void *)(long)((struct __sk_buff *)ctx)->data;
+}
+
+static __always_inline void *frame_end(void *ctx, enum hook hook)
+{
+	return hook == HOOK_XDP ? (void *)(long)((struct xdp_md *)ctx)->data_end
+				: (void *)(long)((struct __sk_buff *)ctx)->data_end;
+}
+
+static __always_inline __u32 frame_len(void *ctx, enum hook hook)
+{
+	return hook == HOOK_XDP ? bpf_xdp_get_buff_len(ctx) : ((struct __sk_buff *)ctx)->len;
+}
+
+static __always_inline long load_at(void *ctx, enum hook hook, __u32 off, void *to, __u32 size)
+{
+	return hook == HOOK_XDP ? bpf_xdp_load_bytes(ctx, off, to, size)
+				: bpf_skb_load_bytes(ctx, off, to, size);
+}
+
 /* Bytes of the frame at 'off', or NULL.  'off' is at most WINDOW. */
-static __always_inline void *at(struct __sk_buff *skb, __u64 off, __u32 size)
+static __always_inline void *at_in(void *ctx, enum hook hook, __u64 off, __u32 size)
 {
 	void *p;
 
 	if (off > WINDOW)
 		return NULL;
-	p = (void *)(long)skb->data + off;
-	return p + size <= (void *)(long)skb->data_end ? p : NULL;
+	p = frame_data(ctx, hook) + off;
+	return p + size <= frame_end(ctx, hook) ? p : NULL;
 }
+
+static __always_inline void *at(struct __sk_buff *skb, __u64 off, __u32 size)
+{
+	return at_in(skb, HOOK_TC, off, size);
+}
+
+/* Words of a key: W_..4, W_..6 where the families differ. */
+enum {
+	W_MACS = __builtin_offsetof(struct skep_flow_key4, eth_dst) / 4,
+	W_TYPE = __builtin_offsetof(struct skep_flow_key4, eth_type) / 4,
+	W_ADDRS = __builtin_offsetof(struct skep_flow_key4, src) / 4,
+	W_PORTS4 = __builtin_offsetof(struct skep_flow_key4, sport) / 4,
+	W_PORTS6 = __builtin_offsetof(struct skep_flow_key6, sport) / 4,
+	W_PROTO4 = __builtin_offsetof(struct skep_flow_key4, proto) / 4,
+	W_PROTO6 = __builtin_offsetof(struct skep_flow_key6, proto) / 4,
+};
 
 struct l4 {
 	__be16 src, dst;
 };
 
+/* Two or four members of a key that are one word of it. */
+union word {
+	struct l4 l4;
+	struct {
+		__be16 type, vlan;
+	};
+	__u8 b[4];
+	__u32 w;
+};
+
 /* The same for any 'off', copied; the helper costs as much as the rest of parsing, so it is for
  * what lies behind the window. */
-static __always_inline int load(struct __sk_buff *skb, __u32 off, void *to, __u32 size)
+static __always_inline int load_in(void *ctx, enum hook hook, __u32 off, void *to, __u32 size)
 {
-	void *p = at(skb, off, size);
+	void *p = at_in(ctx, hook, off, size);
 
 	if (!p)
-		return bpf_skb_load_bytes(skb, off, to, size);
-	__builtin_memcpy(to, p, size);
+		return load_at(ctx, hook, off, to, size);
+	__builtin_memcpy(to, __builtin_assume_aligned(p, 4), size); /* or it would be copied byte by byte */
 	return 0;
 }
 
-/* 'left' bytes of the packet are at 'off'.  Reads ports into *l4, the header's size into *size. */
-static __always_inline enum skep_drop parse_l4(struct __sk_buff *skb, struct parsed *p, __u32 off,
-					       __u32 left, __u8 proto, struct l4 *l4)
+static __always_inline int load(struct __sk_buff *skb, __u32 off, void *to, __u32 size)
 {
-	__u8 h[8], tcp[2];
+	return load_in(skb, HOOK_TC, off, to, size);
+}
+
+/* 'left' bytes of the packet are at 'off'.  Reads ports into *l4, the header's size into *size. */
+static __always_inline enum skep_drop parse_l4(void *ctx, enum hook hook, struct parsed *p,
+					       __u32 off, __u32 left, __u8 proto, struct l4 *l4)
+{
+	union {
+		__u8 b[8];
+		__be16 h[4];
+		__u32 w[2];
+	} h;
+	__u8 tcp[2];
 	__u32 size;
 
 	switch (proto) {
@@ -133,10 +194,10 @@ static __always_inline enum skep_drop parse_l4(struct __sk_buff *skb, struct par
 	default:
 		return SKEP_DROP_NONE;
 	}
-	if (left < size || load(skb, off, h, sizeof(h)))
+	if (left < size || load_in(ctx, hook, off, &h, sizeof(h)))
 		return SKEP_DROP_TRUNCATED;
 	if (proto == IPPROTO_TCP) {
-		if (load(skb, off + 12, tcp, sizeof(tcp)))
+		if (load_in(ctx, hook, off + 12, tcp, sizeof(tcp)))
 			return SKEP_DROP_TRUNCATED;
 		size = (tcp[0] >> 4) * 4;
 		if (size < TCP_SIZE)
@@ -147,61 +208,61 @@ static __always_inline enum skep_drop parse_l4(struct __sk_buff *skb, struct par
 	}
 	p->l4_off = off;
 	p->hdr_len = off + size;
-	__builtin_memcpy(&l4->src, h, 2); /* ICMP: type and code */
+	l4->src = h.h[0]; /* ICMP: type and code */
 	if (proto != IPPROTO_ICMP && proto != IPPROTO_ICMPV6)
-		__builtin_memcpy(&l4->dst, h + 2, 2);
-	else if (p->is_v6 ? h[0] == 128 || h[0] == 129 : h[0] == 8 || h[0] == 0)
-		__builtin_memcpy(&l4->dst, h + 4, 2);
-	if (p->is_v6 && proto == IPPROTO_ICMPV6 && h[0] >= ND_RS && h[0] <= ND_NA)
+		l4->dst = h.h[1];
+	else if (p->is_v6 ? h.b[0] == 128 || h.b[0] == 129 : h.b[0] == 8 || h.b[0] == 0)
+		l4->dst = h.h[2];
+	if (p->is_v6 && proto == IPPROTO_ICMPV6 && h.b[0] >= ND_RS && h.b[0] <= ND_NA)
 		p->always_up = 1;
 	return SKEP_DROP_NONE;
 }
 
-static __always_inline enum skep_drop parse_arp(struct __sk_buff *skb, struct parsed *p, __u32 left)
+static __always_inline enum skep_drop parse_arp(struct parsed *p, __u32 left)
 {
 	p->always_up = 1;
 	return left < ARP_SIZE ? SKEP_DROP_TRUNCATED : SKEP_DROP_NONE;
 }
 
-static __always_inline enum skep_drop parse_ipv4(struct __sk_buff *skb, struct parsed *p,
+static __always_inline enum skep_drop parse_ipv4(void *ctx, enum hook hook, struct parsed *p,
 						 __u32 left)
 {
+	union word ports = {}, proto = {};
 	__u32 ihl, total, frag;
 	enum skep_drop bad;
-	struct l4 l4 = {};
-	__u8 *ip;
+	struct ip4 *ip;
 
 	if (left < IP4_MIN)
 		return SKEP_DROP_TRUNCATED;
-	ip = at(skb, p->l3_off, IP4_MIN);
+	ip = at_in(ctx, hook, p->l3_off, IP4_MIN);
 	if (!ip)
 		return SKEP_DROP_TRUNCATED;
-	ihl = (ip[0] & 0xf) * 4;
-	if (ip[0] >> 4 != 4 || ihl < IP4_MIN)
+	ihl = (ip->ver_ihl & 0xf) * 4;
+	if (ip->ver_ihl >> 4 != 4 || ihl < IP4_MIN)
 		return SKEP_DROP_BAD_HEADER;
 	if (ihl > left)
 		return SKEP_DROP_TRUNCATED;
-	total = ip[2] << 8 | ip[3];
+	total = bpf_ntohs(ip->tot_len);
 	if (total < ihl)
 		return SKEP_DROP_BAD_HEADER;
 	if (total > left)
 		return SKEP_DROP_TRUNCATED;
-	frag = ip[6] << 8 | ip[7];
-	p->k4.frag = frag & 0x1fff   ? SKEP_FRAG_LATER
+	frag = bpf_ntohs(ip->frag);
+	proto.b[0] = ip->proto;
+	proto.b[1] = frag & 0x1fff   ? SKEP_FRAG_LATER
 		     : frag & 0x2000 ? SKEP_FRAG_FIRST
 				     : SKEP_FRAG_NONE;
-	p->k4.proto = ip[9];
-	p->ttl = ip[8];
-	p->tos = ip[1];
-	__builtin_memcpy(&p->k4.src, ip + 12, 4);
-	__builtin_memcpy(&p->k4.dst, ip + 16, 4);
+	p->w[W_PROTO4] = proto.w;
+	p->w[W_ADDRS] = ip->src;
+	p->w[W_ADDRS + 1] = ip->dst;
+	p->ttl = ip->ttl;
+	p->tos = ip->tos;
 	p->is_ip = 1;
 	p->hdr_len = p->l3_off + ihl;
-	if (p->k4.frag == SKEP_FRAG_LATER)
+	if (proto.b[1] == SKEP_FRAG_LATER)
 		return SKEP_DROP_NONE;
-	bad = parse_l4(skb, p, p->l3_off + ihl, total - ihl, p->k4.proto, &l4);
-	p->k4.sport = l4.src;
-	p->k4.dport = l4.dst;
+	bad = parse_l4(ctx, hook, p, p->l3_off + ihl, total - ihl, proto.b[0], &ports.l4);
+	p->w[W_PORTS4] = ports.w;
 	return bad;
 }
 
@@ -222,12 +283,8 @@ struct ext {
 	__u8 next, frag;
 };
 
-/*
- * Walks the extension headers; few packets have any.  A global function, so that the verifier looks at it once, and not at all that
- * follows for each number of headers.  Weak, for the objects that include this are linked into one.  Unrolled: kernel 6.1 refuses the
- * shape that clang gives the loop.
- */
-__weak __noinline int walk_ext(struct __sk_buff *skb, struct ext *e)
+/* Walks the extension headers; few packets have any.  Unrolled: kernel 6.1 refuses the shape that clang gives the loop. */
+static __always_inline int walk(void *ctx, enum hook hook, struct ext *e)
 {
 	__u32 off, left, size, frag;
 	__u8 h[8], next;
@@ -243,7 +300,7 @@ __weak __noinline int walk_ext(struct __sk_buff *skb, struct ext *e)
 			break;
 		if (n == EXT_MAX)
 			return SKEP_DROP_BAD_HEADER;
-		if (left < 8 || bpf_skb_load_bytes(skb, off, h, sizeof(h)))
+		if (left < 8 || load_at(ctx, hook, off, h, sizeof(h)))
 			return SKEP_DROP_TRUNCATED;
 		size = next == IPPROTO_FRAGMENT ? 8
 		       : next == IPPROTO_AH	? (h[1] + 2) * 4
@@ -267,51 +324,69 @@ __weak __noinline int walk_ext(struct __sk_buff *skb, struct ext *e)
 	return SKEP_DROP_NONE;
 }
 
-static __always_inline enum skep_drop parse_ipv6(struct __sk_buff *skb, struct parsed *p,
+/*
+ * Global functions, so that the verifier looks at them once, and not at all that follows for each number of headers.  Weak, for the objects
+ * that include this are linked into one.
+ */
+__weak __noinline int walk_ext(struct __sk_buff *skb, struct ext *e)
+{
+	return walk(skb, HOOK_TC, e);
+}
+
+__weak __noinline int walk_ext_xdp(struct xdp_md *xdp, struct ext *e)
+{
+	return walk(xdp, HOOK_XDP, e);
+}
+
+static __always_inline enum skep_drop parse_ipv6(void *ctx, enum hook hook, struct parsed *p,
 						 __u32 left)
 {
-	__u32 off = p->l3_off + IP6_SIZE, size;
+	__u32 off = p->l3_off + IP6_SIZE, size, head;
+	union word ports = {}, proto = {};
 	enum skep_drop bad;
-	struct l4 l4 = {};
-	__u8 next, *ip;
+	struct ip6 *ip;
+	__u8 next;
 
 	if (left < IP6_SIZE)
 		return SKEP_DROP_TRUNCATED;
-	ip = at(skb, p->l3_off, IP6_SIZE);
+	ip = at_in(ctx, hook, p->l3_off, IP6_SIZE);
 	if (!ip)
 		return SKEP_DROP_TRUNCATED;
-	if (ip[0] >> 4 != 6)
+	head = bpf_ntohl(ip->ver_tc_flow);
+	if (head >> 28 != 6)
 		return SKEP_DROP_BAD_HEADER;
-	size = ip[4] << 8 | ip[5];
+	size = bpf_ntohs(ip->len);
 	if (size > left - IP6_SIZE)
 		return SKEP_DROP_TRUNCATED;
 	left = size;
-	next = ip[6];
-	p->ttl = ip[7];
-	p->tos = ip[0] << 4 | ip[1] >> 4;
-	__builtin_memcpy(&p->k6.src, ip + 8, 16);
-	__builtin_memcpy(&p->k6.dst, ip + 24, 16);
+	next = ip->next;
+	p->ttl = ip->hops;
+	p->tos = head >> 20;
+	for (int i = 0; i < 4; i++) {
+		p->w[W_ADDRS + i] = ip->src[i];
+		p->w[W_ADDRS + 4 + i] = ip->dst[i];
+	}
 	if (is_v4_mapped(&p->k6.src) || is_v4_mapped(&p->k6.dst))
 		return SKEP_DROP_BAD_HEADER;
 	p->is_ip = 1;
 	if (is_ext(next)) {
 		struct ext e = { .off = off, .left = left, .next = next };
 
-		bad = walk_ext(skb, &e);
+		bad = hook == HOOK_XDP ? walk_ext_xdp(ctx, &e) : walk_ext(ctx, &e);
 		if (bad)
 			return bad;
 		off = e.off;
 		left = e.left;
 		next = e.next;
-		p->k6.frag = e.frag;
+		proto.b[1] = e.frag;
 	}
-	p->k6.proto = next;
+	proto.b[0] = next;
+	p->w[W_PROTO6] = proto.w;
 	p->hdr_len = off;
-	if (p->k6.frag == SKEP_FRAG_LATER)
+	if (proto.b[1] == SKEP_FRAG_LATER)
 		return SKEP_DROP_NONE;
-	bad = parse_l4(skb, p, off, left, next, &l4);
-	p->k6.sport = l4.src;
-	p->k6.dport = l4.dst;
+	bad = parse_l4(ctx, hook, p, off, left, next, &ports.l4);
+	p->w[W_PORTS6] = ports.w;
 	return bad;
 }
 
@@ -331,43 +406,59 @@ static __always_inline __u32 wanted(const struct __sk_buff *skb)
 	return skb->len < want ? skb->len : want;
 }
 
+/* What both hooks do: the frame has its first bytes in place, 'tci' is the tag beside it (0 = none) as it is in a key. */
+static __always_inline enum skep_drop parse_frame(void *ctx, enum hook hook, struct parsed *p, __be16 tci)
+{
+	const __u32 *macs = at_in(ctx, hook, 0, ETH_SIZE);
+	const __be16 *h = (const __be16 *)macs; /* 6: the type; behind it a tag */
+	union word word = {};
+	__u32 left;
+	__u16 type;
+
+	if (!macs)
+		return SKEP_DROP_TRUNCATED;
+	for (int i = 0; i < 3; i++)
+		p->w[W_MACS + i] = macs[i];
+	type = bpf_ntohs(h[6]);
+	p->l3_off = ETH_SIZE;
+	if (tci) {
+		word.vlan = tci;
+	} else if (type == ETH_P_8021Q || type == ETH_P_8021AD) {
+		h = at_in(ctx, hook, 0, ETH_SIZE + VLAN_SIZE);
+		if (!h)
+			return SKEP_DROP_TRUNCATED;
+		word.vlan = h[7] | bpf_htons(VLAN_PRESENT);
+		type = bpf_ntohs(h[8]);
+		p->l3_off += VLAN_SIZE;
+	}
+	p->hdr_len = p->l3_off;
+	word.type = type < ETH_P_802_3_MIN ? 0 : bpf_htons(type);
+	p->w[W_TYPE] = word.w;
+	left = frame_len(ctx, hook) - p->l3_off;
+	if (type == ETH_P_IP)
+		return parse_ipv4(ctx, hook, p, left);
+	if (type == ETH_P_IPV6) {
+		p->is_v6 = 1;
+		return parse_ipv6(ctx, hook, p, left);
+	}
+	if (type == ETH_P_ARP)
+		return parse_arp(p, left);
+	return SKEP_DROP_NONE;
+}
+
 /* Fills *p, which is zero but for k4.in_key and injected. */
 static __always_inline enum skep_drop parse(struct __sk_buff *skb, struct parsed *p)
 {
-	__u32 want = wanted(skb), left;
-	__u16 type;
-	__u8 *eth;
+	__u32 want = wanted(skb);
 
 	if ((void *)(long)skb->data + want > (void *)(long)skb->data_end &&
 	    bpf_skb_pull_data(skb, want))
 		return SKEP_DROP_TRUNCATED;
-	eth = at(skb, 0, ETH_SIZE);
-	if (!eth)
-		return SKEP_DROP_TRUNCATED;
-	__builtin_memcpy(&p->k4.eth_dst, eth, 6);
-	__builtin_memcpy(&p->k4.eth_src, eth + 6, 6);
-	type = eth[12] << 8 | eth[13];
-	p->l3_off = ETH_SIZE;
-	if (skb->vlan_present) {
-		p->k4.vlan = bpf_htons(skb->vlan_tci | VLAN_PRESENT);
-	} else if (type == ETH_P_8021Q || type == ETH_P_8021AD) {
-		eth = at(skb, 0, ETH_SIZE + VLAN_SIZE);
-		if (!eth)
-			return SKEP_DROP_TRUNCATED;
-		p->k4.vlan = bpf_htons((eth[14] << 8 | eth[15]) | VLAN_PRESENT);
-		type = eth[16] << 8 | eth[17];
-		p->l3_off += VLAN_SIZE;
-	}
-	p->hdr_len = p->l3_off;
-	p->k4.eth_type = type < ETH_P_802_3_MIN ? 0 : bpf_htons(type);
-	left = skb->len - p->l3_off;
-	if (type == ETH_P_IP)
-		return parse_ipv4(skb, p, left);
-	if (type == ETH_P_IPV6) {
-		p->is_v6 = 1;
-		return parse_ipv6(skb, p, left);
-	}
-	if (type == ETH_P_ARP)
-		return parse_arp(skb, p, left);
-	return SKEP_DROP_NONE;
+	return parse_frame(skb, HOOK_TC, p, skb->vlan_present ? bpf_htons(skb->vlan_tci | VLAN_PRESENT) : 0);
+}
+
+/* The same.  A tag that the card has taken out of the frame is not seen: the program is not on such a card. */
+static __always_inline enum skep_drop parse_xdp(struct xdp_md *xdp, struct parsed *p)
+{
+	return parse_frame(xdp, HOOK_XDP, p, 0);
 }

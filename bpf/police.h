@@ -16,22 +16,29 @@ static __always_inline __u32 typical_headers(const struct __sk_buff *skb)
 	return skb->protocol == bpf_htons(ETH_P_IPV6) ? TYPICAL6 : TYPICAL4;
 }
 
-/* Is the packet over the rate of policer 'index'?  'headers' = bytes of its headers. */
-__noinline int policed(struct __sk_buff *skb, __u32 index, __u32 headers)
+/* Are so many bytes over the rate of policer 'index'? */
+static __always_inline int over_rate(__u32 index, __u64 bytes)
 {
 	struct skep_policer *pol = bpf_map_lookup_elem(&skep_policers, &index);
-	__u64 bytes = skb->len;
-	__u32 size = skb->gso_size, segments;
 
 	if (!pol)
 		return 0;
-	if (size && bytes > headers) {
-		segments = (skb->len - headers + size - 1) / size;
-		bytes += (__u64)(segments - 1) * headers;
-	}
 	if (rate_ok(&pol->tat_ns, bpf_ktime_get_ns(), bytes * pol->ps_per_byte / 1000,
 		    pol->burst_ns))
 		return 0;
 	__sync_fetch_and_add(&pol->drops, 1);
 	return 1;
+}
+
+/* Is the packet?  'headers' = bytes of its headers. */
+__weak __noinline int policed(struct __sk_buff *skb, __u32 index, __u32 headers)
+{
+	__u64 bytes = skb->len;
+	__u32 size = skb->gso_size, segments;
+
+	if (size && bytes > headers) {
+		segments = (skb->len - headers + size - 1) / size;
+		bytes += (__u64)(segments - 1) * headers;
+	}
+	return over_rate(index, bytes);
 }

@@ -17,6 +17,7 @@
 #pragma once
 
 #include "bpf/account.h"
+#include "bpf/csum.h"
 #include "bpf/parse.h"
 
 #define ADDRS  (SKEP_RW_SRC | SKEP_RW_DST)
@@ -26,26 +27,6 @@
 #define VLAN_DEI 0x1000
 #define PROTO_DCCP    33
 #define PROTO_UDPLITE 136
-
-/* Sums of 32-bit words in ones' complement, in the order of the wire; 64 bits hold many. */
-static __always_inline __u32 fold32(__u64 sum)
-{
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	return (sum & 0xffffffff) + (sum >> 32);
-}
-
-static __always_inline __u16 fold16(__u64 sum)
-{
-	__u32 s = fold32(sum);
-
-	s = (s & 0xffff) + (s >> 16);
-	return (s & 0xffff) + (s >> 16);
-}
-
-static __always_inline __u64 csum_change(__u64 sum, __u32 from, __u32 to)
-{
-	return sum + (__u32)~from + to;
-}
 
 /* TTL, DSCP and addresses at once; *diff = what the pseudo header's sum changes by. */
 static __always_inline int rewrite_ipv4(struct __sk_buff *skb, const struct where *p,

@@ -4,70 +4,16 @@
  * loads, attaches and pins them. Kernel 6.1 and newer.
  */
 #include "bpf/action.h"
+#include "bpf/holds.h"
 #include "bpf/pmtu.h"
 #include "bpf/wild.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";
 
-static __always_inline int bad_macs(const struct parsed *p)
-{
-	const __u16 *d = (const __u16 *)&p->k4.eth_dst, *s = (const __u16 *)&p->k4.eth_src;
-
-	return (p->k4.eth_src.b[0] & 1) || (d[0] == s[0] && d[1] == s[1] && d[2] == s[2]);
-}
-
 /* Bytes of IP; of a super-packet: of its longest segment. */
 static __always_inline __u32 ip_bytes(const struct __sk_buff *skb, const struct parsed *p)
 {
 	return skb->gso_size ? p->hdr_len - p->l3_off + skb->gso_size : skb->len - p->l3_off;
-}
-
-/* The flow was made for packets with the same key, but not for this one; notes what has been seen
- * of a connection. */
-static __always_inline int is_another_case(const struct __sk_buff *skb, struct skep_flow *f,
-					   const struct parsed *p)
-{
-	__u8 seen = f->tcp_seen;
-
-	if (f->mtu && p->is_ip && ip_bytes(skb, p) > f->mtu)
-		return 1;
-	if ((f->flags & SKEP_F_TOS) && (p->tos & 0xfc) != f->tos)
-		return 1;
-	if ((f->flags & SKEP_F_TCP) && (p->tcp_flags & f->tcp_mask) != f->tcp_value)
-		return 1;
-	if (!(f->flags & SKEP_F_CONN))
-		return 0;
-	if ((p->tcp_flags & (SKEP_TCP_SYN | SKEP_TCP_ACK)) == SKEP_TCP_SYN &&
-	    (seen & (SKEP_TCP_FIN | SKEP_TCP_RST)))
-		return 1;
-	if (p->tcp_flags & ~seen)
-		f->tcp_seen = seen | p->tcp_flags;
-	return 0;
-}
-
-/* A promoted flow holds as long as the wildcard flows of its port are those that it was made from. */
-static __always_inline int is_outdated(const struct skep_flow *f, const struct skep_iface *iface)
-{
-	__u32 index = iface->lport;
-	struct skep_lport *lp = bpf_map_lookup_elem(&skep_lports, &index);
-
-	return !lp || lp->gen != f->gen;
-}
-
-#define STATE_FLAGS (SKEP_TCP_SYN | SKEP_TCP_ACK | SKEP_TCP_FIN | SKEP_TCP_RST)
-
-/* Is it time to look at the connection's record?  Once a second, and when the packet changes its state. */
-static __always_inline int is_due(const struct skep_flow *f, const struct parsed *p)
-{
-	struct skep_config *cfg = config();
-
-	return (p->tcp_flags & ~f->tcp_seen & STATE_FLAGS) || begins(p) || !cfg || jiffies() - f->last_seen >= cfg->hz;
-}
-
-static __always_inline int to_stage(struct __sk_buff *skb, enum skep_stage stage, __u32 key)
-{
-	bpf_tail_call(skb, &skep_stages, stage);
-	return drop(skb, SKEP_DROP_NO_AGENT, key, 0); /* skepd has not finished starting */
 }
 
 /* A global function, which the verifier looks at once: inlined it would not fit on the stack. */
@@ -104,12 +50,12 @@ int skep_tc_port(struct __sk_buff *skb)
 		f = bpf_map_lookup_elem(&skep_flows6, &p.k6);
 	else
 		f = bpf_map_lookup_elem(&skep_flows4, &p.k4);
-	if (!f || f->action == SKEP_ACT_NONE || (f->gen && is_outdated(f, iface)))
+	if (!f || f->action == SKEP_ACT_NONE || (f->gen && is_outdated(f, iface->lport)))
 		return to_stage(skb, SKEP_STAGE_MISS, p.k4.in_key);
 	if (f->ttl_dec && p.ttl <= f->ttl_dec)
 		return upcall(skb, iface, &p, SKEP_UP_TTL);
 	if ((f->mtu || (f->flags & (SKEP_F_TOS | SKEP_F_TCP | SKEP_F_CONN))) &&
-	    is_another_case(skb, f, &p)) {
+	    is_another_case(f, &p, ip_bytes(skb, &p))) {
 		if (f->gen)
 			return to_stage(skb, SKEP_STAGE_MISS, p.k4.in_key);
 		return upcall(skb, iface, &p, SKEP_UP_FIELD);
@@ -130,7 +76,7 @@ int skep_tc_port(struct __sk_buff *skb)
 		__sync_fetch_and_add(&f->packets, 1);
 		__sync_fetch_and_add(&f->bytes, len);
 	}
-	return execute(skb, f, &p, FROM_PORT);
+	return execute(skb, f, &p, FROM_PORT, 0);
 }
 
 /* Fills in what wildcard flows may ask for besides the exact key.  Returns the record of the packet's connection, also one that is over. */
@@ -138,61 +84,78 @@ static __always_inline struct skep_conn *consult(struct skep_lport *lp, struct p
 {
 	struct skep_conn *c = NULL;
 	__u8 ct = SKEP_CT_NONE;
+	__u32 nat = 0;
 
 	if ((lp->flags & SKEP_LPORT_CT) && conn_key(p, p->k4.in_key, k)) {
 		c = bpf_map_lookup_elem(&skep_conns, k);
-		if (!c || conn_over(c, k->proto, jiffies()) || (begins(p) && conn_ended(c)))
+		if (!c || conn_over(c, k->proto, jiffies()) || (begins(p) && conn_ended(c))) {
 			ct = SKEP_CT_NEW;
-		else
+			if (lp->flags & SKEP_LPORT_VIP)
+				nat = nat_choose(k);
+		} else {
 			ct = c->flags & SKEP_CONN_REPLY ? SKEP_CT_REPLY : SKEP_CT_ORIG;
+			nat = c->nat;
+		}
 	}
 	if (p->is_v6) {
 		p->k6.ct = ct;
 		p->k6.tcp_flags = p->tcp_flags;
 		p->k6.tos = p->tos & 0xfc;
+		p->k6.nat = nat;
 	} else {
 		p->k4.ct = ct;
 		p->k4.tcp_flags = p->tcp_flags;
 		p->k4.tos = p->tos & 0xfc;
+		p->k4.nat = nat;
 	}
 	return c;
 }
 
-static __always_inline int arrive_here(const struct parsed *p, __u32 key, __u32 from_key, int make)
+/* The other end is a port of this host: its record.  *k, the packet's tuple, becomes that one's.  -1: no room for it. */
+static __always_inline int arrive_here(struct skep_conn_key *k, const struct parsed *p, const struct skep_wild *w, int reply, int make)
 {
-	struct arrival a = { .key = key, .lport = lport_of(key), .from_key = from_key, .make = make };
+	struct arrival a = { .key = w->other_key, .lport = lport_of(w->other_key), .from_key = k->port, .make = make, .nat = w->nat };
 
-	return conn_arrive(p, &a);
+	if (w->nat && nat_apply(k, w->nat, reply))
+		return -1;
+	conn_reverse(k, a.key);
+	return conn_arrive(k, p, &a);
 }
 
 /* The connection begins: its record here, and at the other end if that is on this host; else the packet is marked, and makes it there. */
-static __always_inline int begin(const struct parsed *p, const struct skep_conn_key *k, __u32 old,
-				 const struct skep_wild *w, __u32 lport)
+static __always_inline int begin(const struct parsed *p, struct skep_conn_key *k, __u32 old, const struct skep_wild *w, __u32 lport)
 {
 	struct skep_conn c = { .last_seen = jiffies(),
 			       .other_key = w->other_key,
 			       .other_peer = w->other_peer,
-			       .orig_seen = seen_of(p) };
+			       .flags = w->nat ? SKEP_CONN_NAT : 0,
+			       .orig_seen = seen_of(p),
+			       .nat = w->nat };
 
-	if (conn_make(k, &c, old, lport))
+	if (conn_make(k, &c, old, lport, NULL))
 		return -1;
 	if (w->other_peer)
 		return 0;
-	return arrive_here(p, w->other_key, k->port, 1);
+	return arrive_here(k, p, w, 0, 1);
 }
 
 /* It goes on: refreshes its record here and, on this host, at the other end.  Until somebody answers, the record there may be missing yet.
- * Negative: the flow is not for this connection. */
-static __always_inline int go_on(const struct parsed *p, __u32 in_key, struct skep_conn *c, const struct skep_wild *w)
+ * Negative: the flow is not for this connection.  1: there is no room for that one yet. */
+static __always_inline int go_on(const struct parsed *p, struct skep_conn_key *k, struct skep_conn *c, const struct skep_wild *w)
 {
-	int unanswered = !(c->flags & SKEP_CONN_REPLY) && !c->reply_seen;
+	int reply = c->flags & SKEP_CONN_REPLY, unanswered = !reply && !c->reply_seen;
 
-	if ((c->flags & SKEP_CONN_NAT) || c->other_key != w->other_key || c->other_peer != w->other_peer)
+	if (((c->flags & SKEP_CONN_NAT) && !c->nat) || c->nat != w->nat || c->other_key != w->other_key ||
+	    c->other_peer != w->other_peer)
 		return -1;
 	conn_touch(c, 0, seen_of(p), jiffies());
-	if (!c->other_peer)
-		(void)arrive_here(p, c->other_key, in_key, unanswered);
-	return 0;
+	return !c->other_peer && arrive_here(k, p, w, reply, unanswered) && unanswered;
+}
+
+/* Does the translation have to be told to the host at the other end?  As long as nobody has answered. */
+static __always_inline int rides_along(const struct skep_wild *w)
+{
+	return w->nat && (w->flow.flags & SKEP_F_MARK);
 }
 
 /* Behind skep_tc_port, for a packet without an exact flow: its class of packets may have one, else it goes up. */
@@ -227,17 +190,26 @@ int skep_tc_miss(struct __sk_buff *skb)
 	*flow = w->flow;
 	if (flow->ttl_dec && p.ttl <= flow->ttl_dec)
 		return upcall(skb, iface, &p, SKEP_UP_TTL);
-	if (flow->mtu && p.is_ip && ip_bytes(skb, &p) > flow->mtu)
+	if (flow->mtu && p.is_ip && ip_bytes(skb, &p) + (rides_along(w) ? BINDING_SIZE : 0) > flow->mtu)
 		return upcall(skb, iface, &p, SKEP_UP_FIELD);
+	found->nat = 0;
 	if (flow->flags & SKEP_F_RECORD) {
 		if (begin(&p, &k, replaces_of(c), w, index))
 			return drop(skb, SKEP_DROP_CONN_LIMIT, p.k4.in_key, flow->cookie);
 	} else if (flow->flags & SKEP_F_LIVE) {
-		if (!c || go_on(&p, p.k4.in_key, c, w))
+		int rc = c ? go_on(&p, &k, c, w) : -1;
+
+		if (rc > 0)
+			return drop(skb, SKEP_DROP_CONN_LIMIT, p.k4.in_key, flow->cookie);
+		if (rc)
 			return upcall(skb, iface, &p, SKEP_UP_MISS);
 		flow->tcp_seen = c->flags & SKEP_CONN_REPLY ? c->reply_seen : c->orig_seen;
 		if (c->reply_seen)
 			flow->flags &= ~SKEP_F_MARK;
+	}
+	if (w->nat && (flow->flags & SKEP_F_MARK)) { /* no exact flow knows it */
+		found->nat = w->nat;
+		flow->flags |= SKEP_F_STAY;
 	}
 	count(SKEP_CNT_WILD_HIT);
 	count_stat(flow->stat, len);
@@ -264,7 +236,45 @@ int skep_tc_act(struct __sk_buff *skb)
 	p.k4.in_key = iface->key;
 	flow = found->flow; /* copies to local ports may come by here again */
 	(void)parse_again(skb, &p);
-	return execute(skb, &flow, &p, FROM_PORT);
+	return execute(skb, &flow, &p, FROM_PORT, found->nat);
+}
+
+/* Behind what delivers tunnel packets, for a port that has, or shall have, a record of the packet's connection. */
+SEC("tc")
+int skep_tc_arrive(struct __sk_buff *skb)
+{
+	__u32 zero = 0, key, *id;
+	struct skep_found *found = bpf_map_lookup_elem(&skep_found, &zero);
+	struct skep_conn_key *k;
+	struct parsed p = {};
+	struct skep_port *port;
+	struct arrival a = {};
+
+	if (!found)
+		return drop(skb, SKEP_DROP_UNKNOWN_KEY, 0, 0);
+	key = found->key;
+	port = bpf_map_lookup_elem(&skep_ports, &key);
+	if (!port || port->kind != SKEP_PORT_LOCAL)
+		return drop(skb, SKEP_DROP_UNKNOWN_KEY, key, 0);
+	k = &found->conn;
+	if (!parse_again(skb, &p) && conn_key(&p, 0, k)) {
+		a.key = key;
+		a.lport = port->set;
+		a.from_key = a.make = found->mark;
+		a.from_peer = found->peer;
+		if (found->has_nat && found->mark) {
+			found->binding.to = k->dst;
+			id = bpf_map_lookup_elem(&skep_nat_ids, &found->binding);
+			if (id)
+				a.nat = *id;
+			else
+				a.unknown = &found->binding;
+		}
+		conn_reverse(k, key);
+		if (conn_arrive(k, &p, &a) < 0)
+			return drop(skb, SKEP_DROP_CONN_LIMIT, key, 0);
+	}
+	return to_local(skb, key, port, found->peer_ok);
 }
 
 /* Ingress of the upcall tap: what skepd sends on, and copies that were relayed by upcall.h. */
@@ -314,7 +324,7 @@ int skep_tc_inject(struct __sk_buff *skb)
 	}
 	(void)parse_again(skb, &p); /* refused frames do not come here; one of skepd's own goes on
 				       with what is known of it */
-	return execute(skb, &verdict, &p, FROM_INJECT);
+	return execute(skb, &verdict, &p, FROM_INJECT, 0);
 }
 
 /*
@@ -338,6 +348,18 @@ static __always_inline int left_to_kernel(const struct __sk_buff *skb, const str
 	return 1;
 }
 
+/* Before the header goes: the translation that came with the packet, for skep_tc_arrive. */
+static __noinline int keep_binding(struct __sk_buff *skb, __u32 off)
+{
+	__u32 zero = 0;
+	struct skep_found *found = bpf_map_lookup_elem(&skep_found, &zero);
+
+	if (!found)
+		return -1;
+	__builtin_memset(&found->binding, 0, sizeof(found->binding));
+	return bpf_skb_load_bytes(skb, off, &found->binding, SKEP_NAT_WIRE);
+}
+
 /* Ingress of the underlay interface: tunnel packets of other hosts; all else is none of our
  * business. */
 SEC("tc")
@@ -350,7 +372,7 @@ int skep_tc_under(struct __sk_buff *skb)
 	struct skep_port *port;
 	struct outer o = {};
 	__u64 flags = 0;
-	int is_ip, lost;
+	int is_ip, lost, has_nat = 0;
 
 	if (!cfg)
 		return PASS;
@@ -387,6 +409,8 @@ int skep_tc_under(struct __sk_buff *skb)
 	}
 	if (left_to_kernel(skb, cfg, port, &o))
 		return PASS;
+	if (o.binding)
+		has_nat = !keep_binding(skb, o.binding);
 	lost = carry_ecn(skb, HOOK_TC, &o);
 	if (lost)
 		return drop(skb, lost, o.key, 0);
@@ -400,6 +424,7 @@ int skep_tc_under(struct __sk_buff *skb)
 		return drop(skb, SKEP_DROP_REWRITE, o.key, 0);
 	from.peer = o.peer;
 	from.mark = o.mark;
+	from.has_nat = has_nat;
 	return deliver(skb, o.key, port, &from, is_ip);
 }
 

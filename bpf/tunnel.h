@@ -25,6 +25,7 @@ struct tunnel_hdr {
 
 #define GENEVE_VERSION 0xc0000000
 #define GENEVE_OAM     0x00800000 /* for the host itself: carries no frame to deliver */
+#define GENEVE_CRITICAL 0x00400000 /* one of the options is */
 #define GENEVE_OPTIONS(what) (((what) >> 24 & 0x3f) * 4) /* bytes of options behind the header */
 
 /* Head of an option.  Ours is of a class for experiments, and not critical: others skip it. */
@@ -32,6 +33,8 @@ struct tunnel_hdr {
 #define OPTION_CRITICAL	  0x00008000
 #define OPTION_MARK	  0xff730101 /* class, type, length 1: four bytes of data, the mark */
 #define MARK_SIZE	  8
+#define OPTION_BINDING	  0xff738209 /* type 2, critical, length 9: behind a mark, the translation (struct skep_nat, without 'to') */
+#define BINDING_SIZE	  (4 + SKEP_NAT_WIRE)
 
 #define GRE_FLAGS 0xffff0000
 #define GRE_K	  0x20000000 /* there is a key; no other flag may be set */

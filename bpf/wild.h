@@ -90,10 +90,12 @@ static __noinline void promote(struct skep_lport *lp, const struct parsed *p, co
 	if (p->is_v6) {
 		key.k6 = p->k6;
 		key.k6.ct = key.k6.tcp_flags = key.k6.tos = 0;
+		key.k6.nat = 0;
 		bpf_map_update_elem(&skep_flows6, &key.k6, flow, BPF_ANY);
 	} else {
 		key.k4 = p->k4;
 		key.k4.ct = key.k4.tcp_flags = key.k4.tos = 0;
+		key.k4.nat = 0;
 		bpf_map_update_elem(&skep_flows4, &key.k4, flow, BPF_ANY);
 	}
 }

@@ -142,7 +142,7 @@ int cmd_status(struct cli *cli, struct err *err)
 	if (dp) {
 		const char *device = json_str(dp, "tunnel_device");
 
-		printf("datapath    hook %s, xdp %s, tunnel device %s\n", json_str(dp, "hook"),
+		printf("datapath    %s, hook %s, xdp %s, tunnel device %s\n", json_str(dp, "version"), json_str(dp, "hook"),
 		       json_str(dp, "xdp"), device ? device : "none");
 	}
 	json_array_foreach (json_object_get(dp, "warnings"), i, warning)

@@ -4,7 +4,7 @@
  * has flows for; the state DB may come when it likes.  Leaving the loop closes no door in the
  * kernel: maps, programs and links stay pinned.
  */
-#include "loader/agent.h"
+#include "loader/vips.h"
 
 #include "loader/frag.h"
 
@@ -125,10 +125,9 @@ static void on_path(void *arg, uint32_t peer)
 	hosts_path(arg, peer);
 }
 
-static void on_newconn(void *arg, const struct skep_conn_key *key, const struct skep_conn *conn)
+static void on_newconn(void *arg, const struct skep_conn_key *key, const struct skep_nat *unknown)
 {
-	(void)conn; /* as it was when it was made */
-	conns_newconn(arg, key);
+	conns_newconn(arg, key, unknown);
 }
 
 static void on_control(void *arg, const uint8_t *data, uint32_t len)
@@ -168,6 +167,8 @@ static void on_removed(void *arg, struct index_flow *flow)
 	rules_drop(flow);
 	sets_put(flow->set, clock_mono_ns());
 	dp_rewrite_put(a->dp, flow->verdict.rewrite);
+	dp_nat_put(a->dp, flow->nat);
+	vips_put(a, flow->vip);
 }
 
 static void on_leftover(void *arg, struct index_flow *flow)
@@ -230,6 +231,8 @@ void agent_dp_config(const struct config *c, struct skep_ip address, struct dp_c
 		.tunnel_port = (uint16_t)c->underlay_port,
 		.device_prefix = c->device_prefix,
 		.xdp = (enum dp_xdp)c->underlay_xdp,
+		.border_xdp = (enum dp_xdp)c->border_xdp,
+		.border_interfaces = c->border_interfaces,
 		.encap = (enum skep_encap)c->underlay_encap,
 		.dscp = c->underlay_dscp,
 		.flows_max = c->flows_max,
@@ -379,7 +382,9 @@ static void stop(struct agent *a)
 	}
 	if (a->index)
 		index_walk(a->index, NULL, on_leftover, NULL);
+	expiry_fini(a);
 	index_free(a->index);
+	vips_fini(a);
 	state_fini(a);
 	recheck_fini(a);
 	conns_adopt_end(a);

@@ -10,6 +10,7 @@
  * - upcall.c: packet -> simulation; forward.c: result -> packets and flows; park.c: who waits
  * - frag.c: ports of fragments
  * - learn.c: MAC and neighbour tables; expiry.c: idle, evicted and adopted flows
+ * - vips.c: load balancers in the kernel
  * - conns.c: connections; state.c: messages between agents about them; mirror.c: their copy in the DB;
  *   natblock.c: leased source ports; recheck.c: flows and connections after changes
  * - rules.c: counters and logs of rules
@@ -180,6 +181,7 @@ struct agent {
 	bool underlay_up;
 	struct hmap tenants, hosts, ifaces;
 	struct hmap ports, floods; /* by key */
+	struct hmap vips, vip_ports; /* vips.c */
 	uint32_t last_key;
 	struct hmap adopted; /* ports that the kernel had at start and no tenant has claimed yet
 				(keys.c) */
@@ -203,7 +205,9 @@ struct agent {
 	struct arena arena; /* of one packet's work */
 	struct install_env env;
 	uint8_t *txbuf; /* for frames that skepd itself sends */
-	uint64_t walk;	/* number of the present walk over the kernel's flows */
+	uint64_t walk;	/* number of the present walk over the kernel's flows, or of the last one */
+	struct walk *walking; /* expiry.c: NULL = none is under way */
+	struct loop_timer *walk_timer;
 	uint64_t walk_at_ns, walk_took_ns;
 	bool walk_soon, flows_queued;
 	struct loop_timer *rebuild_timer, *tick_timer;
@@ -357,7 +361,7 @@ unsigned int conns_adopt_port(struct lport *p); /* puts those of the port; their
 void conns_over(struct tenant *t, const char *port, const struct sim_tuple *tuple);
 /* conns.c: the kernel's record is in our table now, as it was 'last_ns'; the DB gets it when there is something to say. */
 void conns_imported(struct tenant *t, const struct sim_conn *conn, uint64_t last_ns, bool fresh);
-void conns_newconn(struct agent *a, const struct skep_conn_key *key); /* dp_ops.newconn */
+void conns_newconn(struct agent *a, const struct skep_conn_key *key, const struct skep_nat *unknown); /* dp_ops.newconn */
 void conns_kernel_tick(struct agent *a);
 /* Has the kernel a record that is not over?  Then skepd has it now.  _all: all that there are. */
 bool conns_pull(struct tenant *t, const char *port, const struct sim_tuple *tuple);
@@ -457,7 +461,18 @@ void learn_affinity(struct tenant *t, const struct sim_affinity_learn *l); /* pu
 void learn_age_affinities(struct tenant *t, uint64_t now_ns);
 
 /* --- expiry.c --- */
+/* Begins a walk, or goes on with the present one: a turn at once, the others between packets.  Each end is told to control_walked(). */
 void expiry_walk(struct agent *a);
+void expiry_walk_all(struct agent *a); /* to the end, now */
+void expiry_fini(struct agent *a);
+
+/* --- control_server.c: an answer that is long: {NAME: [rows], REST}, made in turns between packets, and no faster than it is read --- */
+struct report_rows {
+	const char *name;
+	bool (*some)(struct report_rows *r, json_t *list); /* appends the few that the next step finds; false: that was the last */
+	json_t *(*rest)(struct report_rows *r);		   /* what stands behind the list */
+	void (*free)(struct report_rows *r);
+};
 
 /* --- report_pressure.c --- */
 json_t *report_pressure(const struct agent *a, const json_t *datapath);
@@ -470,7 +485,7 @@ json_t *report_drop(struct agent *a, uint64_t time_ns, enum skep_drop reason, ui
 		    const struct skep_ip *remote);
 
 /* --- report_flows.c --- */
-json_t *report_flows(struct agent *a, const json_t *request, struct err *err);
+struct report_rows *report_flows(struct agent *a, const json_t *request, struct err *err);
 json_t *report_flush(struct agent *a, const char *tenant, const char *port, struct err *err);
 /* What the index and the kernel know of a flow. */
 json_t *report_flow(struct agent *a, const struct index_flow *x, const struct skep_flow *flow);
@@ -488,7 +503,7 @@ json_t *report_trace(struct agent *a, const json_t *request, struct err *err);
 json_t *report_why(struct agent *a, const json_t *request, struct err *err);
 
 /* --- report_state.c --- */
-json_t *report_conns(struct agent *a, const json_t *request, struct err *err);
+struct report_rows *report_conns(struct agent *a, const json_t *request, struct err *err);
 json_t *report_rules(struct agent *a, const char *tenant, const char *chain, struct err *err);
 
 /* --- control_server.c --- */
@@ -497,5 +512,6 @@ void control_server_free(struct control_server *s);	    /* takes NULL */
 bool control_watched(const struct control_server *s);	    /* does anybody watch drops? */
 void control_drop(struct control_server *s, json_t *event); /* takes 'event' */
 void control_topped(struct control_server *s); /* the ports have been sampled */
+void control_walked(struct control_server *s); /* a walk over the flows has ended */
 bool control_log_watched(const struct control_server *s);
 void control_log(struct control_server *s, json_t *event); /* takes 'event' */

@@ -133,7 +133,7 @@ static bool class_agrees(struct work *w, const struct sim_result *res, const str
 	if (!forward_make(w->a, &w->pkt, res, &plan, &m))
 		return false;
 	same = class_make(w, res, &plan, &m.flow, &c) && install_same(&c.wild.flow, &f->verdict) &&
-	       c.wild.other_key == f->other_key && c.wild.other_peer == f->other_peer;
+	       c.wild.other_key == f->other_key && c.wild.other_peer == f->other_peer && c.wild.nat == f->nat;
 	forward_unmake(w->a, &m);
 	return same && promoted_agrees(w, f);
 }
@@ -187,7 +187,6 @@ json_t *report_trace(struct agent *a, const json_t *request, struct err *err)
 
 	if (!in)
 		return NULL;
-	expiry_walk(a); /* what connections have seen up to now */
 	arena_reset(&a->arena);
 	conns_view(t, &view, now);
 	view.in = in;

@@ -75,6 +75,7 @@ void class_mask(const struct sim_result *res, const struct skep_flow *flow, cons
 {
 	const struct sim_mask *m = &res->class_mask;
 	const uint32_t alike = written_alike(in, res);
+	const uint16_t nat = res->class_nat ? 0xffff : 0;
 	const uint8_t ct = res->class_ct ? 0xff : 0, tcp = flow->flags & SKEP_F_TCP ? flow->tcp_mask : 0,
 		      tos = flow->flags & SKEP_F_TOS ? 0xfc : 0;
 
@@ -84,15 +85,17 @@ void class_mask(const struct sim_result *res, const struct skep_flow *flow, cons
 		mask->k6.ct = ct;
 		mask->k6.tcp_flags = tcp;
 		mask->k6.tos = tos;
+		mask->k6.nat = nat;
 	} else {
 		FILL(&mask->k4, m, alike, 32, STEP4);
 		mask->k4.ct = ct;
 		mask->k4.tcp_flags = tcp;
 		mask->k4.tos = tos;
+		mask->k4.nat = nat;
 	}
 }
 
-void class_state(struct dp_flow_key *key, enum skep_ct ct, const struct pkt_fields *f)
+void class_state(struct dp_flow_key *key, enum skep_ct ct, uint16_t nat, const struct pkt_fields *f)
 {
 	const uint8_t tcp = f->ip_proto == IPPROTO_TCP && f->has_l4 ? f->tcp_flags : 0;
 
@@ -100,9 +103,11 @@ void class_state(struct dp_flow_key *key, enum skep_ct ct, const struct pkt_fiel
 		key->k6.ct = ct;
 		key->k6.tcp_flags = tcp;
 		key->k6.tos = f->ip_tos & 0xfc;
+		key->k6.nat = nat;
 	} else {
 		key->k4.ct = ct;
 		key->k4.tcp_flags = tcp;
 		key->k4.tos = f->ip_tos & 0xfc;
+		key->k4.nat = nat;
 	}
 }

@@ -28,14 +28,16 @@ static bool find_other(struct agent *a, const struct topo_port *out, struct skep
 	wild->other_key = out->live_key;
 	if (!strcmp(out->live_host, a->config->host))
 		return ports_find(a, out->live_key);
-	wild->other_peer = hosts_peer(a, out->live_host);
+	wild->other_peer = (uint16_t)hosts_peer(a, out->live_host);
 	return wild->other_peer;
 }
 
-/* Can the packet carry the key of its ingress port to its receiver? */
+/* Can the packet carry the key of its ingress port, and its translation, to its receiver? */
 static bool can_mark(const struct work *w, const struct skep_wild *wild)
 {
-	return wild->flow.action == SKEP_ACT_ENCAP && hosts_marks(w->a, wild->other_peer, w->in_key);
+	if (wild->flow.action != SKEP_ACT_ENCAP || !hosts_marks(w->a, wild->other_peer, w->in_key))
+		return false;
+	return !wild->nat || (dp_peer_binds(w->a->dp, wild->other_peer) && !w->pkt.f.vlan); /* tags take a way that has no room */
 }
 
 /* False: the kernel cannot keep what such a flow needs. */
@@ -58,6 +60,11 @@ static bool make_state(struct work *w, const struct sim_result *res, struct skep
 	if ((f->action != SKEP_ACT_LOCAL && f->action != SKEP_ACT_ENCAP) || !find_other(w->a, res->class_out, wild) ||
 	    shares_records(w->in) || shares_records(res->class_out))
 		return false;
+	if (res->class_nat) {
+		wild->nat = vips_number(w->a, res->class_nat);
+		if (!wild->nat)
+			return false;
+	}
 	mark = wild->other_peer && can_mark(w, wild);
 	if (res->class_ct == SKEP_CT_NEW) {
 		if (wild->other_peer && !mark)
@@ -85,7 +92,7 @@ bool class_make(struct work *w, const struct sim_result *res, const struct insta
 	if (!make_state(w, res, &c->wild))
 		return false;
 	class_mask(res, flow, &w->pkt.f, c->key.v6, &mask);
-	class_state(&c->key, res->class_ct, &w->pkt.f);
+	class_state(&c->key, res->class_ct, c->wild.nat, &w->pkt.f);
 	return !dp_wild_key(w->a->dp, &c->key, &mask);
 }
 
@@ -93,11 +100,22 @@ bool class_same(const struct class *c, const struct index_flow *f)
 {
 	return dp_flow_key_eq(&c->key, &f->key) && dp_wild_listed(((const struct tenant *)f->scope)->agent->dp, &f->key) &&
 	       install_same(&c->wild.flow, &f->verdict) &&
-	       c->wild.other_key == f->other_key && c->wild.other_peer == f->other_peer;
+	       c->wild.other_key == f->other_key && c->wild.other_peer == f->other_peer && c->wild.nat == f->nat;
 }
 
-void class_note(struct index_flow *f, const struct work *w, const struct sim_result *res, const struct class *c)
+bool class_hold(struct work *w, const struct sim_result *res, struct vip_port **vp)
 {
+	*vp = res->class_vip ? vips_get(w, res) : NULL;
+	return *vp || !res->class_vip;
+}
+
+void class_note(struct index_flow *f, const struct work *w, const struct sim_result *res, const struct class *c, struct vip_port *vp)
+{
+	if (res->class_nat) {
+		(void)vips_hold(w->a, res->class_nat);
+		f->nat = c->wild.nat;
+	}
+	f->vip = vp;
 	f->sample = w->key;
 	f->other_key = c->wild.other_key;
 	f->other_peer = c->wild.other_peer;
@@ -110,7 +128,7 @@ struct index_flow *class_find(struct work *w, enum skep_ct ct)
 	struct dp_flow_key key = w->key, masked;
 	struct index_flow *f;
 
-	class_state(&key, ct, &w->pkt.f);
+	class_state(&key, ct, 0, &w->pkt.f);
 	for (unsigned int i = 0; dp_wild_match(w->a->dp, &key, i, &masked); i++) {
 		f = index_find(w->a->index, &masked);
 		if (f)
@@ -125,6 +143,8 @@ struct as_if {
 	struct conns_view view;
 	struct sim_conn conn;
 	enum skep_ct ct;
+	struct sim_binding nat;
+	bool has_nat;
 };
 
 static const struct sim_conn *conn_as_if(void *arg, const struct topo_port *port, const struct sim_tuple *tuple)
@@ -132,30 +152,40 @@ static const struct sim_conn *conn_as_if(void *arg, const struct topo_port *port
 	const struct conns_view *v = container_of(arg, struct conns_view, s);
 	struct as_if *x = (struct as_if *)v;
 	const bool tcp = tuple->proto == IPPROTO_TCP;
+	struct sim_tuple out = *tuple;
 
 	if (x->ct != SKEP_CT_ORIG && x->ct != SKEP_CT_REPLY)
 		return NULL;
 	x->conn.tuple = *tuple;
-	sim_tuple_reverse(tuple, &x->conn.other);
+	x->conn.n_bindings = x->has_nat;
+	x->conn.bindings[0] = x->nat;
+	if (x->has_nat)
+		sim_tuple_translate(tuple, &x->nat, x->ct == SKEP_CT_REPLY, &out);
+	sim_tuple_reverse(&out, &x->conn.other);
 	snprintf(x->conn.port, sizeof(x->conn.port), "%s", port->o.name);
 	x->conn.reply = x->ct == SKEP_CT_REPLY;
 	x->conn.orig_seen = x->conn.reply_seen = tcp ? SKEP_TCP_SYN | SKEP_TCP_ACK : SIM_SEEN_ANY;
 	return &x->conn;
 }
 
-int class_simulate(struct tenant *t, const struct topo_port *in, const struct pkt *pkt, enum skep_ct ct, const char *other_port,
+int class_simulate(struct tenant *t, const struct topo_port *in, const struct pkt *pkt, const struct dp_flow_key *key, const char *other_port,
 		   struct sim_result *res)
 {
+	const uint16_t nat = key->v6 ? key->k6.nat : key->k4.nat;
 	struct agent *a = t->agent;
 	uint64_t now = clock_mono_ns();
-	struct as_if x = { .ct = ct };
+	struct as_if x = { .ct = key->v6 ? key->k6.ct : key->k4.ct };
 	struct err err = { 0 };
 
+	if (nat && !vips_binding(a, nat, &x.nat))
+		return -ENOENT;
+	x.has_nat = nat;
 	a->stats.simulations++;
 	conns_view(t, &x.view, now);
 	x.view.in = in;
 	snprintf(x.conn.other_port, sizeof(x.conn.other_port), "%s", other_port);
-	if (ct != SKEP_CT_NONE)
+	if (x.ct != SKEP_CT_NONE)
 		x.view.s.view.conn = conn_as_if;
+	x.view.s.view.member = nat ? x.nat.member : 0;
 	return sim_run(&a->sim, t->snap, &x.view.s.view, in, pkt, now, AGENT_SEED, 0, res, &err);
 }

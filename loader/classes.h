@@ -7,6 +7,7 @@
 
 #include "loader/class_key.h"
 #include "loader/forward.h"
+#include "loader/vips.h"
 
 struct class {
 	struct dp_flow_key key; /* masked, with the number of the mask */
@@ -17,17 +18,16 @@ struct class {
  * no room for another mask. */
 bool class_make(struct work *w, const struct sim_result *res, const struct install_plan *plan, const struct skep_flow *flow,
 		struct class *c);
+/* What the kernel needs besides it: true = is there, in '*vp' (to be given back; NULL = nothing). */
+bool class_hold(struct work *w, const struct sim_result *res, struct vip_port **vp);
 bool class_same(const struct class *c, const struct index_flow *f);
-/* Fills in what else decided: the port at the other end, and the packet it was made of. */
-void class_note(struct index_flow *f, const struct work *w, const struct sim_result *res, const struct class *c);
+/* Fills in what else decided: the port at the other end, and the packet it was made of; and what it holds: 'vp' is taken. */
+void class_note(struct index_flow *f, const struct work *w, const struct sim_result *res, const struct class *c, struct vip_port *vp);
 
 /* The wildcard flow that holds for the packet of 'w', whose connection is in state 'ct'; NULL: none. */
 struct index_flow *class_find(struct work *w, enum skep_ct ct);
 
-/* Simulates as if the packet's connection were in state 'ct', with its other end at 'other_port'. */
-int class_simulate(struct tenant *t, const struct topo_port *in, const struct pkt *pkt, enum skep_ct ct, const char *other_port,
+/* Simulates as if the packet's connection were in the state that the key of a wildcard flow says, with its other end at 'other_port'. */
+int class_simulate(struct tenant *t, const struct topo_port *in, const struct pkt *pkt, const struct dp_flow_key *key, const char *other_port,
 		   struct sim_result *res);
-static inline enum skep_ct class_ct(const struct dp_flow_key *key)
-{
-	return key->v6 ? key->k6.ct : key->k4.ct;
-}
+

@@ -15,8 +15,10 @@
 
 static const char *const mode_words[] = { "embedded", "server", "cluster", NULL };
 static const int mode_values[] = { DB_EMBEDDED, DB_SERVER, DB_CLUSTER };
-static const char *const xdp_words[] = { "auto", "xdp", "tc", NULL };
-static const int xdp_values[] = { DP_XDP_AUTO, DP_XDP_ON, DP_XDP_OFF };
+static const char *const xdp_words[] = { "auto", "xdp", "tc", "generic", NULL };
+static const int xdp_values[] = { DP_XDP_AUTO, DP_XDP_ON, DP_XDP_OFF, DP_XDP_GENERIC };
+static const char *const border_words[] = { "auto", "tc", "generic", NULL };
+static const int border_values[] = { DP_XDP_AUTO, DP_XDP_OFF, DP_XDP_GENERIC };
 static const char *const encap_words[] = { "vxlan", "geneve", "nvgre", NULL };
 static const int encap_values[] = { SKEP_ENCAP_VXLAN, SKEP_ENCAP_GENEVE, SKEP_ENCAP_NVGRE };
 static const char *const dscp_words[] = { "copy", NULL };
@@ -55,11 +57,15 @@ const struct key config_keys[CONFIG_KEYS] = {
 	{ "underlay.port", NUMBER, AT(underlay_port), 1, 65535, TEXT(SKEP_VXLAN_PORT),
 	  .help = "UDP port of the tunnels" },
 	{ "underlay.xdp", CHOICE, AT(underlay_xdp), .fallback = "auto", .words = xdp_words,
-	  .values = xdp_values, .help = "auto, xdp or tc" },
+	  .values = xdp_values, .help = "auto, xdp, tc or generic" },
 	{ "underlay.encap", CHOICE, AT(underlay_encap), .fallback = "vxlan", .words = encap_words,
 	  .values = encap_values, .help = "vxlan, geneve or nvgre: how other hosts send to this one" },
 	{ "underlay.dscp", NUMBER, AT(underlay_dscp), 0, 63, "0", .words = dscp_words,
 	  .values = dscp_values, .help = "DSCP of tunnel packets, 0 to 63; copy: that of the packet inside" },
+	{ "border.xdp", CHOICE, AT(border_xdp), .fallback = "auto", .words = border_words,
+	  .values = border_values, .help = "auto, tc or generic: ports that are network cards" },
+	{ "border.interfaces", LIST, AT(border_interfaces),
+	  .help = "ports that are network cards, whatever they look like" },
 	{ "upcall.rate", NUMBER, AT(upcall_rate), 0, 10000000, TEXT(SKEP_UPCALL_RATE),
 	  .help = "new flows/s of one port; 0: no limit" },
 	{ "upcall.burst", NUMBER, AT(upcall_burst), 1, 1000000, TEXT(SKEP_UPCALL_BURST),

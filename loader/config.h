@@ -29,6 +29,8 @@ struct config {
 	struct skep_ip underlay_address; /* zero: the interface's first */
 	uint32_t underlay_port;
 	int underlay_xdp; /* enum dp_xdp */
+	int border_xdp;	  /* enum dp_xdp */
+	char *border_interfaces; /* commas between; as written */
 	int underlay_encap; /* enum skep_encap */
 	uint32_t underlay_dscp; /* DP_DSCP_COPY = copy */
 	uint32_t upcall_rate, upcall_burst;

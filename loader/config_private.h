@@ -29,7 +29,7 @@ struct key {
 	const char *help;
 };
 
-#define CONFIG_KEYS 38
+#define CONFIG_KEYS 40
 extern const struct key config_keys[CONFIG_KEYS];
 int config_find_key(const char *name); /* index, or -1 */
 

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "loader/agent.h"
+#include "loader/vips.h"
 #include "packet/packet.h"
 #include "util/clock.h"
 #include "util/hash.h"
@@ -129,10 +129,11 @@ void conns_persist(struct tenant *t, const struct sim_conn *c, uint64_t last_ns)
 		return;
 	v.last_seen = to_jiffies(a, last_ns);
 	v.flags |= (c->reply ? SKEP_CONN_REPLY : 0) | (conns_translated(c) ? SKEP_CONN_NAT : 0);
+	v.nat = vips_conn_number(a, c);
 	find_other(t, c->other_port, &v);
 	key = make_key(p->key, &c->tuple);
 	if (dp_conn_get(a->dp, &key, &old) && !is_over(p, &key, &old) && old.other_key == v.other_key &&
-	    old.other_peer == v.other_peer && (old.flags | SKEP_CONN_SKEPD) == v.flags) {
+	    old.other_peer == v.other_peer && old.nat == v.nat && (old.flags | SKEP_CONN_SKEPD) == v.flags) {
 		/* the same one; BPF may know more of it, and needs no details */
 		v.flags = old.flags;
 		if ((int32_t)(old.last_seen - v.last_seen) > 0)
@@ -151,11 +152,13 @@ void conns_place(struct tenant *t, const struct sim_result *res)
 		return;
 	key = make_key(p->key, &res->conn->tuple);
 	find_other(t, res->conn->other_port, &now);
+	now.nat = vips_conn_number(t->agent, res->conn);
 	if (!dp_conn_get(t->agent->dp, &key, &v) ||
-	    (v.other_key == now.other_key && v.other_peer == now.other_peer))
+	    (v.other_key == now.other_key && v.other_peer == now.other_peer && v.nat == now.nat))
 		return;
 	v.other_key = now.other_key;
 	v.other_peer = now.other_peer;
+	v.nat = now.nat;
 	(void)dp_conn_put(t->agent->dp, &key, &v, NULL);
 }
 
@@ -212,6 +215,7 @@ static void set_detail(struct sim_conn *c, const struct skep_detail *d)
 /* False: its details are lost, which it cannot do without. */
 static bool to_sim(const struct lport *p, const struct skep_conn_key *key, const struct skep_conn *v, struct sim_conn *c)
 {
+	struct sim_tuple out;
 	struct skep_detail d;
 
 	*c = (struct sim_conn){ .tuple = { .src = key->src,
@@ -229,7 +233,13 @@ static bool to_sim(const struct lport *p, const struct skep_conn_key *key, const
 		set_detail(c, &d);
 		return true;
 	}
-	sim_tuple_reverse(&c->tuple, &c->other);
+	if ((v->flags & SKEP_CONN_NAT) && !vips_binding(p->tenant->agent, v->nat, &c->bindings[0]))
+		return false;
+	c->n_bindings = v->flags & SKEP_CONN_NAT ? 1 : 0;
+	out = c->tuple;
+	if (c->n_bindings)
+		sim_tuple_translate(&c->tuple, &c->bindings[0], c->reply, &out);
+	sim_tuple_reverse(&out, &c->other);
 	snprintf(c->other_port, sizeof(c->other_port), "%s", other_name(p, v));
 	return true;
 }
@@ -271,14 +281,20 @@ static bool import(struct lport *p, const struct skep_conn_key *key, const struc
 	return rc >= 0;
 }
 
-void conns_newconn(struct agent *a, const struct skep_conn_key *key)
+void conns_newconn(struct agent *a, const struct skep_conn_key *key, const struct skep_nat *unknown)
 {
 	struct lport *p = ports_find(a, key->port);
 	struct skep_conn now;
 
 	/* as it is now: it may have been ended since it was made */
-	if (p && dp_conn_get(a->dp, key, &now))
-		(void)import(p, key, &now);
+	if (!p || !dp_conn_get(a->dp, key, &now))
+		return;
+	if (unknown && (now.flags & SKEP_CONN_NAT) && !now.nat) {
+		now.nat = dp_nat_number(a->dp, unknown);
+		if (!now.nat || dp_conn_put(a->dp, key, &now, NULL)) /* no room: its replies cannot be translated */
+			dp_conn_del(a->dp, key);
+	}
+	(void)import(p, key, &now);
 }
 
 bool conns_pull(struct tenant *t, const char *port, const struct sim_tuple *tuple)
@@ -290,7 +306,14 @@ bool conns_pull(struct tenant *t, const char *port, const struct sim_tuple *tupl
 	if (!p)
 		return false;
 	key = make_key(p->key, tuple);
-	return dp_conn_get(t->agent->dp, &key, &conn) && !is_over(p, &key, &conn) && import(p, &key, &conn);
+	if (!dp_conn_get(t->agent->dp, &key, &conn))
+		return false;
+	if ((conn.flags & (SKEP_CONN_NAT | SKEP_CONN_SKEPD)) == SKEP_CONN_NAT && !conn.nat) { /* what it is translated by is told there only */
+		(void)dp_conns_new(t->agent->dp, UINT64_MAX);
+		if (!dp_conn_get(t->agent->dp, &key, &conn))
+			return false;
+	}
+	return !is_over(p, &key, &conn) && import(p, &key, &conn);
 }
 
 /* The kernel's record is over.  Our copy goes too if it does not know how it has ended; else it may know better: flows that skepd has installed
@@ -313,6 +336,7 @@ static void on_record(void *arg, const struct skep_conn_key *key, const struct s
 	struct agent *a = arg;
 	struct lport *p = ports_find(a, key->port);
 
+	dp_nat_met(a->dp, conn->nat);
 	if (p && !is_over(p, key, conn)) {
 		(void)import(p, key, conn);
 		return;
@@ -340,7 +364,8 @@ static void step(struct agent *a)
 	a->conns_step += n;
 	if (!a->conns_wrapped)
 		return;
-	a->conns_walked = a->conns_step; /* once round */
+	dp_nats_round(a->dp); /* once round */
+	a->conns_walked = a->conns_step;
 	a->conns_step = a->conns_due = 0;
 }
 

@@ -13,7 +13,7 @@
 #include "util/cleanup.h"
 #include "util/clock.h"
 
-#define REPLY_MAX (64u << 20)
+#define REPLY_MAX (512u << 20)
 
 struct control_client {
 	int fd;
@@ -65,6 +65,12 @@ void control_close(struct control_client *c)
 	free(c);
 }
 
+static uint64_t deadline(int timeout_ms)
+{
+	return timeout_ms < 0 ? UINT64_MAX / 2
+			      : clock_mono_ns() + (uint64_t)timeout_ms * NSEC_PER_MSEC;
+}
+
 static int wait_fd(struct control_client *c, short events, uint64_t deadline_ns, struct err *err)
 {
 	for (;;) {
@@ -107,9 +113,10 @@ static int send_all(struct control_client *c, const char *p, size_t n, uint64_t 
 	return 0;
 }
 
-/* Length of the first line with its newline; 0 = none in time or error. */
-static size_t read_line(struct control_client *c, uint64_t deadline_ns, struct err *err)
+/* Length of the first line with its newline; 0 = error, or nothing more in time: a long answer may take longer, as long as it comes. */
+static size_t read_line(struct control_client *c, int timeout_ms, struct err *err)
 {
+	uint64_t deadline_ns = deadline(timeout_ms);
 	size_t seen = 0;
 
 	for (;;) {
@@ -134,6 +141,7 @@ static size_t read_line(struct control_client *c, uint64_t deadline_ns, struct e
 		rc = recv(c->fd, c->buf + c->len, c->cap - c->len, MSG_DONTWAIT);
 		if (rc > 0) {
 			c->len += (size_t)rc;
+			deadline_ns = deadline(timeout_ms);
 		} else if (!rc) {
 			err_tag(err, -ECONNRESET, "no_agent", "skepd at '%s' closed the connection",
 				c->path);
@@ -148,9 +156,9 @@ static size_t read_line(struct control_client *c, uint64_t deadline_ns, struct e
 	}
 }
 
-static json_t *take_reply(struct control_client *c, uint64_t deadline_ns, struct err *err)
+static json_t *take_reply(struct control_client *c, int timeout_ms, struct err *err)
 {
-	size_t n = read_line(c, deadline_ns, err);
+	size_t n = read_line(c, timeout_ms, err);
 	json_error_t je;
 	json_t *reply, *result, *error;
 
@@ -187,12 +195,6 @@ static json_t *take_reply(struct control_client *c, uint64_t deadline_ns, struct
 	return result;
 }
 
-static uint64_t deadline(int timeout_ms)
-{
-	return timeout_ms < 0 ? UINT64_MAX / 2
-			      : clock_mono_ns() + (uint64_t)timeout_ms * NSEC_PER_MSEC;
-}
-
 json_t *control_call(struct control_client *c, const json_t *request, int timeout_ms,
 		     struct err *err)
 {
@@ -205,10 +207,10 @@ json_t *control_call(struct control_client *c, const json_t *request, int timeou
 	}
 	if (send_all(c, line, strlen(line), at, err) || send_all(c, "\n", 1, at, err))
 		return NULL;
-	return take_reply(c, at, err);
+	return take_reply(c, timeout_ms, err);
 }
 
 json_t *control_next(struct control_client *c, int timeout_ms, struct err *err)
 {
-	return take_reply(c, deadline(timeout_ms), err);
+	return take_reply(c, timeout_ms, err);
 }

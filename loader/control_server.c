@@ -2,10 +2,10 @@
 /*
  * skepd's side of the control socket.  Never blocks and never grows without bound: a client that
  * does not read loses its connection, or, if it watches drops, the lines it had no room for; it is
- * then told their number.
+ * then told their number.  Long answers are made by control_rows.c; requests that need to know what flows have carried up to now wait for a walk over them.
  */
-#include "loader/agent.h"
 #include "loader/control.h"
+#include "loader/control_private.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -16,39 +16,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "util/clock.h"
 #include "util/log.h"
 
 #define COMMANDS "status, top, flows, flush, drops, log, trace, why, conns, rules or leave"
 #define CLIENTS_MAX 64
-#define OUT_MAX	    (64u << 20)	 /* bytes waiting for one client */
-#define WATCH_MAX   (256u << 10) /* of which lines of a watch */
-
-enum watch { WATCH_DROPS = 1 << 0, WATCH_LOG = 1 << 1 };
-
-struct client {
-	struct client *next;
-	struct control_server *server;
-	int fd;
-	struct loop_fd *f;
-	char *in, *out;
-	size_t in_len, in_cap, out_len, out_off, out_cap;
-	bool leaving, closing, dead;
-	json_t *top; /* this request waits for a sample of the ports */
-	unsigned int watch; /* enum watch */
-	uint64_t lost;
-};
-
-struct control_server {
-	struct agent *a;
-	int fd;
-	struct loop_fd *f;
-	struct client *clients;
-	unsigned int n;
-	unsigned int drop_watchers, log_watchers;
-	char *path;
-};
-
-static void sweep(struct control_server *s)
+#define WATCH_MAX   (256u << 10) /* bytes of a watch's lines that wait for one client */
+void control_sweep(struct control_server *s)
 {
 	for (struct client **c = &s->clients; *c;) {
 		struct client *dead = *c;
@@ -59,6 +33,9 @@ static void sweep(struct control_server *s)
 		}
 		*c = dead->next;
 		json_decref(dead->top);
+		json_decref(dead->waiting);
+		if (dead->rows)
+			dead->rows->free(dead->rows);
 		free(dead->in);
 		free(dead->out);
 		free(dead);
@@ -74,7 +51,7 @@ static void watch(struct client *c, unsigned int what)
 	c->watch = what;
 }
 
-static void kill_client(struct client *c)
+void control_kill(struct client *c)
 {
 	if (c->dead)
 		return;
@@ -85,7 +62,7 @@ static void kill_client(struct client *c)
 	watch(c, 0);
 }
 
-static void push(struct client *c)
+void control_push(struct client *c)
 {
 	while (c->out_off < c->out_len) {
 		ssize_t rc = send(c->fd, c->out + c->out_off, c->out_len - c->out_off,
@@ -98,44 +75,51 @@ static void push(struct client *c)
 			return;
 		}
 		if (rc < 0) {
-			kill_client(c);
+			control_kill(c);
 			return;
 		}
 		c->out_off += (size_t)rc;
 	}
 	c->out_off = c->out_len = 0;
+	if (c->rows)
+		control_rows_soon(c->server);
 	if (c->closing)
-		kill_client(c);
+		control_kill(c);
 	else
 		(void)loop_fd_events(c->f, EPOLLIN);
 }
 
-/* Queues a line; false = no room. */
-static bool queue(struct client *c, const char *line, size_t n, size_t max)
+bool control_queue_bytes(struct client *c, const char *p, size_t n, size_t max)
 {
-	if (c->out_len - c->out_off + n + 1 > max)
+	if (c->out_len - c->out_off + n > max)
 		return false;
-	if (c->out_off) {
+	if (c->out_off > c->out_len / 2) {
 		memmove(c->out, c->out + c->out_off, c->out_len - c->out_off);
 		c->out_len -= c->out_off;
 		c->out_off = 0;
 	}
-	if (c->out_len + n + 1 > c->out_cap) {
+	if (c->out_len + n > c->out_cap) {
 		size_t cap = c->out_cap ? c->out_cap : 4096;
-		char *p;
+		char *out;
 
-		while (cap < c->out_len + n + 1)
+		while (cap < c->out_len + n)
 			cap *= 2;
-		p = realloc(c->out, cap);
-		if (!p)
+		out = realloc(c->out, cap);
+		if (!out)
 			return false;
-		c->out = p;
+		c->out = out;
 		c->out_cap = cap;
 	}
-	memcpy(c->out + c->out_len, line, n);
-	c->out[c->out_len + n] = '\n';
-	c->out_len += n + 1;
+	memcpy(c->out + c->out_len, p, n);
+	c->out_len += n;
 	return true;
+}
+
+/* Queues a line; false = no room. */
+bool control_queue(struct client *c, const char *line, size_t n, size_t max)
+{
+	return c->out_len - c->out_off + n + 1 <= max && control_queue_bytes(c, line, n, max) &&
+	       control_queue_bytes(c, "\n", 1, max);
 }
 
 /* Takes 'reply'. */
@@ -148,10 +132,10 @@ static void answer(struct client *c, json_t *reply)
 		free(line);
 		return;
 	}
-	if (!line || !queue(c, line, strlen(line), OUT_MAX))
-		kill_client(c);
+	if (!line || !control_queue(c, line, strlen(line), CONTROL_OUT_MAX))
+		control_kill(c);
 	else
-		push(c);
+		control_push(c);
 	free(line);
 }
 
@@ -194,7 +178,7 @@ static bool tell_lost(struct client *c)
 		return true;
 	n = snprintf(line, sizeof(line), "{\"result\":{\"lost\":%llu}}",
 		     (unsigned long long)c->lost);
-	if (!queue(c, line, (size_t)n, WATCH_MAX))
+	if (!control_queue(c, line, (size_t)n, WATCH_MAX))
 		return false;
 	c->lost = 0;
 	return true;
@@ -208,9 +192,9 @@ static void tell(struct control_server *s, enum watch what, json_t *event)
 	for (struct client *c = s->clients; c; c = c->next) {
 		if (c->dead || !(c->watch & what))
 			continue;
-		if (!line || !tell_lost(c) || !queue(c, line, strlen(line), WATCH_MAX))
+		if (!line || c->rows || !tell_lost(c) || !control_queue(c, line, strlen(line), WATCH_MAX))
 			c->lost++;
-		push(c);
+		control_push(c);
 	}
 	free(line);
 	json_decref(reply);
@@ -259,13 +243,79 @@ void control_topped(struct control_server *s)
 			answer_result(c, result);
 		else
 			answer_error(c, &err);
+		control_requests(c);
 	}
+}
+
+/* Those that say what flows have carried. */
+static bool needs_walk(const char *cmd)
+{
+	static const char *const cmds[] = { "conns", "rules", "trace", "why" };
+
+	for (size_t i = 0; cmd && i < ARRAY_SIZE(cmds); i++)
+		if (!strcmp(cmds[i], cmd))
+			return true;
+	return false;
+}
+
+static void answer_walked(struct client *c, const json_t *req)
+{
+	const char *cmd = json_string_value(json_object_get(req, "cmd"));
+	struct agent *a = c->server->a;
+	struct report_rows *rows = NULL;
+	struct err err = { .code = -ENOMEM, .text = "out of memory" };
+	json_t *result = NULL;
+
+	if (!strcmp(cmd, "conns"))
+		rows = report_conns(a, req, &err);
+	else if (!strcmp(cmd, "rules"))
+		result = report_rules(a, json_string_value(json_object_get(req, "tenant")),
+				      json_string_value(json_object_get(req, "chain")), &err);
+	else if (!strcmp(cmd, "trace"))
+		result = report_trace(a, req, &err);
+	else
+		result = report_why(a, req, &err);
+	if (rows)
+		control_rows_begin(c, rows);
+	else if (result)
+		answer_result(c, result);
+	else
+		answer_error(c, &err);
+}
+
+void control_walked(struct control_server *s)
+{
+	bool again = false;
+
+	for (struct client *c = s->clients; c; c = c->next) {
+		json_t *req;
+
+		if (c->dead || !c->waiting)
+			continue;
+		if (c->walk > s->a->walk) { /* it began too early */
+			again = true;
+			continue;
+		}
+		req = TAKE_PTR(c->waiting);
+		answer_walked(c, req);
+		json_decref(req);
+		control_requests(c);
+	}
+	if (again)
+		expiry_walk(s->a);
+}
+
+/* Requests are answered one after the other. */
+static bool is_busy(const struct client *c)
+{
+	return c->waiting || c->rows || c->top || c->leaving;
 }
 
 static void request(struct client *c, const char *line, size_t n)
 {
 	struct agent *a = c->server->a;
 	const char *cmd, *tenant, *port;
+	struct report_rows *rows = NULL;
 	struct err err = { 0 };
 	json_t *req, *result = NULL;
 	json_error_t je;
@@ -281,19 +331,15 @@ static void request(struct client *c, const char *line, size_t n)
 			"request: field 'cmd' is missing (want " COMMANDS ")");
 	else if (!strcmp(cmd, "status"))
 		result = report_status(a);
-	else if (!strcmp(cmd, "flows"))
-		result = report_flows(a, req, &err);
+	else if (needs_walk(cmd)) {
+		c->waiting = req;
+		c->walk = a->walk + 1;
+		expiry_walk(a);
+		return;
+	} else if (!strcmp(cmd, "flows"))
+		rows = report_flows(a, req, &err);
 	else if (!strcmp(cmd, "flush"))
 		result = report_flush(a, tenant, port, &err);
-	else if (!strcmp(cmd, "trace"))
-		result = report_trace(a, req, &err);
-	else if (!strcmp(cmd, "why"))
-		result = report_why(a, req, &err);
-	else if (!strcmp(cmd, "conns"))
-		result = report_conns(a, req, &err);
-	else if (!strcmp(cmd, "rules"))
-		result = report_rules(a, tenant,
-				      json_string_value(json_object_get(req, "chain")), &err);
 	else if (!strcmp(cmd, "drops") || !strcmp(cmd, "log")) {
 		if (json_is_true(json_object_get(req, "watch"))) {
 			watch(c, c->watch | (*cmd == 'd' ? WATCH_DROPS : WATCH_LOG));
@@ -302,7 +348,6 @@ static void request(struct client *c, const char *line, size_t n)
 		}
 		err_set(&err, -EINVAL, "request '%s': field 'watch' must be true", cmd);
 	} else if (!strcmp(cmd, "top")) {
-		json_decref(c->top); /* who does not wait for one answer gets one less */
 		c->top = req;
 		top_ask(a);
 		return;
@@ -316,7 +361,9 @@ static void request(struct client *c, const char *line, size_t n)
 			"request '%.40s' is not known (want " COMMANDS ")", cmd);
 	}
 	json_decref(req);
-	if (result)
+	if (rows)
+		control_rows_begin(c, rows);
+	else if (result)
 		answer_result(c, result);
 	else
 		answer_error(c,
@@ -324,19 +371,23 @@ static void request(struct client *c, const char *line, size_t n)
 				      : &(struct err){ .code = -ENOMEM, .text = "out of memory" });
 }
 
-static void requests(struct client *c)
+void control_requests(struct client *c)
 {
-	char *nl, *p = c->in;
+	char *nl;
 
-	while (!c->dead && (nl = memchr(p, '\n', (size_t)(c->in + c->in_len - p)))) {
-		if (nl > p)
-			request(c, p, (size_t)(nl - p));
-		p = nl + 1;
+	while (!c->dead && !is_busy(c) && c->in_len && (nl = memchr(c->in, '\n', c->in_len))) {
+		size_t n = (size_t)(nl - c->in);
+		_free_ char *line = malloc(n + 1); /* its answer may look for the next one */
+
+		if (line)
+			memcpy(line, c->in, n);
+		c->in_len -= n + 1;
+		memmove(c->in, nl + 1, c->in_len);
+		if (n && line)
+			request(c, line, n);
 	}
 	if (c->dead)
 		return;
-	c->in_len -= (size_t)(p - c->in);
-	memmove(c->in, p, c->in_len);
 	if (c->in_len >= CONTROL_LINE_MAX) {
 		c->in_len = 0;
 		c->closing = true;
@@ -351,7 +402,7 @@ static void on_client(void *arg, uint32_t events)
 	ssize_t rc;
 
 	if (events & EPOLLOUT)
-		push(c);
+		control_push(c);
 	if (c->dead || !(events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
 		goto out;
 	if (c->in_len == c->in_cap) {
@@ -359,7 +410,7 @@ static void on_client(void *arg, uint32_t events)
 		char *p = cap <= 2 * CONTROL_LINE_MAX ? realloc(c->in, cap) : NULL;
 
 		if (!p) {
-			kill_client(c);
+			control_kill(c);
 			goto out;
 		}
 		c->in = p;
@@ -368,12 +419,12 @@ static void on_client(void *arg, uint32_t events)
 	rc = recv(c->fd, c->in + c->in_len, c->in_cap - c->in_len, MSG_DONTWAIT);
 	if (rc > 0) {
 		c->in_len += (size_t)rc;
-		requests(c);
+		control_requests(c);
 	} else if (!rc || (errno != EAGAIN && errno != EINTR)) {
-		kill_client(c);
+		control_kill(c);
 	}
 out:
-	sweep(c->server);
+	control_sweep(c->server);
 }
 
 static void on_accept(void *arg, uint32_t events)
@@ -460,8 +511,9 @@ void control_server_free(struct control_server *s)
 	if (!s)
 		return;
 	for (struct client *c = s->clients; c; c = c->next)
-		kill_client(c);
-	sweep(s);
+		control_kill(c);
+	loop_timer_del(s->rows_timer);
+	control_sweep(s);
 	loop_fd_del(s->f);
 	close(s->fd);
 	(void)unlink(s->path);

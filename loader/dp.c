@@ -6,6 +6,7 @@
  */
 #include "loader/dp_private.h"
 
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <sys/epoll.h>
@@ -233,7 +234,7 @@ void dp_config_write(struct dp *dp)
 	c->tunnel_port = htons(dp->config.tunnel_port);
 	c->encap = dp->config.encap;
 	c->flags =
-		(dp->xdp ? SKEP_CFG_XDP_DECAP : 0) | (dp->decap_l3 ? SKEP_CFG_DECAP_L3_FLAGS : 0);
+		(dp->xdp ? SKEP_CFG_XDP_DECAP : 0) | (dp->xdp_send ? SKEP_CFG_XDP_SEND : 0) | (dp->decap_l3 ? SKEP_CFG_DECAP_L3_FLAGS : 0);
 	c->event_interval_ns = interval;
 	c->event_burst_ns = (uint64_t)interval * (rate < EVENT_BURST ? rate : EVENT_BURST);
 	c->local = dp->config.local;
@@ -253,8 +254,9 @@ static int copy_config(struct dp *dp, const struct dp_config *config, struct err
 	c->instance = config->instance ? strdup(config->instance) : NULL;
 	c->underlay = config->underlay ? strdup(config->underlay) : NULL;
 	c->device_prefix = config->device_prefix ? strdup(config->device_prefix) : NULL;
+	c->border_interfaces = config->border_interfaces ? strdup(config->border_interfaces) : NULL;
 	if ((config->bpffs && !c->bpffs) || (config->instance && !c->instance) ||
-	    (config->underlay && !c->underlay) || (config->device_prefix && !c->device_prefix))
+	    (config->underlay && !c->underlay) || (config->border_interfaces && !c->border_interfaces) || (config->device_prefix && !c->device_prefix))
 		return err_set(err, -ENOMEM, "out of memory");
 	if (!c->underlay || !c->underlay[0] || strlen(c->underlay) >= IFNAMSIZ)
 		return err_set(err, -EINVAL,
@@ -272,7 +274,7 @@ static int copy_config(struct dp *dp, const struct dp_config *config, struct err
 static bool link_wanted(struct dp *dp, uint32_t ifindex, const char *hook)
 {
 	if (!strcmp(hook, "xdp"))
-		return dp->xdp && ifindex == dp->under_ifindex;
+		return (dp->xdp && ifindex == dp->under_ifindex) || dp_card_wants(dp, ifindex);
 	if (!dp->tcx)
 		return false;
 	return ifindex == dp->tap.ifindex || ifindex == dp->under_ifindex ||
@@ -284,7 +286,7 @@ static int start(struct dp *dp, struct err *err)
 	int rc;
 
 	if ((rc = dp_dirs_make(&dp->dirs, err)) || (rc = dp_maps_load(dp, err)) ||
-	    (rc = dp_clock_init(dp, err)) || (rc = dp_wilds_open(dp, err)) || (rc = dp_tap_start(dp, err)) ||
+	    (rc = dp_clock_init(dp, err)) || (rc = dp_wilds_open(dp, err)) || (rc = dp_nats_open(dp, err)) || (rc = dp_tap_start(dp, err)) ||
 	    (rc = dp_tunnel_open(dp, err)))
 		return rc;
 	dp->decap_l3 = dp_probe_decap_l3();
@@ -299,10 +301,14 @@ static int start(struct dp *dp, struct err *err)
 	dp_config_write(dp);
 	if ((rc = dp_sets_adopt(dp, err)) || (rc = dp_rewrites_adopt(dp, err)) ||
 	    (rc = dp_peers_adopt(dp, err)) || (rc = dp_ports_adopt(dp, err)) ||
-	    (rc = dp_wilds_adopt(dp, err)) || (rc = dp_control_open(dp, err)))
+	    (rc = dp_wilds_adopt(dp, err)) || (rc = dp_nats_adopt(dp, err)) || (rc = dp_conns_open(dp, err)) ||
+	    (rc = dp_control_open(dp, err)))
 		return rc;
 	dp_policers_adopt(dp);
 	dp_links_prune(dp, link_wanted);
+	rc = dp_swap_done(dp, err);
+	if (rc)
+		return rc;
 	dp->heartbeat = loop_timer_add(dp->loop, HEARTBEAT_NS, HEARTBEAT_NS, on_heartbeat, dp);
 	if (!dp->heartbeat)
 		return err_set(err, -errno, "cannot start a timer: %s", strerror(errno));
@@ -341,7 +347,7 @@ struct dp *dp_open(struct loop *loop, const struct dp_config *config, const stru
 		rc = start(dp, err);
 	if (rc == 0)
 		return dp;
-	fresh = dp->dirs.lock_fd >= 0 && !dp->adopted;
+	fresh = dp->dirs.lock_fd >= 0 && !dp->adopted && !dp->dirs.n_others;
 	dp_close(dp);
 	if (fresh) /* nothing half-made stays; what an earlier process left is not ours to break */
 		(void)dp_remove(config, NULL);
@@ -364,6 +370,8 @@ void dp_close(struct dp *dp)
 	dp_peers_close(dp);
 	dp_rewrites_close(dp);
 	dp_wilds_close(dp);
+	dp_conns_close(dp);
+	dp_nats_close(dp);
 	dp_maps_unload(dp);
 	nl_close(&dp->nl);
 	dp_dirs_close(&dp->dirs);
@@ -373,6 +381,7 @@ void dp_close(struct dp *dp)
 	free((char *)dp->config.instance);
 	free((char *)dp->config.underlay);
 	free((char *)dp->config.device_prefix);
+	free((char *)dp->config.border_interfaces);
 	free(dp);
 }
 
@@ -414,6 +423,8 @@ int dp_remove(const struct dp_config *config, struct err *err)
 		dp_dirs_close(&dirs);
 		return err_set(err, rc, "cannot open a netlink socket: %s", strerror(-rc));
 	}
+	for (size_t i = 0; i < dirs.n_others; i++)
+		dp_links_drop(dirs.others[i]);
 	dp_links_remove(has_dirs ? &dirs : NULL, &nl, dp_links_handle(config->instance));
 	rc = remove_device(&nl, config, "up", "tun", err);
 	rc_vx = remove_device(&nl, config, "vx", "vxlan", rc ? NULL : err);
@@ -447,9 +458,24 @@ void dp_sweep(struct dp *dp)
 	dp_sets_sweep(dp);
 	dp_rewrites_sweep(dp);
 	dp_policers_sweep(dp);
+	dp_nats_sweep(dp);
+	dp_others_remove(dp);
 }
 
 /* --- status --- */
+
+/* The tag is the kernel's hash of the instructions. */
+static json_t *prog_status(const struct dp *dp, enum dp_prog prog)
+{
+	struct bpf_prog_info info = { 0 };
+	__u32 len = sizeof(info);
+	char tag[2 * BPF_TAG_SIZE + 1] = "";
+
+	if (bpf_obj_get_info_by_fd(dp->prog_fd[prog], &info, &len) == 0)
+		for (unsigned int i = 0; i < BPF_TAG_SIZE; i++)
+			snprintf(tag + 2 * i, 3, "%02x", info.tag[i]);
+	return json_pack("{s:s, s:I, s:s}", "name", dp_prog_name(prog), "id", (json_int_t)info.id, "tag", tag);
+}
 
 json_t *dp_status(const struct dp *dp)
 {
@@ -459,7 +485,7 @@ json_t *dp_status(const struct dp *dp)
 	snprintf(pins, sizeof(pins), "%s%s", dp->config.bpffs,
 		 dp->dirs.abi + strlen(dp->dirs.bpffs));
 	for (unsigned int i = 0; i < DP_PROG_MAX; i++)
-		json_array_append_new(progs, json_string(dp_prog_name(i)));
+		json_array_append_new(progs, prog_status(dp, i));
 	for (unsigned int i = 0; i < DP_MAP_MAX; i++)
 		json_object_set_new(maps, dp_map_name(i),
 				    json_pack("{s:I, s:I}", "entries",
@@ -469,8 +495,8 @@ json_t *dp_status(const struct dp *dp)
 		json_array_append_new(warnings, json_string(dp->warnings[i]));
 	if (dp->tunnel_ifindex)
 		(void)dp_device_name(&dp->config, "vx", name, NULL);
-	return json_pack("{s:o, s:o, s:s, s:s, s:s, s:s, s:b, s:b, s:I, s:s, s:b, s:s, s:I, s:o}",
-			 "programs", progs, "maps", maps, "xdp", dp->xdp ? "native" : "off", "hook",
+	return json_pack("{s:s, s:o, s:o, s:s, s:s, s:s, s:s, s:b, s:b, s:I, s:s, s:b, s:s, s:I, s:o}",
+			 "version", dp_version(dp), "programs", progs, "maps", maps, "xdp", dp_xdp_mode(dp), "hook",
 			 dp->tcx ? "tcx" : "clsact", "tunnel_device", name, "underlay",
 			 dp->config.underlay, "underlay_up", dp->under_up, "adopted", dp->adopted,
 			 "underlay_mtu", (json_int_t)dp->under_mtu, "encap", skep_encap_name(dp->config.encap), "decap_l3_flags", dp->decap_l3,

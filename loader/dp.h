@@ -19,7 +19,7 @@
 #include "util/loop.h"
 
 #define DP_DSCP_COPY 64
-enum dp_xdp { DP_XDP_AUTO, DP_XDP_ON, DP_XDP_OFF }; /* auto: native XDP if the driver has it and is not veth or tun, else TC */
+enum dp_xdp { DP_XDP_AUTO, DP_XDP_ON, DP_XDP_OFF, DP_XDP_GENERIC }; /* auto: native XDP if the driver has it and is not veth or tun, else TC */
 
 struct dp_config {
 	const char *bpffs;    /* "/sys/fs/bpf"; mounted if it is not */
@@ -29,6 +29,8 @@ struct dp_config {
 	uint16_t tunnel_port; /* UDP, host order */
 	const char *device_prefix; /* at most 8 characters */
 	enum dp_xdp xdp;
+	enum dp_xdp border_xdp; /* on ports that are network cards; never insists (ON is as AUTO) */
+	const char *border_interfaces; /* cards whatever their kind; commas between */
 	enum skep_encap encap; /* what we ask for; VXLAN where the kernel can pop nothing else (dp_encap()) */
 	uint32_t dscp; /* of outer headers: 0..63, or DP_DSCP_COPY = the inner header's */
 	uint32_t flows_max, ports_max; /* map sizes, 0 = default; an adopted map of another size is kept, with a warning in dp_status() */
@@ -59,8 +61,8 @@ struct dp_ops {
 	/* All packets that were waiting have been shown (at most DP_BATCH): time to install flows. */
 	void (*upcall_done)(void *arg);
 	void (*event)(void *arg, const struct skep_event *event);
-	/* BPF has made a record: from within dp_conns_new(). */
-	void (*newconn)(void *arg, const struct skep_conn_key *key, const struct skep_conn *conn);
+	/* BPF has made a record: from within dp_conns_new().  'unknown': what it is translated by, if that has no number here; else NULL. */
+	void (*newconn)(void *arg, const struct skep_conn_key *key, const struct skep_nat *unknown);
 	/* A message of another host's skepd, as dp_send_control() sent it there; from a known peer.  'data' is valid until return. */
 	void (*control)(void *arg, const uint8_t *data, uint32_t len);
 	/* An interface appeared, changed or vanished (ifindex 0) in this namespace; for all that exist in the first round of the loop
@@ -80,6 +82,8 @@ struct dp *dp_open(struct loop *loop, const struct dp_config *config, const stru
 void dp_close(struct dp *dp); /* takes NULL */
 /* Removes everything that this instance has in the kernel; without a running dp.  0 also when there is nothing. */
 int dp_remove(const struct dp_config *config, struct err *err);
+/* The next dp_open() makes a new datapath, whatever the layout of this one, which goes on meanwhile.  Not while a skepd runs. */
+int dp_replace(const struct dp_config *config, struct err *err);
 /* Was there something to adopt? */
 bool dp_adopted(const struct dp *dp);
 /* Removes adopted peers, flood keys and output sets that were not asked for again since dp_open (sets: and that no flow uses).  To be
@@ -128,6 +132,8 @@ void dp_peer_how(struct dp *dp, const struct skep_ip *remote, enum skep_encap en
 uint32_t dp_peer_mtu(const struct dp *dp, uint32_t index);
 /* The largest mark that packets to it can carry (SKEP_F_MARK); 0 = none. */
 uint32_t dp_peer_mark_max(const struct dp *dp, uint32_t index);
+/* Can they carry a translation with the mark? */
+bool dp_peer_binds(const struct dp *dp, uint32_t index);
 /* What other hosts should be told of us. */
 enum skep_encap dp_encap(const struct dp *dp);
 bool dp_marks(const struct dp *dp);
@@ -219,12 +225,46 @@ bool dp_wild_mask(const struct dp *dp, uint8_t index, struct skep_mask *mask);
 void dp_port_renew(struct dp *dp, uint32_t key);
 /* The busiest masks first: to be called now and then, with the counters of all wildcard flows just read. */
 void dp_wilds_order(struct dp *dp);
-/* All flows but promoted ones, in batches; the callback may delete any. */
+/* Where a walk is that is made in steps; begins zeroed. */
+struct dp_cursor {
+	bool going;
+	uint32_t size; /* of a batch */
+	uint64_t left;
+	char token[64], next[64];
+};
+struct dp_flows_at {
+	unsigned int table;
+	struct dp_cursor cursor;
+};
+/* The next few hundred entries of the tables of flows; the callback is shown those that are not promoted, and may delete any.
+ * 0 = there are more, 1 = that was the last step, -errno. */
+int dp_flows_step(struct dp *dp, struct dp_flows_at *at,
+		  void (*cb)(void *arg, const struct dp_flow_key *key, const struct skep_flow *flow), void *arg);
+/* All of them. */
 int dp_flows_walk(struct dp *dp, void (*cb)(void *arg, const struct dp_flow_key *key, const struct skep_flow *flow),
 		  void *arg);
 /* bpf_jiffies64() now, and ticks per second. */
 uint64_t dp_jiffies(struct dp *dp);
 uint32_t dp_hz(const struct dp *dp);
+
+/* --- load balancers (maps/nat.h) --- */
+/*
+ * Numbers of translations.  dp_nat_number() gives one; it is kept while records have it (dp_nat_met(), for each record of a walk; dp_nats_round() behind it)
+ * or somebody holds it: dp_nat_get(), dp_nat_put().  0 = all are in use.
+ */
+uint16_t dp_nat_number(struct dp *dp, const struct skep_nat *nat);
+uint16_t dp_nat_find(const struct dp *dp, const struct skep_nat *nat);
+uint16_t dp_nat_get(struct dp *dp, const struct skep_nat *nat);
+void dp_nat_put(struct dp *dp, uint16_t id);
+bool dp_nat_read(const struct dp *dp, uint16_t id, struct skep_nat *nat);
+void dp_nat_met(struct dp *dp, uint16_t id);
+void dp_nats_round(struct dp *dp);
+/* A table of members: numbers by slot.  -ENOSPC.  The next one may lie where a deleted one was. */
+int dp_maglev_put(struct dp *dp, const uint16_t *nats, uint32_t size, uint32_t *first);
+void dp_maglev_del(struct dp *dp, uint32_t first);
+/* Connections that begin at key->port to the VIP get a member by the table.  Those of an earlier process that nobody has put again go in dp_sweep(). */
+int dp_vip_put(struct dp *dp, const struct skep_vip_key *key, const struct skep_vip *vip);
+void dp_vip_del(struct dp *dp, const struct skep_vip_key *key);
 
 /* --- packets --- */
 /* Executes 'verdict' on the frame with the code of the fast path.  Synchronous.  0 or -errno (counted as drop UPCALL_QUEUE). */

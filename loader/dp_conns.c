@@ -1,32 +1,125 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Records of connections: those that BPF and skepd share (skep_conns), and what skepd alone knows of them (skep_details), for the next
- * skepd.  Each record is counted for its port.
+ * skepd.  Each record is counted for its port, also while that has no interface: it may have another in a moment.
  */
 #include "loader/dp_private.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>
 
+#include "util/hash.h"
+
 #define WALK_BATCH 1024
 
-/* The port's count of such records; NULL: no such port. */
-static uint32_t *counter(struct dp *dp, const struct skep_conn_key *key, const struct skep_conn *conn)
-{
-	const struct dp_port_entry *port = dp_port_find(dp, key->port);
-	struct skep_lport *lp = port && port->lport ? &dp->lports[port->lport] : NULL;
+struct away { /* records of a port that is not attached; dp.away */
+	struct hmap_node node;
+	uint32_t key, conns, replies;
+};
 
-	if (!lp)
+static struct away *find_away(const struct dp *dp, uint32_t key)
+{
+	struct hmap_node *n = hmap_first_with_hash(&dp->away, hash_u64(key)); /* a bijection */
+
+	return n ? container_of(n, struct away, node) : NULL;
+}
+
+static struct away *get_away(struct dp *dp, uint32_t key)
+{
+	struct away *w = find_away(dp, key);
+
+	if (w)
+		return w;
+	w = calloc(1, sizeof(*w));
+	if (w && hmap_insert(&dp->away, &w->node, hash_u64(key))) {
+		free(w);
 		return NULL;
-	return conn->flags & SKEP_CONN_REPLY ? &lp->replies : &lp->conns;
+	}
+	if (w)
+		w->key = key;
+	return w;
+}
+
+static void forget_away(struct dp *dp, struct away *w)
+{
+	hmap_remove(&dp->away, &w->node);
+	free(w);
+}
+
+static void add(uint32_t *n, int by)
+{
+	if (by > 0 || __atomic_load_n(n, __ATOMIC_RELAXED))
+		__atomic_add_fetch(n, (uint32_t)by, __ATOMIC_RELAXED);
 }
 
 static void count(struct dp *dp, const struct skep_conn_key *key, const struct skep_conn *conn, int by)
 {
-	uint32_t *n = counter(dp, key, conn);
+	const struct dp_port_entry *port = dp_port_find(dp, key->port);
+	struct skep_lport *lp = port && port->lport ? &dp->lports[port->lport] : NULL;
+	const bool reply = conn->flags & SKEP_CONN_REPLY;
+	struct away *w;
 
-	if (n && (by > 0 || __atomic_load_n(n, __ATOMIC_RELAXED)))
-		__atomic_add_fetch(n, (uint32_t)by, __ATOMIC_RELAXED);
+	if (lp) {
+		add(reply ? &lp->replies : &lp->conns, by);
+		return;
+	}
+	w = by > 0 ? get_away(dp, key->port) : find_away(dp, key->port);
+	if (!w)
+		return;
+	add(reply ? &w->replies : &w->conns, by);
+	if (!w->conns && !w->replies)
+		forget_away(dp, w);
+}
+
+void dp_conns_leave(struct dp *dp, const struct dp_port_entry *port)
+{
+	const struct skep_lport *lp = &dp->lports[port->lport];
+	struct away *w;
+
+	if (!port->lport || (!lp->conns && !lp->replies))
+		return;
+	w = get_away(dp, port->key);
+	if (!w)
+		return;
+	w->conns += lp->conns;
+	w->replies += lp->replies;
+}
+
+void dp_conns_return(struct dp *dp, const struct dp_port_entry *port)
+{
+	struct away *w = port->lport ? find_away(dp, port->key) : NULL;
+	struct skep_lport *lp = &dp->lports[port->lport];
+
+	if (!w)
+		return;
+	__atomic_add_fetch(&lp->conns, w->conns, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&lp->replies, w->replies, __ATOMIC_RELAXED);
+	forget_away(dp, w);
+}
+
+/* Records that an earlier process left of ports that are not attached. */
+static void on_left(void *arg, const struct skep_conn_key *key, const struct skep_conn *conn)
+{
+	struct dp *dp = arg;
+
+	if (!dp_port_find(dp, key->port))
+		count(dp, key, conn, 1);
+}
+
+int dp_conns_open(struct dp *dp, struct err *err)
+{
+	int rc = dp_conns_walk(dp, on_left, dp);
+
+	return rc ? err_set(err, rc, "cannot count the connections: %s", strerror(-rc)) : 0;
+}
+
+void dp_conns_close(struct dp *dp)
+{
+	struct hmap_node *n, *tmp;
+
+	hmap_for_each (n, tmp, &dp->away)
+		forget_away(dp, container_of(n, struct away, node));
+	hmap_fini(&dp->away);
 }
 
 int dp_conn_put(struct dp *dp, const struct skep_conn_key *key, const struct skep_conn *conn,

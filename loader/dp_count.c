@@ -8,14 +8,13 @@
 static void sum(struct dp *dp, enum dp_map map, uint64_t *out, uint32_t n)
 {
 	int cpus = libbpf_num_possible_cpus();
-	_free_ __u64 *values = cpus > 0 ? calloc((size_t)cpus, sizeof(*values)) : NULL;
+	_free_ __u64 *values = cpus > 0 ? calloc((size_t)cpus * n, sizeof(*values)) : NULL;
+	__u32 zero = 0;
 
-	for (uint32_t i = 0; values && i < n && i < dp->map_max[map]; i++) {
-		if (bpf_map_lookup_elem(dp->map_fd[map], &i, values))
-			continue;
-		for (int cpu = 0; cpu < cpus; cpu++)
-			out[i] += values[cpu];
-	}
+	if (!values || bpf_map_lookup_elem(dp->map_fd[map], &zero, values))
+		return;
+	for (uint32_t i = 0; i < (uint32_t)cpus * n; i++)
+		out[i % n] += values[i];
 }
 
 void dp_drops(struct dp *dp, uint64_t out[SKEP_DROP_MAX])

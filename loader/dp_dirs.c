@@ -212,6 +212,9 @@ int dp_dirs_open(struct dp_dirs *dirs, const struct dp_config *config, bool crea
 		rc = rc == -EWOULDBLOCK ? -EBUSY : rc;
 		goto fail;
 	}
+	rc = dp_others_find(dirs, create, err);
+	if (rc)
+		goto fail;
 	return 0;
 fail:
 	dp_dirs_close(dirs);
@@ -227,6 +230,9 @@ void dp_dirs_close(struct dp_dirs *dirs)
 	free(dirs->bpffs);
 	free(dirs->instance);
 	free(dirs->abi);
+	for (size_t i = 0; i < dirs->n_others; i++)
+		free(dirs->others[i]);
+	free(dirs->others);
 	*dirs = (struct dp_dirs){ .lock_fd = -1, .far_fd = -1 };
 }
 
@@ -264,6 +270,11 @@ static void remove_tree(const char *path, int depth)
 	if (dir)
 		closedir(dir);
 	(void)rmdir(path);
+}
+
+void dp_tree_remove(const char *path)
+{
+	remove_tree(path, 2);
 }
 
 void dp_dirs_remove(const struct dp_dirs *dirs)

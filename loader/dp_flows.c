@@ -9,8 +9,6 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 
-#define WALK_BATCH 4096
-
 static enum dp_map map_of(bool v6)
 {
 	return v6 ? DP_MAP_FLOWS6 : DP_MAP_FLOWS4;
@@ -144,18 +142,21 @@ bool dp_flow_get(struct dp *dp, const struct dp_flow_key *key, struct skep_flow 
 
 /* --- walk --- */
 
-struct walk {
+struct shown {
 	bool v6;
 	void (*cb)(void *arg, const struct dp_flow_key *key, const struct skep_flow *flow);
 	void *arg;
 };
 
-static void show(const struct walk *w, const uint8_t *key, const struct skep_flow *flow)
+static void show(void *arg, const void *key, const void *value)
 {
-	struct dp_flow_key k = { .v6 = w->v6 };
+	const struct skep_flow *flow = value;
+	const struct shown *w = arg;
+	struct dp_flow_key k;
 
 	if (flow->gen) /* promoted: the kernel's own */
 		return;
+	k = (struct dp_flow_key){ .v6 = w->v6 };
 	if (w->v6)
 		memcpy(&k.k6, key, sizeof(k.k6));
 	else
@@ -163,65 +164,19 @@ static void show(const struct walk *w, const uint8_t *key, const struct skep_flo
 	w->cb(w->arg, &k, flow);
 }
 
-/* -EOPNOTSUPP: no batches here. */
-static int walk_batches(struct dp *dp, const struct walk *w)
+int dp_flows_step(struct dp *dp, struct dp_flows_at *at,
+		  void (*cb)(void *arg, const struct dp_flow_key *key, const struct skep_flow *flow), void *arg)
 {
-	enum dp_map map = map_of(w->v6);
-	uint64_t left = (uint64_t)dp->map_max[map] +
-			WALK_BATCH; /* entries that appear meanwhile do not keep us for ever */
-	char token_a[sizeof(struct skep_flow_key6)], token_b[sizeof(struct skep_flow_key6)];
-	char *in = NULL, *out = token_a;
-	uint32_t size = WALK_BATCH;
+	const bool v6 = at->table & 1;
+	const struct dp_table t = { map_of(v6), key_size(v6), sizeof(struct skep_flow) };
+	struct shown w = { v6, cb, arg };
+	int rc;
 
-	for (;;) {
-		_free_ uint8_t *keys = malloc(size * key_size(w->v6));
-		_free_ struct skep_flow *flows = malloc(size * sizeof(*flows));
-
-		if (!keys || !flows)
-			return -ENOMEM;
-		while (left) {
-			__u32 n = size;
-			int error = bpf_map_lookup_batch(dp->map_fd[map], in, out, keys, flows, &n,
-							 NULL)
-					    ? errno
-					    : 0;
-
-			if (error == ENOSPC && n == 0)
-				break; /* a hash bucket with more entries than our buffer */
-			if (error && error != ENOENT && error != ENOSPC)
-				return !in && no_batches(error) ? -EOPNOTSUPP : -error;
-			for (uint32_t i = 0; i < n && i < size; i++)
-				show(w, keys + i * key_size(w->v6), &flows[i]);
-			if (error == ENOENT || n == 0)
-				return 0;
-			left = left > n ? left - n : 0;
-			in = out;
-			out = in == token_a ? token_b : token_a;
-		}
-		if (!left)
-			return 0;
-		if (size > dp->map_max[map] + WALK_BATCH)
-			return -ENOSPC;
-		size *= 2;
-	}
-}
-
-static int walk_each(struct dp *dp, const struct walk *w)
-{
-	enum dp_map map = map_of(w->v6);
-	size_t size = key_size(w->v6), n = 0, max = dp->map_max[map];
-	_free_ uint8_t *keys = malloc((max + 1) * size); /* all keys first: the callback deletes */
-	struct skep_flow flow;
-
-	if (!keys)
-		return -ENOMEM;
-	while (n < max && bpf_map_get_next_key(dp->map_fd[map], n ? keys + (n - 1) * size : NULL,
-					       keys + n * size) == 0)
-		n++;
-	for (size_t i = 0; i < n; i++)
-		if (bpf_map_lookup_elem(dp->map_fd[map], keys + i * size, &flow) == 0)
-			show(w, keys + i * size, &flow);
-	return 0;
+	rc = at->table < 2 ? dp_table_step(dp, &t, &at->cursor, show, &w) : dp_wilds_step(dp, v6, &at->cursor, cb, arg);
+	if (rc <= 0)
+		return rc;
+	at->cursor = (struct dp_cursor){ 0 };
+	return ++at->table == 4;
 }
 
 int dp_flows_walk(struct dp *dp,
@@ -229,16 +184,10 @@ int dp_flows_walk(struct dp *dp,
 			     const struct skep_flow *flow),
 		  void *arg)
 {
+	struct dp_flows_at at = { 0 };
 	int rc;
 
-	for (int v6 = 0; v6 < 2; v6++) {
-		struct walk w = { v6 != 0, cb, arg };
-
-		rc = dp->no_batch ? -EOPNOTSUPP : walk_batches(dp, &w);
-		if (rc == -EOPNOTSUPP)
-			rc = walk_each(dp, &w);
-		if (rc)
-			return rc;
-	}
-	return dp_wilds_walk(dp, cb, arg);
+	while (!(rc = dp_flows_step(dp, &at, cb, arg)))
+		;
+	return rc < 0 ? rc : 0;
 }

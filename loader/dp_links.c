@@ -37,6 +37,13 @@ static const char *link_path(const struct dp_dirs *dirs, char path[static DP_PAT
 	return dp_path(dirs, path, "links", name);
 }
 
+/* The same, and it may be one of another layout's datapath until now. */
+static const char *link_taken(const struct dp_dirs *dirs, char path[static DP_PATH_MAX], uint32_t ifindex, const char *hook)
+{
+	dp_others_take(dirs, strrchr(link_path(dirs, path, ifindex, hook), '/') + 1);
+	return path;
+}
+
 static uint32_t link_id(int fd, uint32_t *ifindex)
 {
 	struct bpf_link_info info = { 0 };
@@ -93,7 +100,7 @@ static int attach_tcx(struct dp *dp, uint32_t ifindex, enum dp_prog prog)
 {
 	char path[DP_PATH_MAX];
 	uint32_t on = 0, id;
-	_close_ int fd = bpf_obj_get(link_path(&dp->dirs, path, ifindex, "in"));
+	_close_ int fd = bpf_obj_get(link_taken(&dp->dirs, path, ifindex, "in"));
 
 	if (fd >= 0) {
 		id = link_id(fd, &on);
@@ -172,21 +179,21 @@ void dp_link_detach(struct dp *dp, uint32_t ifindex)
 
 /* --- XDP --- */
 
-static int attach_xdp(struct dp *dp, uint32_t ifindex)
+static int attach_xdp(struct dp *dp, uint32_t ifindex, enum dp_prog prog, bool generic)
 {
-	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = XDP_FLAGS_DRV_MODE);
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE);
 	char path[DP_PATH_MAX];
 	uint32_t on = 0;
-	_close_ int fd = bpf_obj_get(link_path(&dp->dirs, path, ifindex, "xdp"));
+	_close_ int fd = bpf_obj_get(link_taken(&dp->dirs, path, ifindex, "xdp"));
 
 	if (fd >= 0) {
 		if (link_id(fd, &on) && on == ifindex &&
-		    bpf_link_update(fd, dp->prog_fd[DP_PROG_XDP], NULL) == 0)
+		    bpf_link_update(fd, dp->prog_fd[prog], NULL) == 0)
 			return 0;
 		remove_link(path);
 		close(fd);
 	}
-	fd = bpf_link_create(dp->prog_fd[DP_PROG_XDP], (int)ifindex, BPF_XDP, &opts);
+	fd = bpf_link_create(dp->prog_fd[prog], (int)ifindex, BPF_XDP, &opts);
 	if (fd < 0)
 		return -errno;
 	return bpf_obj_pin(fd, path) < 0 ? -errno : 0;
@@ -210,10 +217,33 @@ static const char *xdp_holder(uint32_t ifindex, char *buf, size_t size)
 	return buf;
 }
 
+int dp_xdp_link(struct dp *dp, const struct nl_link *link, enum dp_prog prog, bool generic, char *why, size_t size)
+{
+	char holder[96];
+	int rc;
+
+	if (nl_hides_tags(link->name)) {
+		snprintf(why, size, "XDP would not see VLAN tags (ethtool -K %s rxvlan off)", link->name);
+		rc = -EINVAL;
+	} else if (generic && nl_merges(link->name)) {
+		snprintf(why, size, "generic XDP would take merged segments for one (ethtool -K %s gro off)", link->name);
+		rc = -EINVAL;
+	} else {
+		rc = attach_xdp(dp, link->ifindex, prog, generic);
+		if (rc == -EBUSY || rc == -EEXIST)
+			snprintf(why, size, "XDP is held by %s", xdp_holder(link->ifindex, holder, sizeof(holder)));
+		else if (rc)
+			snprintf(why, size, "no %s XDP (%s)", generic ? "generic" : "native", strerror(-rc));
+	}
+	if (rc)
+		dp_xdp_unlink(dp, link->ifindex);
+	return rc;
+}
+
 int dp_xdp_attach(struct dp *dp, const struct nl_link *under, struct err *err)
 {
 	bool is_virtual = !strcmp(under->kind, "veth") || !strcmp(under->kind, "tun");
-	char holder[96];
+	char why[160];
 	int rc;
 
 	dp->xdp = false;
@@ -221,37 +251,28 @@ int dp_xdp_attach(struct dp *dp, const struct nl_link *under, struct err *err)
 		dp_xdp_detach(dp, under->ifindex);
 		return 0;
 	}
-	rc = attach_xdp(dp, under->ifindex);
+	rc = dp_xdp_link(dp, under, DP_PROG_XDP, dp->config.xdp == DP_XDP_GENERIC, why, sizeof(why));
 	if (rc == 0) {
 		dp->xdp = true;
 		return 0;
 	}
-	if (dp->config.xdp == DP_XDP_AUTO) {
-		if (rc == -EBUSY)
-			dp_warn(dp, "interface '%s': XDP is held by %s, using TC alone",
-				under->name, xdp_holder(under->ifindex, holder, sizeof(holder)));
-		else
-			dp_warn(dp, "interface '%s': no native XDP (%s), using TC alone",
-				under->name, strerror(-rc));
-		return 0;
-	}
-	if (rc == -EBUSY || rc == -EEXIST)
-		return err_set(
-			err, rc,
-			"cannot attach XDP to interface '%s': held by %s (remove it or set xdp: auto)",
-			under->name, xdp_holder(under->ifindex, holder, sizeof(holder)));
-	return err_set(
-		err, rc,
-		"cannot attach native XDP to interface '%s': %s (driver '%s'; set xdp: auto or tc)",
-		under->name, strerror(-rc), under->kind[0] ? under->kind : "of a NIC");
+	if (dp->config.xdp != DP_XDP_AUTO)
+		return err_set(err, rc, "cannot attach XDP to interface '%s': %s (set xdp: auto or tc)", under->name, why);
+	dp_warn(dp, "interface '%s': %s, using TC alone", under->name, why);
+	return 0;
+}
+
+void dp_xdp_unlink(struct dp *dp, uint32_t ifindex)
+{
+	char path[DP_PATH_MAX];
+
+	remove_link(link_taken(&dp->dirs, path, ifindex, "xdp"));
 }
 
 void dp_xdp_detach(struct dp *dp, uint32_t ifindex)
 {
-	char path[DP_PATH_MAX];
-
-	remove_link(link_path(&dp->dirs, path, ifindex, "xdp"));
-	dp->xdp = false;
+	dp_xdp_unlink(dp, ifindex);
+	dp->xdp = dp->xdp_send = false;
 }
 
 /* --- all of them --- */
@@ -273,6 +294,21 @@ void dp_links_prune(struct dp *dp,
 		if (!wanted(dp, (uint32_t)ifindex, end + 1))
 			remove_link(dp_path(&dp->dirs, path, "links", e->d_name));
 	}
+	if (dir)
+		closedir(dir);
+}
+
+void dp_links_drop(const char *datapath)
+{
+	char dirname[DP_PATH_MAX], path[2 * DP_PATH_MAX];
+	struct dirent *e;
+	DIR *dir;
+
+	snprintf(dirname, sizeof(dirname), "%s/links", datapath);
+	dir = opendir(dirname);
+	while (dir && (e = readdir(dir)))
+		if (e->d_name[0] != '.' && (size_t)snprintf(path, sizeof(path), "%s/%s", dirname, e->d_name) < sizeof(path))
+			remove_link(path);
 	if (dir)
 		closedir(dir);
 }
@@ -300,15 +336,9 @@ static void collect_link(void *arg, const struct nl_link *link)
 void dp_links_remove(const struct dp_dirs *dirs, struct nl *nl, uint32_t handle)
 {
 	struct filter_sweep s = { .nl = nl };
-	char dirname[DP_PATH_MAX], path[DP_PATH_MAX];
-	struct dirent *e;
-	DIR *dir = dirs ? opendir(dp_path(dirs, dirname, "links", "")) : NULL;
 
-	while (dir && (e = readdir(dir)))
-		if (e->d_name[0] != '.')
-			remove_link(dp_path(dirs, path, "links", e->d_name));
-	if (dir)
-		closedir(dir);
+	if (dirs)
+		dp_links_drop(dirs->abi);
 	(void)nl_link_dump(nl, collect_link, &s);
 	for (size_t i = 0; i < s.n; i++)
 		detach_clsact(nl, s.ifindexes[i], handle);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Programs and maps: sizes them, takes over maps that an earlier process pinned, loads, pins.  A
- * pinned map of another shape (key, value, type) is replaced by an empty one; of another size it is
+ * pinned map of another shape (key, value, type) is refused, for others quote what is in it; of another size it is
  * kept.
  */
 #include "loader/dp_private.h"
@@ -36,6 +36,12 @@ const char *dp_map_name(enum dp_map map)
 const char *dp_prog_name(enum dp_prog prog)
 {
 	return prog_names[prog];
+}
+
+/* Of the programs, as 'bpftool prog show' tells it. */
+const char *dp_version(const struct dp *dp)
+{
+	return ((const struct skep_bpf *)dp->skel)->rodata->bpf_metadata_version;
 }
 
 /* --- open: sizes and adoption --- */
@@ -88,10 +94,12 @@ static int adopt_map(struct dp *dp, struct bpf_map *map, const char *name, struc
 			       strerror(errno));
 	if (info.type != bpf_map__type(map) || info.key_size != bpf_map__key_size(map) ||
 	    info.value_size != bpf_map__value_size(map) ||
-	    info.map_flags != bpf_map__map_flags(map)) {
-		dp_warn(dp, "pinned map '%s' has another layout: replaced by an empty one", name);
-		return 0;
-	}
+	    info.map_flags != bpf_map__map_flags(map))
+		return err_set(err, -EEXIST,
+			       "pinned map '%s' has another layout (type %u, key %u, value %u bytes, flags %#x; want type %u, key %u, value %u, flags %#x): "
+			       "it is another version's, whose datapath goes on; start that one, or 'skepd --replace' first",
+			       name, info.type, info.key_size, info.value_size, info.map_flags, bpf_map__type(map), bpf_map__key_size(map),
+			       bpf_map__value_size(map), bpf_map__map_flags(map));
 	if (info.max_entries != bpf_map__max_entries(map))
 		dp_warn(dp,
 			"pinned map '%s' has %u entries, the configuration wants %u: kept as it is (takes effect after 'skepd --detach')",
@@ -122,7 +130,7 @@ static int prepare_maps(struct dp *dp, struct err *err)
 					       map_names[i], size);
 		}
 		rc = bpf_map__set_pin_path(map, NULL); /* pinned below, under our own path */
-		if (!rc)
+		if (!rc && !dp_map_private(i))
 			rc = adopt_map(dp, map, map_names[i], err);
 		if (rc)
 			return rc;
@@ -147,48 +155,60 @@ static int load_error(int rc, struct err *err)
 		       strerror(-rc), tail);
 }
 
-static int pin_all(struct dp *dp, struct err *err)
+static int pin_map(struct dp *dp, enum dp_map map, struct err *err)
 {
+	struct bpf_map_info info = { 0 };
+	__u32 id, len = sizeof(info);
+	char path[DP_PATH_MAX];
+	_close_ int old = -1;
+
+	if (dp_map_private(map))
+		return dp_private_pin(dp, map, err);
+	dp_path(&dp->dirs, path, "maps", map_names[map]);
+	if (bpf_obj_get_info_by_fd(dp->map_fd[map], &info, &len) < 0)
+		return err_set(err, -errno, "cannot read map '%s': %s", map_names[map], strerror(errno));
+	id = info.id;
+	old = bpf_obj_get(path);
+	if (old >= 0) {
+		len = sizeof(info);
+		if (bpf_obj_get_info_by_fd(old, &info, &len) == 0 && info.id == id)
+			return 0; /* adopted */
+		(void)unlink(path);
+	}
+	if (bpf_obj_pin(dp->map_fd[map], path) < 0)
+		return err_set(err, -errno, "cannot pin map '%s': %s", path, strerror(errno));
+	return 0;
+}
+
+static int pin_prog(struct dp *dp, enum dp_prog prog, struct err *err)
+{
+	struct bpf_program *p = bpf_object__find_program_by_name(dp->obj, prog_names[prog]);
 	char path[DP_PATH_MAX];
 
-	for (unsigned int i = 0; i < DP_MAP_MAX; i++) {
+	if (!p)
+		return err_set(err, -EINVAL, "the BPF object has no program '%s'", prog_names[prog]);
+	dp->prog_fd[prog] = bpf_program__fd(p);
+	dp_path(&dp->dirs, path, "progs", prog_names[prog]);
+	(void)unlink(path); /* of the earlier process; its links hold their own reference */
+	if (bpf_obj_pin(dp->prog_fd[prog], path) < 0)
+		return err_set(err, -errno, "cannot pin program '%s': %s", path, strerror(errno));
+	return 0;
+}
+
+static int pin_all(struct dp *dp, struct err *err)
+{
+	int rc = 0;
+
+	for (unsigned int i = 0; i < DP_MAP_MAX && !rc; i++) {
 		struct bpf_map *map = bpf_object__find_map_by_name(dp->obj, map_names[i]);
-		struct bpf_map_info info = { 0 };
-		__u32 id, len = sizeof(info);
-		_close_ int old = -1;
 
 		dp->map_fd[i] = bpf_map__fd(map);
 		dp->map_max[i] = bpf_map__max_entries(map);
-		dp_path(&dp->dirs, path, "maps", map_names[i]);
-		if (bpf_obj_get_info_by_fd(dp->map_fd[i], &info, &len) < 0)
-			return err_set(err, -errno, "cannot read map '%s': %s", map_names[i],
-				       strerror(errno));
-		id = info.id;
-		old = bpf_obj_get(path);
-		if (old >= 0) {
-			len = sizeof(info);
-			if (bpf_obj_get_info_by_fd(old, &info, &len) == 0 && info.id == id)
-				continue; /* adopted */
-			(void)unlink(path);
-		}
-		if (bpf_obj_pin(dp->map_fd[i], path) < 0)
-			return err_set(err, -errno, "cannot pin map '%s': %s", path,
-				       strerror(errno));
+		rc = pin_map(dp, i, err);
 	}
-	for (unsigned int i = 0; i < DP_PROG_MAX; i++) {
-		struct bpf_program *prog = bpf_object__find_program_by_name(dp->obj, prog_names[i]);
-
-		if (!prog)
-			return err_set(err, -EINVAL, "the BPF object has no program '%s'",
-				       prog_names[i]);
-		dp->prog_fd[i] = bpf_program__fd(prog);
-		dp_path(&dp->dirs, path, "progs", prog_names[i]);
-		(void)unlink(path); /* of the earlier process; its links hold their own reference */
-		if (bpf_obj_pin(dp->prog_fd[i], path) < 0)
-			return err_set(err, -errno, "cannot pin program '%s': %s", path,
-				       strerror(errno));
-	}
-	return 0;
+	for (unsigned int i = 0; i < DP_PROG_MAX && !rc; i++)
+		rc = pin_prog(dp, i, err);
+	return rc;
 }
 
 static size_t map_bytes(size_t value_size, uint32_t entries)
@@ -231,15 +251,16 @@ static int on_newconn(void *arg, void *data, size_t size)
 	const struct skep_newconn *n = data;
 
 	if (size >= sizeof(*n) && dp->ops.newconn)
-		dp->ops.newconn(dp->arg, &n->key, &n->conn);
+		dp->ops.newconn(dp->arg, &n->key, n->unknown ? &n->nat : NULL);
 	return clock_mono_ns() < dp->newconns_until_ns ? 0 : -EAGAIN; /* ends the call that it comes from; the next one goes on */
 }
 
-/* Programs that continue others: from here on also those of an earlier process. */
+/* Programs that continue others, of this load alone: those of an earlier one, as long as they are on interfaces, have an array of their own. */
 static int fill_stages(struct dp *dp, struct err *err)
 {
 	static const enum dp_prog stages[SKEP_STAGE_MAX] = { [SKEP_STAGE_MISS] = DP_PROG_MISS,
-							     [SKEP_STAGE_ACT] = DP_PROG_ACT };
+							     [SKEP_STAGE_ACT] = DP_PROG_ACT,
+							     [SKEP_STAGE_ARRIVE] = DP_PROG_ARRIVE };
 
 	for (uint32_t i = 0; i < SKEP_STAGE_MAX; i++)
 		if (bpf_map_update_elem(dp->map_fd[DP_MAP_STAGES], &i, &dp->prog_fd[stages[i]], BPF_ANY))
@@ -269,6 +290,9 @@ int dp_maps_load(struct dp *dp, struct err *err)
 	rc = prepare_maps(dp, err);
 	if (rc)
 		return rc;
+	rc = dp_btf_octets(bpf_object__btf(dp->obj));
+	if (rc)
+		return err_set(err, rc, "cannot describe the maps: %s", strerror(-rc));
 	rc = skep_bpf__load(skel);
 	if (rc)
 		return load_error(rc, err);
@@ -280,7 +304,8 @@ int dp_maps_load(struct dp *dp, struct err *err)
 	dp->rewrites = map_mmap(dp, DP_MAP_REWRITES, sizeof(struct skep_rewrite), err);
 	dp->policers = map_mmap(dp, DP_MAP_POLICERS, sizeof(struct skep_policer), err);
 	dp->lports = map_mmap(dp, DP_MAP_LPORTS, sizeof(struct skep_lport), err);
-	if (!dp->slots || !dp->kconfig || !dp->rewrites || !dp->policers || !dp->lports)
+	dp->maglev = map_mmap(dp, DP_MAP_MAGLEV, sizeof(struct skep_maglev_row), err);
+	if (!dp->slots || !dp->kconfig || !dp->rewrites || !dp->policers || !dp->lports || !dp->maglev)
 		return err ? err->code : -EIO;
 	rc = fill_stages(dp, err);
 	if (rc)
@@ -311,6 +336,8 @@ void dp_maps_unload(struct dp *dp)
 		       map_bytes(sizeof(struct skep_rewrite), dp->map_max[DP_MAP_REWRITES]));
 	if (dp->lports)
 		munmap(dp->lports, map_bytes(sizeof(struct skep_lport), dp->map_max[DP_MAP_LPORTS]));
+	if (dp->maglev)
+		munmap(dp->maglev, map_bytes(sizeof(struct skep_maglev_row), dp->map_max[DP_MAP_MAGLEV]));
 	if (dp->policers)
 		munmap(dp->policers,
 		       map_bytes(sizeof(struct skep_policer), dp->map_max[DP_MAP_POLICERS]));
@@ -318,6 +345,7 @@ void dp_maps_unload(struct dp *dp)
 	dp->events_fd = NULL;
 	dp->events = dp->newconns = NULL;
 	dp->lports = NULL;
+	dp->maglev = NULL;
 	dp->slots = NULL;
 	dp->kconfig = NULL;
 	dp->rewrites = NULL;

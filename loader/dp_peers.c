@@ -169,6 +169,13 @@ uint32_t dp_peer_mark_max(const struct dp *dp, uint32_t index)
 	return peer->encap == SKEP_ENCAP_GENEVE ? SKEP_KEY_MAX : UINT16_MAX;
 }
 
+bool dp_peer_binds(const struct dp *dp, uint32_t index)
+{
+	const struct dp_peer_entry *peer = index < SKEP_PEERS_MAX ? dp->peer_at[index] : NULL;
+
+	return peer && peer->marks && peer->encap == SKEP_ENCAP_GENEVE;
+}
+
 void dp_peer_del(struct dp *dp, const struct skep_ip *remote)
 {
 	struct dp_peer_entry *peer = find(dp, remote);

@@ -101,21 +101,23 @@ static int write_port(struct dp *dp, const struct dp_port_entry *port)
 	if (bpf_map_lookup_elem(dp->map_fd[DP_MAP_PORTS], &port->key, &value) ||
 	    value.kind != SKEP_PORT_LOCAL || value.ifindex != port->ifindex)
 		value = (struct skep_port){ .kind = SKEP_PORT_LOCAL, .ifindex = port->ifindex };
-	value.flags = port->peer ? SKEP_PORT_PEER : 0;
+	value.flags = (port->peer ? SKEP_PORT_PEER : 0) | (port->card ? SKEP_PORT_XDP : 0);
 	value.set = port->lport;
 	return bpf_map_update_elem(dp->map_fd[DP_MAP_PORTS], &port->key, &value, BPF_ANY) ? -errno
 											  : 0;
 }
 
-static void unwire(struct dp *dp, const struct dp_port_entry *port)
+static void unwire(struct dp *dp, struct dp_port_entry *port)
 {
+	dp_card_detach(dp, port);
 	(void)bpf_map_delete_elem(dp->map_fd[DP_MAP_PORTS], &port->key);
 	dp_link_detach(dp, port->ifindex);
 	(void)bpf_map_delete_elem(dp->map_fd[DP_MAP_IFACES], &port->ifindex);
+	dp_conns_leave(dp, port);
 	dp_lport_put(dp, port->lport);
 }
 
-static int wire(struct dp *dp, const struct dp_port_entry *port, const char *ifname,
+static int wire(struct dp *dp, struct dp_port_entry *port, const char *ifname,
 		struct err *err)
 {
 	int rc = write_iface(dp, port->ifindex, port->key, port->lport);
@@ -126,6 +128,7 @@ static int wire(struct dp *dp, const struct dp_port_entry *port, const char *ifn
 	rc = dp_link_attach(dp, port->ifindex, ifname, DP_PROG_PORT, err);
 	if (rc)
 		return rc;
+	(void)dp_card_attach(dp, port);
 	rc = write_port(dp, port);
 	if (rc)
 		return err_set(err, rc, "cannot bind interface '%s': map '%s' is full (%u entries)",
@@ -170,6 +173,7 @@ int dp_port_attach(struct dp *dp, uint32_t key, const char *ifname, struct err *
 	if (!port)
 		return err_set(err, -ENOMEM, "out of memory");
 	port->lport = dp_lport_get(dp, key);
+	dp_conns_return(dp, port);
 	rc = wire(dp, port, ifname, err);
 	if (rc) {
 		unwire(dp, port);
@@ -217,6 +221,7 @@ int dp_port_police(struct dp *dp, uint32_t key, uint32_t in, uint32_t out)
 		if (bpf_map_update_elem(dp->map_fd[DP_MAP_IFACES], &port->ifindex, &iface,
 					BPF_EXIST))
 			return -errno;
+		dp_card_write(dp, port);
 	}
 	if (value.police != out) {
 		value.police = (uint16_t)out;
@@ -329,6 +334,7 @@ int dp_ports_adopt(struct dp *dp, struct err *err)
 	struct skep_port value;
 	int rc = 0;
 
+	dp_cards_clear(dp);
 	keys = calloc(max, sizeof(*keys));
 	if (!keys)
 		return err_set(err, -ENOMEM, "out of memory");
@@ -369,7 +375,10 @@ void dp_ports_link_changed(struct dp *dp, const struct nl_link *link, bool gone)
 		return;
 	if (gone) {
 		dp_port_detach(dp, port->key);
-	} else if (port->peer !=
+		return;
+	}
+	dp_card_write(dp, port); /* its MTU */
+	if (port->peer !=
 		   link->has_peer_netns) { /* the other end moved between namespaces */
 		port->peer = link->has_peer_netns;
 		(void)write_port(dp, port);

@@ -20,14 +20,20 @@
 	X(FOUND, "skep_found")       \
 	X(LPORTS, "skep_lports")     \
 	X(IFACES, "skep_ifaces")     \
+	X(CARDS, "skep_cards")       \
 	X(PORTS, "skep_ports")       \
 	X(PEERS, "skep_peers")       \
+	X(HOPS, "skep_hops")         \
 	X(REMOTES, "skep_remotes")   \
 	X(SETS, "skep_sets")         \
 	X(REWRITES, "skep_rewrites") \
 	X(POLICERS, "skep_policers") \
 	X(CONNS, "skep_conns")       \
 	X(DETAILS, "skep_details")   \
+	X(NATS, "skep_nats")         \
+	X(NAT_IDS, "skep_nat_ids")   \
+	X(VIPS, "skep_vips")         \
+	X(MAGLEV, "skep_maglev")     \
 	X(NEWCONNS, "skep_newconns") \
 	X(STAGES, "skep_stages")     \
 	X(SLOTS, "skep_slots")       \
@@ -48,10 +54,12 @@ enum dp_map {
 	X(PORT, "skep_tc_port")     \
 	X(MISS, "skep_tc_miss")     \
 	X(ACT, "skep_tc_act")       \
+	X(ARRIVE, "skep_tc_arrive") \
 	X(UNDER, "skep_tc_under")   \
 	X(TUNNEL, "skep_tc_tunnel") \
 	X(INJECT, "skep_tc_inject") \
 	X(XDP, "skep_xdp_under")    \
+	X(XDP_PORT, "skep_xdp_port") \
 	X(CLOCK, "skep_clock")
 
 enum dp_prog {
@@ -68,6 +76,8 @@ struct dp_dirs {
 	int far_fd;  /* holds that one; -1 = it is in ours */
 	char *instance; /* <bpffs>/skep/<instance> */
 	char *abi;	/* <bpffs>/skep/<instance>/abi<N> */
+	char **others;	/* paths beside it: datapaths of other layouts, whose links we take over (dp_swap.c) */
+	size_t n_others;
 	int lock_fd;	/* of 'instance': one process at a time; -1 = none */
 };
 
@@ -76,6 +86,7 @@ struct dp_port_entry {
 	uint32_t key, ifindex;
 	uint32_t lport; /* index in skep_lports */
 	bool peer; /* bpf_redirect_peer reaches the other end */
+	bool card; /* XDP serves it */
 };
 
 #define DP_FAMILIES 2 /* masks4, masks6 */
@@ -176,6 +187,8 @@ struct dp {
 	struct skep_rewrite *rewrites; /* mmapped */
 	struct skep_policer *policers; /* mmapped */
 	struct skep_lport *lports;     /* mmapped */
+	struct skep_maglev_row *maglev; /* mmapped */
+	struct dp_nats *nats;	       /* dp_nats.c */
 	struct ring_buffer *newconns;
 	uint64_t newconns_until_ns; /* of dp_conns_new() */
 	struct ring_buffer *events;
@@ -201,6 +214,8 @@ struct dp {
 	uint32_t under_ifindex, under_mtu; /* 0 = the interface is gone */
 	bool under_up, under_reported, has_local;
 	bool xdp;		 /* attached */
+	bool xdp_send;		 /* XDP may send by it */
+	uint32_t n_cards;	 /* ports that XDP serves */
 	bool decap_l3;		 /* the kernel knows the DECAP_L3 flags */
 	uint32_t tunnel_ifindex; /* 0 = no device */
 
@@ -213,6 +228,7 @@ struct dp {
 	uint64_t tap_dropped; /* as last read */
 
 	struct hmap ports_by_key, ports_by_ifindex, floods, peers;
+	struct hmap away; /* dp_conns.c */
 	struct dp_peer_entry *peer_at[SKEP_PEERS_MAX];
 	uint8_t set_state[SKEP_SETS_MAX]; /* enum dp_set_state */
 	uint32_t set_next[SKEP_SETS_MAX]; /* the set that continues it */
@@ -254,6 +270,7 @@ int dp_dirs_open(struct dp_dirs *dirs, const struct dp_config *config, bool crea
 void dp_dirs_close(struct dp_dirs *dirs);
 int dp_dirs_make(const struct dp_dirs *dirs, struct err *err); /* maps, progs, links */
 void dp_dirs_remove(const struct dp_dirs *dirs);	       /* the whole instance */
+void dp_tree_remove(const char *path); /* pins below a directory, and it */
 /* "<abi>/<sub>/<name>" into 'path'. */
 #define DP_PATH_MAX 512
 const char *dp_path(const struct dp_dirs *dirs, char path[static DP_PATH_MAX], const char *sub,
@@ -265,25 +282,63 @@ const char *dp_log_tail(char *buf, size_t size,
 			unsigned int lines);	 /* the last lines, joined by "; " */
 bool dp_log_failed_prog(char *buf, size_t size); /* name of the program that the kernel refused */
 
+/* dp_btf.c */
+int dp_btf_octets(struct btf *btf); /* addresses and ports as octets, before the load */
+
+/* dp_walk.c */
+struct dp_table {
+	enum dp_map map;
+	size_t key_size, value_size;
+};
+typedef void dp_entry_fn(void *arg, const void *key, const void *value);
+/* The next few hundred entries; the callback may delete any.  0 = there may be more, 1 = that was all, -errno. */
+int dp_table_step(struct dp *dp, const struct dp_table *t, struct dp_cursor *c, dp_entry_fn *cb, void *arg);
+
 /* dp_maps.c */
 int dp_maps_load(struct dp *dp, struct err *err);
 void dp_maps_unload(struct dp *dp);
 uint64_t dp_map_count(const struct dp *dp, enum dp_map map); /* entries in use */
 const char *dp_map_name(enum dp_map map);
 const char *dp_prog_name(enum dp_prog prog);
+const char *dp_version(const struct dp *dp);
+
+/* dp_swap.c */
+/* Between the programs of one load only: another load, whose idea of it may differ, has its own. */
+static inline bool dp_map_private(enum dp_map map)
+{
+	return map == DP_MAP_FOUND || map == DP_MAP_STAGES;
+}
+int dp_private_pin(struct dp *dp, enum dp_map map, struct err *err);
+int dp_swap_done(struct dp *dp, struct err *err); /* no interface has a program of an earlier load any more */
+int dp_others_find(struct dp_dirs *dirs, bool create, struct err *err);
+void dp_others_take(const struct dp_dirs *dirs, const char *link);
+void dp_others_remove(struct dp *dp);
 
 /* dp_links.c */
+void dp_links_drop(const char *datapath); /* all that are pinned below that directory, off their interfaces */
 int dp_link_attach(struct dp *dp, uint32_t ifindex, const char *ifname, enum dp_prog prog,
 		   struct err *err);
 void dp_link_detach(struct dp *dp, uint32_t ifindex);
 int dp_xdp_attach(struct dp *dp, const struct nl_link *under,
 		  struct err *err); /* by config; sets dp->xdp */
 void dp_xdp_detach(struct dp *dp, uint32_t ifindex);
+/* Puts the program on the interface's XDP hook.  -errno: 'why' not, in words. */
+int dp_xdp_link(struct dp *dp, const struct nl_link *link, enum dp_prog prog, bool generic, char *why, size_t size);
+void dp_xdp_unlink(struct dp *dp, uint32_t ifindex);
 void dp_links_prune(struct dp *dp,
 		    bool (*wanted)(struct dp *dp, uint32_t ifindex, const char *hook));
 void dp_links_remove(const struct dp_dirs *dirs, struct nl *nl,
 		     uint32_t handle); /* all; 'dirs' may be NULL */
 uint32_t dp_links_handle(const char *instance);
+
+/* dp_cards.c */
+bool dp_card_attach(struct dp *dp, struct dp_port_entry *port); /* if it is a card, and XDP can be on it */
+void dp_card_detach(struct dp *dp, struct dp_port_entry *port);
+void dp_card_write(struct dp *dp, const struct dp_port_entry *port); /* again: its rate or MTU has changed */
+void dp_cards_underlay(struct dp *dp, const struct nl_link *under); /* the underlay interface has changed */
+void dp_cards_clear(struct dp *dp);
+bool dp_card_wants(struct dp *dp, uint32_t ifindex);
+const char *dp_xdp_mode(const struct dp *dp); /* "native", "generic" or "off" */
 
 /* dp_probe.c */
 bool dp_probe_decap_l3(void);
@@ -320,6 +375,12 @@ bool dp_set_walk(struct dp *dp, uint32_t index, struct skep_set *set); /* what a
 
 struct dp_port_entry *dp_port_find(const struct dp *dp, uint32_t key);
 
+/* dp_conns.c */
+int dp_conns_open(struct dp *dp, struct err *err); /* behind the adoption of ports */
+void dp_conns_close(struct dp *dp);
+void dp_conns_leave(struct dp *dp, const struct dp_port_entry *port); /* it is detached: its records stay, and count ... */
+void dp_conns_return(struct dp *dp, const struct dp_port_entry *port); /* ... from when it is attached again */
+
 /* dp_wild.c */
 int dp_wilds_open(struct dp *dp, struct err *err); /* before ports are adopted */
 int dp_wilds_adopt(struct dp *dp, struct err *err); /* behind */
@@ -331,7 +392,14 @@ void dp_wilds_flush(struct dp *dp);
 bool dp_wild_take(struct dp *dp, const struct dp_flow_key *key, struct skep_flow *flow);
 /* The flow with its counters; false: there is none. */
 bool dp_wild_get(struct dp *dp, const struct dp_flow_key *key, struct skep_flow *flow);
-int dp_wilds_walk(struct dp *dp, void (*cb)(void *arg, const struct dp_flow_key *key, const struct skep_flow *flow), void *arg);
+int dp_wilds_step(struct dp *dp, bool v6, struct dp_cursor *c,
+		  void (*cb)(void *arg, const struct dp_flow_key *key, const struct skep_flow *flow), void *arg);
+
+/* dp_nats.c */
+int dp_nats_open(struct dp *dp, struct err *err);
+int dp_nats_adopt(struct dp *dp, struct err *err);
+void dp_nats_sweep(struct dp *dp);
+void dp_nats_close(struct dp *dp);
 
 /* dp_rewrites.c, dp_police.c */
 int dp_rewrites_adopt(struct dp *dp, struct err *err);

@@ -99,7 +99,10 @@ static int under_attach(struct dp *dp, const struct nl_link *link, struct err *e
 	rc = dp_link_attach(dp, link->ifindex, link->name, DP_PROG_UNDER, err);
 	if (rc)
 		return rc;
-	return dp_xdp_attach(dp, link, err);
+	rc = dp_xdp_attach(dp, link, err);
+	if (!rc)
+		dp_cards_underlay(dp, link);
+	return rc;
 }
 
 static void find_local(void *arg, const struct nl_addr *addr)

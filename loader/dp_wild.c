@@ -420,28 +420,38 @@ bool dp_wild_take(struct dp *dp, const struct dp_flow_key *key, struct skep_flow
 
 typedef void wild_fn(void *arg, const struct dp_flow_key *key, const struct skep_wild *wild);
 
-/* All keys first: the callback may delete. */
+struct entry {
+	bool v6;
+	wild_fn *cb;
+	void *arg;
+};
+
+static void on_entry(void *arg, const void *key, const void *value)
+{
+	const struct entry *e = arg;
+	struct dp_flow_key k = { .v6 = e->v6 };
+
+	memcpy(e->v6 ? (void *)&k.k6 : (void *)&k.k4, key, key_size(&k));
+	e->cb(e->arg, &k, value);
+}
+
+static int step(struct dp *dp, bool v6, struct dp_cursor *c, wild_fn *cb, void *arg)
+{
+	const struct dp_flow_key key = { .v6 = v6 };
+	const struct dp_table t = { v6 ? DP_MAP_WILDS6 : DP_MAP_WILDS4, key_size(&key), sizeof(struct skep_wild) };
+	struct entry e = { v6, cb, arg };
+
+	return dp_table_step(dp, &t, c, on_entry, &e);
+}
+
 static int walk(struct dp *dp, bool v6, wild_fn *cb, void *arg)
 {
-	const enum dp_map map = v6 ? DP_MAP_WILDS6 : DP_MAP_WILDS4;
-	const size_t max = dp->map_max[map];
-	struct dp_flow_key key = { .v6 = v6 };
-	const size_t size = key_size(&key);
-	_free_ uint8_t *keys = malloc((max + 1) * size);
-	struct skep_wild wild;
-	size_t n = 0;
+	struct dp_cursor c = { 0 };
+	int rc;
 
-	if (!keys)
-		return -ENOMEM;
-	while (n < max &&
-	       !bpf_map_get_next_key(dp->map_fd[map], n ? keys + (n - 1) * size : NULL, keys + n * size))
-		n++;
-	for (size_t i = 0; i < n; i++) {
-		memcpy(v6 ? (void *)&key.k6 : (void *)&key.k4, keys + i * size, size);
-		if (!bpf_map_lookup_elem(dp->map_fd[map], key_bytes(&key), &wild))
-			cb(arg, &key, &wild);
-	}
-	return 0;
+	while (!(rc = step(dp, v6, &c, cb, arg)))
+		;
+	return rc < 0 ? rc : 0;
 }
 
 struct shown {
@@ -459,15 +469,13 @@ static void show(void *arg, const struct dp_flow_key *key, const struct skep_wil
 	s->cb(s->arg, key, &flow);
 }
 
-int dp_wilds_walk(struct dp *dp, void (*cb)(void *arg, const struct dp_flow_key *key, const struct skep_flow *flow),
-		  void *arg)
+int dp_wilds_step(struct dp *dp, bool v6, struct dp_cursor *c,
+		  void (*cb)(void *arg, const struct dp_flow_key *key, const struct skep_flow *flow), void *arg)
 {
 	struct shown s = { dp, cb, arg };
-	int rc;
 
 	dp_wilds_flush(dp);
-	rc = walk(dp, false, show, &s);
-	return rc ? rc : walk(dp, true, show, &s);
+	return step(dp, v6, c, show, &s);
 }
 
 /* --- open, adoption --- */

@@ -2,19 +2,28 @@
 /*
  * Walks the kernel's flow caches: idle flows are deleted, flows that the kernel evicted leave the
  * index, and flows that an earlier skepd left are simulated again: kept if the answer is the same,
- * else deleted.  Their packets move all the time.
+ * else deleted.  Their packets move all the time.  A walk is made in turns of a millisecond: promoted flows are met too, and there may be
+ * a million of them.
  */
 #include "loader/agent.h"
+
+#include <stdlib.h>
 
 #include "util/clock.h"
 #include "util/log.h"
 
-struct walk {
+#define TURN_NS NSEC_PER_MSEC
+
+struct walk { /* agent.walking */
 	struct agent *a;
+	struct dp_flows_at at;
 	uint64_t now_jiffies, idle_jiffies;
 	uint64_t gap_ns; /* since rates were taken; 0 = they are not taken now */
+	uint64_t took_ns;
 	uint32_t kept, deleted;
 };
+
+static void expiry_go_on(struct agent *a);
 
 /* What the flow has carried since the last walk: for rules, and to keep its connection. */
 static void carried(struct agent *a, struct index_flow *f, const struct skep_flow *now)
@@ -85,24 +94,95 @@ static void on_indexed(void *arg, struct index_flow *f)
 		index_del(e->a->index, f);
 }
 
-void expiry_walk(struct agent *a)
+static void end(struct agent *a, struct walk *w, bool complete)
 {
-	struct walk w = { .a = a };
-	struct evicted e = { .a = a, .before_ns = clock_mono_ns() };
+	struct evicted e = { .a = a, .before_ns = a->walk_at_ns };
 
-	a->walk_soon = false;
-	w.gap_ns = top_walk(a, e.before_ns);
-	a->walk_at_ns = e.before_ns;
-	upcall_flush(a);
-	a->walk++;
-	w.now_jiffies = dp_jiffies(a->dp);
-	w.idle_jiffies = (uint64_t)a->config->flows_idle_s * dp_hz(a->dp);
-	if (!dp_flows_walk(a->dp, on_flow, &w))
+	if (complete)
 		index_walk(a->index, NULL, on_indexed, &e);
 	dp_wilds_order(a->dp);
-	a->walk_took_ns = clock_mono_ns() - e.before_ns;
 	state_flush(a);
-	a->stats.reconciled += w.kept + w.deleted;
-	if (w.kept || w.deleted)
-		log_info("flows of an earlier skepd: %u kept, %u deleted", w.kept, w.deleted);
+	a->stats.reconciled += w->kept + w->deleted;
+	if (w->kept || w->deleted)
+		log_info("flows of an earlier skepd: %u kept, %u deleted", w->kept, w->deleted);
+	a->walk_took_ns = w->took_ns;
+	a->walking = NULL;
+	free(w);
+}
+
+/* Until 'until_ns', or the end. */
+static void some(struct agent *a, uint64_t until_ns)
+{
+	struct walk *w = a->walking;
+	uint64_t begun = clock_mono_ns();
+	int rc;
+
+	upcall_flush(a);
+	do {
+		rc = dp_flows_step(a->dp, &w->at, on_flow, w);
+	} while (!rc && clock_mono_ns() < until_ns);
+	w->took_ns += clock_mono_ns() - begun;
+	if (rc) {
+		end(a, w, rc > 0);
+		if (a->control)
+			control_walked(a->control);
+	}
+}
+
+static void turn(void *arg)
+{
+	struct agent *a = arg;
+
+	a->walk_timer = NULL;
+	if (a->walking)
+		some(a, clock_mono_ns() + TURN_NS);
+	expiry_go_on(a);
+}
+
+static void expiry_go_on(struct agent *a)
+{
+	if (a->walking && !a->walk_timer)
+		a->walk_timer = loop_timer_add(a->loop, 0, 0, turn, a);
+	if (a->walking && !a->walk_timer) /* no memory: all of it now */
+		some(a, UINT64_MAX);
+}
+
+static void begin(struct agent *a)
+{
+	struct walk *w = calloc(1, sizeof(*w));
+	uint64_t now = clock_mono_ns();
+
+	if (!w)
+		return;
+	w->a = a;
+	a->walk_soon = false;
+	w->gap_ns = top_walk(a, now);
+	a->walk_at_ns = now;
+	a->walk++;
+	w->now_jiffies = dp_jiffies(a->dp);
+	w->idle_jiffies = (uint64_t)a->config->flows_idle_s * dp_hz(a->dp);
+	a->walking = w;
+}
+
+void expiry_walk(struct agent *a)
+{
+	if (!a->walking)
+		begin(a);
+	if (a->walking)
+		some(a, clock_mono_ns() + TURN_NS);
+	expiry_go_on(a);
+}
+
+void expiry_walk_all(struct agent *a)
+{
+	if (!a->walking)
+		begin(a);
+	if (a->walking)
+		some(a, UINT64_MAX);
+}
+
+void expiry_fini(struct agent *a)
+{
+	loop_timer_del(a->walk_timer);
+	free(a->walking);
 }

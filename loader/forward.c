@@ -181,6 +181,7 @@ static bool install_class(struct work *w, const struct made *m, const struct ske
 {
 	struct agent *a = w->a;
 	struct index_flow *f;
+	struct vip_port *vp;
 	struct class c;
 
 	if (!class_make(w, res, plan, flow, &c))
@@ -190,10 +191,14 @@ static bool install_class(struct work *w, const struct made *m, const struct ske
 		unmake(a, m);
 		return true;
 	}
+	if (!class_hold(w, res, &vp))
+		return false;
 	f = forward_index(w, &c.key, &c.wild.flow, res, plan, m->set);
-	if (!f)
+	if (!f) {
+		vips_put(a, vp);
 		return true;
-	class_note(f, w, res, &c);
+	}
+	class_note(f, w, res, &c, vp);
 	c.wild.flow = f->verdict;
 	if (dp_wild_put(a->dp, &c.key, &c.wild)) {
 		index_del(a->index, f);

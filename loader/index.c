@@ -12,6 +12,7 @@
 #include "loader/dst_tree.h"
 #include "loader/index_ports.h"
 #include "util/hash.h"
+#include "util/pool.h"
 
 /* A tag's prefix has one of these lengths: 0, 8, .. 32; 0, 16, .. 128. */
 #define LENGTHS4 (32 / INDEX_STEP4 + 1)
@@ -41,6 +42,7 @@ struct index {
 	uint64_t seed;
 	uint32_t next_cookie;
 	struct hmap by_key, by_cookie, tags, routers;
+	struct pool pool; /* flows, their references, tags */
 	struct index_ports ports;
 	struct index_flow *oldest, *newest;
 	struct index_flow *mark_first, *mark_last;
@@ -54,12 +56,14 @@ struct index *index_new(uint32_t max, uint64_t seed,
 {
 	struct index *x = calloc(1, sizeof(*x));
 
-	if (x)
-		*x = (struct index){ .max = max,
-				     .seed = seed,
-				     .next_cookie = (uint32_t)hash_u64(seed),
-				     .removed = removed,
-				     .arg = arg };
+	if (!x)
+		return NULL;
+	*x = (struct index){ .max = max,
+			     .seed = seed,
+			     .next_cookie = (uint32_t)hash_u64(seed),
+			     .removed = removed,
+			     .arg = arg };
+	pool_init_huge(&x->pool);
 	return x;
 }
 
@@ -178,6 +182,11 @@ static void put_router(struct index *x, struct index_router *r)
 
 /* --- tags --- */
 
+static void free_tag(struct index *x, struct index_tag *t)
+{
+	pool_free(&x->pool, t, sizeof(*t) + strlen(t->name) + 1);
+}
+
 static struct index_tag *get_tag(struct index *x, const void *scope, const struct topo_tag *tag)
 {
 	struct index_tag *t = find_tag(x, scope, tag);
@@ -185,7 +194,7 @@ static struct index_tag *get_tag(struct index *x, const void *scope, const struc
 
 	if (t)
 		return t;
-	t = calloc(1, sizeof(*t) + n);
+	t = pool_alloc(&x->pool, sizeof(*t) + n);
 	if (!t)
 		return NULL;
 	t->scope = scope;
@@ -208,7 +217,7 @@ static struct index_tag *get_tag(struct index *x, const void *scope, const struc
 fail:
 	if (t->router)
 		put_router(x, t->router);
-	free(t);
+	free_tag(x, t);
 	return NULL;
 }
 
@@ -222,7 +231,7 @@ static void put_tag(struct index *x, struct index_tag *t)
 		put_router(x, t->router);
 	}
 	hmap_remove(&x->tags, &t->node);
-	free(t);
+	free_tag(x, t);
 }
 
 /* A tag that the new list has already is first in its tag's list, if it is there. */
@@ -244,7 +253,8 @@ static bool link_ref(struct index *x, struct index_flow *f, const void *scope,
 	return true;
 }
 
-static void unlink_list(struct index *x, struct index_ref *refs, uint32_t n)
+/* The first 'n' of 'max' are in use. */
+static void unlink_list(struct index *x, struct index_ref *refs, uint32_t n, uint32_t max)
 {
 	for (uint32_t i = 0; i < n; i++) {
 		struct index_ref *r = &refs[i];
@@ -257,12 +267,12 @@ static void unlink_list(struct index *x, struct index_ref *refs, uint32_t n)
 			r->next->prev = r->prev;
 		put_tag(x, r->tag);
 	}
+	pool_free(&x->pool, refs, max * sizeof(*refs));
 }
 
 static void unlink_refs(struct index *x, struct index_flow *f)
 {
-	unlink_list(x, f->refs, f->n_refs);
-	free(TAKE_PTR(f->refs));
+	unlink_list(x, TAKE_PTR(f->refs), f->n_refs, f->max_refs);
 	f->n_refs = 0;
 }
 
@@ -273,7 +283,8 @@ static bool link_all(struct index *x, struct index_flow *f, const struct topo_ta
 	bool ok = true;
 
 	f->conn = false;
-	f->refs = calloc(n_tags + n_hosts + 1, sizeof(f->refs[0]));
+	f->max_refs = n_tags + n_hosts + 1;
+	f->refs = pool_alloc(&x->pool, f->max_refs * sizeof(f->refs[0]));
 	if (!f->refs)
 		return false;
 	for (uint32_t i = 0; ok && i < n_tags; i++) {
@@ -306,7 +317,7 @@ int index_retag(struct index *x, struct index_flow *f, const struct topo_tag *ta
 		const char *const *hosts, uint32_t n_hosts)
 {
 	struct index_ref *old = f->refs;
-	uint32_t n_old = f->n_refs;
+	uint32_t n_old = f->n_refs, max_old = f->max_refs;
 	bool conn = f->conn;
 
 	if (n_tags + n_hosts > INDEX_FLOW_TAGS_MAX)
@@ -318,11 +329,11 @@ int index_retag(struct index *x, struct index_flow *f, const struct topo_tag *ta
 		unlink_refs(x, f);
 		f->refs = old;
 		f->n_refs = n_old;
+		f->max_refs = max_old;
 		f->conn = conn;
 		return -ENOMEM;
 	}
-	unlink_list(x, old, n_old);
-	free(old);
+	unlink_list(x, old, n_old, max_old);
 	return 0;
 }
 
@@ -386,10 +397,10 @@ struct index_flow *index_find(const struct index *x, const struct dp_flow_key *k
 
 struct index_flow *index_find_cookie(const struct index *x, uint32_t cookie)
 {
-	struct hmap_node *n = hmap_first_with_hash(&x->by_cookie, hash_u64(cookie));
+	/* their own hash: they are given one after the other, and neighbours in the table are neighbours in the cache */
+	struct hmap_node *n = cookie ? hmap_first_with_hash(&x->by_cookie, cookie) : NULL;
 
-	return cookie && n ? container_of(n, struct index_flow, by_cookie)
-			   : NULL; /* hash_u64 is a bijection */
+	return n ? container_of(n, struct index_flow, by_cookie) : NULL;
 }
 
 static uint32_t new_cookie(struct index *x)
@@ -415,11 +426,11 @@ static void make_room(struct index *x, uint32_t in_key)
 	index_del(x, f ? f : x->oldest);
 }
 
-static void free_flow(struct index_flow *f)
+static void free_flow(struct index *x, struct index_flow *f)
 {
 	free(f->culprit);
 	free(f->outputs);
-	free(f);
+	pool_free(&x->pool, f, sizeof(*f));
 }
 
 void index_del(struct index *x, struct index_flow *f)
@@ -432,7 +443,7 @@ void index_del(struct index *x, struct index_flow *f)
 	index_ports_leave(&x->ports, f);
 	x->removed(x->arg, f);
 	unlink_refs(x, f);
-	free_flow(f);
+	free_flow(x, f);
 }
 
 struct index_flow *index_add(struct index *x, const struct dp_flow_key *key,
@@ -445,7 +456,7 @@ struct index_flow *index_add(struct index *x, const struct dp_flow_key *key,
 
 	if (n_tags + n_hosts > INDEX_FLOW_TAGS_MAX || index_find_cookie(x, verdict->cookie))
 		return NULL;
-	f = calloc(1, sizeof(*f));
+	f = pool_alloc(&x->pool, sizeof(*f));
 	if (!f)
 		return NULL;
 	f->key = *key;
@@ -461,7 +472,7 @@ struct index_flow *index_add(struct index *x, const struct dp_flow_key *key,
 		make_room(x, index_in_key(f));
 	if (!ok || hmap_insert(&x->by_key, &f->by_key, hash_key(x, key)))
 		goto fail;
-	if (hmap_insert(&x->by_cookie, &f->by_cookie, hash_u64(f->verdict.cookie))) {
+	if (hmap_insert(&x->by_cookie, &f->by_cookie, f->verdict.cookie)) {
 		hmap_remove(&x->by_key, &f->by_key);
 		goto fail;
 	}
@@ -476,7 +487,7 @@ struct index_flow *index_add(struct index *x, const struct dp_flow_key *key,
 	return f;
 fail:
 	unlink_refs(x, f);
-	free_flow(f);
+	free_flow(x, f);
 	return NULL;
 }
 
@@ -596,5 +607,6 @@ void index_free(struct index *x)
 	hmap_fini(&x->tags);
 	hmap_fini(&x->routers);
 	index_ports_fini(&x->ports);
+	pool_fini(&x->pool);
 	free(x);
 }

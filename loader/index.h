@@ -29,6 +29,7 @@ struct index;
 struct index_tag;
 struct rule_hits;
 struct set;
+struct vip_port;
 
 struct index_ref {
 	struct index_tag *tag;
@@ -53,13 +54,15 @@ struct index_flow {
 	struct dp_flow_key sample;
 	uint32_t other_key, other_peer;
 	char other_port[TOPO_NAME_MAX + 1];
+	uint16_t nat;	      /* that its connections are translated by: held */
+	struct vip_port *vip; /* of new connections: held (vips.h) */
 	uint64_t packets, bytes; /* of these, the kernel's counters are known already */
 	struct flow_load load;
 	struct rule_hits *hits;	 /* rules that count its packets (rules.c) */
 	bool conn;		 /* depends on a record of a connection, or that there is none */
 	bool marked;		 /* to be simulated again */
 	struct index_flow *mark_prev, *mark_next;
-	uint32_t n_refs;
+	uint32_t n_refs, max_refs;
 	struct index_ref *refs;
 };
 

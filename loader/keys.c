@@ -146,7 +146,7 @@ void keys_adoption_end(struct agent *a)
 		dp_port_detach(a->dp, ad->key);
 		forget_adopted(a, ad);
 	}
-	expiry_walk(a); /* flows of ports that are gone */
+	expiry_walk_all(a); /* flows of ports that are gone */
 	dp_sweep(a->dp);
 }
 

@@ -11,7 +11,7 @@
 
 #define SETS_MAX 64
 
-enum { OPT_CHECK = 256, OPT_PRINT, OPT_DETACH, OPT_VERSION, OPT_HELP, OPT_SET, OPT_KEEP_DB };
+enum { OPT_CHECK = 256, OPT_PRINT, OPT_DETACH, OPT_REPLACE, OPT_VERSION, OPT_HELP, OPT_SET, OPT_KEEP_DB };
 
 static const struct option options[] = {
 	{ "config", required_argument, NULL, 'c' },
@@ -19,6 +19,7 @@ static const struct option options[] = {
 	{ "check-config", no_argument, NULL, OPT_CHECK },
 	{ "print-config", no_argument, NULL, OPT_PRINT },
 	{ "detach", no_argument, NULL, OPT_DETACH },
+	{ "replace", no_argument, NULL, OPT_REPLACE },
 	{ "keep-db", no_argument, NULL, OPT_KEEP_DB },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "version", no_argument, NULL, OPT_VERSION },
@@ -36,6 +37,7 @@ static void help(void)
 	     "      --check-config  read the settings, say what is wrong, exit\n"
 	     "      --print-config  print the settings in force, exit\n"
 	     "      --detach        remove all that this instance has put into the kernel, exit\n"
+	     "      --replace       let the next skepd replace what another version has put there, which goes on until then; exit\n"
 	     "      --keep-db       leave the embedded database running when skepd stops\n"
 	     "  -v, --verbose       log more; the same as --set log_level=debug\n"
 	     "      --version       print the version, exit\n"
@@ -45,14 +47,15 @@ static void help(void)
 	config_help(stdout);
 }
 
-static int detach(const struct config *config)
+/* While no skepd runs: dp_remove() or dp_replace(). */
+static int alone(const struct config *config, int (*what)(const struct dp_config *config, struct err *err))
 {
 	struct dp_config dc;
 	struct err err = { 0 };
 	int fd = identity_devices(config->device_prefix, &err), rc = fd;
 
 	agent_dp_config(config, config->underlay_address, &dc);
-	if (fd < 0 || (rc = dp_remove(&dc, &err)))
+	if (fd < 0 || (rc = what(&dc, &err)))
 		log_error("%s", err.text);
 	if (fd >= 0)
 		close(fd);
@@ -61,7 +64,7 @@ static int detach(const struct config *config)
 
 int main(int argc, char **argv)
 {
-	enum { RUN, CHECK, PRINT, DETACH } what = RUN;
+	enum { RUN, CHECK, PRINT, DETACH, REPLACE } what = RUN;
 	const char *file = NULL;
 	char *set[SETS_MAX], verbose[] = "log_level=debug";
 	unsigned int n_set = 0;
@@ -95,6 +98,9 @@ int main(int argc, char **argv)
 		case OPT_DETACH:
 			what = DETACH;
 			break;
+		case OPT_REPLACE:
+			what = REPLACE;
+			break;
 		case OPT_KEEP_DB:
 			keep_db = true;
 			break;
@@ -122,7 +128,9 @@ int main(int argc, char **argv)
 	if (what == PRINT)
 		config_print(&config, stdout);
 	else if (what == DETACH)
-		rc = detach(&config);
+		rc = alone(&config, dp_remove);
+	else if (what == REPLACE)
+		rc = alone(&config, dp_replace);
 	else if (what == RUN)
 		rc = agent_run(&config, keep_db);
 	config_fini(&config);

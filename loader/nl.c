@@ -23,6 +23,7 @@
 	(RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE | RTMGRP_IPV4_RULE | \
 	 1 << (RTNLGRP_IPV6_RULE - 1))
 #define MONITOR_BATCH 64	/* datagrams per loop round */
+#define DUMP_TRIES    32	/* while interfaces come and go */
 
 int nl_open(struct nl *nl)
 {
@@ -147,13 +148,37 @@ static bool parse_addr(const struct nlmsghdr *nlh, struct nl_addr *addr)
 
 /* --- requests --- */
 
-/* Sends 'nlh' and feeds the answers to 'cb' until the acknowledgement or the end of the dump. */
+/*
+ * One datagram of the answer.  1 = more to come, 0 = that was all, or -errno.  By hand: mnl_cb_run() gives up in the middle of a dump that
+ * something changed under, and until the rest of that has been read the kernel begins no other (EBUSY).
+ */
+static int take(const struct nl *nl, const char *buf, size_t n, mnl_cb_t cb, void *arg, bool *changed)
+{
+	int left = (int)n;
+
+	for (const struct nlmsghdr *nlh = (const void *)buf; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
+		const struct nlmsgerr *e = mnl_nlmsg_get_payload(nlh);
+
+		if (nlh->nlmsg_seq != nl->seq)
+			continue; /* the rest of an answer that an earlier call gave up on */
+		*changed = *changed || nlh->nlmsg_flags & NLM_F_DUMP_INTR;
+		if (nlh->nlmsg_type == NLMSG_DONE)
+			return 0;
+		if (nlh->nlmsg_type == NLMSG_ERROR)
+			return mnl_nlmsg_get_payload_len(nlh) < sizeof(*e) ? -EPROTO : e->error;
+		if (cb)
+			(void)cb(nlh, arg);
+	}
+	return 1;
+}
+
+/* Sends 'nlh' and feeds the answers to 'cb' until the acknowledgement or the end of the dump.  -EINTR: what was dumped changed meanwhile, so
+ * some of it may have been left out. */
 static int nl_talk(struct nl *nl, struct nlmsghdr *nlh, mnl_cb_t cb, void *arg)
 {
-	unsigned int portid = mnl_socket_get_portid(nl->sock);
+	bool changed = false;
+	int rc = 1;
 	char *buf;
-	ssize_t n;
-	int rc;
 
 	nlh->nlmsg_seq = ++nl->seq;
 	if (mnl_socket_sendto(nl->sock, nlh, nlh->nlmsg_len) < 0)
@@ -161,23 +186,50 @@ static int nl_talk(struct nl *nl, struct nlmsghdr *nlh, mnl_cb_t cb, void *arg)
 	buf = malloc(NL_BUF);
 	if (!buf)
 		return -ENOMEM;
-	do {
-		n = mnl_socket_recvfrom(nl->sock, buf, NL_BUF);
-		if (n < 0 && errno == EINTR) {
-			rc = MNL_CB_OK;
-			continue;
-		}
-		if (n < 0) {
-			rc = MNL_CB_ERROR;
-			break;
-		}
-		rc = mnl_cb_run(buf, (size_t)n, nl->seq, portid, cb, arg);
-		if (rc < 0 && (errno == ESRCH || errno == EPROTO))
-			rc = MNL_CB_OK; /* the rest of an answer that an earlier call gave up on */
-	} while (rc > MNL_CB_STOP);
-	rc = rc < 0 ? -errno : 0;
+	while (rc > 0) {
+		ssize_t n = mnl_socket_recvfrom(nl->sock, buf, NL_BUF);
+
+		if (n >= 0)
+			rc = take(nl, buf, (size_t)n, cb, arg, &changed);
+		else if (errno != EINTR)
+			rc = -errno;
+	}
 	free(buf);
-	return rc;
+	return !rc && changed ? -EINTR : rc;
+}
+
+/* What a dump found: told when all of it is true at once. */
+struct gathered {
+	size_t n, max, size;
+	char *v;
+	bool failed;
+};
+
+static void gather(struct gathered *g, const void *item)
+{
+	if (g->n == g->max) {
+		size_t max = g->max ? 2 * g->max : 64;
+		char *v = realloc(g->v, max * g->size);
+
+		if (!v) {
+			g->failed = true;
+			return;
+		}
+		g->v = v;
+		g->max = max;
+	}
+	memcpy(g->v + g->n++ * g->size, item, g->size);
+}
+
+static int dump(struct nl *nl, struct nlmsghdr *nlh, mnl_cb_t cb, struct gathered *g)
+{
+	int rc = -EINTR;
+
+	for (int i = 0; rc == -EINTR && i < DUMP_TRIES; i++) {
+		g->n = 0;
+		rc = nl_talk(nl, nlh, cb, g);
+	}
+	return g->failed ? -ENOMEM : rc;
 }
 
 static struct nlmsghdr *link_request(void *buf, uint16_t type, uint16_t flags, uint32_t ifindex)
@@ -204,7 +256,7 @@ static int on_link_get(const struct nlmsghdr *nlh, void *arg)
 
 int nl_link_get(struct nl *nl, uint32_t ifindex, const char *name, struct nl_link *link)
 {
-	char buf[1024];
+	_Alignas(struct nlmsghdr) char buf[1024];
 	struct nlmsghdr *nlh = link_request(buf, RTM_GETLINK, NLM_F_ACK, name ? 0 : ifindex);
 	struct nl_link got = { 0 };
 	int rc;
@@ -222,61 +274,58 @@ int nl_link_get(struct nl *nl, uint32_t ifindex, const char *name, struct nl_lin
 	return 0;
 }
 
-struct link_dump {
-	void (*cb)(void *arg, const struct nl_link *link);
-	void *arg;
-};
-
 static int on_link_dump(const struct nlmsghdr *nlh, void *arg)
 {
-	struct link_dump *dump = arg;
 	struct nl_link link;
 
 	if (nlh->nlmsg_type == RTM_NEWLINK && parse_link(nlh, &link))
-		dump->cb(dump->arg, &link);
+		gather(arg, &link);
 	return MNL_CB_OK;
 }
 
 int nl_link_dump(struct nl *nl, void (*cb)(void *arg, const struct nl_link *link), void *arg)
 {
-	char buf[256];
-	struct link_dump dump = { cb, arg };
+	_Alignas(struct nlmsghdr) char buf[256];
+	struct gathered g = { .size = sizeof(struct nl_link) };
+	int rc = dump(nl, link_request(buf, RTM_GETLINK, NLM_F_DUMP, 0), on_link_dump, &g);
 
-	return nl_talk(nl, link_request(buf, RTM_GETLINK, NLM_F_DUMP, 0), on_link_dump, &dump);
+	for (size_t i = 0; !rc && i < g.n; i++)
+		cb(arg, (const struct nl_link *)(const void *)g.v + i);
+	free(g.v);
+	return rc;
 }
-
-struct addr_dump {
-	void (*cb)(void *arg, const struct nl_addr *addr);
-	void *arg;
-};
 
 static int on_addr_dump(const struct nlmsghdr *nlh, void *arg)
 {
-	struct addr_dump *dump = arg;
 	struct nl_addr addr;
 
 	if (nlh->nlmsg_type == RTM_NEWADDR && parse_addr(nlh, &addr))
-		dump->cb(dump->arg, &addr);
+		gather(arg, &addr);
 	return MNL_CB_OK;
 }
 
 int nl_addr_dump(struct nl *nl, void (*cb)(void *arg, const struct nl_addr *addr), void *arg)
 {
-	char buf[256];
+	_Alignas(struct nlmsghdr) char buf[256];
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct gathered g = { .size = sizeof(struct nl_addr) };
 	struct ifaddrmsg *ifa;
-	struct addr_dump dump = { cb, arg };
+	int rc;
 
 	nlh->nlmsg_type = RTM_GETADDR;
 	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
 	ifa = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifa));
 	ifa->ifa_family = AF_UNSPEC;
-	return nl_talk(nl, nlh, on_addr_dump, &dump);
+	rc = dump(nl, nlh, on_addr_dump, &g);
+	for (size_t i = 0; !rc && i < g.n; i++)
+		cb(arg, (const struct nl_addr *)(const void *)g.v + i);
+	free(g.v);
+	return rc;
 }
 
 int nl_link_setup(struct nl *nl, uint32_t ifindex, uint32_t mtu, uint32_t txqlen)
 {
-	char buf[1024];
+	_Alignas(struct nlmsghdr) char buf[1024];
 	struct nlmsghdr *nlh = link_request(buf, RTM_NEWLINK, NLM_F_ACK, ifindex);
 	struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
 	struct nlattr *spec, *inet6;
@@ -302,7 +351,7 @@ int nl_link_setup(struct nl *nl, uint32_t ifindex, uint32_t mtu, uint32_t txqlen
 
 int nl_vxlan_add(struct nl *nl, const char *name, uint16_t port)
 {
-	char buf[1024];
+	_Alignas(struct nlmsghdr) char buf[1024];
 	struct nlmsghdr *nlh =
 		link_request(buf, RTM_NEWLINK, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, 0);
 	struct nlattr *info, *data;
@@ -323,7 +372,7 @@ int nl_vxlan_add(struct nl *nl, const char *name, uint16_t port)
 
 int nl_link_del(struct nl *nl, uint32_t ifindex)
 {
-	char buf[256];
+	_Alignas(struct nlmsghdr) char buf[256];
 
 	return nl_talk(nl, link_request(buf, RTM_DELLINK, NLM_F_ACK, ifindex), NULL, NULL);
 }
@@ -337,7 +386,7 @@ static int on_filter(const struct nlmsghdr *nlh, void *arg)
 
 int nl_filter_count(struct nl *nl, uint32_t ifindex, uint32_t parent)
 {
-	char buf[256];
+	_Alignas(struct nlmsghdr) char buf[256];
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 	struct tcmsg *tcm;
 	int n = 0, rc;
@@ -378,7 +427,7 @@ static int on_route(const struct nlmsghdr *nlh, void *arg)
 int nl_route_on_link(struct nl *nl, uint32_t ifindex, const struct skep_ip *ip)
 {
 	bool v4 = ip_is_v4(ip);
-	char buf[256];
+	_Alignas(struct nlmsghdr) char buf[256];
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
 	struct rtmsg *rtm;
 	int on_link = 0;

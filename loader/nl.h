@@ -54,6 +54,12 @@ int nl_link_del(struct nl *nl, uint32_t ifindex);
 /* Filters below 'parent' (TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS), ...), or -errno. */
 int nl_filter_count(struct nl *nl, uint32_t ifindex, uint32_t parent);
 
+/* nl_xdp.c: 1: its driver sends frames that XDP redirects to it; 0: not, or not now (veth: the other end has neither XDP nor GRO).  -EOPNOTSUPP: the
+ * kernel does not say. */
+int nl_xdp_sends(uint32_t ifindex);
+bool nl_hides_tags(const char *name); /* takes VLAN tags out of frames: XDP does not see them */
+bool nl_merges(const char *name); /* GRO is on */
+
 /* What an interface has carried, as the host's end sees it (IFLA_STATS64). */
 struct nl_counters {
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;

@@ -153,11 +153,11 @@ static bool class_still_right(struct agent *a, struct index_flow *f)
 
 	arena_reset(&a->arena);
 	w.in = replay(a, f, buf, &w.pkt);
-	if (!w.in || class_simulate(w.t, w.in, &w.pkt, class_ct(&f->key), f->other_port, &res) || res.n_learns ||
+	if (!w.in || class_simulate(w.t, w.in, &w.pkt, &f->key, f->other_port, &res) || res.n_learns ||
 	    res.n_neighs || res.end_conn || !forward_make(a, &w.pkt, &res, &plan, &m))
 		return false;
 	tags = forward_tags(a, &f->key, &f->sample, &res, &n_tags);
-	same = class_make(&w, &res, &plan, &m.flow, &c) && class_same(&c, f) && (tags || !n_tags) &&
+	same = class_make(&w, &res, &plan, &m.flow, &c) && class_same(&c, f) && vips_renew(&w, &res, f->vip) && (tags || !n_tags) &&
 	       !index_retag(a->index, f, tags, n_tags, plan.hosts, plan.n_hosts);
 	forward_unmake(a, &m);
 	if (same)

@@ -7,13 +7,14 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "loader/pick.h"
 #include "packet/packet.h"
 #include "util/clock.h"
 
-#define FLOWS_SHOWN 1000  /* if nobody says how many: 25 ms of our time */
+#define FLOWS_SHOWN 1000  /* if nobody says how many: 25 ms of our time, in turns */
 #define FLOWS_MAX   20000 /* whoever asks */
 
 static const char *const actions[] = { "none", "drop", "local", "encap", "set", "agent" };
@@ -254,32 +255,74 @@ static void offer_flow(void *arg, struct index_flow *x)
 		pick_offer(&f->pick, score(f, x), x);
 }
 
-static json_t *show_picked(struct filter *f)
+/* The flows that were chosen, by their numbers: some may go before it is their turn. */
+struct flow_list {
+	struct report_rows rows;
+	struct agent *a;
+	size_t at, n, total;
+	bool truncated;
+	uint32_t cookies[];
+};
+
+#define STEP 8
+
+static bool some_flows(struct report_rows *r, json_t *list)
 {
-	json_t *list = json_array();
+	struct flow_list *l = container_of(r, struct flow_list, rows);
 	struct skep_flow now;
 
+	for (size_t end = l->at + STEP; l->at < l->n && l->at < end; l->at++) {
+		const struct index_flow *x = index_find_cookie(l->a->index, l->cookies[l->at]);
+
+		if (x && dp_flow_get(l->a->dp, &x->key, &now)) /* else: evicted */
+			json_array_append_new(list, report_flow(l->a, x, &now));
+	}
+	return l->at < l->n;
+}
+
+static json_t *behind_flows(struct report_rows *r)
+{
+	const struct flow_list *l = container_of(r, struct flow_list, rows);
+
+	return json_pack("{s:I, s:b}", "total", (json_int_t)l->total, "truncated", l->truncated);
+}
+
+static void free_flows(struct report_rows *r)
+{
+	free(container_of(r, struct flow_list, rows));
+}
+
+/* Takes what was chosen. */
+static struct report_rows *list_of(struct filter *f, struct err *err)
+{
+	struct flow_list *l = calloc(1, sizeof(*l) + f->pick.n * sizeof(l->cookies[0]));
+
+	if (!l) {
+		err_set(err, -ENOMEM, "out of memory");
+		return NULL;
+	}
 	pick_sort(&f->pick);
+	l->rows = (struct report_rows){ "flows", some_flows, behind_flows, free_flows };
+	l->a = f->a;
 	for (size_t i = 0; i < f->pick.n; i++) {
 		const struct index_flow *x = f->pick.items[i].item;
 
-		if (dp_flow_get(f->a->dp, &x->key, &now)) /* else: evicted */
-			json_array_append_new(list, report_flow(f->a, x, &now));
+		l->cookies[l->n++] = x->verdict.cookie;
 	}
-	return list;
+	l->total = f->pick.offered;
+	return &l->rows;
 }
 
-json_t *report_flows(struct agent *a, const json_t *request, struct err *err)
+struct report_rows *report_flows(struct agent *a, const json_t *request, struct err *err)
 {
 	const char *tenant = json_string_value(json_object_get(request, "tenant"));
 	const char *port = json_string_value(json_object_get(request, "port"));
 	const char *action = json_string_value(json_object_get(request, "action"));
 	const char *sort = json_string_value(json_object_get(request, "sort"));
 	json_int_t limit = json_integer_value(json_object_get(request, "limit"));
+	struct report_rows *list;
 	struct filter f;
 	size_t most = (size_t)limit;
-	bool truncated;
-	json_t *list;
 	int n;
 
 	if (!make_filter(a, tenant, port, &f, err))
@@ -297,11 +340,12 @@ json_t *report_flows(struct agent *a, const json_t *request, struct err *err)
 	}
 	upcall_flush(a);
 	index_walk(a->index, NULL, offer_flow, &f);
-	list = show_picked(&f);
-	n = (int)f.pick.offered;
-	truncated = f.pick.offered > f.pick.max && limit != (json_int_t)most;
+	list = list_of(&f, err);
+	if (list)
+		container_of(list, struct flow_list, rows)->truncated =
+			f.pick.offered > f.pick.max && limit != (json_int_t)most;
 	pick_fini(&f.pick);
-	return json_pack("{s:o, s:i, s:b}", "flows", list, "total", n, "truncated", truncated);
+	return list;
 }
 
 /* --- flush --- */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Wildcard flows in words: which fields they look at, and for which packets they are.  Called by report_flows.c. */
-#include "loader/agent.h"
+#include "loader/vips.h"
 
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
@@ -13,8 +13,8 @@
 struct match {
 	uint32_t fields; /* enum sim_field */
 	uint8_t src_len, dst_len, sport_len, dport_len, eth_src_len, eth_dst_len, proto, ct, tcp_flags, tcp_mask, tos;
-	bool by_ct, icmp;
-	uint16_t eth_type, vlan, sport, dport;
+	bool by_ct, by_nat, icmp;
+	uint16_t eth_type, vlan, sport, dport, nat;
 	struct skep_ip src, dst;
 	struct skep_mac eth_src, eth_dst;
 };
@@ -54,9 +54,11 @@ static bool any(const void *p, size_t size)
 		(m)->eth_src_len = bits(&(w)->eth_src, 6);                                        \
 		(m)->eth_dst_len = bits(&(w)->eth_dst, 6);                                        \
 		(m)->by_ct = (w)->ct;                                                             \
+		(m)->by_nat = (w)->nat;                                                           \
 		(m)->tcp_mask = (w)->tcp_flags;                                                   \
 		(m)->proto = (k)->proto;                                                          \
 		(m)->ct = (k)->ct;                                                                \
+		(m)->nat = (k)->nat;                                                              \
 		(m)->tcp_flags = (k)->tcp_flags;                                                  \
 		(m)->tos = (k)->tos;                                                              \
 		(m)->eth_type = ntohs((k)->eth_type);                                             \
@@ -137,6 +139,19 @@ static size_t tcp_words(const struct match *m, char *buf, size_t size)
 	return n;
 }
 
+/* "to 10.0.2.5:8080": what the load balancer makes of the destination; of a reply's source. */
+static void nat_words(const struct agent *a, const struct match *m, char *buf, size_t size)
+{
+	const bool reply = m->ct == SKEP_CT_REPLY;
+	struct sim_binding b;
+	char end[96];
+
+	if (!vips_binding(a, m->nat, &b))
+		return;
+	end_text(reply ? &b.from : &b.to, (uint8_t)ip_bits(&b.to), 16, ntohs(reply ? b.from_port : b.to_port), end);
+	snprintf(buf, size, " %s %s", reply ? "as" : "to", end);
+}
+
 static void words(const struct match *m, bool v6, char *buf, size_t size)
 {
 	static const char *const cts[] = { "untracked", "new", "established", "reply" };
@@ -183,7 +198,12 @@ bool report_mask(const struct agent *a, const struct dp_flow_key *key, char *mas
 			mask, size);
 	n = strlen(mask);
 	if (m.by_ct)
-		snprintf(mask + n, size - n, "%sct", n ? " " : "");
+		n += (size_t)snprintf(mask + n, size - n, "%sct", n ? " " : "");
+	if (m.by_nat && n < size)
+		snprintf(mask + n, size - n, " nat");
 	words(&m, key->v6, match, size);
+	n = strlen(match);
+	if (m.by_nat)
+		nat_words(a, &m, match + n, size - n);
 	return true;
 }

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "loader/agent.h"
@@ -11,15 +12,21 @@
 #define CONNS_SHOWN 20000
 
 struct list {
+	struct report_rows rows;
+	struct agent *a;
+	json_t *request; /* has the strings below */
+	char **tenants; /* those to look at: by name, for they may go meanwhile */
+	size_t n_tenants, tenant;
+	uint64_t at; /* in the present one's records */
 	const struct tenant *t;
 	const char *port; /* NULL = all */
 	json_t *list;
 	const char *state, *proto; /* NULL = any */
 	bool by_address;
 	struct skep_ip address; /* of either end, as either port emits it */
-	size_t max;
+	size_t n, max;
 	uint64_t now;
-	bool truncated, found;
+	bool truncated;
 };
 
 /* The tenant of that name, NULL with 'err' when there is none; all if 'name' is NULL: '*any'. */
@@ -134,10 +141,12 @@ static void on_conn(void *arg, const struct sim_conn *c, uint64_t last_ns)
 
 	if (!wanted(l, c, proto))
 		return;
-	if (json_array_size(l->list) >= l->max)
+	if (l->n >= l->max) {
 		l->truncated = true;
-	else
-		json_array_append_new(l->list, conn_json(l, c, last_ns, proto));
+		return;
+	}
+	json_array_append_new(l->list, conn_json(l, c, last_ns, proto));
+	l->n++;
 }
 
 /* What of the request narrows the list; false with 'err'. */
@@ -149,7 +158,7 @@ static bool narrow(const json_t *request, struct list *l, struct err *err)
 	l->port = json_string_value(json_object_get(request, "port"));
 	l->state = json_string_value(json_object_get(request, "state"));
 	l->proto = json_string_value(json_object_get(request, "proto"));
-	l->max = limit > 0 && limit < CONNS_SHOWN ? (size_t)limit : CONNS_SHOWN;
+	l->max = limit > 0 ? (size_t)limit : CONNS_SHOWN;
 	l->by_address = address != NULL;
 	if (address && !ip_parse(address, &l->address)) {
 		err_tag(err, -EINVAL, "usage", "address '%.60s' is none (want 10.0.0.1 or fd00::1)",
@@ -159,33 +168,72 @@ static bool narrow(const json_t *request, struct list *l, struct err *err)
 	return true;
 }
 
-json_t *report_conns(struct agent *a, const json_t *request, struct err *err)
+static bool some_conns(struct report_rows *r, json_t *list)
 {
-	const char *tenant = json_string_value(json_object_get(request, "tenant"));
-	struct list l = { .now = clock_mono_ns() };
-	struct hmap_node *n, *tmp;
-	struct tenant *only;
+	struct list *l = container_of(r, struct list, rows);
 
-	if (!find(a, tenant, &only, err) || !narrow(request, &l, err))
-		return NULL;
-	expiry_walk(a); /* what flows have carried up to now */
-	l.list = json_array();
-	hmap_for_each (n, tmp, &a->tenants) {
+	l->t = l->tenant < l->n_tenants ? tenant_find(l->a, l->tenants[l->tenant]) : NULL;
+	l->list = list;
+	l->now = clock_mono_ns();
+	l->at = l->t ? sim_conns_scan(l->t->conns, l->at, on_conn, l) : 0;
+	l->tenant += !l->at;
+	return l->tenant < l->n_tenants && !l->truncated;
+}
+
+static json_t *behind_conns(struct report_rows *r)
+{
+	return json_pack("{s:b}", "truncated", container_of(r, struct list, rows)->truncated);
+}
+
+static void free_conns(struct report_rows *r)
+{
+	struct list *l = container_of(r, struct list, rows);
+
+	for (size_t i = 0; l->tenants && i < l->n_tenants; i++)
+		free(l->tenants[i]);
+	free(l->tenants);
+	json_decref(l->request);
+	free(l);
+}
+
+/* Which tenants are looked at; false with 'err'. */
+static bool choose(struct list *l, const struct tenant *only, struct err *err)
+{
+	struct hmap_node *n, *tmp;
+	bool found = !l->port;
+
+	l->tenants = calloc(l->a->tenants.n + 1, sizeof(*l->tenants));
+	hmap_for_each (n, tmp, &l->a->tenants) {
 		struct tenant *t = container_of(n, struct tenant, node);
 
-		if (only && t != only)
+		if ((only && t != only) || !t->conns)
 			continue;
-		l.found = l.found || !l.port || ports_find_name(t, l.port);
-		l.t = t;
-		sim_conns_walk(t->conns, on_conn, &l);
+		found = found || ports_find_name(t, l->port);
+		if (l->tenants && (l->tenants[l->n_tenants] = strdup(t->name)))
+			l->n_tenants++;
 	}
-	if (!l.found && l.port) {
-		json_decref(l.list);
-		err_tag(err, -ENOENT, "no_such_port", "port '%.80s' is not bound to this host",
-			l.port);
+	if (!found)
+		err_tag(err, -ENOENT, "no_such_port", "port '%.80s' is not bound to this host", l->port);
+	return found;
+}
+
+struct report_rows *report_conns(struct agent *a, const json_t *request, struct err *err)
+{
+	const char *tenant = json_string_value(json_object_get(request, "tenant"));
+	struct list *l = calloc(1, sizeof(*l));
+	struct tenant *only;
+
+	if (!l) {
+		err_set(err, -ENOMEM, "out of memory");
 		return NULL;
 	}
-	return json_pack("{s:o, s:b}", "conns", l.list, "truncated", l.truncated);
+	l->rows = (struct report_rows){ "conns", some_conns, behind_conns, free_conns };
+	l->a = a;
+	l->request = json_deep_copy(request);
+	if (find(a, tenant, &only, err) && narrow(l->request, l, err) && choose(l, only, err))
+		return &l->rows;
+	free_conns(&l->rows);
+	return NULL;
 }
 
 /* --- rules --- */
@@ -212,7 +260,6 @@ json_t *report_rules(struct agent *a, const char *tenant, const char *chain, str
 			"there is no chain or security group '%.80s'", chain);
 		return NULL;
 	}
-	expiry_walk(a); /* what the kernel has counted up to now */
 	list = json_array();
 	hmap_for_each (n, tmp, &a->tenants) {
 		struct tenant *t = container_of(n, struct tenant, node);

@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #define VLAN_LEN  4
@@ -135,16 +134,16 @@ int tap_decode(uint8_t *buf, uint32_t len, uint32_t *key, enum skep_upcall_why *
 
 int tap_read(struct tap *tap, uint32_t *key, enum skep_upcall_why *why, struct dp_frame *frame)
 {
-	uint8_t *data = tap->buf + DP_HEADROOM;
-	struct iovec iov[] = { { frame->vnet, sizeof(frame->vnet) }, { data, TAP_FRAME_MAX } };
+	uint8_t *data = tap->buf + DP_HEADROOM, *vnet = data - sizeof(frame->vnet);
 	ssize_t n;
 
-	for (;;) {
-		n = readv(tap->fd, iov, 2);
+	for (;;) { /* in one piece: the kernel is slower with vectors, and headers are most of most frames */
+		n = read(tap->fd, vnet, sizeof(frame->vnet) + TAP_FRAME_MAX);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return errno == EAGAIN ? 0 : -errno;
+		memcpy(frame->vnet, vnet, sizeof(frame->vnet));
 		if ((size_t)n > sizeof(frame->vnet) &&
 		    tap_decode(data, (uint32_t)((size_t)n - sizeof(frame->vnet)), key, why, frame))
 			return 1;
@@ -192,19 +191,19 @@ void tap_encode(uint32_t key, uint16_t slot, const struct dp_frame *frame, struc
 
 int tap_write(struct tap *tap, uint32_t key, uint16_t slot, const struct dp_frame *frame)
 {
+	uint8_t *at = frame->data - HEAD_LEN, vnet[12];
+	const size_t want = sizeof(vnet) + HEAD_LEN + frame->len;
 	struct skep_upcall head;
-	uint8_t vnet[12];
-	struct iovec iov[] = { { vnet, sizeof(vnet) },
-			       { &head, sizeof(head) },
-			       { frame->data, frame->len } };
-	size_t want = sizeof(vnet) + sizeof(head) + frame->len;
 	ssize_t n;
 
 	if (frame->len < ETH_HLEN || frame->len > TAP_FRAME_MAX)
 		return -EINVAL;
 	tap_encode(key, slot, frame, &head, vnet);
+	memcpy(at, &head, HEAD_LEN);
+	at -= sizeof(vnet);
+	memcpy(at, vnet, sizeof(vnet));
 	do {
-		n = writev(tap->fd, iov, 3);
+		n = write(tap->fd, at, want);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;

@@ -186,14 +186,14 @@ static void install_next(struct work *w)
 }
 
 /* A packet of a connection; how: what of it is sent and installed.  While others are told of the connection, its packets wait (forward_inject()), and
- * there are no flows, by which the next ones would overtake them. */
+ * there is no flow of its own, by which the next ones would overtake them; that of its class is for connections that tell others by themselves. */
 static void send_on(struct work *w, const struct sim_result *res, unsigned int how)
 {
 	const struct sim_conn *c = res->n_new_conns ? &res->new_conns[0] : res->conn;
 
 	w->a->hold = hold_of(w->t, c);
 	if (w->a->hold)
-		how = FORWARD_SEND;
+		how &= FORWARD_SEND | FORWARD_CLASS;
 	else if (c && tell_marks(w->t, c, res, &w->pkt))
 		how |= FORWARD_MARK;
 	forward_result(w, res, how);
@@ -413,19 +413,20 @@ static bool readopt_class(struct work *w, const struct dp_flow_key *key, const s
 	struct sim_result res = { 0 };
 	struct install_plan plan;
 	struct index_flow *f;
+	struct vip_port *vp = NULL;
 	struct skep_wild wild;
 	struct class c;
 	struct made m;
 	bool same;
 
 	if (!dp_wild_read(a->dp, key, &wild) ||
-	    class_simulate(w->t, w->in, &w->pkt, class_ct(key), adopted_other(w->t, &wild), &res) ||
+	    class_simulate(w->t, w->in, &w->pkt, key, adopted_other(w->t, &wild), &res) ||
 	    !forward_make(a, &w->pkt, &res, &plan, &m))
 		return false;
 	w->key.v6 = pkt_flow_key(&w->pkt.f, w->in_key, &w->key.k4, &w->key.k6);
 	same = class_make(w, &res, &plan, &m.flow, &c) && dp_flow_key_eq(&c.key, key) &&
 	       install_same(&c.wild.flow, flow) && c.wild.other_key == wild.other_key &&
-	       c.wild.other_peer == wild.other_peer;
+	       c.wild.other_peer == wild.other_peer && c.wild.nat == wild.nat && class_hold(w, &res, &vp);
 	if (!same) {
 		forward_unmake(a, &m);
 		return false;
@@ -433,7 +434,9 @@ static bool readopt_class(struct work *w, const struct dp_flow_key *key, const s
 	c.wild.flow.cookie = flow->cookie;
 	f = forward_index(w, key, &c.wild.flow, &res, &plan, m.set);
 	if (f)
-		class_note(f, w, &res, &c);
+		class_note(f, w, &res, &c, vp);
+	else
+		vips_put(a, vp);
 	return f;
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Datapath counters, one per-CPU array.  Drops are counted apart, by reason (drops.h). */
+/* Datapath counters, in one per-CPU entry.  Drops are counted apart, by reason (drops.h). */
 #pragma once
+
+#include "types.h"
 
 /* X(ID, "name", "explanation").  Append only. */
 #define SKEP_COUNTERS(X)                                                                           \
@@ -16,7 +18,9 @@
 	X(XDP_DECAP, "xdp_decap", "packets decapsulated by XDP")                                   \
 	X(WILD_HIT, "wild_hit", "packets without a flow of their own that met a wildcard flow")    \
 	X(CONN_MADE, "conn_made", "records of connections made in the kernel")                     \
-	X(NEWCONN_LOST, "newconn_lost", "records of which skepd was not told at once: ring full")
+	X(NEWCONN_LOST, "newconn_lost", "records of which skepd was not told at once: ring full")   \
+	X(XDP_PORT, "xdp_port", "packets of ports that are network cards, dealt with by XDP")      \
+	X(XDP_DELIVER, "xdp_deliver", "packets from tunnels that XDP sent on to network cards")
 
 enum skep_counter {
 #define X(id, name, help) SKEP_CNT_##id,
@@ -24,3 +28,11 @@ enum skep_counter {
 #undef X
 	SKEP_CNT_MAX
 };
+
+/* skep_counters: per-CPU array of one.  Of use as __u64[SKEP_CNT_MAX]; the members are names for those who dump it. */
+struct skep_counts {
+#define X(id, name, help) __u64 id;
+	SKEP_COUNTERS(X)
+#undef X
+};
+SKEP_ASSERT(sizeof(struct skep_counts) == 8 * SKEP_CNT_MAX);

@@ -2,6 +2,8 @@
 /* Why a packet was dropped: one list.  The enum, the name, the metric's help and the table in docs/ all come from it. */
 #pragma once
 
+#include "types.h"
+
 /* X(ID, "name", "explanation").  Append only: the numbers are ABI. */
 #define SKEP_DROPS(X)                                                                              \
 	X(NONE, "none", "not dropped")                                                             \
@@ -54,3 +56,11 @@ enum skep_drop {
 #undef X
 	SKEP_DROP_MAX
 };
+
+/* skep_drops: per-CPU array of one: packets.  Of use as __u64[SKEP_DROP_MAX]; the members are names for those who dump it. */
+struct skep_drop_counts {
+#define X(id, name, help) __u64 id;
+	SKEP_DROPS(X)
+#undef X
+};
+SKEP_ASSERT(sizeof(struct skep_drop_counts) == 8 * SKEP_DROP_MAX);

@@ -10,13 +10,23 @@
 #pragma once
 
 #include "limits.h"
+#include "nat.h"
+#include "state.h"
 #include "types.h"
 
 enum skep_frag {
 	SKEP_FRAG_NONE,
 	SKEP_FRAG_FIRST, /* offset 0, more follow: has L4 ports */
 	SKEP_FRAG_LATER, /* no L4 ports: sport = dport = 0 */
-};
+} SKEP_SMALL;
+
+/* What the ingress port's record (state.h) says of a packet's connection. */
+enum skep_ct {
+	SKEP_CT_NONE,  /* nothing can be said: fragments, ICMP errors */
+	SKEP_CT_NEW,   /* no record, or one that is over */
+	SKEP_CT_ORIG,  /* of the direction in which it began */
+	SKEP_CT_REPLY, /* of the other one */
+} SKEP_SMALL;
 
 /*
  * skep_flows4: LRU hash, struct skep_flow_key4 -> struct skep_flow.  skep_wilds4: hash, the same, masked -> struct skep_wild.
@@ -35,12 +45,12 @@ struct skep_flow_key4 {
 	__be16 sport;
 	__be16 dport;
 	__u8 proto;
-	__u8 frag; /* enum skep_frag */
-	__u8 ct;   /* enum skep_ct */
+	enum skep_frag frag;
+	enum skep_ct ct;
 	__u8 tcp_flags;
 	__u8 tos;  /* DSCP << 2 */
 	__u8 mask; /* index into skep_masks; 0 = an exact key */
-	__u8 pad[2];
+	__u16 nat; /* of a connection that begins: the translation that its VIP chooses; else the record's (nat.h).  0 = none */
 };
 SKEP_ASSERT(sizeof(struct skep_flow_key4) == 40);
 
@@ -56,22 +66,14 @@ struct skep_flow_key6 {
 	__be16 sport;
 	__be16 dport;
 	__u8 proto;
-	__u8 frag;
-	__u8 ct;
+	enum skep_frag frag;
+	enum skep_ct ct;
 	__u8 tcp_flags;
 	__u8 tos;
 	__u8 mask;
-	__u8 pad[2];
+	__u16 nat;
 };
 SKEP_ASSERT(sizeof(struct skep_flow_key6) == 64);
-
-/* What the ingress port's record (state.h) says of a packet's connection. */
-enum skep_ct {
-	SKEP_CT_NONE,  /* nothing can be said: fragments, ICMP errors */
-	SKEP_CT_NEW,   /* no record, or one that is over */
-	SKEP_CT_ORIG,  /* of the direction in which it began */
-	SKEP_CT_REPLY, /* of the other one */
-};
 
 /* skep_masks: array, index -> struct skep_mask.  Index 0 is never used.  Bits that count; in_key and 'mask' always do. */
 struct skep_mask {
@@ -88,7 +90,7 @@ enum skep_action {
 	SKEP_ACT_ENCAP, /* out = tunnel key, peer = index into skep_peers */
 	SKEP_ACT_SET,	/* out = index into skep_sets, after the rewrite */
 	SKEP_ACT_AGENT, /* to skepd, each packet */
-};
+} SKEP_SMALL;
 
 enum skep_flow_flags {
 	SKEP_F_ETH_DST = 1 << 0, /* write eth_dst */
@@ -105,7 +107,7 @@ enum skep_flow_flags {
 
 /* Value of the flow caches, of skep_slots, and all that the action code needs.  One cache line. */
 struct skep_flow {
-	__u8 action;  /* enum skep_action */
+	enum skep_action action;
 	__u8 ttl_dec; /* routers passed; a packet whose TTL is not larger goes up instead */
 	__u16 flags;  /* enum skep_flow_flags */
 	__u32 out;
@@ -132,13 +134,25 @@ struct skep_wild {
 	struct skep_flow flow; /* flow.gen and the counters are not used: skep_stats */
 	/* With a 'ct' in the key, of a packet that goes to one port: which. */
 	__u32 other_key;  /* its tunnel key; 0 = none */
-	__u32 other_peer; /* of the host that has it: index into skep_peers; 0 = this one */
+	__u16 other_peer; /* of the host that has it: index into skep_peers; 0 = this one */
+	__u16 nat;	  /* that its connections are translated by: index into skep_nats; 0 = none */
 };
 SKEP_ASSERT(sizeof(struct skep_wild) == 72);
 
-/* skep_found: per-CPU array of one, __u32 0 -> struct skep_found.  From one program to the one that continues it. */
+/* skep_found: per-CPU array of one, __u32 0 -> struct skep_found.  From one program to the one that continues it, and what does not fit on
+ * their stacks. */
 struct skep_found {
-	struct skep_flow flow;
+	struct skep_flow flow; /* of skep_tc_act */
+	__u32 nat; /* that rides along with the packet; 0 = none */
+	/* of skep_tc_arrive: a tunnel packet ... */
+	__u32 key;	/* ... for this port ... */
+	__u32 peer;	/* ... from that host ... */
+	__u32 mark;	/* ... and that port of it, if it may begin a connection */
+	__u32 peer_ok;	/* bpf_redirect_peer will do */
+	__u32 has_nat;	/* it came with 'binding' */
+	struct skep_nat binding;
+	struct skep_conn_key conn; /* of a record to be looked up */
+	__u32 pad;
 };
 
 /* skep_stats: per-CPU array, index -> struct skep_stat.  Index 0 is never used.  Never reset: skepd takes differences. */
@@ -152,7 +166,7 @@ struct skep_stat {
  * to the remote ones: their rewrites are relative to the last local copy, whatever their order, for each is carried out on a copy.
  */
 struct skep_out {
-	__u8 action; /* LOCAL, ENCAP, or DROP: counted only */
+	enum skep_action action; /* LOCAL, ENCAP, or DROP: counted only */
 	__u8 flags;  /* SKEP_F_PEER */
 	__u16 police; /* LOCAL: index into skep_policers: of the output port; 0 = none */
 	__u32 out;

@@ -10,8 +10,10 @@
 #define SKEP_PROMOTE_RATE 50000 /* flows/s that one port may promote for ever: so that it cannot flush the cache of others ... */
 #define SKEP_PROMOTE_BURST 8192 /* ... after so many at once */
 #define SKEP_IFACES_MAX 4096 /* (config) VM and container interfaces of a host */
+#define SKEP_CARDS_MAX 1024 /* network cards that are ports, and that XDP serves */
 #define SKEP_PORTS_MAX 16384 /* (config) tunnel keys of a host: its ports and its flood groups */
 #define SKEP_PEERS_MAX 4096  /* other hosts; index 0 is never used */
+#define SKEP_HOP_LOOKS 10   /* times a second that XDP asks the kernel for the way to a host */
 #define SKEP_SETS_MAX 4096   /* output sets; index 0 is never used */
 #define SKEP_SET_OUTS 32     /* outputs of one set; longer ones are chained by 'next' */
 #define SKEP_SET_CHAIN 32    /* sets in one chain: 1024 outputs of one frame */
@@ -19,6 +21,9 @@
 #define SKEP_POLICERS_MAX 4096 /* rates of local ports; index 0 is never used */
 #define SKEP_CONNS_MAX 131072 /* (config) records of connections: two each if both ends are here */
 #define SKEP_NEWCONNS_BYTES (1 << 22) /* ring of records that BPF has made: about 37000 */
+#define SKEP_NATS_MAX 16384 /* translations of load balancers: a VIP has one for each member; index 0 is never used */
+#define SKEP_VIPS_MAX 16384 /* pairs of a local port and a VIP that it sends to */
+#define SKEP_MAGLEV_ROWS 131072 /* slots of the tables of all pools in use, in rows of SKEP_MAGLEV_ROW */
 #define SKEP_SLOTS_MAX 64    /* verdict slots of the upcall path */
 #define SKEP_EVENTS_BYTES (1 << 20)
 #define SKEP_EVENT_HEAD 96 /* bytes of the packet that a drop event quotes */

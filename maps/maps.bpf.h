@@ -73,6 +73,13 @@ struct {
 } skep_ifaces SEC(".maps") __weak;
 
 struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct skep_card);
+	__uint(max_entries, SKEP_CARDS_MAX);
+} skep_cards SEC(".maps") __weak;
+
+struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__type(key, __u32);
 	__type(value, struct skep_port);
@@ -85,6 +92,13 @@ struct {
 	__type(value, struct skep_peer);
 	__uint(max_entries, SKEP_PEERS_MAX);
 } skep_peers SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct skep_hop);
+	__uint(max_entries, SKEP_PEERS_MAX);
+} skep_hops SEC(".maps") __weak;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -132,6 +146,36 @@ struct {
 } skep_details SEC(".maps") __weak;
 
 struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct skep_nat);
+	__uint(max_entries, SKEP_NATS_MAX);
+} skep_nats SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, struct skep_nat);
+	__type(value, __u32);
+	__uint(max_entries, SKEP_NATS_MAX);
+} skep_nat_ids SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct skep_vip_key);
+	__type(value, struct skep_vip);
+	__uint(max_entries, SKEP_VIPS_MAX);
+} skep_vips SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct skep_maglev_row);
+	__uint(max_entries, SKEP_MAGLEV_ROWS);
+} skep_maglev SEC(".maps") __weak;
+
+struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, SKEP_NEWCONNS_BYTES);
 } skep_newconns SEC(".maps") __weak;
@@ -162,15 +206,15 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__type(key, __u32);
-	__type(value, __u64);
-	__uint(max_entries, SKEP_DROP_MAX);
+	__type(value, struct skep_drop_counts);
+	__uint(max_entries, 1);
 } skep_drops SEC(".maps") __weak;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__type(key, __u32);
-	__type(value, __u64);
-	__uint(max_entries, SKEP_CNT_MAX);
+	__type(value, struct skep_counts);
+	__uint(max_entries, 1);
 } skep_counters SEC(".maps") __weak;
 
 struct {

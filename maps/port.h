@@ -22,8 +22,22 @@ struct skep_iface {
 };
 SKEP_ASSERT(sizeof(struct skep_iface) == 48);
 
+/*
+ * skep_cards: array, ifindex % SKEP_CARDS_MAX -> struct skep_card.  What XDP has to know of an interface that is a port, without a hash.  Only
+ * network cards with skep_xdp_port are here; of two that share an index one is not, and works in TC.
+ */
+struct skep_card {
+	__u32 ifindex; /* 0 = the entry is not in use */
+	__u32 key;     /* as in skep_iface */
+	__u32 lport;
+	__u32 police;
+	__u32 mtu; /* of the interface: XDP may send it frames whose payload is no longer; 0 = none, its driver takes no frames */
+};
+SKEP_ASSERT(sizeof(struct skep_card) == 20);
+
 enum skep_lport_flags {
 	SKEP_LPORT_CT = 1 << 0, /* a wildcard flow of the port asks for the state of connections */
+	SKEP_LPORT_VIP = 1 << 1, /* skep_vips has some of the port */
 };
 
 /*
@@ -56,11 +70,12 @@ enum skep_port_kind {
 
 enum skep_port_flags {
 	SKEP_PORT_PEER = 1 << 0, /* veth whose other end is in another namespace: bpf_redirect_peer */
+	SKEP_PORT_XDP = 1 << 1,	 /* a network card: it is in skep_cards, packets from tunnels may be redirected to it by XDP */
 };
 
 /* skep_ports: hash, __u32 tunnel key -> struct skep_port.  Where a tunnel packet goes. */
 struct skep_port {
-	__u32 kind;    /* enum skep_port_kind */
+	enum skep_port_kind kind;
 	__u32 ifindex; /* LOCAL */
 	__u16 flags;   /* enum skep_port_flags */
 	__u16 police;  /* LOCAL: index into skep_policers: what the port may be sent; 0 = none */
@@ -76,7 +91,7 @@ enum skep_encap {
 	SKEP_ENCAP_GENEVE,
 	SKEP_ENCAP_NVGRE,
 	SKEP_ENCAPS
-};
+} SKEP_SMALL;
 
 /* Bytes that an IP packet of a machine grows by on its way to a host, at most: outer IP header to inner Ethernet header. */
 static inline __u32 skep_encap_size(__u32 encap, int v6)
@@ -100,13 +115,30 @@ struct skep_peer {
 	__u8 family;	       /* 4 or 6; 0 = entry not in use */
 	__u8 tos;	       /* outer DSCP << 2 */
 	__u8 ttl;	       /* outer TTL or hop limit */
-	__u8 encap;	       /* enum skep_encap: what that host asked for */
+	enum skep_encap encap; /* what that host asked for */
 	__be16 dport;	       /* UDP port of the tunnel on that host; not NVGRE */
 	__u16 mtu;	       /* of the underlay interface and the path, outer IP header included */
 	__u16 flags;	       /* enum skep_peer_flags */
 	__u16 pad;
 };
 SKEP_ASSERT(sizeof(struct skep_peer) == 48);
+
+/*
+ * skep_hops: per-CPU array, index as in skep_peers -> struct skep_hop.  XDP's own memory of what the kernel's routes and neighbours say of a
+ * host: a lookup costs more than all else that a packet needs.
+ */
+struct skep_hop {
+	union {
+		__u8 eth[14]; /* in front of tunnel packets: MACs and type */
+		__u16 h[8];
+		__u32 w[4];
+	};
+	struct skep_ip remote; /* of which host this was said */
+	__u32 looked; /* bpf_jiffies64(), low 32 bits: asked then (SKEP_HOP_LOOKS) */
+	__u32 told;   /* ... and when a packet last took the kernel's way, which keeps the neighbour alive */
+	__u32 ok;     /* it is known, and leads out by the underlay interface */
+};
+SKEP_ASSERT(sizeof(struct skep_hop) == 44);
 
 /* skep_remotes: hash, struct skep_ip (outer source) -> __u32 index into skep_peers.  Who may send us tunnel packets. */
 
@@ -118,7 +150,8 @@ struct skep_config {
 	__u32 under_ifindex; /* underlay interface */
 	__be16 tunnel_port;  /* UDP */
 	__u16 flags;	     /* enum skep_config_flags */
-	__u32 encap;	     /* enum skep_encap: what we ask for; that of strangers is refused, not passed to the stack */
+	enum skep_encap encap; /* what we ask for; that of strangers is refused, not passed to the stack */
+	__u8 pad[3];
 	__u64 agent_seen_ns; /* CLOCK_MONOTONIC heartbeat of skepd; 0 = stopped on purpose */
 	__u64 event_tat_ns;  /* written by BPF: GCRA of drop events */
 	__u32 event_interval_ns; /* 0 = no events */
@@ -131,6 +164,7 @@ SKEP_ASSERT(sizeof(struct skep_config) == 104);
 
 enum skep_config_flags {
 	SKEP_CFG_XDP_DECAP = 1 << 0,	  /* XDP on the underlay interface strips and leaves struct skep_xdp_meta */
+	SKEP_CFG_XDP_SEND = 1 << 2,	  /* XDP may redirect to the underlay interface */
 	SKEP_CFG_DECAP_L3_FLAGS = 1 << 1, /* adjust_room knows DECAP_L3_IPV6 (6.3+): inner IPv6 may be popped by us */
 };
 
@@ -138,6 +172,7 @@ enum skep_config_flags {
 enum skep_stage {
 	SKEP_STAGE_MISS, /* skep_tc_miss: behind skep_tc_port, for a packet without an exact flow */
 	SKEP_STAGE_ACT,	 /* skep_tc_act: behind skep_tc_miss, carries out what it found */
+	SKEP_STAGE_ARRIVE, /* skep_tc_arrive: behind the programs of the underlay, for a port that has records of connections */
 	SKEP_STAGE_MAX,
 };
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "limits.h"
+#include "nat.h"
 #include "types.h"
 
 /* skep_conns: hash, struct skep_conn_key -> struct skep_conn.  The tuple is as the port emits it; echo: simulator/simulator.h. */
@@ -23,7 +24,7 @@ SKEP_ASSERT(sizeof(struct skep_conn_key) == 44);
 
 enum skep_conn_flags {
 	SKEP_CONN_REPLY = 1 << 0, /* the port emits the reply direction */
-	SKEP_CONN_NAT = 1 << 1,	  /* translated: skep_details has more, wildcard flows are not for it */
+	SKEP_CONN_NAT = 1 << 1,	  /* translated: as 'nat' says; else skep_details has more, and wildcard flows are not for it */
 	SKEP_CONN_SKEPD = 1 << 2, /* made by skepd: skep_details has more */
 	SKEP_CONN_STALE = 1 << 3, /* made by BPF in place of one of skepd's, which was over: skep_details has that one's, to be deleted with it */
 };
@@ -35,16 +36,18 @@ struct skep_conn {
 	__u8 flags;	 /* enum skep_conn_flags */
 	__u8 orig_seen;	 /* TCP flags seen in the original direction, or'ed; others: 0x80 = seen */
 	__u8 reply_seen;
-	__u8 pad[3];
+	__u8 pad;
+	__u16 nat; /* index into skep_nats; 0 = none, or not known here */
 };
 SKEP_ASSERT(sizeof(struct skep_conn) == 16);
 
 /* skep_newconns: ring buffer, BPF -> skepd: a record that was made.  Lost when full: skepd finds it in skep_conns all the same, later. */
 struct skep_newconn {
 	struct skep_conn_key key;
-	struct skep_conn conn;
+	__u32 unknown; /* its translation has no number here: it is 'nat'.  Such a record is not made when the ring is full */
+	struct skep_nat nat;
 };
-SKEP_ASSERT(sizeof(struct skep_newconn) == 60);
+SKEP_ASSERT(sizeof(struct skep_newconn) == 104);
 
 struct skep_binding { /* simulator/simulator.h: struct sim_binding */
 	__u64 router;

@@ -4,9 +4,12 @@
 
 #include <linux/types.h>
 
-#define SKEP_ABI 3 /* of everything in maps/; part of the pin path, so two versions never share a map */
+#define SKEP_ABI 4 /* of everything in maps/; part of the pin path, so two versions never share a map */
 
 #define SKEP_ASSERT(cond) _Static_assert(cond, #cond)
+
+/* Behind an enum: as small as its values allow.  So a member of one byte has the enum's type, and bpftool shows names. */
+#define SKEP_SMALL __attribute__((packed))
 
 /* Ethernet address as on the wire. */
 struct skep_mac {

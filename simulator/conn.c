@@ -414,7 +414,7 @@ bool sim_conn_output(struct walk *w, const struct topo_port *port)
 }
 
 /* The connection goes on, but its packets leave elsewhere than its record says: replies must find one there. */
-static bool has_moved(const struct run *run)
+bool sim_conn_has_moved(const struct run *run)
 {
 	const struct sim_conn *c = run->conn;
 	struct sim_tuple reply;
@@ -499,57 +499,6 @@ static bool is_policy(enum skep_drop reason)
 	       reason == SKEP_DROP_SECURITY_GROUP || reason == SKEP_DROP_SPOOF;
 }
 
-/* Is the other end of the connection, as its record has it, where the packet leaves by, and nowhere else? */
-static bool is_as_recorded(const struct run *run, uint32_t n_outputs)
-{
-	return n_outputs == 1 && run->conn_out && !run->left_elsewhere &&
-	       !strcmp(run->conn->other_port, run->conn_out->o.name) && !has_moved(run);
-}
-
-/* Whether a new connection has records depended on whether it is to a group (is_new()); the tuple is not in the class's mask. */
-static void mark_group(const struct run *run, struct sim_mask *mask)
-{
-	const struct skep_ip *dst = &run->pkt->f.ip_dst;
-	const uint8_t len = ip_is_v4(dst) && *(const uint8_t *)&dst->w[3] == 0xff ? 32 : 8;
-
-	mask->fields |= SIM_FIELD_IP_DST;
-	if (mask->dst_len < len)
-		mask->dst_len = len;
-}
-
-/* Would each packet with the same fields and state of its connection get the same result?  Not where the record's content decided, or where
- * something is to be made of it that others must know. */
-static void find_class(const struct run *run, struct sim_result *res)
-{
-	const uint32_t n = res->verdict == SIM_FORWARD ? res->n_outputs - run->n_copies : 0;
-
-	if (!res->cacheable || (res->verdict != SIM_FORWARD && res->verdict != SIM_DROP))
-		return;
-	if (!run->ct_known) {
-		res->has_class = !run->tuple_read;
-		return;
-	}
-	if (run->elsewhere || run->recheck || run->n_bindings || run->n_affinities || run->end_conn)
-		return;
-	/* translated on the way without a record (floating IP): its other end knows it by another name */
-	if ((run->conn || res->n_new_conns) && !sim_tuple_eq(&run->conn_out_tuple, &run->tuple))
-		return;
-	if (!run->conn) {
-		if (res->n_new_conns == 1)
-			return;
-		if (run->ct_asked && (run->ct & TOPO_CT_NEW))
-			mark_group(run, &res->class_mask);
-		res->class_ct = SKEP_CT_NEW;
-		res->class_out = res->n_new_conns ? run->conn_out : NULL;
-	} else {
-		if (run->conn->n_bindings || !is_as_recorded(run, n))
-			return;
-		res->class_ct = run->conn->reply ? SKEP_CT_REPLY : SKEP_CT_ORIG;
-		res->class_out = run->conn_out;
-	}
-	res->has_class = true;
-}
-
 void sim_conn_finish(struct run *run, struct sim_result *res)
 {
 	res->ct = run->ct_known ? run->ct : 0;
@@ -560,7 +509,7 @@ void sim_conn_finish(struct run *run, struct sim_result *res)
 	if (res->verdict == SIM_FORWARD) {
 		const uint32_t n = res->n_outputs - run->n_copies;
 
-		if (run->conn_out && (is_new(run) || (n == 1 && has_moved(run))))
+		if (run->conn_out && (is_new(run) || (n == 1 && sim_conn_has_moved(run))))
 			make_records(run, res, n);
 		rewrite_inner(run, res);
 	}
@@ -569,5 +518,5 @@ void sim_conn_finish(struct run *run, struct sim_result *res)
 		res->end_conn = true;
 	if (res->verdict == SIM_DROP)
 		res->n_affinities = 0;
-	find_class(run, res);
+	sim_conn_class(run, res);
 }

@@ -376,6 +376,29 @@ void sim_conns_walk(struct sim_conns *c,
 	}
 }
 
+struct scan {
+	void (*cb)(void *arg, const struct sim_conn *conn, uint64_t last_ns);
+	void *arg;
+};
+
+static void on_scanned(void *arg, struct hmap_node *node)
+{
+	const struct conns_record *r = container_of(node, struct conns_record, node);
+	const struct scan *s = arg;
+	struct sim_conn conn;
+
+	expand(r, &conn);
+	s->cb(s->arg, &conn, r->last_ns);
+}
+
+uint64_t sim_conns_scan(struct sim_conns *c, uint64_t at,
+			void (*cb)(void *arg, const struct sim_conn *conn, uint64_t last_ns), void *arg)
+{
+	struct scan s = { cb, arg };
+
+	return hmap_scan(&c->records, at, on_scanned, &s);
+}
+
 void sim_conns_drop_port(struct sim_conns *c, const char *port)
 {
 	struct conns_record *r, *next;

@@ -41,6 +41,9 @@ void sim_conns_expire(struct sim_conns *c, uint64_t now_ns, uint32_t max,
 /* All records; the callback may delete the one it is shown. */
 void sim_conns_walk(struct sim_conns *c,
 		    void (*cb)(void *arg, const struct sim_conn *conn, uint64_t last_ns), void *arg);
+/* The same in steps, between which the table may change: a few records each, from 0 on, until it returns 0.  What is there all the time is shown once. */
+uint64_t sim_conns_scan(struct sim_conns *c, uint64_t at,
+			void (*cb)(void *arg, const struct sim_conn *conn, uint64_t last_ns), void *arg);
 uint32_t sim_conns_count(const struct sim_conns *c, const char *port); /* NULL = all */
 /* May the port begin one more? */
 bool sim_conns_room(const struct sim_conns *c, const char *port);

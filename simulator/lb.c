@@ -130,6 +130,15 @@ static void learn_affinity(struct run *run, const struct topo_vip *vip, const st
 	run->n_affinities = 1;
 }
 
+/* As if the table said so. */
+static struct topo_member *as_told(const struct topo_pool *pool, uint64_t name)
+{
+	for (uint32_t i = 0; i < pool->n_members; i++)
+		if (sim_name_hash(pool->members[i]->o.name) == name)
+			return takes_new(pool->members[i]) ? pool->members[i] : NULL;
+	return NULL;
+}
+
 /* The packet's own addresses and ports are in the mask already: a connection was looked for. */
 static struct topo_member *choose(struct walk *w, const struct topo_vip *vip, const char **how)
 {
@@ -154,6 +163,9 @@ static struct topo_member *choose(struct walk *w, const struct topo_vip *vip, co
 		return m;
 	}
 	*how = "by the connection";
+	w->run->vip = vip;
+	if (view->member)
+		return as_told(vip->pool, view->member);
 	return topo_maglev_pick(vip->pool, hash_u64(sim_tuple_hash(&w->run->tuple) ^ w->run->seed));
 }
 

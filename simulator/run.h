@@ -9,7 +9,8 @@
  *   nexthop.c   ECMP, neighbours       arp.c, nd.c, ra.c    responders        icmp.c    echo, errors, resets
  *   secgroup.c  security groups        mirror.c             copies            vlan.c    VLAN-aware bridges
  *   conn.c      connection of a packet nat.c, lb.c          translation       mask.c    what was read
- *   subnet.c, dhcp4.c, dhcp6.c         mtu.c                too big           hint.c    what would let a packet pass
+ *   class.c     packets alike           mtu.c                too big           hint.c    what would let a packet pass
+ *   subnet.c, dhcp4.c, dhcp6.c
  *   tables.c, conns.c  in-memory views trace.c              the result for people and programs
  *
  * Every read of a header field that decides something goes through a see_*() of see.h.
@@ -117,6 +118,7 @@ struct run {
 	struct sim_tuple tuple;
 	struct sim_binding bindings[SIM_BINDINGS_MAX]; /* made in this run */
 	uint8_t n_bindings;
+	const struct topo_vip *vip; /* by whose pool's table the binding was chosen */
 	bool quoting;		/* the packet is an ICMP error of a connection or through NAT: 'quote' is translated with it */
 	struct pkt_quote quote; /* as it came */
 	struct pkt_fields inner; /* of the quoted packet, as they are now */
@@ -262,6 +264,8 @@ bool sim_conn_elsewhere(const struct run *run);
 void sim_conn_masks(const struct run *run, struct sim_result *res);
 /* The connection's part of the result. */
 void sim_conn_finish(struct run *run, struct sim_result *res);
+bool sim_conn_has_moved(const struct run *run);
+void sim_conn_class(const struct run *run, struct sim_result *res); /* class.c */
 /* TCP, UDP; an ICMP echo. */
 bool sim_has_ports(const struct pkt_fields *f);
 bool sim_has_id(const struct pkt_fields *f);

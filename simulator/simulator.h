@@ -59,6 +59,8 @@ struct sim_binding {
 	struct skep_ip from, to;
 	__be16 from_port, to_port; /* echo: the id, of sources only */
 };
+/* The tuple of a packet of the original direction ('reply': the other one) behind the router that has the binding. */
+void sim_tuple_translate(const struct sim_tuple *t, const struct sim_binding *b, bool reply, struct sim_tuple *out);
 #define SIM_BINDINGS_MAX 4 /* of one connection; a path that needs more is dropped (SKEP_DROP_OVERLOAD) */
 
 /* TCP flags that were seen in one direction, or'ed: what the state follows from.  Other protocols: SIM_SEEN_ANY. */
@@ -107,6 +109,8 @@ struct sim_view {
 	enum sim_alloc (*snat)(void *arg, const struct sim_snat *ask, struct skep_ip *ip, __be16 *port);
 	/* Name of the member that the client was given before; NULL = none. */
 	const char *(*affinity)(void *arg, const struct topo_vip *vip, const struct skep_ip *client);
+	/* sim_name_hash() of the pool member that a new connection gets whatever the table says, if it takes any; 0 = by the table. */
+	uint64_t member;
 	/* Largest IP packet (bytes) that reaches the exterior port from this host; 0 = no limit. */
 	uint32_t (*mtu)(void *arg, const struct topo_port *port);
 	void *arg;
@@ -260,11 +264,14 @@ struct sim_result {
 	 * connection only.  0 = there is none: the record, or what was made of it (NAT), decided.  With 'class_ct' the result holds
 	 * for packets of which the ingress port's record says the same (maps/flow.h); NEW, and there are new_conns: each makes its own.
 	 * 'class_out': where it goes (one port), which has to be the other end that the record names.  NULL: the same whatever it names.
+	 * 'class_nat': it holds for connections that a load balancer has translated so, or, if they are new, does: by the table of 'class_vip's pool.
 	 */
 	bool has_class;
 	uint8_t class_ct; /* enum skep_ct; NONE = nobody asked */
 	struct sim_mask class_mask;
 	const struct topo_port *class_out;
+	const struct sim_binding *class_nat; /* NULL = the connection is not translated */
+	const struct topo_vip *class_vip;    /* of new ones */
 	const struct sim_step *steps; /* only with SIM_TRACE */
 	uint32_t n_steps;
 	const char *hint; /* DROP, only with SIM_TRACE: what would let it pass; NULL = nothing known */

@@ -25,6 +25,18 @@ bool sim_tuple_eq(const struct sim_tuple *a, const struct sim_tuple *b)
 }
 
 /* Machines choose tuples, and with IPv6 all of an address: those of one hash would share tags, places in tables, and names in the state DB. */
+void sim_tuple_translate(const struct sim_tuple *t, const struct sim_binding *b, bool reply, struct sim_tuple *out)
+{
+	*out = *t;
+	if (b->dst != reply) {
+		out->dst = reply ? b->from : b->to;
+		out->dport = reply ? b->from_port : b->to_port;
+	} else {
+		out->src = reply ? b->from : b->to;
+		out->sport = reply ? b->from_port : b->to_port;
+	}
+}
+
 uint64_t sim_tuple_hash(const struct sim_tuple *t)
 {
 	uint64_t words[5], h;

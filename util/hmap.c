@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "util/pool.h"
+
 void hmap_init(struct hmap *map)
 {
 	*map = (struct hmap){ 0 };
@@ -27,7 +29,7 @@ static int grow(struct hmap *map)
 {
 	size_t n = map->n_buckets ? map->n_buckets * 2 : 16;
 	struct hmap old = *map;
-	struct hmap_node **b = calloc(n, sizeof(struct hmap_node *)), *node, *next;
+	struct hmap_node **b = pool_table(n * sizeof(struct hmap_node *)), *node, *next;
 
 	if (!b)
 		return -ENOMEM;
@@ -102,4 +104,28 @@ struct hmap_node *hmap_next(const struct hmap *map, const struct hmap_node *node
 	if (node->next)
 		return node->next;
 	return first_from(map, (node->hash & (map->n_buckets - 1)) + 1);
+}
+
+static uint64_t reversed(uint64_t v)
+{
+	v = (v >> 1 & 0x5555555555555555) | (v & 0x5555555555555555) << 1;
+	v = (v >> 2 & 0x3333333333333333) | (v & 0x3333333333333333) << 2;
+	v = (v >> 4 & 0x0f0f0f0f0f0f0f0f) | (v & 0x0f0f0f0f0f0f0f0f) << 4;
+	return __builtin_bswap64(v);
+}
+
+/* Buckets in the order of their reversed number: those that a bucket is divided into when the table doubles follow each other, so what has been
+ * shown stays behind. */
+uint64_t hmap_scan(const struct hmap *map, uint64_t at, void (*cb)(void *arg, struct hmap_node *node), void *arg)
+{
+	const uint64_t mask = map->n_buckets - 1;
+	struct hmap_node *node, *next;
+
+	if (!map->n_buckets)
+		return 0;
+	for (node = map->buckets[at & mask]; node; node = next) {
+		next = node->next;
+		cb(arg, node);
+	}
+	return reversed(reversed(at | ~mask) + 1);
 }

@@ -31,6 +31,12 @@ struct hmap_node *hmap_next_with_hash(const struct hmap_node *node);
 struct hmap_node *hmap_first(const struct hmap *map);
 struct hmap_node *hmap_next(const struct hmap *map, const struct hmap_node *node);
 
+/*
+ * One step of a walk that may take a break, while elements come and go and the table grows: shows those of a bucket, and returns where to go on;
+ * begins and ends with 0.  What is there all the time is shown once.  The callback may remove (and free) the one that it is shown.
+ */
+uint64_t hmap_scan(const struct hmap *map, uint64_t at, void (*cb)(void *arg, struct hmap_node *node), void *arg);
+
 #define hmap_for_each_with_hash(node, map, h)                                                      \
 	for (node = hmap_first_with_hash(map, h); node; node = hmap_next_with_hash(node))
 /* 'node' may be removed (and freed) in the body. */

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 /* With ASan, freed pieces are out of bounds but for the pointer to the next one. */
 #ifdef __SANITIZE_ADDRESS__
@@ -14,6 +15,7 @@
 #endif
 
 #define SLAB 65536
+#define HUGE_PAGE ((size_t)2 << 20)
 
 struct pool_slab {
 	struct pool_slab *next;
@@ -29,13 +31,39 @@ struct pool_free {
 
 void pool_init(struct pool *pool)
 {
-	memset(pool, 0, sizeof(*pool));
+	*pool = (struct pool){ .slab = SLAB };
+}
+
+void pool_init_huge(struct pool *pool)
+{
+	*pool = (struct pool){ .slab = HUGE_PAGE - sizeof(struct pool_slab) };
+}
+
+static void *huge_alloc(size_t size)
+{
+	void *p = aligned_alloc(HUGE_PAGE, size);
+
+	if (p)
+		(void)madvise(p, size, MADV_HUGEPAGE);
+	return p;
+}
+
+void *pool_table(size_t size)
+{
+	size_t rounded_up = (size + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+	void *p;
+
+	if (size < HUGE_PAGE / 2 || rounded_up < size)
+		return calloc(1, size);
+	p = huge_alloc(rounded_up);
+	return p ? memset(p, 0, size) : NULL;
 }
 
 void pool_fini(struct pool *pool)
 {
 	struct pool_slab *s, *s_next;
 	struct pool_large *l, *l_next;
+	size_t slab = pool->slab;
 
 	for (s = pool->slabs; s; s = s_next) {
 		s_next = s->next;
@@ -45,7 +73,7 @@ void pool_fini(struct pool *pool)
 		l_next = l->next;
 		free(l);
 	}
-	pool_init(pool);
+	*pool = (struct pool){ .slab = slab };
 }
 
 static size_t rounded(size_t size)
@@ -82,7 +110,8 @@ static void large_free(struct pool *pool, void *p, size_t size)
 /* What is left of the slab is not lost: it becomes one free piece of its size. */
 static int add_slab(struct pool *pool)
 {
-	struct pool_slab *s = malloc(sizeof(*s) + SLAB);
+	const size_t size = sizeof(struct pool_slab) + pool->slab;
+	struct pool_slab *s = size % HUGE_PAGE ? malloc(size) : huge_alloc(size);
 	size_t rest = (size_t)(pool->end - pool->at);
 
 	if (!s)
@@ -96,7 +125,7 @@ static int add_slab(struct pool *pool)
 	s->next = pool->slabs;
 	pool->slabs = s;
 	pool->at = s->data;
-	pool->end = s->data + SLAB;
+	pool->end = s->data + pool->slab;
 	return 0;
 }
 

@@ -19,9 +19,13 @@ struct pool {
 	struct pool_free *free[POOL_SMALL / 8 + 1];
 	char *at, *end; /* of the newest slab: not used yet */
 	size_t used;	/* bytes given out */
+	size_t slab;	/* bytes of one */
 };
 
 void pool_init(struct pool *pool);
+void pool_init_huge(struct pool *pool); /* for very many: slabs are huge pages where the kernel has some, so that few of them are missed and faulted in */
+/* Zeroed memory for a large table, of huge pages if it is that large; to be given to free().  NULL: no memory. */
+void *pool_table(size_t size);
 void pool_fini(struct pool *pool); /* and all that is in it */
 void *pool_alloc(struct pool *pool, size_t size); /* NULL: no memory */
 void pool_free(struct pool *pool, void *p, size_t size); /* takes NULL */

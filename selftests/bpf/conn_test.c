@@ -383,6 +383,41 @@ static void test_limits(void **state)
 	assert_int_equal(lp.refused, 4);
 }
 
+/* The port at the other end, on this host, has no room: no packet passes before it has, the second as little as the first. */
+static void test_no_room_there(void **state)
+{
+	const char line[] = FROM "ip 10.0.0.1>10.0.0.2 / " UDP;
+	struct skep_conn_key own = conn_key(BPFRUN_KEY, "10.0.0.1", "10.0.0.2", 4000, 53, 17);
+	struct skep_conn_key other = conn_key(OTHER_KEY, "10.0.0.2", "10.0.0.1", 53, 4000, 17);
+	struct skep_lport lp;
+	struct skep_conn c;
+	struct frame f;
+
+	(void)state;
+	make(&f, line);
+	put_flows(&f, 0);
+	lp = get_lport(OTHER_LPORT);
+	lp.replies_max = 0;
+	put("skep_lports", OTHER_LPORT, &lp);
+	for (unsigned int i = 1; i < 4; i++) {
+		send_one(line);
+		assert_int_equal(res.drop, SKEP_DROP_CONN_LIMIT);
+		assert_false(get_conn(&other, &c));
+		assert_int_equal(get_lport(OTHER_LPORT).refused, i);
+		assert_int_equal(get_lport(OTHER_LPORT).replies, 0);
+		assert_int_equal(get_lport(BPFRUN_LPORT).conns, 1); /* it has begun, and waits */
+	}
+	lp = get_lport(OTHER_LPORT);
+	lp.replies_max = 1;
+	put("skep_lports", OTHER_LPORT, &lp);
+	send_one(line);
+	assert_int_equal(res.drop, 0);
+	assert_false(went_up());
+	assert_true(get_conn(&own, &c));
+	assert_true(get_conn(&other, &c));
+	assert_int_equal(get_lport(OTHER_LPORT).replies, 1);
+}
+
 /* The table is full: refused, and not counted. */
 static void test_table_full(void **state)
 {
@@ -491,7 +526,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_one_host),	TEST(test_successor), TEST(test_over),	     TEST(test_remote), TEST(test_delivered),
-		TEST(test_not_for_it),	TEST(test_limits),    TEST(test_table_full), TEST(test_none),	TEST(test_promoted_lives),
+		TEST(test_not_for_it),	TEST(test_limits),    TEST(test_no_room_there),    TEST(test_table_full), TEST(test_none),	TEST(test_promoted_lives),
 	};
 
 	return cmocka_run_group_tests(tests, open_run, close_run);

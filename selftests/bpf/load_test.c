@@ -2,12 +2,15 @@
 /*
  * Every program passes the running kernel's verifier, and costs it little: a program that is near what one kernel bears is over it on the
  * next.  Each is loaded alone, so that a refusal has a name; the verifier's log is on stderr.  'make check-kernels' reads the "# insns" lines.
+ * The stack is added up as kernel 6.1 does it, whatever kernel runs: newer ones round less up, and take more.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -16,26 +19,130 @@
 
 #define INSNS_MAX    100000 /* verified, not written: paths through loops and branches count each time */
 #define PROGRAMS_MAX 32
+#define STACK_MAX    512 /* of a function and those that it calls, each rounded up to STACK_UNIT */
+#define STACK_UNIT   32
+#define FUNCTIONS_MAX 64
+#define LOG_STATS    4 /* BPF_LOG_STATS */
+
+struct functions { /* of one program, in the order of their first instructions: so the verifier lists their stacks */
+	const struct bpf_insn *insns;
+	unsigned int n_insns, n, start[FUNCTIONS_MAX + 1], stack[FUNCTIONS_MAX];
+};
+
+/* Where a call of another function of the program leads; -1: it is none. */
+static long callee(const struct functions *f, unsigned int at)
+{
+	const struct bpf_insn *i = &f->insns[at];
+	bool call = i->code == (BPF_JMP | BPF_CALL) && i->src_reg == BPF_PSEUDO_CALL;
+	bool callback = i->code == (BPF_LD | BPF_IMM | BPF_DW) && i->src_reg == BPF_PSEUDO_FUNC;
+
+	return call || callback ? (long)at + 1 + i->imm : -1;
+}
+
+static void note_function(struct functions *f, unsigned int start)
+{
+	unsigned int at = 0;
+
+	while (at < f->n && f->start[at] < start)
+		at++;
+	if (at < f->n && f->start[at] == start)
+		return;
+	assert_true(f->n < FUNCTIONS_MAX);
+	memmove(&f->start[at + 1], &f->start[at], (f->n - at) * sizeof(f->start[0]));
+	f->start[at] = start;
+	f->n++;
+}
+
+static void find_functions(struct functions *f, const struct bpf_program *prog)
+{
+	*f = (struct functions){ .insns = bpf_program__insns(prog), .n_insns = (unsigned int)bpf_program__insn_cnt(prog) };
+	note_function(f, 0);
+	for (unsigned int i = 0; i < f->n_insns; i++)
+		if (callee(f, i) >= 0)
+			note_function(f, (unsigned int)callee(f, i));
+	f->start[f->n] = f->n_insns;
+}
+
+/* "stack depth 368+0+96" */
+static void read_stacks(struct functions *f, const char *log)
+{
+	const char *line = strstr(log, "stack depth ");
+	char *end = line ? (char *)line + strlen("stack depth") : NULL;
+	unsigned int n = 0;
+
+	assert_non_null(line);
+	do {
+		assert_true(n < f->n);
+		f->stack[n++] = (unsigned int)strtoul(end + 1, &end, 10);
+	} while (*end == '+');
+	assert_int_equal(n, f->n);
+}
+
+/* The deepest way down from a function; the verifier has refused recursion. */
+static unsigned int deepest(const struct functions *f, unsigned int which)
+{
+	unsigned int own = f->stack[which] ? f->stack[which] : 1, below = 0;
+
+	for (unsigned int i = f->start[which]; i < f->start[which + 1]; i++) {
+		long to = callee(f, i);
+		unsigned int called = 0, depth;
+
+		if (to < 0)
+			continue;
+		while (f->start[called] != (unsigned int)to)
+			called++;
+		depth = deepest(f, called);
+		if (depth > below)
+			below = depth;
+	}
+	return (own + STACK_UNIT - 1) / STACK_UNIT * STACK_UNIT + below;
+}
+
+/* Loads that program alone.  With 'log', the verifier's statistics go there; else what it says of a refusal goes to stderr. */
+static int load_alone(struct skep_bpf **skel, const char *name, char *log, size_t size)
+{
+	struct bpf_program *prog;
+
+	*skel = skep_bpf__open();
+	assert_non_null(*skel);
+	bpf_object__for_each_program(prog, (*skel)->obj)
+		assert_int_equal(bpf_program__set_autoload(prog, !strcmp(bpf_program__name(prog), name)), 0);
+	prog = bpf_object__find_program_by_name((*skel)->obj, name);
+	if (log) {
+		log[0] = '\0';
+		assert_int_equal(bpf_program__set_log_buf(prog, log, size), 0);
+		assert_int_equal(bpf_program__set_log_level(prog, LOG_STATS), 0);
+	}
+	return skep_bpf__load(*skel);
+}
 
 static void test_program(void **state)
 {
 	const char *name = *state;
-	struct skep_bpf *skel = skep_bpf__open();
 	struct bpf_prog_info info = { 0 };
+	static char log[1 << 16];
 	__u32 len = sizeof(info);
 	struct bpf_program *prog;
-	int rc;
+	struct skep_bpf *skel;
+	struct functions f;
+	unsigned int stack;
 
-	assert_non_null(skel);
-	bpf_object__for_each_program(prog, skel->obj)
-		assert_int_equal(bpf_program__set_autoload(prog, !strcmp(bpf_program__name(prog), name)), 0);
-	rc = skep_bpf__load(skel);
-	if (!rc)
-		rc = bpf_obj_get_info_by_fd(bpf_program__fd(bpf_object__find_program_by_name(skel->obj, name)), &info, &len);
+	if (load_alone(&skel, name, log, sizeof(log))) {
+		skep_bpf__destroy(skel);
+		(void)load_alone(&skel, name, NULL, 0);
+		skep_bpf__destroy(skel);
+		fail();
+	}
+	prog = bpf_object__find_program_by_name(skel->obj, name);
+	assert_int_equal(bpf_obj_get_info_by_fd(bpf_program__fd(prog), &info, &len), 0);
+	find_functions(&f, prog);
+	read_stacks(&f, log);
+	stack = deepest(&f, 0);
 	skep_bpf__destroy(skel);
-	assert_int_equal(rc, 0);
 	print_message("# insns %s %u\n", name, info.verified_insns);
+	print_message("# stack %s %u of %u bytes\n", name, stack, STACK_MAX);
 	assert_in_range(info.verified_insns, 1, INSNS_MAX);
+	assert_in_range(stack, 1, STACK_MAX);
 }
 
 int main(void)

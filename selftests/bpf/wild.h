@@ -149,7 +149,7 @@ static inline bool went_up(void)
 
 /* Fields of the key, as bytes: the same of both families. */
 struct fields {
-	bool macs, addrs, sport, dport, proto, ct, tcp, tos;
+	bool macs, addrs, sport, dport, proto, ct, tcp, tos, nat;
 };
 
 /* A wildcard flow for the frame's fields 'of', in state 'ct', as mask 'id', which the port already has in its list or not. */
@@ -177,6 +177,7 @@ static inline void put_wild(const struct frame *f, uint8_t id, struct fields of,
 		(m)->ct = of.ct ? 0xff : 0;                        \
 		(m)->tcp_flags = of.tcp ? 0x17 : 0;                \
 		(m)->tos = of.tos ? 0xfc : 0;                      \
+		(m)->nat = of.nat ? 0xffff : 0;                    \
 		(k)->ct = ct;                                      \
 		(k)->tcp_flags = f->pkt.f.tcp_flags;               \
 		(k)->tos = f->pkt.f.ip_tos & 0xfc;                 \

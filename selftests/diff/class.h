@@ -11,13 +11,16 @@
 #include "selftests/diff/compare.h"
 #include "selftests/lib/mask.h"
 #include "selftests/lib/simtest.h"
+#include "topology/maglev.h"
 
 #define CLS_MASK  1
 #define CLS_OTHER 2 /* skep_lports: of the other end, if it is here */
+#define CLS_NAT   1 /* number of the class's translation; other members of its pool have higher ones */
 
 static struct {
 	unsigned int classes, promoted, records, varied, run; /* how often */
 	unsigned int by_ct[SKEP_CT_REPLY + 1];
+	unsigned int balanced, other_member; /* of load balancers; variations that got another member than the class's */
 } cls;
 
 /* --- the state of connections --- */
@@ -37,11 +40,18 @@ static inline bool cls_begins(uint8_t flags)
 static inline const struct sim_conn *cls_conn(void *arg, const struct topo_port *port, const struct sim_tuple *tuple)
 {
 	struct cls_as_if *x = arg;
+	const struct sim_binding *nat = x->res->class_nat;
+	struct sim_tuple out = *tuple;
 
 	if (x->res->class_ct != SKEP_CT_ORIG && x->res->class_ct != SKEP_CT_REPLY)
 		return NULL;
 	x->conn.tuple = *tuple;
-	sim_tuple_reverse(tuple, &x->conn.other);
+	x->conn.n_bindings = nat != NULL;
+	if (nat) {
+		x->conn.bindings[0] = *nat;
+		sim_tuple_translate(tuple, nat, x->res->class_ct == SKEP_CT_REPLY, &out);
+	}
+	sim_tuple_reverse(&out, &x->conn.other);
 	snprintf(x->conn.port, sizeof(x->conn.port), "%s", port->o.name);
 	snprintf(x->conn.other_port, sizeof(x->conn.other_port), "%s", x->res->class_out ? x->res->class_out->o.name : "");
 	x->conn.reply = x->res->class_ct == SKEP_CT_REPLY;
@@ -55,7 +65,8 @@ static inline struct skep_conn cls_record(const struct sim_result *r, uint32_t o
 	return (struct skep_conn){ .last_seen = UINT32_MAX, /* to be filled in */
 				   .other_key = r->class_out ? r->class_out->live_key : 0,
 				   .other_peer = (uint16_t)other_peer,
-				   .flags = r->class_ct == SKEP_CT_REPLY ? SKEP_CONN_REPLY : 0,
+				   .flags = (r->class_ct == SKEP_CT_REPLY ? SKEP_CONN_REPLY : 0) | (r->class_nat ? SKEP_CONN_NAT : 0),
+				   .nat = r->class_nat ? CLS_NAT : 0,
 				   .orig_seen = orig_seen,
 				   .reply_seen = reply_seen };
 }
@@ -84,19 +95,25 @@ static inline bool cls_conn_key(const struct dp_flow_key *key, struct skep_conn_
 	return true;
 }
 
-static inline struct skep_conn_key cls_reverse(const struct skep_conn_key *k, uint32_t port)
+/* The record at the other end, of the result's connection. */
+static inline struct skep_conn_key cls_reverse(const struct sim_result *res, const struct skep_conn_key *k, uint32_t port)
 {
-	return (struct skep_conn_key){ .port = port, .src = k->dst, .dst = k->src, .sport = k->dport, .dport = k->sport, .proto = k->proto };
+	struct sim_tuple t = { .src = k->src, .dst = k->dst, .sport = k->sport, .dport = k->dport, .proto = k->proto }, out = t;
+
+	if (res->class_nat)
+		sim_tuple_translate(&t, res->class_nat, res->class_ct == SKEP_CT_REPLY, &out);
+	return (struct skep_conn_key){ .port = port, .src = out.dst, .dst = out.src, .sport = out.dport, .dport = out.sport, .proto = out.proto };
 }
 
-static inline void cls_key(const struct pkt *pkt, uint8_t ct, const struct skep_mask *mask, struct dp_flow_key *exact, struct dp_flow_key *masked)
+static inline void cls_key(const struct pkt *pkt, const struct sim_result *res, const struct skep_mask *mask, struct dp_flow_key *exact,
+			   struct dp_flow_key *masked)
 {
 	uint8_t *to;
 
 	*exact = (struct dp_flow_key){ 0 };
 	exact->v6 = pkt_flow_key(&pkt->f, BPFRUN_KEY, &exact->k4, &exact->k6);
 	*masked = *exact;
-	class_state(masked, ct, &pkt->f);
+	class_state(masked, res->class_ct, res->class_nat ? CLS_NAT : 0, &pkt->f);
 	to = masked->v6 ? (uint8_t *)&masked->k6 : (uint8_t *)&masked->k4;
 	for (size_t i = 0; i < (masked->v6 ? sizeof(masked->k6) : sizeof(masked->k4)); i++)
 		to[i] &= ((const uint8_t *)mask)[i];
@@ -135,13 +152,39 @@ static inline bool cls_state(struct cls_case *c)
 		return false;
 	c->wild.other_key = r->class_out->live_key;
 	c->wild.other_peer = strcmp(r->class_out->live_host, c->in->live_host) != 0 ? CMP_PEER : 0;
+	c->wild.nat = r->class_nat ? CLS_NAT : 0;
 	f->flags |= r->class_ct == SKEP_CT_NEW ? SKEP_F_RECORD | SKEP_F_STAY : SKEP_F_LIVE;
 	return true;
 }
 
+/* The translation, and the VIP with its table. */
+static inline int cls_put_balancer(const struct sim_result *res, struct err *err)
+{
+	const struct sim_binding *b = res->class_nat;
+	const struct topo_vip *vip = res->class_vip;
+	struct skep_nat nat = { .from = b->from, .from_port = b->from_port, .to_port = b->to_port, .to = b->to };
+	struct skep_vip_key key = { .port = BPFRUN_KEY, .dst = b->from, .dport = b->from_port };
+	struct skep_vip table = { .seed = SCENARIO_SEED, .size = vip ? vip->pool->maglev->size : 0 };
+	struct skep_maglev_row row = { 0 };
+	int rc = cmp_put("skep_nats", CLS_NAT, &nat, err);
+
+	if (!vip || rc)
+		return rc;
+	key.proto = vip->proto;
+	for (uint32_t i = 0; i < table.size && !rc; i++) {
+		const uint16_t m = vip->pool->maglev->slots[i];
+
+		row.nat[i % SKEP_MAGLEV_ROW] = sim_name_hash(vip->pool->members[m]->o.name) == b->member ? CLS_NAT : (uint16_t)(CLS_NAT + 1 + m);
+		if (i % SKEP_MAGLEV_ROW == SKEP_MAGLEV_ROW - 1 || i == table.size - 1)
+			rc = cmp_put("skep_maglev", i / SKEP_MAGLEV_ROW, &row, err);
+	}
+	rc = rc ?: bpfrun_put(cmp.run, "skep_vips", &key, &table);
+	return rc ? err_set(err, rc, "cannot write the load balancer") : 0;
+}
+
 static inline int cls_put_maps(const struct cls_case *c, struct err *err)
 {
-	struct skep_lport own = { .gen = 7, .flags = SKEP_LPORT_CT, .key = BPFRUN_KEY, .conns_max = 10, .replies_max = 10 },
+	struct skep_lport own = { .gen = 7, .flags = SKEP_LPORT_CT | SKEP_LPORT_VIP, .key = BPFRUN_KEY, .conns_max = 10, .replies_max = 10 },
 			  other = { .gen = 1, .key = c->wild.other_key, .conns_max = 10, .replies_max = 10 };
 	struct skep_port port = { .kind = SKEP_PORT_LOCAL, .ifindex = cmp.d0, .set = CLS_OTHER };
 	const char *map = c->exact.v6 ? "skep_wilds6" : "skep_wilds4";
@@ -149,6 +192,8 @@ static inline int cls_put_maps(const struct cls_case *c, struct err *err)
 
 	(c->exact.v6 ? own.masks6 : own.masks4)[0] = CLS_MASK;
 	if (cmp_put("skep_lports", BPFRUN_LPORT, &own, err) || cmp_put("skep_masks", CLS_MASK, &c->mask, err))
+		return -1;
+	if (c->res->class_nat && cls_put_balancer(c->res, err))
 		return -1;
 	if (c->wild.other_key && !c->wild.other_peer &&
 	    (cmp_put("skep_lports", CLS_OTHER, &other, err) || cmp_put("skep_ports", c->wild.other_key, &port, err)))
@@ -165,7 +210,7 @@ static inline void cls_clear(const struct cls_case *c, const struct dp_flow_key 
 	(void)bpfrun_del(cmp.run, exact->v6 ? "skep_flows6" : "skep_flows4", cls_bytes(exact));
 	if (!cls_conn_key(exact, &k))
 		return;
-	other = cls_reverse(&k, c->wild.other_key);
+	other = cls_reverse(c->res, &k, c->wild.other_key);
 	(void)bpfrun_del(cmp.run, "skep_conns", &k);
 	(void)bpfrun_del(cmp.run, "skep_conns", &other);
 }
@@ -188,15 +233,15 @@ static inline int cls_made(const struct cls_case *c, const struct dp_flow_key *e
 	(void)cls_conn_key(exact, &k);
 	if (bpfrun_get(cmp.run, "skep_conns", &k, &v))
 		return err_set(err, -1, "no record was made");
-	if (v.flags || v.other_key != c->wild.other_key || v.other_peer != c->wild.other_peer || !v.orig_seen || v.reply_seen)
+	if (v.flags != (c->wild.nat ? SKEP_CONN_NAT : 0) || v.nat != c->wild.nat || v.other_key != c->wild.other_key || v.other_peer != c->wild.other_peer || !v.orig_seen || v.reply_seen)
 		return err_set(err, -1, "a wrong record was made");
 	cls.records++;
 	if (c->wild.other_peer)
 		return 0;
-	other = cls_reverse(&k, c->wild.other_key);
+	other = cls_reverse(c->res, &k, c->wild.other_key);
 	if (bpfrun_get(cmp.run, "skep_conns", &other, &v))
 		return err_set(err, -1, "no record was made at the other end");
-	if (v.flags != SKEP_CONN_REPLY || v.other_key != BPFRUN_KEY || v.other_peer)
+	if (v.flags != (SKEP_CONN_REPLY | (c->wild.nat ? SKEP_CONN_NAT : 0)) || v.nat != c->wild.nat || v.other_key != BPFRUN_KEY || v.other_peer)
 		return err_set(err, -1, "a wrong record was made at the other end");
 	return 0;
 }
@@ -261,8 +306,11 @@ static inline bool cls_vary(uint64_t *random, const struct cls_case *c, struct p
 	as.mask = c->res->class_mask;
 	as.mask.fields |= SIM_FIELD_VLAN | SIM_FIELD_ETH_TYPE | SIM_FIELD_FRAG;
 	as.mask.fields |= c->wild.flow.flags & SKEP_F_TCP ? SIM_FIELD_TCP_FLAGS : 0;
-	mask_vary(random, &as, &pkt->f);
-	cls_key(pkt, c->res->class_ct, &c->mask, exact, &masked);
+	if (c->res->class_vip && simtest_below(random, 2)) /* another connection of the same client */
+		pkt->f.l4_src = (__be16)simtest_random(random);
+	else
+		mask_vary(random, &as, &pkt->f);
+	cls_key(pkt, c->res, &c->mask, exact, &masked);
 	return !sim_always_up(&pkt->f) && dp_flow_key_eq(&masked, &c->masked);
 }
 
@@ -297,6 +345,25 @@ static inline uint8_t cls_seen(uint64_t *random, const struct pkt *pkt)
 	return seen[simtest_below(random, cls_begins(pkt->f.tcp_flags) ? 2 : 3)];
 }
 
+/* By the simulator's choice, the connection of the packet is for another member than the class's: BPF has to think so too. */
+static inline int cls_other_member(struct cls_case *c, const struct pkt *from, const struct pkt *to, const struct dp_flow_key *exact, struct err *err)
+{
+	static uint8_t frame[PKT_MAX + 4];
+	uint64_t wild = bpfrun_counter(cmp.run, SKEP_CNT_WILD_HIT);
+	struct pkt real;
+	int rc;
+
+	if (cmp_never_meets_flow(to) || !cls_frame(from, to, frame, &real))
+		return 0;
+	cls.other_member++;
+	cls_clear(c, exact);
+	rc = cls_put_maps(c, err) ?: bpfrun_run(cmp.run, BPFRUN_PORT, real.data, real.len, &cmp.res);
+	cls_clear(c, exact);
+	if (!rc && bpfrun_counter(cmp.run, SKEP_CNT_WILD_HIT) != wild)
+		return cls_differs("the member", c, to, err);
+	return rc;
+}
+
 /* 'c': the class of 'pkt'; 'f': what was installed of it. */
 static inline int cls_variation(struct cls_case *c, const struct topo_snapshot *snap, struct cls_as_if *view, const struct pkt *pkt,
 				uint64_t *random, struct arena *arena, struct err *err)
@@ -319,6 +386,10 @@ static inline int cls_variation(struct cls_case *c, const struct topo_snapshot *
 	sim_init(&sim);
 	if (sim_run(&sim, snap, &view->view.view, c->in, &varied, view->view.now_ns, SCENARIO_SEED, 0, &other, err))
 		goto out;
+	if (c->res->class_vip && other.class_nat && other.class_nat->member != c->res->class_nat->member) {
+		rc = cls_other_member(c, pkt, &varied, &exact, err);
+		goto out;
+	}
 	what = mask_difference(&pkt->f, c->res, &varied.f, &other);
 	if (!what && (other.n_new_conns != c->res->n_new_conns || other.end_conn || other.n_affinities))
 		what = "what is made of its connection";
@@ -373,9 +444,10 @@ static inline int cls_check(const struct sim_result *res, const struct topo_snap
 	if ((f.plan.n > 1 && !f.plan.uniform) || !cls_state(&c))
 		goto out;
 	class_mask(res, &f.flow, &pkt->f, c.exact.v6, &c.mask);
-	cls_key(pkt, res->class_ct, &c.mask, &c.exact, &c.masked);
+	cls_key(pkt, res, &c.mask, &c.exact, &c.masked);
 	cls.classes++;
 	cls.by_ct[res->class_ct]++;
+	cls.balanced += res->class_nat != NULL;
 	cls_clear(&c, &c.exact);
 	rc = cls_put_maps(&c, err) ?: cls_put_record(&c, &c.exact, SKEP_TCP_SYN, res->class_ct == SKEP_CT_REPLY ? SKEP_TCP_SYN : 0, err)
 					      ?: cls_both(&c, &c.exact, &f, pkt, err);

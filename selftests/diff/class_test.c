@@ -119,11 +119,12 @@ static void test_compared_enough(void **state)
 {
 	(void)state;
 	print_message("# %u classes (%u without a connection, %u new, %u original, %u reply), %u promoted, %u began a connection; "
-		      "%u variations, %u of them run\n",
+		      "%u variations, %u of them run; %u of load balancers, %u variations for another member\n",
 		      cls.classes, cls.by_ct[SKEP_CT_NONE], cls.by_ct[SKEP_CT_NEW], cls.by_ct[SKEP_CT_ORIG], cls.by_ct[SKEP_CT_REPLY],
-		      cls.promoted, cls.records, cls.varied, cls.run);
+		      cls.promoted, cls.records, cls.varied, cls.run, cls.balanced, cls.other_member);
 	for (unsigned int i = 0; i <= SKEP_CT_REPLY; i++)
 		assert_true(cls.by_ct[i] > 20);
+	assert_true(cls.balanced > 20 && cls.other_member > 20);
 	assert_true(cls.promoted > 200);
 	assert_true(cls.records > 100);
 	assert_true(cls.run > 1000);

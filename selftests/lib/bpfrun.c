@@ -5,6 +5,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "bpf/skep.skel.h"
@@ -38,22 +39,23 @@ int bpfrun_del(struct bpfrun *r, const char *map, const void *key)
 	return bpf_map_delete_elem(map_fd(r, map), key) ? -errno : 0;
 }
 
-/* Sum of one element of a per-CPU array over the CPUs. */
-static uint64_t percpu_sum(struct bpfrun *r, const char *map, uint32_t index)
+/* Counter 'which' of the 'of' that each CPU has in 'map', summed. */
+static uint64_t percpu_sum(struct bpfrun *r, const char *map, uint32_t which, uint32_t of)
 {
 	int n = libbpf_num_possible_cpus();
-	uint64_t *values = calloc((size_t)(n > 0 ? n : 1), sizeof(*values)), sum = 0;
+	uint64_t *values = calloc((size_t)(n > 0 ? n : 1) * of, sizeof(*values)), sum = 0;
+	uint32_t zero = 0;
 
-	if (values && bpfrun_get(r, map, &index, values) == 0)
+	if (values && bpfrun_get(r, map, &zero, values) == 0)
 		for (int i = 0; i < n; i++)
-			sum += values[i];
+			sum += values[(uint32_t)i * of + which];
 	free(values);
 	return sum;
 }
 
 uint64_t bpfrun_counter(struct bpfrun *r, enum skep_counter which)
 {
-	return percpu_sum(r, "skep_counters", which);
+	return percpu_sum(r, "skep_counters", which, SKEP_CNT_MAX);
 }
 
 static int quiet(enum libbpf_print_level level, const char *fmt, va_list args)
@@ -73,7 +75,8 @@ static int set_config(struct bpfrun *r)
 	struct skep_iface iface = { .key = BPFRUN_KEY, .lport = BPFRUN_LPORT };
 	struct skep_lport lp = { .gen = 1, .key = BPFRUN_KEY, .conns_max = 1000, .replies_max = 1000 };
 	const int stages[SKEP_STAGE_MAX] = { [SKEP_STAGE_MISS] = bpf_program__fd(r->skel->progs.skep_tc_miss),
-					     [SKEP_STAGE_ACT] = bpf_program__fd(r->skel->progs.skep_tc_act) };
+					     [SKEP_STAGE_ACT] = bpf_program__fd(r->skel->progs.skep_tc_act),
+					     [SKEP_STAGE_ARRIVE] = bpf_program__fd(r->skel->progs.skep_tc_arrive) };
 	uint32_t zero = 0, lo = 1, lport = BPFRUN_LPORT;
 	int rc;
 
@@ -88,7 +91,40 @@ static int set_config(struct bpfrun *r)
 	return rc;
 }
 
+static int load(struct bpfrun *r, uint32_t flows, uint32_t conns)
+{
+	r->skel = skep_bpf__open();
+	if (!r->skel)
+		return -errno;
+	if (flows)
+		bpf_map__set_max_entries(r->skel->maps.skep_flows4, flows);
+	if (conns)
+		bpf_map__set_max_entries(r->skel->maps.skep_conns, conns);
+	return skep_bpf__load(r->skel);
+}
+
+uint64_t bpfrun_memory(struct bpfrun *r, const char *map)
+{
+	unsigned long long bytes = 0;
+	char line[128];
+	FILE *f;
+
+	snprintf(line, sizeof(line), "/proc/self/fdinfo/%d", map_fd(r, map));
+	f = fopen(line, "r");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "memlock: %llu", &bytes) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return bytes;
+}
+
 struct bpfrun *bpfrun_open(struct err *err)
+{
+	return bpfrun_open_sized(0, 0, err);
+}
+
+struct bpfrun *bpfrun_open_sized(uint32_t flows, uint32_t conns, struct err *err)
 {
 	struct bpfrun *r = calloc(1, sizeof(*r));
 	int rc;
@@ -99,9 +135,10 @@ struct bpfrun *bpfrun_open(struct err *err)
 	}
 	r->noop = -1;
 	libbpf_set_print(quiet);
-	r->skel = skep_bpf__open_and_load();
-	if (!r->skel) {
-		err_set(err, -errno, "the BPF programs do not load: %s", strerror(errno));
+	rc = load(r, flows, conns);
+	if (rc) {
+		err_set(err, rc, "the BPF programs do not load: %s", strerror(-rc));
+		skep_bpf__destroy(r->skel);
 		free(r);
 		return NULL;
 	}
@@ -129,7 +166,7 @@ static enum skep_drop new_drop(struct bpfrun *r)
 	enum skep_drop found = SKEP_DROP_NONE;
 
 	for (uint32_t i = 1; i < SKEP_DROP_MAX; i++) {
-		uint64_t now = percpu_sum(r, "skep_drops", i);
+		uint64_t now = percpu_sum(r, "skep_drops", i, SKEP_DROP_MAX);
 
 		if (now != r->drops[i])
 			found = (enum skep_drop)i;
@@ -142,7 +179,8 @@ static int prog_fd(struct bpfrun *r, enum bpfrun_prog prog)
 {
 	const struct bpf_program *progs[BPFRUN_PROGS] = { r->skel->progs.skep_tc_port, r->skel->progs.skep_tc_under,
 							  r->skel->progs.skep_xdp_under, r->skel->progs.skep_tc_inject,
-							  r->skel->progs.skep_tc_tunnel, r->skel->progs.skep_clock };
+							  r->skel->progs.skep_tc_tunnel, r->skel->progs.skep_clock,
+							  r->skel->progs.skep_xdp_port };
 	const struct bpf_insn nothing[] = { { .code = BPF_ALU64 | BPF_MOV | BPF_K }, { .code = BPF_JMP | BPF_EXIT } };
 
 	if (prog < BPFRUN_PROGS)
@@ -160,6 +198,22 @@ int bpfrun_time(struct bpfrun *r, enum bpfrun_prog prog, const uint8_t *frame, u
 		return -errno;
 	*ns = opts.duration;
 	return 0;
+}
+
+int bpfrun_fd(struct bpfrun *r, enum bpfrun_prog prog)
+{
+	return prog_fd(r, prog);
+}
+
+uint32_t bpfrun_jiffies(struct bpfrun *r)
+{
+	uint8_t in[64] = { 0 }, out[64];
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in, .data_size_in = sizeof(in), .data_out = out, .data_size_out = sizeof(out));
+	uint64_t now = 0;
+
+	if (!bpf_prog_test_run_opts(prog_fd(r, BPFRUN_CLOCK), &opts))
+		memcpy(&now, out, sizeof(now));
+	return (uint32_t)now;
 }
 
 static void empty_queue(struct bpfrun *r)

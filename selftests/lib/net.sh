@@ -102,7 +102,7 @@ new_ns() {
 
 n_hosts=0
 declare -A underlay=() # host -> its address
-host() { # NAME: connected to the others by a bridge in a namespace of its own
+host() { # NAME: connected to the others by a bridge in a namespace of its own; with $direct set, to the only other one by a cable
 	local h=$1
 	if [ $n_hosts -eq 0 ]; then
 		mkdir -p "$work/bpf" && mount -t bpf bpf "$work/bpf" || bail 'cannot mount bpffs'
@@ -112,8 +112,14 @@ host() { # NAME: connected to the others by a bridge in a namespace of its own
 	fi
 	n_hosts=$((n_hosts + 1))
 	new_ns "$h"
-	ip link add u0 mtu 1600 netns "$id-$h" type veth peer "$h" mtu 1600 netns "$id-wire"
-	ip -n "$id-wire" link set "$h" master wire up
+	if [ -z "${direct:-}" ]; then
+		ip link add u0 mtu 1600 netns "$id-$h" type veth peer "$h" mtu 1600 netns "$id-wire"
+		ip -n "$id-wire" link set "$h" master wire up
+	elif [ $n_hosts -eq 1 ]; then
+		ip link add u0 mtu 1600 netns "$id-$h" type veth peer cable mtu 1600 netns "$id-wire"
+	else
+		ip -n "$id-wire" link set cable name u0 netns "$id-$h"
+	fi
 	underlay[$h]=10.250.0.$n_hosts
 	ip -n "$id-$h" addr add "10.250.0.$n_hosts/24" dev u0
 	ip -n "$id-$h" addr add "fd00:250::$n_hosts/64" dev u0 nodad

@@ -160,7 +160,7 @@ for f in 4 6; do
 		import json, sys
 		for f in json.load(open(sys.argv[1])):
 		    k = f["formatted"]["key"]
-		    if k["sport"] == int.from_bytes(int(sys.argv[2]).to_bytes(2, "little"), "big"):
+		    if k["sport"] == list(int(sys.argv[2]).to_bytes(2, "big")):
 		        print("key", "hex", *(b[2:] for b in f["key"]), "value", "hex", "01", *(b[2:] for b in f["value"][1:]))
 	PYTHON
 	check 'the flow is where the maps say' test "$(wc -l < "$work/tampered")" = 1

@@ -38,19 +38,51 @@ def raw(v, where):
         return [p for w in v for p in raw(w, where)]
     return [where] if isinstance(v, str) and v.startswith("0x") else []
 
+# What has names has them: these members are no numbers.  (Not of a mask, where all bits count or none.)
+NAMES = ("action", "frag", "ct", "kind", "encap")
+# As on the wire: so many octets each.
+OCTETS = {"src": 4, "dst": 4, "sport": 2, "dport": 2, "eth_type": 2, "vlan": 2, "b": 6, "from_port": 2, "to_port": 2,
+          "other_sport": 2, "other_dport": 2, "tunnel_port": 2}
+
+def number(v):
+    return isinstance(v, int)
+
+def octets(v, n):
+    return isinstance(v, list) and len(v) == n and all(number(o) and 0 <= o <= 255 for o in v)
+
+def numbers(v, where):
+    """Names and addresses that are shown as numbers."""
+    if isinstance(v, list):
+        return [p for w in v for p in numbers(w, where)]
+    if not isinstance(v, dict):
+        return []
+    if "w" in v and not (isinstance(v["w"], list) and len(v["w"]) == 4 and all(octets(w, 4) for w in v["w"])):
+        return [where + ".w is no address"]
+    bad = []
+    for k, w in v.items():
+        here = where + "." + k
+        if k in NAMES and number(w) and map_name != "skep_masks":
+            bad.append(here + " is a number")
+        elif k in OCTETS and not here.endswith("bindings.dst") and not isinstance(w, dict) and not octets(w, OCTETS[k]):
+            bad.append(here + " is not octets")
+        elif isinstance(w, (dict, list)):
+            bad += numbers(w, here)
+    return bad
+
 def wrong(entry):
     f = entry.get("formatted")
     if f is None:
         return ["not formatted: the map has no BTF"]
     if "key" not in f or ("value" not in f and "values" not in f):
         return ["neither key nor value: %s" % list(f)]
-    return raw(f, "entry")
+    return raw(f, "entry") + numbers(f, "entry")
 
+map_name = sys.argv[1]
 entries = json.load(sys.stdin)
 bad = sorted({w for e in entries for w in wrong(e)})
 print("; ".join(bad) if bad else "ok %d" % len(entries))
 PYTHON
-dump() { bpftool -j map dump pinned "$1" 2>/dev/null | "$python" "$work/look.py"; }
+dump() { bpftool -j map dump pinned "$1" 2>/dev/null | "$python" "$work/look.py" "${1##*/}"; }
 used() { # NAME: of an array, entries that are not all zero; of a table, entries
 	bpftool -j map dump pinned "$pins/$1" | "$python" -c '
 import json, sys
@@ -67,6 +99,11 @@ for map in "$pins"/*; do
 	contains "$name has BTF" '"btf_id": ?[1-9]' "$show"
 	contains "$name reads well" '^ok [0-9]+$' "$(dump "$map")"
 done
+mapped() { bpftool map dump pinned "$pins/$1"; }
+contains 'an address reads as such' '\[10,0,1,11' "$(mapped skep_conns | tr -d ' \n')"
+contains 'and what is done with a flow' '"action": "SKEP_ACT_(DROP|LOCAL|ENCAP)"' "$(mapped skep_wilds4)"
+contains 'and what has been counted' '"TX_TUNNEL": [1-9]' "$(mapped skep_counters)"
+contains 'and what was dropped, by reason' '"NO_ROUTE_UNDERLAY": 0' "$(mapped skep_drops)"
 [ $n -ge 15 ] && ok "all of the maps: $n" || not_ok "all of the maps: $n"
 for name in wilds4 wilds6 masks stats lports ifaces ports peers remotes config drops counters conns details; do
 	[ "$(used skep_$name)" -gt 0 ] && ok "skep_$name has something to show" || not_ok "skep_$name has something to show"

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.." && . selftests/lib/net.sh
 xdp=xdp
 host h1; host h2
 # a veth hands XDP frames with partial checksums, and loses what XDP redirects: a real card does neither
-for h in h1 h2; do in_host $h ethtool -K u0 tx off >/dev/null 2>&1; done
+for h in h1 h2; do in_host $h ethtool -K u0 tx off rxvlan off >/dev/null 2>&1; done
 standard_machines
 start_skepd h1 && start_skepd h2 || bail 'skepd does not start'
 { standard_doc; standard_bindings; } | apply > "$work/out" 2>&1 || bail "apply: $(cat "$work/out")"

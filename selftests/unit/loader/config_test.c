@@ -138,7 +138,7 @@ static void refusals(void **state)
 		{ "underlay: {interface: e, port: -1}\n", "1 to 65535" },
 		{ "underlay: {interface: e, address: 10.0.0}\n", "an IPv4 or IPv6 address" },
 		{ "underlay: {interface: e, address: 224.0.0.1}\n", "an IPv4 or IPv6 address" },
-		{ "underlay: {interface: e, xdp: maybe}\n", "want auto, xdp or tc" },
+		{ "underlay: {interface: e, xdp: maybe}\n", "want auto, xdp, tc or generic" },
 		{ "underlay: eth0\n", "want a section with interface, address, port, xdp" },
 		{ "host: [a]\n", "'host': want a single value" },
 		{ "host: a b\nunderlay: {interface: e}\n", "'host': 'a b' is not allowed" },

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "loader/agent.h"
+#include "loader/vips.h"
 #include "util/clock.h"
 
 static struct skep_conn_key key;
@@ -63,9 +63,18 @@ bool dp_conn_detail(struct dp *dp, const struct skep_conn_key *k, struct skep_de
 	return true;
 }
 
+bool conns_expire_some(struct agent *a, uint64_t until_ns)
+{
+	(void)a;
+	(void)until_ns;
+	return false;
+}
+
 bool dp_conns_new(struct dp *dp, uint64_t until_ns)
 {
 	(void)dp;
+	(void)until_ns;
+	return false;
 }
 
 uint32_t dp_conns_step(struct dp *dp, uint32_t n,
@@ -78,6 +87,39 @@ uint32_t dp_conns_step(struct dp *dp, uint32_t n,
 	(void)arg;
 	*wrapped = true;
 	return 0;
+}
+
+uint16_t dp_nat_number(struct dp *dp, const struct skep_nat *nat)
+{
+	(void)dp;
+	(void)nat;
+	return 0;
+}
+
+void dp_nat_met(struct dp *dp, uint16_t id)
+{
+	(void)dp;
+	(void)id;
+}
+
+void dp_nats_round(struct dp *dp)
+{
+	(void)dp;
+}
+
+uint16_t vips_conn_number(struct agent *a, const struct sim_conn *c)
+{
+	(void)a;
+	(void)c;
+	return 0;
+}
+
+bool vips_binding(const struct agent *a, uint16_t nat, struct sim_binding *b)
+{
+	(void)a;
+	(void)nat;
+	(void)b;
+	return false;
 }
 
 struct lport *ports_find(const struct agent *a, uint32_t k)

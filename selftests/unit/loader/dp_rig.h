@@ -51,6 +51,7 @@ static struct {
 	int upcalls, batches;
 	uint32_t key;
 	enum skep_upcall_why why;
+	uint8_t room[DP_HEADROOM]; /* dp_inject() writes there */
 	uint8_t data[PKT_MAX];
 	struct dp_frame frame;
 	const struct skep_flow *answer; /* inject with this */

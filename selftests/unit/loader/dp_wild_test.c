@@ -318,11 +318,46 @@ static void test_steps(void **state)
 	assert_true(steps > 2);
 }
 
+/* A port that loses its interface and gets another has all its records still, and they count: also when skepd was away meanwhile. */
+static void test_counted_again(void **state)
+{
+	struct skep_conn_key k = { .port = KEY1, .proto = 17 };
+	struct skep_conn c = { 0 };
+	struct skep_lport *lp;
+
+	NEED_ROOT();
+	for (unsigned int i = 0; i < 5; i++) {
+		k.sport = htons((uint16_t)i);
+		c.flags = i < 3 ? 0 : SKEP_CONN_REPLY;
+		assert_int_equal(dp_conn_put(t.dp, &k, &c, NULL), 0);
+	}
+	dp_port_detach(t.dp, KEY1);
+	dp_conn_del(t.dp, &k); /* meanwhile: one of the replies */
+	k.sport = htons(99);
+	c.flags = 0;
+	assert_int_equal(dp_conn_put(t.dp, &k, &c, NULL), 0);
+	assert_int_equal(dp_port_attach(t.dp, KEY1, "p1", NULL), 0);
+	lp = &t.dp->lports[dp_port_find(t.dp, KEY1)->lport];
+	assert_int_equal(lp->conns, 4);
+	assert_int_equal(lp->replies, 1);
+	dp_port_detach(t.dp, KEY1);
+	dp_close(t.dp);
+	t.dp = NULL;
+	must_open();
+	assert_int_equal(dp_port_attach(t.dp, KEY1, "p1", NULL), 0);
+	lp = &t.dp->lports[dp_port_find(t.dp, KEY1)->lport];
+	assert_int_equal(lp->conns, 4);
+	assert_int_equal(lp->replies, 1);
+	dp_conn_del(t.dp, &k);
+	assert_int_equal(lp->conns, 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_masks_are_shared), TEST(test_room_for_so_many), TEST(test_counters),	 TEST(test_deleted), TEST(test_order),
 		TEST(test_adopted),	     TEST(test_port_again),	  TEST(test_full),	 TEST(test_records), TEST(test_steps),
+		TEST(test_counted_again),
 	};
 
 	return cmocka_run_group_tests(tests, rig_up, rig_down);

@@ -164,6 +164,57 @@ static void hmap_collisions(void **state)
 	check_map(high_bits_only);
 }
 
+/* --- a walk with breaks --- */
+
+struct seen {
+	struct hmap *map;
+	unsigned int of[ITEMS]; /* how often */
+	bool remove;
+};
+
+static void on_scanned(void *arg, struct hmap_node *node)
+{
+	struct item *i = container_of(node, struct item, node);
+	struct seen *s = arg;
+
+	s->of[i->key]++;
+	if (s->remove)
+		hmap_remove(s->map, node);
+}
+
+/* The table doubles several times while it is walked over: what was there from the beginning is seen once, what comes at most once. */
+static void hmap_scan_of_a_growing_table(void **state)
+{
+	static struct item items[ITEMS];
+	static struct seen seen;
+	const int first = 100;
+	struct hmap map;
+	uint64_t at = 0;
+	int n = first;
+
+	(void)state;
+	hmap_init(&map);
+	assert_int_equal(hmap_scan(&map, 0, on_scanned, &seen), 0);
+	for (int i = 0; i < ITEMS; i++)
+		items[i].key = i;
+	for (int i = 0; i < first; i++)
+		assert_int_equal(hmap_insert(&map, &items[i].node, hash_u64((uint64_t)i)), 0);
+	do {
+		at = hmap_scan(&map, at, on_scanned, &seen);
+		for (int i = 0; i < 20 && n < ITEMS; i++, n++)
+			assert_int_equal(hmap_insert(&map, &items[n].node, hash_u64((uint64_t)n)), 0);
+	} while (at);
+	assert_int_equal(n, ITEMS); /* it did grow */
+	for (int i = 0; i < ITEMS; i++)
+		assert_true(i < first ? seen.of[i] == 1 : seen.of[i] <= 1);
+	seen = (struct seen){ .map = &map, .remove = true };
+	do
+		at = hmap_scan(&map, at, on_scanned, &seen);
+	while (at);
+	assert_int_equal(map.n, 0);
+	hmap_fini(&map);
+}
+
 static void hashes(void **state)
 {
 	uint8_t b[64];
@@ -203,6 +254,7 @@ int main(void)
 		cmocka_unit_test(arena_text),
 		cmocka_unit_test(hmap_spread),
 		cmocka_unit_test(hmap_collisions),
+		cmocka_unit_test(hmap_scan_of_a_growing_table),
 		cmocka_unit_test(hashes),
 	};
 
