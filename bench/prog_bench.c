@@ -155,6 +155,8 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	fill(r);
+	if (bpfrun_slot(r))
+		die("slot", EIO);
 	for (unsigned int i = 0; i < ARRAY_SIZE(variants); i++)
 		for (unsigned int c = 0; c < ARRAY_SIZE(counts); c++) {
 			const struct variant *v = &variants[i];

@@ -241,10 +241,12 @@ int main(void)
 	say("flow_kernel", "B", (double)bpfrun_memory(run, "skep_flows4") / MANY);
 	say("conn_kernel", "B", (double)bpfrun_memory(run, "skep_conns") / MANY);
 	say_conntrack();
+	if (bpfrun_slot(run))
+		die("slot", EIO);
 	compare("flow", add_flow);
 	bpfrun_close(run);
 	run = bpfrun_open_sized(FEW, MANY, &err);
-	if (!run)
+	if (!run || bpfrun_slot(run))
 		die(err.text, ENOMEM);
 	prepare_conns();
 	compare("conn", add_conn);

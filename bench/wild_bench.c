@@ -251,6 +251,8 @@ int main(void)
 		fprintf(stderr, "wild_bench: %s\n", err.text);
 		return 1;
 	}
+	if (bpfrun_slot(run))
+		die("slot", EIO);
 	ip_parse("10.9.0.1", &peer.local);
 	ip_parse("10.9.0.2", &peer.remote);
 	put("skep_lports", &lport2, &lp2);

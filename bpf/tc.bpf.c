@@ -16,6 +16,45 @@ static __always_inline __u32 ip_bytes(const struct __sk_buff *skb, const struct 
 	return skb->gso_size ? p->hdr_len - p->l3_off + skb->gso_size : skb->len - p->l3_off;
 }
 
+struct ingress {
+	struct skep_lport *lp;
+	__u32 key, police;
+};
+
+/* Whose interface is it?  Negative: nobody's. */
+static __always_inline int find_ingress(__u32 ifindex, struct ingress *in)
+{
+	__u32 slot = ifindex % SKEP_IFACE_SLOTS, index;
+	__u64 *at = bpf_map_lookup_elem(&skep_iface_at, &slot), v = at ? *(volatile __u64 *)at : 0;
+	struct skep_iface *iface;
+
+	if (v >> 32 == ifindex) {
+		index = v & 0xffff;
+		in->lp = bpf_map_lookup_elem(&skep_lports, &index);
+		in->key = in->lp ? in->lp->key : 0;
+		in->police = (__u32)v >> 16;
+		return in->key ? 0 : -1;
+	}
+	iface = bpf_map_lookup_elem(&skep_ifaces, &ifindex);
+	if (!iface)
+		return -1;
+	index = iface->lport;
+	in->lp = bpf_map_lookup_elem(&skep_lports, &index);
+	in->key = iface->key;
+	in->police = iface->police;
+	return 0;
+}
+
+/* Not inlined: the few that go up look for the rest of what is known of their interface. */
+static __noinline int go_up(struct __sk_buff *skb, __be16 eth_type, enum skep_upcall_why why)
+{
+	struct parsed p = { .k4.eth_type = eth_type };
+	__u32 ifindex = skb->ifindex;
+	struct skep_iface *iface = bpf_map_lookup_elem(&skep_ifaces, &ifindex);
+
+	return iface ? upcall(skb, iface, &p, why) : drop(skb, SKEP_DROP_UNKNOWN_IFACE, 0, 0);
+}
+
 /* A global function, which the verifier looks at once: inlined it would not fit on the stack. */
 __noinline int parse_again(struct __sk_buff *skb, struct parsed *p)
 {
@@ -26,42 +65,42 @@ __noinline int parse_again(struct __sk_buff *skb, struct parsed *p)
 SEC("tc")
 int skep_tc_port(struct __sk_buff *skb)
 {
-	__u32 ifindex = skb->ifindex, len = skb->len;
-	struct skep_iface *iface = bpf_map_lookup_elem(&skep_ifaces, &ifindex);
 	struct parsed p = {};
+	__u32 len = skb->len;
+	struct ingress in;
 	struct skep_flow *f;
 	enum skep_drop bad;
 
-	if (!iface)
+	if (find_ingress(skb->ifindex, &in))
 		return drop(skb, SKEP_DROP_UNKNOWN_IFACE, 0, 0);
 	count(SKEP_CNT_RX_PORT);
-	p.k4.in_key = iface->key;
+	p.k4.in_key = in.key;
 	bad = parse(skb, &p);
 	if (bad)
 		return drop(skb, bad, p.k4.in_key, 0);
 	if (bad_macs(&p))
 		return drop(skb, SKEP_DROP_BAD_MAC, p.k4.in_key, 0);
-	if (iface->police && policed(skb, iface->police, p.hdr_len))
+	if (in.police && policed(skb, in.police, p.hdr_len))
 		return drop(skb, SKEP_DROP_POLICED, p.k4.in_key, 0);
 	if (p.always_up)
-		return upcall(skb, iface, &p, SKEP_UP_MISS);
+		return go_up(skb, p.k4.eth_type, SKEP_UP_MISS);
 
 	if (p.is_v6)
 		f = bpf_map_lookup_elem(&skep_flows6, &p.k6);
 	else
 		f = bpf_map_lookup_elem(&skep_flows4, &p.k4);
-	if (!f || f->action == SKEP_ACT_NONE || (f->gen && is_outdated(f, iface->lport)))
+	if (!f || f->action == SKEP_ACT_NONE || (f->gen && (!in.lp || in.lp->gen != f->gen)))
 		return to_stage(skb, SKEP_STAGE_MISS, p.k4.in_key);
 	if (f->ttl_dec && p.ttl <= f->ttl_dec)
-		return upcall(skb, iface, &p, SKEP_UP_TTL);
+		return go_up(skb, p.k4.eth_type, SKEP_UP_TTL);
 	if ((f->mtu || (f->flags & (SKEP_F_TOS | SKEP_F_TCP | SKEP_F_CONN))) &&
 	    is_another_case(f, &p, ip_bytes(skb, &p))) {
 		if (f->gen)
 			return to_stage(skb, SKEP_STAGE_MISS, p.k4.in_key);
-		return upcall(skb, iface, &p, SKEP_UP_FIELD);
+		return go_up(skb, p.k4.eth_type, SKEP_UP_FIELD);
 	}
 	if (f->action == SKEP_ACT_AGENT)
-		return upcall(skb, iface, &p, SKEP_UP_AGENT);
+		return go_up(skb, p.k4.eth_type, SKEP_UP_AGENT);
 
 	if (f->flags & SKEP_F_LIVE) {
 		if (is_due(f, &p))

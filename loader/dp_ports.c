@@ -75,9 +75,31 @@ static bool is_flood(const struct dp *dp, uint32_t key, struct dp_flood **found)
 	return false;
 }
 
-/* Writes skep_ifaces; the counters and the budget's state of an adopted entry stay. */
-static int write_iface(struct dp *dp, uint32_t ifindex, uint32_t key, uint32_t lport)
+/* BPF may read it at any time: in one piece. */
+static void write_slot(struct dp *dp, const struct dp_port_entry *port, uint32_t police)
 {
+	uint32_t slot = port->ifindex % SKEP_IFACE_SLOTS;
+	uint64_t v = skep_iface_slot(port->ifindex, police, port->lport);
+
+	if (port->lport && port->lport <= UINT16_MAX)
+		(void)bpf_map_update_elem(dp->map_fd[DP_MAP_IFACE_AT], &slot, &v, BPF_ANY);
+}
+
+static void clear_slot(struct dp *dp, uint32_t ifindex)
+{
+	uint32_t slot = ifindex % SKEP_IFACE_SLOTS;
+	uint64_t v;
+
+	if (bpf_map_lookup_elem(dp->map_fd[DP_MAP_IFACE_AT], &slot, &v) || v >> 32 != ifindex)
+		return;
+	v = 0;
+	(void)bpf_map_update_elem(dp->map_fd[DP_MAP_IFACE_AT], &slot, &v, BPF_ANY);
+}
+
+/* Writes skep_ifaces; the counters and the budget's state of an adopted entry stay. */
+static int write_iface(struct dp *dp, const struct dp_port_entry *port)
+{
+	const uint32_t ifindex = port->ifindex, key = port->key;
 	struct skep_iface iface = { 0 };
 	uint32_t rate = dp->config.upcall_rate;
 	uint64_t burst = dp->config.upcall_burst ? dp->config.upcall_burst : 1;
@@ -85,13 +107,15 @@ static int write_iface(struct dp *dp, uint32_t ifindex, uint32_t key, uint32_t l
 	if (bpf_map_lookup_elem(dp->map_fd[DP_MAP_IFACES], &ifindex, &iface) || iface.key != key)
 		iface = (struct skep_iface){ 0 };
 	iface.key = key;
-	iface.lport = lport;
+	iface.lport = port->lport;
 	iface.upcall_interval_ns = rate ? 1000000000U / rate : 0;
 	if (rate && !iface.upcall_interval_ns)
 		iface.upcall_interval_ns = 1;
 	iface.upcall_burst_ns = burst * iface.upcall_interval_ns;
-	return bpf_map_update_elem(dp->map_fd[DP_MAP_IFACES], &ifindex, &iface, BPF_ANY) ? -errno
-											 : 0;
+	if (bpf_map_update_elem(dp->map_fd[DP_MAP_IFACES], &ifindex, &iface, BPF_ANY))
+		return -errno;
+	write_slot(dp, port, iface.police);
+	return 0;
 }
 
 static int write_port(struct dp *dp, const struct dp_port_entry *port)
@@ -112,6 +136,7 @@ static void unwire(struct dp *dp, struct dp_port_entry *port)
 	dp_card_detach(dp, port);
 	(void)bpf_map_delete_elem(dp->map_fd[DP_MAP_PORTS], &port->key);
 	dp_link_detach(dp, port->ifindex);
+	clear_slot(dp, port->ifindex);
 	(void)bpf_map_delete_elem(dp->map_fd[DP_MAP_IFACES], &port->ifindex);
 	dp_conns_leave(dp, port);
 	dp_lport_put(dp, port->lport);
@@ -120,7 +145,7 @@ static void unwire(struct dp *dp, struct dp_port_entry *port)
 static int wire(struct dp *dp, struct dp_port_entry *port, const char *ifname,
 		struct err *err)
 {
-	int rc = write_iface(dp, port->ifindex, port->key, port->lport);
+	int rc = write_iface(dp, port);
 
 	if (rc)
 		return err_set(err, rc, "cannot bind interface '%s': map '%s' is full (%u entries)",
@@ -221,6 +246,7 @@ int dp_port_police(struct dp *dp, uint32_t key, uint32_t in, uint32_t out)
 		if (bpf_map_update_elem(dp->map_fd[DP_MAP_IFACES], &port->ifindex, &iface,
 					BPF_EXIST))
 			return -errno;
+		write_slot(dp, port, in);
 		dp_card_write(dp, port);
 	}
 	if (value.police != out) {
@@ -355,9 +381,11 @@ int dp_ports_adopt(struct dp *dp, struct err *err)
 		if (dp_port_by_ifindex(dp, ifindex)) {
 			key = ifindex;
 			prev = &key;
-		} else if (bpf_map_delete_elem(dp->map_fd[DP_MAP_IFACES], &ifindex)) {
-			break;
+			continue;
 		}
+		clear_slot(dp, ifindex);
+		if (bpf_map_delete_elem(dp->map_fd[DP_MAP_IFACES], &ifindex))
+			break;
 	}
 	return rc;
 }

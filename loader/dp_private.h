@@ -20,6 +20,7 @@
 	X(FOUND, "skep_found")       \
 	X(LPORTS, "skep_lports")     \
 	X(IFACES, "skep_ifaces")     \
+	X(IFACE_AT, "skep_iface_at") \
 	X(CARDS, "skep_cards")       \
 	X(PORTS, "skep_ports")       \
 	X(PEERS, "skep_peers")       \
@@ -275,6 +276,8 @@ struct dp_table {
 typedef void dp_entry_fn(void *arg, const void *key, const void *value);
 /* The next few hundred entries; the callback may delete any.  0 = there may be more, 1 = that was all, -errno. */
 int dp_table_step(struct dp *dp, const struct dp_table *t, struct dp_cursor *c, dp_entry_fn *cb, void *arg);
+typedef void dp_wild_fn(void *arg, const struct dp_flow_key *key, const struct skep_wild *wild);
+int dp_wild_table_step(struct dp *dp, bool v6, struct dp_cursor *c, dp_wild_fn *cb, void *arg); /* the same of wildcard flows */
 
 /* dp_maps.c */
 int dp_maps_load(struct dp *dp, struct err *err);

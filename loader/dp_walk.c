@@ -70,3 +70,30 @@ int dp_table_step(struct dp *dp, const struct dp_table *t, struct dp_cursor *c, 
 	memcpy(c->token, c->next, sizeof(c->token));
 	return error == ENOENT || n == 0 || !c->left;
 }
+
+struct wild_entry {
+	bool v6;
+	dp_wild_fn *cb;
+	void *arg;
+};
+
+static void on_wild(void *arg, const void *key, const void *value)
+{
+	const struct wild_entry *e = arg;
+	struct dp_flow_key k = { .v6 = e->v6 };
+
+	if (e->v6)
+		memcpy(&k.k6, key, sizeof(k.k6));
+	else
+		memcpy(&k.k4, key, sizeof(k.k4));
+	e->cb(e->arg, &k, value);
+}
+
+int dp_wild_table_step(struct dp *dp, bool v6, struct dp_cursor *c, dp_wild_fn *cb, void *arg)
+{
+	const struct dp_table t = { v6 ? DP_MAP_WILDS6 : DP_MAP_WILDS4,
+				    v6 ? sizeof(struct skep_flow_key6) : sizeof(struct skep_flow_key4), sizeof(struct skep_wild) };
+	struct wild_entry e = { v6, cb, arg };
+
+	return dp_table_step(dp, &t, c, on_wild, &e);
+}

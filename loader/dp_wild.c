@@ -418,38 +418,12 @@ bool dp_wild_take(struct dp *dp, const struct dp_flow_key *key, struct skep_flow
 	return true;
 }
 
-typedef void wild_fn(void *arg, const struct dp_flow_key *key, const struct skep_wild *wild);
-
-struct entry {
-	bool v6;
-	wild_fn *cb;
-	void *arg;
-};
-
-static void on_entry(void *arg, const void *key, const void *value)
-{
-	const struct entry *e = arg;
-	struct dp_flow_key k = { .v6 = e->v6 };
-
-	memcpy(e->v6 ? (void *)&k.k6 : (void *)&k.k4, key, key_size(&k));
-	e->cb(e->arg, &k, value);
-}
-
-static int step(struct dp *dp, bool v6, struct dp_cursor *c, wild_fn *cb, void *arg)
-{
-	const struct dp_flow_key key = { .v6 = v6 };
-	const struct dp_table t = { v6 ? DP_MAP_WILDS6 : DP_MAP_WILDS4, key_size(&key), sizeof(struct skep_wild) };
-	struct entry e = { v6, cb, arg };
-
-	return dp_table_step(dp, &t, c, on_entry, &e);
-}
-
-static int walk(struct dp *dp, bool v6, wild_fn *cb, void *arg)
+static int walk(struct dp *dp, bool v6, dp_wild_fn *cb, void *arg)
 {
 	struct dp_cursor c = { 0 };
 	int rc;
 
-	while (!(rc = step(dp, v6, &c, cb, arg)))
+	while (!(rc = dp_wild_table_step(dp, v6, &c, cb, arg)))
 		;
 	return rc < 0 ? rc : 0;
 }
@@ -475,7 +449,7 @@ int dp_wilds_step(struct dp *dp, bool v6, struct dp_cursor *c,
 	struct shown s = { dp, cb, arg };
 
 	dp_wilds_flush(dp);
-	return step(dp, v6, c, show, &s);
+	return dp_wild_table_step(dp, v6, c, show, &s);
 }
 
 /* --- open, adoption --- */

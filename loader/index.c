@@ -42,7 +42,7 @@ struct index {
 	uint64_t seed;
 	uint32_t next_cookie;
 	struct hmap by_key, by_cookie, tags, routers;
-	struct pool pool; /* flows, their references, tags */
+	struct pool pool; /* flows and their references */
 	struct index_ports ports;
 	struct index_flow *oldest, *newest;
 	struct index_flow *mark_first, *mark_last;
@@ -58,11 +58,7 @@ struct index *index_new(uint32_t max, uint64_t seed,
 
 	if (!x)
 		return NULL;
-	*x = (struct index){ .max = max,
-			     .seed = seed,
-			     .next_cookie = (uint32_t)hash_u64(seed),
-			     .removed = removed,
-			     .arg = arg };
+	*x = (struct index){ .max = max, .seed = seed, .next_cookie = (uint32_t)hash_u64(seed), .removed = removed, .arg = arg };
 	pool_init_huge(&x->pool);
 	return x;
 }
@@ -182,11 +178,6 @@ static void put_router(struct index *x, struct index_router *r)
 
 /* --- tags --- */
 
-static void free_tag(struct index *x, struct index_tag *t)
-{
-	pool_free(&x->pool, t, sizeof(*t) + strlen(t->name) + 1);
-}
-
 static struct index_tag *get_tag(struct index *x, const void *scope, const struct topo_tag *tag)
 {
 	struct index_tag *t = find_tag(x, scope, tag);
@@ -194,7 +185,7 @@ static struct index_tag *get_tag(struct index *x, const void *scope, const struc
 
 	if (t)
 		return t;
-	t = pool_alloc(&x->pool, sizeof(*t) + n);
+	t = calloc(1, sizeof(*t) + n);
 	if (!t)
 		return NULL;
 	t->scope = scope;
@@ -217,7 +208,7 @@ static struct index_tag *get_tag(struct index *x, const void *scope, const struc
 fail:
 	if (t->router)
 		put_router(x, t->router);
-	free_tag(x, t);
+	free(t);
 	return NULL;
 }
 
@@ -231,7 +222,7 @@ static void put_tag(struct index *x, struct index_tag *t)
 		put_router(x, t->router);
 	}
 	hmap_remove(&x->tags, &t->node);
-	free_tag(x, t);
+	free(t);
 }
 
 /* A tag that the new list has already is first in its tag's list, if it is there. */
@@ -441,7 +432,8 @@ void index_del(struct index *x, struct index_flow *f)
 	*(f->newer ? &f->newer->older : &x->newest) = f->older;
 	unmark(x, f);
 	index_ports_leave(&x->ports, f);
-	x->removed(x->arg, f);
+	if (x->removed)
+		x->removed(x->arg, f);
 	unlink_refs(x, f);
 	free_flow(x, f);
 }
@@ -589,17 +581,11 @@ void index_walk(struct index *x, const void *scope, void (*cb)(void *arg, struct
 	}
 }
 
-static void nothing(void *arg, struct index_flow *flow)
-{
-	(void)arg;
-	(void)flow;
-}
-
 void index_free(struct index *x)
 {
 	if (!x)
 		return;
-	x->removed = nothing;
+	x->removed = NULL;
 	while (x->oldest)
 		index_del(x, x->oldest);
 	hmap_fini(&x->by_key);

@@ -19,6 +19,7 @@
 
 #define TURN_NS (2 * NSEC_PER_MSEC)
 #define LOOK    16 /* items between two looks at the clock */
+#define VLANS_ASKED 32 /* about one connection; whose packets would get somewhere in more stays */
 
 /* A connection whose original direction enters by a port of this host. */
 struct candidate {
@@ -269,8 +270,15 @@ static void on_conn_flow(void *arg, struct index_flow *f)
 		find->found = f;
 }
 
-/* Whom the machine behind a port sends its packets to: the neighbour itself, else its router. */
-static bool next_hop(const struct topo_port *port, const struct skep_ip *dst, struct skep_mac *mac)
+static bool in_vlan(const struct topo_port *port, uint16_t vlan)
+{
+	const uint64_t *trunk = port->more->trunk;
+
+	return port->more->vlan == vlan || (trunk ? trunk[vlan / 64] >> vlan % 64 & 1 : !port->more->vlan);
+}
+
+/* Whom the machine behind a port sends its packets to, in that VLAN (0 = the bridge knows none): the neighbour itself, else its router. */
+static bool next_hop(const struct topo_port *port, uint16_t vlan, const struct skep_ip *dst, struct skep_mac *mac)
 {
 	const struct topo_bridge *b = port->bridge;
 	const struct skep_mac *m = NULL;
@@ -279,26 +287,38 @@ static bool next_hop(const struct topo_port *port, const struct skep_ip *dst, st
 		*mac = port->mac;
 		return true;
 	}
-	if (topo_bridge_find_ip(b, dst, &m) && m) {
+	if ((vlan ? topo_bridge_find_ip_in(b, vlan, dst, &m) : topo_bridge_find_ip(b, dst, &m)) && m) {
 		*mac = *m;
 		return true;
 	}
 	for (uint32_t i = 0; i < b->n_links; i++)
-		if (b->links[i]->peer->router) {
+		if (b->links[i]->peer->router && (!vlan || in_vlan(b->links[i], vlan))) {
 			*mac = b->links[i]->peer->mac;
 			return true;
 		}
 	return false;
 }
 
-/* The connection's packets as they enter by its port: MACs and DSCP from a flow if there is one, else from what the topology says. */
-static bool make_key(struct tenant *t, const struct topo_port *port, const struct lport *lp,
-		     const struct candidate *c, struct dp_flow_key *key, struct skep_flow *as)
+/* The key that a flow of the connection has, if there is one: nothing has to be guessed. */
+static bool key_of_flow(struct tenant *t, const struct lport *lp, const struct candidate *c, struct dp_flow_key *key,
+			struct skep_flow *as)
 {
-	struct topo_tag tag = { .kind = TOPO_TAG_CONN,
-				.name = c->port,
-				.hash = sim_tuple_hash(&c->tuple) };
+	struct topo_tag tag = { .kind = TOPO_TAG_CONN, .name = c->port, .hash = sim_tuple_hash(&c->tuple) };
 	struct find_flow find = { .c = c, .key = lp->key };
+
+	index_tagged(t->agent->index, t, &tag, on_conn_flow, &find);
+	if (!find.found)
+		return false;
+	*key = find.found->key;
+	as->flags = find.found->verdict.flags & SKEP_F_TOS;
+	as->tos = find.found->verdict.tos;
+	return true;
+}
+
+/* The connection's packets as they enter by its port in that VLAN, by what the topology says; false: they have nowhere to go there. */
+static bool make_key(const struct topo_port *port, const struct lport *lp, const struct candidate *c, uint16_t vlan,
+		     struct dp_flow_key *key)
+{
 	struct pkt_fields f = { .eth_src = port->has_mac && port->bridge
 						   ? port->mac
 						   : (struct skep_mac){ { 2, 0, 0, 0, 0, 1 } },
@@ -309,22 +329,15 @@ static bool make_key(struct tenant *t, const struct topo_port *port, const struc
 				.l4_dst = c->tuple.dport,
 				.ip_ttl = REPLAY_TTL };
 
-	index_tagged(t->agent->index, t, &tag, on_conn_flow, &find);
-	if (find.found) {
-		*key = find.found->key;
-		as->flags = find.found->verdict.flags & SKEP_F_TOS;
-		as->tos = find.found->verdict.tos;
-		return true;
-	}
 	f.eth_type = htons(ip_is_v4(&c->tuple.src) ? ETH_P_IP : ETH_P_IPV6);
-	if (port->more->vlan && port->more->trunk)
-		return false;
+	if (vlan && vlan != port->more->vlan)
+		f.vlan = htons(vlan | 0x1000);
 	if (f.ip_proto == 1 || f.ip_proto == 58) { /* the tuple has the id first (simulator.h) */
 		f.l4_src = c->tuple.dport;
 		f.l4_dst = c->tuple.sport;
 	}
 	f.has_l4 = f.l4_src || f.l4_dst;
-	if (!next_hop(port, &f.ip_dst, &f.eth_dst))
+	if (!next_hop(port, vlan, &f.ip_dst, &f.eth_dst))
 		return false;
 	memset(key, 0, sizeof(*key));
 	key->v6 = pkt_flow_key(&f, lp->key, &key->k4, &key->k6);
@@ -347,33 +360,77 @@ static bool is_policy(enum skep_drop reason)
 	       reason == SKEP_DROP_SECURITY_GROUP || reason == SKEP_DROP_SPOOF;
 }
 
+enum answer { NOT_ASKED, ADMITTED, REFUSED };
+
+static bool gets_to(const struct sim_result *res, const char *port)
+{
+	for (uint32_t i = 0; i < res->n_outputs; i++)
+		if (!res->outputs[i].mirror && !strcmp(res->outputs[i].port->o.name, port))
+			return true;
+	return false;
+}
+
+/* 'to': the port that it has to get to; "" = any. */
+static enum answer ask(struct tenant *t, const struct topo_port *port, const struct dp_flow_key *key, const struct skep_flow *as,
+		       const char *to)
+{
+	struct sim_result res = { 0 };
+	uint8_t buf[REPLAY_MAX];
+	struct pkt pkt;
+	uint32_t len;
+
+	arena_reset(&t->agent->arena);
+	len = replay_flow(key, as, buf);
+	if (!len || pkt_parse(buf, len, &pkt) || simulate(t, port, &pkt, SIM_RECHECK, &res))
+		return NOT_ASKED;
+	if (res.end_conn || (res.verdict == SIM_DROP && is_policy(res.reason)))
+		return REFUSED;
+	return res.verdict == SIM_DROP || (*to && !gets_to(&res, to)) ? NOT_ASKED : ADMITTED;
+}
+
+/* A record does not say in which VLAN of a trunk its connection is: in each in which its packets would get anywhere.  It is refused if one of them
+ * refuses it and none in which it gets to the port at its other end admits it. */
+static enum answer ask_vlans(struct tenant *t, const struct topo_port *port, const struct lport *lp, const struct candidate *c,
+			     const struct skep_flow *as, const char *to)
+{
+	const struct topo_bridge *b = port->bridge;
+	enum answer all = NOT_ASKED, one;
+	struct dp_flow_key key;
+	unsigned int asked = 0;
+
+	if (!b || !b->vlan_aware)
+		return make_key(port, lp, c, 0, &key) ? ask(t, port, &key, as, "") : NOT_ASKED;
+	for (uint16_t vlan = 1; vlan < 4095; vlan++) {
+		if (!(b->vlans[vlan / 64] >> vlan % 64 & 1) || !in_vlan(port, vlan) || !make_key(port, lp, c, vlan, &key))
+			continue;
+		one = ++asked > VLANS_ASKED ? ADMITTED : ask(t, port, &key, as, to);
+		if (one == ADMITTED)
+			return one;
+		if (one == REFUSED)
+			all = one;
+	}
+	return all;
+}
+
 static void recheck_conn(struct tenant *t, const struct candidate *c)
 {
 	const struct topo_port *port = topo_find_port(t->snap, c->port);
 	const struct lport *lp = ports_find_name(t, c->port);
-	const struct sim_conn *conn;
-	struct sim_result res = { 0 };
-	struct agent *a = t->agent;
-	uint8_t buf[REPLAY_MAX];
 	struct skep_flow as = { 0 };
+	struct agent *a = t->agent;
+	const struct sim_conn *conn;
 	struct dp_flow_key key;
 	struct sim_conn copy;
-	struct pkt pkt;
-	uint32_t len;
+	enum answer answer;
 
 	conn = sim_conns_find(t->conns, c->port, &c->tuple, clock_mono_ns());
 	if (!port || !lp || !conn)
 		return;
 	copy = *conn;
-	arena_reset(&a->arena);
-	if (!make_key(t, port, lp, c, &key, &as))
-		return;
 	as_it_began(&copy, &as);
-	len = replay_flow(&key, &as, buf);
-	if (!len || pkt_parse(buf, len, &pkt) || simulate(t, port, &pkt, SIM_RECHECK, &res))
-		return;
-	a->stats.rechecked++;
-	if (!res.end_conn && !(res.verdict == SIM_DROP && is_policy(res.reason)))
+	answer = key_of_flow(t, lp, c, &key, &as) ? ask(t, port, &key, &as, "") : ask_vlans(t, port, lp, c, &as, copy.other_port);
+	a->stats.rechecked += answer != NOT_ASKED;
+	if (answer != REFUSED)
 		return;
 	a->stats.recheck_ended++;
 	conns_end(t, &copy);

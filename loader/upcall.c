@@ -186,14 +186,14 @@ static void install_next(struct work *w)
 }
 
 /* A packet of a connection; how: what of it is sent and installed.  While others are told of the connection, its packets wait (forward_inject()), and
- * there are no flows, by which the next ones would overtake them. */
+ * there is no flow of its own, by which the next ones would overtake them; that of its class is for connections that tell others by themselves. */
 static void send_on(struct work *w, const struct sim_result *res, unsigned int how)
 {
 	const struct sim_conn *c = res->n_new_conns ? &res->new_conns[0] : res->conn;
 
 	w->a->hold = hold_of(w->t, c);
 	if (w->a->hold)
-		how = FORWARD_SEND;
+		how &= FORWARD_SEND | FORWARD_CLASS;
 	else if (c && tell_marks(w->t, c, res, &w->pkt))
 		how |= FORWARD_MARK;
 	forward_result(w, res, how);

@@ -75,6 +75,13 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__type(key, __u32);
+	__type(value, __u64);
+	__uint(max_entries, SKEP_IFACE_SLOTS);
+} skep_iface_at SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
 	__type(value, struct skep_card);
 	__uint(max_entries, SKEP_CARDS_MAX);
 } skep_cards SEC(".maps") __weak;

@@ -23,6 +23,16 @@ struct skep_iface {
 SKEP_ASSERT(sizeof(struct skep_iface) == 48);
 
 /*
+ * skep_iface_at: array, __u32 ifindex % SKEP_IFACE_SLOTS -> __u64: ifindex << 32 | police << 16 | lport.  What most packets need of skep_ifaces, for a
+ * tenth of a hash table's cost; of interfaces that share a slot the last one bound has it.  0 = nobody.
+ */
+static inline __u64 skep_iface_slot(__u32 ifindex, __u32 police, __u32 lport)
+{
+	return (__u64)ifindex << 32 | (police & 0xffff) << 16 | (lport & 0xffff);
+}
+SKEP_ASSERT(SKEP_IFACES_MAX <= 0x10000 && SKEP_POLICERS_MAX <= 0x10000);
+
+/*
  * skep_cards: array, ifindex % SKEP_CARDS_MAX -> struct skep_card.  What XDP has to know of an interface that is a port, without a hash.  Only
  * network cards with skep_xdp_port are here; of two that share an index one is not, and works in TC.
  */

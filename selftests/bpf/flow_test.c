@@ -375,6 +375,36 @@ static void test_unbound_interface(void **state)
 	assert_int_equal(bpfrun_put(run, "skep_ifaces", &lo, &iface), 0);
 }
 
+/* The slot says whose the interface is without skep_ifaces; one of another interface, or of a port that is gone, does not. */
+static void test_slot(void **state)
+{
+	struct skep_iface iface = { .key = BPFRUN_KEY, .lport = BPFRUN_LPORT };
+	struct skep_flow flow = { .action = SKEP_ACT_LOCAL, .out = 77 };
+	uint32_t lo = 1, slot = 1;
+	uint64_t v;
+	struct frame f;
+
+	(void)state;
+	make(&f, udp4);
+	assert_int_equal(bpfrun_del(run, "skep_ifaces", &lo), 0);
+	assert_int_equal(bpfrun_slot(run), 0);
+	pass(&f, &flow);
+	assert_int_equal(res.action, TC_ACT_REDIRECT);
+	v = skep_iface_slot(1 + SKEP_IFACE_SLOTS, 0, BPFRUN_LPORT);
+	assert_int_equal(bpfrun_put(run, "skep_iface_at", &slot, &v), 0);
+	pass(&f, &flow);
+	assert_int_equal(res.drop, SKEP_DROP_UNKNOWN_IFACE);
+	v = skep_iface_slot(1, 0, BPFRUN_LPORT + 1);
+	assert_int_equal(bpfrun_put(run, "skep_iface_at", &slot, &v), 0);
+	pass(&f, &flow);
+	assert_int_equal(res.drop, SKEP_DROP_UNKNOWN_IFACE);
+	v = 0;
+	assert_int_equal(bpfrun_put(run, "skep_iface_at", &slot, &v), 0);
+	assert_int_equal(bpfrun_put(run, "skep_ifaces", &lo, &iface), 0);
+	pass(&f, &flow);
+	assert_int_equal(res.action, TC_ACT_REDIRECT);
+}
+
 static void test_bad_macs(void **state)
 {
 	struct frame f;
@@ -418,6 +448,7 @@ int main(void)
 		cmocka_unit_test(test_budget),
 		cmocka_unit_test(test_no_agent),
 		cmocka_unit_test(test_unbound_interface),
+		cmocka_unit_test(test_slot),
 		cmocka_unit_test(test_bad_macs),
 		cmocka_unit_test(test_empty_set),
 	};

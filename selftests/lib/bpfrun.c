@@ -91,6 +91,14 @@ static int set_config(struct bpfrun *r)
 	return rc;
 }
 
+int bpfrun_slot(struct bpfrun *r)
+{
+	uint32_t slot = 1;
+	uint64_t v = skep_iface_slot(1, 0, BPFRUN_LPORT);
+
+	return bpfrun_put(r, "skep_iface_at", &slot, &v);
+}
+
 static int load(struct bpfrun *r, uint32_t flows, uint32_t conns)
 {
 	r->skel = skep_bpf__open();

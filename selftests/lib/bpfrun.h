@@ -31,6 +31,8 @@ struct bpfrun;
 struct bpfrun *bpfrun_open(struct err *err); /* NULL: 'err' */
 struct bpfrun *bpfrun_open_sized(uint32_t flows, uint32_t conns, struct err *err); /* tables of so many entries */
 uint64_t bpfrun_memory(struct bpfrun *r, const char *map); /* bytes that the kernel has for it; 0 = it does not say */
+/* The frames' interface gets its slot in skep_iface_at, as skepd gives one; without, it is looked up in skep_ifaces. */
+int bpfrun_slot(struct bpfrun *r);
 void bpfrun_close(struct bpfrun *r);	     /* takes NULL */
 /* 0 or -errno of the run itself.  What goes up is taken off the upcall queue at once, unless bpfrun_queue() was called. */
 void bpfrun_queue(struct bpfrun *r, bool keep); /* frames stay in the queue from now on; false: it is emptied */

@@ -8,9 +8,11 @@ cd "$(dirname "$0")/../.." && . selftests/lib/net.sh && . selftests/lib/talk.sh
 
 #   VLAN 10: vm1 (h1), vm2 (h2), tr, the router     VLAN 20: vm3 (h1), vm4 (h2), tr     VLAN 30: vm6 (h1)     VLAN 99: vm9 (h1), tr untagged
 #   tr (h2): a machine at a trunk.  sw1 (h1), sw2 (h2): trunks of everything.  srv (h2) behind the router.  hp (h1): VEPA, VLAN 10
+rules_of() { local p; for p; do echo "{name: p$p, direction: ingress, ethertype: ipv4, proto: tcp, dst_ports: $p},"; done; }
 document() {
 	cat <<-YAML
 		tenant: t
+		security_groups: [{name: some, rules: [$(rules_of ${open:-80})]}]
 		bridges:
 		  - name: lan
 		    vlan_aware: true
@@ -19,7 +21,7 @@ document() {
 		routers: [{name: r}, {name: r20}]
 		ports:
 		  - {name: vm1, bridge: lan, vlan: 10, mac: "$(mac_of 1)", addresses: [10.0.10.11, "fd00:10::11", "fd00:10::ff:fe00:1"]}
-		  - {name: vm2, bridge: lan, vlan: 10, mac: "$(mac_of 2)", addresses: [10.0.10.12, "fd00:10::12"]}
+		  - {name: vm2, bridge: lan, vlan: 10, mac: "$(mac_of 2)", addresses: [10.0.10.12, "fd00:10::12"]${vm2_policy:-}}
 		  - {name: vm3, bridge: lan, vlan: 20, mac: "$(mac_of 3)", addresses: [10.0.20.13, "fd00:20::13", "fd00:20::ff:fe00:3", 10.0.10.12]}
 		  - {name: vm4, bridge: lan, vlan: 20, mac: "$(mac_of 4)", addresses: [10.0.20.14, "fd00:20::14"]}
 		  - {name: vm6, bridge: lan, vlan: 30, mac: "$(mac_of 6)", addresses: [10.0.10.16]}
@@ -284,6 +286,23 @@ hairpin=true
 document | apply > "$work/out" 2>&1 || not_ok "apply: $(cat "$work/out")"
 can 'but on a hairpin port' wait_for 10 ping_ok hp1 10.0.10.52 3
 can '... IPv6' wait_for 10 ping_ok hp2 fd00:10::51 3
+
+# --- policy and connections of a trunk: the record does not say in which VLAN they are ---
+vm2_policy=', security_groups: [some]' open='7001 7002'
+document | apply > "$work/out" 2>&1 || not_ok "apply: $(cat "$work/out")"
+for p in 7001 7002; do tcp_echo vm2 $p; done
+for n in 1 2 3; do
+	for p in 7001 7002; do can "a connection of a trunk, in VLAN 10, to port $p" talk t$n$p tr 10.0.10.12 $p; done
+done
+of_trunk() { conns h2 tr | grep -oE '"dport": *700[12]' | grep -oE '[0-9]+$' | sort | uniq -c | xargs; }
+have() { [ "$(of_trunk)" = "$1" ]; }
+can 'are known at the trunk' wait_for 5 have '3 7001 3 7002'
+open=7002
+document | apply > "$work/out" 2>&1 || not_ok "apply: $(cat "$work/out")"
+can 'those that policy admits no more end' wait_for 10 have '3 7002'
+check '... the others do not' say t27002
+have '3 7002' && ok '... they stay' || not_ok "... they stay: $(of_trunk)"
+vm2_policy=
 
 # --- spanning tree of the bridges outside: what the kernel's bridge sends (it listens in the first namespace only) ---
 capture vm1 eth0 bpdu ether dst 01:80:c2:00:00:00

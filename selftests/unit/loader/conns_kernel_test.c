@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Connections that an earlier skepd left in the kernel.  What conns_kernel.c calls is in this file. */
+/*
+ * What skepd takes over from the kernel's table of connections: those that an earlier skepd left, and those that BPF has made.  What
+ * conns_kernel.c calls is in this file.
+ */
 #include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,7 +19,11 @@
 static struct skep_conn_key key;
 static struct skep_conn conn;
 static struct skep_detail detail;
-static unsigned int n_deleted;
+static unsigned int n_deleted, n_over, n_fresh;
+static bool there; /* the kernel has the record */
+static const char *elsewhere; /* the name of the port at the other host */
+
+static struct lport port;
 
 #define HZ 250
 
@@ -49,7 +56,7 @@ int dp_conn_put(struct dp *dp, const struct skep_conn_key *k, const struct skep_
 bool dp_conn_get(struct dp *dp, const struct skep_conn_key *k, struct skep_conn *c)
 {
 	(void)dp;
-	if (memcmp(k, &key, sizeof(key)) != 0)
+	if (!there || memcmp(k, &key, sizeof(key)) != 0)
 		return false;
 	*c = conn;
 	return true;
@@ -116,15 +123,13 @@ bool vips_binding(const struct agent *a, uint16_t nat, struct sim_binding *b)
 struct lport *ports_find(const struct agent *a, uint32_t k)
 {
 	(void)a;
-	(void)k;
-	return NULL;
+	return k == port.key ? &port : NULL;
 }
 
 const char *hosts_name(const struct agent *a, uint32_t peer)
 {
 	(void)a;
-	(void)peer;
-	return NULL;
+	return peer == 7 ? "h2" : NULL;
 }
 
 uint32_t hosts_peer(void *agent_, const char *name)
@@ -137,16 +142,14 @@ uint32_t hosts_peer(void *agent_, const char *name)
 const char *tenant_port_at(struct tenant *t, const char *host, uint32_t k)
 {
 	(void)t;
-	(void)host;
-	(void)k;
-	return "";
+	assert_string_equal(host, "h2");
+	assert_int_equal(k, 0x777);
+	return elsewhere;
 }
 
 void conns_over(struct tenant *t, const char *p, const struct sim_tuple *tuple)
 {
-	(void)t;
-	(void)p;
-	(void)tuple;
+	n_over += sim_conns_del(t->conns, p, tuple);
 }
 
 void conns_imported(struct tenant *t, const struct sim_conn *c, uint64_t last_ns, bool fresh)
@@ -154,7 +157,7 @@ void conns_imported(struct tenant *t, const struct sim_conn *c, uint64_t last_ns
 	(void)t;
 	(void)c;
 	(void)last_ns;
-	(void)fresh;
+	n_fresh += fresh;
 }
 
 void dp_conn_del(struct dp *dp, const struct skep_conn_key *k)
@@ -176,8 +179,7 @@ int dp_conns_walk(struct dp *dp,
 struct lport *ports_find_name(const struct tenant *t, const char *name)
 {
 	(void)t;
-	(void)name;
-	return NULL;
+	return strcmp(name, port.name) ? NULL : &port;
 }
 
 static const struct skep_timeouts timeouts = SKEP_TIMEOUTS;
@@ -197,7 +199,9 @@ static int begin(void **state)
 	struct sim_conns_limits limits = { .records = 16, .records_port = 16, .timeouts = SKEP_TIMEOUTS };
 
 	(void)state;
-	n_deleted = 0;
+	n_deleted = n_over = n_fresh = 0;
+	there = true;
+	elsewhere = "";
 	agent = (struct agent){ 0 };
 	tenant.conns = sim_conns_new(&limits);
 	key = (struct skep_conn_key){ .port = 0x100,
@@ -250,11 +254,134 @@ static void not_noted_for_long(void **state)
 	assert_int_equal(n_deleted, 0);
 }
 
+/* --- records that BPF has made --- */
+
+static const struct sim_conn *known(void)
+{
+	const struct sim_tuple t = { .src = key.src, .dst = key.dst, .sport = key.sport, .dport = key.dport, .proto = 17 };
+
+	return sim_conns_find(tenant.conns, "vm1", &t, clock_mono_ns());
+}
+
+/* Of BPF, towards another host, last seen so many seconds ago. */
+static void made_by_bpf(uint64_t age_s)
+{
+	conn = (struct skep_conn){ .orig_seen = 0x80, .other_key = 0x777, .other_peer = 7 };
+	conn.last_seen = (uint32_t)(jiffies_now() - age_s * HZ);
+}
+
+static void taken_over(void **state)
+{
+	struct sim_tuple back;
+
+	(void)state;
+	made_by_bpf(0);
+	elsewhere = "vm9";
+	conns_newconn(&agent, &key, NULL);
+	assert_non_null(known());
+	assert_string_equal(known()->other_port, "vm9");
+	sim_tuple_reverse(&known()->tuple, &back);
+	assert_true(sim_tuple_eq(&known()->other, &back));
+	assert_false(known()->reply);
+	assert_int_equal(n_fresh, 1);
+	conn.reply_seen = 0x80; /* told again, and somebody has answered since */
+	conns_newconn(&agent, &key, NULL);
+	assert_int_equal(known()->reply_seen, 0x80);
+	assert_int_equal(n_fresh, 1);
+}
+
+/* BPF told of a record that somebody has ended before skepd read it: it does not come to life again. */
+static void ended_before_it_was_read(void **state)
+{
+	struct skep_conn_key other = key;
+
+	(void)state;
+	made_by_bpf(0);
+	there = false;
+	conns_newconn(&agent, &key, NULL);
+	assert_null(known());
+	there = true;
+	other.port = 0x999; /* of a port that is none of ours */
+	conns_newconn(&agent, &other, NULL);
+	assert_null(known());
+	assert_int_equal(n_fresh, 0);
+}
+
+static void pulled(void **state)
+{
+	const struct sim_tuple t = { .src = key.src, .dst = key.dst, .sport = key.sport, .dport = key.dport, .proto = 17 };
+
+	(void)state;
+	made_by_bpf(0);
+	there = false;
+	assert_false(conns_pull(&tenant, "vm1", &t));
+	there = true;
+	assert_false(conns_pull(&tenant, "vm2", &t)); /* not here */
+	made_by_bpf(31); /* over: nobody has answered for udp_new */
+	assert_false(conns_pull(&tenant, "vm1", &t));
+	assert_null(known());
+	made_by_bpf(29);
+	assert_true(conns_pull(&tenant, "vm1", &t));
+	assert_non_null(known());
+}
+
+/* The port at the other end is no longer where the kernel's record says: skepd's own knowledge of it stays. */
+static void other_end_not_found(void **state)
+{
+	(void)state;
+	made_by_bpf(0);
+	elsewhere = "vm9";
+	conns_newconn(&agent, &key, NULL);
+	elsewhere = "";
+	conns_newconn(&agent, &key, NULL);
+	assert_string_equal(known()->other_port, "vm9");
+}
+
+/* The walk meets a record that is over: it goes, and skepd's copy with it, if the kernel knows of an end that the copy does not. */
+static void over_in_the_kernel(void **state)
+{
+	(void)state;
+	made_by_bpf(0);
+	conns_pull_all(&agent);
+	assert_non_null(known());
+	assert_int_equal(n_deleted, 0);
+	made_by_bpf(40);
+	conns_pull_all(&agent); /* idle there; here it may have been refreshed by a flow of skepd's */
+	assert_int_equal(n_deleted, 1);
+	assert_int_equal(n_over, 0);
+	assert_non_null(known());
+	conn.reply_seen = 0x80;
+	conn.last_seen -= 200 * HZ;
+	conns_pull_all(&agent);
+	assert_int_equal(n_deleted, 2);
+	assert_int_equal(n_over, 1);
+	assert_null(known());
+}
+
+/* Without its details a record of skepd's is of no use, and one of a port that nobody has is nobody's: once all tenants are loaded. */
+static void of_nobody(void **state)
+{
+	(void)state;
+	made_by_bpf(0);
+	key.port = 0x999;
+	conns_pull_all(&agent);
+	assert_int_equal(n_deleted, 0);
+	agent.adoption_done = true;
+	conns_pull_all(&agent);
+	assert_int_equal(n_deleted, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(in_use, begin, end),
 		cmocka_unit_test_setup_teardown(not_noted_for_long, begin, end),
+		cmocka_unit_test_setup_teardown(taken_over, begin, end),
+		cmocka_unit_test_setup_teardown(ended_before_it_was_read, begin, end),
+		cmocka_unit_test_setup_teardown(pulled, begin, end),
+		cmocka_unit_test_setup_teardown(other_end_not_found, begin, end),
+		cmocka_unit_test_setup_teardown(over_in_the_kernel, begin, end),
+		cmocka_unit_test_setup_teardown(of_nobody, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
