@@ -19,6 +19,12 @@ __noinline int drop_port(struct xdp_md *xdp, __u32 reason, __u32 key, __u32 cook
 	return drop_xdp(xdp, &info);
 }
 
+/* What it makes of a frame is forgotten by the verifier: inlined, all that follows would be looked at for each kind of packet. */
+__noinline int parse_card(struct xdp_md *xdp, struct parsed *p)
+{
+	return p ? parse_xdp(xdp, p) : SKEP_DROP_TRUNCATED;
+}
+
 /* The exact flow that holds for the packet; NULL: for TC to say. */
 static __always_inline struct skep_flow *flow_find(const struct skep_card *card, struct parsed *p, __u32 len)
 {
@@ -80,7 +86,7 @@ int skep_xdp_port(struct xdp_md *xdp)
 		return XDP_PASS;
 	len = frame_len(xdp, HOOK_XDP);
 	p.k4.in_key = card->key;
-	bad = parse_xdp(xdp, &p);
+	bad = parse_card(xdp, &p);
 	if (!bad && bad_macs(&p))
 		bad = SKEP_DROP_BAD_MAC;
 	if ((bad || !p.is_ip) && !is_linear(xdp, bpf_xdp_get_buff_len(xdp)))
