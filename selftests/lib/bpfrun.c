@@ -208,6 +208,11 @@ int bpfrun_time(struct bpfrun *r, enum bpfrun_prog prog, const uint8_t *frame, u
 	return 0;
 }
 
+int bpfrun_map(struct bpfrun *r, const char *map)
+{
+	return map_fd(r, map);
+}
+
 int bpfrun_fd(struct bpfrun *r, enum bpfrun_prog prog)
 {
 	return prog_fd(r, prog);
