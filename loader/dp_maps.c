@@ -75,8 +75,9 @@ static uint32_t wanted_size(const struct dp *dp, enum dp_map map)
 	}
 }
 
-static int adopt_map(struct dp *dp, struct bpf_map *map, const char *name, struct err *err)
+static int adopt_map(struct dp *dp, enum dp_map which, struct bpf_map *map, struct err *err)
 {
+	const char *name = map_names[which];
 	char path[DP_PATH_MAX];
 	struct bpf_map_info info = { 0 };
 	__u32 len = sizeof(info);
@@ -92,6 +93,8 @@ static int adopt_map(struct dp *dp, struct bpf_map *map, const char *name, struc
 	if (bpf_obj_get_info_by_fd(fd, &info, &len) < 0)
 		return err_set(err, -errno, "cannot read pinned map '%s': %s", path,
 			       strerror(errno));
+	if (dp_map_counts(which) && info.type == bpf_map__type(map) && info.value_size != bpf_map__value_size(map))
+		return 0; /* a version has counters that another has not: pin_map() */
 	if (info.type != bpf_map__type(map) || info.key_size != bpf_map__key_size(map) ||
 	    info.value_size != bpf_map__value_size(map) ||
 	    info.map_flags != bpf_map__map_flags(map))
@@ -131,7 +134,7 @@ static int prepare_maps(struct dp *dp, struct err *err)
 		}
 		rc = bpf_map__set_pin_path(map, NULL); /* pinned below, under our own path */
 		if (!rc && !dp_map_private(i))
-			rc = adopt_map(dp, map, map_names[i], err);
+			rc = adopt_map(dp, i, map, err);
 		if (rc)
 			return rc;
 	}
@@ -173,6 +176,7 @@ static int pin_map(struct dp *dp, enum dp_map map, struct err *err)
 		len = sizeof(info);
 		if (bpf_obj_get_info_by_fd(old, &info, &len) == 0 && info.id == id)
 			return 0; /* adopted */
+		dp_counts_take(dp, map, old, info.value_size);
 		(void)unlink(path);
 	}
 	if (bpf_obj_pin(dp->map_fd[map], path) < 0)

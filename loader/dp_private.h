@@ -311,6 +311,12 @@ static inline bool dp_map_private(enum dp_map map)
 {
 	return map == DP_MAP_FOUND || map == DP_MAP_STAGES;
 }
+/* Numbers that only grow, more of them in newer versions: taken over into a map of our own when the pinned one has others. */
+static inline bool dp_map_counts(enum dp_map map)
+{
+	return map == DP_MAP_DROPS || map == DP_MAP_COUNTERS;
+}
+void dp_counts_take(struct dp *dp, enum dp_map map, int from_fd, uint32_t from_size);
 int dp_private_pin(struct dp *dp, enum dp_map map, struct err *err);
 int dp_swap_done(struct dp *dp, struct err *err); /* no interface has a program of an earlier load any more */
 int dp_others_find(struct dp_dirs *dirs, bool create, struct err *err);

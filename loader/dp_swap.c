@@ -65,6 +65,22 @@ static void wait_for_packets(void)
 		(void)clock_nanosleep(CLOCK_MONOTONIC, 0, &longer, NULL);
 }
 
+/* Before an interface has one of our programs, which count there.  What the old ones count from here on is not taken over. */
+void dp_counts_take(struct dp *dp, enum dp_map map, int from_fd, uint32_t from_size)
+{
+	const struct bpf_map *ours = bpf_object__find_map_by_name(dp->obj, dp_map_name(map));
+	uint32_t zero = 0, size = bpf_map__value_size(ours), common = size < from_size ? size : from_size;
+	int cpus = libbpf_num_possible_cpus();
+	_free_ uint8_t *from = cpus > 0 ? calloc((size_t)cpus, from_size) : NULL;
+	_free_ uint8_t *to = cpus > 0 ? calloc((size_t)cpus, size) : NULL;
+
+	if (!from || !to || bpf_map_lookup_elem(from_fd, &zero, from)) /* they begin at zero */
+		return;
+	for (int cpu = 0; cpu < cpus; cpu++)
+		memcpy(to + (size_t)cpu * size, from + (size_t)cpu * from_size, common);
+	(void)bpf_map_update_elem(dp->map_fd[map], &zero, to, BPF_ANY);
+}
+
 static bool is_ours(const struct dp *dp, const char *sub, const char *name)
 {
 	if (!strcmp(sub, "maps"))

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.." && . selftests/lib/net.sh && . selftests/lib/talk.sh 
 attack=$O/selftests/net/attack
 ours=$SKEPD other=${SKEPD_OTHER:-$O_FAST/other/build/skepd}
 [ -x "$other" ] || bail "no $other (run 'make O=$O_FAST other-version')"
-ROUNDS=${ROUNDS:-3}
+ROUNDS=${ROUNDS:-1}
 
 direct=1
 host h1; host h2
@@ -28,6 +28,7 @@ start_skepd h1 && start_skepd h2 || bail 'skepd does not start'
 } | apply > "$work/out" 2>&1 || bail "apply: $(cat "$work/out")"
 standard_up || bail 'ports do not come up'
 ping4_soon vm1 10.0.2.14 || bail 'no traffic'
+know_gateways
 for v in vm1 vm4; do tcp_echo $v 80; done
 spawn nsenter --net="/run/netns/$id-vm4" "$attack" serve 5353 > /dev/null
 wait_for 5 udp_listening vm4 5353 || bail 'no server in vm4'
@@ -50,14 +51,16 @@ version() { status "$1" | grep -oE '"datapath": *\{"version": *"[^"]*"' | grep -
 to_version() { # HOST PROGRAM
 	stop_skepd "$1"
 	SKEPD=$2
-	start_skepd "$1" || bail "skepd of $1 does not come back"
+	back "$1" || bail "skepd of $1 does not come back"
 }
 ready() { wait_for 20 port_up "$1" "$([ "$1" = h1 ] && echo vm1 || echo vm4)" || wrong="$wrong; $1 has no ports"; }
 talks() { say there && say back; }
 
 # --- up and down ---
-pace_start $((ROUNDS * 12))
-spawn nsenter --net="/run/netns/$id-vm1" "$attack" ask 10.0.2.14 5353 $((ROUNDS * 4000)) 400 20000 > "$work/asked"
+contains 'the class of new connections becomes known' '^asked 20 answered 20 ' "$(in_vm vm1 "$attack" ask 10.0.2.14 5353 20 50 60000)"
+pace_start
+# on a busy machine the server may be late; what is lost is never answered
+ATTACK_ANSWER_MS=8000 spawn nsenter --net="/run/netns/$id-vm1" "$attack" ask 10.0.2.14 5353 $((ROUNDS * 4000)) 400 20000 > "$work/asked"
 asker=$!
 ups=0 downs=0
 for ((i = 0; i < ROUNDS; i++)); do
@@ -72,9 +75,8 @@ for ((i = 0; i < ROUNDS; i++)); do
 		talks || wrong="$wrong; no answer behind a downgrade of $h"
 	done
 done
-still_sending "$ups upgrades, $downs downgrades under load"
 equal 'links were updated in place, ports adopted, connections answered each time' '' "$wrong"
-pace_end 'known flows'
+pace_end "$ups upgrades, $downs downgrades"
 wait $asker
 contains 'new connections, and their replies' "^asked ([0-9]+) answered \1 " "$(cat "$work/asked")"
 contains 'nobody leaves maps behind' '^0$' "$(find "$work/bpf/skep" -name 'skep_other' -o -name '*skep_stages-*' | wc -l)"
@@ -90,28 +92,27 @@ kill_starting() { # HOST PROGRAM MS
 	kill -KILL $pid
 	wait $pid 2>/dev/null
 }
-pace_start $((ROUNDS * 6))
+pace_start
 stop_skepd h1; stop_skepd h2
 killed=0
-while sending && [ $killed -lt $((ROUNDS * 8)) ]; do
+while [ $killed -lt $((ROUNDS * 6)) ]; do
 	for h in h1 h2; do
 		kill_starting $h "$([ $((killed / 2 % 2)) = 0 ] && echo "$other" || echo "$ours")" $((RANDOM % 200 + 5))
 		killed=$((killed + 1))
 	done
 done
 SKEPD=$ours
-start_skepd h1 && start_skepd h2 || bail 'the agents do not come back'
+back h1 && back h2 || bail 'the agents do not come back'
 wrong=
 ready h1; ready h2
-still_sending "$killed processes of both versions killed while they started"
-pace_end 'known flows'
+pace_end "$killed processes of both versions killed while they started"
 can 'the connections go on' talks
 for h in h1 h2; do progs[$h]=; same_links $h; done
 equal 'on the same links' '' "$wrong"
 contains 'and nothing is left behind' '^0$' "$(find "$work/bpf/skep" -name 'skep_other' -o -name '*skep_stages-*' | wc -l)"
 
 # --- another ABI ---
-pace_start 10
+pace_start
 abi=$(cd "$work/bpf/skep/h1" && echo abi*)
 for h in h1 h2; do stop_skepd $h; mv "$work/bpf/skep/$h/$abi" "$work/bpf/skep/$h/abi0"; done
 for h in h1 h2; do
@@ -119,21 +120,21 @@ for h in h1 h2; do
 	equal "a datapath of another ABI is refused ($h)" 1 $?
 	contains '... by name, with what to do' "'abi0', this one is '$abi'.*skepd --replace" "$(cat "$work/out")"
 done
-still_sending 'refused under load'
-pace_end 'known flows'
+pace_end 'refused'
 for h in h1 h2; do mv "$work/bpf/skep/$h/abi0" "$work/bpf/skep/$h/$abi"; done
-start_skepd h1 && start_skepd h2 || bail 'the agents do not come back'
+back h1 && back h2 || bail 'the agents do not come back'
 ready h1; ready h2
-pace_start 12
-stop_skepd h1; stop_skepd h2
-for h in h1 h2; do check "skepd --replace ($h)" in_host $h "$SKEPD" -c "$work/$h/skepd.yaml" --replace; done
-start_skepd h1 && start_skepd h2 || bail 'the agents do not come back'
+pace_start
 wrong=
-for h in h1 h2; do ready $h; progs[$h]=; same_links $h; done
+for h in h1 h2; do
+	stop_skepd $h
+	check "skepd --replace ($h)" in_host $h "$SKEPD" -c "$work/$h/skepd.yaml" --replace
+	back $h || bail 'the agent does not come back'
+	ready $h; progs[$h]=; same_links $h
+done
 equal 'replaced, on the same links' '' "$wrong"
 replaced() { [ -z "$(find "$work/bpf/skep" -name 'replaced-*' -o -name abi0)" ]; }
 check 'the old datapath has gone' wait_for 20 replaced
-still_sending 'replaced under load'
-pace_end 'a replaced datapath costs two seconds at most' $((RATE * 2))
+pace_end 'a datapath replaced on both hosts costs two seconds at most' $((RATE * 2))
 can 'the connections go on' talks
 check 'new flows work' ping_ok vm2 10.0.2.13 3

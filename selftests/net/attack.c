@@ -33,7 +33,7 @@
 
 #define BATCH	  64
 #define ASK_MAX	  200000
-#define ANSWER_MS 1000
+#define ANSWER_MS 1000 /* ATTACK_ANSWER_MS in the environment */
 #define FLOOD_PORT 5201
 
 static volatile sig_atomic_t stopped;
@@ -196,6 +196,8 @@ static int serve(const char *port)
 	return 0;
 }
 
+static int answer_ms = ANSWER_MS;
+
 /* One flow: its first packet and the answer; 0 = none came. */
 static uint64_t ask_once(const struct sockaddr_in *to, uint16_t port)
 {
@@ -210,7 +212,7 @@ static uint64_t ask_once(const struct sockaddr_in *to, uint16_t port)
 	    bind(fd, (struct sockaddr *)&from, sizeof(from)) || connect(fd, (const struct sockaddr *)to, sizeof(*to)))
 		die("ask");
 	t = clock_mono_ns();
-	ok = send(fd, &c, 1, 0) == 1 && poll(&p, 1, ANSWER_MS) == 1 && recv(fd, &c, 1, 0) == 1;
+	ok = send(fd, &c, 1, 0) == 1 && poll(&p, 1, answer_ms) == 1 && recv(fd, &c, 1, 0) == 1;
 	t = clock_mono_ns() - t;
 	close(fd);
 	return ok ? t : 0;
@@ -238,6 +240,8 @@ static int ask(const char *address, const char *port, unsigned long count, unsig
 	uint64_t start = clock_mono_ns(), ns;
 	uint32_t n = 0;
 
+	if (getenv("ATTACK_ANSWER_MS"))
+		answer_ms = (int)number(getenv("ATTACK_ANSWER_MS"));
 	if (inet_pton(AF_INET, address, &to.sin_addr) != 1 || !rate || count > ASK_MAX)
 		die(address);
 	for (unsigned long i = 0; i < count && !stopped; i++) {

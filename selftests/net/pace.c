@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Numbered UDP packets at a high rate, and exactly which of them were lost: a cheaper stream.c, for machines with few cores.  The
- * sender hands over many at a time; the receiver is a filter on the socket, which notes each number and wakes nobody.
+ * Numbered UDP packets at a high rate from one network namespace to another, and exactly which of them were lost: a cheaper stream.c, for machines
+ * with few cores.  The senders, one for each processor and each with a flow of its own, hand over many at a time; the receiver is a filter on its
+ * socket, which notes each number and wakes nobody.
  *
- *   pace recv PORT TOTAL IDLE_MS    until TOTAL numbers came, or none for IDLE_MS (after the first); prints "ready", then
- * "received N lost N duplicated N", and "first_lost N last_lost N" if some are
- *   pace send ADDRESS PORT TOTAL RATE FIFO   by as many processes as there are processors, each with a flow of its own: 100 a second
- * until FIFO is removed, then RATE a second, all together; prints "sent N in N ms, N a second; slowest tenth N a second"
+ *   pace RECEIVER SENDER ADDRESS PORT RATE SECONDS FILE    namespaces by their paths.  Prints "ready"; sends 100 a second until FILE is removed,
+ * then RATE a second, all together, until FILE is there again, at most for SECONDS; prints "sent N in N ms, N a second; slowest tenth N a second" and
+ * "received N lost N duplicated N", with "first_lost N last_lost N" if some are
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/bpf.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -28,12 +30,23 @@
 
 #include "util/clock.h"
 
-#define BATCH	   32
-#define UDP_HEADER 8
+#define BATCH	    32
+#define SENDERS_MAX 8
+#define SLICES_MAX  1024
+#define SLICE_NS    (500 * NSEC_PER_MSEC)
+#define QUIET_NS    (500 * NSEC_PER_MSEC)
+#define UDP_HEADER  8
 
 struct numbered {
 	uint32_t n;
 	char fill[18]; /* a 64-byte frame */
+};
+
+struct sender {
+	uint32_t which, step; /* it sends which, which + step, ... */
+	uint32_t next, held;  /* 'held' of them before the start */
+	uint64_t began, ended;
+	uint32_t slices, sent[SLICES_MAX]; /* until the end of each slice of time */
 };
 
 static void die(const char *what)
@@ -126,65 +139,60 @@ static int filter_new(int counts)
 }
 
 struct seen {
-	uint32_t received, duplicated, first_lost, last_lost;
+	uint32_t received, lost, duplicated, first_lost, last_lost;
 };
 
-static struct seen look(const uint64_t *counts, uint32_t total)
+/* Of the senders' numbers: sender i has sent i, i + step, ... */
+static struct seen look(const uint64_t *counts, const struct sender *senders, uint32_t step)
 {
-	struct seen s = { .first_lost = total };
+	struct seen s = { .first_lost = UINT32_MAX };
 
-	for (uint32_t i = 0; i < total; i++) {
-		uint64_t n = __atomic_load_n(&counts[i], __ATOMIC_RELAXED);
+	for (uint32_t i = 0; i < step; i++)
+		for (uint32_t k = 0; k < senders[i].next; k++) {
+			uint32_t at = i + k * step;
+			uint64_t n = __atomic_load_n(&counts[at], __ATOMIC_RELAXED);
 
-		s.received += n > 0;
-		s.duplicated += n > 1 ? (uint32_t)n - 1 : 0;
-		if (n)
-			continue;
-		if (s.first_lost == total)
-			s.first_lost = i;
-		s.last_lost = i;
-	}
+			s.received += n > 0;
+			s.duplicated += n > 1 ? (uint32_t)n - 1 : 0;
+			if (n)
+				continue;
+			s.lost++;
+			s.first_lost = at < s.first_lost ? at : s.first_lost;
+			s.last_lost = at > s.last_lost ? at : s.last_lost;
+		}
 	return s;
 }
 
-static int receive(const char *port, uint32_t total, uint32_t idle_ms)
+static uint64_t *receive(uint16_t port, uint32_t room)
 {
-	struct sockaddr_in any = { .sin_family = AF_INET, .sin_port = htons((uint16_t)number(port)) };
+	struct sockaddr_in any = { .sin_family = AF_INET, .sin_port = htons(port) };
 	int fd = socket(AF_INET, SOCK_DGRAM, 0), map, prog;
-	uint64_t *counts = counts_new(total, &map), quiet_since = clock_mono_ns();
-	struct seen s = { 0 }, now;
+	uint64_t *counts = counts_new(room, &map);
 
 	prog = filter_new(map);
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_ATTACH_BPF, &prog, sizeof(prog)) || bind(fd, (struct sockaddr *)&any, sizeof(any)))
 		die("receive");
-	printf("ready\n");
-	fflush(stdout);
-	for (;;) {
-		until(clock_mono_ns() + 200 * NSEC_PER_MSEC);
-		now = look(counts, total);
-		if (now.received != s.received || now.duplicated != s.duplicated)
-			quiet_since = clock_mono_ns();
-		s = now;
-		if (clock_mono_ns() - quiet_since > (s.received == total ? 300 : s.received ? idle_ms : 60000) * NSEC_PER_MSEC)
-			break;
-	}
-	printf("received %u lost %u duplicated %u", s.received, total - s.received, s.duplicated);
-	if (s.received < total)
+	return counts;
+}
+
+/* Behind the senders: those under way arrive. */
+static int print_received(const uint64_t *counts, const struct sender *senders, uint32_t n)
+{
+	struct seen s = look(counts, senders, n), before;
+
+	do {
+		before = s;
+		until(clock_mono_ns() + QUIET_NS);
+		s = look(counts, senders, n);
+	} while (s.received != before.received);
+	printf("received %u lost %u duplicated %u", s.received, s.lost, s.duplicated);
+	if (s.lost)
 		printf(" first_lost %u last_lost %u", s.first_lost, s.last_lost);
 	printf("\n");
-	return s.received == total && !s.duplicated ? 0 : 1;
+	return s.lost || s.duplicated;
 }
 
 /* --- send --- */
-
-#define TENTHS	    10
-#define SENDERS_MAX 8
-
-struct sender {
-	uint32_t which, step; /* it sends which, which + step, ... */
-	uint32_t next, held;  /* 'held' were sent before the start */
-	uint64_t began, at[TENTHS + 1]; /* when each tenth of the rest was done */
-};
 
 static void send_some(int fd, const struct sender *s, uint32_t n)
 {
@@ -218,62 +226,83 @@ static int open_to(const char *address, const char *port)
 	return fd;
 }
 
-/* 'rate': of this one. */
-static void send_paced(struct sender *s, int fd, uint32_t total, uint32_t rate, const char *held_by)
+/* 'rate', 'most': of this one. */
+static void send_paced(struct sender *s, int fd, uint32_t most, uint32_t rate, const char *file)
 {
-	uint32_t mine = total / s->step + (s->which < total % s->step), rest, tenth = 0;
+	uint64_t now;
 
-	while (s->next < mine && access(held_by, F_OK) == 0) {
+	while (s->next < most && access(file, F_OK) == 0) {
 		send_some(fd, s, 1);
 		s->next++;
 		until(clock_mono_ns() + 10 * NSEC_PER_MSEC);
 	}
 	s->held = s->next;
-	rest = mine - s->held;
-	s->began = s->at[0] = clock_mono_ns();
-	while (s->next < mine) {
-		uint32_t done = s->next - s->held, some = rest - done < BATCH ? rest - done : BATCH;
-		uint64_t due = s->began + (uint64_t)(done + some) * NSEC_PER_SEC / rate;
+	s->began = now = clock_mono_ns();
+	while (s->next + BATCH <= most) {
+		uint64_t due = s->began + (uint64_t)(s->next + BATCH - s->held) * NSEC_PER_SEC / rate;
 
-		if (clock_mono_ns() < due)
+		if (now < due)
 			until(due);
-		send_some(fd, s, some);
-		s->next += some;
-		for (done += some; tenth < TENTHS && done >= (uint64_t)rest * (tenth + 1) / TENTHS; tenth++)
-			s->at[tenth + 1] = clock_mono_ns();
+		send_some(fd, s, BATCH);
+		s->next += BATCH;
+		now = clock_mono_ns();
+		if (now - s->began < (s->slices + 1) * SLICE_NS)
+			continue;
+		if (s->slices < SLICES_MAX)
+			s->sent[s->slices++] = s->next;
+		if (access(file, F_OK) == 0)
+			break;
 	}
+	s->ended = now;
 }
 
-static void print_sent(const struct sender *s, uint32_t n, uint32_t total)
+static void print_sent(const struct sender *s, uint32_t n)
 {
-	uint32_t sent = total, slowest = UINT32_MAX;
+	uint32_t sent = 0, slowest = UINT32_MAX, slices = SLICES_MAX;
 	uint64_t began = UINT64_MAX, end = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
-		sent -= s[i].held;
+		sent += s[i].next - s[i].held;
 		began = s[i].began < began ? s[i].began : began;
-		end = s[i].at[TENTHS] > end ? s[i].at[TENTHS] : end;
+		end = s[i].ended > end ? s[i].ended : end;
+		slices = s[i].slices < slices ? s[i].slices : slices;
 	}
-	for (unsigned int tenth = 0; tenth < TENTHS; tenth++) {
-		uint64_t rate = 0;
+	for (uint32_t k = slices / 10 ? slices / 10 : 1; k <= slices; k++) { /* a tenth at a time */
+		uint32_t tenth = slices / 10 ? slices / 10 : 1, some = 0;
 
 		for (uint32_t i = 0; i < n; i++)
-			rate += (uint64_t)(s[i].next - s[i].held) / TENTHS * NSEC_PER_SEC / (s[i].at[tenth + 1] - s[i].at[tenth] + 1);
-		slowest = rate < slowest ? (uint32_t)rate : slowest;
+			some += s[i].sent[k - 1] - (k > tenth ? s[i].sent[k - tenth - 1] : s[i].held);
+		some = (uint32_t)(some * NSEC_PER_SEC / (tenth * SLICE_NS));
+		slowest = some < slowest ? some : slowest;
 	}
 	printf("sent %u in %llu ms, %llu a second; slowest tenth %u a second\n", sent, (unsigned long long)((end - began) / NSEC_PER_MSEC),
 	       (unsigned long long)(sent * NSEC_PER_SEC / (end - began + 1)), slowest);
 }
 
-static int send_all(const char *address, const char *port, uint32_t total, uint32_t rate, const char *held_by)
+static void enter(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || setns(fd, CLONE_NEWNET))
+		die(path);
+	close(fd);
+}
+
+static int run(char **argv)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	uint32_t n = cpus < 1 ? 1 : cpus > SENDERS_MAX ? SENDERS_MAX : (uint32_t)cpus;
+	uint32_t n = cpus < 1 ? 1 : cpus > SENDERS_MAX ? SENDERS_MAX : (uint32_t)cpus, rate = number(argv[5]), room = rate * number(argv[6]);
 	struct sender *s = mmap(NULL, n * sizeof(*s), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	uint64_t *counts;
 	int status, rc = 0;
 
 	if (s == MAP_FAILED)
 		die("mmap");
+	enter(argv[1]);
+	counts = receive((uint16_t)number(argv[4]), room);
+	enter(argv[2]);
+	printf("ready\n");
+	fflush(stdout);
 	for (uint32_t i = 0; i < n; i++) {
 		pid_t pid = fork();
 
@@ -283,23 +312,22 @@ static int send_all(const char *address, const char *port, uint32_t total, uint3
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
 			s[i].which = i;
 			s[i].step = n;
-			send_paced(&s[i], open_to(address, port), total, rate / n, held_by);
+			send_paced(&s[i], open_to(argv[3], argv[4]), room / n, rate / n, argv[7]);
 			_exit(0);
 		}
 	}
 	while (wait(&status) > 0)
 		rc |= !WIFEXITED(status) || WEXITSTATUS(status);
-	if (!rc)
-		print_sent(s, n, total);
-	return rc;
+	if (rc)
+		return 1;
+	print_sent(s, n);
+	return print_received(counts, s, n);
 }
 
 int main(int argc, char **argv)
 {
-	if (argc == 5 && !strcmp(argv[1], "recv"))
-		return receive(argv[2], number(argv[3]), number(argv[4]));
-	if (argc == 7 && !strcmp(argv[1], "send"))
-		return send_all(argv[2], argv[3], number(argv[4]), number(argv[5]), argv[6]);
-	fprintf(stderr, "usage: pace recv PORT TOTAL IDLE_MS | send ADDRESS PORT TOTAL RATE FIFO\n");
+	if (argc == 8)
+		return run(argv);
+	fprintf(stderr, "usage: pace RECEIVER SENDER ADDRESS PORT RATE SECONDS FILE\n");
 	return 2;
 }

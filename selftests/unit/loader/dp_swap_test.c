@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* One version of the datapath gives way to another: what is shared, what is private to a load, what is refused, and how it is replaced. */
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <dirent.h>
 #include <linux/bpf.h>
 #include <stdio.h>
@@ -154,6 +155,34 @@ static void test_another_size_is_kept(void **state)
 	text = json_dumps(json_object_get(status, "warnings"), 0);
 	json_decref(status);
 	assert_non_null(strstr(text, "'skep_flows4' has 65536 entries, the configuration wants 1024"));
+	assert_true(passes(5555));
+	assert_int_equal(t.upcalls, 0);
+}
+
+/* Another version has another number of counters: what both have goes on. */
+static void test_counters_are_taken_over(void **state)
+{
+	int cpus = libbpf_num_possible_cpus(), fd;
+	_free_ uint64_t *values = calloc((size_t)cpus * 2, sizeof(*values));
+	uint64_t drops[SKEP_DROP_MAX];
+	uint32_t zero = 0;
+
+	NEED_ROOT();
+	put_flow(5555);
+	close_it();
+	for (int cpu = 0; cpu < cpus; cpu++)
+		values[2 * cpu + SKEP_DROP_TRUNCATED] = 7;
+	fd = bpf_map_create(BPF_MAP_TYPE_PERCPU_ARRAY, "other", 4, 2 * sizeof(*values), 1, NULL);
+	assert_true(fd >= 0);
+	assert_int_equal(bpf_map_update_elem(fd, &zero, values, BPF_ANY), 0);
+	assert_int_equal(unlink(pin(layout("maps"), "skep_drops")), 0);
+	assert_int_equal(bpf_obj_pin(fd, pin(layout("maps"), "skep_drops")), 0);
+	close(fd);
+	must_open();
+	assert_true(dp_adopted(t.dp));
+	dp_drops(t.dp, drops);
+	assert_int_equal(drops[SKEP_DROP_TRUNCATED], 7 * cpus);
+	assert_int_equal(drops[SKEP_DROP_BAD_HEADER], 0);
 	assert_true(passes(5555));
 	assert_int_equal(t.upcalls, 0);
 }
@@ -387,6 +416,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_programs_are_swapped),
 		TEST(test_another_size_is_kept),
+		TEST(test_counters_are_taken_over),
 		TEST(test_another_shape_is_refused),
 		TEST(test_another_abi_is_replaced),
 		TEST(test_a_replacement_is_continued),
