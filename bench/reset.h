@@ -4,6 +4,7 @@
 
 #include <linux/types.h>
 
+#define BENCH_KEY   0x777 /* BPFRUN_KEY */
 #define BENCH_WORDS 11 /* Ethernet, IPv4, the ports */
 #define BENCH_NET   27 /* second byte of the source address */
 #define BENCH_PORT  34 /* source port */

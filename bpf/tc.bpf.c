@@ -25,14 +25,18 @@ struct ingress {
 static __always_inline int find_ingress(__u32 ifindex, struct ingress *in)
 {
 	__u32 slot = ifindex % SKEP_IFACE_SLOTS, index;
-	__u64 *at = bpf_map_lookup_elem(&skep_iface_at, &slot), v = at ? *(volatile __u64 *)at : 0;
+	void *at = bpf_map_lookup_elem(&skep_iface_at, &slot);
+	union {
+		struct skep_iface_at at;
+		__u64 all;
+	} v = { .all = at ? *(volatile __u64 *)at : 0 };
 	struct skep_iface *iface;
 
-	if (v >> 32 == ifindex) {
-		index = v & 0xffff;
+	if (v.at.ifindex == ifindex) {
+		index = v.at.lport;
 		in->lp = bpf_map_lookup_elem(&skep_lports, &index);
 		in->key = in->lp ? in->lp->key : 0;
-		in->police = (__u32)v >> 16;
+		in->police = v.at.police;
 		return in->key ? 0 : -1;
 	}
 	iface = bpf_map_lookup_elem(&skep_ifaces, &ifindex);

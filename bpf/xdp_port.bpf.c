@@ -19,6 +19,12 @@ __noinline int drop_port(struct xdp_md *xdp, __u32 reason, __u32 key, __u32 cook
 	return drop_xdp(xdp, &info);
 }
 
+/* What it makes of a frame is forgotten by the verifier: inlined, all that follows would be looked at for each kind of packet. */
+__noinline int parse_card(struct xdp_md *xdp, struct parsed *p)
+{
+	return p ? parse_xdp(xdp, p) : SKEP_DROP_TRUNCATED;
+}
+
 /* The exact flow that holds for the packet; NULL: for TC to say. */
 static __always_inline struct skep_flow *flow_find(const struct skep_card *card, struct parsed *p, __u32 len)
 {
@@ -68,7 +74,7 @@ static __always_inline int change(struct xdp_md *xdp, const struct skep_flow *f,
 SEC("xdp.frags") /* or jumbo frames would keep it off the interface */
 int skep_xdp_port(struct xdp_md *xdp)
 {
-	__u32 ifindex = xdp->ingress_ifindex, len = bpf_xdp_get_buff_len(xdp), out, rewrite;
+	__u32 ifindex = xdp->ingress_ifindex, len, out, rewrite;
 	const struct skep_card *card = card_find(ifindex);
 	struct parsed p = {};
 	struct push w = {};
@@ -76,12 +82,15 @@ int skep_xdp_port(struct xdp_md *xdp)
 	enum skep_drop bad;
 	__u8 action;
 
-	if (!card || !is_linear(xdp, len))
+	if (!card)
 		return XDP_PASS;
+	len = frame_len(xdp, HOOK_XDP);
 	p.k4.in_key = card->key;
-	bad = parse_xdp(xdp, &p);
+	bad = parse_card(xdp, &p);
 	if (!bad && bad_macs(&p))
 		bad = SKEP_DROP_BAD_MAC;
+	if ((bad || !p.is_ip) && !is_linear(xdp, bpf_xdp_get_buff_len(xdp)))
+		return XDP_PASS; /* in several pieces: an IP packet is cut then */
 	if (bad) {
 		count(SKEP_CNT_RX_PORT);
 		return drop_port(xdp, bad, card->key, 0);
@@ -115,11 +124,11 @@ int skep_xdp_port(struct xdp_md *xdp)
 		return XDP_PASS;
 	}
 
-	count(SKEP_CNT_RX_PORT); /* from here on it is ours */
-	if (card->police && over_rate(card->police, len))
+	if (card->police && over_rate(card->police, len)) { /* from here on it is ours */
+		count(SKEP_CNT_RX_PORT);
 		return drop_port(xdp, SKEP_DROP_POLICED, card->key, 0);
-	count(SKEP_CNT_FLOW_HIT);
-	count(SKEP_CNT_XDP_PORT);
+	}
+	count(SKEP_CNT_XDP_PORT); /* dp_counters() adds them to RX_PORT and FLOW_HIT */
 	count_flow(f, len);
 	if (action == SKEP_ACT_DROP)
 		return drop_port(xdp, out, card->key, f->cookie);

@@ -120,6 +120,7 @@ struct tenant {
 	struct topo_snapshot *snap; /* NULL until the first was built */
 	struct sim_tables *tables;
 	struct sim_conns *conns;
+	uint32_t expire_due; /* records to be looked at until the next tick */
 	struct hmap conn_sides; /* conns.c: what is known of a record besides */
 	struct mirror *mirror;
 	struct natblocks *natblocks;
@@ -187,7 +188,9 @@ struct agent {
 	bool adoption_done;
 	struct hmap adopted_conns; /* by port (conns_kernel.c) */
 	uint32_t conns_walked, conns_step; /* records that the last walk over them met, and the present one has */
+	uint32_t conns_due; /* of this walk, in this tick */
 	bool conns_wrapped;
+	struct loop_timer *conns_turn; /* there is more to be done with records than one turn has time for */
 
 	struct index *index;
 	struct sets sets;
@@ -336,6 +339,8 @@ void conns_flow_adopted(struct tenant *t, struct lport *p, const struct index_fl
 void conns_port_up(struct lport *p);	  /* bound here: its records are fetched */
 void conns_port_gone(struct lport *p);	  /* no longer bound here */
 void conns_tick(struct tenant *t, uint64_t now_ns);
+/* What that left to do, until 'until_ns'; true: there is more. */
+bool conns_expire_some(struct agent *a, uint64_t until_ns);
 /* Of another host, or of the DB. */
 bool conns_remote_put(struct tenant *t, const struct sim_conn *conn, uint64_t last_ns); /* false: no room */
 void conns_remote_end(struct tenant *t, const char *port, const struct sim_tuple *tuple);

@@ -153,7 +153,7 @@ static json_t *compare(struct agent *a, const struct topo_port *in, const struct
 	upcall_flush(a);
 	f = index_find(a->index, &w.key);
 	if (!f)
-		f = class_find(&w, res->class_ct);
+		f = class_find(&w, res->class_ct, res->class_nat ? vips_number(a, res->class_nat) : 0);
 	if (!f || !dp_flow_get(a->dp, &f->key, &now))
 		return res->cacheable ? verdict("none", "no flow yet: the next packet makes one") :
 					verdict("not_cacheable",
@@ -189,6 +189,7 @@ json_t *report_trace(struct agent *a, const json_t *request, struct err *err)
 		return NULL;
 	arena_reset(&a->arena);
 	conns_view(t, &view, now);
+	view.fresh = true; /* what connections have seen up to now */
 	view.in = in;
 	len = sim_probe(&view.s.view, in, text, text_of(request, "eth"), a->txbuf + DP_HEADROOM, PKT_MAX,
 			err);
@@ -225,6 +226,7 @@ json_t *report_why(struct agent *a, const json_t *request, struct err *err)
 	if (!t)
 		return NULL;
 	conns_view(t, &view, now);
+	view.fresh = true; /* what connections have seen up to now */
 	if (sim_why(&a->sim, t->snap, &view.s.view, from, to, what, now, AGENT_SEED, &why, err))
 		return NULL;
 	o = json_pack("{s:s, s:s, s:o, s:s, s:O?, s:s?, s:O?, s:s?}", "host", a->config->host,

@@ -123,12 +123,12 @@ void class_note(struct index_flow *f, const struct work *w, const struct sim_res
 		snprintf(f->other_port, sizeof(f->other_port), "%s", res->class_out->o.name);
 }
 
-struct index_flow *class_find(struct work *w, enum skep_ct ct)
+struct index_flow *class_find(struct work *w, enum skep_ct ct, uint16_t nat)
 {
 	struct dp_flow_key key = w->key, masked;
 	struct index_flow *f;
 
-	class_state(&key, ct, 0, &w->pkt.f);
+	class_state(&key, ct, nat, &w->pkt.f);
 	for (unsigned int i = 0; dp_wild_match(w->a->dp, &key, i, &masked); i++) {
 		f = index_find(w->a->index, &masked);
 		if (f)

@@ -24,8 +24,8 @@ bool class_same(const struct class *c, const struct index_flow *f);
 /* Fills in what else decided: the port at the other end, and the packet it was made of; and what it holds: 'vp' is taken. */
 void class_note(struct index_flow *f, const struct work *w, const struct sim_result *res, const struct class *c, struct vip_port *vp);
 
-/* The wildcard flow that holds for the packet of 'w', whose connection is in state 'ct'; NULL: none. */
-struct index_flow *class_find(struct work *w, enum skep_ct ct);
+/* The wildcard flow that holds for the packet of 'w', whose connection is in state 'ct' and is translated by 'nat' (maps/nat.h); NULL: none. */
+struct index_flow *class_find(struct work *w, enum skep_ct ct, uint16_t nat);
 
 /* Simulates as if the packet's connection were in the state that the key of a wildcard flow says, with its other end at 'other_port'. */
 int class_simulate(struct tenant *t, const struct topo_port *in, const struct pkt *pkt, const struct dp_flow_key *key, const char *other_port,

@@ -16,7 +16,8 @@
 #include "util/hash.h"
 #include "util/log.h"
 
-#define EXPIRE_BATCH  8192	    /* looked at in a quarter of a second */
+#define EXPIRE_BATCH  8192	    /* looked at in a second, in turns (conns_kernel.c) ... */
+#define EXPIRE_STEP   32	    /* ... of so many and more */
 #define REFRESH_MIN_S 20	    /* shorter timeouts run out */
 #define SIDES_MAX     (1u << 20) /* of a tenant */
 
@@ -495,13 +496,12 @@ void conns_over(struct tenant *t, const char *port, const struct sim_tuple *tupl
 	invalidate(t, port, tuple);
 }
 
-void conns_tick(struct tenant *t, uint64_t now_ns)
+static void expire(struct tenant *t, uint64_t now_ns)
 {
-	struct over o = { .t = t, .v = malloc(EXPIRE_BATCH * sizeof(*o.v)) };
+	struct sim_conn idle[EXPIRE_STEP];
+	struct over o = { .t = t, .v = idle };
 
-	if (!o.v)
-		return;
-	sim_conns_expire(t->conns, now_ns, EXPIRE_BATCH, on_over, &o);
+	sim_conns_expire(t->conns, now_ns, EXPIRE_STEP, on_over, &o);
 	for (uint32_t i = 0; i < o.n; i++) {
 		struct sim_conn *c = &o.v[i];
 
@@ -511,7 +511,30 @@ void conns_tick(struct tenant *t, uint64_t now_ns)
 		forget(t, c->port, &c->tuple);
 		invalidate(t, c->port, &c->tuple);
 	}
-	free(o.v);
+}
+
+bool conns_expire_some(struct agent *a, uint64_t until_ns)
+{
+	struct hmap_node *n, *tmp;
+
+	hmap_for_each (n, tmp, &a->tenants) {
+		struct tenant *t = container_of(n, struct tenant, node);
+
+		for (uint64_t now; t->expire_due; t->expire_due -= EXPIRE_STEP) {
+			now = clock_mono_ns();
+			if (now >= until_ns)
+				return true;
+			expire(t, now);
+		}
+	}
+	return false;
+}
+
+void conns_tick(struct tenant *t, uint64_t now_ns)
+{
+	const uint32_t n = sim_conns_count(t->conns, NULL);
+
+	t->expire_due = ((n < EXPIRE_BATCH ? n : EXPIRE_BATCH) + EXPIRE_STEP - 1) / EXPIRE_STEP * EXPIRE_STEP;
 	learn_age_affinities(t, now_ns);
 }
 

@@ -20,6 +20,9 @@
 #define GRACE_S	 15 /* for adopted connections of flows that BPF does not refresh, until these have told of their packets */
 #define CYCLE	 40 /* ticks for a walk over the table */
 #define STEP_MIN 2048
+#define STEP	 64
+#define TURN_NS	 NSEC_PER_MSEC
+#define PAUSE_NS (2 * NSEC_PER_MSEC)
 
 struct adopted_conn {
 	struct hmap_node node; /* agent.adopted_conns */
@@ -303,8 +306,14 @@ bool conns_pull(struct tenant *t, const char *port, const struct sim_tuple *tupl
 	if (!p)
 		return false;
 	key = make_key(p->key, tuple);
-	dp_conns_new(t->agent->dp); /* what it is translated by may be told there only */
-	return dp_conn_get(t->agent->dp, &key, &conn) && !is_over(p, &key, &conn) && import(p, &key, &conn);
+	if (!dp_conn_get(t->agent->dp, &key, &conn))
+		return false;
+	if ((conn.flags & (SKEP_CONN_NAT | SKEP_CONN_SKEPD)) == SKEP_CONN_NAT && !conn.nat) { /* what it is translated by is told there only */
+		(void)dp_conns_new(t->agent->dp, UINT64_MAX);
+		if (!dp_conn_get(t->agent->dp, &key, &conn))
+			return false;
+	}
+	return !is_over(p, &key, &conn) && import(p, &key, &conn);
 }
 
 /* The kernel's record is over.  Our copy goes too if it does not know how it has ended; else it may know better: flows that skepd has installed
@@ -340,24 +349,55 @@ static void on_record(void *arg, const struct skep_conn_key *key, const struct s
 
 void conns_pull_all(struct agent *a)
 {
-	dp_conns_new(a->dp);
+	(void)dp_conns_new(a->dp, UINT64_MAX);
 	(void)dp_conns_walk(a->dp, on_record, a);
+}
+
+static void on_turn(void *arg);
+
+/* Some of the walk over the table. */
+static void step(struct agent *a)
+{
+	uint32_t n = dp_conns_step(a->dp, STEP, on_record, a, &a->conns_wrapped);
+
+	a->conns_due -= n < a->conns_due ? n : a->conns_due;
+	a->conns_step += n;
+	if (!a->conns_wrapped)
+		return;
+	dp_nats_round(a->dp); /* once round */
+	a->conns_walked = a->conns_step;
+	a->conns_step = a->conns_due = 0;
+}
+
+/* A millisecond of it, then packets have theirs: a flood of new connections must not keep others' first packets waiting. */
+static void turn(struct agent *a)
+{
+	const uint64_t until = clock_mono_ns() + TURN_NS;
+	bool more = dp_conns_new(a->dp, until);
+
+	while (!more && a->conns_due && clock_mono_ns() < until)
+		step(a);
+	more = conns_expire_some(a, until) || more || a->conns_due;
+	if (more && !a->conns_turn)
+		a->conns_turn = loop_timer_add(a->loop, PAUSE_NS, 0, on_turn, a);
+}
+
+static void on_turn(void *arg)
+{
+	struct agent *a = arg;
+
+	a->conns_turn = NULL;
+	if (!a->leaving)
+		turn(a);
 }
 
 void conns_kernel_tick(struct agent *a)
 {
-	uint32_t step;
+	const uint32_t due = a->conns_walked / CYCLE;
 
-	dp_conns_new(a->dp);
-	if (!a->adoption_done)
-		return;
-	step = a->conns_walked / CYCLE;
-	a->conns_step += dp_conns_step(a->dp, step > STEP_MIN ? step : STEP_MIN, on_record, a, &a->conns_wrapped);
-	if (a->conns_wrapped) { /* once round */
-		dp_nats_round(a->dp);
-		a->conns_walked = a->conns_step;
-		a->conns_step = 0;
-	}
+	if (a->adoption_done)
+		a->conns_due = due > STEP_MIN ? due : STEP_MIN;
+	turn(a);
 }
 
 /* --- adoption --- */

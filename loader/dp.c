@@ -18,6 +18,7 @@
 
 #define HEARTBEAT_NS (500 * NSEC_PER_MSEC)
 #define EVENT_BURST  100
+#define FEW	     8 /* frames that are shown as they come: no port waits long behind so many */
 #define SLOT	     0 /* one thread, and a write executes its slot before it returns */
 
 void dp_warn(struct dp *dp, const char *fmt, ...)
@@ -75,28 +76,77 @@ static void queue_empty(struct dp *dp)
 			__atomic_store_n(&dp->lports[i].queued, 0, __ATOMIC_RELAXED);
 }
 
-static void on_tap(void *arg, uint32_t events)
+static void show(void *arg, uint32_t key, enum skep_upcall_why why, struct dp_frame *frame)
 {
 	struct dp *dp = arg;
+
+	unqueue(dp, key, why);
+	if (why == SKEP_UP_STATE)
+		dp_control_packet(dp, key, frame);
+	else
+		dp->ops.upcall(dp->arg, key, why, frame);
+}
+
+/* All that waits in the tap into the lanes; messages of other hosts are shown at once: packets wait for them. */
+static void drain(struct dp *dp)
+{
 	struct dp_frame frame;
 	enum skep_upcall_why why;
 	uint32_t key;
-	int n = 0;
 
-	while (n < DP_BATCH && dp->tap.fd >= 0) {
+	for (int n = 0; n < SKEP_UPCALL_QUEUE && dp->tap.fd >= 0 && dp_lanes_room(&dp->lanes); n++) {
+		if (tap_read(&dp->tap, &key, &why, &frame) <= 0)
+			return;
+		if (why == SKEP_UP_STATE || !dp_lanes_put(&dp->lanes, key, why, &frame))
+			show(dp, key, why, &frame);
+	}
+}
+
+/* What there is, if that is little; true: there may be more. */
+static bool show_few(struct dp *dp, int *n)
+{
+	struct dp_frame frame;
+	enum skep_upcall_why why;
+	uint32_t key;
+
+	while (dp->tap.fd >= 0 && *n < FEW) {
 		if (tap_read(&dp->tap, &key, &why, &frame) <= 0) {
 			queue_empty(dp);
-			break;
+			return false;
 		}
-		n++;
-		unqueue(dp, key, why);
-		if (why == SKEP_UP_STATE)
-			dp_control_packet(dp, key, &frame);
-		else
-			dp->ops.upcall(dp->arg, key, why, &frame);
+		++*n;
+		show(dp, key, why, &frame);
 	}
+	return true;
+}
+
+static void on_more(void *arg);
+
+static void on_tap(void *arg, uint32_t events)
+{
+	struct dp *dp = arg;
+	int n = 0;
+
+	(void)events;
+	if (dp->lanes.n || show_few(dp, &n))
+		for (; n < DP_BATCH; n++) {
+			if (n % FEW == 0)
+				drain(dp);
+			if (!dp_lanes_show(&dp->lanes, show, dp))
+				break;
+		}
 	if (n && dp->ops.upcall_done)
 		dp->ops.upcall_done(dp->arg);
+	if (dp->lanes.n && !dp->more)
+		dp->more = loop_timer_add(dp->loop, 0, 0, on_more, dp);
+}
+
+static void on_more(void *arg)
+{
+	struct dp *dp = arg;
+
+	dp->more = NULL;
+	on_tap(dp, 0);
 }
 
 int dp_inject(struct dp *dp, uint32_t in_key, const struct dp_frame *frame,
@@ -144,6 +194,9 @@ void dp_tap_stop(struct dp *dp)
 {
 	loop_fd_del(dp->tap_fd);
 	dp->tap_fd = NULL;
+	loop_timer_del(dp->more);
+	dp->more = NULL;
+	dp_lanes_free(&dp->lanes);
 	tap_close(&dp->tap);
 	dp->tap.ifindex = 0;
 }

@@ -170,8 +170,8 @@ int dp_conns_walk(struct dp *dp, void (*cb)(void *arg, const struct skep_conn_ke
 /* At least 'n' of them if there are so many, from where the last call has ended; their number.  *wrapped: this was the end of the table. */
 uint32_t dp_conns_step(struct dp *dp, uint32_t n, void (*cb)(void *arg, const struct skep_conn_key *key, const struct skep_conn *conn),
 		       void *arg, bool *wrapped);
-/* Records that BPF has made since the last call. */
-void dp_conns_new(struct dp *dp);
+/* Records that BPF has made since the last call, until 'until_ns' (CLOCK_MONOTONIC); true: there are more. */
+bool dp_conns_new(struct dp *dp, uint64_t until_ns);
 /* Packets of the port that came up, and that its share of the queue or its budget did not let up; false: no such port. */
 bool dp_port_upcalls(const struct dp *dp, uint32_t key, uint64_t *upcalls, uint64_t *dropped);
 /* How many connections the port may begin and be sent; how many it has (may be NULL). */

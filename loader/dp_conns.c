@@ -168,9 +168,10 @@ void dp_conn_del(struct dp *dp, const struct skep_conn_key *key)
 	(void)bpf_map_delete_elem(dp->map_fd[DP_MAP_DETAILS], key);
 }
 
-void dp_conns_new(struct dp *dp)
+bool dp_conns_new(struct dp *dp, uint64_t until_ns)
 {
-	(void)ring_buffer__consume(dp->newconns);
+	dp->newconns_until_ns = until_ns;
+	return ring_buffer__consume(dp->newconns) == -EAGAIN;
 }
 
 struct walk {

@@ -32,6 +32,8 @@ void dp_counters(struct dp *dp, uint64_t out[SKEP_CNT_MAX])
 {
 	memset(out, 0, SKEP_CNT_MAX * sizeof(*out));
 	sum(dp, DP_MAP_COUNTERS, out, SKEP_CNT_MAX);
+	out[SKEP_CNT_RX_PORT] += out[SKEP_CNT_XDP_PORT]; /* counted once, for speed */
+	out[SKEP_CNT_FLOW_HIT] += out[SKEP_CNT_XDP_PORT];
 }
 
 void dp_count_drop(struct dp *dp, enum skep_drop reason)

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "bpf/skep.skel.h"
+#include "util/clock.h"
 
 static const char *const map_names[DP_MAP_MAX] = {
 #define X(id, name) [DP_MAP_##id] = name,
@@ -255,7 +256,7 @@ static int on_newconn(void *arg, void *data, size_t size)
 
 	if (size >= sizeof(*n) && dp->ops.newconn)
 		dp->ops.newconn(dp->arg, &n->key, n->unknown ? &n->nat : NULL);
-	return 0;
+	return clock_mono_ns() < dp->newconns_until_ns ? 0 : -EAGAIN; /* ends the call that it comes from; the next one goes on */
 }
 
 /* Programs that continue others, of this load alone: those of an earlier one, as long as they are on interfaces, have an array of their own. */

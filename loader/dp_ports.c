@@ -79,7 +79,7 @@ static bool is_flood(const struct dp *dp, uint32_t key, struct dp_flood **found)
 static void write_slot(struct dp *dp, const struct dp_port_entry *port, uint32_t police)
 {
 	uint32_t slot = port->ifindex % SKEP_IFACE_SLOTS;
-	uint64_t v = skep_iface_slot(port->ifindex, police, port->lport);
+	struct skep_iface_at v = { .ifindex = port->ifindex, .police = (uint16_t)police, .lport = (uint16_t)port->lport };
 
 	if (port->lport && port->lport <= UINT16_MAX)
 		(void)bpf_map_update_elem(dp->map_fd[DP_MAP_IFACE_AT], &slot, &v, BPF_ANY);
@@ -88,11 +88,11 @@ static void write_slot(struct dp *dp, const struct dp_port_entry *port, uint32_t
 static void clear_slot(struct dp *dp, uint32_t ifindex)
 {
 	uint32_t slot = ifindex % SKEP_IFACE_SLOTS;
-	uint64_t v;
+	struct skep_iface_at v;
 
-	if (bpf_map_lookup_elem(dp->map_fd[DP_MAP_IFACE_AT], &slot, &v) || v >> 32 != ifindex)
+	if (bpf_map_lookup_elem(dp->map_fd[DP_MAP_IFACE_AT], &slot, &v) || v.ifindex != ifindex)
 		return;
-	v = 0;
+	v = (struct skep_iface_at){ 0 };
 	(void)bpf_map_update_elem(dp->map_fd[DP_MAP_IFACE_AT], &slot, &v, BPF_ANY);
 }
 

@@ -151,6 +151,21 @@ struct dp_queue { /* flows to be written */
 	};
 };
 
+/* Frames that were read and not shown yet (dp_queue.c). */
+struct lane;
+struct dp_lanes {
+	struct hmap by_key;
+	struct lane *first, *last; /* whose turn it is */
+	uint32_t n;		   /* frames of all lanes */
+	size_t bytes;
+};
+bool dp_lanes_room(const struct dp_lanes *q);
+/* Copies the frame; false: no memory. */
+bool dp_lanes_put(struct dp_lanes *q, uint32_t key, enum skep_upcall_why why, const struct dp_frame *frame);
+/* Shows the next frame; false: there is none. */
+bool dp_lanes_show(struct dp_lanes *q, void (*show)(void *arg, uint32_t key, enum skep_upcall_why why, struct dp_frame *frame), void *arg);
+void dp_lanes_free(struct dp_lanes *q);
+
 #define DP_WARNINGS_MAX 16
 
 struct dp {
@@ -176,6 +191,7 @@ struct dp {
 	struct skep_maglev_row *maglev; /* mmapped */
 	struct dp_nats *nats;	       /* dp_nats.c */
 	struct ring_buffer *newconns;
+	uint64_t newconns_until_ns; /* of dp_conns_new() */
 	struct ring_buffer *events;
 	struct loop_fd *events_fd;
 
@@ -207,6 +223,8 @@ struct dp {
 	/* tap */
 	struct tap tap;
 	struct loop_fd *tap_fd;
+	struct dp_lanes lanes;
+	struct loop_timer *more; /* frames wait in lanes; NULL = none */
 	struct loop_timer *heartbeat;
 	uint64_t tap_dropped; /* as last read */
 

@@ -115,7 +115,7 @@ static struct index_flow *known_flow(struct work *w, enum skep_upcall_why why)
 		return NULL;
 	f = index_find(w->a->index, &w->key);
 	if (!f)
-		f = class_find(w, SKEP_CT_NONE); /* others make or refresh records */
+		f = class_find(w, SKEP_CT_NONE, 0); /* others make or refresh records */
 	if (!f || f->marked || !install_holds(&f->verdict, &w->pkt))
 		return NULL;
 	/* what begins or ends a connection has to be noted */

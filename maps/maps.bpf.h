@@ -75,7 +75,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__type(key, __u32);
-	__type(value, __u64);
+	__type(value, struct skep_iface_at);
 	__uint(max_entries, SKEP_IFACE_SLOTS);
 } skep_iface_at SEC(".maps") __weak;
 

@@ -10,7 +10,7 @@
  *   skep_stats    per-CPU array  __u32 index -> skep_stat   their counters
  *   skep_lports   array      __u32 index    -> skep_lport   local ports: masks, limits, generation; mmapable
  *   skep_ifaces   hash       __u32 ifindex  -> skep_iface   ports' interfaces
- *   skep_iface_at array      __u32 slot     -> __u64        the same by slots, in short (port.h)
+ *   skep_iface_at array      __u32 slot     -> skep_iface_at  the same in short
  *   skep_cards    array      __u32 index    -> skep_card    those that are network cards, for XDP
  *   skep_ports    hash       __u32 key      -> skep_port    tunnel key -> local delivery
  *   skep_peers    array      __u32 index    -> skep_peer    other hosts

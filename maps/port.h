@@ -23,13 +23,15 @@ struct skep_iface {
 SKEP_ASSERT(sizeof(struct skep_iface) == 48);
 
 /*
- * skep_iface_at: array, __u32 ifindex % SKEP_IFACE_SLOTS -> __u64: ifindex << 32 | police << 16 | lport.  What most packets need of skep_ifaces, for a
- * tenth of a hash table's cost; of interfaces that share a slot the last one bound has it.  0 = nobody.
+ * skep_iface_at: array, ifindex % SKEP_IFACE_SLOTS -> struct skep_iface_at.  What most packets need of skep_ifaces, for a tenth of a hash table's cost;
+ * of interfaces that share a slot the last one bound has it.  Written and read in one piece.
  */
-static inline __u64 skep_iface_slot(__u32 ifindex, __u32 police, __u32 lport)
-{
-	return (__u64)ifindex << 32 | (police & 0xffff) << 16 | (lport & 0xffff);
-}
+struct skep_iface_at {
+	__u32 ifindex; /* 0 = nobody's */
+	__u16 police;
+	__u16 lport;
+} __attribute__((aligned(8)));
+SKEP_ASSERT(sizeof(struct skep_iface_at) == 8);
 SKEP_ASSERT(SKEP_IFACES_MAX <= 0x10000 && SKEP_POLICERS_MAX <= 0x10000);
 
 /*

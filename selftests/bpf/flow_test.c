@@ -381,7 +381,7 @@ static void test_slot(void **state)
 	struct skep_iface iface = { .key = BPFRUN_KEY, .lport = BPFRUN_LPORT };
 	struct skep_flow flow = { .action = SKEP_ACT_LOCAL, .out = 77 };
 	uint32_t lo = 1, slot = 1;
-	uint64_t v;
+	struct skep_iface_at v;
 	struct frame f;
 
 	(void)state;
@@ -390,15 +390,15 @@ static void test_slot(void **state)
 	assert_int_equal(bpfrun_slot(run), 0);
 	pass(&f, &flow);
 	assert_int_equal(res.action, TC_ACT_REDIRECT);
-	v = skep_iface_slot(1 + SKEP_IFACE_SLOTS, 0, BPFRUN_LPORT);
+	v = (struct skep_iface_at){ .ifindex = 1 + SKEP_IFACE_SLOTS, .lport = BPFRUN_LPORT };
 	assert_int_equal(bpfrun_put(run, "skep_iface_at", &slot, &v), 0);
 	pass(&f, &flow);
 	assert_int_equal(res.drop, SKEP_DROP_UNKNOWN_IFACE);
-	v = skep_iface_slot(1, 0, BPFRUN_LPORT + 1);
+	v = (struct skep_iface_at){ .ifindex = 1, .lport = BPFRUN_LPORT + 1 };
 	assert_int_equal(bpfrun_put(run, "skep_iface_at", &slot, &v), 0);
 	pass(&f, &flow);
 	assert_int_equal(res.drop, SKEP_DROP_UNKNOWN_IFACE);
-	v = 0;
+	v = (struct skep_iface_at){ 0 };
 	assert_int_equal(bpfrun_put(run, "skep_iface_at", &slot, &v), 0);
 	assert_int_equal(bpfrun_put(run, "skep_ifaces", &lo, &iface), 0);
 	pass(&f, &flow);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "selftests/diff/class.h"
-#include "selftests/lib/random_topo.h"
+#include "selftests/diff/random.h"
 
 #define VARIATIONS 20
 #define NETWORKS   30
@@ -62,13 +62,6 @@ static void test_scenarios(void **state)
 	globfree(&files);
 }
 
-static unsigned int number(const char *name, unsigned int otherwise)
-{
-	const char *text = getenv(name);
-
-	return text ? (unsigned int)strtoul(text, NULL, 10) : otherwise;
-}
-
 /* As it begins, and as it goes on: the packet twice, then one back. */
 static int one(struct random_topo *t, const struct topo_port *in, const struct pkt *pkt, struct err *err)
 {
@@ -88,30 +81,8 @@ static int one(struct random_topo *t, const struct topo_port *in, const struct p
 
 static void test_random(void **state)
 {
-	unsigned int seed = number("DIFF_SEED", 30000), rounds = number("DIFF_ROUNDS", NETWORKS);
-
 	(void)state;
-	for (unsigned int i = 0; i < rounds; i++) {
-		struct random_topo t;
-
-		random_topo_init(&t, seed + i);
-		for (unsigned int k = 0; k < PACKETS; k++) {
-			char line[RANDOM_LINE];
-			const struct topo_port *in = random_topo_packet(&t, line);
-			static uint8_t frame[PKT_MAX];
-			struct err err = { 0 };
-			struct pkt pkt;
-			int n = pkt_dsl_parse(line, NULL, frame, sizeof(frame), &err);
-
-			if (n < 0 || pkt_parse(frame, (uint32_t)n, &pkt) != SKEP_DROP_NONE)
-				fail_msg("%s: %s", line, err.text);
-			if (in->live_host && one(&t, in, &pkt, &err))
-				fail_msg("network %u: in %s %s: %s", seed + i, in->o.name, line, err.text);
-			if (k % 10 == 9)
-				topo_unref(random_topo_change(&t));
-		}
-		random_topo_fini(&t);
-	}
+	random_networks(30000, NETWORKS, PACKETS, one);
 }
 
 /* A comparison that compared nothing would pass too. */

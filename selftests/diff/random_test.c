@@ -3,10 +3,7 @@
  * Random networks and packets (selftests/lib/random_topo.h) through the simulator and the BPF programs (compare.h): the same bytes.
  * DIFF_SEED=n begins with another network, DIFF_ROUNDS=n takes so many.
  */
-#include <stdlib.h>
-
-#include "selftests/diff/compare.h"
-#include "selftests/lib/random_topo.h"
+#include "selftests/diff/random.h"
 
 #define NETWORKS 60
 #define PACKETS	 250 /* of each network */
@@ -23,13 +20,6 @@ static int teardown(void **state)
 {
 	sim_fini(&sim);
 	return cmp_close(state);
-}
-
-static unsigned int number(const char *name, unsigned int otherwise)
-{
-	const char *text = getenv(name);
-
-	return text ? (unsigned int)strtoul(text, NULL, 10) : otherwise;
 }
 
 /* Decides, compares, and lets the effects be: twice, so that connections are seen when they begin and when they are there. */
@@ -51,30 +41,8 @@ static int one(struct random_topo *t, const struct topo_port *in, const struct p
 
 static void test_random(void **state)
 {
-	unsigned int seed = number("DIFF_SEED", 20000), rounds = number("DIFF_ROUNDS", NETWORKS);
-
 	(void)state;
-	for (unsigned int i = 0; i < rounds; i++) {
-		struct random_topo t;
-
-		random_topo_init(&t, seed + i);
-		for (unsigned int k = 0; k < PACKETS; k++) {
-			char line[RANDOM_LINE];
-			const struct topo_port *in = random_topo_packet(&t, line);
-			static uint8_t frame[PKT_MAX];
-			struct err err = { 0 };
-			struct pkt pkt;
-			int n = pkt_dsl_parse(line, NULL, frame, sizeof(frame), &err);
-
-			if (n < 0 || pkt_parse(frame, (uint32_t)n, &pkt) != SKEP_DROP_NONE)
-				fail_msg("%s: %s", line, err.text);
-			if (in->live_host && one(&t, in, &pkt, &err))
-				fail_msg("network %u: in %s %s: %s", seed + i, in->o.name, line, err.text);
-			if (k % 10 == 9)
-				topo_unref(random_topo_change(&t));
-		}
-		random_topo_fini(&t);
-	}
+	random_networks(20000, NETWORKS, PACKETS, one);
 }
 
 /* A comparison that compared nothing would pass too. */
@@ -83,7 +51,7 @@ static void test_compared_enough(void **state)
 	(void)state;
 	print_message("# %u cases: %u delivered, %u encapsulated, %u dropped, %u sets of %u copies, %u without a flow\n", cmp.cases,
 		      cmp.local, cmp.encap, cmp.drop, cmp.sets, cmp.copies, cmp.unsaid);
-	assert_true(cmp.cases > number("DIFF_ROUNDS", NETWORKS) * PACKETS);
+	assert_true(cmp.cases > random_number("DIFF_ROUNDS", NETWORKS) * PACKETS);
 	assert_true(cmp.cases - cmp.unsaid > cmp.cases / 4);
 	assert_true(cmp.local > 100);
 	assert_true(cmp.encap > 100);

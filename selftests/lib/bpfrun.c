@@ -94,7 +94,7 @@ static int set_config(struct bpfrun *r)
 int bpfrun_slot(struct bpfrun *r)
 {
 	uint32_t slot = 1;
-	uint64_t v = skep_iface_slot(1, 0, BPFRUN_LPORT);
+	struct skep_iface_at v = { .ifindex = 1, .lport = BPFRUN_LPORT };
 
 	return bpfrun_put(r, "skep_iface_at", &slot, &v);
 }
@@ -206,6 +206,11 @@ int bpfrun_time(struct bpfrun *r, enum bpfrun_prog prog, const uint8_t *frame, u
 		return -errno;
 	*ns = opts.duration;
 	return 0;
+}
+
+int bpfrun_map(struct bpfrun *r, const char *map)
+{
+	return map_fd(r, map);
 }
 
 int bpfrun_fd(struct bpfrun *r, enum bpfrun_prog prog)

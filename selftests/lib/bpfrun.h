@@ -40,6 +40,7 @@ int bpfrun_run(struct bpfrun *r, enum bpfrun_prog prog, const uint8_t *frame, ui
 /* Only runs it, 'repeat' times on one frame; *ns = the kernel's own measure of one.  BPFRUN_PROGS = a program of two instructions, to subtract. */
 int bpfrun_time(struct bpfrun *r, enum bpfrun_prog prog, const uint8_t *frame, uint32_t len, uint32_t repeat, uint32_t *ns);
 int bpfrun_fd(struct bpfrun *r, enum bpfrun_prog prog);
+int bpfrun_map(struct bpfrun *r, const char *map);
 uint32_t bpfrun_jiffies(struct bpfrun *r); /* the kernel's, low 32 bits; 0 = they could not be read */
 /* Map access by name; 0 or -errno. */
 int bpfrun_put(struct bpfrun *r, const char *map, const void *key, const void *value);

@@ -70,9 +70,18 @@ bool dp_conn_detail(struct dp *dp, const struct skep_conn_key *k, struct skep_de
 	return true;
 }
 
-void dp_conns_new(struct dp *dp)
+bool conns_expire_some(struct agent *a, uint64_t until_ns)
+{
+	(void)a;
+	(void)until_ns;
+	return false;
+}
+
+bool dp_conns_new(struct dp *dp, uint64_t until_ns)
 {
 	(void)dp;
+	(void)until_ns;
+	return false;
 }
 
 uint32_t dp_conns_step(struct dp *dp, uint32_t n,
