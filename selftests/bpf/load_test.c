@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,43 +25,43 @@
 #define FUNCTIONS_MAX 64
 #define LOG_STATS    4 /* BPF_LOG_STATS */
 
-struct functions { /* of one program, in the order of their first instructions: so the verifier lists their stacks */
-	const struct bpf_insn *insns;
-	unsigned int n_insns, n, start[FUNCTIONS_MAX + 1], stack[FUNCTIONS_MAX];
+struct functions { /* of one program as the kernel has it, without those that nobody calls: so the verifier lists their stacks */
+	struct bpf_insn *insns;
+	unsigned int n, start[FUNCTIONS_MAX + 1], stack[FUNCTIONS_MAX];
 };
 
-/* Where a call of another function of the program leads; -1: it is none. */
+/* Which function is called there; -1: none.  In a loaded program the numbers of functions are in the place of distances. */
 static long callee(const struct functions *f, unsigned int at)
 {
 	const struct bpf_insn *i = &f->insns[at];
 	bool call = i->code == (BPF_JMP | BPF_CALL) && i->src_reg == BPF_PSEUDO_CALL;
 	bool callback = i->code == (BPF_LD | BPF_IMM | BPF_DW) && i->src_reg == BPF_PSEUDO_FUNC;
 
-	return call || callback ? (long)at + 1 + i->imm : -1;
+	return call ? i->imm : callback ? i[1].imm : -1;
 }
 
-static void note_function(struct functions *f, unsigned int start)
+static void find_functions(struct functions *f, int fd)
 {
-	unsigned int at = 0;
+	struct bpf_prog_info info = { 0 }, again = { 0 };
+	__u32 len = sizeof(info);
+	uint8_t *funcs;
 
-	while (at < f->n && f->start[at] < start)
-		at++;
-	if (at < f->n && f->start[at] == start)
-		return;
-	assert_true(f->n < FUNCTIONS_MAX);
-	memmove(&f->start[at + 1], &f->start[at], (f->n - at) * sizeof(f->start[0]));
-	f->start[at] = start;
-	f->n++;
-}
-
-static void find_functions(struct functions *f, const struct bpf_program *prog)
-{
-	*f = (struct functions){ .insns = bpf_program__insns(prog), .n_insns = (unsigned int)bpf_program__insn_cnt(prog) };
-	note_function(f, 0);
-	for (unsigned int i = 0; i < f->n_insns; i++)
-		if (callee(f, i) >= 0)
-			note_function(f, (unsigned int)callee(f, i));
-	f->start[f->n] = f->n_insns;
+	*f = (struct functions){ 0 };
+	assert_int_equal(bpf_obj_get_info_by_fd(fd, &info, &len), 0);
+	assert_in_range(info.nr_func_info, 1, FUNCTIONS_MAX);
+	funcs = calloc(info.nr_func_info, info.func_info_rec_size);
+	f->insns = calloc(1, info.xlated_prog_len);
+	assert_true(funcs && f->insns);
+	again.func_info_rec_size = info.func_info_rec_size;
+	again.nr_func_info = info.nr_func_info;
+	again.func_info = (uintptr_t)funcs;
+	again.xlated_prog_len = info.xlated_prog_len;
+	again.xlated_prog_insns = (uintptr_t)f->insns;
+	assert_int_equal(bpf_obj_get_info_by_fd(fd, &again, &len), 0);
+	for (f->n = 0; f->n < info.nr_func_info; f->n++)
+		f->start[f->n] = ((struct bpf_func_info *)(void *)(funcs + f->n * info.func_info_rec_size))->insn_off;
+	f->start[f->n] = info.xlated_prog_len / (unsigned int)sizeof(*f->insns);
+	free(funcs);
 }
 
 /* "stack depth 368+0+96" */
@@ -85,13 +86,12 @@ static unsigned int deepest(const struct functions *f, unsigned int which)
 
 	for (unsigned int i = f->start[which]; i < f->start[which + 1]; i++) {
 		long to = callee(f, i);
-		unsigned int called = 0, depth;
+		unsigned int depth;
 
 		if (to < 0)
 			continue;
-		while (f->start[called] != (unsigned int)to)
-			called++;
-		depth = deepest(f, called);
+		assert_in_range(to, 1, f->n - 1);
+		depth = deepest(f, (unsigned int)to);
 		if (depth > below)
 			below = depth;
 	}
@@ -135,9 +135,10 @@ static void test_program(void **state)
 	}
 	prog = bpf_object__find_program_by_name(skel->obj, name);
 	assert_int_equal(bpf_obj_get_info_by_fd(bpf_program__fd(prog), &info, &len), 0);
-	find_functions(&f, prog);
+	find_functions(&f, bpf_program__fd(prog));
 	read_stacks(&f, log);
 	stack = deepest(&f, 0);
+	free(f.insns);
 	skep_bpf__destroy(skel);
 	print_message("# insns %s %u\n", name, info.verified_insns);
 	print_message("# stack %s %u of %u bytes\n", name, stack, STACK_MAX);
