@@ -21,32 +21,41 @@ struct ingress {
 	__u32 key, police;
 };
 
+union slot {
+	struct skep_iface_at at;
+	__u64 all;
+};
+
+/* Of an interface whose slot is another's; 0: it is nobody's.  A global function: whichever way it was found, the verifier sees numbers only. */
+__noinline __u64 slot_of(__u32 ifindex)
+{
+	struct skep_iface *iface = bpf_map_lookup_elem(&skep_ifaces, &ifindex);
+	union slot v = {};
+
+	if (iface) {
+		v.at.ifindex = ifindex;
+		v.at.police = iface->police;
+		v.at.lport = iface->lport;
+	}
+	return v.all;
+}
+
 /* Whose interface is it?  Negative: nobody's. */
 static __always_inline int find_ingress(__u32 ifindex, struct ingress *in)
 {
 	__u32 slot = ifindex % SKEP_IFACE_SLOTS, index;
 	void *at = bpf_map_lookup_elem(&skep_iface_at, &slot);
-	union {
-		struct skep_iface_at at;
-		__u64 all;
-	} v = { .all = at ? *(volatile __u64 *)at : 0 };
-	struct skep_iface *iface;
+	union slot v = { .all = at ? *(volatile __u64 *)at : 0 };
 
-	if (v.at.ifindex == ifindex) {
-		index = v.at.lport;
-		in->lp = bpf_map_lookup_elem(&skep_lports, &index);
-		in->key = in->lp ? in->lp->key : 0;
-		in->police = v.at.police;
-		return in->key ? 0 : -1;
-	}
-	iface = bpf_map_lookup_elem(&skep_ifaces, &ifindex);
-	if (!iface)
-		return -1;
-	index = iface->lport;
+	if (v.at.ifindex != ifindex)
+		v.all = slot_of(ifindex);
+	index = v.at.lport;
 	in->lp = bpf_map_lookup_elem(&skep_lports, &index);
-	in->key = iface->key;
-	in->police = iface->police;
-	return 0;
+	if (!in->lp)
+		return -1;
+	in->key = in->lp->key;
+	in->police = v.at.police;
+	return in->key ? 0 : -1;
 }
 
 /* Not inlined: the few that go up look for the rest of what is known of their interface. */
@@ -93,7 +102,7 @@ int skep_tc_port(struct __sk_buff *skb)
 		f = bpf_map_lookup_elem(&skep_flows6, &p.k6);
 	else
 		f = bpf_map_lookup_elem(&skep_flows4, &p.k4);
-	if (!f || f->action == SKEP_ACT_NONE || (f->gen && (!in.lp || in.lp->gen != f->gen)))
+	if (!f || f->action == SKEP_ACT_NONE || (f->gen && in.lp->gen != f->gen))
 		return to_stage(skb, SKEP_STAGE_MISS, p.k4.in_key);
 	if (f->ttl_dec && p.ttl <= f->ttl_dec)
 		return go_up(skb, p.k4.eth_type, SKEP_UP_TTL);

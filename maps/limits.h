@@ -10,6 +10,7 @@
 #define SKEP_PROMOTE_RATE 50000 /* flows/s that one port may promote for ever: so that it cannot flush the cache of others ... */
 #define SKEP_PROMOTE_BURST 8192 /* ... after so many at once */
 #define SKEP_IFACES_MAX 4096 /* (config) VM and container interfaces of a host */
+#define SKEP_LPORTS_MAX (SKEP_IFACES_MAX + 1) /* one for each; index 0 is no port */
 #define SKEP_IFACE_SLOTS 4096 /* a power of two */
 #define SKEP_CARDS_MAX 1024 /* network cards that are ports, and that XDP serves */
 #define SKEP_PORTS_MAX 16384 /* (config) tunnel keys of a host: its ports and its flood groups */

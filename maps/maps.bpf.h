@@ -62,7 +62,7 @@ struct {
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, struct skep_lport);
-	__uint(max_entries, SKEP_IFACES_MAX);
+	__uint(max_entries, SKEP_LPORTS_MAX);
 } skep_lports SEC(".maps") __weak;
 
 struct {

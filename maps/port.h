@@ -32,7 +32,7 @@ struct skep_iface_at {
 	__u16 lport;
 } __attribute__((aligned(8)));
 SKEP_ASSERT(sizeof(struct skep_iface_at) == 8);
-SKEP_ASSERT(SKEP_IFACES_MAX <= 0x10000 && SKEP_POLICERS_MAX <= 0x10000);
+SKEP_ASSERT(SKEP_LPORTS_MAX <= 0x10000 && SKEP_POLICERS_MAX <= 0x10000);
 
 /*
  * skep_cards: array, ifindex % SKEP_CARDS_MAX -> struct skep_card.  What XDP has to know of an interface that is a port, without a hash.  Only

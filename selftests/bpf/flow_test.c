@@ -267,6 +267,7 @@ static void test_drop_flow(void **state)
 static void test_budget(void **state)
 {
 	struct skep_iface iface = { .key = BPFRUN_KEY,
+				    .lport = BPFRUN_LPORT,
 				    .upcall_interval_ns = 1000000000,
 				    .upcall_burst_ns = 3000000000 };
 	uint32_t lo = 1, up = 0;
@@ -363,7 +364,7 @@ static void test_no_agent(void **state)
 
 static void test_unbound_interface(void **state)
 {
-	struct skep_iface iface = { .key = BPFRUN_KEY };
+	struct skep_iface iface = { .key = BPFRUN_KEY, .lport = BPFRUN_LPORT };
 	uint32_t lo = 1;
 	struct frame f;
 

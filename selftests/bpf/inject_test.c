@@ -203,7 +203,7 @@ static void test_same_source_port(void **state)
 		"eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip 10.0.0.1>10.0.0.2 frag later proto 17 / data 32",
 	};
 	struct skep_flow verdict = { .action = SKEP_ACT_ENCAP, .out = 0xabcdef, .peer = PEER };
-	struct skep_iface iface = { .key = BPFRUN_KEY };
+	struct skep_iface iface = { .key = BPFRUN_KEY, .lport = BPFRUN_LPORT };
 	uint8_t port[ARRAY_SIZE(lines)][2];
 	uint32_t lo = 1;
 

@@ -78,9 +78,11 @@ static void peer(bool v6, enum skep_encap encap, uint16_t flags)
 
 static void ingress(uint32_t key)
 {
-	struct skep_iface iface = { .key = key };
-	uint32_t lo = 1;
+	struct skep_iface iface = { .key = key, .lport = BPFRUN_LPORT };
+	struct skep_lport lport = { .gen = 1, .key = key };
+	uint32_t lo = 1, at = BPFRUN_LPORT;
 
+	assert_int_equal(bpfrun_put(run, "skep_lports", &at, &lport), 0);
 	assert_int_equal(bpfrun_put(run, "skep_ifaces", &lo, &iface), 0);
 }
 

@@ -77,7 +77,10 @@ static inline uint32_t jiffies(void)
 static inline void enter_by(uint32_t key, uint32_t lport)
 {
 	struct skep_iface iface = { .key = key, .lport = lport };
+	struct skep_lport lp = get_lport(lport);
 
+	lp.key = key;
+	put("skep_lports", lport, &lp);
 	put("skep_ifaces", 1, &iface);
 }
 
