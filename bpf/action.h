@@ -167,7 +167,8 @@ static __always_inline int execute(struct __sk_buff *skb, const struct skep_flow
 	case SKEP_ACT_ENCAP:
 		mark = f->flags & SKEP_F_MARK ? in_key : 0;
 		if (from == FROM_PORT && (!p->is_ip || tagged))
-			return relay(skb, f->peer, f->out, p->k4.eth_type, in_key, mark);
+			return nat ? drop(skb, SKEP_DROP_REWRITE, in_key, f->cookie) : /* no room for it */
+			       relay(skb, f->peer, f->out, p->k4.eth_type, in_key, mark);
 		return encap(skb, f->peer, f->out, p, tagged, mark, nat);
 	case SKEP_ACT_SET:
 		if (!f->rewrite)

@@ -148,46 +148,80 @@ static __always_inline int tell_newconn(const struct skep_conn_key *k, const str
 	return 0;
 }
 
-/* conn_make(): in place of no record, or of one with these flags. */
-#define REPLACES	0x100
-#define replaces_of(c) ((c) ? REPLACES | (c)->flags : 0)
+/* All of a record that two CPUs must not mix: what follows other_key. */
+static __always_inline __u64 *conn_state(struct skep_conn *c)
+{
+	return (__u64 *)(void *)&c->other_peer;
+}
 
 /*
- * Makes the record, or begins it anew.  'old': replaces_of() one that is there, over or ended.  'unknown': of tell_newconn(), which then
+ * Begins the record anew.  In place: an element that BPF replaces is another connection's at once, while other CPUs still look at it.  Of two CPUs
+ * one is the first, and counts.
+ */
+static __always_inline int conn_restart(struct skep_conn *c, struct skep_conn *fresh, struct skep_lport *lp)
+{
+	const int reply = fresh->flags & SKEP_CONN_REPLY;
+	__u64 was = *(volatile __u64 *)conn_state(c);
+	struct skep_conn old = {};
+	int turned;
+
+	*conn_state(&old) = was;
+	turned = (old.flags & SKEP_CONN_REPLY) != reply;
+	if (turned && !conn_quota(lp, reply))
+		return -1;
+	if (old.flags & (SKEP_CONN_SKEPD | SKEP_CONN_STALE))
+		fresh->flags |= SKEP_CONN_STALE;
+	if (__sync_val_compare_and_swap(conn_state(c), was, *conn_state(fresh)) != was) {
+		if (turned)
+			__sync_fetch_and_add(reply ? &lp->replies : &lp->conns, -1);
+		return 1;
+	}
+	if (turned)
+		__sync_fetch_and_add(reply ? &lp->conns : &lp->replies, -1);
+	c->other_key = fresh->other_key;
+	c->last_seen = fresh->last_seen;
+	return 0;
+}
+
+static __always_inline int conn_add(const struct skep_conn_key *k, const struct skep_conn *fresh, struct skep_lport *lp)
+{
+	const int reply = fresh->flags & SKEP_CONN_REPLY;
+	int rc;
+
+	if (!conn_quota(lp, reply))
+		return -1;
+	rc = bpf_map_update_elem(&skep_conns, k, fresh, BPF_NOEXIST);
+	if (!rc)
+		return 0;
+	__sync_fetch_and_add(reply ? &lp->replies : &lp->conns, -1);
+	if (rc == -17) /* EEXIST: another CPU was faster */
+		return 1;
+	__sync_fetch_and_add(&lp->refused, 1);
+	return -1;
+}
+
+/*
+ * Makes the record, or begins the one that is there anew ('c', over or ended; NULL = none).  'unknown': of tell_newconn(), which then
  * has to be told: without, skepd could not know what replies become.  Negative: the port's limit, the table or the ring leaves no room.
  * Not a global function: kernel 6.1 takes no key from the memory that one is handed.
  */
-static __attribute__((unused)) __noinline int conn_make(const struct skep_conn_key *k, struct skep_conn *c, __u32 old, __u32 lport,
+static __attribute__((unused)) __noinline int conn_make(const struct skep_conn_key *k, struct skep_conn *fresh, struct skep_conn *c, __u32 lport,
 							const struct skep_nat *unknown)
 {
 	struct skep_lport *lp = bpf_map_lookup_elem(&skep_lports, &lport);
-	int reply, counted, rc;
+	int rc;
 
-	if (!lp || !k || !c)
+	if (!lp || !k || !fresh)
 		return -1;
-	reply = c->flags & SKEP_CONN_REPLY;
-	counted = (old & REPLACES) && reply == (old & SKEP_CONN_REPLY);
-	if (!counted && !conn_quota(lp, reply))
+	rc = c ? conn_restart(c, fresh, lp) : conn_add(k, fresh, lp);
+	if (rc)
+		return rc < 0 ? -1 : 0;
+	count(SKEP_CNT_CONN_MADE);
+	if (tell_newconn(k, unknown) && unknown && !bpf_map_delete_elem(&skep_conns, k)) {
+		__sync_fetch_and_add(fresh->flags & SKEP_CONN_REPLY ? &lp->replies : &lp->conns, -1);
 		return -1;
-	if (old & (SKEP_CONN_SKEPD | SKEP_CONN_STALE))
-		c->flags |= SKEP_CONN_STALE;
-	rc = bpf_map_update_elem(&skep_conns, k, c, old ? BPF_ANY : BPF_NOEXIST);
-	if (!rc) {
-		if (!counted && old)
-			__sync_fetch_and_add(reply ? &lp->conns : &lp->replies, -1);
-		count(SKEP_CNT_CONN_MADE);
-		if (tell_newconn(k, unknown) && unknown && !bpf_map_delete_elem(&skep_conns, k)) {
-			__sync_fetch_and_add(reply ? &lp->replies : &lp->conns, -1);
-			return -1;
-		}
-		return 0;
 	}
-	if (!counted)
-		__sync_fetch_and_add(reply ? &lp->replies : &lp->conns, -1);
-	if (rc == -17) /* EEXIST: another CPU was faster */
-		return 0;
-	__sync_fetch_and_add(&lp->refused, 1);
-	return -1;
+	return 0;
 }
 
 /* The record of a connection's opposite direction at a port of this host: its index in skep_lports, 0 = no such port. */
@@ -208,6 +242,14 @@ struct arrival {
 	const struct skep_nat *unknown; /* the same, of which this host has no number */
 };
 
+/* Is the record that of a connection that a load balancer has translated otherwise, or not at all? */
+static __always_inline int is_anothers(const struct skep_conn *c, const struct arrival *a)
+{
+	if (!(c->flags & SKEP_CONN_NAT) != !(a->nat || a->unknown))
+		return 1;
+	return c->nat && a->nat && c->nat != a->nat;
+}
+
 /* A packet of the tuple *k, which is at the port that it is for, reversed: the record that the port has of the connection is refreshed, or made.
  * Negative: there is no room for it. */
 static __always_inline int conn_arrive(struct skep_conn_key *k, const struct parsed *p, const struct arrival *a)
@@ -216,6 +258,8 @@ static __always_inline int conn_arrive(struct skep_conn_key *k, const struct par
 	__u32 now = jiffies();
 
 	if (c && !(a->make && begins(p) && conn_ended(c)) && !conn_over(c, k->proto, now)) {
+		if (a->make && is_anothers(c, a)) /* its replies could not be told from that one's */
+			return -1;
 		conn_touch(c, 1, seen_of(p), now);
 		return 0;
 	}
@@ -228,5 +272,5 @@ static __always_inline int conn_arrive(struct skep_conn_key *k, const struct par
 	fresh.other_peer = a->from_peer;
 	fresh.orig_seen = seen_of(p);
 	fresh.nat = a->nat;
-	return conn_make(k, &fresh, replaces_of(c), a->lport, a->unknown);
+	return conn_make(k, &fresh, c, a->lport, a->unknown);
 }

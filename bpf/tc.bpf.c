@@ -175,7 +175,7 @@ static __always_inline int arrive_here(struct skep_conn_key *k, const struct par
 }
 
 /* The connection begins: its record here, and at the other end if that is on this host; else the packet is marked, and makes it there. */
-static __always_inline int begin(const struct parsed *p, struct skep_conn_key *k, __u32 old, const struct skep_wild *w, __u32 lport)
+static __always_inline int begin(const struct parsed *p, struct skep_conn_key *k, struct skep_conn *old, const struct skep_wild *w, __u32 lport)
 {
 	struct skep_conn c = { .last_seen = jiffies(),
 			       .other_key = w->other_key,
@@ -204,10 +204,10 @@ static __always_inline int go_on(const struct parsed *p, struct skep_conn_key *k
 	return !c->other_peer && arrive_here(k, p, w, reply, unanswered) && unanswered;
 }
 
-/* Does the translation have to be told to the host at the other end?  As long as nobody has answered. */
-static __always_inline int rides_along(const struct skep_wild *w)
+/* Does the host at the other end know of the connection?  When somebody has answered; of one that is translated, when skepd has told it. */
+static __always_inline int is_told(const struct skep_conn *c, const struct skep_wild *w)
 {
-	return w->nat && (w->flow.flags & SKEP_F_MARK);
+	return c->reply_seen || (w->nat && (c->flags & SKEP_CONN_SKEPD));
 }
 
 /* Behind skep_tc_port, for a packet without an exact flow: its class of packets may have one, else it goes up. */
@@ -242,11 +242,13 @@ int skep_tc_miss(struct __sk_buff *skb)
 	*flow = w->flow;
 	if (flow->ttl_dec && p.ttl <= flow->ttl_dec)
 		return upcall(skb, iface, &p, SKEP_UP_TTL);
-	if (flow->mtu && p.is_ip && ip_bytes(skb, &p) + (rides_along(w) ? BINDING_SIZE : 0) > flow->mtu)
+	if (c && (flow->flags & SKEP_F_LIVE) && is_told(c, w))
+		flow->flags &= ~SKEP_F_MARK;
+	if (flow->mtu && p.is_ip && ip_bytes(skb, &p) + (w->nat && (flow->flags & SKEP_F_MARK) ? BINDING_SIZE : 0) > flow->mtu)
 		return upcall(skb, iface, &p, SKEP_UP_FIELD);
 	found->nat = 0;
 	if (flow->flags & SKEP_F_RECORD) {
-		if (begin(&p, &k, replaces_of(c), w, index))
+		if (begin(&p, &k, c, w, index))
 			return drop(skb, SKEP_DROP_CONN_LIMIT, p.k4.in_key, flow->cookie);
 	} else if (flow->flags & SKEP_F_LIVE) {
 		int rc = c ? go_on(&p, &k, c, w) : -1;
@@ -256,8 +258,6 @@ int skep_tc_miss(struct __sk_buff *skb)
 		if (rc)
 			return upcall(skb, iface, &p, SKEP_UP_MISS);
 		flow->tcp_seen = c->flags & SKEP_CONN_REPLY ? c->reply_seen : c->orig_seen;
-		if (c->reply_seen)
-			flow->flags &= ~SKEP_F_MARK;
 	}
 	if (w->nat && (flow->flags & SKEP_F_MARK)) { /* no exact flow knows it */
 		found->nat = w->nat;

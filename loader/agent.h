@@ -62,7 +62,7 @@ struct host {
 	struct skep_ip address;
 	uint32_t peer; /* index in skep_peers; 0 = could not be added */
 	enum skep_encap encap;
-	bool marks;
+	bool marks, binds;
 	bool silent;	  /* its skepd has not acknowledged what it was told last */
 	uint32_t unacked; /* messages to it */
 	json_t *record;
@@ -361,6 +361,8 @@ unsigned int conns_adopt_port(struct lport *p); /* puts those of the port; their
 void conns_over(struct tenant *t, const char *port, const struct sim_tuple *tuple);
 /* conns.c: the kernel's record is in our table now, as it was 'last_ns'; the DB gets it when there is something to say. */
 void conns_imported(struct tenant *t, const struct sim_conn *conn, uint64_t last_ns, bool fresh);
+void conns_retell(struct tenant *t, const struct sim_conn *conn); /* a translation rides along with its packets, but not with this one */
+void conns_settle(struct tenant *t, const struct sim_conn *c); /* conns_kernel.c: the other end knows of it: nothing has to ride along */
 void conns_newconn(struct agent *a, const struct skep_conn_key *key, const struct skep_nat *unknown); /* dp_ops.newconn */
 void conns_kernel_tick(struct agent *a);
 /* Has the kernel a record that is not over?  Then skepd has it now.  _all: all that there are. */

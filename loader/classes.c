@@ -33,11 +33,12 @@ static bool find_other(struct agent *a, const struct topo_port *out, struct skep
 }
 
 /* Can the packet carry the key of its ingress port, and its translation, to its receiver? */
-static bool can_mark(const struct work *w, const struct skep_wild *wild)
+static bool can_mark(const struct work *w, const struct sim_result *res, const struct skep_wild *wild)
 {
 	if (wild->flow.action != SKEP_ACT_ENCAP || !hosts_marks(w->a, wild->other_peer, w->in_key))
 		return false;
-	return !wild->nat || (dp_peer_binds(w->a->dp, wild->other_peer) && !w->pkt.f.vlan); /* tags take a way that has no room */
+	/* tags take a way that has no room */
+	return !wild->nat || (dp_peer_binds(w->a->dp, wild->other_peer) && !w->pkt.f.vlan && !res->outputs[0].f.vlan);
 }
 
 /* False: the kernel cannot keep what such a flow needs. */
@@ -65,7 +66,7 @@ static bool make_state(struct work *w, const struct sim_result *res, struct skep
 		if (!wild->nat)
 			return false;
 	}
-	mark = wild->other_peer && can_mark(w, wild);
+	mark = wild->other_peer && can_mark(w, res, wild);
 	if (res->class_ct == SKEP_CT_NEW) {
 		if (wild->other_peer && !mark)
 			return false;

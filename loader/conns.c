@@ -20,11 +20,13 @@
 #define EXPIRE_STEP   32	    /* ... of so many and more */
 #define REFRESH_MIN_S 20	    /* shorter timeouts run out */
 #define SIDES_MAX     (1u << 20) /* of a tenant */
+#define RETOLD_NS     NSEC_PER_SEC /* longer than messages are repeated (state.c) */
 
 /* When the others were last told of a record's own traffic; when the DB was, and the idle time that the record had then. */
 struct side {
 	struct hmap_node node;
 	uint64_t told_ns, mirrored_ns;
+	uint64_t retold_ns; /* conns_retell() */
 	uint32_t timeout_s;
 };
 
@@ -361,6 +363,24 @@ static void touched(struct tenant *t, const struct sim_conn *before, bool state,
 	side = find_side(t, c.port, &c.tuple);
 	if (side) /* as soon as it may */
 		side->told_ns = 0;
+}
+
+/* Its packets do not fit with what they should tell.  Told by a message instead; when that has been acknowledged, or given up, they need not any more. */
+void conns_retell(struct tenant *t, const struct sim_conn *conn)
+{
+	const uint64_t now = clock_mono_ns();
+	struct side *side = get_side(t, conn);
+
+	if (!side)
+		return;
+	if (side->retold_ns) {
+		if (now > side->retold_ns + RETOLD_NS)
+			conns_settle(t, conn);
+		return;
+	}
+	side->retold_ns = now;
+	touched(t, conn, true, now);
+	state_flush(t->agent);
 }
 
 /* --- connections that begin --- */

@@ -136,6 +136,8 @@ void conns_persist(struct tenant *t, const struct sim_conn *c, uint64_t last_ns)
 	    old.other_peer == v.other_peer && old.nat == v.nat && (old.flags | SKEP_CONN_SKEPD) == v.flags) {
 		/* the same one; BPF may know more of it, and needs no details */
 		v.flags = old.flags;
+		v.orig_seen |= old.orig_seen;
+		v.reply_seen |= old.reply_seen;
 		if ((int32_t)(old.last_seen - v.last_seen) > 0)
 			v.last_seen = old.last_seen;
 	}
@@ -160,6 +162,22 @@ void conns_place(struct tenant *t, const struct sim_result *res)
 	v.other_peer = now.other_peer;
 	v.nat = now.nat;
 	(void)dp_conn_put(t->agent->dp, &key, &v, NULL);
+}
+
+void conns_settle(struct tenant *t, const struct sim_conn *c)
+{
+	const struct lport *p = ports_find_name(t, c->port);
+	const struct skep_detail d = make_detail(c);
+	struct skep_conn_key key;
+	struct skep_conn v;
+
+	if (!p)
+		return;
+	key = make_key(p->key, &c->tuple);
+	if (!dp_conn_get(t->agent->dp, &key, &v) || (v.flags & SKEP_CONN_SKEPD))
+		return;
+	v.flags |= SKEP_CONN_SKEPD;
+	(void)dp_conn_put(t->agent->dp, &key, &v, &d);
 }
 
 void conns_unpersist(struct tenant *t, const char *port, const struct sim_tuple *tuple)
@@ -212,21 +230,38 @@ static void set_detail(struct sim_conn *c, const struct skep_detail *d)
 	}
 }
 
+static struct sim_conn basics(const struct lport *p, const struct skep_conn_key *key, const struct skep_conn *v)
+{
+	struct sim_conn c = { .tuple = { .src = key->src,
+					 .dst = key->dst,
+					 .sport = key->sport,
+					 .dport = key->dport,
+					 .proto = key->proto },
+			      .reply = v->flags & SKEP_CONN_REPLY,
+			      .orig_seen = v->orig_seen,
+			      .reply_seen = v->reply_seen };
+
+	snprintf(c.port, sizeof(c.port), "%s", p->name);
+	return c;
+}
+
+/* What follows from the translation, if there is one, and from where the kernel says that the other end is. */
+static void set_other(const struct lport *p, const struct skep_conn *v, struct sim_conn *c)
+{
+	struct sim_tuple out = c->tuple;
+
+	if (c->n_bindings)
+		sim_tuple_translate(&c->tuple, &c->bindings[0], c->reply, &out);
+	sim_tuple_reverse(&out, &c->other);
+	snprintf(c->other_port, sizeof(c->other_port), "%s", other_name(p, v));
+}
+
 /* False: its details are lost, which it cannot do without. */
 static bool to_sim(const struct lport *p, const struct skep_conn_key *key, const struct skep_conn *v, struct sim_conn *c)
 {
-	struct sim_tuple out;
 	struct skep_detail d;
 
-	*c = (struct sim_conn){ .tuple = { .src = key->src,
-					   .dst = key->dst,
-					   .sport = key->sport,
-					   .dport = key->dport,
-					   .proto = key->proto },
-				.reply = v->flags & SKEP_CONN_REPLY,
-				.orig_seen = v->orig_seen,
-				.reply_seen = v->reply_seen };
-	snprintf(c->port, sizeof(c->port), "%s", p->name);
+	*c = basics(p, key, v);
 	if (v->flags & SKEP_CONN_SKEPD) {
 		if (!dp_conn_detail(p->tenant->agent->dp, key, &d))
 			return false;
@@ -236,11 +271,7 @@ static bool to_sim(const struct lport *p, const struct skep_conn_key *key, const
 	if ((v->flags & SKEP_CONN_NAT) && !vips_binding(p->tenant->agent, v->nat, &c->bindings[0]))
 		return false;
 	c->n_bindings = v->flags & SKEP_CONN_NAT ? 1 : 0;
-	out = c->tuple;
-	if (c->n_bindings)
-		sim_tuple_translate(&c->tuple, &c->bindings[0], c->reply, &out);
-	sim_tuple_reverse(&out, &c->other);
-	snprintf(c->other_port, sizeof(c->other_port), "%s", other_name(p, v));
+	set_other(p, v, c);
 	return true;
 }
 
@@ -281,20 +312,41 @@ static bool import(struct lport *p, const struct skep_conn_key *key, const struc
 	return rc >= 0;
 }
 
+/* A record whose translation had no number on this host.  All are in use: skepd keeps it with the record, and sees to its replies. */
+static void number(struct agent *a, const struct lport *p, const struct skep_conn_key *key, struct skep_conn *v, const struct skep_nat *unknown)
+{
+	struct skep_detail d;
+	struct sim_conn c;
+
+	v->nat = dp_nat_number(a->dp, unknown);
+	if (v->nat) {
+		(void)dp_conn_put(a->dp, key, v, NULL);
+		return;
+	}
+	if (!p)
+		return;
+	c = basics(p, key, v);
+	c.n_bindings = 1;
+	c.bindings[0] = vips_unpack(unknown);
+	set_other(p, v, &c);
+	d = make_detail(&c);
+	v->flags |= SKEP_CONN_SKEPD;
+	if (dp_conn_put(a->dp, key, v, &d))
+		dp_conn_del(a->dp, key);
+}
+
 void conns_newconn(struct agent *a, const struct skep_conn_key *key, const struct skep_nat *unknown)
 {
 	struct lport *p = ports_find(a, key->port);
 	struct skep_conn now;
 
 	/* as it is now: it may have been ended since it was made */
-	if (!p || !dp_conn_get(a->dp, key, &now))
+	if (!dp_conn_get(a->dp, key, &now))
 		return;
-	if (unknown && (now.flags & SKEP_CONN_NAT) && !now.nat) {
-		now.nat = dp_nat_number(a->dp, unknown);
-		if (!now.nat || dp_conn_put(a->dp, key, &now, NULL)) /* no room: its replies cannot be translated */
-			dp_conn_del(a->dp, key);
-	}
-	(void)import(p, key, &now);
+	if (unknown && (now.flags & (SKEP_CONN_NAT | SKEP_CONN_SKEPD)) == SKEP_CONN_NAT && !now.nat)
+		number(a, p, key, &now, unknown);
+	if (p)
+		(void)import(p, key, &now);
 }
 
 bool conns_pull(struct tenant *t, const char *port, const struct sim_tuple *tuple)
@@ -335,12 +387,15 @@ static void on_record(void *arg, const struct skep_conn_key *key, const struct s
 {
 	struct agent *a = arg;
 	struct lport *p = ports_find(a, key->port);
+	struct skep_conn now;
 
 	dp_nat_met(a->dp, conn->nat);
 	if (p && !is_over(p, key, conn)) {
 		(void)import(p, key, conn);
 		return;
 	}
+	if (p && (!dp_conn_get(a->dp, key, &now) || !is_over(p, key, &now)))
+		return; /* begun anew since the batch was read */
 	if (p && p->tenant->conns)
 		note_end(p, key, conn);
 	if (p || a->adoption_done)

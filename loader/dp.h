@@ -126,8 +126,8 @@ json_t *dp_tables(const struct dp *dp);
 /* --- other hosts: index 1..SKEP_PEERS_MAX-1, the same one again for the same address --- */
 int dp_peer_add(struct dp *dp, const struct skep_ip *remote, uint32_t *index, struct err *err);
 void dp_peer_del(struct dp *dp, const struct skep_ip *remote);
-/* How that host wants to be sent to, and whether it understands marks; VXLAN without marks until this is said. */
-void dp_peer_how(struct dp *dp, const struct skep_ip *remote, enum skep_encap encap, bool marks);
+/* How that host wants to be sent to, and whether it understands marks, and translations with them; VXLAN without until this is said. */
+void dp_peer_how(struct dp *dp, const struct skep_ip *remote, enum skep_encap encap, bool marks, bool binds);
 /* IP packets of machines that fit on the way to it; 0 = not known. */
 uint32_t dp_peer_mtu(const struct dp *dp, uint32_t index);
 /* The largest mark that packets to it can carry (SKEP_F_MARK); 0 = none. */

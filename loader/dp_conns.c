@@ -136,7 +136,7 @@ int dp_conn_put(struct dp *dp, const struct skep_conn_key *key, const struct ske
 		return 0;
 	}
 	if (errno == EEXIST && bpf_map_lookup_elem(fd, key, &old) == 0 &&
-	    bpf_map_update_elem(fd, key, conn, BPF_ANY) == 0) {
+	    bpf_map_update_elem(fd, key, conn, BPF_EXIST | BPF_F_LOCK) == 0) {
 		count(dp, key, &old, -1);
 		count(dp, key, conn, 1);
 		return 0;
@@ -259,7 +259,7 @@ uint32_t dp_conns_step(struct dp *dp, uint32_t want, void (*cb)(void *arg, const
 		done += n;
 		dp->conns_going = !rc;
 	}
-	*wrapped = rc;
+	*wrapped = rc == -ENOENT; /* one that failed has not met all */
 	dp->conns_going = dp->conns_going && !rc;
 	return done;
 }

@@ -26,6 +26,7 @@ struct dp_nat {
 
 struct range { /* of skep_maglev, in rows */
 	uint32_t first, n;
+	uint32_t refs; /* adopted: VIPs of ports that have it */
 };
 
 struct dp_vip {
@@ -173,7 +174,7 @@ static int insert_range(struct dp_nats *x, uint32_t at, struct range r)
 int dp_maglev_put(struct dp *dp, const uint16_t *nats, uint32_t size, uint32_t *first)
 {
 	struct dp_nats *x = dp->nats;
-	struct range r = { 0, rows_of(size) };
+	struct range r = { 0, rows_of(size), 1 };
 	uint32_t i = 0;
 
 	while (i < x->n_ranges && x->ranges[i].first < r.first + r.n) {
@@ -197,6 +198,8 @@ void dp_maglev_del(struct dp *dp, uint32_t first)
 	for (uint32_t i = 0; i < x->n_ranges; i++) {
 		if (x->ranges[i].first != first / SKEP_MAGLEV_ROW)
 			continue;
+		if (--x->ranges[i].refs)
+			return;
 		x->n_ranges--;
 		memmove(&x->ranges[i], &x->ranges[i + 1], (x->n_ranges - i) * sizeof(*x->ranges));
 		return;
@@ -307,7 +310,7 @@ static int adopt_numbers(struct dp *dp)
 /* Their tables stay as they are until a VIP is asked for again, or the sweep. */
 static int adopt_vip(struct dp *dp, const struct skep_vip_key *key, const struct skep_vip *vip)
 {
-	const struct range r = { vip->first / SKEP_MAGLEV_ROW, rows_of(vip->size) };
+	const struct range r = { vip->first / SKEP_MAGLEV_ROW, rows_of(vip->size), 1 };
 	struct dp_nats *x = dp->nats;
 	struct dp_vip *v = add_vip(dp, key);
 	uint32_t i = 0;
@@ -318,8 +321,10 @@ static int adopt_vip(struct dp *dp, const struct skep_vip_key *key, const struct
 	v->adopted = true;
 	while (i < x->n_ranges && x->ranges[i].first < r.first)
 		i++;
-	if (i < x->n_ranges && x->ranges[i].first == r.first) /* another port's too */
+	if (i < x->n_ranges && x->ranges[i].first == r.first) { /* another port's too */
+		x->ranges[i].refs++;
 		return 0;
+	}
 	return insert_range(x, i, r);
 }
 

@@ -141,11 +141,14 @@ int dp_peer_add(struct dp *dp, const struct skep_ip *remote, uint32_t *index, st
 	return 0;
 }
 
-void dp_peer_how(struct dp *dp, const struct skep_ip *remote, enum skep_encap encap, bool marks)
+void dp_peer_how(struct dp *dp, const struct skep_ip *remote, enum skep_encap encap, bool marks, bool binds)
 {
 	struct dp_peer_entry *peer = find(dp, remote);
 
-	if (!peer || (peer->encap == encap && peer->marks == marks))
+	if (!peer)
+		return;
+	peer->binds = binds;
+	if (peer->encap == encap && peer->marks == marks)
 		return;
 	peer->encap = encap;
 	peer->marks = marks;
@@ -173,7 +176,7 @@ bool dp_peer_binds(const struct dp *dp, uint32_t index)
 {
 	const struct dp_peer_entry *peer = index < SKEP_PEERS_MAX ? dp->peer_at[index] : NULL;
 
-	return peer && peer->marks && peer->encap == SKEP_ENCAP_GENEVE;
+	return peer && peer->marks && peer->binds && peer->encap == SKEP_ENCAP_GENEVE;
 }
 
 void dp_peer_del(struct dp *dp, const struct skep_ip *remote)

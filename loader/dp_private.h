@@ -120,7 +120,7 @@ struct dp_peer_entry {
 	struct skep_ip remote;
 	uint32_t index;
 	enum skep_encap encap;
-	bool marks;
+	bool marks, binds;
 	uint32_t path_mtu; /* as routers told us, outer IP header included; 0 = nothing */
 	uint64_t path_until_ns; /* it is forgotten then, and found out again */
 	bool adopted; /* and not asked for again */

@@ -188,6 +188,7 @@ static bool install_class(struct work *w, const struct made *m, const struct ske
 		return false;
 	f = index_find(a->index, &c.key);
 	if (f && class_same(&c, f)) { /* there already: its packet came up for another reason */
+		(void)vips_renew(w, res, f->vip);
 		unmake(a, m);
 		return true;
 	}

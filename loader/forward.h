@@ -14,6 +14,7 @@ struct work {
 	struct dp_frame *frame;
 	uint64_t deadline_ns;
 	bool again; /* it was here before, and waited */
+	bool field; /* SKEP_UP_FIELD */
 	struct pkt pkt;
 	struct dp_flow_key key;
 };

@@ -78,7 +78,7 @@ void hosts_path(struct agent *a, uint32_t peer)
 		if (!h->peer || (peer && h->peer != peer))
 			continue;
 		log_info("host '%s': packets of machines of up to %u bytes get there", h->name,
-			 dp_peer_mtu(a->dp, peer));
+			 dp_peer_mtu(a->dp, h->peer));
 		index_invalidate_host(a->index, h->name);
 	}
 }
@@ -101,10 +101,10 @@ uint32_t hosts_encap_size(const struct agent *a)
 void hosts_publish(struct agent *a)
 {
 	char path[TOPO_NAME_MAX + 8], addr[ADDR_TEXT];
-	json_t *v = json_pack("{s:s, s:s, s:i, s:i, s:s, s:s, s:b}", "host", a->config->host, "address",
+	json_t *v = json_pack("{s:s, s:s, s:i, s:i, s:s, s:s, s:b, s:b}", "host", a->config->host, "address",
 			      ip_format(&a->address, addr), "port", (int)a->config->underlay_port,
 			      "mtu", (int)a->mtu, "version", SKEP_VERSION, "encap",
-			      skep_encap_name(dp_encap(a->dp)), "marks", dp_marks(a->dp));
+			      skep_encap_name(dp_encap(a->dp)), "marks", dp_marks(a->dp), "translations", true);
 
 	snprintf(path, sizeof(path), "host/%s", a->config->host);
 	if (publish_set(a->self, path, v))
@@ -145,6 +145,7 @@ static bool take_how(struct agent *a, struct host *h, const json_t *record)
 {
 	const char *text = json_string_value(json_object_get(record, "encap"));
 	bool marks = json_is_true(json_object_get(record, "marks"));
+	bool binds = json_is_true(json_object_get(record, "translations"));
 	enum skep_encap encap = SKEP_ENCAP_VXLAN;
 
 	while (text && encap < SKEP_ENCAPS && strcmp(text, skep_encap_name(encap)) != 0)
@@ -155,11 +156,12 @@ static bool take_how(struct agent *a, struct host *h, const json_t *record)
 		encap = SKEP_ENCAP_VXLAN;
 	}
 	if (h->peer)
-		dp_peer_how(a->dp, &h->address, encap, marks);
-	if (h->encap == encap && h->marks == marks)
+		dp_peer_how(a->dp, &h->address, encap, marks, binds);
+	if (h->encap == encap && h->marks == marks && h->binds == binds)
 		return false;
 	h->encap = encap;
 	h->marks = marks;
+	h->binds = binds;
 	return true;
 }
 

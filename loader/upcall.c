@@ -220,6 +220,8 @@ static void decided(struct work *w, const struct sim_result *res)
 	case SIM_FORWARD:
 		if (!res->n_new_conns && !(changes & SIM_CONNS_NEW)) {
 			conns_place(w->t, res);
+			if (w->field && res->class_nat && res->conn)
+				conns_retell(w->t, res->conn);
 			send_on(w, res, FORWARD_SEND | FORWARD_INSTALL);
 			break;
 		}
@@ -239,7 +241,7 @@ static void process(struct agent *a, uint32_t in_key, enum skep_upcall_why why,
 		    struct dp_frame *frame, uint64_t deadline_ns, bool again)
 {
 	struct work w = {
-		.a = a, .in_key = in_key, .frame = frame, .deadline_ns = deadline_ns, .again = again
+		.a = a, .in_key = in_key, .frame = frame, .deadline_ns = deadline_ns, .again = again, .field = why == SKEP_UP_FIELD
 	};
 	struct sim_result res = { 0 };
 	char name[FRAG_NAME];

@@ -54,19 +54,24 @@ uint16_t vips_hold(struct agent *a, const struct sim_binding *b)
 	return dp_nat_get(a->dp, &nat);
 }
 
+struct sim_binding vips_unpack(const struct skep_nat *nat)
+{
+	return (struct sim_binding){ .router = be64toh(nat->router),
+				     .member = be64toh(nat->member),
+				     .dst = true,
+				     .from = nat->from,
+				     .to = nat->to,
+				     .from_port = nat->from_port,
+				     .to_port = nat->to_port };
+}
+
 bool vips_binding(const struct agent *a, uint16_t nat, struct sim_binding *b)
 {
 	struct skep_nat n;
 
 	if (!dp_nat_read(a->dp, nat, &n))
 		return false;
-	*b = (struct sim_binding){ .router = be64toh(n.router),
-				   .member = be64toh(n.member),
-				   .dst = true,
-				   .from = n.from,
-				   .to = n.to,
-				   .from_port = n.from_port,
-				   .to_port = n.to_port };
+	*b = vips_unpack(&n);
 	return true;
 }
 

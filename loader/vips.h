@@ -12,6 +12,7 @@ struct vip_port; /* a VIP as one local port meets it */
 /* The number of a translation; 0 = there are too many.  It is the caller's until the next walk over all records (dp_nat_get() keeps it). */
 uint16_t vips_number(struct agent *a, const struct sim_binding *b);
 uint16_t vips_hold(struct agent *a, const struct sim_binding *b); /* dp_nat_put() */
+struct sim_binding vips_unpack(const struct skep_nat *nat);
 bool vips_binding(const struct agent *a, uint16_t nat, struct sim_binding *b);
 /* That of the only translation of a connection, a load balancer's; 0: it has none, or another, or more. */
 uint16_t vips_conn_number(struct agent *a, const struct sim_conn *c);

@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <linux/bpf.h>
+
 #include "limits.h"
 #include "nat.h"
 #include "types.h"
@@ -38,8 +40,9 @@ struct skep_conn {
 	__u8 reply_seen;
 	__u8 pad;
 	__u16 nat; /* index into skep_nats; 0 = none, or not known here */
+	struct bpf_spin_lock lock; /* so that skepd writes in place (BPF_F_LOCK): an element that is replaced is another's at once, while BPF looks at it */
 };
-SKEP_ASSERT(sizeof(struct skep_conn) == 16);
+SKEP_ASSERT(sizeof(struct skep_conn) == 20);
 
 /* skep_newconns: ring buffer, BPF -> skepd: a record that was made.  Lost when full: skepd finds it in skep_conns all the same, later. */
 struct skep_newconn {

@@ -284,6 +284,56 @@ static void test_no_room(void **state)
 	assert_int_equal(res.drop, SKEP_DROP_TOO_BIG);
 }
 
+/* skepd has told the other host by a message: nothing rides along. A tag leaves no room for what does. */
+static void test_told(void **state)
+{
+	struct skep_conn c;
+	struct skep_rewrite rw;
+	struct frame f;
+	uint32_t seven = 7;
+
+	(void)state;
+	make(&f, LINE);
+	put_flows(PEER, (uint16_t)(f.len - 14));
+	c = (struct skep_conn){ .last_seen = jiffies(), .other_key = OTHER_KEY, .other_peer = PEER, .flags = SKEP_CONN_NAT | SKEP_CONN_SKEPD, .nat = NAT };
+	assert_int_equal(bpfrun_put(run, "skep_conns", &here, &c), 0);
+	send_line(ACK);
+	assert_int_equal(res.drop, 0);
+	assert_false(went_up());
+	assert_int_equal(res.len, f.len + SKEP_ENCAP_V4);
+	forget();
+	put_flows(PEER, 0);
+	assert_int_equal(bpfrun_get(run, "skep_rewrites", &seven, &rw), 0);
+	rw.what |= SKEP_RW_VLAN_PUSH;
+	rw.vlan = htons(100);
+	put("skep_rewrites", 7, &rw);
+	send_line(LINE);
+	assert_int_equal(res.drop, SKEP_DROP_REWRITE);
+}
+
+/* Another VIP, or the member itself, from the same port of the same client: its replies could not be told apart. */
+static void test_collision(void **state)
+{
+	struct skep_conn c = { .other_key = BPFRUN_KEY, .flags = SKEP_CONN_NAT | SKEP_CONN_REPLY, .nat = OTHER_NAT, .orig_seen = SKEP_TCP_SYN };
+
+	(void)state;
+	put_flows(0, 0);
+	c.last_seen = jiffies();
+	assert_int_equal(bpfrun_put(run, "skep_conns", &there, &c), 0);
+	send_line(LINE);
+	assert_int_equal(res.drop, SKEP_DROP_CONN_LIMIT);
+	c.flags = SKEP_CONN_REPLY;
+	c.nat = 0;
+	assert_int_equal(bpfrun_put(run, "skep_conns", &there, &c), 0);
+	send_line(LINE);
+	assert_int_equal(res.drop, SKEP_DROP_CONN_LIMIT);
+	c.flags = SKEP_CONN_REPLY | SKEP_CONN_NAT;
+	c.nat = NAT;
+	assert_int_equal(bpfrun_put(run, "skep_conns", &there, &c), 0);
+	send_line(LINE);
+	assert_int_equal(res.drop, 0);
+}
+
 /* What the peer's first packet arrives as at the member's host. */
 static uint32_t from_peer(uint8_t *sent)
 {
@@ -383,6 +433,7 @@ int main(void)
 		cmocka_unit_test_setup(test_one_host, fresh),	 cmocka_unit_test_setup(test_reply, fresh),
 		cmocka_unit_test_setup(test_goes_up, fresh),	 cmocka_unit_test_setup(test_rides_along, fresh),
 		cmocka_unit_test_setup(test_no_room, fresh),	 cmocka_unit_test_setup(test_delivered, fresh),
+		cmocka_unit_test_setup(test_told, fresh), cmocka_unit_test_setup(test_collision, fresh),
 		cmocka_unit_test_setup(test_xdp_passes, fresh), cmocka_unit_test_setup(test_bad_options, fresh),
 	};
 

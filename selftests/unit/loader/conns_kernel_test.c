@@ -19,6 +19,8 @@
 static struct skep_conn_key key;
 static struct skep_conn conn;
 static struct skep_detail detail;
+static uint16_t number_given; /* to translations; 0 = all are in use */
+static struct sim_binding binding;
 static unsigned int n_deleted, n_over, n_fresh;
 static bool there; /* the kernel has the record */
 static const char *elsewhere; /* the name of the port at the other host */
@@ -48,8 +50,9 @@ int dp_conn_put(struct dp *dp, const struct skep_conn_key *k, const struct skep_
 {
 	(void)dp;
 	(void)k;
-	(void)c;
-	(void)d;
+	conn = *c;
+	if (d)
+		detail = *d;
 	return 0;
 }
 
@@ -100,7 +103,7 @@ uint16_t dp_nat_number(struct dp *dp, const struct skep_nat *nat)
 {
 	(void)dp;
 	(void)nat;
-	return 0;
+	return number_given;
 }
 
 void dp_nat_met(struct dp *dp, uint16_t id)
@@ -124,9 +127,14 @@ uint16_t vips_conn_number(struct agent *a, const struct sim_conn *c)
 bool vips_binding(const struct agent *a, uint16_t nat, struct sim_binding *b)
 {
 	(void)a;
+	*b = binding;
+	return nat && nat == number_given;
+}
+
+struct sim_binding vips_unpack(const struct skep_nat *nat)
+{
 	(void)nat;
-	(void)b;
-	return false;
+	return binding;
 }
 
 struct lport *ports_find(const struct agent *a, uint32_t k)
@@ -211,6 +219,7 @@ static int begin(void **state)
 	n_deleted = n_over = n_fresh = 0;
 	there = true;
 	elsewhere = "";
+	number_given = 0;
 	agent = (struct agent){ 0 };
 	tenant.conns = sim_conns_new(&limits);
 	key = (struct skep_conn_key){ .port = 0x100,
@@ -380,6 +389,34 @@ static void of_nobody(void **state)
 	assert_int_equal(n_deleted, 1);
 }
 
+/* BPF made a record at a member of a VIP for which this host has no number: it gets one, or, when there is none, skepd keeps the translation. */
+static void translated(void **state)
+{
+	const struct skep_nat unknown = { .member = 1 };
+
+	(void)state;
+	binding = (struct sim_binding){ .router = 5, .member = 6, .dst = true, .from = ip_from_v4(inet_addr("192.0.2.80")), .to = key.src,
+					.from_port = htons(80), .to_port = key.sport };
+	for (number_given = 0; number_given < 10; number_given += 9) {
+		made_by_bpf(0);
+		conn.flags = SKEP_CONN_REPLY | SKEP_CONN_NAT;
+		conns_newconn(&agent, &key, &unknown);
+		assert_int_equal(conn.nat, number_given);
+		assert_int_equal(!(conn.flags & SKEP_CONN_SKEPD), number_given != 0);
+		assert_non_null(known());
+		assert_true(known()->reply);
+		assert_int_equal(known()->n_bindings, 1);
+		assert_int_equal(known()->bindings[0].member, 6);
+		assert_int_equal(known()->other.dport, htons(80)); /* as the client sends it: to the VIP */
+		assert_true(ip_eq(&known()->other.dst, &binding.from));
+		sim_conns_del(tenant.conns, "vm1", &known()->tuple);
+		assert_true(conns_pull(&tenant, "vm1", &(struct sim_tuple){ .src = key.src, .dst = key.dst, .sport = key.sport, .dport = key.dport, .proto = 17 }));
+		assert_int_equal(known()->n_bindings, 1);
+		sim_conns_del(tenant.conns, "vm1", &known()->tuple);
+	}
+	assert_int_equal(n_deleted, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -391,6 +428,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(other_end_not_found, begin, end),
 		cmocka_unit_test_setup_teardown(over_in_the_kernel, begin, end),
 		cmocka_unit_test_setup_teardown(of_nobody, begin, end),
+		cmocka_unit_test_setup_teardown(translated, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -172,6 +172,32 @@ static void test_adopted(void **state)
 	assert_false(has_vip(&keep, again.first));
 }
 
+/* Two ports have one VIP: its table is free when the last of them has asked again. */
+static void test_shared_table(void **state)
+{
+	const uint16_t v[1021] = { 1, 2, 3 };
+	struct skep_vip_key a = key_at(KEY1, 80), b = key_at(KEY2, 80);
+	struct skep_vip vip = { .size = 1021 }, again = vip, other = vip, third = vip;
+
+	NEED_ROOT();
+	assert_int_equal(dp_maglev_put(t.dp, v, 1021, &vip.first), 0);
+	assert_int_equal(dp_vip_put(t.dp, &a, &vip), 0);
+	assert_int_equal(dp_vip_put(t.dp, &b, &vip), 0);
+	dp_close(t.dp);
+	t.dp = NULL;
+	must_open();
+	assert_int_equal(dp_maglev_put(t.dp, v, 1021, &again.first), 0);
+	assert_int_equal(dp_vip_put(t.dp, &a, &again), 0);
+	assert_int_equal(dp_maglev_put(t.dp, v, 1021, &other.first), 0);
+	assert_int_not_equal(other.first, vip.first); /* the other port still looks there */
+	assert_int_equal(dp_vip_put(t.dp, &b, &again), 0);
+	assert_int_equal(dp_maglev_put(t.dp, v, 1021, &third.first), 0);
+	assert_int_equal(third.first, vip.first);
+	dp_sweep(t.dp);
+	assert_true(has_vip(&a, again.first));
+	assert_true(has_vip(&b, again.first));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -179,6 +205,7 @@ int main(void)
 		TEST(test_numbers_run_out),
 		TEST(test_tables),
 		TEST(test_adopted),
+		TEST(test_shared_table),
 	};
 
 	return cmocka_run_group_tests(tests, rig_up, rig_down);
