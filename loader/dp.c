@@ -8,6 +8,7 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <sys/epoll.h>
 #include <arpa/inet.h>
@@ -386,6 +387,11 @@ void dp_close(struct dp *dp)
 }
 
 /* --- remove --- */
+
+int dp_bpffs(const struct dp *dp)
+{
+	return dp && dp->dirs.far_fd >= 0 ? fcntl(dp->dirs.far_fd, F_DUPFD_CLOEXEC, 3) : -1;
+}
 
 static int remove_device(struct nl *nl, const struct dp_config *config, const char *suffix,
 			 const char *kind, struct err *err)

@@ -80,6 +80,8 @@ struct dp *dp_open(struct loop *loop, const struct dp_config *config, const stru
 		   struct err *err);
 /* Stops reading; the datapath goes on forwarding what it has flows for. */
 void dp_close(struct dp *dp); /* takes NULL */
+/* The BPF file system that holds the pins, if it is in another mount namespace: a descriptor for the caller to close; -1 = it is not. */
+int dp_bpffs(const struct dp *dp);
 /* Removes everything that this instance has in the kernel; without a running dp.  0 also when there is nothing. */
 int dp_remove(const struct dp_config *config, struct err *err);
 /* The next dp_open() makes a new datapath, whatever the layout of this one, which goes on meanwhile.  Not while a skepd runs. */

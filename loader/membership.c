@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
 
@@ -163,11 +164,18 @@ void membership_tick_leave(struct agent *a, uint64_t now)
 
 void membership_finish_leave(struct agent *a)
 {
-	struct dp_config dc;
+	/* where the pins are, though the ancestor whose mount it is has exited */
+	_close_ int bpffs = dp_bpffs(a->dp);
 	struct err err = { 0 };
+	struct dp_config dc;
+	char path[32];
 
 	dp_close(TAKE_PTR(a->dp));
 	agent_dp_config(a->config, a->address, &dc);
+	if (bpffs >= 0) {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", bpffs);
+		dc.bpffs = path;
+	}
 	if (dp_remove(&dc, &err)) {
 		log_error("%s", err.text);
 		a->leave.err = err;

@@ -2,8 +2,6 @@
 /* Records of connections that BPF makes: where one begins, where its first packets are delivered, how they go on, and what is refused. */
 #include "selftests/bpf/wild.h"
 
-#include <sys/wait.h>
-#include <unistd.h>
 
 #define UDP	"udp 4000>53 / data 4"
 #define UDP_BACK "udp 53>4000 / data 4"
@@ -42,27 +40,6 @@ static int fresh(void **state)
 	fresh_lports();
 	list_masks(false, none, sizeof(none));
 	return 0;
-}
-
-/* The flows of the port: NEW, ORIG and REPLY of anything to the other port, on this host or on the peer's. */
-static void put_flows(const struct frame *f, uint32_t peer)
-{
-	const uint8_t id = 30;
-	struct skep_wild w = { .flow = { .action = SKEP_ACT_LOCAL, .out = OTHER_IF, .stat = 9 }, .other_key = OTHER_KEY, .other_peer = peer };
-	const struct fields ct = { .ct = true };
-
-	if (peer) {
-		w.flow.action = SKEP_ACT_ENCAP;
-		w.flow.out = OTHER_KEY;
-		w.flow.peer = (uint16_t)peer;
-	}
-	w.flow.flags = SKEP_F_RECORD | SKEP_F_STAY | (peer ? SKEP_F_MARK : 0);
-	put_wild(f, id, ct, SKEP_CT_NEW, &w);
-	w.flow.flags = SKEP_F_LIVE | (peer ? SKEP_F_MARK : 0);
-	put_wild(f, id, ct, SKEP_CT_ORIG, &w);
-	w.flow.flags = SKEP_F_LIVE;
-	put_wild(f, id, ct, SKEP_CT_REPLY, &w);
-	list_masks(f->v6, &id, 1);
 }
 
 /* The other port's, towards the first. */
@@ -451,83 +428,6 @@ static void test_table_full(void **state)
 	assert_int_equal(get_lport(BPFRUN_LPORT).conns, 1);
 }
 
-/* One connection that begins and is reset again and again, and new ones: from several CPUs, each with its own share of the latter. */
-static void begin_and_end(unsigned int child)
-{
-	struct frame syn, rst, other;
-	char line[128];
-
-	make(&syn, FROM "ip 10.0.0.1>10.0.0.2 / tcp 4000>80 S");
-	make(&rst, FROM "ip 10.0.0.1>10.0.0.2 / tcp 4000>80 R");
-	for (unsigned int i = 0; i < 20000; i++) {
-		pass(i & 1 ? &rst : &syn);
-		if (i % 40)
-			continue;
-		snprintf(line, sizeof(line), FROM "ip 10.0.0.1>10.0.0.2 / tcp %u>80 S", 10000 + child * 1000 + i / 40);
-		make(&other, line);
-		pass(&other);
-		del_exact(&other);
-	}
-}
-
-/* What two CPUs do to one record at once is done to that record only, and once: the ports' counts are those of their records. */
-static void test_two_cpus(void **state)
-{
-	const unsigned int n = 20000 / 40;
-	struct skep_lport own, other;
-	struct skep_conn_key k;
-	struct frame f;
-	unsigned int records[2] = { 0 };
-	struct skep_conn c;
-	pid_t pids[2];
-
-	(void)state;
-	make(&f, FROM "ip 10.0.0.1>10.0.0.2 / tcp 4000>80 S");
-	put_flows(&f, 0);
-	own = get_lport(BPFRUN_LPORT);
-	own.conns_max = own.replies_max = 100000;
-	put("skep_lports", BPFRUN_LPORT, &own);
-	other = get_lport(OTHER_LPORT);
-	other.conns_max = other.replies_max = 100000;
-	put("skep_lports", OTHER_LPORT, &other);
-	for (unsigned int i = 0; i < 2; i++) {
-		pids[i] = fork();
-		assert_true(pids[i] >= 0);
-		if (!pids[i]) {
-			begin_and_end(i);
-			_exit(0);
-		}
-	}
-	for (unsigned int i = 0; i < 2; i++) {
-		int status;
-
-		assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
-		assert_int_equal(status, 0);
-	}
-	del_exact(&f);
-	for (unsigned int i = 0; i < 2 * n + 1; i++) {
-		const uint16_t sport = i < 2 * n ? (uint16_t)(10000 + i / n * 1000 + i % n) : 4000;
-
-		k = (struct skep_conn_key){ .port = BPFRUN_KEY, .sport = htons(sport), .dport = htons(80), .proto = 6 };
-		ip_parse("10.0.0.1", &k.src);
-		ip_parse("10.0.0.2", &k.dst);
-		assert_true(get_conn(&k, &c));
-		assert_int_equal(c.flags, 0);
-		assert_int_equal(c.orig_seen & SKEP_TCP_RST, i < 2 * n ? 0 : c.orig_seen & SKEP_TCP_RST);
-		records[0]++;
-		(void)bpfrun_del(run, "skep_conns", &k);
-		k = (struct skep_conn_key){ .port = OTHER_KEY, .src = k.dst, .dst = k.src, .sport = htons(80), .dport = htons(sport), .proto = 6 };
-		assert_true(get_conn(&k, &c));
-		assert_int_equal(c.flags, SKEP_CONN_REPLY);
-		records[1]++;
-		(void)bpfrun_del(run, "skep_conns", &k);
-	}
-	assert_int_equal(get_lport(BPFRUN_LPORT).conns, records[0]);
-	assert_int_equal(get_lport(BPFRUN_LPORT).replies, 0);
-	assert_int_equal(get_lport(OTHER_LPORT).replies, records[1]);
-	assert_int_equal(get_lport(OTHER_LPORT).conns, 0);
-}
-
 /* Of fragments and ICMP errors nothing can be said: no flow that asks is for them, one that does not ask is. */
 static void test_none(void **state)
 {
@@ -606,7 +506,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_one_host),	TEST(test_successor), TEST(test_over),	     TEST(test_remote), TEST(test_delivered),
-		TEST(test_not_for_it),	TEST(test_limits),    TEST(test_no_room_there),    TEST(test_table_full), TEST(test_none),	TEST(test_promoted_lives), TEST(test_two_cpus),
+		TEST(test_not_for_it),	TEST(test_limits),    TEST(test_no_room_there),    TEST(test_table_full), TEST(test_none),	TEST(test_promoted_lives),
 	};
 
 	return cmocka_run_group_tests(tests, open_run, close_run);

@@ -85,7 +85,7 @@ static int fresh(void **state)
 }
 
 /* Flows NEW, ORIG of LINE to the member: here, or at the peer. */
-static void put_flows(uint32_t peer, uint16_t mtu)
+static void member_flows(uint32_t peer, uint16_t mtu)
 {
 	struct skep_rewrite rw = { .what = SKEP_RW_DST | SKEP_RW_DPORT, .dst = nat.to, .dport = nat.to_port };
 	struct skep_wild w = { .flow = { .action = SKEP_ACT_LOCAL, .out = OTHER_IF, .stat = 9, .rewrite = 7, .mtu = mtu },
@@ -137,7 +137,7 @@ static void test_one_host(void **state)
 	struct pkt pkt;
 
 	(void)state;
-	put_flows(0, 0);
+	member_flows(0, 0);
 	send_line(LINE);
 	assert_int_equal(res.drop, 0);
 	assert_false(went_up());
@@ -175,7 +175,7 @@ static void test_reply(void **state)
 	struct pkt pkt;
 
 	(void)state;
-	put_flows(0, 0);
+	member_flows(0, 0);
 	send_line(LINE);
 	put("skep_rewrites", 8, &rw);
 	make(&f, BACK_LINE);
@@ -204,7 +204,7 @@ static void test_goes_up(void **state)
 	struct skep_vip_key key = { .port = BPFRUN_KEY, .dst = nat.from, .dport = nat.from_port, .proto = 6 };
 
 	(void)state;
-	put_flows(0, 0);
+	member_flows(0, 0);
 	put_vip(OTHER_NAT);
 	send_line(LINE);
 	assert_up(SKEP_UP_MISS);
@@ -236,7 +236,7 @@ static void test_rides_along(void **state)
 	uint32_t len;
 
 	(void)state;
-	put_flows(PEER, 0);
+	member_flows(PEER, 0);
 	make(&f, LINE);
 	for (int i = 0; i < 3; i++) {
 		send_line(LINE);
@@ -268,11 +268,11 @@ static void test_no_room(void **state)
 
 	(void)state;
 	make(&f, LINE);
-	put_flows(PEER, (uint16_t)(f.len - 14 + BINDING - 1));
+	member_flows(PEER, (uint16_t)(f.len - 14 + BINDING - 1));
 	send_line(LINE);
 	assert_up(SKEP_UP_FIELD);
 	assert_false(is_there(&here));
-	put_flows(PEER, (uint16_t)(f.len - 14 + BINDING));
+	member_flows(PEER, (uint16_t)(f.len - 14 + BINDING));
 	send_line(LINE);
 	assert_int_equal(res.drop, 0);
 	assert_false(went_up());
@@ -294,7 +294,7 @@ static void test_told(void **state)
 
 	(void)state;
 	make(&f, LINE);
-	put_flows(PEER, (uint16_t)(f.len - 14));
+	member_flows(PEER, (uint16_t)(f.len - 14));
 	c = (struct skep_conn){ .last_seen = jiffies(), .other_key = OTHER_KEY, .other_peer = PEER, .flags = SKEP_CONN_NAT | SKEP_CONN_SKEPD, .nat = NAT };
 	assert_int_equal(bpfrun_put(run, "skep_conns", &here, &c), 0);
 	send_line(ACK);
@@ -302,7 +302,7 @@ static void test_told(void **state)
 	assert_false(went_up());
 	assert_int_equal(res.len, f.len + SKEP_ENCAP_V4);
 	forget();
-	put_flows(PEER, 0);
+	member_flows(PEER, 0);
 	assert_int_equal(bpfrun_get(run, "skep_rewrites", &seven, &rw), 0);
 	rw.what |= SKEP_RW_VLAN_PUSH;
 	rw.vlan = htons(100);
@@ -317,7 +317,7 @@ static void test_collision(void **state)
 	struct skep_conn c = { .other_key = BPFRUN_KEY, .flags = SKEP_CONN_NAT | SKEP_CONN_REPLY, .nat = OTHER_NAT, .orig_seen = SKEP_TCP_SYN };
 
 	(void)state;
-	put_flows(0, 0);
+	member_flows(0, 0);
 	c.last_seen = jiffies();
 	assert_int_equal(bpfrun_put(run, "skep_conns", &there, &c), 0);
 	send_line(LINE);
@@ -345,7 +345,7 @@ static uint32_t from_peer(uint8_t *sent)
 	back.local = peer.remote;
 	back.remote = peer.local;
 	put("skep_peers", PEER, &back);
-	put_flows(PEER, 0);
+	member_flows(PEER, 0);
 	send_line(LINE);
 	put("skep_peers", PEER, &peer);
 	assert_int_equal(res.drop, 0);

@@ -208,6 +208,27 @@ static inline void list_masks(bool v6, const uint8_t *ids, size_t n)
 	put("skep_lports", BPFRUN_LPORT, &lp);
 }
 
+/* The flows of the port: NEW, ORIG and REPLY of anything to the other port, on this host or on the peer's. */
+static inline void put_flows(const struct frame *f, uint32_t peer)
+{
+	const uint8_t id = 30;
+	struct skep_wild w = { .flow = { .action = SKEP_ACT_LOCAL, .out = OTHER_IF, .stat = 9 }, .other_key = OTHER_KEY, .other_peer = peer };
+	const struct fields ct = { .ct = true };
+
+	if (peer) {
+		w.flow.action = SKEP_ACT_ENCAP;
+		w.flow.out = OTHER_KEY;
+		w.flow.peer = (uint16_t)peer;
+	}
+	w.flow.flags = SKEP_F_RECORD | SKEP_F_STAY | (peer ? SKEP_F_MARK : 0);
+	put_wild(f, id, ct, SKEP_CT_NEW, &w);
+	w.flow.flags = SKEP_F_LIVE | (peer ? SKEP_F_MARK : 0);
+	put_wild(f, id, ct, SKEP_CT_ORIG, &w);
+	w.flow.flags = SKEP_F_LIVE;
+	put_wild(f, id, ct, SKEP_CT_REPLY, &w);
+	list_masks(f->v6, &id, 1);
+}
+
 static inline bool get_exact(const struct frame *f, struct skep_flow *flow)
 {
 	return bpfrun_get(run, f->v6 ? "skep_flows6" : "skep_flows4", &f->k6, flow) == 0;
