@@ -47,6 +47,27 @@ void dp_warn(struct dp *dp, const char *fmt, ...)
 	dp->warnings[dp->n_warnings++] = text;
 }
 
+void dp_unwarn(struct dp *dp, const char *fmt, ...)
+{
+	unsigned int kept = 0;
+	va_list args;
+	char *text;
+	int n;
+
+	va_start(args, fmt);
+	n = vasprintf(&text, fmt, args);
+	va_end(args);
+	if (n < 0)
+		return;
+	for (unsigned int i = 0; i < dp->n_warnings; i++)
+		if (strncmp(dp->warnings[i], text, (size_t)n))
+			dp->warnings[kept++] = dp->warnings[i];
+		else
+			free(dp->warnings[i]);
+	dp->n_warnings = kept;
+	free(text);
+}
+
 /* --- packets --- */
 
 /* Frames are counted by BPF before they are in the queue, by us when they have left it.  We alone subtract: never below zero. */

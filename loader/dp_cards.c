@@ -60,6 +60,7 @@ void dp_cards_underlay(struct dp *dp, const struct nl_link *under)
 	bool was = dp->xdp_send;
 
 	dp->xdp_send = false;
+	dp_unwarn(dp, "network cards that are ports ");
 	if (!dp->n_cards)
 		return;
 	if (!dp->xdp)
@@ -120,14 +121,18 @@ bool dp_card_attach(struct dp *dp, struct dp_port_entry *port)
 	bool generic = dp->config.border_xdp == DP_XDP_GENERIC;
 	struct nl_link link;
 	char why[160];
+	int rc;
 
+	port->blind = false;
 	if (nl_link_get(&dp->nl, port->ifindex, NULL, &link) || !is_card(dp, &link) || dp->config.border_xdp == DP_XDP_OFF)
 		return false;
 	if (!has_room(dp, port->ifindex)) {
 		dp_warn(dp, "interface '%s': another card has its place among those that XDP serves, using TC alone", link.name);
 		return false;
 	}
-	if (dp_xdp_link(dp, &link, DP_PROG_XDP_PORT, generic, why, sizeof(why))) {
+	rc = dp_xdp_link(dp, &link, DP_PROG_XDP_PORT, generic, why, sizeof(why));
+	if (rc) {
+		port->blind = rc > 0;
 		dp_warn(dp, "interface '%s': %s, using TC alone", link.name, why);
 		return false;
 	}
@@ -148,6 +153,26 @@ void dp_card_detach(struct dp *dp, struct dp_port_entry *port)
 	dp_xdp_unlink(dp, port->ifindex);
 	port->card = false;
 	dp->n_cards--;
+}
+
+bool dp_card_again(struct dp *dp, struct dp_port_entry *port, const struct nl_link *link)
+{
+	char why[160];
+	int blind;
+
+	if (!port->card && !port->blind)
+		return false;
+	blind = dp_xdp_blind(link, dp->config.border_xdp == DP_XDP_GENERIC, why, sizeof(why));
+	if (blind == -ENODEV || port->card == !blind) {
+		dp_card_write(dp, port); /* its MTU */
+		return false;
+	}
+	if (!blind)
+		return dp_card_attach(dp, port);
+	dp_warn(dp, "interface '%s': %s, using TC alone", link->name, why);
+	dp_card_detach(dp, port);
+	port->blind = true;
+	return true;
 }
 
 /* What an earlier process said; the ports that it left say it again. */

@@ -217,17 +217,26 @@ static const char *xdp_holder(uint32_t ifindex, char *buf, size_t size)
 	return buf;
 }
 
+int dp_xdp_blind(const struct nl_link *link, bool generic, char *why, size_t size)
+{
+	int hides = nl_hides_tags(link->name), merges = generic && !hides ? nl_merges(link->name) : 0;
+
+	if (hides > 0)
+		snprintf(why, size, "XDP would not see VLAN tags (ethtool -K %s rxvlan off)", link->name);
+	else if (merges > 0)
+		snprintf(why, size, "generic XDP would take merged segments for one (ethtool -K %s gro off)", link->name);
+	else if (hides || merges)
+		snprintf(why, size, "its offloads cannot be read (%s)", strerror(-(hides ? hides : merges)));
+	return hides ? hides : merges;
+}
+
 int dp_xdp_link(struct dp *dp, const struct nl_link *link, enum dp_prog prog, bool generic, char *why, size_t size)
 {
 	char holder[96];
 	int rc;
 
-	if (nl_hides_tags(link->name)) {
-		snprintf(why, size, "XDP would not see VLAN tags (ethtool -K %s rxvlan off)", link->name);
-		rc = -EINVAL;
-	} else if (generic && nl_merges(link->name)) {
-		snprintf(why, size, "generic XDP would take merged segments for one (ethtool -K %s gro off)", link->name);
-		rc = -EINVAL;
+	if (dp_xdp_blind(link, generic, why, size)) {
+		rc = 1;
 	} else {
 		rc = attach_xdp(dp, link->ifindex, prog, generic);
 		if (rc == -EBUSY || rc == -EEXIST)
@@ -237,6 +246,8 @@ int dp_xdp_link(struct dp *dp, const struct nl_link *link, enum dp_prog prog, bo
 	}
 	if (rc)
 		dp_xdp_unlink(dp, link->ifindex);
+	else
+		dp_unwarn(dp, "interface '%s': ", link->name); /* all about XDP */
 	return rc;
 }
 
@@ -246,7 +257,7 @@ int dp_xdp_attach(struct dp *dp, const struct nl_link *under, struct err *err)
 	char why[160];
 	int rc;
 
-	dp->xdp = false;
+	dp->xdp = dp->xdp_blind = false;
 	if (dp->config.xdp == DP_XDP_OFF || (dp->config.xdp == DP_XDP_AUTO && is_virtual)) {
 		dp_xdp_detach(dp, under->ifindex);
 		return 0;
@@ -256,8 +267,9 @@ int dp_xdp_attach(struct dp *dp, const struct nl_link *under, struct err *err)
 		dp->xdp = true;
 		return 0;
 	}
+	dp->xdp_blind = rc > 0;
 	if (dp->config.xdp != DP_XDP_AUTO)
-		return err_set(err, rc, "cannot attach XDP to interface '%s': %s (set xdp: auto or tc)", under->name, why);
+		return err_set(err, rc > 0 ? -EINVAL : rc, "cannot attach XDP to interface '%s': %s (set xdp: auto or tc)", under->name, why);
 	dp_warn(dp, "interface '%s': %s, using TC alone", under->name, why);
 	return 0;
 }
@@ -272,7 +284,36 @@ void dp_xdp_unlink(struct dp *dp, uint32_t ifindex)
 void dp_xdp_detach(struct dp *dp, uint32_t ifindex)
 {
 	dp_xdp_unlink(dp, ifindex);
-	dp->xdp = dp->xdp_send = false;
+	dp->xdp = dp->xdp_blind = dp->xdp_send = false;
+}
+
+void dp_xdp_again(struct dp *dp, const struct nl_link *under)
+{
+	struct err err = { 0 };
+	char why[160];
+	int blind;
+
+	if (!dp->xdp && !dp->xdp_blind)
+		return;
+	blind = dp_xdp_blind(under, dp->config.xdp == DP_XDP_GENERIC, why, sizeof(why));
+	if (blind == -ENODEV) /* gone or renamed since: the kernel will say so */
+		return;
+	if (blind && dp->xdp) {
+		dp_warn(dp, "interface '%s': %s, using TC alone", under->name, why);
+		dp->xdp_send = false;
+		dp_config_write(dp); /* cards stop sending by it while it can still send */
+		dp_xdp_detach(dp, under->ifindex);
+		dp->xdp_blind = true;
+	} else if (!blind && !dp->xdp) {
+		dp->xdp = true;
+		dp_config_write(dp); /* TC knows before the first packet is stripped */
+		if (dp_xdp_attach(dp, under, &err))
+			dp_warn(dp, "%s", err.text);
+	} else {
+		return;
+	}
+	dp_cards_underlay(dp, under);
+	dp_config_write(dp);
 }
 
 /* --- all of them --- */

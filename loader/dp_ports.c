@@ -398,6 +398,7 @@ bool dp_port_wants(struct dp *dp, uint32_t ifindex)
 void dp_ports_link_changed(struct dp *dp, const struct nl_link *link, bool gone)
 {
 	struct dp_port_entry *port = dp_port_by_ifindex(dp, link->ifindex);
+	bool again;
 
 	if (!port)
 		return;
@@ -405,9 +406,8 @@ void dp_ports_link_changed(struct dp *dp, const struct nl_link *link, bool gone)
 		dp_port_detach(dp, port->key);
 		return;
 	}
-	dp_card_write(dp, port); /* its MTU */
-	if (port->peer !=
-		   link->has_peer_netns) { /* the other end moved between namespaces */
+	again = dp_card_again(dp, port, link);
+	if (port->peer != link->has_peer_netns || again) { /* the other end moved between namespaces */
 		port->peer = link->has_peer_netns;
 		(void)write_port(dp, port);
 	}

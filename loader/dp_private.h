@@ -88,6 +88,7 @@ struct dp_port_entry {
 	uint32_t lport; /* index in skep_lports */
 	bool peer; /* bpf_redirect_peer reaches the other end */
 	bool card; /* XDP serves it */
+	bool blind; /* it would, if it saw the frames as they are */
 };
 
 #define DP_FAMILIES 2 /* masks4, masks6 */
@@ -215,6 +216,7 @@ struct dp {
 	uint32_t under_ifindex, under_mtu; /* 0 = the interface is gone */
 	bool under_up, under_reported, has_local;
 	bool xdp;		 /* attached */
+	bool xdp_blind;		 /* it would be, if it saw the frames as they are */
 	bool xdp_send;		 /* XDP may send by it */
 	uint32_t n_cards;	 /* ports that XDP serves */
 	bool decap_l3;		 /* the kernel knows the DECAP_L3 flags */
@@ -264,6 +266,7 @@ struct dp {
 };
 
 void dp_warn(struct dp *dp, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void dp_unwarn(struct dp *dp, const char *fmt, ...) __attribute__((format(printf, 2, 3))); /* what begins so is over */
 
 /* dp_dirs.c */
 int dp_dirs_open(struct dp_dirs *dirs, const struct dp_config *config, bool create,
@@ -331,7 +334,10 @@ void dp_link_detach(struct dp *dp, uint32_t ifindex);
 int dp_xdp_attach(struct dp *dp, const struct nl_link *under,
 		  struct err *err); /* by config; sets dp->xdp */
 void dp_xdp_detach(struct dp *dp, uint32_t ifindex);
-/* Puts the program on the interface's XDP hook.  -errno: 'why' not, in words. */
+void dp_xdp_again(struct dp *dp, const struct nl_link *under); /* the underlay interface has changed: takes XDP off, or puts it back */
+/* Would XDP see the interface's frames as they were on the wire?  0, or why not, in words.  Not for good: it is asked again when the interface changes. */
+int dp_xdp_blind(const struct nl_link *link, bool generic, char *why, size_t size);
+/* Puts the program on the interface's XDP hook.  -errno, or 1 = it would be blind: 'why' not, in words. */
 int dp_xdp_link(struct dp *dp, const struct nl_link *link, enum dp_prog prog, bool generic, char *why, size_t size);
 void dp_xdp_unlink(struct dp *dp, uint32_t ifindex);
 void dp_links_prune(struct dp *dp,
@@ -343,7 +349,8 @@ uint32_t dp_links_handle(const char *instance);
 /* dp_cards.c */
 bool dp_card_attach(struct dp *dp, struct dp_port_entry *port); /* if it is a card, and XDP can be on it */
 void dp_card_detach(struct dp *dp, struct dp_port_entry *port);
-void dp_card_write(struct dp *dp, const struct dp_port_entry *port); /* again: its rate or MTU has changed */
+void dp_card_write(struct dp *dp, const struct dp_port_entry *port); /* again: its rate has changed */
+bool dp_card_again(struct dp *dp, struct dp_port_entry *port, const struct nl_link *link); /* ... its interface: true = so has port->card */
 void dp_cards_underlay(struct dp *dp, const struct nl_link *under); /* the underlay interface has changed */
 void dp_cards_clear(struct dp *dp);
 bool dp_card_wants(struct dp *dp, uint32_t ifindex);

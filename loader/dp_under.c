@@ -144,6 +144,8 @@ static void under_changed(struct dp *dp, const struct nl_link *link)
 		dp_config_write(dp);
 		dp_peers_refresh(dp);
 		dp->under_reported = false;
+	} else {
+		dp_xdp_again(dp, link);
 	}
 	report_under(dp, link_up(link), link->mtu);
 }

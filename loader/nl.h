@@ -57,8 +57,9 @@ int nl_filter_count(struct nl *nl, uint32_t ifindex, uint32_t parent);
 /* nl_xdp.c: 1: its driver sends frames that XDP redirects to it; 0: not, or not now (veth: the other end has neither XDP nor GRO).  -EOPNOTSUPP: the
  * kernel does not say. */
 int nl_xdp_sends(uint32_t ifindex);
-bool nl_hides_tags(const char *name); /* takes VLAN tags out of frames: XDP does not see them */
-bool nl_merges(const char *name); /* GRO is on */
+/* 1: yes, 0: no, or -errno: it may.  -ENODEV: none has this name, or its driver has left it. */
+int nl_hides_tags(const char *name); /* takes VLAN tags out of frames: XDP does not see them */
+int nl_merges(const char *name); /* GRO is on */
 
 /* What an interface has carried, as the host's end sees it (IFLA_STATS64). */
 struct nl_counters {

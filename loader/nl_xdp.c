@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * What an interface's driver does for XDP (generic netlink, family "netdev", kernel 6.3), and whether it takes VLAN tags out of frames before
- * XDP sees them (ethtool's ioctl).  Asked once for each card, so each question has a socket of its own.
+ * XDP sees them (ethtool's ioctl).  Asked when a card is bound and when it changes, so each question has a socket of its own.
  */
 #include "loader/nl.h"
 
@@ -101,31 +101,38 @@ int nl_xdp_sends(uint32_t ifindex)
 	return rc ? rc : !!(features.value & FEATURES_NDO_XMIT);
 }
 
-static uint32_t flags_of(int sock, const char *name, uint32_t cmd)
+/*
+ * The core answers for every driver, so an error means that nothing is known, and callers take it for the worst: a tag that XDP does not see makes
+ * a frame of another network one of ours.  But where no ethtool is (-EOPNOTSUPP) there is no offload either that could be on.
+ */
+static int value_of(const char *name, uint32_t cmd, uint32_t *value)
 {
 	struct ethtool_value v = { .cmd = cmd };
 	struct ifreq ifr = { .ifr_data = (void *)&v };
+	int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), rc = 0;
 
+	if (sock < 0)
+		return -errno;
 	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
-	return ioctl(sock, SIOCETHTOOL, &ifr) ? 0 : v.data;
+	if (ioctl(sock, SIOCETHTOOL, &ifr))
+		rc = -errno;
+	close(sock);
+	*value = rc ? 0 : v.data;
+	return rc == -EOPNOTSUPP ? 0 : rc;
 }
 
-bool nl_hides_tags(const char *name)
+int nl_hides_tags(const char *name)
 {
-	int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	bool hides = sock >= 0 && (flags_of(sock, name, ETHTOOL_GFLAGS) & ETH_FLAG_RXVLAN);
+	uint32_t flags;
+	int rc = value_of(name, ETHTOOL_GFLAGS, &flags);
 
-	if (sock >= 0)
-		close(sock);
-	return hides;
+	return rc ? rc : !!(flags & ETH_FLAG_RXVLAN);
 }
 
-bool nl_merges(const char *name)
+int nl_merges(const char *name)
 {
-	int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	bool merges = sock >= 0 && flags_of(sock, name, ETHTOOL_GGRO);
+	uint32_t on;
+	int rc = value_of(name, ETHTOOL_GGRO, &on);
 
-	if (sock >= 0)
-		close(sock);
-	return merges;
+	return rc ? rc : !!on;
 }

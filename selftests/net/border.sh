@@ -126,6 +126,23 @@ arrive() { # N FRAME: so many frames with the text come out at vm2
 check 'frames without a tag arrive' arrive 2 "$up1$packet"
 check 'with one they do not, flow or no flow' arrive 0 "${up1}81000007$packet"
 
+# a card that begins to take tags out of frames, and the underlay interface
+offload() { in_host h1 ethtool -K "$1" rxvlan "$2" >/dev/null; }
+is_blind() { status h1 | grep -qF "interface '$1': XDP would not see VLAN tags"; }
+has_xdp() { in_host h1 ip link show "$1" | grep -q prog/xdp; }
+sees() { ! is_blind "$1" && has_xdp "$1"; }
+for i in card1 u0; do
+	offload $i on
+	check "$i takes tags out of frames: it is told" wait_for 5 is_blind $i
+	refute '... and XDP is off it' has_xdp $i
+	check '... and traffic goes on' flood out1 10.0.1.12
+	check '... in both directions' flood vm2 203.0.113.99
+	offload $i off
+	check '... and back, when it does not any more' wait_for 5 sees $i
+	grew 'outside to a machine of another host' xdp_port 200 flood out1 10.0.1.12
+	grew 'and its answers' xdp_deliver 200 flood out1 10.0.1.12
+done
+
 # a restart, and the end
 link() { in_host h1 bpftool -j link show | tr '{' '\n' | grep -c '"type":"xdp"'; }
 links=$(link)

@@ -282,6 +282,74 @@ static void test_xdp_native(void **state)
 	must_open();
 }
 
+static bool xdp_on(const char *ifname)
+{
+	return sh("ip link show %s | grep -q prog/xdp", ifname) == 0;
+}
+
+static bool xdp_is(const char *want)
+{
+	json_t *status = dp_status(t.dp);
+	bool is = !strcmp(json_string_value(json_object_get(status, "xdp")), want);
+
+	json_decref(status);
+	return is;
+}
+
+static bool is_warned(const char *text)
+{
+	json_t *status = dp_status(t.dp), *warning;
+	bool found = false;
+	size_t i;
+
+	json_array_foreach (json_object_get(status, "warnings"), i, warning)
+		found = found || strstr(json_string_value(warning), text);
+	json_decref(status);
+	return found;
+}
+
+/* A tag that comes beside the frame: XDP would take the frames of others for ours. */
+static void test_xdp_that_goes_blind(void **state)
+{
+	NEED_ROOT();
+	dp_close(t.dp);
+	t.config.xdp = DP_XDP_ON;
+	t.config.border_interfaces = "p1";
+	assert_int_equal(sh("ethtool -K u0 rxvlan off; ethtool -K p1 rxvlan off"), 0);
+	must_open();
+	assert_true(xdp_is("native") && xdp_on("u0") && xdp_on("p1"));
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(sh("ethtool -K u0 rxvlan on"), 0);
+		assert_true(WAIT(xdp_is("off")));
+		assert_false(xdp_on("u0"));
+		assert_true(xdp_on("p1"));
+		assert_true(is_warned("interface 'u0': XDP would not see VLAN tags (ethtool -K u0 rxvlan off), using TC alone"));
+		assert_true(is_warned("XDP is not on the underlay interface"));
+
+		assert_int_equal(sh("ethtool -K p1 rxvlan on"), 0);
+		assert_true(WAIT(!xdp_on("p1")));
+		assert_true(is_warned("interface 'p1': XDP would not see VLAN tags"));
+		expect_upcall((uint16_t)(7000 + i)); /* TC has it */
+
+		assert_int_equal(sh("ethtool -K p1 rxvlan off"), 0);
+		assert_true(WAIT(xdp_on("p1")));
+		assert_false(is_warned("VLAN tags (ethtool -K p1"));
+		assert_int_equal(sh("ethtool -K u0 rxvlan off"), 0);
+		assert_true(WAIT(xdp_is("native")));
+		assert_true(xdp_on("u0"));
+		assert_false(is_warned("VLAN tags") || is_warned("XDP is not on the underlay interface"));
+	}
+
+	/* one that begins blind */
+	dp_port_detach(t.dp, KEY1);
+	assert_int_equal(sh("ethtool -K p1 rxvlan on"), 0);
+	must_attach(KEY1, "p1");
+	assert_false(xdp_on("p1"));
+	assert_int_equal(sh("ethtool -K p1 rxvlan off"), 0);
+	assert_true(WAIT(xdp_on("p1")));
+	t.config.border_interfaces = NULL;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -293,6 +361,7 @@ int main(void)
 		TEST(test_remove_leaves_nothing),
 		TEST(test_second_process_is_refused),
 		TEST(test_xdp_native),
+		TEST(test_xdp_that_goes_blind),
 	};
 
 	return cmocka_run_group_tests(tests, rig_up, rig_down);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -102,11 +103,29 @@ static void of_no_such_link(void **state)
 	assert_int_equal(nl_link_del(&nl, 999999), -ENODEV);
 }
 
+/* What XDP would see: no answer is not "nothing is hidden". */
+static void of_offloads(void **state)
+{
+	struct rlimit was, none = { 0 };
+
+	(void)state;
+	assert_int_equal(nl_hides_tags("lo"), 0);
+	assert_int_equal(nl_hides_tags("nobody"), -ENODEV);
+	assert_int_equal(nl_merges("nobody"), -ENODEV);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	none.rlim_max = was.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_int_equal(nl_hides_tags("lo"), -EMFILE);
+	assert_int_equal(nl_merges("lo"), -EMFILE);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_once),
 		cmocka_unit_test(of_no_such_link),
+		cmocka_unit_test(of_offloads),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
