@@ -279,9 +279,9 @@ static int receive(struct got *g, int fds[], int queues)
 
 int main(int argc, char **argv)
 {
-	static uint8_t buf[VNET + 70000];
+	static uint8_t buf[VNET + 70000], seen[QUEUES_MAX * 64000];
 	int from[QUEUES_MAX], to[QUEUES_MAX], queues, rc;
-	struct got g = { 0 };
+	struct got g = { .seen = seen };
 	size_t size;
 
 	if (argc != 8 || (queues = (int)strtol(argv[6], NULL, 10)) < 1 || queues > QUEUES_MAX || (size = strtoul(argv[7], NULL, 10)) > 64000) {
@@ -296,9 +296,6 @@ int main(int argc, char **argv)
 	if (rc)
 		return rc;
 	g.size = size * (size_t)queues;
-	g.seen = calloc(g.size, 1);
-	if (!g.seen)
-		return die("memory");
 	printf("ready\n"); /* the ports may come up */
 	fflush(stdout);
 	if (read(STDIN_FILENO, buf, 1) < 0)
