@@ -21,13 +21,14 @@ wait_for 20 port_up h1 vm3 && wait_for 20 port_up h2 vm4 && ping4_soon vm3 10.0.
 
 down() { ! port_up "$1" "$2"; }
 offload() { # KIND QUEUES SIZE: prints what arrived
-	local rc
+	local rc pid
 	mkfifo "$work/go"
 	"$super" "$1" "/run/netns/$id-h1" vm1 "/run/netns/$id-h2" vm2 "$2" "$3" < "$work/go" > "$work/super" 2>&1 &
-	background+=($!)
+	pid=$! # pause() has others
+	background+=($pid)
 	exec 9> "$work/go"
 	wait_for 10 port_up h1 vm1 && wait_for 10 port_up h2 vm2 && echo >&9
-	wait $!
+	wait $pid
 	rc=$?
 	exec 9>&-
 	rm "$work/go"
