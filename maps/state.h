@@ -41,8 +41,9 @@ struct skep_conn {
 	__u8 pad;
 	__u16 nat; /* index into skep_nats; 0 = none, or not known here */
 	struct bpf_spin_lock lock; /* so that skepd writes in place (BPF_F_LOCK): an element that is replaced is another's at once, while BPF looks at it */
-};
-SKEP_ASSERT(sizeof(struct skep_conn) == 20);
+	__u32 pad2;
+} __attribute__((aligned(8))); /* BPF writes the second eight octets at once */
+SKEP_ASSERT(sizeof(struct skep_conn) == 24);
 
 /* skep_newconns: ring buffer, BPF -> skepd: a record that was made.  Lost when full: skepd finds it in skep_conns all the same, later. */
 struct skep_newconn {
