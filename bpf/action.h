@@ -203,13 +203,6 @@ struct origin {
 	__u32 has_nat; /* its translation is in skep_found */
 };
 
-static __always_inline int has_conns(__u32 lport)
-{
-	struct skep_lport *lp = bpf_map_lookup_elem(&skep_lports, &lport);
-
-	return lp && (lp->conns || lp->replies);
-}
-
 static __always_inline int to_local(struct __sk_buff *skb, __u32 key, const struct skep_port *port, int peer_ok)
 {
 	if (port->police && policed(skb, port->police, typical_headers(skb)))

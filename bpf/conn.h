@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Records of connections (maps/state.h): found by the tuple that a port emits, made where a connection begins and where its first packet
- * is delivered, refreshed by packets of both directions.  Never deleted here: skepd does that.
+ * is delivered, refreshed by packets of both directions.  Deleted by skepd alone, but for one just made that skepd could not be told of.
  */
 #pragma once
 
@@ -230,6 +230,14 @@ static __always_inline __u32 lport_of(__u32 key)
 	struct skep_port *port = bpf_map_lookup_elem(&skep_ports, &key);
 
 	return port && port->kind == SKEP_PORT_LOCAL ? port->set : 0;
+}
+
+/* Has the port any records? */
+static __always_inline int has_conns(__u32 lport)
+{
+	struct skep_lport *lp = bpf_map_lookup_elem(&skep_lports, &lport);
+
+	return lp && (lp->conns || lp->replies);
 }
 
 struct arrival {

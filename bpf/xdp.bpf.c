@@ -41,13 +41,6 @@ __noinline int asks_for_record(struct xdp_md *xdp, __u32 key)
 	return (seen_of(&p) & ~seen) || now - c->last_seen >= cfg->hz;
 }
 
-static __always_inline int has_conns(__u32 lport)
-{
-	struct skep_lport *lp = bpf_map_lookup_elem(&skep_lports, &lport);
-
-	return lp && (lp->conns || lp->replies);
-}
-
 /* To a network card, as deliver() would; the frame is stripped.  XDP_PASS: TC has to. */
 static __always_inline int to_card(struct xdp_md *xdp, struct skep_port *port, struct drop_info *info, __u32 mark)
 {

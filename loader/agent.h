@@ -377,6 +377,7 @@ const char *tell_host(struct tenant *t, const struct sim_conn *c); /* of its oth
 /* Shall this packet of the connection be marked, so that the kernel of the other end's host makes the record there (docs/datapath.md)? */
 bool tell_marks(struct tenant *t, const struct sim_conn *c, const struct sim_result *res, const struct pkt *pkt);
 /* May packets of the port make us tell others something now?  Charged behind, for what they were told.  NULL: always. */
+bool tell_shares(const struct topo_port *port); /* its records are at other ports too: stateful port groups */
 bool tell_may(const struct lport *p, uint64_t now_ns);
 void tell_charge(struct lport *p, uint64_t messages, uint64_t now_ns);
 

@@ -12,15 +12,6 @@
 
 /* --- connections --- */
 
-/* Its records are at more ports than the kernel could make them at. */
-static bool shares_records(const struct topo_port *port)
-{
-	for (uint32_t i = 0; i < port->more->n_groups; i++)
-		if (port->more->groups[i]->stateful)
-			return true;
-	return false;
-}
-
 static bool find_other(struct agent *a, const struct topo_port *out, struct skep_wild *wild)
 {
 	if (!out->live_host || !out->live_key)
@@ -59,7 +50,7 @@ static bool make_state(struct work *w, const struct sim_result *res, struct skep
 		return res->class_ct == SKEP_CT_NEW && !res->n_new_conns;
 	}
 	if ((f->action != SKEP_ACT_LOCAL && f->action != SKEP_ACT_ENCAP) || !find_other(w->a, res->class_out, wild) ||
-	    shares_records(w->in) || shares_records(res->class_out))
+	    tell_shares(w->in) || tell_shares(res->class_out))
 		return false;
 	if (res->class_nat) {
 		wild->nat = vips_number(w->a, res->class_nat);

@@ -378,6 +378,8 @@ void conns_retell(struct tenant *t, const struct sim_conn *conn)
 			conns_settle(t, conn);
 		return;
 	}
+	if (!tell_may(ports_find_name(t, conn->port), now)) /* a later packet will try again */
+		return;
 	side->retold_ns = now;
 	touched(t, conn, true, now);
 	state_flush(t->agent);

@@ -11,7 +11,7 @@
 #define TELL_NS	   (NSEC_PER_SEC / 10000) /* in the long run ... */
 #define TELL_BURST 4000			  /* ... after so many at once */
 
-static bool shares(const struct topo_port *p)
+bool tell_shares(const struct topo_port *p)
 {
 	for (uint32_t i = 0; i < p->more->n_groups; i++)
 		if (p->more->groups[i]->stateful)
@@ -35,7 +35,7 @@ bool tell_needed(struct tenant *t, const struct sim_conn *c)
 {
 	const struct topo_port *own = port_named(t, c->port), *other = port_named(t, c->other_port);
 
-	return host_of(t, other) || (own && shares(own)) || (other && shares(other));
+	return host_of(t, other) || (own && tell_shares(own)) || (other && tell_shares(other));
 }
 
 /* May packets of the port make us tell others something now?  What they are told is charged behind (tell_charge()). */
@@ -63,7 +63,7 @@ static bool is_markable(struct tenant *t, const struct sim_conn *c)
 	const struct lport *p = ports_find_name(t, c->port);
 	uint32_t peer = host ? hosts_peer(t->agent, host) : 0;
 
-	return own && p && peer && !c->reply && !c->reply_seen && !conns_translated(c) && !shares(own) && !shares(other) &&
+	return own && p && peer && !c->reply && !c->reply_seen && !conns_translated(c) && !tell_shares(own) && !tell_shares(other) &&
 	       hosts_marks(t->agent, peer, p->key);
 }
 

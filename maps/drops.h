@@ -43,7 +43,7 @@
 	X(NO_MEMBER, "no_member", "the VIP's pool has no member to take it")                       \
 	X(NAT_FULL, "nat_full", "all source ports of the NAT rule are in use, or none could be leased") \
 	X(NAT_NONE, "nat_none", "for an address that only NAT uses, and no connection has it")     \
-	X(CONN_LIMIT, "conn_limit", "the port has as many connections as it may have")             \
+	X(CONN_LIMIT, "conn_limit", "the port has as many connections as it may have, or another one of the same ends") \
 	X(FRAGMENT, "fragment", "a fragment whose first one never came, or that overlaps another") \
 	X(POLICED, "policed", "over the rate of the port's QoS policy")                            \
 	X(ICMP_RATE, "icmp_rate", "an answer of the network over the rate of such answers")        \

@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "packet/packet.h"
+#include "selftests/bpf/build.h"
 #include "selftests/lib/bpfrun.h"
 #include "util/addr.h"
 #include "util/cleanup.h"
@@ -152,17 +153,6 @@ static int teardown(void **state)
 	(void)state;
 	bpfrun_close(run);
 	return 0;
-}
-
-static uint32_t build(const char *line, uint8_t *buf, uint32_t cap)
-{
-	struct err err = { 0 };
-	int len = pkt_dsl_parse(line, NULL, buf, cap, &err);
-
-	if (len < 0)
-		print_error("%s: %s\n", line, err.text);
-	assert_true(len > 0);
-	return (uint32_t)len;
 }
 
 /* --- both programs, one frame --- */

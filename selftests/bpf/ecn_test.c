@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "packet/packet.h"
+#include "selftests/bpf/build.h"
 #include "selftests/bpf/strip.h"
 #include "selftests/lib/bpfrun.h"
 #include "util/cleanup.h"
@@ -89,22 +90,18 @@ static uint8_t get_tos(const uint8_t *frame)
 	return frame[12] == 0x86 ? (uint8_t)(frame[14] << 4 | frame[15] >> 4) : frame[15];
 }
 
-static uint32_t build(const char *line, uint8_t tos, uint8_t *buf, uint32_t cap)
+static uint32_t build_tos(const char *line, uint8_t tos, uint8_t *buf, uint32_t cap)
 {
-	struct err err = { 0 };
-	int len = pkt_dsl_parse(line, NULL, buf, cap, &err);
+	uint32_t len = build(line, buf, cap);
 
-	if (len < 0)
-		print_error("%s: %s\n", line, err.text);
-	assert_true(len > 0);
 	if (buf[12] == 0x86 || (buf[12] == 0x08 && buf[13] == 0))
 		set_tos(buf, tos);
-	return (uint32_t)len;
+	return len;
 }
 
 static uint32_t inner(bool v6, uint8_t tos, uint8_t *buf, uint32_t cap)
 {
-	return build(v6 ? "eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip fd00::1>fd00::2 / udp 4000>53 / data 20"
+	return build_tos(v6 ? "eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip fd00::1>fd00::2 / udp 4000>53 / data 20"
 			: "eth 02:00:00:00:00:01>02:00:00:00:00:02 / ip 10.0.0.1>10.0.0.2 / udp 4000>53 / data 20",
 		     tos, buf, cap);
 }
@@ -125,7 +122,7 @@ static uint32_t around(const uint8_t *frame, uint32_t len, enum skep_encap encap
 		snprintf(line, sizeof(line),
 			 "eth 02:09:00:00:00:02>02:09:00:00:00:01 / ip %s / udp 50000>%u / data %u",
 			 addresses[v6], encap == SKEP_ENCAP_GENEVE ? 6081 : 4789, len + 8);
-	(void)build(line, tos, buf, cap);
+	(void)build_tos(line, tos, buf, cap);
 	at = 14 + l3 + (encap == SKEP_ENCAP_NVGRE ? 0 : 8);
 	if (encap != SKEP_ENCAP_NVGRE)
 		buf[at - 2] = buf[at - 1] = 0; /* no checksum */
@@ -210,7 +207,7 @@ static void test_decap_not_ip(void **state)
 	configure(false, l3_flags);
 	for (unsigned int i = 0; i < ARRAY_SIZE(lines); i++) {
 		uint8_t frame[512], packet[1024];
-		uint32_t len = build(lines[i], 0, frame, sizeof(frame));
+		uint32_t len = build_tos(lines[i], 0, frame, sizeof(frame));
 		uint32_t over = around(frame, len, SKEP_ENCAP_GENEVE, false, CE, packet, sizeof(packet));
 
 		assert_int_equal(bpfrun_run(run, BPFRUN_UNDER_TC, packet, over + len, &res), 0);
@@ -242,7 +239,7 @@ static uint8_t pushed(const char *line, uint8_t tos, bool v6, uint8_t peer_tos, 
 	ip_parse(v6 ? "fd09::2" : "10.9.0.2", &peer.remote);
 	assert_int_equal(bpfrun_put(run, "skep_peers", &index, &peer), 0);
 	assert_int_equal(bpfrun_put(run, "skep_rewrites", &three, &rw), 0);
-	len = build(line, tos, frame, sizeof(frame));
+	len = build_tos(line, tos, frame, sizeof(frame));
 	if (frame[12] == 0x81) { /* behind the tag */
 		frame[19] = tos;
 		frame[28] = frame[29] = 0;

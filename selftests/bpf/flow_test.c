@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "packet/packet.h"
+#include "selftests/bpf/build.h"
 #include "selftests/lib/bpfrun.h"
 #include "util/cleanup.h"
 
@@ -71,11 +72,7 @@ struct frame {
 
 static void make(struct frame *f, const char *line)
 {
-	struct err err = { 0 };
-	int len = pkt_dsl_parse(line, NULL, f->data, sizeof(f->data), &err);
-
-	assert_true(len > 0);
-	f->len = (uint32_t)len;
+	f->len = build(line, f->data, sizeof(f->data));
 	assert_int_equal(pkt_parse(f->data, f->len, &f->pkt), SKEP_DROP_NONE);
 	f->v6 = pkt_flow_key(&f->pkt.f, BPFRUN_KEY, &f->k4, &f->k6);
 }

@@ -16,6 +16,7 @@
 
 #include "loader/install_rewrite.h"
 #include "packet/packet.h"
+#include "selftests/bpf/build.h"
 #include "selftests/lib/bpfrun.h"
 #include "util/cleanup.h"
 #include "util/hash.h"
@@ -89,13 +90,7 @@ struct frame {
 
 static void make(struct frame *f, const char *line)
 {
-	struct err err = { 0 };
-	int len = pkt_dsl_parse(line, NULL, f->data, sizeof(f->data), &err);
-
-	if (len < 0)
-		print_error("%s: %s\n", line, err.text);
-	assert_true(len > 0);
-	f->len = (uint32_t)len;
+	f->len = build(line, f->data, sizeof(f->data));
 	assert_int_equal(pkt_parse(f->data, f->len, &f->pkt), SKEP_DROP_NONE);
 	if (f->pkt.f.ip_proto == 136 || f->pkt.f.ip_proto == 33) /* a checksum, where there is one */
 		memcpy(f->data + f->pkt.payload_off + 6, "\x12\x34", 2);

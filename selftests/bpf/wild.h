@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "packet/packet.h"
+#include "selftests/bpf/build.h"
 #include "selftests/lib/bpfrun.h"
 #include "util/cleanup.h"
 
@@ -39,12 +40,7 @@ struct frame {
 
 static inline void make(struct frame *f, const char *line)
 {
-	struct err err = { 0 };
-	int len = pkt_dsl_parse(line, NULL, f->data, sizeof(f->data), &err);
-
-	if (len <= 0)
-		fail_msg("%s: %s", line, err.text);
-	f->len = (uint32_t)len;
+	f->len = build(line, f->data, sizeof(f->data));
 	memset(&f->k6, 0, sizeof(f->k6));
 	assert_int_equal(pkt_parse(f->data, f->len, &f->pkt), SKEP_DROP_NONE);
 	f->v6 = pkt_flow_key(&f->pkt.f, BPFRUN_KEY, &f->k4, &f->k6);
