@@ -249,6 +249,18 @@ int dp_flows_walk(struct dp *dp, void (*cb)(void *arg, const struct dp_flow_key 
 uint64_t dp_jiffies(struct dp *dp);
 uint32_t dp_hz(const struct dp *dp);
 
+/* --- answers that the kernel gives while skepd is away (maps/answer.h) --- */
+/* A question has a key as flows have: that of the ARP request or neighbour solicitation, without eth_dst, and with the address that is asked for as
+ * its destination.  No flow has such a key. */
+struct dp_flow_key dp_question(const struct skep_answer_key *key);
+struct skep_answer_key dp_asked(const struct dp_flow_key *question);
+int dp_answer_put(struct dp *dp, const struct dp_flow_key *question, const struct skep_answer *answer); /* 0 or -errno: -E2BIG, the table is full */
+void dp_answer_del(struct dp *dp, const struct dp_flow_key *question);
+bool dp_answer_get(struct dp *dp, const struct dp_flow_key *question, struct skep_answer *answer);
+/* The next few hundred, as dp_flows_step(). */
+typedef void dp_answer_fn(void *arg, const struct dp_flow_key *question, const struct skep_answer *answer);
+int dp_answers_step(struct dp *dp, struct dp_cursor *c, dp_answer_fn *cb, void *arg);
+
 /* --- load balancers (maps/nat.h) --- */
 /*
  * Numbers of translations.  dp_nat_number() gives one; it is kept while records have it (dp_nat_met(), for each record of a walk; dp_nats_round() behind it)

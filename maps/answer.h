@@ -21,6 +21,5 @@ struct skep_answer {
 	struct skep_mac mac; /* where the target is */
 	__u8 flags; /* of a neighbour advertisement: R S O as on the wire (0x80 0x40 0x20); ARP: 0 */
 	__u8 pad;
-	__u32 cookie; /* skepd's number of it */
 };
-SKEP_ASSERT(sizeof(struct skep_answer) == 12);
+SKEP_ASSERT(sizeof(struct skep_answer) == 8);

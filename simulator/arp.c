@@ -81,6 +81,7 @@ bool sim_arp_suppress(struct walk *w, const struct topo_port *in, const struct t
 	f = see_arp(w);
 	if (f->ip_proto != ARP_REQUEST || ip_is_zero(&f->ip_dst) || ip_eq(&f->ip_src, &f->ip_dst))
 		return false;
+	sim_tag_owner(w, b, &f->ip_dst);
 	if (!sim_bridge_owner(b, w->vlan, &f->ip_dst, &owner, &mac)) {
 		owner = sim_bridge_nat(b, w->vlan, &f->ip_dst);
 		*to = owner == in ? NULL : owner;

@@ -81,6 +81,7 @@ bool sim_nd_suppress(struct walk *w, const struct topo_port *in, const struct to
 	f = see_nd(w);
 	if (!is_valid(f))
 		return false;
+	sim_tag_owner(w, b, &f->nd_target);
 	if (!sim_bridge_owner(b, w->vlan, &f->nd_target, &owner, &mac)) {
 		owner = sim_bridge_nat(b, w->vlan, &f->nd_target);
 		*to = owner == in ? NULL : owner;

@@ -41,7 +41,7 @@ static void agent(bool lives)
 static void known(const struct skep_ip *src, const struct skep_ip *target, __be16 vlan, uint8_t flags)
 {
 	struct skep_answer_key key = { .in_key = BPFRUN_KEY, .eth_src = asker, .vlan = vlan, .src = *src, .target = *target };
-	struct skep_answer a = { .mac = owner, .flags = flags, .cookie = 9 };
+	struct skep_answer a = { .mac = owner, .flags = flags };
 
 	assert_int_equal(bpfrun_put(run, "skep_answers", &key, &a), 0);
 }
