@@ -95,6 +95,7 @@ struct lport {
 	uint8_t ra_fast;	  /* initial ones still to be sent */
 	uint64_t told_tat_ns; /* GCRA of messages to other hosts that its packets cause (conns.c) */
 	struct port_load load;
+	uint64_t answers_tat_ns; /* GCRA of new ones */
 	uint32_t answers_first, n_answers; /* answers.c: a ring of their cookies, the oldest first; some may have gone */
 	uint32_t answers[SKEP_ANSWERS_PORT];
 	char trouble[256]; /* why it is not attached; "" = its interface is not there */

@@ -22,6 +22,8 @@
 #define ND_HOPS	      255
 #define NA_AT	      (14 + 40) /* in an untagged frame */
 #define ANSWERS_LEAST 16
+#define NEW_NS	      (NSEC_PER_SEC / 100) /* new ones that a port may cause: 100/s ... */
+#define NEW_BURST     (2 * SKEP_ANSWERS_PORT) /* ... after so many at once: who asks under many names makes no work */
 
 /* The part of the table that each port has: SKEP_ANSWERS_MAX is enough for ANSWERS_LEAST of all ports that there can be. */
 static uint32_t share(const struct agent *a)
@@ -202,6 +204,16 @@ void answers_forget(struct lport *p)
 	}
 }
 
+static bool may_have(struct lport *p)
+{
+	uint64_t now = clock_mono_ns();
+
+	if (p->answers_tat_ns > now + NEW_BURST * NEW_NS)
+		return false;
+	p->answers_tat_ns = (p->answers_tat_ns > now ? p->answers_tat_ns : now) + NEW_NS;
+	return true;
+}
+
 void answers_asked(struct work *w, const struct sim_result *res)
 {
 	struct lport *p = ports_find(w->a, w->in_key);
@@ -215,7 +227,7 @@ void answers_asked(struct work *w, const struct sim_result *res)
 	if (!p || !sim_always_up(f) || (mac_is_multicast(&f->eth_dst) && !res->n_frames) || !question_of(f, w->in_key, &q))
 		return;
 	known = index_find(w->a->index, &q);
-	if ((!known || known->marked) && find_answer(w->t, w->in, &q, &answer, &to_all))
+	if ((!known || known->marked) && may_have(p) && find_answer(w->t, w->in, &q, &answer, &to_all))
 		(void)keep(p, &q, &answer, &to_all);
 }
 

@@ -118,6 +118,8 @@ static void solicitation(struct walk *w, const struct topo_port *port, const str
 	const struct skep_mac *lla = mac_is_zero(&f->nd_lla) ? &f->eth_src : &f->nd_lla;
 	bool own = sim_port_owns(port, &f->nd_target);
 
+	if (!own)
+		sim_tag_nat(w, port, &f->nd_target);
 	if ((!own && !sim_port_nat(port, &f->nd_target)) || (!probe && !acceptable(port, &f->ip_src, lla))) {
 		sim_consume(
 			w, &port->o,

@@ -319,6 +319,7 @@ const struct topo_port *sim_bridge_nat(const struct topo_bridge *b, uint16_t vla
 				       const struct skep_ip *ip);
 /* arp.c: does the router answer for it by this port because of NAT or a VIP? */
 bool sim_port_nat(const struct topo_port *port, const struct skep_ip *ip);
+void sim_tag_nat(struct walk *w, const struct topo_port *port, const struct skep_ip *ip);
 
 /* --- nexthop.c --- */
 const struct topo_route *sim_choose_route(struct walk *w, const struct topo_router *router,
