@@ -18,7 +18,6 @@
 
 #define RETRY_NS    (5 * NSEC_PER_MSEC)
 #define RETRIES	    12 /* 5, 5, 10, 10, 20, 20, ... ms */
-#define PENDING_MAX 8192 /* messages not acknowledged yet; further ones are sent once */
 #define GIVE_UP_MAX 64	 /* with packets behind them, in one turn */
 #define WORDS	    8192 /* connections that were heard of a moment ago */
 #define WORD_NS	    (2 * NSEC_PER_SEC) /* longer than a message is repeated */
@@ -105,6 +104,11 @@ void state_fini(struct agent *a)
 	free(s);
 }
 
+uint32_t state_unacked(const struct agent *a)
+{
+	return (uint32_t)a->state->pending.n;
+}
+
 /* --- sending --- */
 
 static bool send_bytes(struct agent *a, const char *host, const void *data, uint32_t len)
@@ -181,7 +185,7 @@ static bool remember(struct state *s, const struct draft *d)
 	struct host *h = hosts_find(s->a, d->host);
 	struct pending *p = NULL;
 
-	if (h && 2 * h->unacked < PENDING_MAX - s->pending.n)
+	if (h && 2 * h->unacked < STATE_PENDING_MAX - s->pending.n)
 		p = malloc(sizeof(*p) + d->buf.n);
 	if (!p) {
 		s->a->stats.state_lost++;
