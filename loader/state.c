@@ -37,6 +37,7 @@ struct draft {
 /* A message that was sent. */
 struct pending {
 	struct hmap_node node; /* by seq */
+	struct pending *prev, *next; /* of those sent so often */
 	uint32_t seq, tries, len;
 	uint32_t hold;
 	uint64_t next_ns;
@@ -58,6 +59,9 @@ struct state {
 	uint32_t hold; /* of what is being said */
 	struct draft *drafts;
 	struct hmap pending;
+	struct queue {
+		struct pending *first, *last;
+	} sent[RETRIES + 1]; /* by 'tries': each in the order in which its messages are due */
 	struct loop_timer *timer;
 	struct word words[WORDS];
 };
@@ -75,6 +79,24 @@ int state_init(struct agent *a)
 	return 0;
 }
 
+static void enqueue(struct state *s, struct pending *p)
+{
+	struct queue *q = &s->sent[p->tries];
+
+	p->prev = q->last;
+	p->next = NULL;
+	*(q->last ? &q->last->next : &q->first) = p;
+	q->last = p;
+}
+
+static void unqueue(struct state *s, struct pending *p)
+{
+	struct queue *q = &s->sent[p->tries];
+
+	*(p->prev ? &p->prev->next : &q->first) = p->next;
+	*(p->next ? &p->next->prev : &q->last) = p->prev;
+}
+
 static void free_pending(struct state *s, struct pending *p)
 {
 	struct host *h = hosts_find(s->a, p->host);
@@ -82,6 +104,7 @@ static void free_pending(struct state *s, struct pending *p)
 	if (h && h->unacked)
 		h->unacked--;
 	hmap_remove(&s->pending, &p->node);
+	unqueue(s, p);
 	free(p);
 }
 
@@ -135,10 +158,11 @@ struct given_up {
 	} v[GIVE_UP_MAX];
 };
 
-static void give_up(struct state *s, struct pending *p, struct given_up *g)
+/* False: not in this turn. */
+static bool give_up(struct state *s, struct pending *p, struct given_up *g)
 {
 	if (p->hold && g->n == GIVE_UP_MAX)
-		return; /* in the next turn */
+		return false;
 	s->a->stats.state_lost++;
 	log_debug("host '%s' does not acknowledge message %u", p->host, p->seq);
 	heard(s->a, p->host, false);
@@ -147,29 +171,31 @@ static void give_up(struct state *s, struct pending *p, struct given_up *g)
 		memcpy(g->v[g->n++].host, p->host, sizeof(p->host));
 	}
 	free_pending(s, p);
+	return true;
+}
+
+static void send_again(struct state *s, struct pending *p, uint64_t now)
+{
+	unqueue(s, p);
+	p->next_ns = now + (RETRY_NS << ++p->tries / 2);
+	enqueue(s, p);
+	s->a->stats.state_resent++;
+	(void)send_bytes(s->a, p->host, p->bytes, p->len);
 }
 
 static void on_retry(void *arg)
 {
 	struct state *s = arg;
 	uint64_t now = clock_mono_ns();
-	struct hmap_node *n, *tmp;
 	struct given_up g;
+	struct pending *p;
 
 	g.n = 0;
-	hmap_for_each (n, tmp, &s->pending) {
-		struct pending *p = container_of(n, struct pending, node);
-
-		if (now < p->next_ns)
-			continue;
-		if (p->tries >= RETRIES) {
-			give_up(s, p, &g);
-			continue;
-		}
-		p->next_ns = now + (RETRY_NS << ++p->tries / 2);
-		s->a->stats.state_resent++;
-		(void)send_bytes(s->a, p->host, p->bytes, p->len);
-	}
+	for (unsigned int tries = 0; tries < RETRIES; tries++)
+		while ((p = s->sent[tries].first) && p->next_ns <= now)
+			send_again(s, p, now);
+	while ((p = s->sent[RETRIES].first) && p->next_ns <= now && give_up(s, p, &g))
+		;
 	for (unsigned int i = 0; i < g.n; i++) /* behind the loop: it sends other messages */
 		hold_answered(s->a, g.v[i].hold, g.v[i].host, false);
 	if (!s->pending.n) {
@@ -201,6 +227,7 @@ static bool remember(struct state *s, const struct draft *d)
 		free(p);
 		return false;
 	}
+	enqueue(s, p);
 	h->unacked++;
 	if (!s->timer)
 		s->timer = loop_timer_add(s->a->loop, RETRY_NS, RETRY_NS, on_retry, s);
