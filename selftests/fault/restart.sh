@@ -59,6 +59,14 @@ connected() { status "$1" | grep -qE '"connected": *true'; }
 if wait_for 30 connected h1 && wait_for 30 connected h2; then ok 'the agents find the state DB again'; else not_ok 'the agents find the state DB again'; fi
 check 'and configuration can be changed again' skep - port unbind vm3
 
+# --- an agent is away ---
+stop_skepd h2 TERM
+listed() { skep - port list | grep -qE "$1"; }
+check 'port list: a port whose host has no agent' wait_for 10 listed '^vm4 .*up, no agent *$'
+check '... others have theirs' listed '^vm1 .*up *$'
+start_skepd h2 || bail 'the agent does not come back'
+check '... it has come back' wait_for 10 listed '^vm4 .*up *$'
+
 # --- leaving ---
 footprint() { # HOST: what skep left in the kernel
 	in_host "$1" ip -o link | grep -o 'skep-[a-z0-9]*' | sort -u
