@@ -193,6 +193,7 @@ struct agent {
 	struct hmap adopted_conns; /* by port (conns_kernel.c) */
 	uint32_t conns_walked, conns_step; /* records that the last walk over them met, and the present one has */
 	uint32_t conns_due; /* of this walk, in this tick */
+	uint32_t conns_rest; /* ticks before the next one */
 	bool conns_wrapped;
 	struct loop_timer *conns_turn; /* there is more to be done with records than one turn has time for */
 
@@ -399,6 +400,7 @@ bool tell_may(const struct lport *p, uint64_t now_ns);
 void tell_charge(struct lport *p, uint64_t messages, uint64_t now_ns);
 
 /* --- state.c: to the agents of other hosts --- */
+#define STATE_PENDING_MAX 8192 /* further ones are sent once */
 int state_init(struct agent *a);
 void state_fini(struct agent *a);
 /* Gathers; state_flush() sends: to be called before the packet leaves. */
@@ -408,6 +410,7 @@ void state_flush(struct agent *a);
 void state_hold(struct agent *a, uint32_t hold); /* what is said from here on is waited for as hold.h says; 0 = no longer */
 /* A connection of a port that is here has been ended here: messages that were under way do not bring it back. */
 void state_ended(struct tenant *t, const struct sim_conn *conn);
+uint32_t state_unacked(const struct agent *a); /* messages that are not acknowledged yet, of at most STATE_PENDING_MAX */
 void state_received(struct agent *a, const uint8_t *data, uint32_t len); /* dp_ops.control */
 
 /* --- mirror.c: records of local ports in the state DB --- */

@@ -169,8 +169,9 @@ void dp_conn_del(struct dp *dp, const struct skep_conn_key *key);
 /* The callback may delete any. */
 int dp_conns_walk(struct dp *dp, void (*cb)(void *arg, const struct skep_conn_key *key, const struct skep_conn *conn),
 		  void *arg);
-/* At least 'n' of them if there are so many, from where the last call has ended; their number.  *wrapped: this was the end of the table. */
-uint32_t dp_conns_step(struct dp *dp, uint32_t n, void (*cb)(void *arg, const struct skep_conn_key *key, const struct skep_conn *conn),
+/* Some of them, as many as take a fraction of a millisecond, from where the last call has ended; their number.  *wrapped: this was the end of
+ * the table. */
+uint32_t dp_conns_step(struct dp *dp, void (*cb)(void *arg, const struct skep_conn_key *key, const struct skep_conn *conn),
 		       void *arg, bool *wrapped);
 /* Records that BPF has made since the last call, until 'until_ns' (CLOCK_MONOTONIC); true: there are more. */
 bool dp_conns_new(struct dp *dp, uint64_t until_ns);

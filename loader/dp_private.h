@@ -256,7 +256,7 @@ struct dp {
 	struct skep_stat *cpu_stats; /* room for one entry of each CPU */
 	uint32_t stat_next;
 	struct dp_wild_queue wq;
-	uint32_t conns_at; /* dp_conns_step(): a bucket */
+	uint32_t conns_at, conns_batch; /* dp_conns_step(): a bucket, and how many records at once */
 	bool conns_going;
 
 	struct dp_queue q4, q6;

@@ -128,6 +128,7 @@ json_t *report_status(const struct agent *a)
 	set_number(o, "expired", a->stats.expired);
 	set_number(o, "reconciled", a->stats.reconciled);
 	set_number(o, "parked", park_count(a->park));
+	set_number(o, "state_unacked", state_unacked(a));
 	for (size_t i = 0; i < ARRAY_SIZE(stats); i++)
 		set_number(o, stats[i].name, *(const uint64_t *)((const char *)&a->stats + stats[i].at));
 	return o;

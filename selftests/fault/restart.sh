@@ -59,6 +59,21 @@ connected() { status "$1" | grep -qE '"connected": *true'; }
 if wait_for 30 connected h1 && wait_for 30 connected h2; then ok 'the agents find the state DB again'; else not_ok 'the agents find the state DB again'; fi
 check 'and configuration can be changed again' skep - port unbind vm3
 
+# --- an agent is away ---
+stop_skepd h2 TERM
+listed() { skep - port list | grep -qE "$1"; }
+check 'port list: a port whose host has no agent' wait_for 10 listed '^vm4 .*up, no agent *$'
+check '... others have theirs' listed '^vm1 .*up *$'
+refute 'host remove: not one that is alive' skep - host remove h1
+contains '... it says what to do' 'host leave' "$(skep - host remove h1 2>&1)"
+refute '... nor one that nobody knows' skep - host remove h9
+contains 'host remove: one that is gone' "t.*still.*2" "$(skep - host remove h2 | tr '\n' ' ')"
+refute '... it is no longer listed' grep -q '"h2"' <(skep - -j host list)
+check '... its ports wait' listed '^vm4 .*waiting, no agent *$'
+start_skepd h2 || bail 'the agent does not come back'
+check '... if it comes back after all, its ports are there again' wait_for 10 listed '^vm4 .*up *$'
+check '... and reached' wait_for 10 ping_ok vm1 10.0.2.14 1
+
 # --- leaving ---
 footprint() { # HOST: what skep left in the kernel
 	in_host "$1" ip -o link | grep -o 'skep-[a-z0-9]*' | sort -u
