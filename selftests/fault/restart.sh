@@ -33,8 +33,7 @@ pace_end "$((ROUNDS * 2)) times kill -9 and restart"
 check 'new flows work after the restarts' ping_ok vm2 10.0.2.13 3
 check 'IPv6 too' ping_ok vm2 fd00:2::13 3
 
-# --- without agents, what is known goes on: the machines' ARP is not, so it is asked for anew before ---
-in_vm vm1 ip neigh flush dev eth0; in_vm vm4 ip neigh flush dev eth0
+# --- without agents, what is known goes on: flows, and what machines were told of their neighbours ---
 spawn nsenter --net="/run/netns/$id-vm1" ping -c 120 -i 0.05 -W 1 10.0.2.14 > "$work/ping"
 pinger=$!
 wait_for 5 grep -q 'icmp_seq=5 ' "$work/ping" || bail 'ping does not start'

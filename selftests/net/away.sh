@@ -67,6 +67,8 @@ contains '... nor routed, by IPv6' ' 0% packet loss' "$(cat "$work/ping.routed")
 
 # --- back, and away again before machines have asked anything ---
 start_both
+adopted() { [ "$(answers h1)" -ge 4 ]; }
+can 'the next skepd takes over what the last one has said' wait_for 10 adopted
 stop_both
 forget
 wait_for 10 ping_ok vm1 10.0.1.12
