@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/routes.h"
+#include "util/hash.h"
 #include "util/yaml.h"
 
 static const char fixed_text[] =
@@ -458,3 +460,67 @@ json_t *openapi_build(const struct api_route *const *routes, unsigned int n, str
 	json_decref(list);
 	return doc;
 }
+
+/* --- of this server --- */
+
+#define ROUTES_MAX 256
+
+static json_t *build_own(struct err *err)
+{
+	const struct api_route *all[ROUTES_MAX];
+	unsigned int n = 0;
+
+	while (n < ROUTES_MAX && (all[n] = routes_at(n)))
+		n++;
+	return openapi_build(all, n, err);
+}
+
+int openapi_print(FILE *out)
+{
+	struct err err = { 0 };
+	json_t *doc = build_own(&err);
+	int rc = 1;
+
+	if (doc)
+		rc = json_dumpf(doc, out, JSON_INDENT(2)) || fputc('\n', out) == EOF || fflush(out);
+	else
+		fprintf(stderr, "skep-api: %s\n", err.text);
+	json_decref(doc);
+	return rc ? 1 : 0;
+}
+
+/* It never changes: the text is made once. */
+static void handle_openapi(struct api_request *r)
+{
+	static char *text, etag[32];
+	struct err err = { 0 };
+	const char *seen = api_request_header(r, "If-None-Match");
+	json_t *doc = text ? NULL : build_own(&err);
+	char *copy;
+
+	if (doc) {
+		text = json_dumps(doc, JSON_COMPACT);
+		json_decref(doc);
+		if (text)
+			snprintf(etag, sizeof(etag), "\"%016llx\"",
+				 (unsigned long long)hash_bytes(text, strlen(text), 0));
+	}
+	copy = text ? strdup(text) : NULL;
+	if (!copy) {
+		api_problemf(r, 503, "overloaded", "%s", *err.text ? err.text : "out of memory");
+		return;
+	}
+	api_header(r, "ETag", etag);
+	if (seen && !strcmp(seen, etag)) {
+		free(copy);
+		api_answer(r, 304, NULL);
+		return;
+	}
+	api_answer_text(r, 200, "application/json", copy, strlen(copy));
+}
+
+const struct api_route openapi_routes[] = {
+	{ "GET", "/openapi.json", handle_openapi, API_NOBODY, API_OPEN, NULL,
+	  "This document" },
+};
+const unsigned int n_openapi_routes = ARRAY_SIZE(openapi_routes);

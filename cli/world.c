@@ -2,7 +2,7 @@
 /* Reads a tenant's network from the state DB (world.h).  Called by trace and why. */
 #include "cli/world.h"
 
-#include "cli/json.h"
+#include "util/json.h"
 
 int world_read(struct cli *cli, struct world *world, struct err *err)
 {
