@@ -77,7 +77,7 @@ static int named_ports(struct matrix *m, const json_t *list, struct err *err)
 	return 0;
 }
 
-/* The machines: exterior ports of bridges. */
+/* The machines: exterior ports of bridges, with an address to ask for. */
 static int all_ports(struct matrix *m, struct err *err)
 {
 	struct topo_ports_at at;
@@ -85,7 +85,7 @@ static int all_ports(struct matrix *m, struct err *err)
 
 	for (const struct topo_port *p = topo_ports_first(&m->snap->ports, &at); p;
 	     p = topo_ports_next(&at)) {
-		if (p->peer || !p->bridge)
+		if (p->peer || !p->bridge || !p->n_addrs)
 			continue;
 		if (n < MATRIX_PORTS_MAX)
 			m->ports[n] = p;
@@ -93,7 +93,7 @@ static int all_ports(struct matrix *m, struct err *err)
 	}
 	if (n > MATRIX_PORTS_MAX)
 		return err_set(err, -EINVAL,
-			       "field 'ports' is missing, and tenant '%s' has %u exterior ports (want at most %d of them)",
+			       "field 'ports' is missing, and tenant '%s' has %u machines (want at most %d of them)",
 			       m->snap->tenant, n, MATRIX_PORTS_MAX);
 	m->n = n;
 	return 0;

@@ -262,12 +262,13 @@ static json_t *security(const struct api_route *route)
 static json_t *operation(const struct operation *op)
 {
 	json_t *o = json_object(), *params = parameters(op), *body = request_body(op);
-	const char *summary = op->route->summary ? op->route->summary : "";
-	json_t *id = said_text(op, "id"), *about = said_text(op, "about");
+	json_t *id = said_text(op, "id"), *about = said_text(op, "about"), *summary = said_text(op, "summary");
 
 	json_object_set_new(o, "operationId", id);
-	json_object_set_new(o, "summary", fill_text(summary, op->kind));
-	json_object_set_new(o, "description", about ? about : fill_text(summary, op->kind));
+	if (!summary)
+		summary = json_string(op->route->summary ? op->route->summary : "");
+	json_object_set_new(o, "summary", summary);
+	json_object_set_new(o, "description", about ? about : json_incref(summary));
 	json_object_set_new(o, "tags", json_pack("[o]", said_text(op, "tag")));
 	json_object_set_new(o, "x-skep-role",
 			    json_string(op->route->flags & API_OPEN ? "none" : api_role_name(op->route->least)));

@@ -135,6 +135,10 @@ static json_t *object_schema(enum topo_kind kind)
 	const struct topo_shape *shape = &topo_shapes[kind];
 	json_t *properties = json_object(), *required = json_array();
 
+	if (strcmp(shape->key, "name") != 0) { /* a binding has its port's name */
+		json_object_set_new(properties, "name", json_pack("{s:s}", "$ref", SCHEMAS "name"));
+		json_array_append_new(required, json_string("name"));
+	}
 	for (unsigned int i = 0; i < shape->n; i++) {
 		const struct topo_field *f = &shape->fields[i];
 		bool always = f->required || f->def || f->type == TOPO_T_ID || f->record_only;

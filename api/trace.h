@@ -12,7 +12,7 @@
 
 #define MATRIX_PORTS_MAX 200
 #define MATRIX_SLICE_NS	 2000000
-#define MATRIX_RUNNING	 8
+#define MATRIX_RUNNING	 4
 
 extern const struct api_route trace_routes[];
 extern const unsigned int n_trace_routes;
