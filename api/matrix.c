@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "api/budget.h"
 #include "api/cache.h"
 #include "api/trace.h"
 #include "maps/maps.h"
@@ -108,6 +109,7 @@ static json_t *cell(struct matrix *m, const struct topo_port *from, const struct
 						[SIM_WHY_UNKNOWN] = "unknown" };
 	struct err err = { 0 };
 	struct sim_why why;
+	const char *verdict;
 	json_t *c;
 
 	if (from == to)
@@ -116,7 +118,8 @@ static json_t *cell(struct matrix *m, const struct topo_port *from, const struct
 			m->now_ns, SEED, &why, &err))
 		return err.code == -ENOMEM ? NULL :
 					     json_pack("{s:s, s:s}", "verdict", "unknown", "text", err.text);
-	c = json_pack("{s:s, s:s*, s:s*, s:s*}", "verdict", verdicts[why.reachable], "reason",
+	verdict = why.reason == SKEP_DROP_NOT_LIVE ? "down" : verdicts[why.reachable];
+	c = json_pack("{s:s, s:s*, s:s*, s:s*}", "verdict", verdict, "reason",
 		      why.reason != SKEP_DROP_NONE ? skep_drop_name(why.reason) : NULL, "rule",
 		      *why.culprit ? why.culprit : NULL, "text",
 		      why.reachable == SIM_WHY_YES ? NULL : why.text);
@@ -147,30 +150,49 @@ static void finish(struct matrix *m)
 	if (answer)
 		api_answer(m->r, 200, answer);
 	else
-		api_problemf(m->r, 503, "unavailable", "out of memory");
+		api_problemf(m->r, 503, "overloaded", "out of memory");
 	matrix_free(m);
 }
 
+static void give_up(struct matrix *m, const char *why)
+{
+	api_header(m->r, "Retry-After", "10");
+	api_problemf(m->r, 503, "overloaded", "%s", why);
+	matrix_free(m);
+}
+
+/* Some questions, as long as a slice lasts.  0, or -ENOMEM. */
+static int ask_some(struct matrix *m, uint64_t began_ns)
+{
+	while (m->done < m->n * m->n) {
+		if (one_cell(m))
+			return -ENOMEM;
+		if (clock_mono_ns() - began_ns >= MATRIX_SLICE_NS)
+			break;
+	}
+	return 0;
+}
+
+/* The next slice is due when the tenant has time again. */
 static void slice(void *arg)
 {
 	struct matrix *m = arg;
-	uint64_t until = clock_mono_ns() + MATRIX_SLICE_NS;
+	uint64_t began_ns = clock_mono_ns(), now_ns, wait_ns = budget_wait_ns(m->snap->tenant, began_ns);
 
-	while (m->done < m->n * m->n) {
-		if (one_cell(m)) {
-			api_problemf(m->r, 503, "unavailable", "out of memory");
-			matrix_free(m);
+	if (!wait_ns) {
+		if (ask_some(m, began_ns)) {
+			give_up(m, "out of memory");
 			return;
 		}
-		if (clock_mono_ns() >= until)
-			break;
+		now_ns = clock_mono_ns();
+		budget_spend(m->snap->tenant, now_ns - began_ns, now_ns);
 	}
 	if (m->done == m->n * m->n)
 		finish(m);
-	else if (!loop_timer_add(api_of(m->r)->loop, 1, 0, slice, m)) {
-		api_problemf(m->r, 503, "unavailable", "out of memory");
-		matrix_free(m);
-	}
+	else if (began_ns - m->now_ns > MATRIX_TIME_NS)
+		give_up(m, "the matrix takes too long (ask for fewer ports)");
+	else if (!loop_timer_add(api_of(m->r)->loop, wait_ns + 1, 0, slice, m))
+		give_up(m, "out of memory");
 }
 
 /* --- begin --- */
@@ -219,7 +241,7 @@ static void matrix_now(struct api_request *r, struct cache_tenant *t)
 		return;
 	m = calloc(1, sizeof(*m));
 	if (!m) {
-		api_problemf(r, 503, "unavailable", "out of memory");
+		api_problemf(r, 503, "overloaded", "out of memory");
 		return;
 	}
 	m->r = r;

@@ -3,9 +3,11 @@
 #include "api/trace.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/budget.h"
 #include "api/cache.h"
 #include "packet/packet.h"
 #include "packet/short.h"
@@ -128,22 +130,50 @@ void trace_fail(struct api_request *r, const struct err *err)
 		api_problem(r, 422, "invalid", err);
 }
 
+/* false: it has answered that the tenant has used up its time. */
+static bool may_ask(struct api_request *r, const char *tenant)
+{
+	uint64_t wait_ns = budget_wait_ns(tenant, clock_mono_ns());
+	char seconds[24];
+
+	if (!wait_ns)
+		return true;
+	snprintf(seconds, sizeof(seconds), "%llu", (unsigned long long)(wait_ns / NSEC_PER_SEC + 1));
+	api_header(r, "Retry-After", seconds);
+	api_problemf(r, 429, "too_many_requests",
+		     "tenant '%s' has used up its time for questions (again in %s s)", tenant, seconds);
+	return false;
+}
+
+/* The answer, or the error; what it took is the tenant's. */
+static void answer(struct api_request *r, const char *tenant, uint64_t began_ns, json_t *body,
+		   const struct err *err)
+{
+	uint64_t now_ns = clock_mono_ns();
+
+	budget_spend(tenant, now_ns - began_ns, now_ns);
+	if (body)
+		api_answer(r, 200, body);
+	else
+		trace_fail(r, err);
+}
+
 static void trace_now(struct api_request *r, struct cache_tenant *t)
 {
+	uint64_t began_ns = clock_mono_ns();
 	_free_ uint8_t *frame = malloc(PKT_MAX);
 	struct topo_snapshot *snap = NULL;
 	struct err err = { 0 };
-	json_t *answer = NULL;
+	json_t *body = NULL;
 
+	if (!may_ask(r, cache_name(t)))
+		return;
 	if (!frame)
 		err_set(&err, -ENOMEM, "out of memory");
 	else if (!trace_check(r, &trace_shape, &err) && (snap = cache_snapshot(t, &err)))
-		answer = run_trace(api_body(r), snap, cache_records(t), frame, &err);
+		body = run_trace(api_body(r), snap, cache_records(t), frame, &err);
 	topo_unref(snap);
-	if (answer)
-		api_answer(r, 200, answer);
-	else
-		trace_fail(r, &err);
+	answer(r, cache_name(t), began_ns, body, &err);
 }
 
 static void handle_trace(struct api_request *r)
@@ -159,6 +189,10 @@ static json_t *run_why(const json_t *body, const struct topo_snapshot *snap, con
 	struct sim_why why;
 	struct sim sim;
 
+	if (sim_check_from(snap, topo_str(body, "from"), err)) {
+		of_field(err, "from");
+		return NULL;
+	}
 	sim_records_view_init(&view, snap, records);
 	sim_init(&sim);
 	if (!sim_why(&sim, snap, &view.view, topo_str(body, "from"), topo_str(body, "to"),
@@ -167,6 +201,8 @@ static json_t *run_why(const json_t *body, const struct topo_snapshot *snap, con
 		sim_why_fini(&why);
 		if (!answer)
 			err_set(err, -ENOMEM, "out of memory");
+	} else {
+		of_field(err, "to");
 	}
 	sim_fini(&sim);
 	return answer;
@@ -174,22 +210,22 @@ static json_t *run_why(const json_t *body, const struct topo_snapshot *snap, con
 
 static void reach_now(struct api_request *r, struct cache_tenant *t)
 {
-	const json_t *body = api_body(r);
+	uint64_t began_ns = clock_mono_ns();
+	const json_t *asked = api_body(r);
 	struct topo_snapshot *snap = NULL;
 	struct err err = { 0 };
-	json_t *answer = NULL;
+	json_t *body = NULL;
 
+	if (!may_ask(r, cache_name(t)))
+		return;
 	if (!trace_check(r, &reach_shape, &err)) {
-		if (sim_service_check(topo_str(body, "proto"), &err))
+		if (sim_service_check(topo_str(asked, "proto"), &err))
 			of_field(&err, "proto");
 		else if ((snap = cache_snapshot(t, &err)))
-			answer = run_why(body, snap, cache_records(t), &err);
+			body = run_why(asked, snap, cache_records(t), &err);
 	}
 	topo_unref(snap);
-	if (answer)
-		api_answer(r, 200, answer);
-	else
-		trace_fail(r, &err);
+	answer(r, cache_name(t), began_ns, body, &err);
 }
 
 static void handle_reachability(struct api_request *r)

@@ -3,8 +3,8 @@
  * What the network would do with packets: trace, reachability, policy_matrix.  The simulator that the agents use runs here, on the topology and
  * on what the agents have learnt, as the state DB has it.  Nothing is sent, nothing is changed.
  *
- * A question costs at most TRACE_MEMORY of scratch and one packet's walk (or two); a matrix is answered in slices of MATRIX_SLICE_NS between the
- * other requests, MATRIX_RUNNING at a time, one of a tenant.
+ * A question costs one packet's walk, or two, in memory that the simulator bounds; a matrix is answered in slices of MATRIX_SLICE_NS between the
+ * other requests, MATRIX_RUNNING at a time, one of a tenant.  What they take comes out of the tenant's budget (budget.h).
  */
 #pragma once
 
@@ -13,6 +13,7 @@
 #define MATRIX_PORTS_MAX 200
 #define MATRIX_SLICE_NS	 2000000
 #define MATRIX_RUNNING	 4
+#define MATRIX_TIME_NS	 9000000000ULL /* from beginning to end; then it is given up */
 
 extern const struct api_route trace_routes[];
 extern const unsigned int n_trace_routes;

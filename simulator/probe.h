@@ -37,6 +37,9 @@ int sim_probe_ends(const struct sim_view *view, const struct topo_port *in, cons
 int sim_find_ends(const struct topo_snapshot *snap, const char *from, const char *to, bool v6_only,
 		  struct sim_end *a, struct sim_end *b, struct err *err);
 
+/* May a question begin FROM there?  0, or the error that sim_find_ends() would have of it. */
+int sim_check_from(const struct topo_snapshot *snap, const char *from, struct err *err);
+
 /* Walks a frame that enters by the exterior port 'in', as sim_run() with SIM_TRACE does; -EINVAL with 'err' also when every host drops such a frame at
  * once.  '*pkt' points into 'frame'. */
 int sim_trace(struct sim *sim, const struct topo_snapshot *snap, const struct sim_view *view,
