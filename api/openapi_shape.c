@@ -112,11 +112,11 @@ static json_t *shape_schema(enum topo_kind kind, const char *section, const stru
 {
 	json_t *properties = json_object(), *required = json_array(), *s;
 
+	if (shape == &topo_shapes[TOPO_BIND]) /* as it is answered, and taken back */
+		json_object_set_new(properties, "name", json_pack("{s:s, s:b}", "$ref", SCHEMAS "name", "readOnly", true));
 	for (unsigned int i = 0; i < shape->n; i++) {
 		const struct topo_field *f = &shape->fields[i];
 
-		if (f->record_only)
-			continue;
 		json_object_set_new(properties, f->name, field_schema(kind, section, f));
 		if (f->required)
 			json_array_append_new(required, json_string(f->name));
@@ -129,13 +129,13 @@ static json_t *shape_schema(enum topo_kind kind, const char *section, const stru
 	return s;
 }
 
-/* As it is answered: with its revision; what has a default is there. */
+/* As it is answered: what has a default is there. */
 static json_t *object_schema(enum topo_kind kind)
 {
 	const struct topo_shape *shape = &topo_shapes[kind];
 	json_t *properties = json_object(), *required = json_array();
 
-	if (strcmp(shape->key, "name") != 0) { /* a binding has its port's name */
+	if (kind == TOPO_BIND) { /* it has its port's name */
 		json_object_set_new(properties, "name", json_pack("{s:s}", "$ref", SCHEMAS "name"));
 		json_array_append_new(required, json_string("name"));
 	}
@@ -144,11 +144,9 @@ static json_t *object_schema(enum topo_kind kind)
 		bool always = f->required || f->def || f->type == TOPO_T_ID || f->record_only;
 
 		json_object_set_new(properties, f->name,
-				    f->record_only ? field_schema(kind, "", f) :
-						     json_pack("{s:o}", "$ref",
-							       json_sprintf(SCHEMAS "%s/properties/%s",
-									    topo_kind_name(kind),
-									    f->name)));
+				    json_pack("{s:o}", "$ref",
+					      json_sprintf(SCHEMAS "%s/properties/%s",
+							   topo_kind_name(kind), f->name)));
 		if (always)
 			json_array_append_new(required, json_string(f->name));
 	}
