@@ -7,7 +7,15 @@
 
 #include "util/cleanup.h"
 
-#define MODULES(X) X(objects) X(status) X(openapi) X(trace)
+#define MODULES(X)  \
+	X(batch) \
+	X(change) \
+	X(objects) \
+	X(openapi) \
+	X(status) \
+	X(tenants) \
+	X(topology) \
+	X(trace)
 
 #define X(name)                                  \
 	extern const struct api_route name##_routes[]; \
