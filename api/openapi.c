@@ -321,7 +321,7 @@ static json_t *nothing_said(const struct api_route *route)
 	snprintf(id, sizeof(id), "%s%s", route->method, route->path);
 	for (char *p = id; *p; p++)
 		*p = strchr("/{}.-", *p) ? '_' : *p;
-	return json_pack("{s:s, s:s, s:{s:s}, s:b}", "id", id, "tag", "server", "answers", "200", "any",
+	return json_pack("{s:s, s:s, s:{s:s}, s:b}", "id", id, "tag", "server", "answers", "200", "",
 			 "undocumented", true);
 }
 

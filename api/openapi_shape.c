@@ -88,6 +88,13 @@ static json_t *one_schema(enum topo_kind kind, const struct topo_field *f)
 	}
 }
 
+/* As it is written: what the server gives is taken back. */
+static json_t *given_schema(void)
+{
+	return json_pack("{s:b, s:s}", "readOnly", true, "description",
+			 "taken back as it was answered, and not looked at: If-Match is the precondition");
+}
+
 static json_t *field_schema(enum topo_kind kind, const char *section, const struct topo_field *f)
 {
 	json_t *s = one_schema(kind, f);
@@ -103,8 +110,6 @@ static json_t *field_schema(enum topo_kind kind, const char *section, const stru
 		json_object_set_new(s, "default", topo_default(f));
 	if (text)
 		json_object_set_new(s, "description", text);
-	if (f->record_only)
-		json_object_set_new(s, "readOnly", json_true());
 	return s;
 }
 
@@ -117,7 +122,8 @@ static json_t *shape_schema(enum topo_kind kind, const char *section, const stru
 	for (unsigned int i = 0; i < shape->n; i++) {
 		const struct topo_field *f = &shape->fields[i];
 
-		json_object_set_new(properties, f->name, field_schema(kind, section, f));
+		json_object_set_new(properties, f->name,
+				    f->record_only ? given_schema() : field_schema(kind, section, f));
 		if (f->required)
 			json_array_append_new(required, json_string(f->name));
 	}
@@ -144,9 +150,11 @@ static json_t *object_schema(enum topo_kind kind)
 		bool always = f->required || f->def || f->type == TOPO_T_ID || f->record_only;
 
 		json_object_set_new(properties, f->name,
-				    json_pack("{s:o}", "$ref",
-					      json_sprintf(SCHEMAS "%s/properties/%s",
-							   topo_kind_name(kind), f->name)));
+				    f->record_only ? one_schema(kind, f) :
+						     json_pack("{s:o}", "$ref",
+							       json_sprintf(SCHEMAS "%s/properties/%s",
+									    topo_kind_name(kind),
+									    f->name)));
 		if (always)
 			json_array_append_new(required, json_string(f->name));
 	}

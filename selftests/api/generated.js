@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Requests made from the document's schemas, in the manner of schemathesis: bodies that are right, and each field wrong in each way that its schema
 // forbids.  What is wrong is refused by a problem that names the field, nothing of it happens, and the server never fails.
-// Needs an empty server; makes the tenant $TENANT.  SEED repeats a run.
+// Needs the tenant $TENANT, and fills it.  SEED repeats a run.
 'use strict';
 const { call, test, finish, Document } = require('./lib.js');
 const tenant = process.env.TENANT, base = `/api/v1/tenants/${tenant}`;
@@ -61,7 +61,7 @@ function rightObject(doc, s, names, chance) {
 // --- wrong values ---
 
 const deep = (n) => { let v = 1; for (let i = 0; i < n; i++) v = [v]; return v; };
-const words = ['', ' ', 'no such thing!', '../../etc/passwd', '<script>alert(1)</script>', 'a\u0000b', '\u0007', '%00', 'null', '-1', "' OR 1=1", '\u202e', 'ÿ'.repeat(40), 'x'.repeat(64),
+const words = ['', ' ', 'no such thing!', '../../etc/passwd', '<script>alert(1)</script>', '\u0007', '%00', 'null', '-1', "' OR 1=1", '\u202e', 'ÿ'.repeat(40), 'x'.repeat(64),
 	'x'.repeat(1001), 'x'.repeat(70000), '999.1.1.1', '10.0.0.0/33', '10.0.0.1/8', '02:00:00:00:00', '99999', '90-80', '1'.repeat(400)];
 const others = [true, 0, -1, 1.5, 1e300, 2 ** 40, [], {}, [null], [[]], { a: 1 }, deep(10), ['x', 'x']];
 
@@ -78,6 +78,8 @@ function wrongValues(doc, schema, s) {
 function* wrongs(doc, s, value, path = []) {
 	for (const [key, sub] of Object.entries(s.properties)) {
 		const r = doc.resolve(sub), here = [...path, key];
+
+		if (r.readOnly) continue; // not looked at
 
 		for (const v of wrongValues(doc, sub, r)) yield [here, v, key];
 		if (r.type === 'array' && value && Array.isArray(value[key]) && value[key].length) {
@@ -143,7 +145,6 @@ async function wrongShapes(doc, kind, plural, example, key) {
 	for (const f of s.required || []) if (f !== key) await sure(`without ${f}`, put(example, [f], undefined), f);
 	await sure('an unknown field', { ...example, nosuch: 1 }, 'nosuch');
 	await sure('an unknown field with an odd name', { ...example, 'a\u0000"<b>': 1 });
-	await sure('rev', { ...example, rev: 'x' }, 'rev');
 	for (const v of ['null', 'true', '1', '"x"', '[]', '[{}]', '', ' ', '{', '{"a"', '{"a":}', `${text},`, `${text}${text}`, `{"name":"a","name":"b"}`, '{"name":NaN}', '{"name":1e999}', '{"name":-}',
 		'{"name":123456789012345678901234567890}', '{"name":"\\ud800"}', '{"name":"\\u0000"}', "{'name':'a'}", '{"name":"a"} x', '/* */{}', '\ufeff{}']) await sure(v || 'nothing', Buffer.from(v));
 	for (const bytes of [[0xff], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xf5, 0x80, 0x80, 0x80], [0xe2, 0x82], [0x80]])
