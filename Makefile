@@ -149,7 +149,7 @@ $(OVN): $(call objs,$(OVN_SRC)) $(TESTLIB) $(LIBS)
 
 FUZZ_CFLAGS = $(filter-out -MMD -MP -O2,$(ALL_CFLAGS)) -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
 	      -Wno-unknown-warning-option
-FUZZ_PURE = loader/peers.c loader/base64.c # parts of skepd that are functions of bytes
+FUZZ_PURE = loader/peers.c # parts of skepd that are functions of bytes
 $(FUZZ): $(O)/%: %.c $(foreach m,util maps packet topology simulator,$(call src_of,$(m))) $(FUZZ_PURE) $(wildcard selftests/lib/*.h */*.h)
 	$(call say,FUZZ,$<)mkdir -p $(@D) && $(CLANG) $(FUZZ_CFLAGS) -o $@ $< \
 		$(foreach m,util maps packet topology simulator,$(call src_of,$(m))) $(FUZZ_PURE) $(shell pkg-config --libs jansson yaml-0.1)
