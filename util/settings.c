@@ -19,7 +19,7 @@ int settings_find(const struct settings *s, const char *name)
 	return -1;
 }
 
-static bool is_name(const char *s)
+bool settings_is_name(const char *s)
 {
 	size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
 
@@ -47,11 +47,6 @@ static int bad(const struct setting *k, const char *text, const char *where, con
 {
 	return err_set(err, -EINVAL, "%s: '%s': '%s' is not allowed (want %s)", where, k->name,
 		       text, want);
-}
-
-int settings_bad(const char *name, const char *text, const char *want, struct err *err)
-{
-	return err_set(err, -EINVAL, "'%s': '%s' is not allowed (want %s)", name, text, want);
 }
 
 static bool find_word(const struct setting *k, const char *text, int *value)
@@ -97,7 +92,7 @@ static int parse(void *to, const struct setting *k, const char *text, const char
 
 	switch (k->type) {
 	case SETTING_NAME:
-		if (!is_name(text))
+		if (!settings_is_name(text))
 			return bad(
 				k, text, where,
 				"1 to 63 letters, digits, '.', '_', '-', a letter or digit first",

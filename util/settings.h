@@ -57,8 +57,8 @@ void settings_help(const struct settings *s, FILE *out);
 /* A LIST's items: '*items' is an array of texts, the caller's to free with settings_free_list().  -E2BIG: more than 'max'. */
 int settings_split(const char *list, unsigned int max, char ***items, unsigned int *n);
 void settings_free_list(char **items, unsigned int n); /* takes NULL */
-/* A setting's value is not allowed: 'err' says which, where it stands is not known any more. */
-int settings_bad(const char *name, const char *text, const char *want, struct err *err);
+/* Will the text do as the name of a host? */
+bool settings_is_name(const char *text);
 
 /* The file's contents and a NUL, at most 'max' bytes; the caller's to free.  NULL: 'err'. */
 char *settings_read_whole(const char *path, size_t max, size_t *len, struct err *err);

@@ -83,8 +83,12 @@ static int take_value(struct settings_raw *raw, const char *name, const json_t *
 			n += len;
 			text[n++] = ',';
 		}
-		if (n)
-			text[n - 1] = 0;
+		if (!n) { /* "[]": none, whatever the default is */
+			free(raw->text[k]);
+			raw->text[k] = NULL;
+			return 0;
+		}
+		text[n - 1] = 0;
 	} else if (scalar_text(v, text, sizeof(text)) < 0) {
 		return err_set(err, -EINVAL, "%s: '%s': want %s", where, name,
 			       raw->s->table[k].type == SETTING_LIST ? "a list of strings"
