@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "api/api.h"
+#include "api/auth.h"
 #include "api/cache.h"
 #include "api/http.h"
 #include "util/log.h"
@@ -61,6 +62,9 @@ static int start(struct api *api, struct err *err)
 	api->db = db_new(api->loop, &dc, err);
 	if (!api->db)
 		return -1;
+	api->auth = auth_new(api, err);
+	if (!api->auth)
+		return -1;
 	api->cache = cache_new(api);
 	if (!api->cache)
 		return err_set(err, -1, "out of memory");
@@ -73,8 +77,10 @@ static void stop(struct api *api)
 {
 	if (api->http)
 		http_quiesce(api->http);
+	auth_stop(api->auth);
 	cache_free(api->cache);
 	db_free(api->db, false);
+	auth_free(api->auth);
 	http_free(api->http);
 	loop_free(api->loop);
 }

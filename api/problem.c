@@ -46,6 +46,10 @@ int problem_status(const struct err *err, const char **slug)
 	case EAGAIN:
 		*slug = err->tag ? err->tag : "conflict";
 		return 409;
+	case EPERM:
+	case EDQUOT:
+		*slug = err->tag ? err->tag : "forbidden";
+		return 403;
 	case ENOMEM:
 		*slug = "overloaded";
 		return 503;

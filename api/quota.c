@@ -6,7 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "util/cleanup.h"
+#include "topology/schema.h"
 
 #define LIMIT_MAX (1LL << 50)
 
@@ -20,17 +20,16 @@ void quota_defaults(struct quota *q)
 static int limit_of(const char *field, const json_t *v, int64_t min, int64_t max, int64_t *limit,
 		    struct err *err)
 {
-	_free_ char *text = NULL;
+	char text[80];
 
 	if (json_is_integer(v) && json_integer_value(v) >= min && json_integer_value(v) <= max) {
 		*limit = json_integer_value(v);
 		return 0;
 	}
-	text = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
 	return err_set(err, -EINVAL,
-		       "quota: field '%.60s': '%.60s' is not allowed (want a number, %" PRId64
+		       "field '%.60s': '%.60s' is not allowed (want a number, %" PRId64
 		       " to %" PRId64 ")",
-		       field, text ? text : "?", min, max);
+		       field, topo_value_text(v, text), min, max);
 }
 
 static int objects_parse(const json_t *o, struct quota *q, struct err *err)
@@ -40,7 +39,7 @@ static int objects_parse(const json_t *o, struct quota *q, struct err *err)
 
 	if (!json_is_object(o))
 		return err_set(err, -EINVAL,
-			       "quota: field 'objects' must be an object, {\"ports\": 1000}");
+			       "field 'objects' is not an object (want {\"ports\": 1000})");
 	json_object_foreach((json_t *)o, name, v)
 	{
 		int kind = topo_kind_find(name), rc;
@@ -48,7 +47,7 @@ static int objects_parse(const json_t *o, struct quota *q, struct err *err)
 		if (kind < 0 || strcmp(name, topo_kind_plural((enum topo_kind)kind)) != 0)
 			return err_set(
 				err, -EINVAL,
-				"quota: field 'objects': '%.60s' is not a kind of object (want ports, bridges, ...)",
+				"field 'objects': '%.60s' is not a kind of object (want ports, bridges, ...)",
 				name);
 		rc = limit_of(name, v, 0, TOPO_OBJECTS_MAX, &q->objects[kind], err);
 		if (rc)
@@ -66,7 +65,7 @@ int quota_parse(const json_t *o, struct quota *q, struct err *err)
 	json_t *v;
 
 	if (!json_is_object(o))
-		return err_set(err, -EINVAL, "quota: want an object");
+		return err_set(err, -EINVAL, "want an object");
 	quota_defaults(&own);
 	json_object_foreach((json_t *)o, key, v)
 	{
@@ -81,7 +80,7 @@ int quota_parse(const json_t *o, struct quota *q, struct err *err)
 		else if (strcmp(key, "rev") != 0)
 			rc = err_set(
 				err, -EINVAL,
-				"quota: unknown field '%.60s' (want objects, bytes, tokens, requests_per_s)",
+				"field '%.60s' is not known (want objects, bytes, tokens, requests_per_s)",
 				key);
 		if (rc)
 			return rc;

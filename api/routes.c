@@ -7,7 +7,7 @@
 
 #include "util/cleanup.h"
 
-#define MODULES(X) X(objects) X(status)
+#define MODULES(X) X(objects) X(status) X(session)
 
 #define X(name)                                  \
 	extern const struct api_route name##_routes[]; \

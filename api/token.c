@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "api/role.h"
+#include "topology/schema.h"
 #include "util/hash.h"
 
 #define ID_BYTES     8
@@ -187,10 +188,10 @@ bool token_of_record(const char *path, const json_t *record, struct token *t)
 
 static int bad_field(struct err *err, const char *field, const json_t *value, const char *want)
 {
-	_free_ char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+	char text[80];
 
-	return err_set(err, -EINVAL, "token: field '%s': '%.60s' is not allowed (want %s)", field,
-		       text ? text : "?", want);
+	return err_set(err, -EINVAL, "field '%s': '%s' is not allowed (want %s)", field,
+		       topo_value_text(value, text), want);
 }
 
 int token_of_request(const json_t *body, int64_t now_s, struct token *t, struct err *err)
@@ -205,7 +206,7 @@ int token_of_request(const json_t *body, int64_t now_s, struct token *t, struct 
 
 	*t = (struct token){ .kind = TOKEN_BEARER, .created_s = now_s };
 	if (!json_is_object(body))
-		return err_set(err, -EINVAL, "token: want an object with 'name' and 'role'");
+		return err_set(err, -EINVAL, "want an object with 'name' and 'role'");
 	json_object_foreach((json_t *)body, key, v)
 	{
 		size_t i = 0;
@@ -215,7 +216,7 @@ int token_of_request(const json_t *body, int64_t now_s, struct token *t, struct 
 		if (i == ARRAY_SIZE(known))
 			return err_set(
 				err, -EINVAL,
-				"token: unknown field '%.60s' (want name, role, tenant, expires_s, read_only)",
+				"field '%.60s' is not known (want name, role, tenant, expires_s, read_only)",
 				key);
 	}
 	if (!json_is_string(name) || !role_name_ok(json_string_value(name)))
@@ -289,12 +290,13 @@ int tokens_put(struct tokens *all, const struct token *t)
 	struct hmap_node node;
 
 	if (own) {
-		int64_t used = own->used_s;
+		int64_t used = own->used_s, seen = own->seen_s;
 
 		node = own->by_id;
 		*own = *t;
 		own->by_id = node;
 		own->used_s = used > t->used_s ? used : t->used_s;
+		own->seen_s = seen;
 		return 0;
 	}
 	own = malloc(sizeof(*own));

@@ -32,7 +32,8 @@ struct token {
 	int64_t created_s, expires_s; /* UNIX time; expires 0 = never */
 	char by[TOPO_NAME_MAX + 1];   /* who made it */
 	char parent[TOKEN_ID];	      /* SESSION: the token that it was made with; "" = a JWT */
-	int64_t used_s;		      /* about; 0 = not known */
+	int64_t used_s;		      /* about, as all know it; 0 = not known */
+	int64_t seen_s;		      /* by this instance */
 };
 
 /* A fresh text for 'id'; t->id and t->sha are set.  False: there are no random bits. */
