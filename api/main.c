@@ -10,17 +10,19 @@
 #include "api/auth.h"
 #include "api/cache.h"
 #include "api/http.h"
+#include "api/make_token.h"
 #include "util/log.h"
 #include "util/sd.h"
 
 #define SETS_MAX 64
 
-enum { OPT_CHECK = 256, OPT_PRINT, OPT_VERSION, OPT_HELP, OPT_SET };
+enum { OPT_MAKE_TOKEN = 250, OPT_CHECK = 256, OPT_PRINT, OPT_VERSION, OPT_HELP, OPT_SET };
 
 static const struct option options[] = {
 	{ "config", required_argument, NULL, 'c' },
 	{ "set", required_argument, NULL, OPT_SET },
 	{ "check-config", no_argument, NULL, OPT_CHECK },
+	{ "make-token", required_argument, NULL, OPT_MAKE_TOKEN },
 	{ "print-config", no_argument, NULL, OPT_PRINT },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "version", no_argument, NULL, OPT_VERSION },
@@ -37,6 +39,7 @@ static void help(void)
 	     "      --set KEY=VALUE one setting, stronger than the file and the environment; repeatable\n"
 	     "      --check-config  read the settings, say what is wrong, exit\n"
 	     "      --print-config  print the settings in force, exit\n"
+	     "      --make-token NAME  make an operator's token, print it, exit\n"
 	     "  -v, --verbose       log more; the same as --set log_level=debug\n"
 	     "      --version       print the version, exit\n"
 	     "      --help          print this text, exit\n"
@@ -110,9 +113,9 @@ static int run(const struct api_config *config)
 
 int main(int argc, char **argv)
 {
-	enum { RUN, CHECK, PRINT } what = RUN;
+	enum { RUN, CHECK, PRINT, MAKE_TOKEN } what = RUN;
 	char *set[SETS_MAX], verbose[] = "log_level=debug";
-	const char *file = NULL;
+	const char *file = NULL, *name = NULL;
 	unsigned int n_set = 0;
 	struct api_config config;
 	struct err err = { 0 };
@@ -136,6 +139,10 @@ int main(int argc, char **argv)
 			break;
 		case OPT_CHECK:
 			what = CHECK;
+			break;
+		case OPT_MAKE_TOKEN:
+			what = MAKE_TOKEN;
+			name = optarg;
 			break;
 		case OPT_PRINT:
 			what = PRINT;
@@ -162,6 +169,8 @@ int main(int argc, char **argv)
 	log_init("skep-api", config.log_level);
 	if (what == PRINT)
 		api_config_print(&config, stdout);
+	else if (what == MAKE_TOKEN)
+		rc = make_token(&config, name);
 	else if (what == RUN)
 		rc = run(&config);
 	api_config_fini(&config);
