@@ -6,6 +6,7 @@
 
 #include "api/audit.h"
 #include "api/auth.h"
+#include "api/change.h"
 #include "api/page.h"
 #include "api/role.h"
 #include "util/cleanup.h"
@@ -148,9 +149,67 @@ static void on_list_all(struct api_request *r)
 		list(r, DB_API, *tenant ? object : api_query(r, "object"));
 }
 
+/* --- undo --- */
+
+static json_t *plan_undo(struct write *w, struct writer *wr, struct err *err)
+{
+	_json_ json_t *inverse = audit_inverse(write_records(wr), w->body, err), *merged = NULL;
+	struct err why = { 0 };
+
+	if (!inverse || change_allowed(w->r, inverse, err))
+		return NULL;
+	merged = topo_records_merge(write_records(wr), inverse);
+	if (!merged) {
+		err_set(err, -ENOMEM, "out of memory");
+		return NULL;
+	}
+	if (topo_validate(merged, &why)) {
+		err_tag(err, -EBUSY, "conflict", "this cannot be undone any more: %s", why.text);
+		return NULL;
+	}
+	return TAKE_PTR(inverse);
+}
+
+static void undo(struct api_request *r, struct cache_tenant *t)
+{
+	struct write *w = write_new(r, plan_undo, write_done_report);
+
+	if (!w)
+		return;
+	w->body = json_incref(api_kept(r));
+	write_submit(t, w);
+}
+
+static void free_changes(void *changes)
+{
+	json_decref(changes);
+}
+
+static void on_read(void *arg, const struct err *err, const json_t *reply)
+{
+	struct api_request *r = arg;
+	json_t *changes = json_object_get(reply, "changes");
+
+	if (err) {
+		on_got(r, err, reply);
+	} else if (!json_is_object(changes)) {
+		api_problemf(r, 409, "conflict", "this cannot be undone: it was too large for its changes to be kept");
+	} else {
+		api_keep(r, json_incref(changes), free_changes);
+		api_with_tenant(r, undo);
+	}
+}
+
+static void on_undo(struct api_request *r)
+{
+	if (tenant_ok(r))
+		db_audit_get(api_of(r)->db, api_param(r, "tenant"), api_param(r, "id"), on_read, r);
+}
+
 const struct api_route audit_routes[] = {
 	{ "GET", "/api/v1/tenants/{tenant}/audit", on_list, API_READER, 0, "limit cursor object by", "who changed what, newest first" },
 	{ "GET", "/api/v1/tenants/{tenant}/audit/{id}", on_get, API_READER, 0, NULL, "one change, with before and after" },
+	{ "POST", "/api/v1/tenants/{tenant}/audit/{id}/undo", on_undo, API_ADMIN, API_WRITES, NULL, "make the inverse change" },
 	{ "GET", "/api/v1/audit", on_list_all, API_ADMIN, 0, "limit cursor object by", "who changed tokens and quotas, newest first" },
 };
 const unsigned int n_audit_routes = ARRAY_SIZE(audit_routes);

@@ -55,7 +55,6 @@ int problem_status(const struct err *err, const char **slug)
 	case EAGAIN:
 		*slug = err->tag ? err->tag : "conflict";
 		return 409;
-	case EPERM:
 	case EDQUOT:
 		*slug = err->tag ? err->tag : "forbidden";
 		return 403;

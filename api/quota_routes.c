@@ -34,11 +34,8 @@ static void tag(struct api_request *r, const char *tenant)
 
 static void get(struct api_request *r, struct cache_tenant *t)
 {
-	json_t *o = view(r, cache_name(t)), *used;
-	struct quota_use use;
+	json_t *o = view(r, cache_name(t)), *used = quota_use_json(cache_use(t));
 
-	quota_count(cache_records(t), &use);
-	used = quota_use_json(&use);
 	json_object_set_new(used, "tokens",
 			    json_integer((json_int_t)tokens_of_tenant(store_tokens(auth_store(api_of(r)->auth)), cache_name(t))));
 	json_object_set_new(o, "used", used);

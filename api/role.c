@@ -72,12 +72,11 @@ int role_check(const struct api_caller *caller, enum api_role least, bool change
 	return 0;
 }
 
-int role_check_changes(const struct api_caller *caller, const json_t *records,
-		       const json_t *changes, struct err *err)
+int role_check_changes(const struct api_caller *caller, const json_t *changes, struct err *err)
 {
 	char port[TOPO_NAME_MAX + 16];
 	const char *path;
-	json_t *is, *gone;
+	json_t *is;
 
 	if (caller->role == API_OPERATOR)
 		return 0;
@@ -86,8 +85,7 @@ int role_check_changes(const struct api_caller *caller, const json_t *records,
 		if (strncmp(path, "bind/", 5) != 0)
 			continue;
 		snprintf(port, sizeof(port), "port/%s", path + 5);
-		gone = json_object_get(changes, port);
-		if (json_is_null(is) && (json_is_null(gone) || !json_object_get(records, path)))
+		if (json_is_null(is) && json_is_null(json_object_get(changes, port)))
 			continue;
 		return err_tag(
 			err, -EPERM, "forbidden",

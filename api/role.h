@@ -26,7 +26,7 @@ bool role_method_safe(const char *method);
  */
 int role_check(const struct api_caller *caller, enum api_role least, bool changes, const char *tenant, struct err *err);
 /*
- * May a caller make these changes of configuration ({path: object | null}, on 'records')?  Bindings are for operators: others may take one away
+ * May a caller make these changes of configuration ({path: object | null})?  Bindings are for operators: others may take one away
  * along with its port, but neither make, nor change, nor take it away alone.  0, or -EPERM with 'err'.
  */
-int role_check_changes(const struct api_caller *caller, const json_t *records, const json_t *changes, struct err *err);
+int role_check_changes(const struct api_caller *caller, const json_t *changes, struct err *err);
