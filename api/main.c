@@ -11,17 +11,19 @@
 #include "api/cache.h"
 #include "api/http.h"
 #include "api/make_token.h"
+#include "api/routes.h"
 #include "util/log.h"
 #include "util/sd.h"
 
 #define SETS_MAX 64
 
-enum { OPT_MAKE_TOKEN = 250, OPT_CHECK = 256, OPT_PRINT, OPT_VERSION, OPT_HELP, OPT_SET };
+enum { OPT_ROUTES = 249, OPT_MAKE_TOKEN, OPT_CHECK = 256, OPT_PRINT, OPT_VERSION, OPT_HELP, OPT_SET };
 
 static const struct option options[] = {
 	{ "config", required_argument, NULL, 'c' },
 	{ "set", required_argument, NULL, OPT_SET },
 	{ "check-config", no_argument, NULL, OPT_CHECK },
+	{ "routes", no_argument, NULL, OPT_ROUTES },
 	{ "make-token", required_argument, NULL, OPT_MAKE_TOKEN },
 	{ "print-config", no_argument, NULL, OPT_PRINT },
 	{ "verbose", no_argument, NULL, 'v' },
@@ -39,6 +41,7 @@ static void help(void)
 	     "      --set KEY=VALUE one setting, stronger than the file and the environment; repeatable\n"
 	     "      --check-config  read the settings, say what is wrong, exit\n"
 	     "      --print-config  print the settings in force, exit\n"
+	     "      --routes        print the routes as JSON lines, exit\n"
 	     "      --make-token NAME  make an operator's token, print it, exit\n"
 	     "  -v, --verbose       log more; the same as --set log_level=debug\n"
 	     "      --version       print the version, exit\n"
@@ -46,6 +49,16 @@ static void help(void)
 	     "\n"
 	     "Settings (environment: SKEP_API_DB_MODE for db.mode, and so on):");
 	api_config_help(stdout);
+}
+
+/* For tests that go through all of them. */
+static void print_routes(void)
+{
+	const struct api_route *route;
+
+	for (unsigned int i = 0; (route = routes_at(i)); i++)
+		printf("{\"method\": \"%s\", \"path\": \"%s\", \"role\": \"%s\", \"open\": %s}\n", route->method, route->path,
+		       api_role_name(route->least), route->flags & API_OPEN ? "true" : "false");
 }
 
 static void on_signal(void *arg, int signo)
@@ -140,6 +153,9 @@ int main(int argc, char **argv)
 		case OPT_CHECK:
 			what = CHECK;
 			break;
+		case OPT_ROUTES:
+			print_routes();
+			return 0;
 		case OPT_MAKE_TOKEN:
 			what = MAKE_TOKEN;
 			name = optarg;

@@ -143,7 +143,7 @@ json_t *token_public(const struct token *t)
 			 t->name, "role", api_role_name(t->role), "tenant",
 			 *t->tenant ? t->tenant : NULL, "read_only", t->read_only, "created_by",
 			 t->by, "created", (json_int_t)t->created_s, "expires",
-			 seconds(t->expires_s), "last_used", seconds(t->used_s));
+			 seconds(t->expires_s), "last_used", seconds(t->seen_s > t->used_s ? t->seen_s : t->used_s));
 }
 
 static bool copy_text(const json_t *record, const char *field, char *to, size_t size)
