@@ -75,9 +75,11 @@ int quota_parse(const json_t *o, struct quota *q, struct err *err)
 			rc = limit_of(key, v, 0, LIMIT_MAX, &own.bytes, err);
 		else if (strcmp(key, "tokens") == 0)
 			rc = limit_of(key, v, 0, LIMIT_MAX, &own.tokens, err);
+		else if (strcmp(key, "requests_per_s") == 0 && json_is_null(v))
+			requests = 0;
 		else if (strcmp(key, "requests_per_s") == 0)
 			rc = limit_of(key, v, 1, QUOTA_REQUESTS_MAX, &requests, err);
-		else if (strcmp(key, "rev") != 0)
+		else if (strcmp(key, "rev") != 0 && strcmp(key, "used") != 0) /* as GET shows it */
 			rc = err_set(
 				err, -EINVAL,
 				"field '%.60s' is not known (want objects, bytes, tokens, requests_per_s)",

@@ -20,7 +20,7 @@ static void read_and_shown(void **state)
 	} table[] = {
 		{ "{}", NULL },
 		{ "{\"objects\": {\"ports\": 0, \"bindings\": 5}, \"bytes\": 1000, \"tokens\": 0, \"requests_per_s\": 5}", NULL },
-		{ "{\"rev\": 3}", NULL },
+		{ "{\"rev\": 3, \"used\": {}, \"requests_per_s\": null}", NULL },
 		{ "[]", "want an object" },
 		{ "{\"object\": {}}", "field 'object' is not known" },
 		{ "{\"objects\": 5}", "'objects' is not an object" },
@@ -61,6 +61,23 @@ static void read_and_shown(void **state)
 			json_decref(o);
 		}
 	}
+}
+
+/* What is written is read again: defaults too. */
+static void there_and_back(void **state)
+{
+	struct quota q, back;
+	struct err err = { 0 };
+	json_t *o;
+
+	(void)state;
+	quota_defaults(&q);
+	q.objects[TOPO_CHAIN] = 7;
+	o = quota_json(&q);
+	if (quota_parse(o, &back, &err))
+		fail_msg("%s", err.text);
+	assert_memory_equal(&q, &back, sizeof(q));
+	json_decref(o);
 }
 
 static json_t *obj(int rev)
@@ -138,6 +155,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(read_and_shown),
+		cmocka_unit_test(there_and_back),
 		cmocka_unit_test(counted),
 		cmocka_unit_test(kept_to),
 	};
