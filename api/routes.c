@@ -8,12 +8,16 @@
 #include "util/cleanup.h"
 
 #define MODULES(X)  \
+	X(audit) \
 	X(batch) \
 	X(change) \
 	X(objects) \
 	X(openapi) \
+	X(quota) \
+	X(session) \
 	X(status) \
 	X(tenants) \
+	X(token) \
 	X(topology) \
 	X(trace)
 
