@@ -12,7 +12,7 @@ import sys
 def blocks(text):
     """[(heading, language, code)] in order; of those that follow each other at once, the second has a True."""
     heading, out, end = '', [], None
-    for m in re.finditer(r'^#+ (.*)$|^```(\w*)\n(.*?)^```\n', text, re.M | re.S):
+    for m in re.finditer(r'^#+ ([^\n]*)$|^```(\w*)\n(.*?)^```\n', text, re.M | re.S):
         if m.group(1) is not None:
             heading = m.group(1)
             continue
@@ -76,9 +76,14 @@ def main():
             continue
         n += 1
         script = f'set -eu\n. ./.variables\n{code}\nexport -p >.variables\n'
-        run = subprocess.run(['bash', '-c', script], cwd=directory, capture_output=True, text=True, timeout=60)
-        why = None
-        if run.returncode:
+        why, run = None, None
+        try:
+            run = subprocess.run(['bash', '-c', script], cwd=directory, capture_output=True, text=True, timeout=60)
+        except subprocess.TimeoutExpired:
+            why = 'not done in 60 s'
+        if why:
+            pass
+        elif run.returncode:
             why = f'status {run.returncode}: {run.stdout[-500:]} {run.stderr[-500:]}'
         elif i + 1 < len(all_blocks) and all_blocks[i + 1][3] and all_blocks[i + 1][1] in ('json', 'text'):
             why = compare(all_blocks[i + 1][1], all_blocks[i + 1][2], run.stdout)
