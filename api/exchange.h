@@ -106,5 +106,6 @@ void answer_with(struct api_request *r, int status, struct MHD_Response *respons
 void stream_closed(struct api_stream *s);
 
 /* http.c */
+void http_kick(struct http *h);
 void http_suspend(struct api_request *r);
 void http_resume(struct api_request *r);
