@@ -138,7 +138,7 @@ static json_t *plan_replace(struct write *w, struct writer *wr, struct err *err)
 	_json_ json_t *object = json_copy(w->body);
 
 	w->created = !name;
-	if (!topo_name_valid(w->name)) {
+	if (!name && !topo_name_valid(api_param(w->r, "name"))) { /* all of it: w->name is cut */
 		err_set(err, -EINVAL, "%s: field 'name': '%.80s' is not a name (want 1 to %d letters, digits, '.', '_', '-')",
 			topo_kind_name(w->kind), api_param(w->r, "name"), TOPO_NAME_MAX);
 		return NULL;

@@ -124,6 +124,24 @@ static json_t *parameters(const struct operation *op)
 
 /* --- bodies --- */
 
+/* "port_object|changes": one of them. */
+static json_t *one_of(const char *names)
+{
+	json_t *all = json_array();
+	char name[96];
+
+	if (!strchr(names, '|')) {
+		json_decref(all);
+		return ref("schemas", names);
+	}
+	for (size_t n; *names; names += n + !!names[n]) {
+		n = strcspn(names, "|");
+		snprintf(name, sizeof(name), "%.*s", (int)n, names);
+		json_array_append_new(all, ref("schemas", name));
+	}
+	return json_pack("{s:o}", "anyOf", all);
+}
+
 /* {"application/json": {"schema": ..}, ..}; 'types' NULL: JSON only. */
 static json_t *content(const json_t *types, const char *schema)
 {
@@ -133,7 +151,7 @@ static json_t *content(const json_t *types, const char *schema)
 
 	if (!types)
 		json_object_set_new(all, "application/json",
-				    json_pack("{s:o}", "schema", ref("schemas", schema)));
+				    json_pack("{s:o}", "schema", one_of(schema)));
 	json_array_foreach(types, i, type)
 	{
 		const char *name = json_string_value(type);
@@ -141,7 +159,7 @@ static json_t *content(const json_t *types, const char *schema)
 
 		json_object_set_new(all, name,
 				    json_pack("{s:o}", "schema",
-					      is_json ? ref("schemas", schema) :
+					      is_json ? one_of(schema) :
 							json_pack("{s:s}", "type", "string")));
 	}
 	return all;

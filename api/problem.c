@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/parse.h"
@@ -97,13 +98,29 @@ static const char *take_object(const char *p, json_t *e)
 	return p + kind + 2 + name + 3;
 }
 
-/* "field 'mac': 'zz' is not ..." */
+/* "rule 2: ", "element 1: " -> "element": 2; what follows it is of that element. */
+static const char *take_element(const char *p, json_t *e)
+{
+	size_t word = strspn(p, "abcdefghijklmnopqrstuvwxyz_"), digits;
+
+	if (!word || p[word] != ' ')
+		return p;
+	digits = strspn(p + word + 1, "0123456789");
+	if (!digits || digits > 9 || strncmp(p + word + 1 + digits, ": ", 2))
+		return p;
+	json_object_set_new(e, "element", json_integer(strtol(p + word + 1, NULL, 10)));
+	return p + word + 1 + digits + 2;
+}
+
+/* "field 'mac': 'zz' is not ...", "field 'hosts' element 1: field 'mac': ..." */
 static const char *take_field(const char *p, json_t *e)
 {
 	const char *end, *q;
 
 	if (strncmp(p, "field '", 7) || !(end = strchr(p + 7, '\'')))
 		return p;
+	if (json_object_get(e, "field")) /* the one before it was the list that this is in */
+		json_object_set(e, "in", json_object_get(e, "field"));
 	json_object_set_new(e, "field", part(p + 7, end));
 	p = end + 1;
 	if (strncmp(p, ": ", 2))
@@ -132,6 +149,7 @@ static json_t *details(const char *text)
 		was = p;
 		p = take_object(p, e);
 		p = take_field(p, e);
+		p = take_element(p, e);
 		if (p == was)
 			break;
 	}

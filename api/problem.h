@@ -8,6 +8,7 @@
 
 /*
  * {"type", "title", "status", "detail", "instance", "errors": [{"object": "port/web1", "field", "value", "detail", "allowed"}]}: new reference, or NULL.
+ * In lists of objects also "element" (from 1), "rule" (its name), and "in", the field that the list is.
  * "errors" is there when the text says of an object or field: "port 'web1': field 'mac': 'zz' is not an Ethernet address (want six octets)".
  */
 json_t *problem_body(int status, const char *slug, const char *instance, const struct err *err);

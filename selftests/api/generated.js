@@ -71,21 +71,23 @@ function wrongValues(doc, schema, s) {
 
 	if (s.type === 'integer') bad.push(s.minimum - 1, s.maximum + 1, '1', `${s.minimum}`);
 	if (s.enum) bad.push(...s.enum.map((w) => w.toUpperCase()), `${s.enum[0]} `);
-	if (s.type === 'array') bad.push({ 0: 1 }, 'x', [{}], [1, 2, 3], new Array((s.maxItems || 256) + 1).fill('a').map((_, i) => `a${i}`));
+	if (s.type === 'array') bad.push({ 0: 1 }, 'x', [{}], [1, 2, 3], new Array(Math.min(s.maxItems || 256, 20000) + 1).fill('a').map((_, i) => `a${i}`));
 	return bad.filter((v) => v !== undefined && !Number.isNaN(v) && doc.wrong(schema, v));
 }
-// [path, value, field] for each field of an object, also within its lists; 'field' is what the problem is to name.
+// [path, value, fields] for each field of an object, also within its lists; one of 'fields' is what the problem is to name.
 function* wrongs(doc, s, value, path = []) {
 	for (const [key, sub] of Object.entries(s.properties)) {
 		const r = doc.resolve(sub), here = [...path, key];
 
 		if (r.readOnly) continue; // not looked at
 
-		for (const v of wrongValues(doc, sub, r)) yield [here, v, key];
+		// of a list of objects, what is wrong may be told of a field of one
+		const inner = r.type === 'array' ? doc.resolve(r.items.anyOf ? r.items.anyOf[0] : r.items).properties : undefined;
+		for (const v of wrongValues(doc, sub, r)) yield [here, v, inner && Array.isArray(v) ? [key, ...Object.keys(inner), ...v.filter((x) => x && typeof x === 'object').flatMap(Object.keys)] : [key]];
 		if (r.type === 'array' && value && Array.isArray(value[key]) && value[key].length) {
 			const item = doc.resolve(r.items.anyOf ? r.items.anyOf[0] : r.items), at = value[key].findIndex((x) => x && typeof x === 'object');
 			if (item.properties && at >= 0) yield* wrongs(doc, item, value[key][at], [...here, at]);
-			else for (const v of wrongValues(doc, r.items, item)) yield [[...here, 0], v, key];
+			else for (const v of wrongValues(doc, r.items, item)) yield [[...here, 0], v, [key]];
 		}
 	}
 }
@@ -153,7 +155,7 @@ async function wrongShapes(doc, kind, plural, example, key) {
 		await sure(`${n} arrays deep`, Buffer.from(`{"name":${'['.repeat(n)}${']'.repeat(n)}}`));
 		await sure(`${n} objects deep`, Buffer.from(`${'{"a":'.repeat(n)}1${'}'.repeat(n)}`));
 	}
-	await sure('200 000 fields', Buffer.from(`{${Array.from({ length: 200000 }, (_, i) => `"f${i}":1`).join()}}`));
+	await sure('20 000 fields', Buffer.from(`{${Array.from({ length: 20000 }, (_, i) => `"f${i}":1`).join()}}`));
 	await sure('a name of 5 MB', { ...example, description: 'x'.repeat(5e6) });
 	for (const type of ['text/plain', 'application/xml', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', 'application/jsonx'])
 		await sure(type, Buffer.from(text), undefined, { 'Content-Type': type });
@@ -165,7 +167,7 @@ async function rightBodies(doc, kind, plural, example, key, names) {
 	let accepted = 0, refused = 0;
 
 	for (let i = 0; i < 60; i++) {
-		const name = key === 'name' ? `gen-${i}` : example[key];
+		const own = key !== 'name' || i % 4 === 0, name = own ? example[key] : `gen-${i}`; // in place of the example, or beside it
 		const body = { ...(i % 2 ? rightObject(doc, s, names, 0.15) : { ...example, ...rightObject(doc, { ...s, required: [] }, names, 0.12) }), [key]: name };
 		delete body.id;
 		const schemaSays = doc.wrong({ $ref: `#/components/schemas/${kind}` }, body);
@@ -174,7 +176,7 @@ async function rightBodies(doc, kind, plural, example, key, names) {
 		if (why) bad.push(`${JSON.stringify(body).slice(0, 200)}: ${why}`);
 		else if (r.status < 300) accepted++;
 		else refused++;
-		if (r.status < 300 && key === 'name') {
+		if (r.status < 300 && !own) {
 			const again = await send('PUT', at + name, body);
 			if (again.status !== 200) bad.push(`the same again: ${again.status} ${again.text.slice(0, 200)}`);
 			const gone = await send('DELETE', at + name);
@@ -197,7 +199,9 @@ async function questions(doc) {
 			const why = doc.answerWrong(op, await send('POST', `${base}/${name}`, example));
 			if (why) bad.push(why);
 			for (const [path, v, field] of wrongs(doc, s, example)) {
-				const no = doc.refusalWrong(op, await send('POST', `${base}/${name}`, put(example, path, v)), field);
+				const body = put(example, path, v);
+				if (path[0] === 'hex') delete body.packet; // one of the two
+				const no = doc.refusalWrong(op, await send('POST', `${base}/${name}`, body), field);
 				n++;
 				if (no) bad.push(`${show(path, v)}: ${no}`);
 			}

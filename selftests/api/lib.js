@@ -120,14 +120,14 @@ class Document {
 		const why = this.wrong(content.schema, r.json);
 		return why ? `${why}: ${r.text.slice(0, 300)}` : '';
 	}
-	// A refusal as it should be: 4xx, a problem document; with 'field', which names it.
+	// A refusal as it should be: 4xx, a problem document; with 'field' (one, or several of which one will do), which names it.
 	refusalWrong(op, r, field) {
 		if (r.status < 400 || r.status > 499) return `status ${r.status}: ${r.text.slice(0, 200)}`;
 		const why = this.answerWrong(op, r);
 		if (why) return why;
 		if (field === undefined) return '';
 		const named = (r.json.errors || []).map((e) => e.field);
-		return named.includes(field) ? '' : `names ${JSON.stringify(named)}, not '${field}': ${r.json.detail}`;
+		return [].concat(field).some((f) => named.includes(f)) ? '' : `names ${JSON.stringify(named)}, not '${field}': ${r.json.detail}`;
 	}
 	kinds() { // {bridge: 'bridges', ..}, from the paths
 		const all = {};
