@@ -66,13 +66,31 @@ static int of_field(struct err *err, const char *field)
 	return err_prefix(err, "field '%s'", field);
 }
 
+/* "02:00:00:00:00:01>02:00:00:00:00:02" */
+static bool is_eth_pair(const char *text)
+{
+	struct skep_mac mac;
+	char left[18];
+
+	if (strlen(text) != 35 || text[17] != '>')
+		return false;
+	memcpy(left, text, 17);
+	left[17] = 0;
+	return mac_parse(left, &mac) && mac_parse(text + 18, &mac);
+}
+
 static int make_frame(const json_t *body, const struct sim_view *view, const struct topo_port *in,
 		      uint8_t *frame, struct err *err)
 {
 	const char *text = topo_str(body, "packet"), *hex = topo_str(body, "hex");
+	const char *eth = topo_str(body, "eth");
 	struct pkt_short parsed;
 	int len;
 
+	if (eth && !is_eth_pair(eth))
+		return err_set(err, -EINVAL,
+			       "field 'eth': '%s' is not two Ethernet addresses (want 02:00:00:00:00:01>02:00:00:00:00:02)",
+			       eth);
 	if (!text == !hex)
 		return err_set(err, -EINVAL, "field 'packet' is %s (want one of packet and hex)",
 			       text ? "given together with 'hex'" : "missing");
@@ -85,7 +103,7 @@ static int make_frame(const json_t *body, const struct sim_view *view, const str
 	}
 	if (strncmp(text, "eth ", 4) && pkt_short_parse(text, &parsed, err))
 		return of_field(err, "packet");
-	len = sim_probe(view, in, text, topo_str(body, "eth"), frame, PKT_MAX, err);
+	len = sim_probe(view, in, text, eth, frame, PKT_MAX, err);
 	return len > 0 ? len : of_field(err, "packet");
 }
 
