@@ -7,12 +7,14 @@
 #include "util/loop.h"
 
 struct http;
+struct auth;
 struct cache;
 
 struct api {
 	const struct api_config *config;
 	struct loop *loop;
 	struct db *db;
+	struct auth *auth;
 	struct cache *cache;
 	struct http *http;
 };

@@ -32,6 +32,7 @@ struct cache_tenant {
 	bool is_ready;
 	uint64_t used_ns, rev, crev;
 	json_t *records;
+	struct quota_use use; /* how much that is */
 	struct rows rows[TOPO_KIND_MAX]; /* sorted by name */
 	struct hmap ids;		 /* struct cache_object.by_id */
 	struct topo_snapshot *snap;	 /* of 'snap_rev'; made when it is asked for */

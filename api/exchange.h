@@ -21,6 +21,7 @@ struct http_conn {
 	struct http_conn *next, **prev;
 	struct http_listener *listener;
 	int fd;
+	char address[48]; /* of the client, without port; "unix" */
 	bool is_root;	/* UNIX socket, its other end belongs to root */
 	bool receiving; /* nothing of an answer was sent yet */
 	uint64_t deadline_ns; /* what is going on must be over; UINT64_MAX = no deadline */
@@ -65,7 +66,8 @@ struct api_request {
 	const char *method, *path;
 	struct api_pair params[API_PARAMS_MAX], query[API_QUERY_MAX], headers[API_HEADERS_MAX];
 	unsigned int n_params, n_query, n_headers;
-	char id[65], traceparent[56];
+	char id[65], traceparent[56], address[48];
+	bool is_root, is_tls; /* of the connection, which may be gone */
 	uint64_t began_ns;
 
 	char *data; /* the body as it came */

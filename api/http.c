@@ -5,7 +5,9 @@
  */
 #include "api/exchange.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,6 +103,29 @@ static void on_tick(void *arg)
 
 /* --- MHD's callbacks --- */
 
+/* The client's address: of IPv4 also where the socket is IPv6. */
+static void name_peer(struct http_conn *c, bool is_unix)
+{
+	struct sockaddr_storage sa = { 0 };
+	socklen_t len = sizeof(sa);
+	const void *at = NULL;
+	int family = AF_INET;
+
+	snprintf(c->address, sizeof(c->address), "%s", is_unix ? "unix" : "unknown");
+	if (is_unix || getpeername(c->fd, (struct sockaddr *)&sa, &len))
+		return;
+	if (sa.ss_family == AF_INET) {
+		at = &((const struct sockaddr_in *)&sa)->sin_addr;
+	} else if (sa.ss_family == AF_INET6) {
+		const struct in6_addr *a = &((const struct sockaddr_in6 *)&sa)->sin6_addr;
+
+		family = IN6_IS_ADDR_V4MAPPED(a) ? AF_INET : AF_INET6;
+		at = family == AF_INET ? (const void *)&a->s6_addr[12] : a;
+	}
+	if (at)
+		inet_ntop(family, at, c->address, sizeof(c->address));
+}
+
 static void conn_begin(struct http_listener *l, struct MHD_Connection *mhd, void **context)
 {
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
@@ -118,6 +143,7 @@ static void conn_begin(struct http_listener *l, struct MHD_Connection *mhd, void
 	c->fd = info->connect_fd;
 	c->receiving = true;
 	c->is_root = l->is_unix && !getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) && peer.uid == 0;
+	name_peer(c, l->is_unix);
 	c->next = h->conns;
 	c->prev = &h->conns;
 	if (c->next)

@@ -8,6 +8,7 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "api/auth.h"
 #include "api/object.h"
 #include "api/writer.h"
 #include "topology/doc.h"
@@ -152,6 +153,38 @@ int writer_take(struct writer *wr, const json_t *changes, json_t **before)
 	}
 	json_object_clear(wr->stepped);
 	return 0;
+}
+
+void writer_drop(struct writer *wr)
+{
+	const struct topo_source source = { get_record, wr };
+	const char *path;
+	json_t *was;
+
+	json_object_foreach (wr->stepped, path, was) { /* in the order of before: a port, then its binding */
+		_json_ json_t *now = json_incref(json_object_get(wr->records, path));
+		json_t *old = json_is_null(was) ? NULL : was;
+
+		if (!set_record(wr, path, old))
+			wr->dirty = true;
+		if (wr->step && topo_step_take(wr->step, path, now, old, &source))
+			no_step(wr);
+	}
+	json_object_clear(wr->stepped);
+}
+
+int writer_quota(const struct writer *wr, const json_t *changes, struct quota_use *use, struct err *err)
+{
+	const char *path;
+	json_t *rec;
+
+	*use = wr->use;
+	json_object_foreach ((json_t *)changes, path, rec) {
+		json_t *was = json_object_get(wr->stepped, path);
+
+		quota_count_change(use, path, was ? was : json_object_get(wr->records, path), rec);
+	}
+	return quota_check(auth_quota(wr->api->auth, cache_name(wr->t)), &wr->use, use, err);
 }
 
 /* A record that the step has already; what was there before is remembered for writer_take(). */
