@@ -37,6 +37,8 @@ bool fetch_url_ok(const char *url)
 {
 	static const char *const loopback[] = { "127.0.0.1", "localhost", "[::1]" };
 
+	if (strchr(url, '@')) /* "http://localhost:80@elsewhere/" */
+		return false;
 	if (strncmp(url, "https://", 8) == 0)
 		return url[8] && url[8] != '/';
 	if (strncmp(url, "http://", 7) != 0)

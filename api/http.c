@@ -384,10 +384,28 @@ void http_quiesce(struct http *h)
 	h->quiet = true;
 }
 
+bool http_is_busy(const struct http *h)
+{
+	return h->stats.pending > h->stats.streams;
+}
+
+/* Connections must not sleep when MHD stops. */
+static void wake_all(struct http *h)
+{
+	for (struct api_request *r = h->requests, *next; r; r = next) {
+		next = r->next;
+		if (r->stream)
+			api_stream_end(r->stream);
+		else if (r->mhd && !r->answered && r->suspended)
+			api_problemf(r, 503, "unavailable", "the server stops");
+	}
+}
+
 void http_free(struct http *h)
 {
 	if (!h)
 		return;
+	wake_all(h);
 	for (unsigned int i = 0; i < h->n; i++) {
 		struct http_listener *l = &h->listeners[i];
 

@@ -11,10 +11,12 @@
 	X(audit) \
 	X(batch) \
 	X(change) \
+	X(events) \
 	X(objects) \
 	X(openapi) \
 	X(quota) \
 	X(session) \
+	X(static) \
 	X(status) \
 	X(tenants) \
 	X(token) \

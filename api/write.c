@@ -396,9 +396,10 @@ struct write *write_new(struct api_request *r, write_plan *plan, write_done *don
 {
 	struct write *w = calloc(1, sizeof(*w));
 	int dry = api_query_bool(r, "dry_run");
+	uint32_t ms;
 
-	if (dry < 0 || !w) {
-		if (!w)
+	if (dry < 0 || !w || !wait_parse(r, &ms)) {
+		if (!w && dry >= 0)
 			api_problemf(r, 503, "overloaded", "out of memory");
 		free(w);
 		return NULL;
