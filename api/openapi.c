@@ -357,7 +357,9 @@ static int add_route(json_t *paths, const json_t *operations, const struct api_r
 		said = nothing_said(route);
 	(void)json_object_del(unsaid, name);
 	op.said = said;
-	if (!strstr(route->path, "{kind}"))
+	if (json_is_true(json_object_get(said, "hidden")))
+		rc = 0;
+	else if (!strstr(route->path, "{kind}"))
 		rc = add_operation(paths, &op, err);
 	else
 		for (op.kind = 0; op.kind < TOPO_KIND_MAX && !rc; op.kind++)
