@@ -32,6 +32,7 @@ endif
 
 LIBS_PKG := libbpf hiredis libmnl jansson yaml-0.1
 LDLIBS    = $(shell pkg-config --libs $(LIBS_PKG)) -lelf -lz
+CLI_LDLIBS = $(LDLIBS) $(shell pkg-config --libs libcurl)
 API_LDLIBS = $(LDLIBS) $(shell pkg-config --libs libmicrohttpd gnutls libcurl)
 WARN      = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-unused-parameter
 ALL_CFLAGS = -std=gnu17 $(CFLAGS) $(WARN) -D_GNU_SOURCE -DSKEP_VERSION='"$(VERSION)"' -I. -I$(O) -include util/banned.h \
@@ -131,7 +132,7 @@ $(O)/skepd: $(call objs,$(SKEPD_SRC)) $(LIBS)
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LINK_LIBS) $(LDLIBS)
 
 $(O)/skep: $(call objs,$(SKEP_SRC)) $(LIBS)
-	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LINK_LIBS) $(LDLIBS)
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LINK_LIBS) $(CLI_LDLIBS)
 
 $(O)/skep-api: $(call objs,$(API_SRC)) $(LIBS)
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LINK_LIBS) $(API_LDLIBS)
@@ -158,7 +159,7 @@ $(filter $(O)/selftests/unit/api/%,$(UNIT)): $(API_LIB)
 
 $(UNIT) $(BPFTEST): %: %.o $(TESTLIB) $(LIBS)
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $< $(filter $(LOADER_LIB) $(CLI_LIB) $(API_LIB),$^) $(TESTLIB) $(LINK_LIBS) \
-		$(if $(filter $(API_LIB),$^),$(API_LDLIBS),$(LDLIBS)) -lcmocka
+		$(if $(filter $(API_LIB),$^),$(API_LDLIBS),$(if $(filter $(CLI_LIB),$^),$(CLI_LDLIBS),$(LDLIBS))) -lcmocka
 
 $(TOOL): %: %.o
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $<

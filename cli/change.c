@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/rest.h"
 #include "util/json.h"
 #include "topology/doc.h"
 #include "topology/topology.h"
@@ -275,6 +276,10 @@ static json_t *attempt(struct cli *cli, const char *tenant, const json_t *doc, e
 json_t *change_run(struct cli *cli, const char *tenant, const json_t *doc, enum change_how how,
 		   bool prune, bool dry_run, struct err *err)
 {
+	int rest = rest_wanted(cli, err);
+
+	if (rest)
+		return rest < 0 ? NULL : rest_change(cli, tenant, doc, how, prune, dry_run, err);
 	for (unsigned int i = 0; i < ATTEMPTS; i++) {
 		json_t *report;
 

@@ -50,6 +50,8 @@ enum cli_exit {
 	X(JSON, "json", 'j', NULL, "JSON on standard output, errors included")                    \
 	X(DB, "db", 0, "ADDRESS", "state database: host:port, unix:/path; several = cluster")     \
 	X(CONFIG, "config", 0, "FILE", "skepd's configuration, for the addresses in it")          \
+	X(API, "api", 0, "URL", "skep-api to ask instead: https://host:port, or unix:/path")      \
+	X(CONTEXT, "context", 0, "NAME", "which of those that 'skep login' has made")              \
 	X(SOCKET, "socket", 0, "PATH", "control socket of the skepd to ask")                      \
 	X(HELP, "help", 'h', NULL, "what the command does")                                       \
 	X(VERSION, "version", 0, NULL, "version of this program")
@@ -69,6 +71,7 @@ enum cli_option_bit {
 
 enum cli_format { CLI_TABLE, CLI_JSON, CLI_YAML };
 
+struct rest;
 struct cli {
 	uint32_t given; /* options on the command line, 1 << enum cli_option */
 	enum cli_format format;
@@ -85,6 +88,7 @@ struct cli {
 	struct db *db;
 	struct control_client *control;
 	struct config *config;
+	struct rest *rest; /* rest.c; NULL: the state DB is asked */
 };
 
 struct cmd {
@@ -154,3 +158,4 @@ int cmd_drop_watch(struct cli *cli, struct err *err);
 int cmd_host_list(struct cli *cli, struct err *err);
 int cmd_host_leave(struct cli *cli, struct err *err);
 int cmd_status(struct cli *cli, struct err *err);
+int cmd_login(struct cli *cli, struct err *err);

@@ -12,6 +12,7 @@
 #include "cli/cli.h"
 #include "util/json.h"
 #include "cli/out.h"
+#include "cli/rest.h"
 #include "cli/world.h"
 #include "maps/maps.h"
 #include "packet/packet.h"
@@ -59,7 +60,13 @@ static json_t *ask_agent(struct cli *cli, json_t *request, struct err *err)
 {
 	const char *name;
 	json_t *answer;
+	int rest = rest_wanted(cli, err);
 
+	if (rest) {
+		answer = rest < 0 ? NULL : rest_ask(cli, request, err);
+		json_decref(request);
+		return answer;
+	}
 	if (names_a_db(cli)) {
 		json_decref(request);
 		return NULL;
