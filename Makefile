@@ -56,7 +56,7 @@ LINK_LIBS = $(O)/statedb/libstatedb.a $(O)/simulator/libsimulator.a $(O)/topolog
 	    $(O)/maps/libmaps.a $(O)/util/libutil.a
 
 SKEPD_SRC := $(call src_of,loader)
-SKEP_SRC  := $(call src_of,cli) loader/control_client.c
+SKEP_SRC  := $(call src_of,cli) loader/control_client.c api/token.c api/role.c
 API_SRC   := $(call src_of,api)
 BPF_SRC   := $(sort $(wildcard bpf/*.bpf.c))
 BPF_OBJ   := $(patsubst %.c,$(O)/%.o,$(BPF_SRC))
@@ -120,7 +120,7 @@ $(O)/skepd: $(call objs,$(SKEPD_SRC)) $(LIBS)
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LINK_LIBS) $(LDLIBS)
 
 $(O)/skep: $(call objs,$(SKEP_SRC)) $(LIBS)
-	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LINK_LIBS) $(LDLIBS)
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LINK_LIBS) $(LDLIBS) -lgnutls
 
 $(O)/skep-api: $(call objs,$(API_SRC)) $(LIBS)
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LINK_LIBS) $(API_LDLIBS)
@@ -147,7 +147,7 @@ $(filter $(O)/selftests/unit/api/%,$(UNIT)): $(API_LIB)
 
 $(UNIT) $(BPFTEST): %: %.o $(TESTLIB) $(LIBS)
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $< $(filter $(LOADER_LIB) $(CLI_LIB) $(API_LIB),$^) $(TESTLIB) $(LINK_LIBS) \
-		$(if $(filter $(API_LIB),$^),$(API_LDLIBS),$(LDLIBS)) -lcmocka
+		$(if $(filter $(API_LIB),$^),$(API_LDLIBS),$(LDLIBS)) $(if $(filter $(CLI_LIB),$^),-lgnutls) -lcmocka
 
 $(TOOL): %: %.o
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $<
