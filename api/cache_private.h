@@ -8,6 +8,7 @@
 #define CACHE_STALE_MS 2000 /* without the state DB, records are not told to anybody any more */
 
 struct wait;
+struct events;
 struct writer;
 
 struct cache {
@@ -39,6 +40,7 @@ struct cache_tenant {
 	struct wait *waits;
 	struct cache_watch *watches;
 	struct writer *writer; /* write.c; NULL: nothing was written yet */
+	struct events *events; /* events.c; NULL: nobody has watched yet */
 	bool telling; /* they are being called */
 };
 

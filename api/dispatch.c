@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/idempotency.h"
 #include "api/parse.h"
 #include "api/role.h"
 #include "api/problem.h"
@@ -205,6 +206,6 @@ void dispatch(struct api_request *r)
 		return;
 	}
 	take_body(r);
-	if (!r->answered)
+	if (!r->answered && !idempotency_begin(r))
 		r->route->handler(r);
 }

@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "api/authenticate.h"
+#include "api/idempotency.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 
@@ -93,6 +94,11 @@ struct api_request *exchange_new(struct http *h, struct http_conn *conn, struct 
 	r->method = arena_printf(&r->arena, "%s", method);
 	r->path = arena_printf(&r->arena, "%s", url);
 	h->stats.pending++;
+	r->next = h->requests;
+	r->prev = &h->requests;
+	if (r->next)
+		r->next->prev = &r->next;
+	h->requests = r;
 	if (!r->method || !r->path) {
 		exchange_free(r);
 		return NULL;
@@ -174,7 +180,11 @@ void exchange_free(struct api_request *r)
 		MHD_destroy_response(r->response);
 	if (r->kept_free)
 		r->kept_free(r->kept);
+	idempotency_free(r->idempotency);
 	r->http->stats.pending--;
+	*r->prev = r->next;
+	if (r->next)
+		r->next->prev = r->prev;
 	r->http->stats.body_bytes -= r->cap;
 	free(r->data);
 	json_decref(r->body);

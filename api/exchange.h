@@ -15,6 +15,7 @@
 #define API_DEPTH_MAX	32 /* containers in containers of a body */
 
 struct http_listener;
+struct idempotency;
 
 struct http_conn {
 	struct http_conn *next, **prev;
@@ -41,6 +42,7 @@ struct http {
 	unsigned int n;
 	struct loop_timer *tick, *again;
 	struct http_conn *conns;
+	struct api_request *requests;
 	struct http_stats stats;
 	char *certificate, *key; /* PEM */
 	uint64_t next_id;
@@ -54,6 +56,7 @@ struct api_pair {
 enum auth_state { AUTH_NOT_ASKED, AUTH_PENDING, AUTH_OK, AUTH_REFUSED };
 
 struct api_request {
+	struct api_request *next, **prev; /* all that are not over: http.requests */
 	struct api *api;
 	struct http *http;
 	struct MHD_Connection *mhd; /* NULL: the connection is gone */
@@ -86,6 +89,7 @@ struct api_request {
 	void *kept;
 	void (*kept_free)(void *data);
 	struct api_stream *stream;
+	struct idempotency *idempotency; /* NULL: no key */
 };
 
 /* exchange.c: a request begins; NULL: no memory.  It may be answered already. */
@@ -106,5 +110,6 @@ void answer_with(struct api_request *r, int status, struct MHD_Response *respons
 void stream_closed(struct api_stream *s);
 
 /* http.c */
+void http_kick(struct http *h);
 void http_suspend(struct api_request *r);
 void http_resume(struct api_request *r);

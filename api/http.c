@@ -31,6 +31,13 @@
 
 static void on_again(void *arg);
 
+/* MHD has something to do that epoll does not tell: at the end of this round of the loop. */
+void http_kick(struct http *h)
+{
+	if (!h->again)
+		h->again = loop_timer_add(h->api->loop, 0, 0, on_again, h);
+}
+
 static void run(struct http_listener *l)
 {
 	MHD_UNSIGNED_LONG_LONG ms;
@@ -41,8 +48,7 @@ static void run(struct http_listener *l)
 		if (MHD_get_timeout(l->daemon, &ms) != MHD_YES || ms)
 			return;
 	}
-	if (!l->http->again)
-		l->http->again = loop_timer_add(l->http->api->loop, 0, 0, on_again, l->http);
+	http_kick(l->http);
 }
 
 static void on_ready(void *arg, uint32_t events)
@@ -251,6 +257,7 @@ void http_resume(struct api_request *r)
 	r->suspended = false;
 	set_deadline(r->conn, r->http->api->config->request_s);
 	MHD_resume_connection(r->mhd);
+	http_kick(r->http);
 }
 
 void answer_with(struct api_request *r, int status, struct MHD_Response *response, uint64_t len)
@@ -377,10 +384,28 @@ void http_quiesce(struct http *h)
 	h->quiet = true;
 }
 
+bool http_is_busy(const struct http *h)
+{
+	return h->stats.pending > h->stats.streams;
+}
+
+/* Connections must not sleep when MHD stops. */
+static void wake_all(struct http *h)
+{
+	for (struct api_request *r = h->requests, *next; r; r = next) {
+		next = r->next;
+		if (r->stream)
+			api_stream_end(r->stream);
+		else if (r->mhd && !r->answered && r->suspended)
+			api_problemf(r, 503, "unavailable", "the server stops");
+	}
+}
+
 void http_free(struct http *h)
 {
 	if (!h)
 		return;
+	wake_all(h);
 	for (unsigned int i = 0; i < h->n; i++) {
 		struct http_listener *l = &h->listeners[i];
 

@@ -12,10 +12,12 @@
 #include "api/http.h"
 #include "api/make_token.h"
 #include "api/routes.h"
+#include "util/clock.h"
 #include "util/log.h"
 #include "util/sd.h"
 
 #define SETS_MAX 64
+#define STOP_MS	 5000 /* requests that are on their way are answered */
 
 enum { OPT_ROUTES = 249, OPT_MAKE_TOKEN, OPT_CHECK = 256, OPT_PRINT, OPT_VERSION, OPT_HELP, OPT_SET };
 
@@ -91,8 +93,12 @@ static int start(struct api *api, struct err *err)
 /* What is on its way is answered: what waits for the state DB by its end. */
 static void stop(struct api *api)
 {
+	uint64_t until = clock_mono_ns() + STOP_MS * NSEC_PER_MSEC;
+
 	if (api->http)
 		http_quiesce(api->http);
+	while (api->http && http_is_busy(api->http) && clock_mono_ns() < until && !loop_once(api->loop, 10))
+		;
 	auth_stop(api->auth);
 	cache_free(api->cache);
 	db_free(api->db, false);

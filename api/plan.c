@@ -15,8 +15,6 @@
 #include "util/log.h"
 #include "util/uuid.h"
 
-#define STEP_AT 200 /* records; smaller networks are validated as a whole */
-
 /* Ids of new objects. */
 static void new_id(void *arg, char out[static 37])
 {
@@ -88,8 +86,8 @@ static bool has_step(struct writer *wr)
 {
 	struct err err = { 0 };
 
-	if (wr->step || json_object_size(wr->records) < STEP_AT)
-		return wr->step;
+	if (wr->step)
+		return true;
 	wr->step = topo_step_new(cache_name(wr->t), wr->records, &err);
 	if (!wr->step)
 		log_debug("tenant '%s': %s", cache_name(wr->t), err.text);
@@ -111,17 +109,20 @@ static bool set_record(struct writer *wr, const char *path, json_t *rec)
 	return true;
 }
 
-static bool step_put(struct writer *wr, const char *path, json_t *rec)
+/* 0; -EOPNOTSUPP: all must be looked at; -EINVAL and 'err'. */
+static int step_put(struct writer *wr, const char *path, json_t *rec, struct err *err)
 {
 	const struct topo_source source = { get_record, wr };
 	_json_ json_t *was = json_incref(json_object_get(wr->records, path));
 
+	int rc;
+
 	if (!has_step(wr))
-		return false;
-	if (set_record(wr, path, rec) && !topo_step_try(wr->step, path, was, rec, &source))
-		return true;
-	set_record(wr, path, was);
-	return false;
+		return -EOPNOTSUPP;
+	rc = set_record(wr, path, rec) ? topo_step_try(wr->step, path, was, rec, &source, err) : -EOPNOTSUPP;
+	if (rc && !set_record(wr, path, was))
+		wr->dirty = true;
+	return rc == -EINVAL ? rc : rc ? -EOPNOTSUPP : 0;
 }
 
 int writer_take(struct writer *wr, const json_t *changes, json_t **before)
@@ -214,8 +215,12 @@ json_t *write_put(struct writer *wr, const struct write *w, enum topo_kind kind,
 	if (was && json_equal(was, rec))
 		return json_object();
 	/* an id that somebody chose may be anybody's */
-	if (!w->dry_run && (was || !json_object_get(object, "id")) && step_put(wr, path, rec))
-		return one_change(wr, path, was, rec);
+	if (!w->dry_run && (was || !json_object_get(object, "id"))) {
+		int rc = step_put(wr, path, rec, err);
+
+		if (rc != -EOPNOTSUPP)
+			return rc ? NULL : one_change(wr, path, was, rec);
+	}
 	doc = json_pack("{s:s, s:[O]}", "tenant", cache_name(wr->t), topo_kind_plural(kind), object);
 	return doc ? topo_doc_apply(wr->records, doc, false, new_id, NULL, err) : NULL;
 }
@@ -229,11 +234,12 @@ static json_t *step_delete_port(struct writer *wr, const char *name)
 	char port[TOPO_PATH], bind[TOPO_PATH];
 	_json_ json_t *was = json_incref(json_object_get(wr->records, topo_path(TOPO_PORT, name, port)));
 	_json_ json_t *bound = json_incref(json_object_get(wr->records, topo_path(TOPO_BIND, name, bind)));
+	struct err unused = { 0 };
 	json_t *changes;
 
-	if (bound && !step_put(wr, bind, NULL))
+	if (bound && step_put(wr, bind, NULL, &unused))
 		return NULL;
-	if (!step_put(wr, port, NULL)) {
+	if (step_put(wr, port, NULL, &unused)) {
 		if (bound && (!set_record(wr, bind, bound) || topo_step_take(wr->step, bind, NULL, bound, &source)))
 			no_step(wr);
 		return NULL;
@@ -255,7 +261,7 @@ json_t *write_delete(struct writer *wr, const struct write *w, enum topo_kind ki
 	was = json_incref(json_object_get(wr->records, topo_path(kind, name, path)));
 	if (!w->dry_run && kind == TOPO_PORT)
 		changes = has_step(wr) ? step_delete_port(wr, name) : NULL;
-	else if (!w->dry_run && (kind == TOPO_BIND || kind == TOPO_ROUTE) && step_put(wr, path, NULL))
+	else if (!w->dry_run && (kind == TOPO_BIND || kind == TOPO_ROUTE) && !step_put(wr, path, NULL, err))
 		changes = one_change(wr, path, was, NULL);
 	if (changes)
 		return changes;

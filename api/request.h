@@ -94,8 +94,7 @@ void api_problemf(struct api_request *r, int status, const char *slug, const cha
 void api_fail(struct api_request *r, const struct err *err);
 /* A header of the answer to come. */
 void api_header(struct api_request *r, const char *name, const char *value);
-/* Takes over the answer's body (taken) when it is known, before it is sent, in place of sending it; for those that remember answers, or
- * measure.  'status' 0: the request is over without an answer. */
+/* Called with the answer's status and body as it is sent; for those who measure. */
 void api_on_answer(struct api_request *r, void (*cb)(void *arg, struct api_request *r, int status, const char *body, size_t len),
 		   void *arg);
 

@@ -7,7 +7,8 @@
 
 #include "util/cleanup.h"
 
-#define MODULES(X) X(objects) X(change) X(topology) X(batch) X(tenants) X(status) X(session) X(token) X(quota) X(audit)
+#define MODULES(X)                                                                                                    \
+	X(objects) X(change) X(topology) X(batch) X(tenants) X(events) X(status) X(static) X(session) X(token) X(quota) X(audit)
 
 #define X(name)                                  \
 	extern const struct api_route name##_routes[]; \

@@ -39,6 +39,31 @@ static void end(struct writer *wr, struct write *w, const struct err *err)
 
 /* --- what others changed --- */
 
+static bool same_but_rev(const json_t *a, const json_t *b)
+{
+	const char *key;
+	json_t *v;
+	size_t n = json_object_size(b) - (json_object_get(b, "rev") ? 1 : 0);
+
+	if (json_is_null(a) || json_is_null(b))
+		return json_is_null(a) && json_is_null(b);
+	json_object_foreach ((json_t *)a, key, v) {
+		if (!strcmp(key, "rev"))
+			continue;
+		if (!n-- || !json_equal(v, json_object_get(b, key)))
+			return false;
+	}
+	return !n;
+}
+
+/* statedb may tell of our commit before it answers it. */
+static bool is_ours(const struct writer *wr, const char *path, const json_t *record)
+{
+	const json_t *planned = json_object_get(wr->overlay, path);
+
+	return wr->own || (wr->busy && planned && same_but_rev(planned, record));
+}
+
 static void on_changed(void *arg, struct cache_tenant *t, const json_t *changes, const json_t *before, uint64_t rev)
 {
 	struct writer *wr = arg;
@@ -54,10 +79,12 @@ static void on_changed(void *arg, struct cache_tenant *t, const json_t *changes,
 		return;
 	}
 	json_object_foreach ((json_t *)changes, path, record) {
+		bool ours = is_ours(wr, path, record);
+
 		/* a stranger's configuration: our commit will not be taken */
-		if (!wr->own && topo_path_parse(path, &kind, &name))
+		if (!ours && topo_path_parse(path, &kind, &name))
 			wr->dirty = true;
-		if (wr->dirty || (!wr->own && json_object_get(wr->overlay, path)))
+		if (wr->dirty || (!ours && json_object_get(wr->overlay, path)))
 			continue;
 		if (json_is_null(record))
 			(void)json_object_del(wr->records, path);
@@ -369,9 +396,10 @@ struct write *write_new(struct api_request *r, write_plan *plan, write_done *don
 {
 	struct write *w = calloc(1, sizeof(*w));
 	int dry = api_query_bool(r, "dry_run");
+	uint32_t ms;
 
-	if (dry < 0 || !w) {
-		if (!w)
+	if (dry < 0 || !w || !wait_parse(r, &ms)) {
+		if (!w && dry >= 0)
 			api_problemf(r, 503, "overloaded", "out of memory");
 		free(w);
 		return NULL;

@@ -39,11 +39,17 @@ call 1 GET /api/v1/whoami "$admin"
 answers 'one token, without its secret' 200 1 GET "/api/v1/tokens/$id" "$OP"
 contains '... used just now' '"last_used":[0-9]+' "$body"
 gone_at() { call 2 GET /api/v1/whoami "$admin"; [ "$status" = 401 ]; }
+curl -sN --max-time 30 -H "Authorization: Bearer $admin" -o "$work/stream" -w ended "http://127.0.0.1:8462$A/events" >"$work/ended" &
+background+=($!)
+follows() { grep -q 'id:' "$work/stream"; }
+wait_for 5 follows || not_ok 'a stream of events begins'
 answers 'revoked at one instance' 204 1 DELETE "/api/v1/tokens/$id" "$OP"
 start=$(date +%s%N)
 wait_for 5 gone_at || not_ok 'a revoked token is refused by the other instance'
 took=$((($(date +%s%N) - start) / 1000000))
 [ $took -lt 1000 ] && ok "it is refused at the other instance within a second ($took ms)" || not_ok "it is refused at the other instance within a second ($took ms)"
+ended() { grep -q ended "$work/ended"; }
+wait_for 3 ended && ok '... and what it followed there ends' || not_ok '... and what it followed there ends'
 answers '... and at this one' 401 1 GET /api/v1/whoami "$admin"
 answers 'revoked again: not there' 404 1 DELETE "/api/v1/tokens/$id" "$OP"
 short=$(make_token tenant-reader acme '"expires_s": 1')
