@@ -152,7 +152,7 @@ static const char *const scripts[SCRIPT_MAX] = {
 	/* One by one, so that what is looked through need not be in memory at once. */
 	[SCRIPT_AUDIT] =
 		"local out, at, count, seen, bytes = {}, ARGV[1], tonumber(ARGV[2]), 0, 0\n"
-		"while #out < count and seen < 10000 and bytes < 16777216 do\n"
+		"while #out < count and seen < 2000 and bytes < 4194304 do\n"
 		"	local e = redis.call('XREVRANGE', KEYS[5], at, '-', 'COUNT', 1)[1]\n"
 		"	if not e then return { '', out } end\n"
 		"	local f = e[2]\n"
