@@ -7,8 +7,9 @@
 
 #include "util/cleanup.h"
 
-#define MODULES(X)                                                                                                    \
-	X(objects) X(change) X(topology) X(batch) X(tenants) X(events) X(status) X(static) X(session) X(token) X(quota) X(audit)
+#define MODULES(X)                                                                                                     \
+	X(objects) X(change) X(topology) X(batch) X(tenants) X(events) X(status) X(session) X(token) X(quota) X(audit) \
+	X(static)
 
 #define X(name)                                  \
 	extern const struct api_route name##_routes[]; \
