@@ -291,7 +291,7 @@ bool auth_may(struct api_request *r, const struct api_caller *caller, enum auth_
 		const char *name;
 		uint32_t per_s, burst;
 	} limits[] = {
-		[AUTH_AUDIT] = { "audit", 20, 100 },
+		[AUTH_AUDIT] = { "audit", 10, 50 },
 		[AUTH_LOGIN] = { "login", 5, 50 },
 		[AUTH_TOKENS] = { "tokens", 1, 100 },
 	};

@@ -11,11 +11,11 @@ api_start 2
 admin=$(make_token tenant-admin acme) reader=$(make_token tenant-reader acme) rival=$(make_token tenant-admin rival)
 T=/api/v1/tenants/acme
 entries() { # QUERY: how many; $body is the list
-	call 1 GET "$T/audit?limit=1000$1" "$reader"
+	call 1 GET "$T/audit?limit=1000$1" "$OP"
 	python3 -c 'import json, sys; print(len(json.loads(sys.argv[1])["items"]))' "$body"
 }
 newest() { # its id
-	call 1 GET "$T/audit?limit=1" "$reader"
+	call 1 GET "$T/audit?limit=1" "$OP"
 	field items.0.id
 }
 undo() { call "${2:-1}" POST "$T/audit/$1/undo" "${3:-$admin}"; }
