@@ -32,7 +32,7 @@ endif
 
 LIBS_PKG := libbpf hiredis libmnl jansson yaml-0.1
 LDLIBS    = $(shell pkg-config --libs $(LIBS_PKG)) -lelf -lz
-CLI_LDLIBS = $(LDLIBS) $(shell pkg-config --libs libcurl)
+CLI_LDLIBS = $(LDLIBS) $(shell pkg-config --libs libcurl gnutls)
 API_LDLIBS = $(LDLIBS) $(shell pkg-config --libs libmicrohttpd gnutls libcurl)
 WARN      = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-unused-parameter
 ALL_CFLAGS = -std=gnu17 $(CFLAGS) $(WARN) -D_GNU_SOURCE -DSKEP_VERSION='"$(VERSION)"' -I. -I$(O) -include util/banned.h \
@@ -57,7 +57,7 @@ LINK_LIBS = $(O)/statedb/libstatedb.a $(O)/simulator/libsimulator.a $(O)/topolog
 	    $(O)/maps/libmaps.a $(O)/util/libutil.a
 
 SKEPD_SRC := $(call src_of,loader)
-SKEP_SRC  := $(call src_of,cli) loader/control_client.c
+SKEP_SRC  := $(call src_of,cli) loader/control_client.c api/token.c api/role.c
 API_SRC   := $(call src_of,api)
 BPF_SRC   := $(sort $(wildcard bpf/*.bpf.c))
 BPF_OBJ   := $(patsubst %.c,$(O)/%.o,$(BPF_SRC))
