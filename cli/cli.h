@@ -50,6 +50,8 @@ enum cli_exit {
 	X(JSON, "json", 'j', NULL, "JSON on standard output, errors included")                    \
 	X(DB, "db", 0, "ADDRESS", "state database: host:port, unix:/path; several = cluster")     \
 	X(CONFIG, "config", 0, "FILE", "skepd's configuration, for the addresses in it")          \
+	X(API, "api", 0, "URL", "skep-api to ask instead: https://host:port, or unix:/path")      \
+	X(CONTEXT, "context", 0, "NAME", "which of those that 'skep login' has made")              \
 	X(SOCKET, "socket", 0, "PATH", "control socket of the skepd to ask")                      \
 	X(HELP, "help", 'h', NULL, "what the command does")                                       \
 	X(VERSION, "version", 0, NULL, "version of this program")
@@ -69,6 +71,7 @@ enum cli_option_bit {
 
 enum cli_format { CLI_TABLE, CLI_JSON, CLI_YAML };
 
+struct rest;
 struct cli {
 	uint32_t given; /* options on the command line, 1 << enum cli_option */
 	enum cli_format format;
@@ -85,6 +88,7 @@ struct cli {
 	struct db *db;
 	struct control_client *control;
 	struct config *config;
+	struct rest *rest; /* rest.c; NULL: the state DB is asked */
 };
 
 struct cmd {
@@ -107,7 +111,7 @@ int cli_db_open(struct cli *cli, struct err *err);
 /* {"records", "rev", "crev"}: new reference, NULL with 'err'. */
 json_t *cli_db_read(struct cli *cli, const char *space, struct err *err);
 json_t *cli_db_commit(struct cli *cli, const char *space, uint64_t crev, const json_t *changes,
-		      struct err *err);
+		      const struct db_audit *audit, struct err *err);
 /* 'owner': db_put() */
 json_t *cli_db_put(struct cli *cli, const char *space, const char *owner, const json_t *changes, struct err *err);
 json_t *cli_db_tenants(struct cli *cli, struct err *err); /* array of names */
@@ -129,6 +133,8 @@ enum change_how { CHANGE_APPLY, CHANGE_DELETE };
  * {"tenant", "changes": [{"path", "op", "before", "after"}], "warning"}. */
 json_t *change_run(struct cli *cli, const char *tenant, const json_t *doc, enum change_how how,
 		   bool prune, bool dry_run, struct err *err);
+/* Who sits here, as the audit says it: {"by", "tool"}. */
+json_t *cli_who(void);
 /* The documents of --file, one per tenant: array of {tenant, ...}. */
 json_t *change_read_file(struct cli *cli, struct err *err);
 
@@ -152,7 +158,11 @@ int cmd_top(struct cli *cli, struct err *err);
 int cmd_flow_list(struct cli *cli, struct err *err);
 int cmd_flow_flush(struct cli *cli, struct err *err);
 int cmd_drop_watch(struct cli *cli, struct err *err);
+int cmd_token_create(struct cli *cli, struct err *err);
+int cmd_token_list(struct cli *cli, struct err *err);
+int cmd_token_revoke(struct cli *cli, struct err *err);
 int cmd_host_list(struct cli *cli, struct err *err);
 int cmd_host_leave(struct cli *cli, struct err *err);
 int cmd_host_remove(struct cli *cli, struct err *err);
 int cmd_status(struct cli *cli, struct err *err);
+int cmd_login(struct cli *cli, struct err *err);

@@ -10,8 +10,9 @@
 #include <string.h>
 
 #include "cli/cli.h"
-#include "cli/json.h"
+#include "util/json.h"
 #include "cli/out.h"
+#include "cli/rest.h"
 #include "cli/world.h"
 #include "maps/maps.h"
 #include "packet/packet.h"
@@ -59,7 +60,13 @@ static json_t *ask_agent(struct cli *cli, json_t *request, struct err *err)
 {
 	const char *name;
 	json_t *answer;
+	int rest = rest_wanted(cli, err);
 
+	if (rest) {
+		answer = rest < 0 ? NULL : rest_ask(cli, request, err);
+		json_decref(request);
+		return answer;
+	}
 	if (names_a_db(cli)) {
 		json_decref(request);
 		return NULL;
@@ -88,18 +95,13 @@ static int trace_packet(struct cli *cli, const struct world *world, const struct
 			const uint8_t *frame, uint32_t len, struct err *err)
 {
 	struct sim_result res;
-	enum skep_drop bad;
 	struct sim sim;
 	struct pkt pkt;
 	int rc;
 
-	bad = pkt_parse(frame, len, &pkt);
-	if (bad != SKEP_DROP_NONE)
-		return err_set(err, -EINVAL, "every host drops this packet at once: %s (%s)",
-			       skep_drop_name(bad), skep_drop_help(bad));
 	sim_init(&sim);
-	rc = sim_run(&sim, world->snap, &world->view.view, in, &pkt, clock_mono_ns(), 0, SIM_TRACE,
-		     &res, err);
+	rc = sim_trace(&sim, world->snap, &world->view.view, in, frame, len, clock_mono_ns(), 0,
+		       &pkt, &res, err);
 	if (!rc && cli->format == CLI_JSON) {
 		_json_ json_t *trace = sim_trace_json(&sim, &pkt, &res);
 
@@ -200,13 +202,7 @@ static json_t *why_here(struct cli *cli, struct err *err)
 	sim_init(&sim);
 	if (!sim_why(&sim, world.snap, &world.view.view, cli->args[0], cli->args[1], cli->args[2],
 		     clock_mono_ns(), 0, &why, err)) {
-		answer = json_pack("{s:s, s:o, s:s, s:O?, s:s?, s:O?, s:s?}", "tenant",
-				   world.snap->tenant, "reachable",
-				   why.reachable == SIM_WHY_UNKNOWN ?
-					   json_null() :
-					   json_boolean(why.reachable == SIM_WHY_YES),
-				   "text", why.text, "forward", why.forward, "forward_text",
-				   why.forward_text, "reply", why.reply, "reply_text", why.reply_text);
+		answer = sim_why_json(&why, world.snap->tenant);
 		sim_why_fini(&why);
 		if (!answer)
 			err_set(err, -ENOMEM, "out of memory");

@@ -10,7 +10,8 @@
 
 #include "cli/cli.h"
 #include "cli/config.h"
-#include "cli/json.h"
+#include "cli/rest.h"
+#include "util/json.h"
 #include "topology/topology.h"
 
 #define TIMEOUT_MS	   3000
@@ -140,13 +141,13 @@ json_t *cli_db_read(struct cli *cli, const char *space, struct err *err)
 }
 
 json_t *cli_db_commit(struct cli *cli, const char *space, uint64_t crev, const json_t *changes,
-		      struct err *err)
+		      const struct db_audit *audit, struct err *err)
 {
 	struct answer a = { 0 };
 
 	if (cli_db_open(cli, err))
 		return NULL;
-	db_commit(cli->db, space, crev, changes, answered, &a);
+	db_commit_audited(cli->db, space, crev, changes, audit, answered, &a);
 	return wait_answer(cli, &a, err);
 }
 
@@ -198,7 +199,10 @@ static json_t *all_names(struct cli *cli, struct err *err)
 {
 	struct answer a = { 0 };
 	json_t *reply, *names;
+	int rest = rest_wanted(cli, err);
 
+	if (rest)
+		return rest < 0 ? NULL : rest_tenants(cli, err);
 	if (cli_db_open(cli, err))
 		return NULL;
 	db_tenants(cli->db, answered, &a);
@@ -215,6 +219,9 @@ static json_t *all_names(struct cli *cli, struct err *err)
 json_t *cli_db_tenants(struct cli *cli, struct err *err)
 {
 	_json_ json_t *names = all_names(cli, err);
+
+	if (names && cli->rest)
+		return TAKE_PTR(names);
 
 	return names ? without_empty(cli, names, err) : NULL;
 }
@@ -235,10 +242,12 @@ const char *cli_tenant(struct cli *cli, struct err *err)
 	_json_ json_t *names = NULL;
 	const char *only;
 
+	if (!cli->value[CLI_O_TENANT_BIT] && rest_wanted(cli, err) < 0) /* a context may say which */
+		return NULL;
 	if (cli->value[CLI_O_TENANT_BIT])
 		return cli->value[CLI_O_TENANT_BIT];
 	names = all_names(cli, err);
-	if (json_array_size(names) > 1) { /* the usual one costs no reading */
+	if (!cli->rest && json_array_size(names) > 1) { /* the usual one costs no reading */
 		json_t *kept = without_empty(cli, names, err);
 
 		json_decref(names);
@@ -263,7 +272,11 @@ const char *cli_tenant(struct cli *cli, struct err *err)
 
 json_t *cli_db_read_tenant(struct cli *cli, const char *tenant, struct err *err)
 {
-	json_t *reply = cli_db_read(cli, tenant, err);
+	int rest = rest_wanted(cli, err);
+	json_t *reply = rest ? NULL : cli_db_read(cli, tenant, err);
+
+	if (rest)
+		return rest < 0 ? NULL : rest_read(cli, tenant, err);
 
 	if (reply && !json_object_size(json_object_get(reply, "records")) &&
 	    !json_integer_value(json_object_get(reply, "rev"))) {
@@ -310,6 +323,7 @@ json_t *cli_control_call(struct cli *cli, json_t *request, struct err *err)
 
 void cli_close(struct cli *cli)
 {
+	rest_close(cli);
 	control_close(cli->control);
 	db_free(cli->db, false);
 	loop_free(cli->loop);

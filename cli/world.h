@@ -5,13 +5,13 @@
 #pragma once
 
 #include "cli/cli.h"
-#include "simulator/simulator.h"
+#include "simulator/probe.h"
 #include "topology/topology.h"
 
 struct world {
+	json_t *state; /* what the state DB has of the tenant */
 	struct topo_snapshot *snap;
-	struct sim_tables *tables;
-	struct sim_tables_view view;
+	struct sim_records_view view;
 };
 
 int world_read(struct cli *cli, struct world *world, struct err *err);

@@ -179,7 +179,6 @@ json_t *report_trace(struct agent *a, const json_t *request, struct err *err)
 	uint64_t now = clock_mono_ns();
 	struct conns_view view;
 	struct sim_result res;
-	enum skep_drop bad;
 	const char *tree;
 	struct pkt pkt;
 	json_t *o;
@@ -195,13 +194,8 @@ json_t *report_trace(struct agent *a, const json_t *request, struct err *err)
 			err);
 	if (len < 0)
 		return NULL;
-	bad = pkt_parse(a->txbuf + DP_HEADROOM, (uint32_t)len, &pkt);
-	if (bad) {
-		err_set(err, -EINVAL, "every host drops this packet at once: %s (%s)",
-			skep_drop_name(bad), skep_drop_help(bad));
-		return NULL;
-	}
-	if (sim_run(&a->sim, t->snap, &view.s.view, in, &pkt, now, AGENT_SEED, SIM_TRACE, &res, err))
+	if (sim_trace(&a->sim, t->snap, &view.s.view, in, a->txbuf + DP_HEADROOM, (uint32_t)len, now,
+		      AGENT_SEED, &pkt, &res, err))
 		return NULL;
 	tree = sim_trace_text(&a->sim, &pkt, &res);
 	o = json_pack("{s:s, s:s, s:s, s:o, s:s}", "host", a->config->host, "tenant", t->name, "port",
@@ -229,12 +223,9 @@ json_t *report_why(struct agent *a, const json_t *request, struct err *err)
 	view.fresh = true; /* what connections have seen up to now */
 	if (sim_why(&a->sim, t->snap, &view.s.view, from, to, what, now, AGENT_SEED, &why, err))
 		return NULL;
-	o = json_pack("{s:s, s:s, s:o, s:s, s:O?, s:s?, s:O?, s:s?}", "host", a->config->host,
-		      "tenant", t->name, "reachable",
-		      why.reachable == SIM_WHY_UNKNOWN ? json_null() :
-							 json_boolean(why.reachable == SIM_WHY_YES),
-		      "text", why.text, "forward", why.forward, "forward_text", why.forward_text,
-		      "reply", why.reply, "reply_text", why.reply_text);
+	o = sim_why_json(&why, t->name);
+	if (o)
+		json_object_set_new(o, "host", json_string(a->config->host));
 	sim_why_fini(&why);
 	return o;
 }

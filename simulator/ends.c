@@ -193,6 +193,13 @@ static int check_from(const struct topo_snapshot *snap, const char *text, const 
 	return 0;
 }
 
+int sim_check_from(const struct topo_snapshot *snap, const char *from, struct err *err)
+{
+	struct sim_end end;
+
+	return find_end(snap, from, &end, err) || check_from(snap, from, &end, err) ? err->code : 0;
+}
+
 /* Where nothing tells the MAC of an end. */
 static void assume_mac(struct sim_end *end, uint8_t last)
 {

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "maps/maps.h"
 #include "packet/short.h"
 #include "simulator/run.h"
 
@@ -213,4 +214,16 @@ int sim_probe(const struct sim_view *view, const struct topo_port *in, const cha
 	      const char *eth, uint8_t *buf, uint32_t cap, struct err *err)
 {
 	return sim_probe_ends(view, in, text, eth, NULL, buf, cap, err);
+}
+
+int sim_trace(struct sim *sim, const struct topo_snapshot *snap, const struct sim_view *view,
+	      const struct topo_port *in, const uint8_t *frame, uint32_t len, uint64_t now_ns,
+	      uint64_t seed, struct pkt *pkt, struct sim_result *res, struct err *err)
+{
+	enum skep_drop bad = pkt_parse(frame, len, pkt);
+
+	if (bad != SKEP_DROP_NONE)
+		return err_set(err, -EINVAL, "every host drops this packet at once: %s (%s)",
+			       skep_drop_name(bad), skep_drop_help(bad));
+	return sim_run(sim, snap, view, in, pkt, now_ns, seed, SIM_TRACE, res, err);
 }

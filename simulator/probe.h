@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Questions about packets that nobody has sent: the frame that a machine behind a port would send, and whether two ends reach each other,
- * there and back.  Pure, as the simulator is.  Used by skepd's control socket and by skep.
+ * there and back.  Pure, as the simulator is.  Used by skepd's control socket, by skep and by skep-api.
  */
 #pragma once
 
@@ -37,9 +37,20 @@ int sim_probe_ends(const struct sim_view *view, const struct topo_port *in, cons
 int sim_find_ends(const struct topo_snapshot *snap, const char *from, const char *to, bool v6_only,
 		  struct sim_end *a, struct sim_end *b, struct err *err);
 
+/* May a question begin FROM there?  0, or the error that sim_find_ends() would have of it. */
+int sim_check_from(const struct topo_snapshot *snap, const char *from, struct err *err);
+
+/* Walks a frame that enters by the exterior port 'in', as sim_run() with SIM_TRACE does; -EINVAL with 'err' also when every host drops such a frame at
+ * once.  '*pkt' points into 'frame'. */
+int sim_trace(struct sim *sim, const struct topo_snapshot *snap, const struct sim_view *view,
+	      const struct topo_port *in, const uint8_t *frame, uint32_t len, uint64_t now_ns,
+	      uint64_t seed, struct pkt *pkt, struct sim_result *res, struct err *err);
+
 /* What was found out. */
 struct sim_why {
 	enum { SIM_WHY_YES, SIM_WHY_NO, SIM_WHY_UNKNOWN } reachable;
+	enum skep_drop reason;	/* of NO, if a packet was dropped; else SKEP_DROP_NONE */
+	char culprit[192];	/* of that: "rule 'no-telnet' of chain 'fw'"; "" = nobody in particular */
 	char text[512];	    /* one sentence for people: which direction ends where, because of whom, and what would let it pass */
 	json_t *forward, *reply; /* sim_trace_json() of each; NULL = there was none.  The caller's */
 	char *forward_text, *reply_text; /* sim_trace_text() of each; malloc'ed, the caller's */
@@ -54,5 +65,23 @@ void sim_why_fini(struct sim_why *why);
 int sim_why(struct sim *sim, const struct topo_snapshot *snap, const struct sim_view *view,
 	    const char *from, const char *to, const char *what, uint64_t now_ns, uint64_t seed,
 	    struct sim_why *why, struct err *err);
+/* The same, without traces (forward, reply and their texts stay NULL), for those who ask it many times. */
+int sim_reaches(struct sim *sim, const struct topo_snapshot *snap, const struct sim_view *view,
+		const char *from, const char *to, const char *what, uint64_t now_ns, uint64_t seed,
+		struct sim_why *why, struct err *err);
+/* {"tenant", "reachable": true, false or null, "text", "forward", "forward_text", "reply", "reply_text"}, null where there is none: new
+ * reference, NULL = no memory. */
+json_t *sim_why_json(const struct sim_why *why, const char *tenant);
 /* Is it a service: "tcp/443", "udp/53", "icmp", "icmp6"?  0, or -EINVAL with 'err'. */
 int sim_service_check(const char *what, struct err *err);
+
+/* --- what is learnt, as records have it --- */
+
+/* The view of 'snap' through a record set ("mac/..", "neigh/..", "aff/..": docs/topology.md), which stays the caller's and is not copied. */
+struct sim_records_view {
+	struct sim_view view;
+	const struct topo_snapshot *snap;
+	const json_t *records;
+};
+void sim_records_view_init(struct sim_records_view *v, const struct topo_snapshot *snap,
+			   const json_t *records);

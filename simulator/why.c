@@ -26,6 +26,7 @@ struct question {
 	uint64_t now_ns;
 	struct sim_view view;
 	struct sim_end ends[2]; /* FROM, TO */
+	bool traced;
 	struct skep_ip assumed; /* answers ARP or ND, as far as we know */
 	const struct topo_port *assumed_at;
 };
@@ -237,9 +238,9 @@ static int walk(struct sim *sim, struct question *q, const struct topo_port *in,
 
 	if (pkt_parse(leg->frame, (uint32_t)leg->len, &leg->pkt))
 		return err_set(err, -EINVAL, "the packet cannot be parsed");
-	rc = sim_run(sim, q->snap, &q->view, in, &leg->pkt, q->now_ns, seed, SIM_TRACE, &leg->res,
-		     err);
-	if (rc)
+	rc = sim_run(sim, q->snap, &q->view, in, &leg->pkt, q->now_ns, seed,
+		     q->traced ? SIM_TRACE : 0, &leg->res, err);
+	if (rc || !q->traced)
 		return rc;
 	*json = sim_trace_json(sim, &leg->pkt, &leg->res);
 	tree = sim_trace_text(sim, &leg->pkt, &leg->res);
@@ -335,6 +336,8 @@ static void refused(const struct sim_result *res, const char *which, struct sim_
 	why->reachable = SIM_WHY_NO;
 	switch (res->verdict) {
 	case SIM_DROP:
+		why->reason = res->reason;
+		sim_culprit_text(&res->culprit, why->culprit);
 		snprintf(why->text, sizeof(why->text), "no: %s is dropped: %s", which,
 			 drop_text(res, buf));
 		break;
@@ -440,15 +443,15 @@ static int ask(struct sim *sim, struct question *q, const char *what, uint64_t s
 	return ask_back(sim, q, &leg, out, seed, why, err);
 }
 
-int sim_why(struct sim *sim, const struct topo_snapshot *snap, const struct sim_view *view,
-	    const char *from, const char *to, const char *what, uint64_t now_ns, uint64_t seed,
-	    struct sim_why *why, struct err *err)
+static int question(struct sim *sim, const struct topo_snapshot *snap, const struct sim_view *view,
+		    const char *from, const char *to, const char *what, uint64_t now_ns,
+		    uint64_t seed, bool traced, struct sim_why *why, struct err *err)
 {
 	struct sim_conns_limits limits = { .records = 64,
 					   .records_port = 64,
 					   .affinities = 16,
 					   .timeouts = SKEP_TIMEOUTS };
-	struct question q = { .snap = snap, .base = view, .now_ns = now_ns };
+	struct question q = { .snap = snap, .base = view, .now_ns = now_ns, .traced = traced };
 	int rc;
 
 	*why = (struct sim_why){ .reachable = SIM_WHY_UNKNOWN };
@@ -472,6 +475,30 @@ int sim_why(struct sim *sim, const struct topo_snapshot *snap, const struct sim_
 	if (rc)
 		sim_why_fini(why);
 	return rc;
+}
+
+int sim_why(struct sim *sim, const struct topo_snapshot *snap, const struct sim_view *view,
+	    const char *from, const char *to, const char *what, uint64_t now_ns, uint64_t seed,
+	    struct sim_why *why, struct err *err)
+{
+	return question(sim, snap, view, from, to, what, now_ns, seed, true, why, err);
+}
+
+int sim_reaches(struct sim *sim, const struct topo_snapshot *snap, const struct sim_view *view,
+		const char *from, const char *to, const char *what, uint64_t now_ns, uint64_t seed,
+		struct sim_why *why, struct err *err)
+{
+	return question(sim, snap, view, from, to, what, now_ns, seed, false, why, err);
+}
+
+json_t *sim_why_json(const struct sim_why *why, const char *tenant)
+{
+	return json_pack("{s:s, s:o, s:s, s:O?, s:s?, s:O?, s:s?}", "tenant", tenant, "reachable",
+			 why->reachable == SIM_WHY_UNKNOWN ?
+				 json_null() :
+				 json_boolean(why->reachable == SIM_WHY_YES),
+			 "text", why->text, "forward", why->forward, "forward_text",
+			 why->forward_text, "reply", why->reply, "reply_text", why->reply_text);
 }
 
 void sim_why_fini(struct sim_why *why)

@@ -89,8 +89,9 @@ static int check_objects(const struct topo_field *f, const json_t *list, bool re
 
 		fault_at(fault, list, NULL);
 		if (!json_is_object(obj))
-			return err_set(err, -EINVAL, "%s %zu: '%s' is not an object (want {%s: ...})",
-				       f->shape->what, i + 1, topo_value_text(item, text),
+			return err_set(err, -EINVAL,
+				       "field '%s': %s %zu: '%s' is not an object (want {%s: ...})",
+				       f->name, f->shape->what, i + 1, topo_value_text(item, text),
 				       f->shape->fields[0].name);
 		rc = topo_object_check(f->shape, obj, record, true, out ? &v : NULL, fault, err);
 		if (fault && fault->in == obj)

@@ -59,7 +59,7 @@ static const struct row rows[] = {
 	{ "two devices", PORT("router: r"), "port 'web1': field 'router': 'r' cannot be set beside bridge 'b' (want one of them)" },
 	{ "its own peer", PORT("peer: web1"), "field 'peer': 'web1' is the port itself" },
 	{ "rules are no list", T "chains: [{name: fw, rules: drop}]\n", "chain 'fw': field 'rules': 'drop' is not a list" },
-	{ "a rule is no object", T "chains:\n  - name: fw\n    rules:\n      - drop\n", "chain 'fw': rule 1: 'drop' is not an object" },
+	{ "a rule is no object", T "chains:\n  - name: fw\n    rules:\n      - drop\n", "chain 'fw': field 'rules': rule 1: 'drop' is not an object" },
 	{ "no action", T "chains:\n  - name: fw\n    rules:\n      - {action: accept}\n      - {proto: tcp}\n", "test.yaml:6: chain 'fw': rule 2: field 'action' is missing" },
 	{ "unknown action", T "chains: [{name: fw, rules: [{action: deny}]}]\n", "chain 'fw': rule 1: field 'action': 'deny' is not allowed (want accept, drop, reject, jump, return or continue)" },
 	{ "unknown field of a rule", RULE("port: 80"), "test.yaml:5: chain 'fw': rule 'r': field 'port' is unknown (a rule has name, action" },

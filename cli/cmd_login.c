@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+/* login: asks a skep-api who a token is, and writes both down as a context. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/contexts.h"
+#include "cli/out.h"
+#include "cli/rest.h"
+#include "util/json.h"
+
+/* The token: SKEP_TOKEN, or a line of standard input, which a terminal does not show. */
+static int read_token(char *token, size_t size, struct err *err)
+{
+	const char *env = getenv("SKEP_TOKEN");
+	struct termios old, quiet;
+	bool tty = isatty(STDIN_FILENO) && !tcgetattr(STDIN_FILENO, &old);
+	char *line;
+
+	if (env && *env) {
+		snprintf(token, size, "%s", env);
+		return 0;
+	}
+	if (tty) {
+		fprintf(stderr, "token: ");
+		quiet = old;
+		quiet.c_lflag &= (tcflag_t)~ECHO;
+		tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
+	}
+	line = fgets(token, (int)size, stdin);
+	if (tty) {
+		tcsetattr(STDIN_FILENO, TCSAFLUSH, &old);
+		fprintf(stderr, "\n");
+	}
+	token[line ? strcspn(token, "\r\n") : 0] = 0;
+	return *token ? 0 : err_tag(err, -EINVAL, "usage", "no token (want it in SKEP_TOKEN, or as a line of standard input)");
+}
+
+int cmd_login(struct cli *cli, struct err *err)
+{
+	const char *name = cli->n_args ? cli->args[0] : "default", *url = cli->value[CLI_O_API_BIT];
+	struct context c = { 0 };
+	_json_ json_t *who = NULL;
+	char token[10000];
+	const char *tenant;
+	int rc;
+
+	if (!url)
+		url = getenv("SKEP_API");
+	if (!url || !*url)
+		return err_tag(err, -EINVAL, "usage", "where? (want --api URL)");
+	if (read_token(token, sizeof(token), err) || setenv("SKEP_TOKEN", token, 1))
+		return err->code;
+	rc = rest_wanted(cli, err);
+	who = rc > 0 ? rest_call(cli, "GET", "/api/v1/whoami", NULL, err) : NULL;
+	if (!who)
+		return err->code;
+	tenant = cli->value[CLI_O_TENANT_BIT] ? cli->value[CLI_O_TENANT_BIT] : json_str(who, "tenant");
+	c = (struct context){ (char *)url, token, (char *)tenant, getenv("SKEP_CA") };
+	rc = context_write(name, &c, err);
+	explicit_bzero(token, sizeof(token));
+	if (rc)
+		return rc;
+	if (cli->format == CLI_JSON)
+		out_json(who);
+	else
+		printf("context '%s': %s, %s%s%s\n", name, json_str(who, "name"), json_str(who, "role"), tenant ? " of tenant " : "",
+		       tenant ? tenant : "");
+	return 0;
+}

@@ -1,0 +1,430 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Implements rest.h.  One connection, one request at a time.  Called where the state DB or an agent would be asked otherwise. */
+#include "cli/rest.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/contexts.h"
+#include "topology/topology.h"
+#include "util/json.h"
+
+#define TIMEOUT_S  60L
+#define ANSWER_MAX (1u << 30)
+
+struct rest {
+	struct context c;
+	CURL *curl;
+	struct curl_slist *headers;
+	char url[600]; /* without path */
+	char *text;    /* of the present answer */
+	size_t len, cap;
+};
+
+/* --- which --- */
+
+/* A token is for the server it was made for: in clear over no wire. */
+static bool may_send(const char *api)
+{
+	const char *host = strncmp(api, "http://", 7) ? NULL : api + 7;
+	size_t n;
+
+	if (!host)
+		return true;
+	if (memchr(host, '@', strcspn(host, "/")))
+		return false;
+	if (!strncmp(host, "[::1]", 5))
+		return host[5] == ':' || host[5] == '/' || !host[5];
+	n = strcspn(host, ":/");
+	return (n == 9 && !strncmp(host, "localhost", 9)) ||
+	       (n >= 7 && !strncmp(host, "127.", 4) && strspn(host, "0123456789.") == n);
+}
+
+static int check_url(struct rest *r, struct err *err)
+{
+	const char *api = r->c.api;
+	size_t n;
+
+	if (strncmp(api, "http://", 7) && strncmp(api, "https://", 8) && strncmp(api, "unix:/", 6))
+		return err_tag(err, -EINVAL, "usage", "'%.200s' is no API (want https://HOST:PORT, http://127.0.0.1:PORT or unix:/PATH)", api);
+	if (r->c.token && !may_send(api))
+		return err_tag(err, -EINVAL, "usage", "a token is not sent to '%.200s' in clear (want https://)", api);
+	n = (size_t)snprintf(r->url, sizeof(r->url), "%s", !strncmp(api, "unix:", 5) ? "http://localhost" : api);
+	if (n >= sizeof(r->url))
+		return err_tag(err, -EINVAL, "usage", "the API's address is too long");
+	while (n && r->url[n - 1] == '/')
+		r->url[--n] = 0;
+	return 0;
+}
+
+static int replace(char **to, const char *from, struct err *err)
+{
+	if (!from || !*from)
+		return 0;
+	free(*to);
+	*to = strdup(from);
+	return *to ? 0 : err_set(err, -ENOMEM, "out of memory");
+}
+
+static int read_settings(struct cli *cli, struct context *c, struct err *err)
+{
+	const char *url = cli->value[CLI_O_API_BIT], *name = cli->value[CLI_O_CONTEXT_BIT], *db = getenv("SKEP_DB");
+	int rc;
+
+	if (!url && !name && (cli->value[CLI_O_DB_BIT] || (db && *db)))
+		return 1;
+	if (!url)
+		url = getenv("SKEP_API");
+	if (url && *url && !name) {
+		rc = 0; /* no context: its token is for another server */
+	} else {
+		rc = context_read(name, c, err);
+		if (rc)
+			return rc;
+	}
+	return replace(&c->api, url, err) || replace(&c->token, getenv("SKEP_TOKEN"), err) ||
+			       replace(&c->ca, getenv("SKEP_CA"), err) ?
+		       err->code :
+		       0;
+}
+
+int rest_wanted(struct cli *cli, struct err *err)
+{
+	struct context c = { 0 };
+	struct rest *r;
+	int rc;
+
+	if (cli->rest)
+		return 1;
+	rc = read_settings(cli, &c, err);
+	if (rc) {
+		context_fini(&c);
+		return rc < 0 ? rc : 0;
+	}
+	r = calloc(1, sizeof(*r));
+	if (!r) {
+		context_fini(&c);
+		return err_set(err, -ENOMEM, "out of memory");
+	}
+	r->c = c;
+	cli->rest = r;
+	if (!cli->value[CLI_O_TENANT_BIT])
+		cli->value[CLI_O_TENANT_BIT] = r->c.tenant;
+	return check_url(r, err) ? err->code : 1;
+}
+
+void rest_close(struct cli *cli)
+{
+	struct rest *r = cli->rest;
+
+	if (!r)
+		return;
+	curl_easy_cleanup(r->curl);
+	curl_slist_free_all(r->headers);
+	context_fini(&r->c);
+	free(r->text);
+	free(r);
+	cli->rest = NULL;
+}
+
+/* --- one request --- */
+
+static size_t take(char *data, size_t size, size_t n, void *arg)
+{
+	struct rest *r = arg;
+	char *more;
+
+	n *= size;
+	if (n > ANSWER_MAX - r->len)
+		return 0;
+	if (r->len + n + 1 > r->cap) {
+		size_t cap = 2 * (r->len + n + 1);
+
+		more = realloc(r->text, cap);
+		if (!more)
+			return 0;
+		r->text = more;
+		r->cap = cap;
+	}
+	memcpy(r->text + r->len, data, n);
+	r->len += n;
+	return n;
+}
+
+static int add_header(struct rest *r, const char *text)
+{
+	struct curl_slist *more = curl_slist_append(r->headers, text);
+
+	if (more)
+		r->headers = more;
+	return more ? 0 : -ENOMEM;
+}
+
+static int start(struct rest *r, struct err *err)
+{
+	char text[10100];
+
+	if (r->curl)
+		return 0;
+	r->curl = curl_easy_init();
+	if (!r->curl || add_header(r, "Content-Type: application/json") || add_header(r, "Expect:"))
+		return err_set(err, -ENOMEM, "out of memory");
+	if (r->c.token) {
+		if (snprintf(text, sizeof(text), "Authorization: Bearer %s", r->c.token) >= (int)sizeof(text) || strpbrk(r->c.token, "\r\n"))
+			return err_set(err, -EINVAL, "the token is malformed");
+		if (add_header(r, text))
+			return err_set(err, -ENOMEM, "out of memory");
+	}
+	curl_easy_setopt(r->curl, CURLOPT_HTTPHEADER, r->headers);
+	curl_easy_setopt(r->curl, CURLOPT_WRITEFUNCTION, take);
+	curl_easy_setopt(r->curl, CURLOPT_WRITEDATA, r);
+	curl_easy_setopt(r->curl, CURLOPT_TIMEOUT, TIMEOUT_S);
+	curl_easy_setopt(r->curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(r->curl, CURLOPT_PROTOCOLS_STR, "http,https"); /* and no redirections: a token is for one server */
+	curl_easy_setopt(r->curl, CURLOPT_USERAGENT, "skep/" SKEP_VERSION);
+	if (r->c.ca)
+		curl_easy_setopt(r->curl, CURLOPT_CAINFO, r->c.ca);
+	if (!strncmp(r->c.api, "unix:", 5))
+		curl_easy_setopt(r->curl, CURLOPT_UNIX_SOCKET_PATH, r->c.api + 5);
+	return 0;
+}
+
+/* The problem document as an error: its slug is the tag. */
+static int problem(const json_t *body, long status, struct err *err)
+{
+	static char slug[64];
+	const char *type = json_str(body, "type"), *detail = json_str(body, "detail");
+	int code = status == 404	       ? -ENOENT :
+		   status == 409 || status == 412 ? -EBUSY :
+		   status == 401 || status == 403 ? -EPERM :
+		   status < 500		       ? -EINVAL :
+						 -EIO;
+
+	snprintf(slug, sizeof(slug), "%.60s", type && !strncmp(type, "/problems/", 10) ? type + 10 : "failed");
+	return err_tag(err, code, slug, "%s", detail ? detail : "the API refuses, and does not say why");
+}
+
+json_t *rest_call(struct cli *cli, const char *method, const char *path, const json_t *body, struct err *err)
+{
+	struct rest *r = cli->rest;
+	_free_ char *url = NULL, *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+	json_t *answer;
+	long status = 0;
+	CURLcode rc;
+
+	if (start(r, err))
+		return NULL;
+	if (asprintf(&url, "%s%s", r->url, path) < 0 || (body && !text)) {
+		err_set(err, -ENOMEM, "out of memory");
+		return NULL;
+	}
+	r->len = 0;
+	curl_easy_setopt(r->curl, CURLOPT_URL, url);
+	curl_easy_setopt(r->curl, CURLOPT_HTTPGET, 1L);
+	curl_easy_setopt(r->curl, CURLOPT_POSTFIELDS, text);
+	if (body)
+		curl_easy_setopt(r->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(text));
+	else
+		curl_easy_setopt(r->curl, CURLOPT_HTTPGET, 1L);
+	curl_easy_setopt(r->curl, CURLOPT_CUSTOMREQUEST, method);
+	rc = curl_easy_perform(r->curl);
+	if (rc != CURLE_OK) {
+		err_set(err, -ENOTCONN, "'%s' cannot be reached: %s", r->c.api, curl_easy_strerror(rc));
+		return NULL;
+	}
+	curl_easy_getinfo(r->curl, CURLINFO_RESPONSE_CODE, &status);
+	answer = r->len ? json_loadb(r->text, r->len, JSON_DECODE_ANY, NULL) : json_object();
+	if (status >= 400) {
+		problem(answer, status, err);
+		json_decref(answer);
+		return NULL;
+	}
+	if (!answer || status >= 300) {
+		json_decref(answer);
+		err_set(err, -EPROTO, "'%s' is no skep-api (status %ld)", r->c.api, status);
+		return NULL;
+	}
+	return answer;
+}
+
+/* --- what the state DB would have answered --- */
+
+/* All pages of a list, calling back for each item. */
+static int each(struct cli *cli, const char *path, int (*cb)(void *arg, json_t *item), void *arg, struct err *err)
+{
+	char cursor[1200] = "", where[1600];
+	const char *next;
+	size_t i;
+
+	do {
+		_json_ json_t *page = NULL;
+		_free_ char *escaped = NULL;
+		json_t *item;
+
+		snprintf(where, sizeof(where), "%s?limit=1000%s", path, cursor);
+		page = rest_call(cli, "GET", where, NULL, err);
+		if (!page)
+			return err->code;
+		json_array_foreach(json_object_get(page, "items"), i, item)
+			if (cb(arg, item))
+				return err_set(err, -ENOMEM, "out of memory");
+		next = json_str(page, "next");
+		if (next) {
+			char *e = curl_easy_escape(((struct rest *)cli->rest)->curl, next, 0);
+
+			snprintf(cursor, sizeof(cursor), "&cursor=%s", e ? e : "");
+			curl_free(e);
+		}
+	} while (next);
+	return 0;
+}
+
+static int add_name(void *arg, json_t *item)
+{
+	return json_array_append(arg, json_object_get(item, "name"));
+}
+
+json_t *rest_tenants(struct cli *cli, struct err *err)
+{
+	_json_ json_t *names = json_array(), *page = rest_call(cli, "GET", "/api/v1/tenants", NULL, err);
+	json_t *item;
+	size_t i;
+
+	if (!page)
+		return NULL;
+	json_array_foreach(json_object_get(page, "items"), i, item)
+		(void)add_name(names, item);
+	return TAKE_PTR(names);
+}
+
+struct reading {
+	json_t *records;
+	enum topo_kind kind;
+};
+
+static int add_record(void *arg, json_t *item)
+{
+	const struct reading *in = arg;
+	const char *name = json_str(item, "name");
+	char path[TOPO_NAME_MAX + 40];
+
+	if (!name)
+		return 0;
+	snprintf(path, sizeof(path), "%s/%s", topo_kind_name(in->kind), name);
+	if (in->kind == TOPO_BIND) /* records are named by the port, and say it once */
+		(void)json_object_del(item, "port");
+	return json_object_set(in->records, path, item);
+}
+
+json_t *rest_read(struct cli *cli, const char *tenant, struct err *err)
+{
+	_json_ json_t *records = json_object();
+	char path[256];
+	json_t *about;
+
+	snprintf(path, sizeof(path), "/api/v1/tenants/%s", tenant);
+	about = rest_call(cli, "GET", path, NULL, err);
+	if (!about)
+		return NULL;
+	for (int k = 0; k < TOPO_KIND_MAX; k++) {
+		struct reading in = { records, (enum topo_kind)k };
+
+		snprintf(path, sizeof(path), "/api/v1/tenants/%s/%s", tenant, topo_kind_plural(in.kind));
+		if (each(cli, path, add_record, &in, err)) {
+			json_decref(about);
+			return NULL;
+		}
+	}
+	json_object_set(about, "records", records);
+	json_object_set(about, "rev", json_object_get(about, "revision"));
+	return about;
+}
+
+/* --- changes --- */
+
+/* {"operations": [{DELETE, "ports/web1"}, ...]} of the objects that the document names. */
+static json_t *deletions(const json_t *doc)
+{
+	json_t *operations = json_array(), *list, *object;
+	const char *plural;
+	size_t i;
+
+	json_object_foreach((json_t *)doc, plural, list) {
+		int kind = json_is_array(list) ? topo_kind_find(plural) : -1;
+
+		if (kind < 0)
+			continue;
+		json_array_foreach(list, i, object) {
+			const char *name = json_str(object, kind == TOPO_BIND ? "port" : "name");
+
+			name = name ? name : json_str(object, "id");
+			json_array_append_new(operations,
+					      json_pack("{s:s, s:o}", "method", "DELETE", "path",
+							json_sprintf("%s/%s", topo_kind_plural((enum topo_kind)kind), name ? name : "")));
+		}
+	}
+	return json_pack("{s:o}", "operations", operations);
+}
+
+/* Who may, makes the tenant by applying its first document. */
+static int make_tenant(struct cli *cli, const char *tenant, struct err *err)
+{
+	_json_ json_t *none = json_object(), *answer = NULL;
+	struct err why = *err;
+	char path[256];
+
+	snprintf(path, sizeof(path), "/api/v1/tenants/%s", tenant);
+	answer = rest_call(cli, "PUT", path, none, err);
+	if (!answer)
+		*err = why; /* that there is no such tenant */
+	return answer ? 0 : err->code;
+}
+
+json_t *rest_change(struct cli *cli, const char *tenant, const json_t *doc, enum change_how how, bool prune,
+		    bool dry_run, struct err *err)
+{
+	_json_ json_t *batch = how == CHANGE_DELETE ? deletions(doc) : NULL;
+	json_t *report;
+	char path[256];
+
+	snprintf(path, sizeof(path), "/api/v1/tenants/%s/%s?dry_run=%s%s", tenant, batch ? "batch" : "topology",
+		 dry_run ? "true" : "false", prune && !batch ? "&prune=true" : "");
+	report = rest_call(cli, batch ? "POST" : "PUT", path, batch ? batch : doc, err);
+	if (!report && err->code == -ENOENT && !batch && !dry_run && !make_tenant(cli, tenant, err))
+		report = rest_call(cli, "PUT", path, doc, err);
+	if (!report)
+		return NULL;
+	json_object_set_new(report, "tenant", json_string(tenant));
+	json_object_set_new(report, "warning", json_null());
+	return report;
+}
+
+/* --- questions --- */
+
+json_t *rest_ask(struct cli *cli, const json_t *request, struct err *err)
+{
+	const char *tenant = cli_tenant(cli, err);
+	bool trace = !strcmp(json_str(request, "cmd"), "trace");
+	_json_ json_t *body = NULL;
+	json_t *answer, *text;
+	char path[256];
+
+	if (!tenant)
+		return NULL;
+	snprintf(path, sizeof(path), "/api/v1/tenants/%s/%s", tenant, trace ? "trace" : "reachability");
+	if (trace)
+		body = json_pack("{s:s, s:s, s:s*}", "port", json_str(request, "port"), "packet", json_str(request, "packet"),
+				 "eth", json_str(request, "eth"));
+	else
+		body = json_pack("{s:s, s:s, s:s}", "from", json_str(request, "from"), "to", json_str(request, "to"), "proto",
+				 json_str(request, "service"));
+	answer = rest_call(cli, "POST", path, body, err);
+	if (!answer || !trace)
+		return answer;
+	text = json_incref(json_object_get(answer, "text"));
+	(void)json_object_del(answer, "text");
+	return json_pack("{s:o, s:o?}", "trace", answer, "text", text);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The same verbs by way of skep-api: where --api, SKEP_API or a context (contexts.h) says so, and neither --db nor SKEP_DB does.  What the state DB would
+ * answer is put together from what the API answers, so that commands need not know.
+ */
+#pragma once
+
+#include "cli/cli.h"
+
+/* Is it the API that is to be asked?  Negative: 'err' (a contexts file that cannot be read). */
+int rest_wanted(struct cli *cli, struct err *err);
+
+void rest_close(struct cli *cli);
+
+/* One request: the answer's body (new reference; an empty object when it has none).  NULL: 'err', from the problem document if there is one. */
+json_t *rest_call(struct cli *cli, const char *method, const char *path, const json_t *body, struct err *err);
+
+json_t *rest_tenants(struct cli *cli, struct err *err);				      /* array of names */
+json_t *rest_read(struct cli *cli, const char *tenant, struct err *err);	      /* as cli_db_read() */
+json_t *rest_change(struct cli *cli, const char *tenant, const json_t *doc, enum change_how how, bool prune,
+		    bool dry_run, struct err *err);				      /* as change_run() */
+/* "trace" and "why" as the control socket takes and answers them; 'request' is borrowed. */
+json_t *rest_ask(struct cli *cli, const json_t *request, struct err *err);

@@ -1,0 +1,91 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# skep over the API: the same verbs say the same as on the state DB; contexts and login; tokens go nowhere in clear.
+sanitized=1
+cd "$(dirname "$0")/../.." && . selftests/lib/net.sh
+. selftests/api/up.sh
+
+standard_doc 'out_chain: fw' >"$work/net.yaml"
+cat >>"$work/net.yaml" <<-YAML
+	chains:
+	  - name: fw
+	    rules:
+	      - {name: no-telnet, action: drop, proto: tcp, dst_ports: 23}
+YAML
+"$SKEP" apply -f "$work/net.yaml" >/dev/null || bail 'apply'
+db=$SKEP_DB
+unset SKEP_DB
+export SKEP_CONTEXTS=$work/contexts/skep/contexts.yaml
+port=$((20000 + RANDOM % 20000))
+api_up --set "listen=unix:$work/api.sock,127.0.0.1:$port"
+sock=unix:$work/api.sock
+over_db() { "$SKEP" "$@" --db "$db" 2>&1; echo "status $?"; }
+over_api() { "$SKEP" "$@" --api "$sock" 2>&1; echo "status $?"; }
+# what agents publish, and revisions, are not the API's
+plain() { sed -E 's/"rev":[0-9]+/"rev":0/g; s/,? ?"warning":null//'; }
+same() { # TEXT ARGUMENTS...: both ways, the same output and status
+	local text=$1
+	shift
+	equal "$text" "$(over_db "$@" | plain)" "$(over_api "$@" | plain)"
+}
+
+# --- reading ---
+same 'get tenants' get tenants
+for kind in ports bridges routers chains; do same "get $kind" get $kind; done
+same 'get as YAML' get -o yaml
+same 'get one' get port vm1 -o yaml
+same 'get what is not there' get port nosuch
+same 'get an unknown kind' get cheese
+same 'port list' port list
+same 'diff without a difference' diff -f "$work/net.yaml"
+sed 's/dst_ports: 23/dst_ports: 24/' "$work/net.yaml" >"$work/changed.yaml"
+same 'diff of a change' diff -f "$work/changed.yaml"
+same 'diff with --prune' diff -f "$work/changed.yaml" --prune
+same 'apply --dry-run' apply -f "$work/changed.yaml" --dry-run
+same 'why not' why vm1 vm4 tcp/23
+same 'why -j' -j why vm1 vm4 tcp/23
+same 'an unknown port' why vm1 vm4 tcp
+
+trace_db() { "$SKEP" trace --port vm1 'tcp 10.0.1.11:4000 > 10.0.2.14:23 syn' --db "$db"; }
+equal 'trace' "$(trace_db)" "$("$SKEP" trace --port vm1 'tcp 10.0.1.11:4000 > 10.0.2.14:23 syn' --api "$sock")"
+
+# --- writing, one way and back the other ---
+over_api apply -f "$work/changed.yaml" >"$work/out"
+contains 'apply' 'chain/fw changed' "$(cat "$work/out")"
+contains '... is in the state DB' 'no difference' "$(over_db diff -f "$work/changed.yaml")"
+contains 'apply again changes nothing' 'nothing to change' "$(over_api apply -f "$work/changed.yaml")"
+contains 'port bind' 'bound' "$(over_api port bind vm1 --host h1 --interface tap0)"
+contains '... is in the state DB' '^vm1 .*h1:tap0' "$(over_db port list)"
+same 'port list shows it' port list
+contains 'port bind elsewhere: conflict' 'status [14]' "$(over_api port bind vm2 --host h1 --interface tap0)"
+contains 'port unbind' 'unbound' "$(over_api port unbind vm1)"
+contains 'delete what others need: conflict' "refers to it" "$(over_api delete chain fw)"
+contains '... status' 'status 4' "$(over_api delete chain fw)"
+over_api apply -f - <<<'{tenant: t, bridges: [{name: extra}]}' >/dev/null
+contains 'delete' 'bridge/extra deleted' "$(over_api delete bridge extra)"
+same '... it is gone' get bridge extra
+over_api apply -f - <<<'{tenant: new, bridges: [{name: b}]}' >"$work/out"
+contains 'apply makes a tenant' 'bridge/b created' "$(cat "$work/out")"
+over_db delete -f - <<<'{tenant: new, bridges: [{name: b}]}' >/dev/null
+
+# --- tokens and contexts ---
+token=$("$API" -c /dev/null --set db.mode=server --set "db.addresses=$db" --make-token cli 2>/dev/null) || bail 'make-token'
+url=http://127.0.0.1:$port
+contains 'without a token: refused' 'status [1-4]' "$("$SKEP" get ports --api "$url" 2>&1; echo "status $?")"
+contains 'with SKEP_TOKEN' '^vm1' "$(SKEP_TOKEN=$token "$SKEP" get ports --api "$url" 2>&1)"
+contains 'login with a wrong token' 'status 1' "$("$SKEP" login --api "$url" <<<'skep_x_y' 2>&1; echo "status $?")"
+refute '... writes nothing' test -e "$SKEP_CONTEXTS"
+contains 'login' "context 'prod': cli, operator" "$("$SKEP" login prod --api "$url" --tenant t <<<"$token" 2>&1)"
+equal '... for its owner only' 600 "$(stat -c %a "$SKEP_CONTEXTS")"
+contains '... from now on that server is asked' '^vm1' "$("$SKEP" get ports 2>&1)"
+contains 'login at another place' "context 'other'" "$(SKEP_TOKEN=$token "$SKEP" login other --api "$url" 2>&1)"
+contains '... keeps the first' '^vm1' "$("$SKEP" get ports --context prod 2>&1)"
+contains 'an unknown context' "context 'nosuch' does not exist" "$("$SKEP" get ports --context nosuch 2>&1)"
+contains '--db is stronger' '^vm1' "$("$SKEP" get ports --db "$db" 2>&1)"
+contains 'a token is not sent in clear' 'in clear' "$(SKEP_TOKEN=$token "$SKEP" get ports --api http://192.0.2.1:80 2>&1)"
+contains '... nor to a name that looks like this host' 'in clear' "$(SKEP_TOKEN=$token "$SKEP" get ports --api http://127.0.0.1.example:80 2>&1)"
+contains '... nor behind a user name' 'in clear' "$(SKEP_TOKEN=$token "$SKEP" get ports --api http://127.0.0.1@192.0.2.1:80 2>&1)"
+contains 'what is no address' 'is no API' "$("$SKEP" get ports --api ftp://x 2>&1)"
+contains 'nobody is there' 'cannot be reached' "$("$SKEP" get ports --api http://127.0.0.1:1 2>&1)"
+echo 'contexts: []' >"$SKEP_CONTEXTS"
+contains 'a broken contexts file' "field 'contexts'" "$("$SKEP" get ports 2>&1)"
