@@ -173,10 +173,10 @@ $(OVN): $(call objs,$(OVN_SRC)) $(TESTLIB) $(LIBS)
 
 FUZZ_CFLAGS = $(filter-out -MMD -MP -O2,$(ALL_CFLAGS)) -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
 	      -Wno-unknown-warning-option
-FUZZ_PURE = loader/peers.c # parts of skepd that are functions of bytes
+FUZZ_PURE = loader/peers.c api/jwt.c api/quota.c api/role.c api/token.c # parts of programs that are functions of bytes
 $(FUZZ): $(O)/%: %.c $(foreach m,util maps packet topology simulator,$(call src_of,$(m))) $(FUZZ_PURE) $(wildcard selftests/lib/*.h */*.h)
 	$(call say,FUZZ,$<)mkdir -p $(@D) && $(CLANG) $(FUZZ_CFLAGS) -o $@ $< \
-		$(foreach m,util maps packet topology simulator,$(call src_of,$(m))) $(FUZZ_PURE) $(shell pkg-config --libs jansson yaml-0.1)
+		$(foreach m,util maps packet topology simulator,$(call src_of,$(m))) $(FUZZ_PURE) $(shell pkg-config --libs jansson yaml-0.1 gnutls)
 
 # Another version of skepd, to swap with this one under traffic (selftests/fault/upgrade.sh)
 .PHONY: other-version
