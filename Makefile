@@ -30,8 +30,8 @@ Q :=
 say =
 endif
 
-LIBS_PKG := libbpf hiredis libmnl jansson yaml-0.1
-LDLIBS    = $(shell pkg-config --libs $(LIBS_PKG)) -lelf -lz
+LIBS_PKG := libbpf hiredis libmnl jansson yaml-0.1 libmicrohttpd
+LDLIBS    = -Wl,--as-needed $(shell pkg-config --libs $(LIBS_PKG)) -lelf -lz
 WARN      = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-unused-parameter
 ALL_CFLAGS = -std=gnu17 $(CFLAGS) $(WARN) -D_GNU_SOURCE -DSKEP_VERSION='"$(VERSION)"' -I. -I$(O) -include util/banned.h \
 	     -fno-strict-aliasing -ffile-prefix-map=$(CURDIR)=. -MMD -MP

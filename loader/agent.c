@@ -72,9 +72,11 @@ static void on_tick(void *arg)
 	}
 	upcall_tick(a);
 	conns_kernel_tick(a);
+	metrics_server_tick(a->metrics_server);
 	if (++a->ticks % TICKS_A_SECOND)
 		return;
 	membership_tick(a, now);
+	metrics_server_try(a);
 	tick_ports(a);
 	tick_tenants(a, now);
 	advertise_tick(a, now);
@@ -364,7 +366,10 @@ static int start(struct agent *a, struct err *err)
 	if (asprintf(&socket, "%s/skepd.sock", c->path_run) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
 	a->control = control_server_new(a, socket, err);
-	return a->control ? 0 : err->code;
+	if (!a->control)
+		return err->code;
+	metrics_server_try(a);
+	return 0;
 }
 
 /* --- stop --- */
@@ -391,6 +396,7 @@ static void stop(struct agent *a)
 	if (a->remove)
 		membership_finish_leave(a);
 	control_server_free(a->control);
+	metrics_server_free(a->metrics_server);
 	ports_fini(a);
 	sets_fini(&a->sets);
 	dp_close(a->dp);

@@ -102,6 +102,10 @@ const struct key config_keys[CONFIG_KEYS] = {
 	  .help = "the same of other protocols" },
 	{ "nat.takeover_s", NUMBER, AT(nat_takeover_s), 10, 86400, "900",
 	  .help = "source ports of a host that is gone for so long go to others; the same on all hosts" },
+	{ "metrics.listen", LISTEN, AT(metrics_listen),
+	  .help = "address:port where Prometheus finds metrics; default: none" },
+	{ "metrics.ports", NUMBER, AT(metrics_ports), 0, 65535, "256",
+	  .help = "ports whose traffic is told one by one; 0: none" },
 	{ "paths.state", PATH, AT(path_state), .fallback = "/var/lib/skep",
 	  .help = "what survives a reboot" },
 	{ "paths.run", PATH, AT(path_run), .fallback = "/run/skep", .help = "sockets" },
@@ -174,6 +178,8 @@ static int parse(struct config *c, const struct key *k, const char *text, const 
 	char want[128];
 	char *end;
 	unsigned long long n;
+	struct skep_ip ip;
+	uint16_t port;
 	int value;
 
 	switch (k->type) {
@@ -194,6 +200,10 @@ static int parse(struct config *c, const struct key *k, const char *text, const 
 			 k->max);
 		if (!is_device(text, k->max))
 			return bad(k, text, where, want, err);
+		break;
+	case LISTEN:
+		if (!endpoint_parse(text, &ip, &port))
+			return bad(k, text, where, "an address and a port, like 127.0.0.1:9460 or [::1]:9460", err);
 		break;
 	case STRING:
 	case LIST:

@@ -16,6 +16,7 @@ enum type {
 	NUMBER, /* min..max, or one of the words */
 	CHOICE, /* words: index into 'words' */
 	ADDRESS,
+	LISTEN, /* "address:port", "[v6]:port": as util/addr.h's endpoint_parse() */
 };
 
 struct key {
@@ -29,7 +30,7 @@ struct key {
 	const char *help;
 };
 
-#define CONFIG_KEYS 40
+#define CONFIG_KEYS 42
 extern const struct key config_keys[CONFIG_KEYS];
 int config_find_key(const char *name); /* index, or -1 */
 

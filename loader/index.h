@@ -61,6 +61,7 @@ struct index_flow {
 	struct rule_hits *hits;	 /* rules that count its packets (rules.c) */
 	bool conn;		 /* depends on a record of a connection, or that there is none */
 	bool marked;		 /* to be simulated again */
+	uint32_t mark_no;	 /* how many were marked up to it */
 	struct index_flow *mark_prev, *mark_next;
 	uint32_t n_refs, max_refs;
 	struct index_ref *refs;
@@ -99,6 +100,9 @@ int index_retag(struct index *x, struct index_flow *flow, const struct topo_tag 
 void index_mark(struct index *x, struct index_flow *flow);
 struct index_flow *index_next_marked(struct index *x); /* unmarks it; NULL = none */
 uint32_t index_marked(const struct index *x);
+/* How many have been marked so far, modulo 2^32; is none of the first 'marks' of them left? */
+uint32_t index_marks(const struct index *x);
+bool index_marks_done(const struct index *x, uint32_t marks);
 /* Does any flow carry the tag? */
 bool index_uses(const struct index *x, const void *scope, const struct topo_tag *tag);
 /* Calls back for all flows of 'scope' (NULL: all); the callback may delete the one it is shown. */

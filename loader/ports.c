@@ -249,6 +249,7 @@ static void free_port(struct lport *p)
 	ports_unpolice(p);
 	floods_put(t, p->flood);
 	p->flood = NULL;
+	t->agent->metrics.named -= p->load.named;
 	hmap_remove(&t->agent->ports, &p->by_key);
 	hmap_remove(&t->ports, &p->by_name);
 	free(p);

@@ -167,6 +167,7 @@ static void rebuild(struct tenant *t)
 		if (!rebuild_once(t))
 			break;
 	t->dirty = false;
+	inforce_built(t, !*t->trouble);
 	park_ready_scope(t->agent->park, t);
 }
 
@@ -184,6 +185,7 @@ static void rebuild_all(void *arg)
 	}
 	if (tenants_loaded(a))
 		keys_adoption_end(a);
+	inforce_check(a);
 	state_flush(a);
 	upcall_drain(a);
 	if (a->walk_soon)
@@ -260,6 +262,8 @@ static void on_snapshot(void *arg, const json_t *records, uint64_t rev, uint64_t
 	}
 	json_object_foreach ((json_t *)records, path, v)
 		apply(t, path, v);
+	if (t->loaded && t->dirty)
+		inforce_arrived(t, 0);
 	publish_snapshot(t->pub, records);
 	if (!t->loaded) {
 		log_info("tenant '%s': %zu records", t->name, json_object_size(records));
@@ -280,6 +284,8 @@ static void on_change(void *arg, const json_t *changes, uint64_t rev, uint64_t c
 	t->rev = rev;
 	json_object_foreach ((json_t *)changes, path, v)
 		apply(t, path, v);
+	if (t->dirty)
+		inforce_arrived(t, db_follow_ms(t->follow));
 	upcall_drain(t->agent);
 }
 
@@ -342,6 +348,7 @@ void tenant_free(struct tenant *t)
 	struct agent *a = t->agent;
 
 	db_unfollow(t->follow);
+	a->metrics.unforced -= t->inforce.n;
 	upcall_flush(a);
 	state_flush(a);
 	recheck_forget(t);

@@ -38,6 +38,10 @@ static void on_port(void *arg, uint32_t key, const struct dp_port_stats *s)
 
 	if (!l)
 		return;
+	if (!l->named && a->metrics.named < a->config->metrics_ports) {
+		l->named = true;
+		a->metrics.named++;
+	}
 	now[LOAD_RX_PACKETS] = s->rx_packets;
 	now[LOAD_RX_BYTES] = s->rx_bytes;
 	now[LOAD_TX_PACKETS] = s->tx_packets + walked(a, l, LOAD_PACKETS, now_ns);
@@ -50,9 +54,16 @@ static void on_port(void *arg, uint32_t key, const struct dp_port_stats *s)
 
 		l->rate[i] = l->at_ns ? per_second(more, now_ns - l->at_ns) : 0;
 		a->top.total[i] += l->at_ns ? more : 0;
+		a->top.others[i] += l->at_ns && !l->named ? more : 0;
 		l->count[i] = now[i];
 	}
 	l->at_ns = now_ns;
+}
+
+static void topped(struct agent *a)
+{
+	control_topped(a->control);
+	metrics_server_topped(a->metrics_server);
 }
 
 static void on_ports(void *arg, int rc)
@@ -63,7 +74,7 @@ static void on_ports(void *arg, int rc)
 		log_warn("cannot read the counters of interfaces: %s", strerror(-rc));
 	a->top.asked = false;
 	a->top.at_ns = clock_mono_ns();
-	control_topped(a->control);
+	topped(a);
 }
 
 void top_ask(struct agent *a)
@@ -73,7 +84,7 @@ void top_ask(struct agent *a)
 	if (a->top.asked)
 		return;
 	if (a->top.at_ns && clock_mono_ns() - a->top.at_ns < SAMPLE_NS) {
-		control_topped(a->control);
+		topped(a);
 		return;
 	}
 	a->top.asked = true;

@@ -34,6 +34,7 @@ struct port_load {
 	uint64_t walked[LOAD_WALKED_MAX], before[LOAD_WALKED_MAX];
 	uint64_t walk;	  /* number of the walk that last added */
 	uint64_t dropped; /* by skepd */
+	bool named;	  /* metrics.c: has series of its own */
 };
 
 struct flow_load {
@@ -55,6 +56,7 @@ struct top {
 	bool asked;		  /* a sample of the ports is under way */
 	uint64_t at_ns;		  /* when the last one was complete; 0 = never */
 	uint64_t total[LOAD_MAX]; /* what all ports have carried since they were first sampled, also those that have gone */
+	uint64_t others[LOAD_MAX]; /* the same of those that metrics.c does not name */
 	uint64_t rates_at_ns;	  /* of flows */
 	uint64_t walk_gap_ns;	  /* between the last two walks */
 	struct top_drop drops[SKEP_DROP_MAX];
