@@ -32,6 +32,7 @@ endif
 
 LIBS_PKG := libbpf hiredis libmnl jansson yaml-0.1 libmicrohttpd
 LDLIBS    = -Wl,--as-needed $(shell pkg-config --libs $(LIBS_PKG)) -lelf -lz
+API_LDLIBS = $(LDLIBS) $(shell pkg-config --libs libmicrohttpd gnutls)
 WARN      = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-unused-parameter
 ALL_CFLAGS = -std=gnu17 $(CFLAGS) $(WARN) -D_GNU_SOURCE -DSKEP_VERSION='"$(VERSION)"' -I. -I$(O) -include util/banned.h \
 	     -fno-strict-aliasing -ffile-prefix-map=$(CURDIR)=. -MMD -MP
@@ -56,6 +57,7 @@ LINK_LIBS = $(O)/statedb/libstatedb.a $(O)/simulator/libsimulator.a $(O)/topolog
 
 SKEPD_SRC := $(call src_of,loader)
 SKEP_SRC  := $(call src_of,cli) loader/control_client.c
+API_SRC   := $(call src_of,api)
 BPF_SRC   := $(sort $(wildcard bpf/*.bpf.c))
 BPF_OBJ   := $(patsubst %.c,$(O)/%.o,$(BPF_SRC))
 SKEL      := $(O)/bpf/skep.skel.h
@@ -68,6 +70,7 @@ FUZZ_SRC  := $(sort $(wildcard selftests/fuzz/*_fuzz.c))
 FUZZ      := $(patsubst %.c,$(O)/%,$(FUZZ_SRC))
 LOADER_LIB := $(O)/loader/libloader.a
 CLI_LIB   := $(O)/cli/libcli.a
+API_LIB   := $(O)/api/libapi.a
 TESTLIB_SRC := $(sort $(wildcard selftests/lib/*.c))
 TESTLIB   := $(O)/selftests/lib/libtest.a
 TOOL_SRC  := $(sort $(wildcard selftests/net/*.c))
@@ -78,10 +81,10 @@ BENCH_SRC := $(filter-out %.bpf.c,$(sort $(wildcard bench/*.c)))
 BENCH     := $(patsubst %.c,$(O)/%,$(BENCH_SRC))
 BENCH_BPF := $(patsubst %.c,$(O)/%.o,$(sort $(wildcard bench/*.bpf.c)))
 
-PROGRAMS := $(O)/skepd $(O)/skep
+PROGRAMS := $(O)/skepd $(O)/skep $(O)/skep-api
 
 .PHONY: all
-all: $(PROGRAMS) ## build skepd and skep, into build/
+all: $(PROGRAMS) ## build skepd, skep and skep-api, into build/
 
 $(O)/%.o: %.c
 	$(call say,CC,$<)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -c $< -o $@
@@ -119,6 +122,9 @@ $(O)/skepd: $(call objs,$(SKEPD_SRC)) $(LIBS)
 $(O)/skep: $(call objs,$(SKEP_SRC)) $(LIBS)
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LINK_LIBS) $(LDLIBS)
 
+$(O)/skep-api: $(call objs,$(API_SRC)) $(LIBS)
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LINK_LIBS) $(API_LDLIBS)
+
 # --- tests ---
 
 $(TESTLIB): $(call objs,$(TESTLIB_SRC))
@@ -134,8 +140,14 @@ $(CLI_LIB): $(filter-out $(O)/cli/main.o,$(call objs,$(SKEP_SRC)))
 	$(call say,AR,$@)mkdir -p $(@D) && rm -f $@ && ar rcs $@ $^
 $(filter $(O)/selftests/unit/cli/%,$(UNIT)): $(CLI_LIB)
 
+# skep-api likewise
+$(API_LIB): $(filter-out $(O)/api/main.o,$(call objs,$(API_SRC)))
+	$(call say,AR,$@)mkdir -p $(@D) && rm -f $@ && ar rcs $@ $^
+$(filter $(O)/selftests/unit/api/%,$(UNIT)): $(API_LIB)
+
 $(UNIT) $(BPFTEST): %: %.o $(TESTLIB) $(LIBS)
-	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $< $(filter $(LOADER_LIB) $(CLI_LIB),$^) $(TESTLIB) $(LINK_LIBS) $(LDLIBS) -lcmocka
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $< $(filter $(LOADER_LIB) $(CLI_LIB) $(API_LIB),$^) $(TESTLIB) $(LINK_LIBS) \
+		$(if $(filter $(API_LIB),$^),$(API_LDLIBS),$(LDLIBS)) -lcmocka
 
 $(TOOL): %: %.o
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $<
@@ -223,7 +235,7 @@ demo: deps ## two hosts, four machines, a router and a firewall, in one minute; 
 
 .PHONY: compile_commands.json
 compile_commands.json: ## for clangd and clang-tidy
-	$(Q)$(MAKE) --no-print-directory -B -n V=1 O=$(O) SAN=0 $(O)/skepd $(O)/skep 2>/dev/null | \
+	$(Q)$(MAKE) --no-print-directory -B -n V=1 O=$(O) SAN=0 $(PROGRAMS) 2>/dev/null | \
 		sed -n 's|.*&& \($(CC) .* -c \([^ ]*\.c\) .*\)|{"directory":"$(CURDIR)","command":"\1","file":"\2"},|p' | \
 		sed -e 's|\\|\\\\|g' -e "s|'\"|'\\\\\"|g" -e "s|\"'|\\\\\"'|g" | \
 		(echo '['; sed '$$ s/,$$//'; echo ']') > $@
@@ -237,6 +249,7 @@ PREFIX ?= /usr
 install: all ## install programs, manual pages, systemd unit below DESTDIR and PREFIX (/usr)
 	install -D -m 755 $(O)/skepd $(DESTDIR)$(PREFIX)/sbin/skepd
 	install -D -m 755 $(O)/skep $(DESTDIR)$(PREFIX)/bin/skep
+	install -D -m 755 $(O)/skep-api $(DESTDIR)$(PREFIX)/sbin/skep-api
 	for page in docs/man/*.[158]; do \
 		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; \
 	done

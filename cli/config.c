@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/json.h"
+#include "util/json.h"
 #include "util/yaml.h"
 
 #define FILE_MAX (1u << 20)

@@ -10,7 +10,7 @@
 
 #include "cli/cli.h"
 #include "cli/config.h"
-#include "cli/json.h"
+#include "util/json.h"
 #include "topology/topology.h"
 
 #define TIMEOUT_MS	   3000

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
-#include "cli/json.h"
+#include "util/json.h"
 #include "cli/out.h"
 
 static int cmd_version(struct cli *cli, struct err *err);

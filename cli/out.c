@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include <yaml.h>
 
-#include "cli/json.h"
+#include "util/json.h"
 
 const char *out_style(FILE *stream, enum out_style style)
 {

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
-#include "cli/json.h"
+#include "util/json.h"
 #include "util/clock.h"
 
 #define ANSWER_MS      3000

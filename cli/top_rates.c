@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/json.h"
+#include "util/json.h"
 
 static const struct {
 	const char *count, *rate;

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "cli/flow.h"
-#include "cli/json.h"
+#include "util/json.h"
 
 #define HEAD_WIDE   120 /* columns from which all bars stand in one line */
 #define TABLES	    6	/* that are shown: the first ones */

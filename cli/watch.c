@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "cli/json.h"
+#include "util/json.h"
 #include "cli/out.h"
 #include "util/clock.h"
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/json.h"
+#include "util/json.h"
 #include "util/clock.h"
 
 #define TABLES_MAX 1000000

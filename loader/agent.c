@@ -19,7 +19,7 @@
 #include <sys/random.h>
 
 #include "loader/identity.h"
-#include "loader/sd.h"
+#include "util/sd.h"
 #include "packet/packet.h"
 #include "util/clock.h"
 #include "util/log.h"

@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "loader/config_private.h"
+#include "loader/config.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "maps/limits.h"
 #include "topology/topology.h"
-#include "util/addr.h"
 #include "util/cleanup.h"
 #include "util/log.h"
+#include "util/settings.h"
 
 static const char *const mode_words[] = { "embedded", "server", "cluster", NULL };
 static const int mode_values[] = { DB_EMBEDDED, DB_SERVER, DB_CLUSTER };
@@ -30,259 +28,92 @@ static const int level_values[] = { LOG_ERROR_LEVEL, LOG_WARN_LEVEL, LOG_INFO_LE
 #define AT(member) offsetof(struct config, member)
 #define TEXT(limit) TEXT_OF(limit) /* a number of maps/limits.h as it is written there */
 #define TEXT_OF(number) #number
-const struct key config_keys[CONFIG_KEYS] = {
-	{ "host", NAME, AT(host), .help = "name of this host; default: its host name" },
-	{ "instance", NAME, AT(instance),
+static const struct setting table[] = {
+	{ "host", SETTING_NAME, AT(host), .help = "name of this host; default: its host name" },
+	{ "instance", SETTING_NAME, AT(instance),
 	  .help = "name of this agent on the machine; default: host" },
-	{ "log_level", CHOICE, AT(log_level), .fallback = "info", .words = level_words,
+	{ "log_level", SETTING_CHOICE, AT(log_level), .fallback = "info", .words = level_words,
 	  .values = level_values, .help = "error, warning, info or debug" },
-	{ "db.mode", CHOICE, AT(db_mode), .fallback = "embedded", .words = mode_words,
+	{ "db.mode", SETTING_CHOICE, AT(db_mode), .fallback = "embedded", .words = mode_words,
 	  .values = mode_values, .help = "embedded, server or cluster" },
-	{ "db.addresses", LIST, AT(db_addresses),
+	{ "db.addresses", SETTING_LIST, AT(db_addresses),
 	  .help = "host:port, [v6]:port or unix:/path; cluster: some of its nodes" },
-	{ "db.listen", STRING, AT(db_listen),
+	{ "db.listen", SETTING_STRING, AT(db_listen),
 	  .help = "embedded: address:port where other hosts reach the database" },
-	{ "db.password_file", PATH, AT(db_password_file),
+	{ "db.password_file", SETTING_PATH, AT(db_password_file),
 	  .help = "file with the database's password" },
-	{ "db.server", STRING, AT(db_server),
+	{ "db.server", SETTING_STRING, AT(db_server),
 	  .help = "embedded: the program; default: redis-server" },
-	{ "db.wait_replicas", NUMBER, AT(db_wait_replicas), 0, 16, "0",
+	{ "db.wait_replicas", SETTING_NUMBER, AT(db_wait_replicas), 0, 16, "0",
 	  .help = "replicas that a write waits for" },
-	{ "db.wait_ms", NUMBER, AT(db_wait_ms), 0, 60000, "200",
+	{ "db.wait_ms", SETTING_NUMBER, AT(db_wait_ms), 0, 60000, "200",
 	  .help = "how long it waits for them" },
-	{ "underlay.interface", DEVICE, AT(underlay_interface), .max = TOPO_IFNAME_MAX,
+	{ "underlay.interface", SETTING_DEVICE, AT(underlay_interface), .max = TOPO_IFNAME_MAX,
 	  .help = "interface towards the other hosts; required" },
-	{ "underlay.address", ADDRESS, AT(underlay_address),
+	{ "underlay.address", SETTING_ADDRESS, AT(underlay_address),
 	  .help = "tunnel address; default: the interface's first" },
-	{ "underlay.port", NUMBER, AT(underlay_port), 1, 65535, TEXT(SKEP_VXLAN_PORT),
+	{ "underlay.port", SETTING_NUMBER, AT(underlay_port), 1, 65535, TEXT(SKEP_VXLAN_PORT),
 	  .help = "UDP port of the tunnels" },
-	{ "underlay.xdp", CHOICE, AT(underlay_xdp), .fallback = "auto", .words = xdp_words,
+	{ "underlay.xdp", SETTING_CHOICE, AT(underlay_xdp), .fallback = "auto", .words = xdp_words,
 	  .values = xdp_values, .help = "auto, xdp, tc or generic" },
-	{ "underlay.encap", CHOICE, AT(underlay_encap), .fallback = "vxlan", .words = encap_words,
+	{ "underlay.encap", SETTING_CHOICE, AT(underlay_encap), .fallback = "vxlan", .words = encap_words,
 	  .values = encap_values, .help = "vxlan, geneve or nvgre: how other hosts send to this one" },
-	{ "underlay.dscp", NUMBER, AT(underlay_dscp), 0, 63, "0", .words = dscp_words,
+	{ "underlay.dscp", SETTING_NUMBER, AT(underlay_dscp), 0, 63, "0", .words = dscp_words,
 	  .values = dscp_values, .help = "DSCP of tunnel packets, 0 to 63; copy: that of the packet inside" },
-	{ "border.xdp", CHOICE, AT(border_xdp), .fallback = "auto", .words = border_words,
+	{ "border.xdp", SETTING_CHOICE, AT(border_xdp), .fallback = "auto", .words = border_words,
 	  .values = border_values, .help = "auto, tc or generic: ports that are network cards" },
-	{ "border.interfaces", LIST, AT(border_interfaces),
+	{ "border.interfaces", SETTING_LIST, AT(border_interfaces),
 	  .help = "ports that are network cards, whatever they look like" },
-	{ "upcall.rate", NUMBER, AT(upcall_rate), 0, 10000000, TEXT(SKEP_UPCALL_RATE),
+	{ "upcall.rate", SETTING_NUMBER, AT(upcall_rate), 0, 10000000, TEXT(SKEP_UPCALL_RATE),
 	  .help = "new flows/s of one port; 0: no limit" },
-	{ "upcall.burst", NUMBER, AT(upcall_burst), 1, 1000000, TEXT(SKEP_UPCALL_BURST),
+	{ "upcall.burst", SETTING_NUMBER, AT(upcall_burst), 1, 1000000, TEXT(SKEP_UPCALL_BURST),
 	  .help = "new flows of one port at once" },
-	{ "flows.max", NUMBER, AT(flows_max), 1024, 4194304, TEXT(SKEP_FLOWS_MAX),
+	{ "flows.max", SETTING_NUMBER, AT(flows_max), 1024, 4194304, TEXT(SKEP_FLOWS_MAX),
 	  .help = "size of each flow cache" },
-	{ "flows.wildcards_max", NUMBER, AT(wilds_max), 256, 65535, TEXT(SKEP_WILDS_MAX),
+	{ "flows.wildcards_max", SETTING_NUMBER, AT(wilds_max), 256, 65535, TEXT(SKEP_WILDS_MAX),
 	  .help = "wildcard flows, IPv4 and IPv6 each" },
-	{ "flows.idle_s", NUMBER, AT(flows_idle_s), 1, 86400, "60",
+	{ "flows.idle_s", SETTING_NUMBER, AT(flows_idle_s), 1, 86400, "60",
 	  .help = "an unused flow is removed after so long" },
-	{ "mac_age_s", NUMBER, AT(mac_age_s), 1, 86400, "300",
+	{ "mac_age_s", SETTING_NUMBER, AT(mac_age_s), 1, 86400, "300",
 	  .help = "a learnt MAC address is forgotten after so long" },
-	{ "neigh_age_s", NUMBER, AT(neigh_age_s), 1, 86400, "300",
+	{ "neigh_age_s", SETTING_NUMBER, AT(neigh_age_s), 1, 86400, "300",
 	  .help = "the same for routers' neighbours" },
-	{ "conns.max", NUMBER, AT(conns_max), 1024, 4194304, TEXT(SKEP_CONNS_MAX),
+	{ "conns.max", SETTING_NUMBER, AT(conns_max), 1024, 4194304, TEXT(SKEP_CONNS_MAX),
 	  .help = "connections with an end on this host, of one tenant" },
-	{ "conns.port_max", NUMBER, AT(conns_port_max), 16, 1048576, "16384",
+	{ "conns.port_max", SETTING_NUMBER, AT(conns_port_max), 16, 1048576, "16384",
 	  .help = "of these, those that one port has begun" },
-	{ "conns.tcp_syn_s", NUMBER, AT(timeouts.tcp_syn), 5, 3600, "60",
+	{ "conns.tcp_syn_s", SETTING_NUMBER, AT(timeouts.tcp_syn), 5, 3600, "60",
 	  .help = "a TCP connection without an answer is over when idle for so long" },
-	{ "conns.tcp_established_s", NUMBER, AT(timeouts.tcp_established), 60, 604800, "7440",
+	{ "conns.tcp_established_s", SETTING_NUMBER, AT(timeouts.tcp_established), 60, 604800, "7440",
 	  .help = "the same of an established one" },
-	{ "conns.tcp_fin_s", NUMBER, AT(timeouts.tcp_fin), 5, 3600, "240",
+	{ "conns.tcp_fin_s", SETTING_NUMBER, AT(timeouts.tcp_fin), 5, 3600, "240",
 	  .help = "the same of one that one side has ended" },
-	{ "conns.tcp_closed_s", NUMBER, AT(timeouts.tcp_closed), 1, 3600, "10",
+	{ "conns.tcp_closed_s", SETTING_NUMBER, AT(timeouts.tcp_closed), 1, 3600, "10",
 	  .help = "the same of one that is reset, or ended by both" },
-	{ "conns.udp_new_s", NUMBER, AT(timeouts.udp_new), 5, 3600, "30",
+	{ "conns.udp_new_s", SETTING_NUMBER, AT(timeouts.udp_new), 5, 3600, "30",
 	  .help = "the same of UDP without an answer" },
-	{ "conns.udp_replied_s", NUMBER, AT(timeouts.udp_replied), 5, 86400, "180",
+	{ "conns.udp_replied_s", SETTING_NUMBER, AT(timeouts.udp_replied), 5, 86400, "180",
 	  .help = "the same of UDP in both directions" },
-	{ "conns.icmp_s", NUMBER, AT(timeouts.icmp), 5, 3600, "30",
+	{ "conns.icmp_s", SETTING_NUMBER, AT(timeouts.icmp), 5, 3600, "30",
 	  .help = "the same of pings" },
-	{ "conns.other_s", NUMBER, AT(timeouts.other), 5, 86400, "600",
+	{ "conns.other_s", SETTING_NUMBER, AT(timeouts.other), 5, 86400, "600",
 	  .help = "the same of other protocols" },
-	{ "nat.takeover_s", NUMBER, AT(nat_takeover_s), 10, 86400, "900",
+	{ "nat.takeover_s", SETTING_NUMBER, AT(nat_takeover_s), 10, 86400, "900",
 	  .help = "source ports of a host that is gone for so long go to others; the same on all hosts" },
-	{ "metrics.listen", LISTEN, AT(metrics_listen),
+	{ "metrics.listen", SETTING_ENDPOINT, AT(metrics_listen),
 	  .help = "address:port where Prometheus finds metrics; default: none" },
-	{ "metrics.ports", NUMBER, AT(metrics_ports), 0, 65535, "256",
+	{ "metrics.ports", SETTING_NUMBER, AT(metrics_ports), 0, 65535, "256",
 	  .help = "ports whose traffic is told one by one; 0: none" },
-	{ "paths.state", PATH, AT(path_state), .fallback = "/var/lib/skep",
+	{ "paths.state", SETTING_PATH, AT(path_state), .fallback = "/var/lib/skep",
 	  .help = "what survives a reboot" },
-	{ "paths.run", PATH, AT(path_run), .fallback = "/run/skep", .help = "sockets" },
-	{ "paths.bpffs", PATH, AT(path_bpffs), .fallback = "/sys/fs/bpf",
+	{ "paths.run", SETTING_PATH, AT(path_run), .fallback = "/run/skep", .help = "sockets" },
+	{ "paths.bpffs", SETTING_PATH, AT(path_bpffs), .fallback = "/sys/fs/bpf",
 	  .help = "BPF file system" },
-	{ "device_prefix", DEVICE, AT(device_prefix), .max = 8, .fallback = "skep-",
+	{ "device_prefix", SETTING_DEVICE, AT(device_prefix), .max = 8, .fallback = "skep-",
 	  .help = "begins the names of skepd's devices" },
 };
-int config_find_key(const char *name)
-{
-	for (size_t i = 0; i < CONFIG_KEYS; i++)
-		if (!strcmp(config_keys[i].name, name))
-			return (int)i;
-	return -1;
-}
 
-static void raw_fini(struct raw *raw)
-{
-	for (size_t i = 0; i < CONFIG_KEYS; i++) {
-		free(raw->text[i]);
-		free(raw->where[i]);
-	}
-}
-#define _raw_ __attribute__((cleanup(raw_fini)))
-
-static bool is_name(const char *s)
-{
-	size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
-
-	return n && !s[n] && n <= TOPO_NAME_MAX && isalnum((unsigned char)s[0]);
-}
-
-static bool is_text(const char *s)
-{
-	for (; *s; s++)
-		if ((unsigned char)*s < ' ' || *s == 127)
-			return false;
-	return true;
-}
-
-static bool is_device(const char *s, uint32_t max)
-{
-	size_t n = strlen(s);
-
-	return n && n <= max && is_text(s) && !strpbrk(s, " /:%") && strcmp(s, ".") &&
-	       strcmp(s, "..");
-}
-
-static int bad(const struct key *k, const char *text, const char *where, const char *want,
-	       struct err *err)
-{
-	return err_set(err, -EINVAL, "%s: '%s': '%s' is not allowed (want %s)", where, k->name,
-		       text, want);
-}
-
-static bool find_word(const struct key *k, const char *text, int *value)
-{
-	for (int i = 0; k->words && k->words[i]; i++)
-		if (!strcmp(k->words[i], text)) {
-			*value = k->values[i];
-			return true;
-		}
-	return false;
-}
-
-static int parse(struct config *c, const struct key *k, const char *text, const char *where,
-		 struct err *err)
-{
-	void *at = (char *)c + k->offset;
-	char want[128];
-	char *end;
-	unsigned long long n;
-	struct skep_ip ip;
-	uint16_t port;
-	int value;
-
-	switch (k->type) {
-	case NAME:
-		if (!is_name(text))
-			return bad(
-				k, text, where,
-				"1 to 63 letters, digits, '.', '_', '-', a letter or digit first",
-				err);
-		break;
-	case PATH:
-		if (text[0] != '/' || !is_text(text) || strlen(text) > 200)
-			return bad(k, text, where, "an absolute path of at most 200 characters",
-				   err);
-		break;
-	case DEVICE:
-		snprintf(want, sizeof(want), "1 to %u characters, no space, '/', ':' or '%%'",
-			 k->max);
-		if (!is_device(text, k->max))
-			return bad(k, text, where, want, err);
-		break;
-	case LISTEN:
-		if (!endpoint_parse(text, &ip, &port))
-			return bad(k, text, where, "an address and a port, like 127.0.0.1:9460 or [::1]:9460", err);
-		break;
-	case STRING:
-	case LIST:
-		if (!is_text(text) || !*text)
-			return bad(k, text, where, "text without control characters", err);
-		break;
-	case NUMBER:
-		if (find_word(k, text, &value)) {
-			*(uint32_t *)at = (uint32_t)value;
-			return 0;
-		}
-		errno = 0;
-		n = strtoull(text, &end, 10);
-		snprintf(want, sizeof(want), "a whole number, %u to %u%s%s", k->min, k->max,
-			 k->words ? ", or " : "", k->words ? k->words[0] : "");
-		if (!isdigit((unsigned char)*text) || *end || errno || n < k->min || n > k->max)
-			return bad(k, text, where, want, err);
-		*(uint32_t *)at = (uint32_t)n;
-		return 0;
-	case CHOICE:
-		if (find_word(k, text, at))
-			return 0;
-		return bad(k, text, where, k->help, err);
-	case ADDRESS:
-		if (!ip_parse(text, at) || ip_is_unspecified(at) || ip_is_multicast(at) ||
-		    ip_is_broadcast(at)) {
-			memset(at, 0, sizeof(struct skep_ip));
-			return bad(k, text, where, "an IPv4 or IPv6 address of this host", err);
-		}
-		return 0;
-	}
-	free(*(char **)at);
-	*(char **)at = strdup(text);
-	return *(char **)at ? 0 : err_set(err, -ENOMEM, "out of memory");
-}
-
-static int split_addresses(struct config *c, const char *where, struct err *err)
-{
-	_free_ char *copy = c->db_addresses ? strdup(c->db_addresses) : NULL;
-	char *p = copy, *item;
-
-	while ((item = strsep(&p, ","))) {
-		item += strspn(item, " ");
-		item[strcspn(item, " ")] = 0;
-		if (!*item)
-			continue;
-		if (c->n_addresses == CONFIG_ADDRESSES_MAX)
-			return err_set(err, -EINVAL, "%s: 'db.addresses': more than %d", where,
-				       CONFIG_ADDRESSES_MAX);
-		c->addresses[c->n_addresses] = strdup(item);
-		if (!c->addresses[c->n_addresses])
-			return err_set(err, -ENOMEM, "out of memory");
-		c->n_addresses++;
-	}
-	return 0;
-}
-
-static int read_password(struct config *c, struct err *err)
-{
-	struct stat st;
-	size_t len;
-
-	if (!c->db_password_file)
-		return 0;
-	c->password = config_read_whole(c->db_password_file, 1024, &len, err);
-	if (!c->password)
-		return err_prefix(err, "'db.password_file'");
-	if (!stat(c->db_password_file, &st) && (st.st_mode & 07))
-		return err_set(
-			err, -EPERM,
-			"'db.password_file': everybody may read '%s' (want mode 0600 or 0640)",
-			c->db_password_file);
-	c->password[strcspn(c->password, "\r\n")] = 0;
-	if (!*c->password)
-		return err_set(err, -EINVAL,
-			       "'db.password_file': '%s' has no password in its first line",
-			       c->db_password_file);
-	return 0;
-}
+const struct settings config_settings = { table, ARRAY_SIZE(table), "SKEP_", CONFIG_PATH };
 
 /* What one key alone cannot tell. */
 static int check_together(struct config *c, struct err *err)
@@ -314,7 +145,7 @@ static int default_host(struct config *c, struct err *err)
 
 	if (c->host)
 		return 0;
-	if (gethostname(name, sizeof(name) - 1) || !is_name(name))
+	if (gethostname(name, sizeof(name) - 1) || !settings_is_name(name))
 		return err_set(
 			err, -EINVAL,
 			"'host': the machine's name '%s' will not do (set 'host': letters, digits, '.', '_', '-')",
@@ -323,53 +154,52 @@ static int default_host(struct config *c, struct err *err)
 	return c->host ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
 
+static int split_addresses(struct config *c, struct err *err)
+{
+	int rc = settings_split(c->db_addresses, CONFIG_ADDRESSES_MAX, &c->addresses, &c->n_addresses);
+
+	if (rc == -E2BIG)
+		return err_set(err, -EINVAL, "'db.addresses': more than %d", CONFIG_ADDRESSES_MAX);
+	return rc ? err_set(err, rc, "out of memory") : 0;
+}
+
 int config_load(struct config *c, const char *file, char *const *env, char *const *set,
 		unsigned int n_set, struct err *err)
 {
-	_raw_ struct raw raw = { 0 };
-	int rc = 0;
+	int rc;
 
 	*c = (struct config){ 0 };
-	for (size_t i = 0; !rc && i < CONFIG_KEYS; i++)
-		rc = config_take_default(&raw, (int)i, err);
-	if (!rc && (file || !access(CONFIG_PATH, F_OK)))
-		rc = config_take_file(&raw, file ? file : CONFIG_PATH, err);
-	if (!rc)
-		rc = config_take_env(&raw, env, err);
-	for (unsigned int i = 0; !rc && i < n_set; i++)
-		rc = config_take_set(&raw, set[i], err);
-	for (size_t i = 0; !rc && i < CONFIG_KEYS; i++)
-		if (raw.text[i])
-			rc = parse(c, &config_keys[i], raw.text[i], raw.where[i], err);
-	if (!rc)
-		rc = split_addresses(c, raw.where[config_find_key("db.addresses")], err);
-	if (!rc)
-		rc = default_host(c, err);
+	rc = settings_load(&config_settings, c, file, env, set, n_set, err);
+	rc = rc ? rc : split_addresses(c, err);
+	rc = rc ? rc : default_host(c, err);
 	if (!rc && !c->instance && !(c->instance = strdup(c->host)))
 		rc = err_set(err, -ENOMEM, "out of memory");
-	if (!rc)
-		rc = check_together(c, err);
-	if (!rc)
-		rc = read_password(c, err);
+	rc = rc ? rc : check_together(c, err);
+	if (!rc && c->db_password_file) {
+		c->password = settings_read_secret("db.password_file", c->db_password_file, err);
+		rc = c->password ? 0 : err ? err->code : -EINVAL;
+	}
 	if (rc)
 		config_fini(c);
 	return rc;
 }
 
-static bool is_owned(enum type type)
-{
-	return type != NUMBER && type != CHOICE && type != ADDRESS;
-}
-
 void config_fini(struct config *c)
 {
-	for (size_t i = 0; i < CONFIG_KEYS; i++)
-		if (is_owned(config_keys[i].type))
-			free(*(char **)((char *)c + config_keys[i].offset));
-	for (unsigned int i = 0; i < c->n_addresses; i++)
-		free(c->addresses[i]);
+	settings_fini(&config_settings, c);
+	settings_free_list(c->addresses, c->n_addresses);
 	if (c->password)
 		explicit_bzero(c->password, strlen(c->password));
 	free(c->password);
 	*c = (struct config){ 0 };
+}
+
+void config_print(const struct config *config, FILE *out)
+{
+	settings_print(&config_settings, config, out);
+}
+
+void config_help(FILE *out)
+{
+	settings_help(&config_settings, out);
 }

@@ -14,6 +14,7 @@
 #include "maps/state.h"
 #include "statedb/statedb.h"
 #include "util/err.h"
+#include "util/settings.h"
 
 #define CONFIG_PATH	     "/etc/skep/skepd.yaml"
 #define CONFIG_ADDRESSES_MAX 64
@@ -43,7 +44,7 @@ struct config {
 	char *path_state, *path_run, *path_bpffs;
 	char *device_prefix;
 	/* derived */
-	char *addresses[CONFIG_ADDRESSES_MAX];
+	char **addresses;
 	unsigned int n_addresses;
 	char *password; /* contents of db.password_file; NULL = none */
 };
@@ -56,6 +57,7 @@ struct config {
 int config_load(struct config *config, const char *file, char *const *env, char *const *set,
 		unsigned int n_set, struct err *err);
 void config_fini(struct config *config);
+extern const struct settings config_settings;
 /* All settings as a file that config_load would take. */
 void config_print(const struct config *config, FILE *out);
 /* For --help: key, default, what it is. */

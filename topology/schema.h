@@ -11,6 +11,7 @@
 #include "topology/topology.h"
 #include "util/cleanup.h"
 #include "util/err.h"
+#include "util/json.h"
 
 enum topo_type {
 	TOPO_T_NAME,
@@ -134,13 +135,7 @@ typedef int topo_ref_cb(void *arg, const struct topo_field *f, enum topo_kind ki
 int topo_each_ref(const struct topo_shape *shape, json_t *rec, topo_ref_cb *cb, void *arg);
 const char *topo_ethertype_name(uint16_t type);		     /* NULL: it has none */
 
-/* --- json owning locals --- */
-
-static inline void topo_json_decrefp(json_t **p)
-{
-	json_decref(*p);
-}
-#define _json_ __attribute__((cleanup(topo_json_decrefp)))
+/* --- json --- */
 
 /* Shallow.  json_copy() itself hides lack of memory: it returns what it could copy. */
 static inline json_t *topo_json_copy(const json_t *obj)

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "loader/config_private.h"
+#include "loader/config.h"
 #include "util/addr.h"
 #include "util/cleanup.h"
 #include "util/log.h"
@@ -270,9 +270,9 @@ static void man_page(void **state)
 	fclose(f);
 	assert_false(documented(man, "conns.nosuch"));
 	assert_false(documented(man, "conns"));
-	for (size_t i = 0; i < CONFIG_KEYS; i++)
-		if (!documented(man, config_keys[i].name))
-			fail_msg("docs/man/skepd.yaml.5 lacks '%s'", config_keys[i].name);
+	for (size_t i = 0; i < config_settings.n; i++)
+		if (!documented(man, config_settings.table[i].name))
+			fail_msg("docs/man/skepd.yaml.5 lacks '%s'", config_settings.table[i].name);
 }
 
 static int make_file(void **state)

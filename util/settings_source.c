@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Where settings come from: file, environment, command line.  Here they are texts; config.c says
- * what they mean. */
-#include "loader/config_private.h"
+/* Where settings come from: file, environment, command line.  Here they are texts; settings.c says what they mean. */
+#include "util/settings_private.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -12,7 +11,7 @@
 #include "util/cleanup.h"
 #include "util/yaml.h"
 
-static int raw_set(struct raw *raw, int i, const char *text, const char *where, struct err *err)
+static int raw_set(struct settings_raw *raw, int i, const char *text, const char *where, struct err *err)
 {
 	free(raw->text[i]);
 	free(raw->where[i]);
@@ -22,14 +21,14 @@ static int raw_set(struct raw *raw, int i, const char *text, const char *where, 
 }
 
 /* "host, instance, db.mode, ...", those below 'section' only and without it if that is not "" */
-static const char *allowed(const char *section, char *buf, size_t size)
+static const char *allowed(const struct settings_raw *raw, const char *section, char *buf, size_t size)
 {
 	size_t n = 0, skip = *section ? strlen(section) + 1 : 0;
 	const char *last = "";
 
 	buf[0] = 0;
-	for (size_t i = 0; i < CONFIG_KEYS; i++) {
-		const char *name = config_keys[i].name;
+	for (size_t i = 0; i < raw->s->n; i++) {
+		const char *name = raw->s->table[i].name;
 		int len;
 
 		if (skip && (strncmp(name, section, skip - 1) || name[skip - 1] != '.'))
@@ -60,17 +59,17 @@ static int scalar_text(const json_t *v, char *buf, size_t size)
 	return -1;
 }
 
-static int take_value(struct raw *raw, const char *name, const json_t *v, const char *where,
+static int take_value(struct settings_raw *raw, const char *name, const json_t *v, const char *where,
 		      struct err *err)
 {
 	char text[4096] = "";
 	size_t n = 0, i;
-	int k = config_find_key(name);
+	int k = settings_find(raw->s, name);
 	json_t *item;
 
 	if (json_is_null(v))
 		return 0; /* "key:" alone: as if it were not there */
-	if (config_keys[k].type == LIST && json_is_array(v)) {
+	if (raw->s->table[k].type == SETTING_LIST && json_is_array(v)) {
 		json_array_foreach (v, i, item) {
 			int len = n + 2 < sizeof(text)
 					  ? scalar_text(item, text + n, sizeof(text) - n - 1)
@@ -84,17 +83,21 @@ static int take_value(struct raw *raw, const char *name, const json_t *v, const 
 			n += len;
 			text[n++] = ',';
 		}
-		if (n)
-			text[n - 1] = 0;
+		if (!n) { /* "[]": none, whatever the default is */
+			free(raw->text[k]);
+			raw->text[k] = NULL;
+			return 0;
+		}
+		text[n - 1] = 0;
 	} else if (scalar_text(v, text, sizeof(text)) < 0) {
 		return err_set(err, -EINVAL, "%s: '%s': want %s", where, name,
-			       config_keys[k].type == LIST ? "a list of strings"
+			       raw->s->table[k].type == SETTING_LIST ? "a list of strings"
 							   : "a single value");
 	}
 	return raw_set(raw, k, text, where, err);
 }
 
-static int take_section(struct raw *raw, const char *file, const struct yaml_lines *lines,
+static int take_section(struct settings_raw *raw, const char *file, const struct yaml_lines *lines,
 			const char *section, const json_t *object, struct err *err)
 {
 	char name[128], where[512], list[512];
@@ -105,9 +108,9 @@ static int take_section(struct raw *raw, const char *file, const struct yaml_lin
 	json_object_foreach ((json_t *)object, key, v) {
 		snprintf(where, sizeof(where), "%s:%u", file, yaml_line_of_key(lines, object, key));
 		snprintf(name, sizeof(name), "%s%s%s", section, *section ? "." : "", key);
-		if (config_find_key(name) >= 0) {
+		if (settings_find(raw->s, name) >= 0) {
 			rc = take_value(raw, name, v, where, err);
-		} else if (!*section && *allowed(key, list, sizeof(list))) {
+		} else if (!*section && *allowed(raw, key, list, sizeof(list))) {
 			rc = json_is_object(v) ? take_section(raw, file, lines, key, v, err)
 			     : json_is_null(v)
 				     ? 0
@@ -116,7 +119,7 @@ static int take_section(struct raw *raw, const char *file, const struct yaml_lin
 		} else {
 			rc = err_set(err, -EINVAL, "%s: unknown key '%s' (allowed%s%s%s: %s)",
 				     where, name, *section ? " in '" : "", section,
-				     *section ? "'" : "", allowed(section, list, sizeof(list)));
+				     *section ? "'" : "", allowed(raw, section, list, sizeof(list)));
 		}
 		if (rc)
 			return rc;
@@ -124,7 +127,7 @@ static int take_section(struct raw *raw, const char *file, const struct yaml_lin
 	return 0;
 }
 
-char *config_read_whole(const char *path, size_t max, size_t *len, struct err *err)
+char *settings_read_whole(const char *path, size_t max, size_t *len, struct err *err)
 {
 	_free_ char *buf = malloc(max + 1);
 	FILE *f = fopen(path, "re");
@@ -148,11 +151,11 @@ char *config_read_whole(const char *path, size_t max, size_t *len, struct err *e
 	return TAKE_PTR(buf);
 }
 
-int config_take_file(struct raw *raw, const char *file, struct err *err)
+int settings_take_file(struct settings_raw *raw, const char *file, struct err *err)
 {
 	struct yaml_lines *lines = NULL;
 	size_t len;
-	_free_ char *text = config_read_whole(file, 1 << 20, &len, err);
+	_free_ char *text = settings_read_whole(file, 1 << 20, &len, err);
 	json_t *docs, *doc;
 	int rc = 0;
 
@@ -167,7 +170,7 @@ int config_take_file(struct raw *raw, const char *file, struct err *err)
 	else if (doc && json_is_object(doc))
 		rc = take_section(raw, file, lines, "", doc, err);
 	else if (doc && !json_is_null(doc))
-		rc = err_set(err, -EINVAL, "%s: want keys and values, like 'host: node1'", file);
+		rc = err_set(err, -EINVAL, "%s: want keys and values, like 'log_level: info'", file);
 	yaml_lines_free(lines);
 	json_decref(docs);
 	return rc;
@@ -175,18 +178,20 @@ int config_take_file(struct raw *raw, const char *file, struct err *err)
 
 /* --- environment and command line --- */
 
-int config_take_env(struct raw *raw, char *const *env, struct err *err)
+int settings_take_env(struct settings_raw *raw, char *const *env, struct err *err)
 {
+	size_t prefix = strlen(raw->s->env);
+
 	for (; env && *env; env++) {
 		char name[128] = "", where[160];
 		const char *eq = strchr(*env, '=');
 
-		if (strncmp(*env, "SKEP_", 5) || !eq || (size_t)(eq - *env) >= sizeof(name))
+		if (strncmp(*env, raw->s->env, prefix) || !eq || (size_t)(eq - *env) >= sizeof(name))
 			continue;
 		memcpy(name, *env, eq - *env);
 		snprintf(where, sizeof(where), "environment variable %s", name);
-		for (size_t i = 0; i < CONFIG_KEYS; i++) {
-			const char *k = config_keys[i].name, *e = name + 5;
+		for (size_t i = 0; i < raw->s->n; i++) {
+			const char *k = raw->s->table[i].name, *e = name + prefix;
 
 			while (*k && (*k == '.' ? '_' : toupper((unsigned char)*k)) == *e) {
 				k++;
@@ -199,7 +204,7 @@ int config_take_env(struct raw *raw, char *const *env, struct err *err)
 	return 0;
 }
 
-int config_take_set(struct raw *raw, const char *arg, struct err *err)
+int settings_take_set(struct settings_raw *raw, const char *arg, struct err *err)
 {
 	const char *eq = strchr(arg, '=');
 	char name[128], list[1024] = "";
@@ -207,20 +212,20 @@ int config_take_set(struct raw *raw, const char *arg, struct err *err)
 
 	if (!eq || (size_t)(eq - arg) >= sizeof(name))
 		return err_set(err, -EINVAL,
-			       "--set '%s': want KEY=VALUE, like underlay.interface=eth1", arg);
+			       "--set '%s': want KEY=VALUE, like log_level=debug", arg);
 	snprintf(name, sizeof(name), "%.*s", (int)(eq - arg), arg);
-	k = config_find_key(name);
+	k = settings_find(raw->s, name);
 	if (k >= 0)
 		return raw_set(raw, k, eq + 1, "command line", err);
-	for (size_t i = 0, n = 0; i < CONFIG_KEYS && n < sizeof(list); i++)
+	for (size_t i = 0, n = 0; i < raw->s->n && n < sizeof(list); i++)
 		n += snprintf(list + n, sizeof(list) - n, "%s%s", i ? ", " : "",
-			      config_keys[i].name);
+			      raw->s->table[i].name);
 	return err_set(err, -EINVAL, "--set: unknown key '%s' (allowed: %s)", name, list);
 }
 
-int config_take_default(struct raw *raw, int key, struct err *err)
+int settings_take_default(struct settings_raw *raw, int key, struct err *err)
 {
-	return config_keys[key].fallback
-		       ? raw_set(raw, key, config_keys[key].fallback, "default", err)
+	return raw->s->table[key].fallback
+		       ? raw_set(raw, key, raw->s->table[key].fallback, "default", err)
 		       : 0;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "loader/sd.h"
+#include "util/sd.h"
 
 #include <stddef.h>
 #include <sys/socket.h>

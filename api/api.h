@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the program is made of: one of it, reached from every request by api_of(). */
+#pragma once
+
+#include "api/config.h"
+#include "statedb/statedb.h"
+#include "util/loop.h"
+
+struct http;
+struct cache;
+
+struct api {
+	const struct api_config *config;
+	struct loop *loop;
+	struct db *db;
+	struct cache *cache;
+	struct http *http;
+};

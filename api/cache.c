@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * One entry a tenant: its records, their order and ids.  statedb tells of changes; what this process wrote itself is put in at once (cache_wrote), and told
+ * a second time by statedb, which then changes nothing: a record never gives way to one of an older revision.
+ */
+#include "api/cache.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/cache_private.h"
+#include "util/clock.h"
+#include "util/hash.h"
+#include "util/json.h"
+
+#define TICK_MS	  100
+#define WAIT_MS	  5000	/* for a tenant's records */
+#define KEEP_MS	  300000 /* a tenant that nobody asks for */
+#define TENANTS_MAX 4096
+
+struct wait {
+	struct wait *next;
+	cache_ready *ready;
+	void *arg;
+	uint64_t until_ns;
+};
+
+/* --- waiting --- */
+
+static void answer_waits(struct cache_tenant *t, const struct err *err)
+{
+	struct wait *w = t->waits, *next;
+
+	t->waits = NULL;
+	cache_hold(t);
+	for (; w; w = next) {
+		next = w->next;
+		w->ready(w->arg, err ? NULL : t, err);
+		free(w);
+	}
+	cache_release(t);
+}
+
+static void late(struct cache_tenant *t, uint64_t now)
+{
+	struct wait **at = &t->waits, *over = NULL, *w;
+	struct err err = { 0 };
+
+	while ((w = *at)) {
+		if (w->until_ns > now) {
+			at = &w->next;
+			continue;
+		}
+		*at = w->next;
+		w->next = over;
+		over = w;
+	}
+	err_tag(&err, -ETIMEDOUT, "unavailable", "the state DB does not answer");
+	while ((w = over)) {
+		over = w->next;
+		w->ready(w->arg, NULL, &err);
+		free(w);
+	}
+}
+
+/* --- what statedb tells --- */
+
+static void on_snapshot(void *arg, const json_t *records, uint64_t rev, uint64_t crev)
+{
+	struct cache_tenant *t = arg;
+
+	if (cache_load(t, records)) {
+		struct err err = { 0 };
+
+		err_set(&err, -ENOMEM, "out of memory");
+		answer_waits(t, &err);
+		return;
+	}
+	t->rev = rev;
+	t->crev = crev;
+	t->is_ready = true;
+	cache_tell(t, NULL, NULL, rev);
+	answer_waits(t, NULL);
+}
+
+static void on_change(void *arg, const json_t *changes, uint64_t rev, uint64_t crev)
+{
+	struct cache_tenant *t = arg;
+
+	cache_apply(t, changes, rev, crev);
+}
+
+static void drop(struct cache *c, struct cache_tenant *t)
+{
+	hmap_remove(&c->tenants, &t->node);
+	db_unfollow(t->follow);
+	t->follow = NULL;
+	t->cache = NULL;
+	cache_release(t);
+}
+
+static void on_tick(void *arg)
+{
+	struct cache *c = arg;
+	uint64_t now = clock_mono_ns();
+	struct hmap_node *node, *tmp;
+	json_t *status = db_status(c->api->db);
+
+	if (json_is_true(json_object_get(status, "connected")))
+		c->up_ns = now;
+	json_decref(status);
+	hmap_for_each(node, tmp, &c->tenants)
+	{
+		struct cache_tenant *t = container_of(node, struct cache_tenant, node);
+
+		late(t, now);
+		if (t->refs == 1 && !t->waits && !t->watches && t->used_ns + KEEP_MS * NSEC_PER_MSEC < now)
+			drop(c, t);
+	}
+}
+
+/* --- tenants --- */
+
+static struct cache_tenant *find(struct cache *c, const char *name)
+{
+	struct hmap_node *node;
+	uint64_t h = hash_str(name, 0);
+
+	hmap_for_each_with_hash(node, &c->tenants, h)
+	{
+		struct cache_tenant *t = container_of(node, struct cache_tenant, node);
+
+		if (!strcmp(t->name, name))
+			return t;
+	}
+	return NULL;
+}
+
+/* The one that was not asked for the longest makes place. */
+static void make_place(struct cache *c)
+{
+	struct cache_tenant *oldest = NULL;
+	struct hmap_node *node, *tmp;
+
+	hmap_for_each(node, tmp, &c->tenants)
+	{
+		struct cache_tenant *t = container_of(node, struct cache_tenant, node);
+
+		if (t->refs == 1 && !t->waits && !t->watches && (!oldest || t->used_ns < oldest->used_ns))
+			oldest = t;
+	}
+	if (oldest)
+		drop(c, oldest);
+}
+
+static struct cache_tenant *add(struct cache *c, const char *name)
+{
+	static const struct db_follow_ops ops = { on_snapshot, on_change };
+	struct cache_tenant *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	if (c->tenants.n >= TENANTS_MAX)
+		make_place(c);
+	t->cache = c;
+	t->refs = 1;
+	t->name = strdup(name);
+	t->records = json_object();
+	t->follow = t->name && t->records ? db_follow(c->api->db, name, &ops, t) : NULL;
+	if (!t->follow || hmap_insert(&c->tenants, &t->node, hash_str(name, 0))) {
+		db_unfollow(t->follow);
+		t->cache = NULL;
+		cache_release(t);
+		return NULL;
+	}
+	return t;
+}
+
+static bool is_down(const struct cache *c)
+{
+	return c->up_ns + CACHE_STALE_MS * NSEC_PER_MSEC < clock_mono_ns();
+}
+
+void cache_get(struct cache *c, const char *tenant, cache_ready *ready, void *arg)
+{
+	struct cache_tenant *t = find(c, tenant);
+	struct err err = { 0 };
+	struct wait *w;
+
+	if (!t)
+		t = add(c, tenant);
+	w = t ? calloc(1, sizeof(*w)) : NULL;
+	if (!w) {
+		err_set(&err, -ENOMEM, "out of memory");
+		ready(arg, NULL, &err);
+		return;
+	}
+	t->used_ns = clock_mono_ns();
+	if (t->is_ready) {
+		free(w);
+		if (is_down(c)) {
+			err_tag(&err, -ETIMEDOUT, "unavailable", "the state DB does not answer");
+			ready(arg, NULL, &err);
+			return;
+		}
+		cache_hold(t);
+		ready(arg, t, NULL);
+		cache_release(t);
+		return;
+	}
+	*w = (struct wait){ t->waits, ready, arg, t->used_ns + WAIT_MS * NSEC_PER_MSEC };
+	t->waits = w;
+}
+
+struct cache_tenant *cache_hold(struct cache_tenant *t)
+{
+	t->refs++;
+	return t;
+}
+
+void cache_release(struct cache_tenant *t)
+{
+	if (!t || --t->refs)
+		return;
+	cache_unload(t);
+	json_decref(t->records);
+	free(t->name);
+	free(t);
+}
+
+struct cache *cache_new(struct api *api)
+{
+	struct cache *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->api = api;
+	hmap_init(&c->tenants);
+	c->up_ns = clock_mono_ns();
+	c->tick = loop_timer_add(api->loop, 0, TICK_MS * NSEC_PER_MSEC, on_tick, c);
+	if (!c->tick) {
+		free(c);
+		return NULL;
+	}
+	return c;
+}
+
+void cache_free(struct cache *c)
+{
+	struct hmap_node *node, *tmp;
+	struct err err = { 0 };
+
+	if (!c)
+		return;
+	err_tag(&err, -ECANCELED, "unavailable", "the server stops");
+	loop_timer_del(c->tick);
+	hmap_for_each(node, tmp, &c->tenants)
+	{
+		struct cache_tenant *t = container_of(node, struct cache_tenant, node);
+
+		answer_waits(t, &err);
+		drop(c, t);
+	}
+	hmap_fini(&c->tenants);
+	free(c);
+}

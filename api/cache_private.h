@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the cache share: cache.c (tenants come and go), records.c (what one has). */
+#pragma once
+
+#include "api/cache.h"
+#include "util/hmap.h"
+
+#define CACHE_STALE_MS 2000 /* without the state DB, records are not told to anybody any more */
+
+struct wait;
+
+struct cache {
+	struct api *api;
+	struct hmap tenants; /* struct cache_tenant.node by name */
+	struct loop_timer *tick;
+	uint64_t up_ns; /* when the state DB was last connected */
+};
+
+struct rows {
+	struct cache_object **v;
+	uint32_t n, max;
+};
+
+struct cache_tenant {
+	struct hmap_node node;
+	struct cache *cache; /* NULL: not in the table any more */
+	unsigned int refs;   /* one of the table */
+	char *name;
+	struct db_follow *follow;
+	bool is_ready;
+	uint64_t used_ns, rev, crev;
+	json_t *records;
+	struct rows rows[TOPO_KIND_MAX]; /* sorted by name */
+	struct hmap ids;		 /* struct cache_object.by_id */
+	struct topo_snapshot *snap;	 /* of 'snap_rev'; made when it is asked for */
+	uint64_t snap_rev;
+	struct wait *waits;
+	struct cache_watch *watches;
+	bool telling; /* they are being called */
+};
+
+struct cache_watch {
+	struct cache_watch *next;
+	struct cache_tenant *t;
+	cache_changed *changed;
+	void *arg;
+	bool dead;
+};
+
+int cache_load(struct cache_tenant *t, const json_t *records); /* in place of what was there; -ENOMEM: what was there stays */
+void cache_unload(struct cache_tenant *t);
+void cache_apply(struct cache_tenant *t, const json_t *changes, uint64_t rev, uint64_t crev);
+void cache_tell(struct cache_tenant *t, const json_t *changes, const json_t *before, uint64_t rev);

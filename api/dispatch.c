@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+/* From bytes to a handler: the path's parts, the query, the body; everything that is refused before a handler sees it. */
+#include "api/exchange.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "api/parse.h"
+#include "api/problem.h"
+#include "api/routes.h"
+#include "util/yaml.h"
+
+/* --- headers --- */
+
+struct framing {
+	unsigned int lengths, encodings;
+	const char *length, *encoding;
+};
+
+static enum MHD_Result see_header(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	struct framing *f = arg;
+
+	(void)kind;
+	if (!strcasecmp(name, "Content-Length")) {
+		f->lengths++;
+		f->length = value;
+	} else if (!strcasecmp(name, "Transfer-Encoding")) {
+		f->encodings++;
+		f->encoding = value;
+	}
+	return MHD_YES;
+}
+
+/* Two servers must never see two different requests in the same bytes. */
+static void check_framing(struct api_request *r)
+{
+	struct framing f = { 0 };
+	uint64_t len = 0;
+
+	(void)MHD_get_connection_values(r->mhd, MHD_HEADER_KIND, see_header, &f);
+	r->has_body = f.lengths || f.encodings;
+	if ((f.lengths && f.encodings) || f.lengths > 1 || f.encodings > 1) {
+		api_header(r, "Connection", "close");
+		api_problemf(r, 400, "malformed",
+			     "several Content-Length or Transfer-Encoding headers (want one of one of them)");
+	} else if (f.encoding && strcasecmp(f.encoding, "chunked")) {
+		api_header(r, "Connection", "close");
+		api_problemf(r, 400, "malformed", "Transfer-Encoding: '%.40s' is not known (want chunked)", f.encoding);
+	} else if (f.length && !parse_u64(f.length, &len)) {
+		api_header(r, "Connection", "close");
+		api_problemf(r, 400, "malformed", "Content-Length: '%.40s' is not a number", f.length);
+	} else if (len > r->api->config->body) {
+		api_header(r, "Connection", "close");
+		api_problemf(r, 413, "too_large", "the body has %s bytes (at most %llu)", f.length,
+			     (unsigned long long)r->api->config->body);
+	}
+}
+
+/* --- path and query --- */
+
+static void take_path(struct api_request *r, const char *url)
+{
+	char *copy = arena_dup(&r->arena, url, strlen(url) + 1), *parts[ROUTE_PARTS_MAX];
+	struct route_match m;
+	unsigned int n = 0;
+
+	for (char *p = copy, *part; p && (part = strsep(&p, "/"));) {
+		if (part == copy && !*part)
+			continue; /* before the first slash */
+		if (n == ROUTE_PARTS_MAX || parse_unescape(part) || strchr(part, '/')) {
+			api_problemf(r, n == ROUTE_PARTS_MAX ? 404 : 400, n == ROUTE_PARTS_MAX ? "not_found" : "malformed",
+				     "the path is not valid");
+			return;
+		}
+		parts[n++] = part;
+	}
+	routes_match(r->method, (const char *const *)parts, n, &m);
+	r->route = m.route;
+	for (unsigned int i = 0; i < m.n_params && i < API_PARAMS_MAX; i++) {
+		r->params[i].name = arena_printf(&r->arena, "%.*s", (int)m.params[i].name_len, m.params[i].name);
+		r->params[i].value = m.params[i].value;
+		r->n_params++;
+	}
+	if (arena_failed(&r->arena)) {
+		api_problemf(r, 503, "overloaded", "out of memory");
+	} else if (!m.route && m.allow[0]) {
+		api_header(r, "Allow", m.allow);
+		if (!strcmp(r->method, "OPTIONS"))
+			api_answer(r, 204, NULL);
+		else
+			api_problemf(r, 405, "method_not_allowed", "'%.20s' is not allowed here (want %s)", r->method, m.allow);
+	} else if (!m.route) {
+		api_problemf(r, 404, "not_found", "there is nothing at this path");
+	}
+}
+
+static enum MHD_Result see_query(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	struct api_request *r = arg;
+	char *n = arena_printf(&r->arena, "%s", name), *v = arena_printf(&r->arena, "%s", value ? value : "");
+
+	(void)kind;
+	if (!n || !v || parse_unescape(n) || parse_unescape(v))
+		api_problemf(r, 400, "malformed", "the query is not valid");
+	else if (r->n_query == API_QUERY_MAX)
+		api_problemf(r, 400, "malformed", "more than %d query parameters", API_QUERY_MAX);
+	else if (!route_takes(r->route, n))
+		api_problemf(r, 400, "unknown_parameter", "query parameter '%.40s' is not known here", n);
+	else if (strcmp(n, "filter") && api_query(r, n))
+		api_problemf(r, 400, "malformed", "query parameter '%.40s' appears twice", n);
+	else
+		r->query[r->n_query++] = (struct api_pair){ n, v };
+	return r->answered ? MHD_NO : MHD_YES;
+}
+
+void dispatch_begin(struct api_request *r, const char *url)
+{
+	check_framing(r);
+	if (!r->answered)
+		take_path(r, url);
+	if (!r->answered)
+		(void)MHD_get_connection_values(r->mhd, MHD_GET_ARGUMENT_KIND, see_query, r);
+}
+
+/* --- body --- */
+
+static bool is_type(const char *type, const char *want)
+{
+	size_t n = strlen(want);
+
+	return type && !strncasecmp(type, want, n) && (!type[n] || strchr("; \t", type[n]));
+}
+
+static void take_json(struct api_request *r)
+{
+	struct err err = { 0 };
+
+	r->body = parse_json(r->data, r->len, API_DEPTH_MAX, &err);
+	if (!r->body)
+		api_problem(r, err.code == -ENOMEM ? 503 : 400, err.code == -ENOMEM ? "overloaded" : "malformed", &err);
+}
+
+static void take_body(struct api_request *r)
+{
+	const char *type = api_request_header(r, "Content-Type");
+
+	if (!r->len || (r->route->flags & API_RAW))
+		return;
+	if (!strcmp(r->route->method, "GET"))
+		api_problemf(r, 400, "malformed", "a GET has no body");
+	else if ((r->route->flags & API_YAML) && (is_type(type, "application/yaml") || is_type(type, "text/yaml")))
+		return; /* the handler parses it */
+	else if (is_type(type, "application/json") ||
+		 ((r->route->flags & API_MERGE_PATCH) && is_type(type, "application/merge-patch+json")))
+		take_json(r);
+	else
+		api_problemf(r, 415, "unsupported_type", "Content-Type: '%.60s' is not known here (want application/json%s)",
+			     type ? type : "",
+			     r->route->flags & API_YAML	      ? " or application/yaml" :
+			     r->route->flags & API_MERGE_PATCH ? " or application/merge-patch+json" :
+								 "");
+}
+
+/* May this caller do that?  What belongs to others is not there. */
+static void check_caller(struct api_request *r)
+{
+	const char *tenant = api_param(r, "tenant");
+
+	if (r->auth == AUTH_REFUSED) {
+		if (r->auth_status == 401)
+			api_header(r, "WWW-Authenticate", "Bearer");
+		api_problemf(r, r->auth_status, parse_status_slug(r->auth_status), "%s", r->auth_why ? r->auth_why : "refused");
+	} else if (r->route->flags & API_OPEN) {
+		return;
+	} else if (tenant && r->caller.tenant[0] && strcmp(tenant, r->caller.tenant)) {
+		api_problemf(r, 404, "not_found", "tenant '%.63s' does not exist", tenant);
+	} else if (r->caller.role < r->route->least || (r->route->least == API_OPERATOR && r->caller.tenant[0])) {
+		api_problemf(r, 403, "forbidden", "this needs the role %s, '%s' is %s", api_role_name(r->route->least),
+			     r->caller.name, api_role_name(r->caller.role));
+	}
+}
+
+void dispatch(struct api_request *r)
+{
+	if (r->auth == AUTH_PENDING)
+		return; /* comes again */
+	r->dispatched = true;
+	check_caller(r);
+	if (r->answered)
+		return;
+	if (r->too_long) {
+		if (r->auth_status == 503)
+			api_problemf(r, 503, "overloaded", "too many large bodies are on their way");
+		else
+			api_problemf(r, 413, "too_large", "the body is too long (at most %llu bytes)",
+				     (unsigned long long)r->api->config->body);
+		return;
+	}
+	take_body(r);
+	if (!r->answered)
+		r->route->handler(r);
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Private to http.c, exchange.c, dispatch.c, answer.c, stream.c: a connection and the request on it. */
+#pragma once
+
+#include <microhttpd.h>
+
+#include "api/api.h"
+#include "api/http.h"
+#include "api/request.h"
+#include "util/arena.h"
+
+#define API_PARAMS_MAX	8
+#define API_QUERY_MAX	32
+#define API_HEADERS_MAX 24
+#define API_DEPTH_MAX	32 /* containers in containers of a body */
+
+struct http_listener;
+
+struct http_conn {
+	struct http_conn *next, **prev;
+	struct http_listener *listener;
+	int fd;
+	bool is_root;	/* UNIX socket, its other end belongs to root */
+	bool receiving; /* nothing of an answer was sent yet */
+	uint64_t deadline_ns; /* what is going on must be over; UINT64_MAX = no deadline */
+};
+
+struct http_listener {
+	struct http *http;
+	struct MHD_Daemon *daemon;
+	struct loop_fd *watch;
+	char address[128]; /* as it is */
+	int fd;
+	bool is_unix, is_tls;
+};
+
+struct http {
+	struct api *api;
+	struct http_listener *listeners;
+	unsigned int n;
+	struct loop_timer *tick, *again;
+	struct http_conn *conns;
+	struct http_stats stats;
+	char *certificate, *key; /* PEM */
+	uint64_t next_id;
+	bool quiet; /* no new connections */
+};
+
+struct api_pair {
+	const char *name, *value;
+};
+
+enum auth_state { AUTH_NOT_ASKED, AUTH_PENDING, AUTH_OK, AUTH_REFUSED };
+
+struct api_request {
+	struct api *api;
+	struct http *http;
+	struct MHD_Connection *mhd; /* NULL: the connection is gone */
+	struct http_conn *conn;
+	struct arena arena;
+	const struct api_route *route;
+	const char *method, *path;
+	struct api_pair params[API_PARAMS_MAX], query[API_QUERY_MAX], headers[API_HEADERS_MAX];
+	unsigned int n_params, n_query, n_headers;
+	char id[65], traceparent[56];
+	uint64_t began_ns;
+
+	char *data; /* the body as it came */
+	size_t len, cap;
+	bool too_long;
+	json_t *body;
+
+	struct api_caller caller;
+	enum auth_state auth;
+	int auth_status;
+	const char *auth_why;
+
+	bool has_body, dispatched, suspended, answered, queued, is_head;
+	int status;
+	struct MHD_Response *response;
+	void (*on_answer)(void *arg, struct api_request *r, int status, const char *body, size_t len);
+	void *on_answer_arg;
+	void (*with_tenant)(struct api_request *r, struct cache_tenant *t);
+	void *kept;
+	void (*kept_free)(void *data);
+	struct api_stream *stream;
+};
+
+/* exchange.c: a request begins; NULL: no memory.  It may be answered already. */
+struct api_request *exchange_new(struct http *h, struct http_conn *conn, struct MHD_Connection *mhd, const char *url,
+				 const char *method);
+void exchange_data(struct api_request *r, const char *data, size_t *len);
+void exchange_done(struct api_request *r); /* MHD has finished with it */
+void exchange_free(struct api_request *r);
+
+/* dispatch.c: route, query, body; calls the handler. */
+void dispatch_begin(struct api_request *r, const char *url); /* headers are here */
+void dispatch(struct api_request *r);			     /* the body is here, and the caller known */
+
+/* answer.c: sets r->response, and wakes the connection. */
+void answer_with(struct api_request *r, int status, struct MHD_Response *response, uint64_t len);
+
+/* stream.c: its client is gone */
+void stream_closed(struct api_stream *s);
+
+/* http.c */
+void http_suspend(struct api_request *r);
+void http_resume(struct api_request *r);

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * HTTP/1.1 by libmicrohttpd, in the program's own loop: listeners, connections and their deadlines.  Requests are handed to routes.c, which answers by
+ * request.h.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "api/api.h"
+
+/* Listens on what the configuration says.  NULL: 'err'. */
+struct http *http_new(struct api *api, struct err *err);
+/* No new connections; what is on its way is answered.  Then http_free(). */
+void http_quiesce(struct http *h);
+/* Cuts what is still open.  Takes NULL.  No request may be unanswered: db_free() comes before, and fails them. */
+void http_free(struct http *h);
+/* For tests and logs: the address of the n-th listener as it is, "127.0.0.1:40123"; NULL = no more. */
+const char *http_address(const struct http *h, unsigned int n);
+
+struct http_stats {
+	uint64_t requests, connections, refused; /* since the start; refused: by a deadline or a limit */
+	uint64_t status[6];			 /* answers of 1xx .. 5xx; [0]: none */
+	uint64_t bytes_in, bytes_out;		 /* of bodies */
+	uint32_t open, streams, pending;	 /* now: connections, streams, requests being worked on */
+	uint64_t body_bytes;			 /* now: memory of bodies that are coming in */
+};
+const struct http_stats *http_stats(const struct http *h);

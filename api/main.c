@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+/* skep-api's command line, and its life. */
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api/api.h"
+#include "api/cache.h"
+#include "api/http.h"
+#include "util/log.h"
+#include "util/sd.h"
+
+#define SETS_MAX 64
+
+enum { OPT_CHECK = 256, OPT_PRINT, OPT_VERSION, OPT_HELP, OPT_SET };
+
+static const struct option options[] = {
+	{ "config", required_argument, NULL, 'c' },
+	{ "set", required_argument, NULL, OPT_SET },
+	{ "check-config", no_argument, NULL, OPT_CHECK },
+	{ "print-config", no_argument, NULL, OPT_PRINT },
+	{ "verbose", no_argument, NULL, 'v' },
+	{ "version", no_argument, NULL, OPT_VERSION },
+	{ "help", no_argument, NULL, OPT_HELP },
+	{ NULL, 0, NULL, 0 },
+};
+
+static void help(void)
+{
+	puts("Usage: skep-api [OPTION]...\n"
+	     "The REST API and the panel of skep.  See skep-api(8).\n"
+	     "\n"
+	     "  -c, --config FILE   settings; default: " API_CONFIG_PATH " if it exists\n"
+	     "      --set KEY=VALUE one setting, stronger than the file and the environment; repeatable\n"
+	     "      --check-config  read the settings, say what is wrong, exit\n"
+	     "      --print-config  print the settings in force, exit\n"
+	     "  -v, --verbose       log more; the same as --set log_level=debug\n"
+	     "      --version       print the version, exit\n"
+	     "      --help          print this text, exit\n"
+	     "\n"
+	     "Settings (environment: SKEP_API_DB_MODE for db.mode, and so on):");
+	api_config_help(stdout);
+}
+
+static void on_signal(void *arg, int signo)
+{
+	(void)signo;
+	loop_stop(arg);
+}
+
+static int start(struct api *api, struct err *err)
+{
+	struct db_config dc = api_config_db(api->config);
+
+	api->loop = loop_new();
+	if (!api->loop || loop_signal(api->loop, SIGTERM, on_signal, api->loop) ||
+	    loop_signal(api->loop, SIGINT, on_signal, api->loop))
+		return err_set(err, -1, "cannot start: %m");
+	api->db = db_new(api->loop, &dc, err);
+	if (!api->db)
+		return -1;
+	api->cache = cache_new(api);
+	if (!api->cache)
+		return err_set(err, -1, "out of memory");
+	api->http = http_new(api, err);
+	return api->http ? 0 : -1;
+}
+
+/* What is on its way is answered: what waits for the state DB by its end. */
+static void stop(struct api *api)
+{
+	if (api->http)
+		http_quiesce(api->http);
+	cache_free(api->cache);
+	db_free(api->db, false);
+	http_free(api->http);
+	loop_free(api->loop);
+}
+
+static int run(const struct api_config *config)
+{
+	struct api api = { .config = config };
+	struct err err = { 0 };
+	const char *address;
+	int rc;
+
+	signal(SIGPIPE, SIG_IGN);
+	rc = start(&api, &err);
+	if (rc) {
+		log_error("%s", err.text);
+	} else {
+		for (unsigned int i = 0; (address = http_address(api.http, i)); i++)
+			log_info("listening on %s", address);
+		sd_tell("READY=1");
+		rc = loop_run(api.loop);
+		if (rc)
+			log_error("event loop: %s", strerror(-rc));
+	}
+	stop(&api);
+	return rc ? 1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+	enum { RUN, CHECK, PRINT } what = RUN;
+	char *set[SETS_MAX], verbose[] = "log_level=debug";
+	const char *file = NULL;
+	unsigned int n_set = 0;
+	struct api_config config;
+	struct err err = { 0 };
+	int opt, rc = 0;
+
+	log_init("skep-api", LOG_INFO_LEVEL);
+	while ((opt = getopt_long(argc, argv, "c:v", options, NULL)) != -1) {
+		if ((opt == OPT_SET || opt == 'v') && n_set == SETS_MAX) {
+			log_error("more than %d --set options", SETS_MAX);
+			return 2;
+		}
+		switch (opt) {
+		case 'c':
+			file = optarg;
+			break;
+		case OPT_SET:
+			set[n_set++] = optarg;
+			break;
+		case 'v':
+			set[n_set++] = verbose;
+			break;
+		case OPT_CHECK:
+			what = CHECK;
+			break;
+		case OPT_PRINT:
+			what = PRINT;
+			break;
+		case OPT_VERSION:
+			puts("skep-api " SKEP_VERSION);
+			return 0;
+		case OPT_HELP:
+			help();
+			return 0;
+		default:
+			fprintf(stderr, "Try 'skep-api --help'.\n");
+			return 2;
+		}
+	}
+	if (optind < argc) {
+		log_error("argument '%s': skep-api takes options only (try 'skep-api --help')", argv[optind]);
+		return 2;
+	}
+	if (api_config_load(&config, file, environ, set, n_set, &err)) {
+		log_error("%s", err.text);
+		return 2;
+	}
+	log_init("skep-api", config.log_level);
+	if (what == PRINT)
+		api_config_print(&config, stdout);
+	else if (what == RUN)
+		rc = run(&config);
+	api_config_fini(&config);
+	return rc;
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Objects as the API shows them: the document's fields, and "id", "name", "rev". */
+#pragma once
+
+#include "api/cache.h"
+#include "api/request.h"
+
+enum topo_kind object_kind(const struct api_request *r); /* of the path's {kind} */
+json_t *object_view(enum topo_kind kind, const struct cache_object *o); /* new reference */
+uint64_t object_rev(const struct cache_object *o);
+/* Does If-Match or If-None-Match name the revision? */
+bool object_matches(const char *header, uint64_t rev);

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Reading objects, one or a list of them. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/cache.h"
+#include "api/list.h"
+#include "api/object.h"
+#include "api/request.h"
+#include "topology/schema.h"
+
+/* The route says {kind}, so it is a plural. */
+enum topo_kind object_kind(const struct api_request *r)
+{
+	return (enum topo_kind)topo_kind_find(api_param(r, "kind"));
+}
+
+json_t *object_view(enum topo_kind kind, const struct cache_object *o)
+{
+	const struct topo_shape *shape = &topo_shapes[kind];
+	json_t *view = json_object();
+	bool named = strcmp(shape->key, "name") != 0; /* bindings: by their port, and so is their record */
+
+	json_object_set_new(view, "name", json_string(o->name));
+	json_object_set(view, "id", json_object_get(o->record, "id"));
+	json_object_set(view, "rev", json_object_get(o->record, "rev"));
+	if (named)
+		json_object_set_new(view, shape->key, json_string(o->name));
+	for (unsigned int i = 0; i < shape->n; i++) {
+		json_t *v = json_object_get(o->record, shape->fields[i].name);
+
+		if (v && !json_object_get(view, shape->fields[i].name))
+			json_object_set(view, shape->fields[i].name, v);
+	}
+	return view;
+}
+
+uint64_t object_rev(const struct cache_object *o)
+{
+	return (uint64_t)json_integer_value(json_object_get(o->record, "rev"));
+}
+
+bool object_matches(const char *header, uint64_t rev)
+{
+	char tag[32];
+	size_t len = (size_t)snprintf(tag, sizeof(tag), "\"%" PRIu64 "\"", rev);
+
+	for (const char *p = header; p && *p;) {
+		p += strspn(p, " ,\t");
+		if (*p == '*')
+			return true;
+		if (!strncmp(p, "W/", 2))
+			p += 2;
+		if (!strncmp(p, tag, len) && (!p[len] || strchr(" ,\t", p[len])))
+			return true;
+		p += strcspn(p, ",");
+	}
+	return false;
+}
+
+static void get_one(struct api_request *r, struct cache_tenant *t)
+{
+	enum topo_kind kind = object_kind(r);
+	const struct cache_object *o = cache_find(t, kind, api_param(r, "name"));
+	const char *seen = api_request_header(r, "If-None-Match");
+	char tag[32];
+
+	if (!o) {
+		api_problemf(r, 404, "not_found", "%s '%.63s' does not exist in tenant '%s'", topo_kind_name(kind),
+			     api_param(r, "name"), cache_name(t));
+		return;
+	}
+	snprintf(tag, sizeof(tag), "\"%" PRIu64 "\"", object_rev(o));
+	api_header(r, "ETag", tag);
+	api_header(r, "Cache-Control", "private, no-cache");
+	if (seen && object_matches(seen, object_rev(o)))
+		api_answer(r, 304, NULL);
+	else
+		api_answer(r, 200, object_view(kind, o));
+}
+
+static void on_get(struct api_request *r)
+{
+	api_with_tenant(r, get_one);
+}
+
+static void get_list(struct api_request *r, struct cache_tenant *t)
+{
+	const char *seen = api_request_header(r, "If-None-Match");
+	char tag[40];
+
+	snprintf(tag, sizeof(tag), "W/\"%" PRIu64 "\"", cache_crev(t));
+	api_header(r, "ETag", tag);
+	api_header(r, "Cache-Control", "private, no-cache");
+	if (seen && object_matches(seen, cache_crev(t)))
+		api_answer(r, 304, NULL);
+	else
+		list_answer(r, t, object_kind(r));
+}
+
+static void on_list(struct api_request *r)
+{
+	api_with_tenant(r, get_list);
+}
+
+const struct api_route objects_routes[] = {
+	{ "GET", "/api/v1/tenants/{tenant}/{kind}", on_list, API_READER, API_LISTS, NULL, "list objects" },
+	{ "GET", "/api/v1/tenants/{tenant}/{kind}/{name}", on_get, API_READER, 0, NULL, "one object, by name or id" },
+};
+const unsigned int n_objects_routes = ARRAY_SIZE(objects_routes);

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/parse.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/cleanup.h"
+
+bool parse_u64(const char *text, uint64_t *value)
+{
+	unsigned long long n;
+	char *end;
+
+	errno = 0;
+	n = strtoull(text, &end, 10);
+	if (!isdigit((unsigned char)*text) || *end || errno)
+		return false;
+	*value = n;
+	return true;
+}
+
+static int hex(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)(c | 0x20);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Length of the UTF-8 sequence at 's'; 0 = none. */
+static size_t utf8(const unsigned char *s)
+{
+	unsigned int c = s[0], n = c < 0x80 ? 1 : c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0;
+
+	for (unsigned int i = 1; i < n; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	if ((c == 0xe0 && s[1] < 0xa0) || (c == 0xed && s[1] > 0x9f) || (c == 0xf0 && s[1] < 0x90) ||
+	    (c == 0xf4 && s[1] > 0x8f))
+		return 0;
+	return n;
+}
+
+int parse_unescape(char *text)
+{
+	char *out = text;
+
+	for (const char *p = text; *p; p++) {
+		if (*p == '%') {
+			int hi = hex(p[1]), lo = hi < 0 ? -1 : hex(p[2]);
+
+			if (lo < 0 || !(hi | lo))
+				return -EINVAL;
+			*out++ = (char)(hi << 4 | lo);
+			p += 2;
+		} else {
+			*out++ = *p;
+		}
+	}
+	*out = 0;
+	for (const unsigned char *s = (const unsigned char *)text; *s;) {
+		size_t n = utf8(s);
+
+		if (!n)
+			return -EINVAL;
+		s += n;
+	}
+	return 0;
+}
+
+/* The parser's own limit is on the stack of others who walk the tree. */
+static bool is_too_deep(const char *text, size_t len, unsigned int max)
+{
+	unsigned int depth = 0;
+	bool quoted = false;
+
+	for (size_t i = 0; i < len; i++) {
+		if (quoted) {
+			if (text[i] == '\\')
+				i++;
+			else if (text[i] == '"')
+				quoted = false;
+		} else if (text[i] == '"') {
+			quoted = true;
+		} else if (text[i] == '{' || text[i] == '[') {
+			if (++depth > max)
+				return true;
+		} else if ((text[i] == '}' || text[i] == ']') && depth) {
+			depth--;
+		}
+	}
+	return false;
+}
+
+json_t *parse_json(const char *text, size_t len, unsigned int depth, struct err *err)
+{
+	json_error_t je;
+	json_t *v;
+
+	if (is_too_deep(text, len, depth)) {
+		err_set(err, -EINVAL, "the body is not valid: more than %u containers in one another", depth);
+		return NULL;
+	}
+	v = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &je);
+	if (!v && json_error_code(&je) == json_error_out_of_memory)
+		err_set(err, -ENOMEM, "out of memory");
+	else if (!v)
+		err_set(err, -EINVAL, "the body is not valid JSON: line %d, column %d: %.140s", je.line, je.column, je.text);
+	return v;
+}
+
+const char *parse_status_slug(int status)
+{
+	static const struct {
+		int status;
+		const char *slug;
+	} slugs[] = {
+		{ 400, "malformed" },	      { 401, "unauthorized" },	 { 403, "forbidden" },	{ 404, "not_found" },
+		{ 405, "method_not_allowed" }, { 408, "timeout" },	 { 409, "conflict" },	{ 412, "precondition_failed" },
+		{ 413, "too_large" },	      { 415, "unsupported_type" }, { 422, "invalid" },	{ 429, "too_many_requests" },
+		{ 501, "not_implemented" },   { 503, "unavailable" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(slugs); i++)
+		if (slugs[i].status == status)
+			return slugs[i].slug;
+	return "failed";
+}
+
+bool parse_duration_ms(const char *text, uint32_t *ms)
+{
+	unsigned long long n;
+	char *end;
+
+	errno = 0;
+	n = strtoull(text, &end, 10);
+	if (!isdigit((unsigned char)*text) || errno || n > 1000000)
+		return false;
+	if (!strcmp(end, "s") || !*end)
+		n *= 1000;
+	else if (strcmp(end, "ms"))
+		return false;
+	*ms = (uint32_t)n;
+	return n <= 1000000;
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/problem.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/parse.h"
+#include "topology/topology.h"
+#include "util/cleanup.h"
+#include "util/json.h"
+
+const char *problem_title(int status)
+{
+	static const struct {
+		int status;
+		const char *title;
+	} titles[] = {
+		{ 400, "Bad Request" },	     { 401, "Unauthorized" },	   { 403, "Forbidden" },
+		{ 404, "Not Found" },	     { 405, "Method Not Allowed" }, { 408, "Request Timeout" },
+		{ 409, "Conflict" },	     { 412, "Precondition Failed" }, { 413, "Content Too Large" },
+		{ 415, "Unsupported Media Type" }, { 422, "Unprocessable Content" }, { 429, "Too Many Requests" },
+		{ 501, "Not Implemented" },  { 503, "Service Unavailable" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(titles); i++)
+		if (titles[i].status == status)
+			return titles[i].title;
+	return "Internal Server Error";
+}
+
+int problem_status(const struct err *err, const char **slug)
+{
+	switch (-err->code) {
+	case EINVAL:
+	case E2BIG:
+		*slug = err->tag ? err->tag : "invalid";
+		return 422;
+	case ENOENT:
+		*slug = err->tag ? err->tag : "not_found";
+		return 404;
+	case EBUSY:
+		*slug = err->tag ? err->tag : "in_use";
+		return 409;
+	case EEXIST:
+	case EAGAIN:
+		*slug = err->tag ? err->tag : "conflict";
+		return 409;
+	case ENOMEM:
+		*slug = "overloaded";
+		return 503;
+	default:
+		*slug = "unavailable";
+		return 503;
+	}
+}
+
+/* The text in "'...'" behind 'what' that begins at 'p': its end is the last quote in front of 'until'. */
+static json_t *part(const char *from, const char *to)
+{
+	return json_stringn(from, (size_t)(to - from));
+}
+
+/* "port 'web1': ..." -> "port/web1", and what follows. */
+static const char *take_object(const char *p, json_t *e)
+{
+	size_t kind = strcspn(p, " "), name;
+	char path[128];
+
+	if (!kind || kind > 32 || p[kind] != ' ' || p[kind + 1] != '\'')
+		return p;
+	name = strcspn(p + kind + 2, "'");
+	if (strncmp(p + kind + 2 + name, "': ", 3))
+		return p;
+	snprintf(path, sizeof(path), "%.*s", (int)kind, p);
+	if (topo_kind_find(path) < 0) {
+		if (strcmp(path, "rule"))
+			return p;
+		json_object_set_new(e, "rule", part(p + kind + 2, p + kind + 2 + name));
+		return p + kind + 2 + name + 3;
+	}
+	snprintf(path, sizeof(path), "%s/%.*s", topo_kind_name((enum topo_kind)topo_kind_find(path)), (int)name,
+		 p + kind + 2);
+	json_object_set_new(e, "object", json_string(path));
+	return p + kind + 2 + name + 3;
+}
+
+/* "field 'mac': 'zz' is not ..." */
+static const char *take_field(const char *p, json_t *e)
+{
+	const char *end, *q;
+
+	if (strncmp(p, "field '", 7) || !(end = strchr(p + 7, '\'')))
+		return p;
+	json_object_set_new(e, "field", part(p + 7, end));
+	p = end + 1;
+	if (strncmp(p, ": ", 2))
+		return p + strspn(p, " ");
+	p += 2;
+	if (*p != '\'')
+		return p;
+	/* a value may have quotes of its own; what follows it is "' " and a verb */
+	for (q = p + 1; (q = strchr(q, '\'')) && q[1] != ' ' && q[1]; q++)
+		;
+	if (!q)
+		return p;
+	json_object_set_new(e, "value", part(p + 1, q));
+	return q + 1 + strspn(q + 1, " ");
+}
+
+static json_t *details(const char *text)
+{
+	_json_ json_t *e = json_object();
+	const char *p = text, *was, *want;
+	size_t len;
+
+	if (!e)
+		return NULL;
+	for (;;) { /* "body:3: " of a document's line is in front of the object */
+		was = p;
+		p = take_object(p, e);
+		p = take_field(p, e);
+		if (p == was)
+			break;
+	}
+	if (!json_object_size(e))
+		return NULL;
+	want = strstr(p, "(want ");
+	len = strlen(p);
+	if (want && len && p[len - 1] == ')') {
+		json_object_set_new(e, "allowed", part(want + 6, p + len - 1));
+		while (want > p && want[-1] == ' ')
+			want--;
+		len = (size_t)(want - p);
+	}
+	json_object_set_new(e, "detail", part(p, p + len));
+	return TAKE_PTR(e);
+}
+
+json_t *problem_body(int status, const char *slug, const char *instance, const struct err *err)
+{
+	char type[96];
+	json_t *body, *e;
+
+	snprintf(type, sizeof(type), "/problems/%s", slug);
+	body = json_pack("{s:s, s:s, s:i}", "type", type, "title", problem_title(status), "status", status);
+	if (err && err->text[0]) {
+		json_t *detail = json_string(err->text);
+
+		/* a shortened text may end within a character */
+		json_object_set_new(body, "detail", detail ? detail : json_string("the text of the error is not UTF-8"));
+	}
+	json_object_set_new(body, "instance", json_string(instance));
+	e = err ? details(err->text) : NULL;
+	if (e)
+		json_object_set_new(body, "errors", json_pack("[o]", e));
+	return body;
+}
