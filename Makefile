@@ -253,6 +253,9 @@ install: all ## install programs, manual pages, systemd unit below DESTDIR and P
 	for page in docs/man/*.[158]; do \
 		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; \
 	done
+	install -D -m 644 packaging/prometheus/skep.rules.yaml $(DESTDIR)$(PREFIX)/share/skep/prometheus/skep.rules.yaml
+	install -D -m 644 packaging/prometheus/skep.scrape.yaml $(DESTDIR)$(PREFIX)/share/skep/prometheus/skep.scrape.yaml
+	install -D -m 644 packaging/grafana/skep.json $(DESTDIR)$(PREFIX)/share/skep/grafana/skep.json
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed 's|/usr/sbin|$(PREFIX)/sbin|' packaging/systemd/skepd.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/skepd.service
 

@@ -32,7 +32,6 @@ struct metrics_server {
 	struct loop_fd *f;
 	struct loop_timer *more;
 	struct scrape *waiting;
-	bool busy; /* there were connections at the last tick */
 };
 
 /* --- answers --- */
@@ -178,16 +177,11 @@ void metrics_server_topped(struct metrics_server *s)
 		s->more = loop_timer_add(s->a->loop, 0, 0, on_more, s);
 }
 
+/* Also when nothing is connected: behind too many connections the library listens again only when it is run. */
 void metrics_server_tick(struct metrics_server *s)
 {
-	const union MHD_DaemonInfo *info = s ? MHD_get_daemon_info(s->http, MHD_DAEMON_INFO_CURRENT_CONNECTIONS) : NULL;
-
-	if (!info)
-		return;
-	/* once more behind the last one that ended: when there are too many the library listens no more until it is run */
-	if (info->num_connections || s->busy)
+	if (s)
 		run(s);
-	s->busy = info->num_connections;
 }
 
 /* --- start, stop --- */

@@ -4,7 +4,8 @@
 sanitized=1
 cd "$(dirname "$0")/../.." && . selftests/lib/net.sh && . selftests/lib/talk.sh
 
-scrape() { in_host "$1" curl -sS --max-time 10 "http://127.0.0.1:9460/${2:-metrics}"; }
+declare -A at=([h1]=127.0.0.1 [h2]=10.250.0.2)
+scrape() { in_host "$1" curl -sS --max-time 10 "http://${at[$1]}:9460/metrics"; }
 value() { # HOST SERIES: its number, 0 when it is not there
 	scrape "$1" | awk -v s="$2" 'index($0, s " ") == 1 { print $2; found = 1 } END { if (!found) print 0 }'
 }
@@ -14,7 +15,7 @@ near() { awk -v a="$1" -v b="$2" 'BEGIN { exit !(a >= b * 0.95 && a <= b * 1.05 
 host h1; host h2
 standard_machines
 config h1 'metrics: {listen: "127.0.0.1:9460", ports: 1}'
-config h2 'metrics: {listen: "127.0.0.1:9460"}'
+config h2 "metrics: {listen: \"${at[h2]}:9460\"}"
 start_skepd h1 && start_skepd h2 || bail 'skepd does not start'
 { standard_doc "in_chain: fw"; standard_bindings; echo 'chains: [{name: fw, rules: [{name: no-discard, action: drop, proto: udp, dst_ports: "9"}]}]'; } |
 	apply > "$work/apply.out" 2>&1 || bail "apply failed: $(cat "$work/apply.out")"
@@ -81,11 +82,47 @@ for _ in $(seq 8); do spawn nsenter --net="/run/netns/$id-h1" curl -sS --max-tim
 wait "${pids[@]}"
 equal 'eight at a time are told all of it' 8 "$(grep -l '^skep_port_upcalls_total{tenant="",port="(others)"}' "$work"/many.* | wc -l)"
 
+# --- a real Prometheus, with the rules and the dashboard that are packaged ---
+mkdir -p "$work/prometheus" && cp packaging/prometheus/skep.rules.yaml "$work/prometheus"
+sed -e 's/scrape_interval: .*/scrape_interval: 1s/' -e "s/192.168.50.1:9460/127.0.0.1:9460/; s/192.168.50.2:9460/${underlay[h2]}:9460/" \
+	packaging/prometheus/skep.scrape.yaml > "$work/prometheus/prometheus.yml"
+check 'the packaged piece of configuration will do' promtool check config "$work/prometheus/prometheus.yml"
+spawn nsenter --net="/run/netns/$id-h1" prometheus --config.file="$work/prometheus/prometheus.yml" --storage.tsdb.path="$work/prometheus/data" \
+	--web.listen-address=127.0.0.1:9090 --log.level=warn > "$work/prometheus/log" 2>&1
+ask() { in_host h1 "$python" selftests/lib/prom.py http://127.0.0.1:9090 "$@"; }
+is() { [ "$(ask value "$1")" = "$2" ]; }
+can 'Prometheus scrapes both agents' wait_for 60 is 'sum(up{job="skep"})' 2.0
+i=100
+load() { # some of everything, for rates over ten seconds
+	i=$((i + 1))
+	in_vm vm1 "$stream" send 10.0.2.13 9 200 1000 && in_vm vm1 "$stream" flows 10.0.2.14 5001 200 1000
+	ip -n "$id-h1" link add later type dummy 2>/dev/null || ip -n "$id-h1" link del later
+	apply > /dev/null <<-YAML
+		tenant: t
+		ports: [{name: later, bridge: left, addresses: [10.0.1.$i]}]
+		bindings: [{port: later, host: h1, interface: later}]
+	YAML
+}
+some() { is "count(sum(rate($1[10s])) > 0)" 1.0; }
+seen() {
+	load && is 'count(rate(skep_change_in_force_seconds_count[10s]) > 0)' 2.0 && some 'skep_drops_total{reason="policy"}' &&
+		some skep_port_drops_total && some skep_db_request_duration_seconds_count
+}
+can 'rates are seen' wait_for 40 seen
+while IFS= read -r line; do
+	case $line in
+	'ok '*) ok "dashboard, ${line#ok }" ;;
+	*) not_ok "dashboard, ${line#not ok }" ;;
+	esac
+done < <(ask dashboard packaging/grafana/skep.json)
+equal 'no alert' 0 "$(ask value 'count(ALERTS{alertstate="firing"})' | sed 's/\..*//')"
+equal 'what Prometheus has is what skepd said' 1.0 "$(ask value 'count(skep_build_info{host="h1", instance="127.0.0.1:9460"})')"
+
 # --- taken by another: it runs without, and tries again ---
 stop_skepd h2
-in_host h2 busybox httpd -f -p 127.0.0.1:9460 -h "$work" & taken=$!
+in_host h2 busybox httpd -f -p "${at[h2]}:9460" -h "$work" & taken=$!
 background+=($taken)
-wait_for 5 in_host h2 curl -s -o /dev/null http://127.0.0.1:9460/
+wait_for 5 in_host h2 curl -s -o /dev/null "http://${at[h2]}:9460/"
 start_skepd h2 || bail 'skepd does not start'
 contains 'the port is taken: said, once' 'cannot listen at' "$(grep -c 'cannot listen at' "$work/h2/log" | grep -x 1 && grep 'cannot listen at' "$work/h2/log")"
 kill $(in_host h2 ss -Hltnp 'sport = :9460' | sed -n 's/.*pid=\([0-9]*\).*/\1/p')
