@@ -77,6 +77,7 @@ static void on_tick(void *arg)
 		return;
 	membership_tick(a, now);
 	metrics_server_try(a);
+	telemetry_tick(a, now);
 	tick_ports(a);
 	tick_tenants(a, now);
 	advertise_tick(a, now);

@@ -14,6 +14,7 @@
  * - conns.c: connections; state.c: messages between agents about them; mirror.c: their copy in the DB;
  *   natblock.c: leased source ports; recheck.c: flows and connections after changes
  * - rules.c: counters and logs of rules
+ * - telemetry.c: for those who watch a tenant from elsewhere
  * - metrics.c, metrics_server.c: for Prometheus; inforce.c: how long changes take
  * - top.c: what ports and flows carry
  * - report*.c: status, flows, connections, drops as JSON; control_server.c: the socket
@@ -32,6 +33,7 @@
 #include "loader/peers.h"
 #include "loader/publish.h"
 #include "loader/sets.h"
+#include "loader/telemetry.h"
 #include "loader/top.h"
 #include "simulator/conns.h"
 #include "simulator/simulator.h"
@@ -137,6 +139,7 @@ struct tenant {
 	json_t *changed;   /* paths of these records: keys of an object; NULL = too many, or none yet */
 	uint32_t policy_asked, policy_done; /* recheck.c: rounds over its connections */
 	struct inforce inforce;
+	struct telemetry *telemetry; /* NULL = nothing has happened yet */
 	char trouble[512]; /* why 'snap' is older than the records; "" = it is not */
 	char name[TOPO_NAME_MAX + 1];
 };
@@ -225,6 +228,7 @@ struct agent {
 	int devices_fd; /* the claim of the device prefix */
 	struct agent_stats stats;
 	struct agent_metrics metrics;
+	struct telemetry_round telemetry;
 	struct metrics_server *metrics_server; /* NULL = none */
 	struct top top;
 };

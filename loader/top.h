@@ -70,6 +70,11 @@ void top_flow(struct index_flow *f, const struct skep_flow *now, uint64_t gap_ns
 void top_flow_adopted(struct index_flow *f, const struct skep_flow *now); /* what it carried before is nobody's */
 /* rules.c: the flow has carried so much more. */
 void top_carried(struct index_flow *f, uint64_t packets, uint64_t bytes);
+/* "rx_bytes", "rx_bps"; how many of the rate's units one of what is counted is: bits. */
+const char *top_load_name(enum load_what what, bool rate);
+unsigned int top_load_unit(enum load_what what);
+void top_drop_note(struct top_drop *d, uint64_t time_ns, uint32_t key, const char *culprit, const uint8_t *data, uint32_t have, uint32_t len,
+		   const struct skep_ip *remote);
 /* upcall.c: a dropped packet was seen. */
 void top_dropped(struct agent *a, enum skep_drop reason, uint64_t time_ns, uint32_t key,
 		 const char *culprit, const uint8_t *data, uint32_t have, uint32_t len,
