@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "api/cache_private.h"
+#include "api/write.h"
 #include "util/clock.h"
 #include "util/hash.h"
 #include "util/json.h"
@@ -91,6 +92,14 @@ static void on_change(void *arg, const json_t *changes, uint64_t rev, uint64_t c
 	cache_apply(t, changes, rev, crev);
 }
 
+static bool is_watched(const struct cache_tenant *t)
+{
+	for (const struct cache_watch *w = t->watches; w; w = w->next)
+		if (!w->quiet)
+			return true;
+	return false;
+}
+
 static void drop(struct cache *c, struct cache_tenant *t)
 {
 	hmap_remove(&c->tenants, &t->node);
@@ -115,7 +124,7 @@ static void on_tick(void *arg)
 		struct cache_tenant *t = container_of(node, struct cache_tenant, node);
 
 		late(t, now);
-		if (t->refs == 1 && !t->waits && !t->watches && t->used_ns + KEEP_MS * NSEC_PER_MSEC < now)
+		if (t->refs == 1 && !t->waits && !is_watched(t) && t->used_ns + KEEP_MS * NSEC_PER_MSEC < now)
 			drop(c, t);
 	}
 }
@@ -147,7 +156,7 @@ static void make_place(struct cache *c)
 	{
 		struct cache_tenant *t = container_of(node, struct cache_tenant, node);
 
-		if (t->refs == 1 && !t->waits && !t->watches && (!oldest || t->used_ns < oldest->used_ns))
+		if (t->refs == 1 && !t->waits && !is_watched(t) && (!oldest || t->used_ns < oldest->used_ns))
 			oldest = t;
 	}
 	if (oldest)
@@ -221,9 +230,16 @@ struct cache_tenant *cache_hold(struct cache_tenant *t)
 
 void cache_release(struct cache_tenant *t)
 {
+	struct cache_watch *w;
+
 	if (!t || --t->refs)
 		return;
 	cache_unload(t);
+	writer_free(t->writer);
+	while ((w = t->watches)) {
+		t->watches = w->next;
+		free(w);
+	}
 	json_decref(t->records);
 	free(t->name);
 	free(t);

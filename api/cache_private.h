@@ -8,6 +8,7 @@
 #define CACHE_STALE_MS 2000 /* without the state DB, records are not told to anybody any more */
 
 struct wait;
+struct writer;
 
 struct cache {
 	struct api *api;
@@ -36,6 +37,7 @@ struct cache_tenant {
 	uint64_t snap_rev;
 	struct wait *waits;
 	struct cache_watch *watches;
+	struct writer *writer; /* write.c; NULL: nothing was written yet */
 	bool telling; /* they are being called */
 };
 
@@ -45,6 +47,7 @@ struct cache_watch {
 	cache_changed *changed;
 	void *arg;
 	bool dead;
+	bool quiet; /* does not keep the tenant */
 };
 
 int cache_load(struct cache_tenant *t, const json_t *records); /* in place of what was there; -ENOMEM: what was there stays */

@@ -152,7 +152,8 @@ static void take_body(struct api_request *r)
 		return;
 	if (!strcmp(r->route->method, "GET"))
 		api_problemf(r, 400, "malformed", "a GET has no body");
-	else if ((r->route->flags & API_YAML) && (is_type(type, "application/yaml") || is_type(type, "text/yaml")))
+	else if ((r->route->flags & API_YAML) &&
+		 (is_type(type, "application/yaml") || is_type(type, "text/yaml") || is_type(type, "application/json")))
 		return; /* the handler parses it */
 	else if (is_type(type, "application/json") ||
 		 ((r->route->flags & API_MERGE_PATCH) && is_type(type, "application/merge-patch+json")))

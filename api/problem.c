@@ -31,7 +31,16 @@ const char *problem_title(int status)
 
 int problem_status(const struct err *err, const char **slug)
 {
+	*slug = err->tag;
+	if (err->tag && !strcmp(err->tag, "malformed"))
+		return 400;
 	switch (-err->code) {
+	case EPERM:
+		*slug = err->tag ? err->tag : "forbidden";
+		return 403;
+	case ESTALE:
+		*slug = err->tag ? err->tag : "precondition_failed";
+		return 412;
 	case EINVAL:
 	case E2BIG:
 		*slug = err->tag ? err->tag : "invalid";

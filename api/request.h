@@ -36,7 +36,7 @@ typedef void api_handler(struct api_request *r);
 
 enum api_route_flags {
 	API_OPEN = 1 << 0,	/* no authentication */
-	API_YAML = 1 << 1,	/* body may be YAML (topology); else JSON only */
+	API_YAML = 1 << 1,	/* body is JSON or YAML, for the handler to parse (api_body_text()) */
 	API_WRITES = 1 << 2,	/* takes dry_run, wait, Idempotency-Key; may be written to the audit log */
 	API_LISTS = 1 << 3,	/* takes limit, cursor, sort, filter, fields */
 	API_RAW = 1 << 4,	/* body as it came, of any type */

@@ -15,6 +15,7 @@ struct apply {
 	json_t *touched;  /* path -> true: named by the document, or changed because of it */
 	json_t *unlinked; /* port name -> true: the document says peer: null */
 	json_t *ids;	  /* "kind/id" -> name; made when first needed */
+	const char *(*by_id)(void *arg, enum topo_kind kind, const char *id); /* in place of 'ids'; NULL = there is none */
 	void (*uuid)(void *arg, char out[static 37]);
 	void *arg;
 	struct err *err;
@@ -59,8 +60,13 @@ static const char *resolve(struct apply *a, enum topo_kind kind, const char *ref
 	char path[TOPO_PATH];
 	const char *name;
 
-	if (json_object_get(a->merged, topo_path(kind, ref, path)) || !uuid_valid(ref) ||
-	    make_ids(a))
+	if (json_object_get(a->merged, topo_path(kind, ref, path)) || !uuid_valid(ref))
+		return ref;
+	if (a->by_id) {
+		name = a->by_id(a->arg, kind, ref);
+		return name ? name : ref;
+	}
+	if (make_ids(a))
 		return ref;
 	name = topo_str(a->ids, path);
 	return name ? name : ref;
@@ -361,4 +367,30 @@ json_t *topo_doc_apply(const json_t *records, const json_t *doc, bool prune,
 	json_decref(a.unlinked);
 	json_decref(a.ids);
 	return changes;
+}
+
+json_t *topo_doc_record(const json_t *records, enum topo_kind kind, const json_t *obj,
+			const char *(*by_id)(void *arg, enum topo_kind kind, const char *id),
+			void (*uuid)(void *arg, char out[static 37]), void *arg, struct err *err)
+{
+	struct apply a = { .records = records, .merged = (json_t *)records, .by_id = by_id,
+			   .uuid = uuid, .arg = arg, .err = err };
+	const struct topo_shape *shape = &topo_shapes[kind];
+	_json_ json_t *rec = NULL;
+	char path[TOPO_PATH];
+	const char *name;
+
+	if (topo_object_check(shape, obj, false, true, &rec, NULL, err)) {
+		err_prefix(err, "%s '%s'", shape->what, topo_str(obj, shape->key));
+		return NULL;
+	}
+	if (topo_defaults(shape, rec) || (kind == TOPO_BIND && name_binding(&a, rec))) {
+		no_memory(&a);
+		return NULL;
+	}
+	name = topo_str(rec, "name");
+	if (set_identity(&a, kind, rec, name, json_object_get(records, topo_path(kind, name, path))) ||
+	    resolve_all(&a, rec, topo_record_shape(kind)))
+		return NULL;
+	return TAKE_PTR(rec);
 }

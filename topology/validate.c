@@ -261,7 +261,7 @@ static int check_binding(struct claims *interfaces, const struct topo_port *p, s
 	return 0;
 }
 
-static int check_gateway(const struct topo_route *r, struct err *err)
+int topo_validate_route(const struct topo_route *r, struct err *err)
 {
 	char text[ADDR_TEXT];
 	bool within = false;
@@ -298,7 +298,7 @@ static int check_routes(const struct topo_router *router, struct err *err)
 	struct topo_routes_at at;
 
 	for (const struct topo_route *r = topo_routes_first(router, &at); r; r = topo_routes_next(&at))
-		if (check_gateway(r, err))
+		if (topo_validate_route(r, err))
 			return err_prefix(err, "route '%s'", r->o.name);
 	return 0;
 }

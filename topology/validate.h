@@ -15,6 +15,9 @@ const void *topo_claim(struct claims *c, const void *scope, const struct skep_ip
 /* Why no machine can have this address, in a subnet of 'len' bits; NULL = it can. */
 const char *topo_useless(const struct skep_ip *ip, unsigned int len);
 
+/* Is its gateway within reach? */
+int topo_validate_route(const struct topo_route *r, struct err *err);
+
 /* VLANs, static MACs and neighbours.  validate_bridge.c */
 int topo_validate_bridges(const struct topo_snapshot *snap, struct arena *arena, struct err *err);
 /* Names of rules, mirrors.  validate_policy.c */

@@ -11,6 +11,7 @@
 
 #include <jansson.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "util/err.h"
 
@@ -37,3 +38,7 @@ unsigned int yaml_line_of_item(const struct yaml_lines *lines, const json_t *arr
 /* Where the container itself begins. */
 unsigned int yaml_line_of(const struct yaml_lines *lines, const json_t *container);
 void yaml_lines_free(struct yaml_lines *lines); /* takes NULL */
+
+/* As text that yaml_parse() would read.  0 or -ENOMEM. */
+int yaml_write(const json_t *value, FILE *out);
+char *yaml_text(const json_t *value, size_t *len); /* the caller's to free; NULL: no memory */

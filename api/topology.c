@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A tenant's whole network as one document; what a document would change. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/change.h"
+#include "api/exchange.h"
+#include "api/parse.h"
+#include "topology/topology.h"
+#include "util/yaml.h"
+
+/* --- reading --- */
+
+static bool wants_yaml(const struct api_request *r)
+{
+	const char *accept = api_request_header(r, "Accept");
+
+	return accept && (strstr(accept, "application/yaml") || strstr(accept, "text/yaml"));
+}
+
+static void get(struct api_request *r, struct cache_tenant *t)
+{
+	struct err err = { 0 };
+	json_t *doc = topo_doc_export(cache_records(t), cache_name(t), NULL, NULL, &err);
+	char tag[40], *text;
+	size_t len;
+
+	snprintf(tag, sizeof(tag), "W/\"%llu\"", (unsigned long long)cache_crev(t));
+	api_header(r, "ETag", tag);
+	if (!doc) {
+		api_fail(r, &err);
+	} else if (!wants_yaml(r)) {
+		api_answer(r, 200, doc);
+	} else {
+		text = yaml_text(doc, &len);
+		json_decref(doc);
+		if (text)
+			api_answer_text(r, 200, "application/yaml", text, len);
+		else
+			api_problemf(r, 503, "overloaded", "out of memory");
+	}
+}
+
+/* --- writing --- */
+
+/* One document of this tenant: what several say of it is one. */
+static json_t *merge(json_t *docs, const char *tenant, struct err *err)
+{
+	_json_ json_t *all = json_pack("{s:s}", "tenant", tenant);
+	json_t *doc, *list;
+	const char *key;
+	size_t i;
+
+	json_array_foreach (docs, i, doc) {
+		const char *says = json_str(doc, "tenant");
+
+		if (says && strcmp(says, tenant)) {
+			err_set(err, -EINVAL, "field 'tenant': '%.63s' is not the tenant of the path (want '%s', or leave it out)",
+				says, tenant);
+			return NULL;
+		}
+		json_object_foreach (doc, key, list) {
+			json_t *have = json_object_get(all, key);
+
+			if (!json_is_array(list))
+				continue;
+			if (have ? json_array_extend(have, list) : json_object_set_new(all, key, json_copy(list))) {
+				err_set(err, -ENOMEM, "out of memory");
+				return NULL;
+			}
+		}
+	}
+	return TAKE_PTR(all);
+}
+
+static json_t *plan(struct write *w, struct writer *wr, struct err *err)
+{
+	json_t *changes = write_apply(wr, write_records(wr), w->body, w->prune, err);
+
+	if (changes && change_allowed(w->r, changes, err)) {
+		json_decref(changes);
+		return NULL;
+	}
+	return changes;
+}
+
+static bool is_json(const struct api_request *r)
+{
+	const char *type = api_request_header(r, "Content-Type");
+
+	return type && !strncmp(type, "application/json", 16);
+}
+
+/* A JSON document takes the shorter way: its shape is checked when it is applied. */
+static json_t *parse(struct api_request *r, const char *tenant, struct err *err)
+{
+	size_t len;
+	const char *text = api_body_text(r, &len), *says;
+	_json_ json_t *docs = NULL, *doc = NULL;
+
+	if (!is_json(r)) {
+		docs = topo_doc_parse(text, len, "body", err);
+		return docs ? merge(docs, tenant, err) : NULL;
+	}
+	doc = parse_json(text, len, API_DEPTH_MAX, err);
+	if (!doc) {
+		err->tag = "malformed";
+		return NULL;
+	}
+	says = json_str(doc, "tenant");
+	if (!json_is_object(doc))
+		err_set(err, -EINVAL, "the body is not a document (want an object: {\"bridges\": [...], ...})");
+	else if (says && strcmp(says, tenant))
+		err_set(err, -EINVAL, "field 'tenant': '%.63s' is not the tenant of the path (want '%s', or leave it out)", says,
+			tenant);
+	else if (!says && !json_object_get(doc, "tenant"))
+		json_object_set_new(doc, "tenant", json_string(tenant));
+	return err->code ? NULL : TAKE_PTR(doc);
+}
+
+static void submit(struct api_request *r, struct cache_tenant *t, bool diff)
+{
+	struct err err = { 0 };
+	_json_ json_t *doc = parse(r, cache_name(t), &err);
+	int prune = doc ? api_query_bool(r, "prune") : 0;
+	struct write *w;
+
+	if (!doc) {
+		api_fail(r, &err);
+		return;
+	}
+	w = prune < 0 ? NULL : write_new(r, plan, write_done_report);
+	if (!w)
+		return;
+	w->prune = prune;
+	w->dry_run = w->dry_run || diff;
+	w->body = TAKE_PTR(doc);
+	write_submit(t, w);
+}
+
+static void put(struct api_request *r, struct cache_tenant *t)
+{
+	submit(r, t, false);
+}
+
+static void diff(struct api_request *r, struct cache_tenant *t)
+{
+	submit(r, t, true);
+}
+
+static void on_get(struct api_request *r)
+{
+	api_with_tenant(r, get);
+}
+
+static void on_put(struct api_request *r)
+{
+	api_with_tenant(r, put);
+}
+
+static void on_diff(struct api_request *r)
+{
+	api_with_tenant(r, diff);
+}
+
+#define TOPOLOGY "/api/v1/tenants/{tenant}/topology"
+const struct api_route topology_routes[] = {
+	{ "GET", TOPOLOGY, on_get, API_READER, 0, NULL, "the whole network as a document" },
+	{ "PUT", TOPOLOGY, on_put, API_ADMIN, API_WRITES | API_YAML, "prune", "apply a document" },
+	{ "POST", TOPOLOGY "/diff", on_diff, API_READER, API_YAML, "prune", "what a document would change" },
+};
+const unsigned int n_topology_routes = ARRAY_SIZE(topology_routes);

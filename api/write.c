@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/write.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/cache_private.h"
+#include "api/wait.h"
+#include "api/writer.h"
+#include "topology/doc.h"
+#include "util/clock.h"
+
+#define ATTEMPTS   8
+#define FLIGHT_MAX 2000			 /* writes of one commit */
+#define PLAN_NS	   (100 * NSEC_PER_MSEC) /* planning of one commit, but for the first write of it */
+#define CHANGES_AT 50000		 /* paths of one commit; a single write may have more */
+#define AGAIN_MS   20
+
+static void run(struct writer *wr);
+static void soon(struct writer *wr, uint64_t ms);
+
+static void write_free(struct write *w)
+{
+	json_decref(w->body);
+	json_decref(w->changes);
+	json_decref(w->before);
+	free(w);
+}
+
+static void end(struct writer *wr, struct write *w, const struct err *err)
+{
+	w->done(w, wr->t, err);
+	write_free(w);
+}
+
+/* --- what others changed --- */
+
+static void on_changed(void *arg, struct cache_tenant *t, const json_t *changes, const json_t *before, uint64_t rev)
+{
+	struct writer *wr = arg;
+	enum topo_kind kind;
+	const char *path, *name;
+	json_t *record;
+
+	(void)t;
+	(void)before;
+	(void)rev;
+	if (!changes) {
+		wr->dirty = true;
+		return;
+	}
+	json_object_foreach ((json_t *)changes, path, record) {
+		/* a stranger's configuration: our commit will not be taken */
+		if (!wr->own && topo_path_parse(path, &kind, &name))
+			wr->dirty = true;
+		if (wr->dirty || (!wr->own && json_object_get(wr->overlay, path)))
+			continue;
+		if (json_is_null(record))
+			(void)json_object_del(wr->records, path);
+		else if (json_object_set(wr->records, path, record))
+			wr->dirty = true;
+	}
+}
+
+static int refresh(struct writer *wr)
+{
+	if (!wr->dirty)
+		return 0;
+	topo_step_free(wr->step);
+	wr->step = NULL;
+	json_decref(wr->records);
+	wr->records = topo_json_copy(cache_records(wr->t));
+	wr->dirty = !wr->records;
+	if (!wr->records)
+		wr->records = json_object();
+	return wr->dirty ? -ENOMEM : 0;
+}
+
+/* --- a commit --- */
+
+static void answer_flight(struct writer *wr, const struct err *err, const json_t *reply)
+{
+	const char *warning = json_str(reply, "warning");
+	struct write *w;
+
+	while ((w = wr->flight)) {
+		wr->flight = w->next;
+		if (!w->err.code && !w->dry_run && json_object_size(w->changes)) {
+			w->rev = (uint64_t)json_integer_value(json_object_get(reply, "rev"));
+			w->replicas = (unsigned int)json_integer_value(json_object_get(reply, "replicas"));
+			snprintf(w->warning, sizeof(w->warning), "%s", warning ? warning : "");
+			if (err)
+				w->err = *err;
+		}
+		w->crev = cache_crev(wr->t);
+		end(wr, w, w->err.code ? &w->err : NULL);
+	}
+	json_object_clear(wr->overlay);
+}
+
+/* Back to the head of the queue, in order. */
+static void requeue(struct writer *wr)
+{
+	struct write **last = &wr->flight;
+
+	while (*last) {
+		(*last)->err = (struct err){ 0 };
+		last = &(*last)->next;
+	}
+	*last = wr->queue;
+	if (!wr->queue)
+		wr->last = last;
+	wr->queue = wr->flight;
+	wr->flight = NULL;
+	json_object_clear(wr->overlay);
+}
+
+static void on_committed(void *arg, const struct err *err, const json_t *reply)
+{
+	struct writer *wr = arg;
+
+	wr->busy = false;
+	if (err)
+		wr->dirty = true;
+	if (err && err->code == -EAGAIN && wr->attempts++ < ATTEMPTS) {
+		requeue(wr);
+		soon(wr, AGAIN_MS); /* by then statedb has told what the others have written */
+	} else {
+		if (!err) {
+			wr->own = true;
+			cache_wrote(wr->t, wr->overlay, (uint64_t)json_integer_value(json_object_get(reply, "rev")),
+				    (uint64_t)json_integer_value(json_object_get(reply, "crev")));
+			wr->own = false;
+		}
+		wr->attempts = 0;
+		answer_flight(wr, err, reply);
+		if (wr->queue)
+			soon(wr, 0);
+	}
+	cache_release(wr->t); /* last: it may be the writer's end */
+}
+
+static void commit(struct writer *wr)
+{
+	cache_hold(wr->t);
+	wr->busy = true;
+	db_commit(wr->api->db, cache_name(wr->t), wr->base, wr->overlay, on_committed, wr);
+}
+
+static void on_announced(void *arg, const struct err *err, const json_t *reply)
+{
+	struct writer *wr = arg;
+
+	(void)reply;
+	if (err)
+		on_committed(wr, err, NULL);
+	else
+		db_commit(wr->api->db, cache_name(wr->t), wr->base, wr->overlay, on_committed, wr);
+}
+
+/* A host reads the tenants that the registry says have bindings there: said before the binding is written, never after. */
+static void announce(struct writer *wr)
+{
+	_json_ json_t *uses = json_object();
+	const char *path;
+	json_t *record;
+
+	json_object_foreach (wr->overlay, path, record) {
+		const char *host = json_str(record, "host");
+		char use[2 * TOPO_NAME_MAX + 8];
+
+		if (strncmp(path, "bind/", 5) || !host)
+			continue;
+		snprintf(use, sizeof(use), "use/%s/%s", host, cache_name(wr->t));
+		json_object_set_new(uses, use, json_object());
+	}
+	if (!json_object_size(uses)) {
+		commit(wr);
+		return;
+	}
+	cache_hold(wr->t);
+	wr->busy = true;
+	db_put(wr->api->db, DB_HOSTS, NULL, uses, on_announced, wr);
+}
+
+/* --- the queue --- */
+
+static void plan_one(struct writer *wr, struct write *w)
+{
+	json_decref(w->changes);
+	json_decref(w->before);
+	w->before = NULL;
+	w->changes = w->plan(w, wr, &w->err);
+	if (!w->changes) {
+		if (!w->err.code)
+			err_set(&w->err, -ENOMEM, "out of memory");
+		return;
+	}
+	if (w->dry_run) {
+		const char *path;
+		json_t *unused;
+
+		w->before = json_object();
+		json_object_foreach (w->changes, path, unused)
+			if (json_object_get(wr->records, path))
+				json_object_set(w->before, path, json_object_get(wr->records, path));
+	} else if (writer_take(wr, w->changes, &w->before)) {
+		err_set(&w->err, -ENOMEM, "out of memory");
+	}
+}
+
+static void run(struct writer *wr)
+{
+	struct write **last = &wr->flight;
+	uint64_t until = clock_mono_ns() + PLAN_NS;
+	unsigned int n = 0;
+	struct err err = { 0 };
+
+	if (wr->busy || !wr->queue)
+		return;
+	if (refresh(wr) || !wr->t->is_ready) {
+		err_set(&err, -ENOMEM, "out of memory");
+		requeue(wr);
+	}
+	wr->base = cache_crev(wr->t);
+	while (wr->queue && !err.code && n < FLIGHT_MAX && (!n || clock_mono_ns() < until) &&
+	       json_object_size(wr->overlay) < CHANGES_AT) {
+		struct write *w = wr->queue;
+
+		wr->queue = w->next;
+		if (!wr->queue)
+			wr->last = &wr->queue;
+		w->next = NULL;
+		*last = w;
+		last = &w->next;
+		plan_one(wr, w);
+		n++;
+	}
+	if (!err.code && writer_cascade(wr))
+		err_set(&err, -ENOMEM, "out of memory");
+	cache_hold(wr->t);
+	if (err.code) {
+		wr->dirty = true;
+		answer_flight(wr, &err, NULL);
+	} else if (json_object_size(wr->overlay)) {
+		announce(wr);
+	} else {
+		answer_flight(wr, NULL, NULL);
+		if (wr->queue)
+			soon(wr, 0);
+	}
+	cache_release(wr->t);
+}
+
+static void on_timer(void *arg)
+{
+	struct writer *wr = arg;
+
+	wr->timer = NULL;
+	run(wr);
+	cache_release(wr->t);
+}
+
+/* At the end of this round of the loop: what came together goes together. */
+static void soon(struct writer *wr, uint64_t ms)
+{
+	if (wr->timer)
+		return;
+	wr->timer = loop_timer_add(wr->api->loop, ms * NSEC_PER_MSEC, 0, on_timer, wr);
+	if (wr->timer)
+		cache_hold(wr->t);
+}
+
+static struct writer *writer_of(struct cache_tenant *t)
+{
+	struct writer *wr = t->writer;
+
+	if (wr)
+		return wr;
+	wr = calloc(1, sizeof(*wr));
+	if (!wr)
+		return NULL;
+	wr->t = t;
+	wr->api = t->cache->api;
+	wr->last = &wr->queue;
+	wr->dirty = true;
+	wr->overlay = json_object();
+	wr->stepped = json_object();
+	wr->watch = cache_watch(t, on_changed, wr);
+	wr->watch->quiet = true;
+	t->writer = wr;
+	return wr;
+}
+
+void writer_free(struct writer *wr)
+{
+	if (!wr)
+		return;
+	topo_step_free(wr->step);
+	json_decref(wr->records);
+	json_decref(wr->overlay);
+	json_decref(wr->stepped);
+	free(wr); /* the watch is the tenant's, and ends with it */
+}
+
+void write_submit(struct cache_tenant *t, struct write *w)
+{
+	struct writer *wr = writer_of(t);
+	struct err err = { 0 };
+
+	if (!wr) {
+		err_set(&err, -ENOMEM, "out of memory");
+		w->done(w, t, &err);
+		write_free(w);
+		return;
+	}
+	w->next = NULL;
+	*wr->last = w;
+	wr->last = &w->next;
+	if (!wr->busy)
+		soon(wr, 0);
+}
+
+struct write *write_new(struct api_request *r, write_plan *plan, write_done *done)
+{
+	struct write *w = calloc(1, sizeof(*w));
+	int dry = api_query_bool(r, "dry_run");
+
+	if (dry < 0 || !w) {
+		if (!w)
+			api_problemf(r, 503, "overloaded", "out of memory");
+		free(w);
+		return NULL;
+	}
+	w->r = r;
+	w->plan = plan;
+	w->done = done;
+	w->dry_run = dry;
+	return w;
+}
+
+/* --- answers --- */
+
+json_t *write_report(const struct write *w)
+{
+	json_t *list = json_array(), *after;
+	const char *path;
+
+	json_object_foreach (w->changes, path, after) {
+		json_t *before = json_object_get(w->before, path);
+		const char *op = json_is_null(after) ? "deleted" : before ? "changed" : "created";
+
+		json_array_append_new(list, json_pack("{s:s, s:s, s:O?, s:O?}", "path", path, "op", op, "before", before,
+						      "after", json_is_null(after) ? NULL : after));
+	}
+	return json_pack("{s:o, s:b}", "changes", list, "dry_run", w->dry_run);
+}
+
+void write_answer(struct write *w, struct cache_tenant *t, int status, json_t *body)
+{
+	char text[200];
+
+	snprintf(text, sizeof(text), "%" PRIu64, w->crev);
+	api_header(w->r, "Skep-Revision", text);
+	snprintf(text, sizeof(text), "replicas=%u%s%s", w->replicas, w->warning[0] ? "; warning=" : "", w->warning);
+	if (w->rev)
+		api_header(w->r, "Skep-Durability", text);
+	if (w->dry_run || !api_query(w->r, "wait"))
+		api_answer(w->r, status, body);
+	else
+		wait_answer(w->r, t, w->crev, status, body);
+}
+
+void write_done_report(struct write *w, struct cache_tenant *t, const struct err *err)
+{
+	if (err)
+		api_fail(w->r, err);
+	else
+		write_answer(w, t, 200, write_report(w));
+}

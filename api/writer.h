@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Private to write.c (the queue), plan.c (what a write changes). */
+#pragma once
+
+#include "api/write.h"
+#include "topology/step.h"
+
+struct writer {
+	struct cache_tenant *t;
+	struct api *api;
+	struct cache_watch *watch;
+	json_t *records; /* the cache's, and what was planned since */
+	json_t *stepped; /* of the write being planned, what the step has already: {path: record before, or null} */
+	json_t *overlay; /* planned: {path: record | null}; what the next commit says */
+	struct topo_step *step; /* of 'records'; NULL: made when it is worth it */
+	struct write *queue, **last, *flight;
+	struct loop_timer *timer;
+	uint64_t base;	     /* crev that the flight was planned on */
+	unsigned int attempts;
+	bool busy, own, dirty; /* a commit is on its way; the change being told is ours; 'records' must be taken anew */
+};
+
+/* plan.c: the changes are part of 'records' and 'overlay' from now on.  -ENOMEM. */
+int writer_take(struct writer *writer, const json_t *changes, json_t **before);
+/* State records that go with what the overlay deletes; -ENOMEM. */
+int writer_cascade(struct writer *writer);
