@@ -8,6 +8,7 @@
 
 struct http;
 struct cache;
+struct live;
 
 struct api {
 	const struct api_config *config;
@@ -15,4 +16,5 @@ struct api {
 	struct db *db;
 	struct cache *cache;
 	struct http *http;
+	struct live *live;
 };

@@ -9,6 +9,7 @@
 #include "api/api.h"
 #include "api/cache.h"
 #include "api/http.h"
+#include "api/live.h"
 #include "util/log.h"
 #include "util/sd.h"
 
@@ -62,7 +63,8 @@ static int start(struct api *api, struct err *err)
 	if (!api->db)
 		return -1;
 	api->cache = cache_new(api);
-	if (!api->cache)
+	api->live = live_new(api);
+	if (!api->cache || !api->live)
 		return err_set(err, -1, "out of memory");
 	api->http = http_new(api, err);
 	return api->http ? 0 : -1;
@@ -75,6 +77,7 @@ static void stop(struct api *api)
 		http_quiesce(api->http);
 	cache_free(api->cache);
 	db_free(api->db, false);
+	live_free(api->live);
 	http_free(api->http);
 	loop_free(api->loop);
 }

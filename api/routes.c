@@ -7,7 +7,7 @@
 
 #include "util/cleanup.h"
 
-#define MODULES(X) X(objects) X(change) X(topology) X(batch) X(tenants) X(status)
+#define MODULES(X) X(objects) X(change) X(topology) X(batch) X(tenants) X(live) X(status)
 
 #define X(name)                                  \
 	extern const struct api_route name##_routes[]; \
