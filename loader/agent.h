@@ -15,6 +15,7 @@
  *   natblock.c: leased source ports; recheck.c: flows and connections after changes
  * - rules.c: counters and logs of rules
  * - telemetry.c: for those who watch a tenant from elsewhere
+ * - records.c, records_out.c, ipfix.c: records of flows for collectors
  * - metrics.c, metrics_server.c: for Prometheus; inforce.c: how long changes take
  * - top.c: what ports and flows carry
  * - report*.c: status, flows, connections, drops as JSON; control_server.c: the socket
@@ -32,6 +33,7 @@
 #include "loader/park.h"
 #include "loader/peers.h"
 #include "loader/publish.h"
+#include "loader/records.h"
 #include "loader/sets.h"
 #include "loader/telemetry.h"
 #include "loader/top.h"
@@ -229,6 +231,8 @@ struct agent {
 	struct agent_stats stats;
 	struct agent_metrics metrics;
 	struct telemetry_round telemetry;
+	struct records *records; /* NULL = none are told */
+	bool flow_idle; /* the flow that is being deleted has been idle */
 	struct metrics_server *metrics_server; /* NULL = none */
 	struct top top;
 };

@@ -41,6 +41,8 @@ struct config {
 	struct skep_timeouts timeouts;
 	char *metrics_listen; /* NULL = none */
 	uint32_t metrics_ports;
+	char *records_ipfix, *records_file; /* NULL = none */
+	uint32_t records_sample, records_active_s;
 	char *path_state, *path_run, *path_bpffs;
 	char *device_prefix;
 	/* derived */

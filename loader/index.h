@@ -27,6 +27,7 @@
 
 struct index;
 struct index_tag;
+struct record_state;
 struct rule_hits;
 struct set;
 struct vip_port;
@@ -58,10 +59,13 @@ struct index_flow {
 	struct vip_port *vip; /* of new connections: held (vips.h) */
 	uint64_t packets, bytes; /* of these, the kernel's counters are known already */
 	struct flow_load load;
+	struct record_state *record; /* records.c: NULL = it is not told */
 	struct rule_hits *hits;	 /* rules that count its packets (rules.c) */
 	bool conn;		 /* depends on a record of a connection, or that there is none */
+	bool looked;		 /* records.c: is it told? */
 	bool marked;		 /* to be simulated again */
 	uint32_t mark_no;	 /* how many were marked up to it */
+	uint32_t up_packets, up_bytes; /* its packets that skepd has sent on, or dropped: the kernel has not counted them */
 	struct index_flow *mark_prev, *mark_next;
 	uint32_t n_refs, max_refs;
 	struct index_ref *refs;

@@ -225,6 +225,16 @@ static void write_ports(const struct agent *a, struct metrics *m)
 	}
 }
 
+static void write_records(const struct agent *a, struct metrics *m)
+{
+	static const struct records_stats none;
+	const struct records_stats *s = a->records ? records_stats(a->records) : &none;
+
+	metrics_counter(m, "skep_flow_records_total", "Records of flows and connections for collectors.", s->told);
+	metrics_counter(m, "skep_flow_records_lost_total", "Records that were not made, because there were too many.", s->lost);
+	metrics_counter(m, "skep_flow_records_failed_total", "Records that could not be sent, or not be written.", s->failed);
+}
+
 /* --- the state DB --- */
 
 static void write_db(const struct agent *a, struct metrics *m)
@@ -294,4 +304,5 @@ void metrics_write(struct agent *a, struct metrics *m)
 	write_counts(a, m);
 	write_times(a, m);
 	write_ports(a, m);
+	write_records(a, m);
 }

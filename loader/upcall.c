@@ -262,6 +262,8 @@ static void process(struct work *w, enum skep_upcall_why why)
 	f = known_flow(w, why);
 	if (f) {
 		rules_count(f, 1, frame->len);
+		f->up_packets++;
+		f->up_bytes += frame->len;
 		if (f->verdict.action == SKEP_ACT_DROP)
 			upcall_drop(a, f->verdict.out, w->in_key, frame, f->culprit);
 		else
