@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/*
- * What follows from a simulation's result: copies of the packet go out at once, a flow goes into
- * the index and is queued for the kernel. Called by upcall.c.
- */
+/* What follows from a simulation's result: copies of the packet go out at once, a flow goes into the index and is queued for the kernel.  Called by
+ * upcall.c. */
 #include "loader/forward.h"
 
 #include <linux/virtio_net.h>
@@ -178,10 +176,8 @@ struct index_flow *forward_index(struct work *w, const struct dp_flow_key *key, 
 /* The packet in hand, if it is of the flow: one that begins a connection is of the class that makes it. */
 static void count_up(const struct work *w, struct index_flow *f, unsigned int how)
 {
-	if (!(how & FORWARD_SEND))
-		return;
-	f->up_packets++;
-	f->up_bytes += w->frame->len;
+	f->up_packets += !!(how & FORWARD_SEND);
+	f->up_bytes += how & FORWARD_SEND ? w->frame->len : 0;
 }
 
 /* For all packets of the class; false: there is none, and nothing was taken. */
