@@ -32,7 +32,7 @@ endif
 
 LIBS_PKG := libbpf hiredis libmnl jansson yaml-0.1 libmicrohttpd
 LDLIBS    = -Wl,--as-needed $(shell pkg-config --libs $(LIBS_PKG)) -lelf -lz
-API_LDLIBS = $(LDLIBS) $(shell pkg-config --libs libmicrohttpd gnutls)
+API_LDLIBS = $(LDLIBS) $(shell pkg-config --libs libmicrohttpd gnutls libcurl)
 WARN      = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-unused-parameter
 ALL_CFLAGS = -std=gnu17 $(CFLAGS) $(WARN) -D_GNU_SOURCE -DSKEP_VERSION='"$(VERSION)"' -I. -I$(O) -include util/banned.h \
 	     -fno-strict-aliasing -ffile-prefix-map=$(CURDIR)=. -MMD -MP
@@ -161,7 +161,7 @@ $(OVN): $(call objs,$(OVN_SRC)) $(TESTLIB) $(LIBS)
 
 FUZZ_CFLAGS = $(filter-out -MMD -MP -O2,$(ALL_CFLAGS)) -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
 	      -Wno-unknown-warning-option
-FUZZ_PURE = loader/peers.c loader/base64.c # parts of skepd that are functions of bytes
+FUZZ_PURE = loader/peers.c # parts of skepd that are functions of bytes
 $(FUZZ): $(O)/%: %.c $(foreach m,util maps packet topology simulator,$(call src_of,$(m))) $(FUZZ_PURE) $(wildcard selftests/lib/*.h */*.h)
 	$(call say,FUZZ,$<)mkdir -p $(@D) && $(CLANG) $(FUZZ_CFLAGS) -o $@ $< \
 		$(foreach m,util maps packet topology simulator,$(call src_of,$(m))) $(FUZZ_PURE) $(shell pkg-config --libs jansson yaml-0.1)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/idempotency.h"
 #include "api/problem.h"
 
 void api_header(struct api_request *r, const char *name, const char *value)
@@ -51,6 +52,8 @@ void api_answer_text(struct api_request *r, int status, const char *type, char *
 		free(text);
 		return;
 	}
+	if (idempotency_keep(r, status, type, text, len))
+		return; /* comes again */
 	if (r->on_answer)
 		r->on_answer(r->on_answer_arg, r, status, text, len);
 	response = MHD_create_response_from_buffer(len, text, text ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);

@@ -7,6 +7,7 @@
 #include "util/loop.h"
 
 struct http;
+struct auth;
 struct cache;
 struct live;
 
@@ -14,6 +15,7 @@ struct api {
 	const struct api_config *config;
 	struct loop *loop;
 	struct db *db;
+	struct auth *auth;
 	struct cache *cache;
 	struct http *http;
 	struct live *live;

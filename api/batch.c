@@ -112,7 +112,7 @@ static int run_one(struct batch *b, const json_t *op)
 	const char *method = json_str(op, "method"), *text = json_str(op, "path"), *key;
 	_json_ json_t *body = json_is_object(json_object_get(op, "body")) ? json_copy(json_object_get(op, "body")) : NULL;
 	char name[TOPO_NAME_MAX + 1], path[TOPO_PATH];
-	enum topo_kind kind;
+	enum topo_kind kind = TOPO_PORT;
 	bool is_record, post = method && !strcmp(method, "POST");
 	json_t *unused;
 	int rc;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "api/cache_private.h"
+#include "api/events.h"
 #include "api/write.h"
 #include "util/clock.h"
 #include "util/hash.h"
@@ -236,6 +237,7 @@ void cache_release(struct cache_tenant *t)
 		return;
 	cache_unload(t);
 	writer_free(t->writer);
+	events_free(t->events);
 	while ((w = t->watches)) {
 		t->watches = w->next;
 		free(w);

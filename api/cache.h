@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "api/api.h"
+#include "api/quota.h"
 #include "topology/topology.h"
 
 struct cache;
@@ -38,6 +39,7 @@ const char *cache_name(const struct cache_tenant *t);
 bool cache_exists(const struct cache_tenant *t); /* false: nothing was ever written */
 uint64_t cache_rev(const struct cache_tenant *t);
 uint64_t cache_crev(const struct cache_tenant *t);
+const struct quota_use *cache_use(const struct cache_tenant *t); /* how much it has */
 const json_t *cache_records(const struct cache_tenant *t); /* {path: record}, all of them: borrowed */
 json_t *cache_record(const struct cache_tenant *t, const char *path); /* borrowed; NULL */
 /* By name or id; NULL. */

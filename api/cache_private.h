@@ -8,6 +8,7 @@
 #define CACHE_STALE_MS 2000 /* without the state DB, records are not told to anybody any more */
 
 struct wait;
+struct events;
 struct writer;
 
 struct cache {
@@ -31,6 +32,7 @@ struct cache_tenant {
 	bool is_ready;
 	uint64_t used_ns, rev, crev;
 	json_t *records;
+	struct quota_use use; /* how much that is */
 	struct rows rows[TOPO_KIND_MAX]; /* sorted by name */
 	struct hmap ids;		 /* struct cache_object.by_id */
 	struct topo_snapshot *snap;	 /* of 'snap_rev'; made when it is asked for */
@@ -38,6 +40,7 @@ struct cache_tenant {
 	struct wait *waits;
 	struct cache_watch *watches;
 	struct writer *writer; /* write.c; NULL: nothing was written yet */
+	struct events *events; /* events.c; NULL: nobody has watched yet */
 	bool telling; /* they are being called */
 };
 

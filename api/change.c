@@ -9,6 +9,7 @@
 
 #include "api/object.h"
 #include "api/patch.h"
+#include "api/role.h"
 #include "topology/doc.h"
 
 bool change_body(struct api_request *r, json_t **body)
@@ -81,20 +82,7 @@ json_t *change_patch(enum topo_kind kind, const char *name, const json_t *record
 
 int change_allowed(const struct api_request *r, const json_t *changes, struct err *err)
 {
-	char port[TOPO_PATH];
-	const char *path;
-	json_t *rec;
-
-	if (api_caller_of(r)->role >= API_OPERATOR)
-		return 0;
-	json_object_foreach ((json_t *)changes, path, rec) {
-		if (strncmp(path, "bind/", 5))
-			continue;
-		topo_path(TOPO_PORT, path + 5, port);
-		if (!json_is_null(rec) || !json_is_null(json_object_get(changes, port)))
-			return err_tag(err, -EPERM, "forbidden", "bind '%.63s': only operators say where ports are", path + 5);
-	}
-	return 0;
+	return role_check_changes(api_caller_of(r), changes, err);
 }
 
 /* --- plans --- */

@@ -8,7 +8,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/idempotency.h"
 #include "api/parse.h"
+#include "api/role.h"
 #include "api/problem.h"
 #include "api/routes.h"
 #include "util/yaml.h"
@@ -169,20 +171,22 @@ static void take_body(struct api_request *r)
 /* May this caller do that?  What belongs to others is not there. */
 static void check_caller(struct api_request *r)
 {
-	const char *tenant = api_param(r, "tenant");
+	/* what asks only, by POST because it needs a body, is for readers */
+	bool changes = !role_method_safe(r->method) && r->route->least > API_READER;
+	struct err err = { 0 };
+	int status;
 
 	if (r->auth == AUTH_REFUSED) {
 		if (r->auth_status == 401)
 			api_header(r, "WWW-Authenticate", "Bearer");
 		api_problemf(r, r->auth_status, parse_status_slug(r->auth_status), "%s", r->auth_why ? r->auth_why : "refused");
-	} else if (r->route->flags & API_OPEN) {
 		return;
-	} else if (tenant && r->caller.tenant[0] && strcmp(tenant, r->caller.tenant)) {
-		api_problemf(r, 404, "not_found", "tenant '%.63s' does not exist", tenant);
-	} else if (r->caller.role < r->route->least || (r->route->least == API_OPERATOR && r->caller.tenant[0])) {
-		api_problemf(r, 403, "forbidden", "this needs the role %s, '%s' is %s", api_role_name(r->route->least),
-			     r->caller.name, api_role_name(r->caller.role));
 	}
+	if (r->route->flags & API_OPEN)
+		return;
+	status = role_check(&r->caller, r->route->least, changes, api_param(r, "tenant"), &err);
+	if (status)
+		api_problem(r, status, err.tag, &err);
 }
 
 void dispatch(struct api_request *r)
@@ -202,6 +206,6 @@ void dispatch(struct api_request *r)
 		return;
 	}
 	take_body(r);
-	if (!r->answered)
+	if (!r->answered && !idempotency_begin(r))
 		r->route->handler(r);
 }

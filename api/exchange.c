@@ -10,26 +10,12 @@
 #include <strings.h>
 
 #include "api/authenticate.h"
+#include "api/idempotency.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 
 #define UNKNOWN_BODY_MAX (64u << 10) /* of a body, before it is known who sends it */
 #define BODIES_PART	 4	     /* of memory_max: what bodies on their way may take */
-
-static const char *const roles[] = { "nobody", "tenant-reader", "tenant-admin", "operator" };
-
-const char *api_role_name(enum api_role role)
-{
-	return roles[role];
-}
-
-int api_role_find(const char *name)
-{
-	for (size_t i = 1; i < ARRAY_SIZE(roles); i++)
-		if (!strcmp(roles[i], name))
-			return (int)i;
-	return -1;
-}
 
 /* --- ids --- */
 
@@ -100,11 +86,19 @@ struct api_request *exchange_new(struct http *h, struct http_conn *conn, struct 
 	r->conn = conn;
 	r->mhd = mhd;
 	r->began_ns = clock_mono_ns();
+	snprintf(r->address, sizeof(r->address), "%s", conn->address);
+	r->is_root = conn->is_root;
+	r->is_tls = conn->listener->is_tls;
 	arena_init(&r->arena, 0);
 	r->is_head = !strcmp(method, "HEAD");
 	r->method = arena_printf(&r->arena, "%s", method);
 	r->path = arena_printf(&r->arena, "%s", url);
 	h->stats.pending++;
+	r->next = h->requests;
+	r->prev = &h->requests;
+	if (r->next)
+		r->next->prev = &r->next;
+	h->requests = r;
 	if (!r->method || !r->path) {
 		exchange_free(r);
 		return NULL;
@@ -186,7 +180,11 @@ void exchange_free(struct api_request *r)
 		MHD_destroy_response(r->response);
 	if (r->kept_free)
 		r->kept_free(r->kept);
+	idempotency_free(r->idempotency);
 	r->http->stats.pending--;
+	*r->prev = r->next;
+	if (r->next)
+		r->next->prev = r->prev;
 	r->http->stats.body_bytes -= r->cap;
 	free(r->data);
 	json_decref(r->body);
@@ -277,12 +275,17 @@ uint64_t api_began_ns(const struct api_request *r)
 
 bool api_is_tls(const struct api_request *r)
 {
-	return r->conn->listener->is_tls;
+	return r->is_tls;
 }
 
 bool api_is_root(const struct api_request *r)
 {
-	return r->conn->is_root;
+	return r->is_root;
+}
+
+const char *api_address(const struct api_request *r)
+{
+	return r->address;
 }
 
 int api_query_bool(struct api_request *r, const char *name)

@@ -15,11 +15,13 @@
 #define API_DEPTH_MAX	32 /* containers in containers of a body */
 
 struct http_listener;
+struct idempotency;
 
 struct http_conn {
 	struct http_conn *next, **prev;
 	struct http_listener *listener;
 	int fd;
+	char address[48]; /* of the client, without port; "unix" */
 	bool is_root;	/* UNIX socket, its other end belongs to root */
 	bool receiving; /* nothing of an answer was sent yet */
 	uint64_t deadline_ns; /* what is going on must be over; UINT64_MAX = no deadline */
@@ -40,6 +42,7 @@ struct http {
 	unsigned int n;
 	struct loop_timer *tick, *again;
 	struct http_conn *conns;
+	struct api_request *requests;
 	struct http_stats stats;
 	char *certificate, *key; /* PEM */
 	uint64_t next_id;
@@ -53,6 +56,7 @@ struct api_pair {
 enum auth_state { AUTH_NOT_ASKED, AUTH_PENDING, AUTH_OK, AUTH_REFUSED };
 
 struct api_request {
+	struct api_request *next, **prev; /* all that are not over: http.requests */
 	struct api *api;
 	struct http *http;
 	struct MHD_Connection *mhd; /* NULL: the connection is gone */
@@ -62,7 +66,8 @@ struct api_request {
 	const char *method, *path;
 	struct api_pair params[API_PARAMS_MAX], query[API_QUERY_MAX], headers[API_HEADERS_MAX];
 	unsigned int n_params, n_query, n_headers;
-	char id[65], traceparent[56];
+	char id[65], traceparent[56], address[48];
+	bool is_root, is_tls; /* of the connection, which may be gone */
 	uint64_t began_ns;
 
 	char *data; /* the body as it came */
@@ -84,6 +89,7 @@ struct api_request {
 	void *kept;
 	void (*kept_free)(void *data);
 	struct api_stream *stream;
+	struct idempotency *idempotency; /* NULL: no key */
 };
 
 /* exchange.c: a request begins; NULL: no memory.  It may be answered already. */
@@ -104,5 +110,6 @@ void answer_with(struct api_request *r, int status, struct MHD_Response *respons
 void stream_closed(struct api_stream *s);
 
 /* http.c */
+void http_kick(struct http *h);
 void http_suspend(struct api_request *r);
 void http_resume(struct api_request *r);

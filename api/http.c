@@ -5,7 +5,9 @@
  */
 #include "api/exchange.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +31,13 @@
 
 static void on_again(void *arg);
 
+/* MHD has something to do that epoll does not tell: at the end of this round of the loop. */
+void http_kick(struct http *h)
+{
+	if (!h->again)
+		h->again = loop_timer_add(h->api->loop, 0, 0, on_again, h);
+}
+
 static void run(struct http_listener *l)
 {
 	MHD_UNSIGNED_LONG_LONG ms;
@@ -39,8 +48,7 @@ static void run(struct http_listener *l)
 		if (MHD_get_timeout(l->daemon, &ms) != MHD_YES || ms)
 			return;
 	}
-	if (!l->http->again)
-		l->http->again = loop_timer_add(l->http->api->loop, 0, 0, on_again, l->http);
+	http_kick(l->http);
 }
 
 static void on_ready(void *arg, uint32_t events)
@@ -95,6 +103,29 @@ static void on_tick(void *arg)
 
 /* --- MHD's callbacks --- */
 
+/* The client's address: of IPv4 also where the socket is IPv6. */
+static void name_peer(struct http_conn *c, bool is_unix)
+{
+	struct sockaddr_storage sa = { 0 };
+	socklen_t len = sizeof(sa);
+	const void *at = NULL;
+	int family = AF_INET;
+
+	snprintf(c->address, sizeof(c->address), "%s", is_unix ? "unix" : "unknown");
+	if (is_unix || getpeername(c->fd, (struct sockaddr *)&sa, &len))
+		return;
+	if (sa.ss_family == AF_INET) {
+		at = &((const struct sockaddr_in *)&sa)->sin_addr;
+	} else if (sa.ss_family == AF_INET6) {
+		const struct in6_addr *a = &((const struct sockaddr_in6 *)&sa)->sin6_addr;
+
+		family = IN6_IS_ADDR_V4MAPPED(a) ? AF_INET : AF_INET6;
+		at = family == AF_INET ? (const void *)&a->s6_addr[12] : a;
+	}
+	if (at)
+		inet_ntop(family, at, c->address, sizeof(c->address));
+}
+
 static void conn_begin(struct http_listener *l, struct MHD_Connection *mhd, void **context)
 {
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
@@ -112,6 +143,7 @@ static void conn_begin(struct http_listener *l, struct MHD_Connection *mhd, void
 	c->fd = info->connect_fd;
 	c->receiving = true;
 	c->is_root = l->is_unix && !getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) && peer.uid == 0;
+	name_peer(c, l->is_unix);
 	c->next = h->conns;
 	c->prev = &h->conns;
 	if (c->next)
@@ -225,6 +257,7 @@ void http_resume(struct api_request *r)
 	r->suspended = false;
 	set_deadline(r->conn, r->http->api->config->request_s);
 	MHD_resume_connection(r->mhd);
+	http_kick(r->http);
 }
 
 void answer_with(struct api_request *r, int status, struct MHD_Response *response, uint64_t len)
@@ -351,10 +384,28 @@ void http_quiesce(struct http *h)
 	h->quiet = true;
 }
 
+bool http_is_busy(const struct http *h)
+{
+	return h->stats.pending > h->stats.streams;
+}
+
+/* Connections must not sleep when MHD stops. */
+static void wake_all(struct http *h)
+{
+	for (struct api_request *r = h->requests, *next; r; r = next) {
+		next = r->next;
+		if (r->stream)
+			api_stream_end(r->stream);
+		else if (r->mhd && !r->answered && r->suspended)
+			api_problemf(r, 503, "unavailable", "the server stops");
+	}
+}
+
 void http_free(struct http *h)
 {
 	if (!h)
 		return;
+	wake_all(h);
 	for (unsigned int i = 0; i < h->n; i++) {
 		struct http_listener *l = &h->listeners[i];
 

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "api/api.h"
@@ -13,6 +14,7 @@
 struct http *http_new(struct api *api, struct err *err);
 /* No new connections; what is on its way is answered.  Then http_free(). */
 void http_quiesce(struct http *h);
+bool http_is_busy(const struct http *h); /* requests are being worked on, streams aside */
 /* Cuts what is still open.  Takes NULL.  No request may be unanswered: db_free() comes before, and fails them. */
 void http_free(struct http *h);
 /* For tests and logs: the address of the n-th listener as it is, "127.0.0.1:40123"; NULL = no more. */

@@ -1,28 +1,356 @@
 // SPDX-License-Identifier: Apache-2.0
+/*
+ * A page of a list.  The cursor is where the last page ended: the sort keys and the name of its last object; so what comes and goes in between neither repeats nor
+ * hides others.
+ */
 #include "api/list.h"
 
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/cursor.h"
 #include "api/object.h"
 #include "api/parse.h"
+#include "topology/schema.h"
 
 #define LIMIT_DEFAULT 100
 #define LIMIT_MAX     1000
+#define KEYS_MAX      4
+#define FILTERS_MAX   16
+#define FIELDS_MAX    64
+
+struct list {
+	struct api_request *r;
+	enum topo_kind kind;
+	uint64_t limit;
+	struct {
+		char field[64];
+		bool down;
+	} keys[KEYS_MAX];
+	unsigned int n_keys;
+	struct {
+		char field[64];
+		const char *pattern;
+	} filters[FILTERS_MAX];
+	unsigned int n_filters;
+	char fields[FIELDS_MAX][64];
+	unsigned int n_fields;
+	json_t *after; /* [key, ..., name]; NULL = from the beginning */
+};
+
+static bool has_field(enum topo_kind kind, const char *name)
+{
+	return !strcmp(name, "id") || !strcmp(name, "rev") || !strcmp(name, "name") ||
+	       topo_field_find(&topo_shapes[kind], name);
+}
+
+/* Of a binding, "port" is its name. */
+static json_t *value_of(const struct list *l, const struct cache_object *o, const char *field)
+{
+	return json_object_get(o->record, strcmp(field, topo_shapes[l->kind].key) ? field : "name");
+}
+
+/* --- the query --- */
+
+static bool take_field(struct list *l, const char *param, const char *from, size_t len, char out[static 64])
+{
+	if (len < 64) {
+		memcpy(out, from, len);
+		out[len] = 0;
+		if (has_field(l->kind, out))
+			return true;
+	}
+	api_problemf(l->r, 400, "malformed", "query parameter '%s': '%.*s' is not a field of %s", param, (int)(len > 60 ? 60 : len),
+		     from, topo_kind_plural(l->kind));
+	return false;
+}
+
+static bool too_many(struct list *l, const char *param, unsigned int max)
+{
+	api_problemf(l->r, 400, "malformed", "query parameter '%s': more than %u", param, max);
+	return false;
+}
+
+static bool take_sort(struct list *l)
+{
+	const char *p = api_query(l->r, "sort");
+
+	while (p && *p) {
+		size_t n = strcspn(p, ",");
+		bool down = *p == '-';
+
+		if (l->n_keys == KEYS_MAX)
+			return too_many(l, "sort", KEYS_MAX);
+		if (!take_field(l, "sort", p + down, n - down, l->keys[l->n_keys].field))
+			return false;
+		l->keys[l->n_keys++].down = down;
+		p += n + !!p[n];
+	}
+	return true;
+}
+
+static bool take_filters(struct list *l)
+{
+	const char *text;
+
+	for (unsigned int i = 0; (text = api_query_at(l->r, "filter", i)); i++) {
+		const char *colon = strchr(text, ':');
+
+		if (!colon) {
+			api_problemf(l->r, 400, "malformed", "query parameter 'filter': '%.80s' has no colon (want field:value)", text);
+			return false;
+		}
+		if (l->n_filters == FILTERS_MAX)
+			return too_many(l, "filter", FILTERS_MAX);
+		if (!take_field(l, "filter", text, (size_t)(colon - text), l->filters[l->n_filters].field))
+			return false;
+		l->filters[l->n_filters++].pattern = colon + 1;
+	}
+	return true;
+}
+
+static bool take_fields(struct list *l)
+{
+	const char *p = api_query(l->r, "fields");
+
+	while (p && *p) {
+		size_t n = strcspn(p, ",");
+
+		if (l->n_fields == FIELDS_MAX)
+			return too_many(l, "fields", FIELDS_MAX);
+		if (!take_field(l, "fields", p, n, l->fields[l->n_fields++]))
+			return false;
+		p += n + !!p[n];
+	}
+	return true;
+}
+
+static bool take_cursor(struct list *l)
+{
+	const char *text = api_query(l->r, "cursor");
+	char *json;
+	size_t len;
+
+	if (!text)
+		return true;
+	json = cursor_decode(text, &len);
+	l->after = json ? json_loadb(json, len, JSON_REJECT_DUPLICATES, NULL) : NULL;
+	free(json);
+	if (json_is_array(l->after) && json_array_size(l->after) == l->n_keys + 1u &&
+	    json_is_string(json_array_get(l->after, l->n_keys)))
+		return true;
+	api_problemf(l->r, 400, "malformed", "query parameter 'cursor' is not one of this list (want 'next' of its last page)");
+	return false;
+}
+
+static bool take_limit(struct list *l)
+{
+	const char *text = api_query(l->r, "limit");
+
+	l->limit = LIMIT_DEFAULT;
+	if (!text || (parse_u64(text, &l->limit) && l->limit && l->limit <= LIMIT_MAX))
+		return true;
+	api_problemf(l->r, 400, "malformed", "query parameter 'limit': '%.40s' is not allowed (want 1 to %d)", text, LIMIT_MAX);
+	return false;
+}
+
+/* --- which --- */
+
+static bool matches_text(const char *pattern, const char *text)
+{
+	const char *star = NULL, *from = NULL;
+
+	while (*text) { /* the last star takes one more when what follows it does not fit */
+		if (*pattern == '*') {
+			star = pattern++;
+			from = text;
+		} else if (*pattern == *text) {
+			pattern++;
+			text++;
+		} else if (star) {
+			pattern = star + 1;
+			text = ++from;
+		} else {
+			return false;
+		}
+	}
+	return !pattern[strspn(pattern, "*")];
+}
+
+static bool matches_value(const char *pattern, const json_t *v)
+{
+	char number[32];
+	json_t *item;
+	size_t i;
+
+	switch (v ? json_typeof(v) : JSON_NULL) {
+	case JSON_STRING:
+		return matches_text(pattern, json_string_value(v));
+	case JSON_INTEGER:
+		snprintf(number, sizeof(number), "%" JSON_INTEGER_FORMAT, json_integer_value(v));
+		return matches_text(pattern, number);
+	case JSON_TRUE:
+		return matches_text(pattern, "true");
+	case JSON_FALSE:
+		return matches_text(pattern, "false");
+	case JSON_ARRAY:
+		json_array_foreach (v, i, item)
+			if (matches_value(pattern, item))
+				return true;
+		return false;
+	case JSON_NULL:
+		return !strcmp(pattern, "null");
+	default:
+		return false;
+	}
+}
+
+static bool matches(const struct list *l, const struct cache_object *o)
+{
+	for (unsigned int i = 0; i < l->n_filters; i++)
+		if (!matches_value(l->filters[i].pattern, value_of(l, o, l->filters[i].field)))
+			return false;
+	return true;
+}
+
+/* --- in which order --- */
+
+static int compare_values(const json_t *a, const json_t *b)
+{
+	int ta = a ? (int)json_typeof(a) : -1, tb = b ? (int)json_typeof(b) : -1;
+
+	if (ta != tb)
+		return ta < tb ? -1 : 1;
+	if (json_is_string(a))
+		return strcmp(json_string_value(a), json_string_value(b));
+	if (json_is_integer(a))
+		return json_integer_value(a) < json_integer_value(b) ? -1 : json_integer_value(a) > json_integer_value(b);
+	if (json_is_array(a)) {
+		for (size_t i = 0; i < json_array_size(a) && i < json_array_size(b); i++) {
+			int c = compare_values(json_array_get(a, i), json_array_get(b, i));
+
+			if (c)
+				return c;
+		}
+		return json_array_size(a) < json_array_size(b) ? -1 : json_array_size(a) > json_array_size(b);
+	}
+	return 0;
+}
+
+static int compare(const void *a, const void *b, void *arg)
+{
+	const struct cache_object *x = *(const struct cache_object *const *)a, *y = *(const struct cache_object *const *)b;
+	const struct list *l = arg;
+
+	for (unsigned int i = 0; i < l->n_keys; i++) {
+		int c = compare_values(value_of(l, x, l->keys[i].field), value_of(l, y, l->keys[i].field));
+
+		if (c)
+			return l->keys[i].down ? -c : c;
+	}
+	return strcmp(x->name, y->name);
+}
+
+/* Is the object behind the one that the cursor names? */
+static bool is_after(const struct list *l, const struct cache_object *o)
+{
+	for (unsigned int i = 0; l->after && i < l->n_keys; i++) {
+		const json_t *key = json_array_get(l->after, i);
+		int c = compare_values(value_of(l, o, l->keys[i].field), json_is_null(key) ? NULL : key);
+
+		if (c)
+			return (l->keys[i].down ? -c : c) > 0;
+	}
+	return !l->after || strcmp(o->name, json_string_value(json_array_get(l->after, l->n_keys))) > 0;
+}
+
+static json_t *cursor_of(const struct list *l, const struct cache_object *o)
+{
+	_json_ json_t *at = json_array();
+	_free_ char *json = NULL, *text = NULL;
+
+	for (unsigned int i = 0; i < l->n_keys; i++) {
+		json_t *v = value_of(l, o, l->keys[i].field);
+
+		json_array_append_new(at, v ? json_incref(v) : json_null());
+	}
+	json_array_append_new(at, json_string(o->name));
+	json = json_dumps(at, JSON_COMPACT);
+	text = json ? cursor_encode(json, strlen(json)) : NULL;
+	return text ? json_string(text) : NULL;
+}
+
+static json_t *item_of(const struct list *l, const struct cache_object *o)
+{
+	json_t *item;
+
+	if (!l->n_fields)
+		return object_view(l->kind, o);
+	item = json_object();
+	for (unsigned int i = 0; i < l->n_fields; i++) {
+		json_t *v = value_of(l, o, l->fields[i]);
+
+		if (v)
+			json_object_set(item, l->fields[i], v);
+	}
+	return item;
+}
+
+/* The first that is behind the cursor, of a sorted array. */
+static uint32_t start_of(const struct list *l, const struct cache_object *const *rows, uint32_t n)
+{
+	uint32_t lo = 0, hi = n;
+
+	while (l->after && lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (is_after(l, rows[mid]))
+			hi = mid;
+		else
+			lo = mid + 1;
+	}
+	return lo;
+}
+
+static void answer_page(const struct list *l, const struct cache_object *const *rows, uint32_t n)
+{
+	uint32_t at = start_of(l, rows, n), end = n - at > l->limit ? at + (uint32_t)l->limit : n;
+	json_t *items = json_array();
+
+	for (uint32_t i = at; i < end; i++)
+		json_array_append_new(items, item_of(l, rows[i]));
+	api_answer(l->r, 200, json_pack("{s:o, s:o?, s:I}", "items", items, "next", end < n ? cursor_of(l, rows[end - 1]) : NULL,
+					"total", (json_int_t)n));
+}
 
 void list_answer(struct api_request *r, struct cache_tenant *t, enum topo_kind kind)
 {
-	const char *text = api_query(r, "limit");
-	uint64_t limit = LIMIT_DEFAULT;
-	json_t *items = json_array();
-	const struct cache_object *const *rows;
-	uint32_t n;
+	struct list l = { .r = r, .kind = kind };
+	const struct cache_object *const *rows, **chosen;
+	uint32_t n, k = 0;
 
-	if (text && (!parse_u64(text, &limit) || !limit || limit > LIMIT_MAX)) {
-		json_decref(items);
-		api_problemf(r, 400, "malformed", "query parameter 'limit': '%.40s' is not allowed (want 1 to %d)", text,
-			     LIMIT_MAX);
+	if (!take_limit(&l) || !take_sort(&l) || !take_filters(&l) || !take_fields(&l) || !take_cursor(&l)) {
+		json_decref(l.after);
 		return;
 	}
 	rows = cache_rows(t, kind, &n);
-	for (uint32_t i = 0; i < n && i < limit; i++)
-		json_array_append_new(items, object_view(kind, rows[i]));
-	api_answer(r, 200, json_pack("{s:o, s:n, s:i}", "items", items, "next", "total", (int)n));
+	if (!l.n_keys && !l.n_filters) { /* they are in this order */
+		answer_page(&l, rows, n);
+		json_decref(l.after);
+		return;
+	}
+	chosen = calloc(n + 1, sizeof(*chosen));
+	for (uint32_t i = 0; chosen && i < n; i++)
+		if (matches(&l, rows[i]))
+			chosen[k++] = rows[i];
+	if (!chosen) {
+		api_problemf(r, 503, "overloaded", "out of memory");
+	} else {
+		if (l.n_keys)
+			qsort_r(chosen, k, sizeof(*chosen), compare, &l);
+		answer_page(&l, chosen, k);
+	}
+	free(chosen);
+	json_decref(l.after);
 }

@@ -7,20 +7,27 @@
 #include <unistd.h>
 
 #include "api/api.h"
+#include "api/auth.h"
 #include "api/cache.h"
 #include "api/http.h"
 #include "api/live.h"
+#include "api/make_token.h"
+#include "api/routes.h"
+#include "util/clock.h"
 #include "util/log.h"
 #include "util/sd.h"
 
 #define SETS_MAX 64
+#define STOP_MS	 5000 /* requests that are on their way are answered */
 
-enum { OPT_CHECK = 256, OPT_PRINT, OPT_VERSION, OPT_HELP, OPT_SET };
+enum { OPT_ROUTES = 249, OPT_MAKE_TOKEN, OPT_CHECK = 256, OPT_PRINT, OPT_VERSION, OPT_HELP, OPT_SET };
 
 static const struct option options[] = {
 	{ "config", required_argument, NULL, 'c' },
 	{ "set", required_argument, NULL, OPT_SET },
 	{ "check-config", no_argument, NULL, OPT_CHECK },
+	{ "routes", no_argument, NULL, OPT_ROUTES },
+	{ "make-token", required_argument, NULL, OPT_MAKE_TOKEN },
 	{ "print-config", no_argument, NULL, OPT_PRINT },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "version", no_argument, NULL, OPT_VERSION },
@@ -37,12 +44,24 @@ static void help(void)
 	     "      --set KEY=VALUE one setting, stronger than the file and the environment; repeatable\n"
 	     "      --check-config  read the settings, say what is wrong, exit\n"
 	     "      --print-config  print the settings in force, exit\n"
+	     "      --routes        print the routes as JSON lines, exit\n"
+	     "      --make-token NAME  make an operator's token, print it, exit\n"
 	     "  -v, --verbose       log more; the same as --set log_level=debug\n"
 	     "      --version       print the version, exit\n"
 	     "      --help          print this text, exit\n"
 	     "\n"
 	     "Settings (environment: SKEP_API_DB_MODE for db.mode, and so on):");
 	api_config_help(stdout);
+}
+
+/* For tests that go through all of them. */
+static void print_routes(void)
+{
+	const struct api_route *route;
+
+	for (unsigned int i = 0; (route = routes_at(i)); i++)
+		printf("{\"method\": \"%s\", \"path\": \"%s\", \"role\": \"%s\", \"open\": %s}\n", route->method, route->path,
+		       api_role_name(route->least), route->flags & API_OPEN ? "true" : "false");
 }
 
 static void on_signal(void *arg, int signo)
@@ -62,6 +81,9 @@ static int start(struct api *api, struct err *err)
 	api->db = db_new(api->loop, &dc, err);
 	if (!api->db)
 		return -1;
+	api->auth = auth_new(api, err);
+	if (!api->auth)
+		return -1;
 	api->cache = cache_new(api);
 	api->live = live_new(api);
 	if (!api->cache || !api->live)
@@ -73,11 +95,17 @@ static int start(struct api *api, struct err *err)
 /* What is on its way is answered: what waits for the state DB by its end. */
 static void stop(struct api *api)
 {
+	uint64_t until = clock_mono_ns() + STOP_MS * NSEC_PER_MSEC;
+
 	if (api->http)
 		http_quiesce(api->http);
+	while (api->http && http_is_busy(api->http) && clock_mono_ns() < until && !loop_once(api->loop, 10))
+		;
+	auth_stop(api->auth);
 	cache_free(api->cache);
 	db_free(api->db, false);
 	live_free(api->live);
+	auth_free(api->auth);
 	http_free(api->http);
 	loop_free(api->loop);
 }
@@ -107,9 +135,9 @@ static int run(const struct api_config *config)
 
 int main(int argc, char **argv)
 {
-	enum { RUN, CHECK, PRINT } what = RUN;
+	enum { RUN, CHECK, PRINT, MAKE_TOKEN } what = RUN;
 	char *set[SETS_MAX], verbose[] = "log_level=debug";
-	const char *file = NULL;
+	const char *file = NULL, *name = NULL;
 	unsigned int n_set = 0;
 	struct api_config config;
 	struct err err = { 0 };
@@ -133,6 +161,13 @@ int main(int argc, char **argv)
 			break;
 		case OPT_CHECK:
 			what = CHECK;
+			break;
+		case OPT_ROUTES:
+			print_routes();
+			return 0;
+		case OPT_MAKE_TOKEN:
+			what = MAKE_TOKEN;
+			name = optarg;
 			break;
 		case OPT_PRINT:
 			what = PRINT;
@@ -159,6 +194,8 @@ int main(int argc, char **argv)
 	log_init("skep-api", config.log_level);
 	if (what == PRINT)
 		api_config_print(&config, stdout);
+	else if (what == MAKE_TOKEN)
+		rc = make_token(&config, name);
 	else if (what == RUN)
 		rc = run(&config);
 	api_config_fini(&config);

@@ -18,21 +18,17 @@ enum topo_kind object_kind(const struct api_request *r)
 
 json_t *object_view(enum topo_kind kind, const struct cache_object *o)
 {
-	const struct topo_shape *shape = &topo_shapes[kind];
-	json_t *view = json_object();
-	bool named = strcmp(shape->key, "name") != 0; /* bindings: by their port, and so is their record */
+	const char *key = topo_shapes[kind].key, *field;
+	json_t *view = json_object(), *v;
 
-	json_object_set_new(view, "name", json_string(o->name));
-	json_object_set(view, "id", json_object_get(o->record, "id"));
-	json_object_set(view, "rev", json_object_get(o->record, "rev"));
-	if (named)
-		json_object_set_new(view, shape->key, json_string(o->name));
-	for (unsigned int i = 0; i < shape->n; i++) {
-		json_t *v = json_object_get(o->record, shape->fields[i].name);
-
-		if (v && !json_object_get(view, shape->fields[i].name))
-			json_object_set(view, shape->fields[i].name, v);
-	}
+	json_object_set_new_nocheck(view, "name", json_string_nocheck(o->name));
+	json_object_set_nocheck(view, "id", json_object_get(o->record, "id"));
+	json_object_set_nocheck(view, "rev", json_object_get(o->record, "rev"));
+	if (strcmp(key, "name")) /* bindings: called by their port */
+		json_object_set_new_nocheck(view, key, json_string_nocheck(o->name));
+	json_object_foreach (o->record, field, v)
+		if (strcmp(field, "name") && strcmp(field, "id") && strcmp(field, "rev"))
+			json_object_set_nocheck(view, field, v);
 	return view;
 }
 

@@ -8,13 +8,12 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "api/auth.h"
 #include "api/object.h"
 #include "api/writer.h"
 #include "topology/doc.h"
 #include "util/log.h"
 #include "util/uuid.h"
-
-#define STEP_AT 200 /* records; smaller networks are validated as a whole */
 
 /* Ids of new objects. */
 static void new_id(void *arg, char out[static 37])
@@ -87,8 +86,8 @@ static bool has_step(struct writer *wr)
 {
 	struct err err = { 0 };
 
-	if (wr->step || json_object_size(wr->records) < STEP_AT)
-		return wr->step;
+	if (wr->step)
+		return true;
 	wr->step = topo_step_new(cache_name(wr->t), wr->records, &err);
 	if (!wr->step)
 		log_debug("tenant '%s': %s", cache_name(wr->t), err.text);
@@ -110,17 +109,20 @@ static bool set_record(struct writer *wr, const char *path, json_t *rec)
 	return true;
 }
 
-static bool step_put(struct writer *wr, const char *path, json_t *rec)
+/* 0; -EOPNOTSUPP: all must be looked at; -EINVAL and 'err'. */
+static int step_put(struct writer *wr, const char *path, json_t *rec, struct err *err)
 {
 	const struct topo_source source = { get_record, wr };
 	_json_ json_t *was = json_incref(json_object_get(wr->records, path));
 
+	int rc;
+
 	if (!has_step(wr))
-		return false;
-	if (set_record(wr, path, rec) && !topo_step_try(wr->step, path, was, rec, &source))
-		return true;
-	set_record(wr, path, was);
-	return false;
+		return -EOPNOTSUPP;
+	rc = set_record(wr, path, rec) ? topo_step_try(wr->step, path, was, rec, &source, err) : -EOPNOTSUPP;
+	if (rc && !set_record(wr, path, was))
+		wr->dirty = true;
+	return rc == -EINVAL ? rc : rc ? -EOPNOTSUPP : 0;
 }
 
 int writer_take(struct writer *wr, const json_t *changes, json_t **before)
@@ -153,6 +155,38 @@ int writer_take(struct writer *wr, const json_t *changes, json_t **before)
 	return 0;
 }
 
+void writer_drop(struct writer *wr)
+{
+	const struct topo_source source = { get_record, wr };
+	const char *path;
+	json_t *was;
+
+	json_object_foreach (wr->stepped, path, was) { /* in the order of before: a port, then its binding */
+		_json_ json_t *now = json_incref(json_object_get(wr->records, path));
+		json_t *old = json_is_null(was) ? NULL : was;
+
+		if (!set_record(wr, path, old))
+			wr->dirty = true;
+		if (wr->step && topo_step_take(wr->step, path, now, old, &source))
+			no_step(wr);
+	}
+	json_object_clear(wr->stepped);
+}
+
+int writer_quota(const struct writer *wr, const json_t *changes, struct quota_use *use, struct err *err)
+{
+	const char *path;
+	json_t *rec;
+
+	*use = wr->use;
+	json_object_foreach ((json_t *)changes, path, rec) {
+		json_t *was = json_object_get(wr->stepped, path);
+
+		quota_count_change(use, path, was ? was : json_object_get(wr->records, path), rec);
+	}
+	return quota_check(auth_quota(wr->api->auth, cache_name(wr->t)), &wr->use, use, err);
+}
+
 /* A record that the step has already; what was there before is remembered for writer_take(). */
 static json_t *one_change(struct writer *wr, const char *path, json_t *was, json_t *now)
 {
@@ -181,8 +215,12 @@ json_t *write_put(struct writer *wr, const struct write *w, enum topo_kind kind,
 	if (was && json_equal(was, rec))
 		return json_object();
 	/* an id that somebody chose may be anybody's */
-	if (!w->dry_run && (was || !json_object_get(object, "id")) && step_put(wr, path, rec))
-		return one_change(wr, path, was, rec);
+	if (!w->dry_run && (was || !json_object_get(object, "id"))) {
+		int rc = step_put(wr, path, rec, err);
+
+		if (rc != -EOPNOTSUPP)
+			return rc ? NULL : one_change(wr, path, was, rec);
+	}
 	doc = json_pack("{s:s, s:[O]}", "tenant", cache_name(wr->t), topo_kind_plural(kind), object);
 	return doc ? topo_doc_apply(wr->records, doc, false, new_id, NULL, err) : NULL;
 }
@@ -196,11 +234,12 @@ static json_t *step_delete_port(struct writer *wr, const char *name)
 	char port[TOPO_PATH], bind[TOPO_PATH];
 	_json_ json_t *was = json_incref(json_object_get(wr->records, topo_path(TOPO_PORT, name, port)));
 	_json_ json_t *bound = json_incref(json_object_get(wr->records, topo_path(TOPO_BIND, name, bind)));
+	struct err unused = { 0 };
 	json_t *changes;
 
-	if (bound && !step_put(wr, bind, NULL))
+	if (bound && step_put(wr, bind, NULL, &unused))
 		return NULL;
-	if (!step_put(wr, port, NULL)) {
+	if (step_put(wr, port, NULL, &unused)) {
 		if (bound && (!set_record(wr, bind, bound) || topo_step_take(wr->step, bind, NULL, bound, &source)))
 			no_step(wr);
 		return NULL;
@@ -222,7 +261,7 @@ json_t *write_delete(struct writer *wr, const struct write *w, enum topo_kind ki
 	was = json_incref(json_object_get(wr->records, topo_path(kind, name, path)));
 	if (!w->dry_run && kind == TOPO_PORT)
 		changes = has_step(wr) ? step_delete_port(wr, name) : NULL;
-	else if (!w->dry_run && (kind == TOPO_BIND || kind == TOPO_ROUTE) && step_put(wr, path, NULL))
+	else if (!w->dry_run && (kind == TOPO_BIND || kind == TOPO_ROUTE) && !step_put(wr, path, NULL, err))
 		changes = one_change(wr, path, was, NULL);
 	if (changes)
 		return changes;

@@ -55,6 +55,9 @@ int problem_status(const struct err *err, const char **slug)
 	case EAGAIN:
 		*slug = err->tag ? err->tag : "conflict";
 		return 409;
+	case EDQUOT:
+		*slug = err->tag ? err->tag : "forbidden";
+		return 403;
 	case ENOMEM:
 		*slug = "overloaded";
 		return 503;

@@ -147,6 +147,7 @@ int cache_load(struct cache_tenant *t, const json_t *records)
 	cache_unload(t);
 	json_decref(t->records);
 	t->records = copy;
+	quota_count(copy, &t->use);
 	json_object_foreach (copy, path, record) {
 		struct cache_object *o;
 
@@ -181,6 +182,7 @@ static bool apply_one(struct cache_tenant *t, const char *path, json_t *record, 
 	if (json_is_null(record)) {
 		if (!was || rev_of(was) > rev)
 			return false;
+		quota_count_change(&t->use, path, was, NULL);
 		(void)json_object_del(t->records, path);
 		if (is_object)
 			del_row(t, kind, name);
@@ -188,6 +190,7 @@ static bool apply_one(struct cache_tenant *t, const char *path, json_t *record, 
 	}
 	if (was && rev_of(was) >= rev_of(record))
 		return false;
+	quota_count_change(&t->use, path, was, record);
 	if (json_object_set(t->records, path, record))
 		t->is_ready = false;
 	else if (is_object)
@@ -255,6 +258,11 @@ uint64_t cache_rev(const struct cache_tenant *t)
 uint64_t cache_crev(const struct cache_tenant *t)
 {
 	return t->crev;
+}
+
+const struct quota_use *cache_use(const struct cache_tenant *t)
+{
+	return &t->use;
 }
 
 const json_t *cache_records(const struct cache_tenant *t)

@@ -29,7 +29,9 @@ struct api_caller {
 	enum api_role role;
 	char tenant[TOPO_NAME_MAX + 1]; /* "" = all */
 	int64_t expires_s;		/* UNIX time; 0 = never */
-	char token[64];			/* id of the token that was shown; "" = none of ours */
+	char token[64];			/* id of the token that was shown, or that the session was made with; "" = none of ours */
+	char session[24];		/* id of the panel's session; "" = none */
+	bool read_only;			/* may change nothing, whatever its role */
 };
 
 typedef void api_handler(struct api_request *r);
@@ -70,6 +72,7 @@ const char *api_request_id(const struct api_request *r);
 const char *api_traceparent(const struct api_request *r); /* "" = none */
 uint64_t api_began_ns(const struct api_request *r);	  /* CLOCK_MONOTONIC */
 bool api_is_tls(const struct api_request *r);
+const char *api_address(const struct api_request *r); /* of the client: "192.0.2.1", "2001:db8::1", "unix" */
 bool api_is_root(const struct api_request *r); /* by UNIX socket, from a process of root */
 
 /* A query parameter that is true or false: 0; 1; or -1 after it has answered 400. */
@@ -91,8 +94,7 @@ void api_problemf(struct api_request *r, int status, const char *slug, const cha
 void api_fail(struct api_request *r, const struct err *err);
 /* A header of the answer to come. */
 void api_header(struct api_request *r, const char *name, const char *value);
-/* Takes over the answer's body (taken) when it is known, before it is sent, in place of sending it; for those that remember answers, or
- * measure.  'status' 0: the request is over without an answer. */
+/* Called with the answer's status and body as it is sent; for those who measure. */
 void api_on_answer(struct api_request *r, void (*cb)(void *arg, struct api_request *r, int status, const char *body, size_t len),
 		   void *arg);
 

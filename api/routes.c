@@ -7,7 +7,9 @@
 
 #include "util/cleanup.h"
 
-#define MODULES(X) X(objects) X(change) X(topology) X(batch) X(tenants) X(live) X(status)
+#define MODULES(X)                                                                                                     \
+	X(objects) X(change) X(topology) X(batch) X(tenants) X(events) X(live) X(status) X(session) X(token) X(quota) X(audit) \
+	X(static)
 
 #define X(name)                                  \
 	extern const struct api_route name##_routes[]; \

@@ -66,6 +66,7 @@ static void wake(struct api_stream *s)
 		return;
 	s->sleeping = false;
 	MHD_resume_connection(s->r->mhd);
+	http_kick(s->http);
 }
 
 int api_stream_write(struct api_stream *s, const char *data, size_t len)

@@ -100,7 +100,7 @@ static json_t *parse(struct api_request *r, const char *tenant, struct err *err)
 	_json_ json_t *docs = NULL, *doc = NULL;
 
 	if (!is_json(r)) {
-		docs = topo_doc_parse(text, len, "body", err);
+		docs = topo_doc_parse_for(text, len, "body", tenant, err);
 		return docs ? merge(docs, tenant, err) : NULL;
 	}
 	doc = parse_json(text, len, API_DEPTH_MAX, err);

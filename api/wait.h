@@ -5,5 +5,7 @@
 #include "api/cache.h"
 #include "api/request.h"
 
-/* Answers 'status' with 'body' (taken) then, or 202 with {"waiting_for": [hosts]} beside it.  400 when the duration is none. */
+/* The query's "wait", 0 without one; false: it is none, and answered. */
+bool wait_parse(struct api_request *r, uint32_t *ms);
+/* Answers 'status' with 'body' (taken) then, with Skep-In-Force; or 202 with {"waiting_for": [hosts], "result": body} when the time is over. */
 void wait_answer(struct api_request *r, struct cache_tenant *t, uint64_t crev, int status, json_t *body);

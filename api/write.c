@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/audit.h"
 #include "api/cache_private.h"
 #include "api/wait.h"
 #include "api/writer.h"
@@ -38,6 +39,31 @@ static void end(struct writer *wr, struct write *w, const struct err *err)
 
 /* --- what others changed --- */
 
+static bool same_but_rev(const json_t *a, const json_t *b)
+{
+	const char *key;
+	json_t *v;
+	size_t n = json_object_size(b) - (json_object_get(b, "rev") ? 1 : 0);
+
+	if (json_is_null(a) || json_is_null(b))
+		return json_is_null(a) && json_is_null(b);
+	json_object_foreach ((json_t *)a, key, v) {
+		if (!strcmp(key, "rev"))
+			continue;
+		if (!n-- || !json_equal(v, json_object_get(b, key)))
+			return false;
+	}
+	return !n;
+}
+
+/* statedb may tell of our commit before it answers it. */
+static bool is_ours(const struct writer *wr, const char *path, const json_t *record)
+{
+	const json_t *planned = json_object_get(wr->overlay, path);
+
+	return wr->own || (wr->busy && planned && same_but_rev(planned, record));
+}
+
 static void on_changed(void *arg, struct cache_tenant *t, const json_t *changes, const json_t *before, uint64_t rev)
 {
 	struct writer *wr = arg;
@@ -53,10 +79,12 @@ static void on_changed(void *arg, struct cache_tenant *t, const json_t *changes,
 		return;
 	}
 	json_object_foreach ((json_t *)changes, path, record) {
+		bool ours = is_ours(wr, path, record);
+
 		/* a stranger's configuration: our commit will not be taken */
-		if (!wr->own && topo_path_parse(path, &kind, &name))
+		if (!ours && topo_path_parse(path, &kind, &name))
 			wr->dirty = true;
-		if (wr->dirty || (!wr->own && json_object_get(wr->overlay, path)))
+		if (wr->dirty || (!ours && json_object_get(wr->overlay, path)))
 			continue;
 		if (json_is_null(record))
 			(void)json_object_del(wr->records, path);
@@ -143,11 +171,45 @@ static void on_committed(void *arg, const struct err *err, const json_t *reply)
 	cache_release(wr->t); /* last: it may be the writer's end */
 }
 
+/* An entry of the audit for each write. */
+static json_t *entries_of(const struct writer *wr)
+{
+	json_t *entries = json_array(), *entry;
+
+	for (const struct write *w = wr->flight; w; w = w->next) {
+		if (w->err.code || w->dry_run)
+			continue;
+		entry = audit_entry(w->r, w->before, w->changes);
+		if (json_is_null(entry)) {
+			json_decref(entry);
+		} else if (!entry || json_array_append_new(entries, entry)) {
+			json_decref(entries);
+			return NULL;
+		}
+	}
+	return entries;
+}
+
+/* Nothing is written that the audit does not tell of. */
+static void send_commit(struct writer *wr)
+{
+	_json_ json_t *entries = entries_of(wr);
+	const struct db_audit audit = { .entries = entries };
+	struct err err = { 0 };
+
+	if (entries) {
+		db_commit_audited(wr->api->db, cache_name(wr->t), wr->base, wr->overlay, &audit, on_committed, wr);
+		return;
+	}
+	err_set(&err, -ENOMEM, "out of memory");
+	on_committed(wr, &err, NULL);
+}
+
 static void commit(struct writer *wr)
 {
 	cache_hold(wr->t);
 	wr->busy = true;
-	db_commit(wr->api->db, cache_name(wr->t), wr->base, wr->overlay, on_committed, wr);
+	send_commit(wr);
 }
 
 static void on_announced(void *arg, const struct err *err, const json_t *reply)
@@ -158,7 +220,7 @@ static void on_announced(void *arg, const struct err *err, const json_t *reply)
 	if (err)
 		on_committed(wr, err, NULL);
 	else
-		db_commit(wr->api->db, cache_name(wr->t), wr->base, wr->overlay, on_committed, wr);
+		send_commit(wr);
 }
 
 /* A host reads the tenants that the registry says have bindings there: said before the binding is written, never after. */
@@ -190,13 +252,16 @@ static void announce(struct writer *wr)
 
 static void plan_one(struct writer *wr, struct write *w)
 {
+	struct quota_use use;
+
 	json_decref(w->changes);
 	json_decref(w->before);
 	w->before = NULL;
 	w->changes = w->plan(w, wr, &w->err);
-	if (!w->changes) {
+	if (!w->changes || writer_quota(wr, w->changes, &use, &w->err)) {
 		if (!w->err.code)
 			err_set(&w->err, -ENOMEM, "out of memory");
+		writer_drop(wr);
 		return;
 	}
 	if (w->dry_run) {
@@ -209,6 +274,8 @@ static void plan_one(struct writer *wr, struct write *w)
 				json_object_set(w->before, path, json_object_get(wr->records, path));
 	} else if (writer_take(wr, w->changes, &w->before)) {
 		err_set(&w->err, -ENOMEM, "out of memory");
+	} else {
+		wr->use = use;
 	}
 }
 
@@ -226,6 +293,7 @@ static void run(struct writer *wr)
 		requeue(wr);
 	}
 	wr->base = cache_crev(wr->t);
+	wr->use = *cache_use(wr->t);
 	while (wr->queue && !err.code && n < FLIGHT_MAX && (!n || clock_mono_ns() < until) &&
 	       json_object_size(wr->overlay) < CHANGES_AT) {
 		struct write *w = wr->queue;
@@ -328,9 +396,10 @@ struct write *write_new(struct api_request *r, write_plan *plan, write_done *don
 {
 	struct write *w = calloc(1, sizeof(*w));
 	int dry = api_query_bool(r, "dry_run");
+	uint32_t ms;
 
-	if (dry < 0 || !w) {
-		if (!w)
+	if (dry < 0 || !w || !wait_parse(r, &ms)) {
+		if (!w && dry >= 0)
 			api_problemf(r, 503, "overloaded", "out of memory");
 		free(w);
 		return NULL;

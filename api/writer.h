@@ -15,6 +15,7 @@ struct writer {
 	struct topo_step *step; /* of 'records'; NULL: made when it is worth it */
 	struct write *queue, **last, *flight;
 	struct loop_timer *timer;
+	struct quota_use use; /* of 'records' */
 	uint64_t base;	     /* crev that the flight was planned on */
 	unsigned int attempts;
 	bool busy, own, dirty; /* a commit is on its way; the change being told is ours; 'records' must be taken anew */
@@ -22,5 +23,9 @@ struct writer {
 
 /* plan.c: the changes are part of 'records' and 'overlay' from now on.  -ENOMEM. */
 int writer_take(struct writer *writer, const json_t *changes, json_t **before);
+/* Or they are not: what the step has of them is taken back. */
+void writer_drop(struct writer *writer);
+/* What the tenant would have with the changes; 0, or -EDQUOT with 'err'. */
+int writer_quota(const struct writer *writer, const json_t *changes, struct quota_use *use, struct err *err);
 /* State records that go with what the overlay deletes; -ENOMEM. */
 int writer_cascade(struct writer *writer);

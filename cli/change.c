@@ -5,6 +5,7 @@
  * cmd_port.c.
  */
 #include <errno.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -13,6 +14,7 @@
 
 #include "cli/cli.h"
 #include "util/json.h"
+#include "topology/doc.h"
 #include "topology/topology.h"
 #include "util/uuid.h"
 
@@ -201,12 +203,43 @@ static int announce_bindings(struct cli *cli, const char *tenant, const json_t *
 	return reply ? 0 : err->code;
 }
 
+/* Who sits here, as far as this machine knows: whoever reaches the state DB may claim anything. */
+static json_t *who(void)
+{
+	const struct passwd *user = getpwuid(getuid());
+	char host[65] = "";
+
+	(void)gethostname(host, sizeof(host) - 1);
+	return json_pack("{s:o, s:s}", "by",
+			 json_sprintf("%.40s@%.60s", user ? user->pw_name : "unknown", host), "tool",
+			 "skep");
+}
+
+/* What the audit says of a change: configuration, not what agents publish. */
+static json_t *audit_entry(const json_t *records, const json_t *changes)
+{
+	json_t *before = json_object(), *after = json_object(), *record, *was;
+	enum topo_kind kind;
+	const char *path, *name;
+
+	json_object_foreach((json_t *)changes, path, record)
+	{
+		if (!topo_path_parse(path, &kind, &name))
+			continue;
+		was = json_object_get(records, path);
+		json_object_set(before, path, was ? was : json_null());
+		json_object_set(after, path, record);
+	}
+	return json_pack("[{s:o, s:o, s:o}]", "meta", who(), "before", before, "after", after);
+}
+
 /* One attempt: NULL with -EAGAIN when the configuration moved. */
 static json_t *attempt(struct cli *cli, const char *tenant, const json_t *doc, enum change_how how,
 		       bool prune, bool dry_run, struct err *err)
 {
 	_json_ json_t *state = cli_db_read(cli, tenant, err);
-	_json_ json_t *changes = NULL, *reply = NULL, *report = NULL;
+	_json_ json_t *changes = NULL, *reply = NULL, *report = NULL, *entries = NULL;
+	struct db_audit audit = { 0 };
 	const json_t *records;
 	json_t *warning;
 
@@ -226,9 +259,11 @@ static json_t *attempt(struct cli *cli, const char *tenant, const json_t *doc, e
 		return TAKE_PTR(report);
 	if (announce_bindings(cli, tenant, changes, err))
 		return NULL;
+	entries = audit_entry(records, changes);
+	audit.entries = entries;
 	reply = cli_db_commit(cli, tenant,
 			      (uint64_t)json_integer_value(json_object_get(state, "crev")), changes,
-			      err);
+			      &audit, err);
 	if (!reply)
 		return NULL;
 	warning = json_object_get(reply, "warning");

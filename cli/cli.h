@@ -107,7 +107,7 @@ int cli_db_open(struct cli *cli, struct err *err);
 /* {"records", "rev", "crev"}: new reference, NULL with 'err'. */
 json_t *cli_db_read(struct cli *cli, const char *space, struct err *err);
 json_t *cli_db_commit(struct cli *cli, const char *space, uint64_t crev, const json_t *changes,
-		      struct err *err);
+		      const struct db_audit *audit, struct err *err);
 json_t *cli_db_put(struct cli *cli, const char *space, const json_t *changes, struct err *err);
 json_t *cli_db_tenants(struct cli *cli, struct err *err); /* array of names */
 json_t *cli_db_leases(struct cli *cli, const char *prefix, struct err *err);

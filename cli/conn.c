@@ -140,13 +140,13 @@ json_t *cli_db_read(struct cli *cli, const char *space, struct err *err)
 }
 
 json_t *cli_db_commit(struct cli *cli, const char *space, uint64_t crev, const json_t *changes,
-		      struct err *err)
+		      const struct db_audit *audit, struct err *err)
 {
 	struct answer a = { 0 };
 
 	if (cli_db_open(cli, err))
 		return NULL;
-	db_commit(cli->db, space, crev, changes, answered, &a);
+	db_commit_audited(cli->db, space, crev, changes, audit, answered, &a);
 	return wait_answer(cli, &a, err);
 }
 

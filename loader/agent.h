@@ -123,7 +123,8 @@ struct tenant {
 	struct db_follow *follow;
 	struct publisher *pub;
 	json_t *records; /* mirror of the space */
-	uint64_t rev;
+	uint64_t rev, crev;
+	uint64_t crev_done, crev_told; /* seen.c: packets are treated as this one says; others know */
 	struct topo_snapshot *snap; /* NULL until the first was built */
 	struct sim_tables *tables;
 	struct sim_conns *conns;
@@ -220,7 +221,7 @@ struct agent {
 	struct loop_timer *walk_timer;
 	uint64_t walk_at_ns, walk_took_ns;
 	bool walk_soon, flows_queued;
-	struct loop_timer *rebuild_timer, *tick_timer;
+	struct loop_timer *rebuild_timer, *tick_timer, *seen_timer;
 	struct control_server *control;
 	struct agent_leave leave;
 	bool remove; /* the datapath goes with us */
@@ -403,6 +404,9 @@ void state_fini(struct agent *a);
 void state_put(struct tenant *t, const char *host, const struct sim_conn *conn);
 void state_end(struct tenant *t, const char *host, const char *port, const struct sim_tuple *tuple);
 void state_flush(struct agent *a);
+
+/* seen.c: the tenant's records are in force here */
+void seen_done(struct tenant *t);
 void state_hold(struct agent *a, uint32_t hold); /* what is said from here on is waited for as hold.h says; 0 = no longer */
 /* A connection of a port that is here has been ended here: messages that were under way do not bring it back. */
 void state_ended(struct tenant *t, const struct sim_conn *conn);

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "loader/base64.h"
+#include "util/base64.h"
 #include "util/clock.h"
 #include "util/log.h"
 

@@ -204,8 +204,10 @@ static void rebuild_all(void *arg)
 	hmap_for_each (n, tmp, &a->tenants) {
 		struct tenant *t = container_of(n, struct tenant, node);
 
-		if (t->dirty && t->loaded)
+		if (t->dirty && t->loaded) {
 			rebuild(t);
+			seen_done(t);
+		}
 	}
 	if (tenants_loaded(a))
 		keys_adoption_end(a);
@@ -275,8 +277,9 @@ static void on_snapshot(void *arg, const json_t *records, uint64_t rev, uint64_t
 	json_t *v;
 	void *tmp;
 
-	(void)crev;
 	t->rev = rev;
+	t->crev = crev;
+	soon(t); /* the revision alone is worth telling */
 	json_object_foreach_safe(t->records, tmp, path, v) if (!json_object_get(records, path))
 	{
 		/* the key goes with the record */
@@ -306,8 +309,10 @@ static void on_change(void *arg, const json_t *changes, uint64_t rev, uint64_t c
 	const char *path;
 	json_t *v;
 
-	(void)crev;
 	t->rev = rev;
+	if (t->crev != crev)
+		soon(t); /* that one is in force is worth telling, also when nothing changes here */
+	t->crev = crev;
 	json_object_foreach ((json_t *)changes, path, v)
 		apply(t, path, v);
 	if (t->dirty)

@@ -121,17 +121,17 @@ static void on_snapshot_reply(void *arg, struct node *n, const redisReply *r, co
 
 static void ask_snapshot(struct feed *f, struct watch *w)
 {
-	char keys[SPACE_KEY_MAX][DB_KEY];
-	const char *argv[3 + SPACE_KEY_MAX] = { "EVALSHA", f->db->digest[SCRIPT_READ], "4" };
+	char keys[SPACE_READ_KEYS][DB_KEY];
+	const char *argv[3 + SPACE_READ_KEYS] = { "EVALSHA", f->db->digest[SCRIPT_READ], "4" };
 
 	if (f->eval) {
 		argv[0] = "EVAL";
 		argv[1] = script_text(SCRIPT_READ);
 	}
-	for (int i = 0; i < SPACE_KEY_MAX; i++)
+	for (int i = 0; i < SPACE_READ_KEYS; i++)
 		argv[3 + i] = schema_space_key(keys[i], (unsigned int)w->shard, w->space,
 					       (enum space_key)i);
-	if (node_send(f->conn, 3 + SPACE_KEY_MAX, argv, NULL, 0, on_snapshot_reply, w) == 0) {
+	if (node_send(f->conn, 3 + SPACE_READ_KEYS, argv, NULL, 0, on_snapshot_reply, w) == 0) {
 		f->asked++;
 	}
 }

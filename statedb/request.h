@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A request on a space while it waits and runs.  space.c runs requests and answers them; write.c makes those that write, and the
- * stash's.  Private to the two.
+ * stash's; audit.c what tells of writes.  Private to the three.
  */
 #pragma once
 
@@ -32,3 +32,13 @@ struct request {
 struct request *request_new(struct db *db, enum request_kind kind, db_done *done, void *arg);
 /* Runs it when its turn comes; with rq->err set, or without a good name, it is answered with that.  'space' NULL: none. */
 void request_submit(struct request *rq, const char *space);
+/* Puts 'text' (taken) behind the arguments; false if it is NULL. */
+bool request_arg(struct request *rq, char *text);
+
+/* --- audit.c --- */
+
+size_t audit_args_max(const struct db_audit *audit); /* how many arguments the next one adds */
+/* Number of entries, and the texts of each; false with rq->err. */
+bool audit_args(struct request *rq, const struct db_audit *audit);
+json_t *audit_list_reply(const redisReply *r, struct err *err); /* NULL: 'err' */
+json_t *audit_get_reply(const redisReply *r, const char *id, struct err *err);

@@ -17,7 +17,7 @@
 const char *schema_space_key(char buf[static DB_KEY], unsigned int shard, const char *space,
 			     enum space_key which)
 {
-	static const char *const suffix[SPACE_KEY_MAX] = { "o", "rev", "crev", "log" };
+	static const char *const suffix[SPACE_KEY_MAX] = { "o", "rev", "crev", "log", "audit" };
 
 	if (shard == DB_SHARD_HOSTS)
 		snprintf(buf, DB_KEY, "skep:{hosts}:%s", suffix[which]);
@@ -79,6 +79,8 @@ static const char *const scripts[SCRIPT_MAX] = {
 		"local config, owner = ARGV[1] ~= '', ARGV[3]\n"
 		"redis.call('HLEN', KEYS[1])\n"
 		"redis.call('XLEN', KEYS[4])\n"
+		"redis.call('XLEN', KEYS[5])\n"
+		"local audits = tonumber(ARGV[5])\n"
 		"if config and crev ~= tonumber(ARGV[1]) then\n"
 		"	for _, e in ipairs(redis.call('XREVRANGE', KEYS[4], '+', '-', 'COUNT', 64)) do\n"
 		"		local f = e[2]\n"
@@ -88,7 +90,7 @@ static const char *const scripts[SCRIPT_MAX] = {
 		"end\n"
 		"local r = string.format('%.0f', rev + 1)\n"
 		"local set, del, log = {}, {}, {}\n"
-		"for i = 5, #ARGV, 2 do\n"
+		"for i = audits > 0 and 9 + 3 * audits or 6, #ARGV, 2 do\n"
 		"	local path, json = ARGV[i], ARGV[i + 1]\n"
 		"	if json ~= '' then\n"
 		"		json = '{\"rev\":' .. r .. (json == '{}' and '}' or ',' .. string.sub(json, 2))\n"
@@ -112,6 +114,22 @@ static const char *const scripts[SCRIPT_MAX] = {
 		"redis.call('SET', KEYS[3], c)\n"
 		"for _, s in ipairs(set) do redis.call('HSET', KEYS[1], s[1], s[2]) end\n"
 		"for _, p in ipairs(del) do redis.call('HDEL', KEYS[1], p) end\n"
+		"if audits > 0 then\n"
+		"	local last = redis.call('XREVRANGE', KEYS[5], '+', '-', 'COUNT', 1)[1]\n"
+		"	local sum = last and tonumber(last[2][12]) or 0\n"
+		"	for i = 9, 8 + 3 * audits, 3 do\n"
+		"		sum = sum + #ARGV[i] + #ARGV[i + 1] + #ARGV[i + 2]\n"
+		"		redis.call('XADD', KEYS[5], 'MAXLEN', ARGV[6], '*', 'rev', r, 'crev', c, 'meta', ARGV[i],\n"
+		"			'objects', ARGV[i + 1], 'changes', ARGV[i + 2], 'sum', string.format('%.0f', sum))\n"
+		"	end\n"
+		"	local oldest = tonumber(redis.call('TIME')[1]) * 1000 - tonumber(ARGV[8])\n"
+		"	if oldest > 0 then redis.call('XTRIM', KEYS[5], 'MINID', string.format('%.0f', oldest)) end\n"
+		"	for i = 1, 1000 do\n"
+		"		local e = redis.call('XRANGE', KEYS[5], '-', '+', 'COUNT', 1)[1]\n"
+		"		if not e or sum - tonumber(e[2][12]) < tonumber(ARGV[7]) then break end\n"
+		"		redis.call('XDEL', KEYS[5], e[1])\n"
+		"	end\n"
+		"end\n"
 		"return { 1, rev + 1, crev }\n",
 	/* One that was applied, but whose answer was lost, finds its own record when it is sent again. */
 	[SCRIPT_CLAIM] =
@@ -131,6 +149,23 @@ static const char *const scripts[SCRIPT_MAX] = {
 		"redis.call('SET', KEYS[2], r)\n"
 		"redis.call('HSET', KEYS[1], ARGV[4], json)\n"
 		"return { 1, rev + 1, crev }\n",
+	/* One by one, so that what is looked through need not be in memory at once. */
+	[SCRIPT_AUDIT] =
+		"local out, at, count, seen, bytes = {}, ARGV[1], tonumber(ARGV[2]), 0, 0\n"
+		"while #out < count and seen < 10000 and bytes < 16777216 do\n"
+		"	local e = redis.call('XREVRANGE', KEYS[5], at, '-', 'COUNT', 1)[1]\n"
+		"	if not e then return { '', out } end\n"
+		"	local f = e[2]\n"
+		"	at = '(' .. e[1]\n"
+		"	seen, bytes = seen + 1, bytes + #f[8] + #f[10]\n"
+		"	if (ARGV[3] == '' or string.find(f[8], ARGV[3], 1, true)) and\n"
+		"	   (ARGV[4] == '' or string.find(f[6], ARGV[4], 1, true)) then\n"
+		"		out[#out + 1] = { e[1], f[2], f[4], f[6], string.sub(f[8], 1, 2048) }\n"
+		"	end\n"
+		"end\n"
+		"if not redis.call('XREVRANGE', KEYS[5], at, '-', 'COUNT', 1)[1] then at = '' end\n"
+		"return { at, out }\n",
+	[SCRIPT_AUDIT_GET] = "return redis.call('XRANGE', KEYS[5], ARGV[1], ARGV[1])\n",
 	[SCRIPT_STASH] =
 		"for i = 2, #ARGV, 3 do\n"
 		"	local k = KEYS[tonumber(ARGV[i])]\n"

@@ -318,7 +318,7 @@ static void on_tenants(struct request *rq, const redisReply *r)
 	json_t *names = json_array();
 
 	for (size_t i = 0; r->type == REDIS_REPLY_ARRAY && i < r->elements; i++)
-		if (r->element[i]->type == REDIS_REPLY_STRING)
+		if (r->element[i]->type == REDIS_REPLY_STRING && r->element[i]->str[0] != '_')
 			json_array_append_new(names, json_string(r->element[i]->str));
 	request_end(rq, NULL, json_pack("{s:o}", "tenants", names));
 }
@@ -333,6 +333,17 @@ static void on_unstashed(struct request *rq, const redisReply *r)
 			json_object_set_new(o, r->element[i]->str,
 					    json_string(r->element[i + 1]->str));
 	request_end(rq, NULL, o);
+}
+
+static void on_audit(struct request *rq, const redisReply *r)
+{
+	struct err err = { 0 };
+	json_t *reply = rq->kind == REQUEST_AUDIT ? audit_list_reply(r, &err)
+						  : audit_get_reply(r, rq->argv[0], &err);
+
+	if (!reply)
+		err_prefix(&err, "space '%s'", rq->space->name);
+	request_end(rq, reply ? NULL : &err, reply);
 }
 
 static void on_answer(void *arg, struct op *op, struct node *n, const redisReply *r,
@@ -351,6 +362,8 @@ static void on_answer(void *arg, struct op *op, struct node *n, const redisReply
 		on_unstashed(rq, r);
 	else if (rq->kind == REQUEST_STASH)
 		request_end(rq, NULL, json_object());
+	else if (rq->kind == REQUEST_AUDIT || rq->kind == REQUEST_AUDIT_GET)
+		on_audit(rq, r);
 	else
 		on_written(rq, n, r);
 }
@@ -370,6 +383,16 @@ static void on_shard(void *arg, struct op *op, struct node *n, const redisReply 
 	}
 	if (r->type == REDIS_REPLY_NIL && rq->kind == REQUEST_UNSTASH) {
 		request_end(rq, NULL, json_object());
+		return;
+	}
+	if (r->type == REDIS_REPLY_NIL && rq->kind == REQUEST_AUDIT) {
+		request_end(rq, NULL, json_pack("{s:[], s:n}", "entries", "next"));
+		return;
+	}
+	if (r->type == REDIS_REPLY_NIL && rq->kind == REQUEST_AUDIT_GET) {
+		err_set(&bad, -ENOENT, "space '%s': no audit entry '%.60s'", rq->space->name,
+			rq->argv[0]);
+		request_end(rq, &bad, NULL);
 		return;
 	}
 	if (r->type == REDIS_REPLY_NIL && rq->kind == REQUEST_READ) {
@@ -400,7 +423,8 @@ static struct op *ask_shard(struct request *rq)
 	};
 
 	spec.argc = 3;
-	if (rq->kind == REQUEST_READ || rq->kind == REQUEST_UNSTASH) {
+	if (rq->kind == REQUEST_READ || rq->kind == REQUEST_UNSTASH ||
+	    rq->kind == REQUEST_AUDIT || rq->kind == REQUEST_AUDIT_GET) {
 		spec.script = SCRIPT_MAX;
 		spec.argv = get;
 	} else {
@@ -433,6 +457,10 @@ static enum script_id script_of(enum request_kind kind)
 		return SCRIPT_READ;
 	case REQUEST_CLAIM:
 		return SCRIPT_CLAIM;
+	case REQUEST_AUDIT:
+		return SCRIPT_AUDIT;
+	case REQUEST_AUDIT_GET:
+		return SCRIPT_AUDIT_GET;
 	case REQUEST_STASH:
 		return SCRIPT_STASH;
 	case REQUEST_UNSTASH:
@@ -501,7 +529,7 @@ static void request_run(struct request *rq)
 
 bool db_took(const struct db *db, unsigned int nth, struct db_took *out)
 {
-	static const char *const names[REQUEST_KINDS] = { "read", "commit", "put", "claim", "stash", "unstash", "tenants" };
+	static const char *const names[REQUEST_KINDS] = { "read", "commit", "put", "claim", "audit", "audit_get", "stash", "unstash", "tenants" };
 
 	if (nth >= REQUEST_KINDS)
 		return false;

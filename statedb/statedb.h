@@ -21,6 +21,7 @@
 
 #define DB_SCHEMA 1	   /* refused when the database has a newer one; older ones are migrated */
 #define DB_HOSTS "_hosts"  /* space: "host/<name>" {address, ...}, "use/<host>/<tenant>" {} = tenant has bindings there */
+#define DB_API	  "_api"   /* space of skep-api: tokens, quotas, sessions; spaces that begin with '_' are no tenants */
 #define DB_LOG_MAX 100000  /* entries kept of a space's stream (approximately) */
 
 enum db_mode { DB_EMBEDDED, DB_SERVER, DB_CLUSTER };
@@ -66,6 +67,32 @@ void db_commit(struct db *db, const char *space, uint64_t crev, const json_t *ch
 void db_put(struct db *db, const char *space, const char *owner, const json_t *changes, db_done *done,
 	    void *arg);
 /*
+ * The same, and says so in the space's audit: kept beside the records, sent to nobody who follows them.  In one atomic step with the write: an entry
+ * stands for what was written, and nothing is written without its entry.
+ */
+struct db_audit {
+	const json_t *entries;	/* [{"meta": object, "before": {path: object | null}, "after": {path: object | null}}], "before" and "after"
+				   with the same paths */
+	unsigned int keep;	/* at most so many entries; 0 = DB_AUDIT_KEEP */
+	uint64_t keep_bytes;	/* about so many bytes; 0 = DB_AUDIT_BYTES */
+	uint64_t keep_ms;	/* 0 = DB_AUDIT_MS */
+};
+#define DB_AUDIT_KEEP	   100000
+#define DB_AUDIT_BYTES	   (64ULL << 20)
+#define DB_AUDIT_MS	   (400ULL * 24 * 3600 * 1000)
+#define DB_AUDIT_ENTRY_MAX (64 << 20) /* bytes of one entry's changes before compression: of larger ones only the names are kept */
+void db_commit_audited(struct db *db, const char *space, uint64_t crev, const json_t *changes, const struct db_audit *audit,
+		       db_done *done, void *arg);
+/*
+ * What the audit says, newest first: {"entries": [{"id", "ms": of the Unix epoch, "rev", "crev", "meta", "objects": [paths, the first ones]}], "next": where
+ * to go on, or null}.  'before': "next" of the previous answer, NULL = from the newest.  'path' and 'meta' NULL, or: only entries that name this
+ * object, or whose compact "meta" has this text.  Looks through a bounded number of entries: an answer may be empty and yet have a "next".
+ */
+void db_audit_list(struct db *db, const char *space, const char *before, unsigned int count, const char *path, const char *meta,
+		   db_done *done, void *arg);
+/* {"id", "ms", "rev", "crev", "meta", "changes": {path: [before, after]}, or null if there were too many}; -ENOENT */
+void db_audit_get(struct db *db, const char *space, const char *id, db_done *done, void *arg);
+/*
  * Writes one state record if the present one is the one that the caller knows: of revision 'was', or none if that is 0.  {"rev"}, and
  * "replicas", "warning" as a commit if replicas are waited for; -EEXIST: it is another one by now, nothing was written.  A record that says the same already is no conflict.  To take over what belongs to a host whose lease
  * is over: db_leases(), then claim what was read before that.
@@ -79,7 +106,7 @@ void db_claim(struct db *db, const char *space, const char *path, uint64_t was, 
 void db_stash(struct db *db, const char *space, const json_t *changes, unsigned int ttl_s, db_done *done, void *arg);
 /* {field: text}; empty when there is nothing of that name. */
 void db_unstash(struct db *db, const char *space, const char *name, db_done *done, void *arg);
-/* {"tenants": [names]} */
+/* {"tenants": [names]}, without spaces that are none */
 void db_tenants(struct db *db, db_done *done, void *arg);
 
 /*

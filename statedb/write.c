@@ -31,7 +31,7 @@ static char *record_text(const json_t *record)
 	return text;
 }
 
-static bool add_arg(struct request *rq, char *text)
+bool request_arg(struct request *rq, char *text)
 {
 	if (!text)
 		return false;
@@ -47,7 +47,7 @@ static void write_id(struct db *db, char id[static ID_TEXT])
 
 /* Fills argv with what the write script wants; rq->err otherwise. */
 static void write_args(struct request *rq, const char *crev, const char *owner,
-		       const json_t *changes)
+		       const json_t *changes, const struct db_audit *audit)
 {
 	const char *path;
 	char id[ID_TEXT], max[16];
@@ -63,11 +63,14 @@ static void write_args(struct request *rq, const char *crev, const char *owner,
 			json_object_size(changes), CHANGES_MAX);
 		return;
 	}
-	rq->argv = calloc(4 + 2 * json_object_size(changes), sizeof(*rq->argv));
+	rq->argv = calloc(4 + audit_args_max(audit) + 2 * json_object_size(changes),
+			  sizeof(*rq->argv));
 	write_id(rq->db, id);
 	snprintf(max, sizeof(max), "%d", DB_LOG_MAX);
-	ok = rq->argv && add_arg(rq, strdup(crev)) && add_arg(rq, strdup(id)) &&
-	     add_arg(rq, strdup(owner ? owner : "")) && add_arg(rq, strdup(max));
+	ok = rq->argv && request_arg(rq, strdup(crev)) && request_arg(rq, strdup(id)) &&
+	     request_arg(rq, strdup(owner ? owner : "")) && request_arg(rq, strdup(max));
+	if (ok && !audit_args(rq, audit))
+		return;
 	json_object_foreach((json_t *)changes, path, v)
 	{
 		if (!json_is_object(v) && !json_is_null(v)) {
@@ -75,15 +78,15 @@ static void write_args(struct request *rq, const char *crev, const char *owner,
 				"record '%.100s' must be an object, or null to delete it", path);
 			return;
 		}
-		ok = ok && add_arg(rq, strdup(path)) &&
-		     add_arg(rq, json_is_null(v) ? strdup("") : record_text(v));
+		ok = ok && request_arg(rq, strdup(path)) &&
+		     request_arg(rq, json_is_null(v) ? strdup("") : record_text(v));
 	}
 	if (!ok)
 		err_set(&rq->err, -ENOMEM, "out of memory");
 }
 
-void db_commit(struct db *db, const char *space, uint64_t crev, const json_t *changes,
-	       db_done *done, void *arg)
+void db_commit_audited(struct db *db, const char *space, uint64_t crev, const json_t *changes,
+		       const struct db_audit *audit, db_done *done, void *arg)
 {
 	struct request *rq = request_new(db, REQUEST_COMMIT, done, arg);
 	char text[24];
@@ -91,8 +94,14 @@ void db_commit(struct db *db, const char *space, uint64_t crev, const json_t *ch
 	if (!rq)
 		return;
 	snprintf(text, sizeof(text), "%" PRIu64, crev);
-	write_args(rq, text, NULL, changes);
+	write_args(rq, text, NULL, changes, audit);
 	request_submit(rq, space);
+}
+
+void db_commit(struct db *db, const char *space, uint64_t crev, const json_t *changes,
+	       db_done *done, void *arg)
+{
+	db_commit_audited(db, space, crev, changes, NULL, done, arg);
 }
 
 void db_put(struct db *db, const char *space, const char *owner, const json_t *changes,
@@ -102,7 +111,7 @@ void db_put(struct db *db, const char *space, const char *owner, const json_t *c
 
 	if (!rq)
 		return;
-	write_args(rq, "", owner, changes);
+	write_args(rq, "", owner, changes, NULL);
 	request_submit(rq, space);
 }
 
@@ -120,9 +129,9 @@ void db_claim(struct db *db, const char *space, const char *path, uint64_t was,
 	rq->argv = calloc(5, sizeof(*rq->argv));
 	if (!json_is_object(record) || !*path)
 		err_set(&rq->err, -EINVAL, "record '%.100s' must be an object", path);
-	else if (!rq->argv || !add_arg(rq, strdup(rev)) || !add_arg(rq, strdup(id)) ||
-		 !add_arg(rq, strdup(max)) || !add_arg(rq, strdup(path)) ||
-		 !add_arg(rq, record_text(record)))
+	else if (!rq->argv || !request_arg(rq, strdup(rev)) || !request_arg(rq, strdup(id)) ||
+		 !request_arg(rq, strdup(max)) || !request_arg(rq, strdup(path)) ||
+		 !request_arg(rq, record_text(record)))
 		err_set(&rq->err, -ENOMEM, "out of memory");
 	request_submit(rq, space);
 }
@@ -156,19 +165,19 @@ static bool stash_args(struct request *rq, const json_t *changes, unsigned int t
 		if (!schema_name_ok(name) || !json_is_object(fields))
 			return !err_set(&rq->err, -EINVAL,
 					"stash: '%.130s' is not a name with an object", name);
-		if (!add_arg(rq, strdup(name)))
+		if (!request_arg(rq, strdup(name)))
 			return false;
 	}
 	rq->n_names = rq->argc;
 	snprintf(number, sizeof(number), "%u", ttl_s);
-	if (!add_arg(rq, strdup(number)))
+	if (!request_arg(rq, strdup(number)))
 		return false;
 	json_object_foreach((json_t *)changes, name, fields)
 	{
 		snprintf(number, sizeof(number), "%d", ++i);
 		json_object_foreach(fields, field, v)
-			if (!add_arg(rq, strdup(number)) || !add_arg(rq, strdup(field)) ||
-			    !add_arg(rq, strdup(json_is_string(v) ? json_string_value(v) : "")))
+			if (!request_arg(rq, strdup(number)) || !request_arg(rq, strdup(field)) ||
+			    !request_arg(rq, strdup(json_is_string(v) ? json_string_value(v) : "")))
 				return false;
 	}
 	return true;
@@ -198,7 +207,7 @@ void db_unstash(struct db *db, const char *space, const char *name, db_done *don
 	rq->argv = calloc(1, sizeof(*rq->argv));
 	if (!schema_name_ok(name))
 		err_set(&rq->err, -EINVAL, "stash: '%.130s' is not a name", name);
-	else if (!rq->argv || !add_arg(rq, strdup(name)))
+	else if (!rq->argv || !request_arg(rq, strdup(name)))
 		err_set(&rq->err, -ENOMEM, "out of memory");
 	rq->n_names = rq->argc;
 	request_submit(rq, space);

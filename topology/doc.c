@@ -169,7 +169,8 @@ static unsigned int fault_line(const struct yaml_lines *lines, const struct topo
 	return line;
 }
 
-json_t *topo_doc_parse(const char *text, size_t len, const char *file, struct err *err)
+json_t *topo_doc_parse_for(const char *text, size_t len, const char *file, const char *tenant,
+			   struct err *err)
 {
 	struct yaml_lines *lines;
 	_json_ json_t *raw = yaml_parse(text, len, file, &lines, err);
@@ -190,7 +191,10 @@ json_t *topo_doc_parse(const char *text, size_t len, const char *file, struct er
 			     "%s: no document (want tenant: NAME and lists of objects)", file);
 	for (i = 0; !rc && i < json_array_size(docs); i++) {
 		doc = json_array_get(docs, i);
-		rc = topo_doc_check(doc, false, &fault, err);
+		if (tenant && json_is_object(doc) && !json_object_get(doc, "tenant") &&
+		    json_object_set_new(doc, "tenant", json_string(tenant)))
+			rc = err_set(err, -ENOMEM, "out of memory");
+		rc = rc ? rc : topo_doc_check(doc, false, &fault, err);
 		line = rc ? fault_line(lines, &fault) : 0;
 		if (line)
 			err_prefix(err, "%s:%u", file, line);
@@ -199,4 +203,9 @@ json_t *topo_doc_parse(const char *text, size_t len, const char *file, struct er
 	}
 	yaml_lines_free(lines);
 	return rc ? NULL : TAKE_PTR(docs);
+}
+
+json_t *topo_doc_parse(const char *text, size_t len, const char *file, struct err *err)
+{
+	return topo_doc_parse_for(text, len, file, NULL, err);
 }

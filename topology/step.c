@@ -152,15 +152,44 @@ void topo_step_free(struct topo_step *s)
 
 /* --- may it? --- */
 
-static bool other_at(const struct topo_ports *list, const void *key, uint32_t len, const char *name)
+/* Another port than 'name' whose key begins so. */
+static const struct topo_port *other_at(const struct topo_ports *list, const void *key, uint32_t len, const char *name)
 {
 	struct topo_ports_at at;
 
 	for (const struct topo_port *p = topo_ports_find(list, key, len, &at);
 	     p && !memcmp(topo_ports_key(&at), key, len); p = topo_ports_next(&at))
 		if (strcmp(p->o.name, name))
-			return true;
-	return false;
+			return p;
+	return NULL;
+}
+
+/* What topo_validate() would say, of the port that is being written. */
+static void refuse_mac(const struct topo_bridge *b, const char *name, const struct skep_mac *mac, struct err *err)
+{
+	const struct topo_port *p;
+	struct topo_key key;
+	char text[ADDR_TEXT];
+
+	topo_mac_key(mac, 0, &key);
+	p = b->vlan_aware ? NULL : other_at(&b->macs, key.b, TOPO_MAC_KEY, name);
+	if (p && !p->peer && p->has_mac && mac_eq(&p->mac, mac))
+		err_set(err, -EINVAL,
+			"port '%s': field 'mac': '%s' is also that of port '%s' on the same bridge '%s' (want one of its own)",
+			name, mac_format(mac, text), p->o.name, b->o.name);
+}
+
+static void refuse_address(const struct topo_bridge *b, const char *name, const struct skep_ip *ip, struct err *err)
+{
+	const struct topo_port *p = b->vlan_aware ? NULL : other_at(&b->ips, ip, sizeof(*ip), name), *owner;
+	char text[ADDR_TEXT];
+
+	owner = p ? topo_owner(p) : NULL;
+	if (owner)
+		err_set(err, -EINVAL,
+			"port '%s': field 'addresses': '%s' is also that of port '%s' of %s '%s' (want one of its own)", name,
+			ip_format(ip, text), owner->o.name, owner->router ? "router" : "bridge",
+			owner->router ? owner->router->o.name : b->o.name);
 }
 
 /* Is the address that of a machine, and nobody else's, whatever the VLAN? */
@@ -189,7 +218,7 @@ static bool address_is_free(const struct topo_bridge *b, const char *name, const
 }
 
 static bool addresses_are_free(const struct topo_bridge *b, const char *name, const json_t *rec,
-			       const struct skep_mac *mac)
+			       const struct skep_mac *mac, struct err *err)
 {
 	const json_t *list = json_object_get(rec, "addresses");
 	const size_t n = json_array_size(list);
@@ -200,6 +229,8 @@ static bool addresses_are_free(const struct topo_bridge *b, const char *name, co
 		const char *text = json_string_value(json_array_get(list, i));
 
 		ok = text && ip_parse(text, &ips[i]) && address_is_free(b, name, &ips[i], mac);
+		if (text && !ok)
+			refuse_address(b, name, &ips[i], err);
 		for (size_t k = 0; ok && k < i; k++)
 			ok = !ip_eq(&ips[i], &ips[k]);
 	}
@@ -225,7 +256,7 @@ static bool same_place(const json_t *was, const json_t *now)
 	return true;
 }
 
-static bool may_port(const struct topo_step *s, const char *name, const json_t *was, const json_t *now)
+static bool may_port(const struct topo_step *s, const char *name, const json_t *was, const json_t *now, struct err *err)
 {
 	const struct topo_port *p = topo_find_port(s->snap, name);
 	const char *bridge = topo_str(now, "bridge"), *text = topo_str(now, "mac");
@@ -255,7 +286,10 @@ static bool may_port(const struct topo_step *s, const char *name, const json_t *
 		return false;
 	/* in no VLAN of the bridge */
 	topo_mac_key(&mac, 0, &key);
-	return !other_at(&b->macs, key.b, sizeof(mac), name) && addresses_are_free(b, name, now, &mac);
+	if (!other_at(&b->macs, key.b, sizeof(mac), name))
+		return addresses_are_free(b, name, now, &mac, err);
+	refuse_mac(b, name, &mac, err);
+	return false;
 }
 
 static bool may_bind(const struct topo_step *s, const char *name, const json_t *now)
@@ -282,11 +316,12 @@ static bool may_route(const struct topo_step *s, const char *name, const json_t 
 	return ok;
 }
 
-static bool may(const struct topo_step *s, enum topo_kind kind, const char *name, const json_t *was, const json_t *now)
+static bool may(const struct topo_step *s, enum topo_kind kind, const char *name, const json_t *was, const json_t *now,
+		struct err *err)
 {
 	switch (kind) {
 	case TOPO_PORT:
-		return may_port(s, name, was, now);
+		return may_port(s, name, was, now, err);
 	case TOPO_BIND:
 		return may_bind(s, name, now);
 	case TOPO_ROUTE:
@@ -316,12 +351,15 @@ int topo_step_take(struct topo_step *s, const char *path, const json_t *was, con
 }
 
 int topo_step_try(struct topo_step *s, const char *path, const json_t *was, const json_t *now,
-		  const struct topo_source *source)
+		  const struct topo_source *source, struct err *err)
 {
 	enum topo_kind kind;
 	const char *name;
 
-	if (!topo_path_parse(path, &kind, &name) || !may(s, kind, name, was, now))
+	if (!topo_path_parse(path, &kind, &name))
 		return -EOPNOTSUPP;
+	err->code = 0;
+	if (!may(s, kind, name, was, now, err))
+		return err->code ? err->code : -EOPNOTSUPP;
 	return topo_step_take(s, path, was, now, source);
 }

@@ -14,10 +14,11 @@ struct topo_step *topo_step_new(const char *tenant, const json_t *records, struc
 void topo_step_free(struct topo_step *step); /* takes NULL */
 /*
  * The record at 'path' ("port/", "bind/" or "route/") was 'was' and is 'now' (NULL: none); 'source' has it already.  0: the records are as valid as before, and the
- * network has the change.  -EOPNOTSUPP: it cannot be told, the network is as before.  -ENOMEM.  Knows machines' ports, their bindings, and routes.
+ * network has the change.  -EINVAL: they would not be, 'err' says why.  -EOPNOTSUPP: it cannot be told.  -ENOMEM.  Then the network is as before.  Knows
+ * machines' ports, their bindings, and routes.
  */
 int topo_step_try(struct topo_step *step, const char *path, const json_t *was, const json_t *now,
-		  const struct topo_source *source);
+		  const struct topo_source *source, struct err *err);
 /* The same without judging: a change that was validated elsewhere, or is taken back.  Not 0: make another topo_step. */
 int topo_step_take(struct topo_step *step, const char *path, const json_t *was, const json_t *now,
 		   const struct topo_source *source);

@@ -539,6 +539,9 @@ const char *topo_object_text(const struct topo_object *o, char buf[static 96]);
  * 'file' is for messages only.  Size limit 64 MiB, depth limit 16; anchors, duplicate keys and tags are refused.
  */
 json_t *topo_doc_parse(const char *text, size_t len, const char *file, struct err *err);
+/* The same; documents that do not say whose they are are 'tenant's. */
+json_t *topo_doc_parse_for(const char *text, size_t len, const char *file, const char *tenant,
+			   struct err *err);
 
 /*
  * A record set is a JSON object {"port/web1": {...}, "live/web1": {...}, ...}: what the state DB holds of a tenant.

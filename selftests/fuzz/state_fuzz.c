@@ -7,7 +7,7 @@
 
 #include <ctype.h>
 
-#include "loader/base64.h"
+#include "util/base64.h"
 #include "loader/peers.h"
 
 static void check_name(const char *name, bool may_be_empty)

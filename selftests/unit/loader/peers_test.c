@@ -9,7 +9,6 @@
 
 #include <cmocka.h>
 
-#include "loader/base64.h"
 #include "loader/peers.h"
 
 static struct sim_conn a_conn(uint8_t n_bindings)
@@ -227,38 +226,12 @@ static void reversed(void **state)
 	assert_same(&c, &r);
 }
 
-static void base64(void **state)
-{
-	static const struct {
-		const char *bytes, *text; /* RFC 4648 section 10 */
-	} table[] = { { "", "" },	    { "f", "Zg==" },	   { "fo", "Zm8=" },
-		      { "foo", "Zm9v" },    { "foob", "Zm9vYg==" }, { "fooba", "Zm9vYmE=" },
-		      { "foobar", "Zm9vYmFy" } };
-	static const char *const bad[] = { "Zg=", "Zg", "Z===", "====", "Zg==Zg==", "Z\ng=", "Zm=v" };
-	uint8_t out[16];
-	char text[32];
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-		size_t n = strlen(table[i].bytes);
-
-		base64_encode((const uint8_t *)table[i].bytes, n, text);
-		assert_string_equal(text, table[i].text);
-		assert_int_equal(base64_decode(table[i].text, out, sizeof(out)), n);
-		assert_memory_equal(out, table[i].bytes, n);
-	}
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_int_equal(base64_decode(bad[i], out, sizeof(out)), -1);
-	assert_int_equal(base64_decode("Zm9vYmFy", out, 5), -1);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(there_and_back), cmocka_unit_test(cut_short),
 		cmocka_unit_test(no_room),	  cmocka_unit_test(refused),
 		cmocka_unit_test(acknowledgement), cmocka_unit_test(reversed),
-		cmocka_unit_test(base64),
 	};
 
 	return cmocka_run_group_tests_name("loader/peers", tests, NULL, NULL);

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Implements audit.h.  Called by write.c for each write, token_routes.c, quota_routes.c, audit_routes.c. */
+#include "api/audit.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "topology/schema.h"
+#include "util/cleanup.h"
+#include "topology/doc.h"
+
+static void put_text(json_t *meta, const char *key, const char *text)
+{
+	if (text && *text)
+		json_object_set_new(meta, key, json_string(text));
+}
+
+json_t *audit_meta(const struct api_request *r, const char *tenant)
+{
+	const struct api_caller *c = api_caller_of(r);
+	json_t *meta = json_object();
+
+	put_text(meta, "by", c->name);
+	put_text(meta, "role", api_role_name(c->role));
+	put_text(meta, "token", c->token);
+	put_text(meta, "session", c->session);
+	put_text(meta, "request", api_request_id(r));
+	put_text(meta, "method", api_method(r));
+	put_text(meta, "path", api_path(r));
+	put_text(meta, "address", api_address(r));
+	put_text(meta, "traceparent", api_traceparent(r));
+	put_text(meta, "tenant", tenant);
+	return meta;
+}
+
+json_t *audit_entry(const struct api_request *r, const json_t *before, const json_t *changes)
+{
+	_json_ json_t *was = json_object(), *is = json_object();
+	enum topo_kind kind;
+	const char *path, *name;
+	json_t *record, *old;
+
+	json_object_foreach((json_t *)changes, path, record)
+	{
+		if (!topo_path_parse(path, &kind, &name))
+			continue;
+		old = json_object_get(before, path);
+		if (json_object_set(was, path, old ? old : json_null()) || json_object_set(is, path, record))
+			return NULL;
+	}
+	if (!json_object_size(is))
+		return json_null();
+	return json_pack("{s:o, s:O, s:O}", "meta", audit_meta(r, NULL), "before", was, "after", is);
+}
+
+/* Revisions aside: those are given by the state DB. */
+static bool same_record(const json_t *a, const json_t *b)
+{
+	_json_ json_t *x = NULL, *y = NULL;
+
+	if (!json_is_object(a) || !json_is_object(b))
+		return (!a || json_is_null(a)) && (!b || json_is_null(b));
+	x = topo_json_copy(a);
+	y = topo_json_copy(b);
+	if (!x || !y)
+		return false;
+	json_object_del(x, "rev");
+	json_object_del(y, "rev");
+	return json_equal(x, y);
+}
+
+json_t *audit_inverse(const json_t *records, const json_t *changes, struct err *err)
+{
+	_json_ json_t *inverse = json_object();
+	const char *path;
+	json_t *pair;
+
+	json_object_foreach((json_t *)changes, path, pair)
+	{
+		const json_t *before = json_array_get(pair, 0), *after = json_array_get(pair, 1);
+		const json_t *now = json_object_get(records, path);
+		json_t *record;
+
+		if (!same_record(now, after)) {
+			err_tag(err, -EBUSY, "changed_since", "'%.100s' %s, so this cannot be undone", path,
+				!now ? "was deleted since" : json_is_null(after) ? "was created again since" : "was changed since");
+			return NULL;
+		}
+		record = json_is_object(before) ? topo_json_copy(before) : json_null();
+		if (json_is_object(record))
+			json_object_del(record, "rev");
+		if (!record || json_object_set_new(inverse, path, record)) {
+			err_set(err, -ENOMEM, "out of memory");
+			return NULL;
+		}
+	}
+	return TAKE_PTR(inverse);
+}

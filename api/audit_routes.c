@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+/* /api/v1/tenants/{tenant}/audit, and /api/v1/audit: of tokens and quotas. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/audit.h"
+#include "api/auth.h"
+#include "api/change.h"
+#include "api/page.h"
+#include "api/role.h"
+#include "util/cleanup.h"
+#include "util/json.h"
+
+#define OBJECT_MAX 200
+
+/* Entries of tokens and quotas name the tenant among their objects, to be found by it. */
+static bool is_about(const char *path)
+{
+	return strncmp(path, "tenant/", 7) == 0;
+}
+
+/* What is kept, as it is told: times as people read them, and "meta" not a level of its own. */
+static json_t *view(const json_t *entry)
+{
+	const json_t *changes = json_object_get(entry, "changes");
+	json_t *o = json_object(), *list, *pair;
+	const char *path;
+	size_t i;
+
+	json_object_set(o, "id", json_object_get(entry, "id"));
+	json_object_set(o, "time_ms", json_object_get(entry, "ms"));
+	json_object_set(o, "rev", json_object_get(entry, "rev"));
+	json_object_set(o, "crev", json_object_get(entry, "crev"));
+	if (json_is_object(json_object_get(entry, "meta")))
+		json_object_update_missing(o, json_object_get(entry, "meta"));
+	if (!changes) {
+		list = json_array();
+		json_array_foreach(json_object_get(entry, "objects"), i, pair)
+			if (!is_about(json_string_value(pair)))
+				json_array_append(list, pair);
+		json_object_set_new(o, "objects", list);
+		return o;
+	}
+	list = json_is_null(changes) ? json_null() : json_array();
+	json_object_foreach((json_t *)changes, path, pair)
+	{
+		json_t *before = json_array_get(pair, 0), *after = json_array_get(pair, 1);
+
+		if (!is_about(path))
+			json_array_append_new(list, json_pack("{s:s, s:s, s:O, s:O}", "path", path, "op",
+							      json_is_null(after)    ? "deleted"
+							      : json_is_null(before) ? "created"
+										     : "changed",
+							      "before", before, "after", after));
+	}
+	json_object_set_new(o, "changes", list);
+	return o;
+}
+
+static void on_listed(void *arg, const struct err *err, const json_t *reply)
+{
+	json_t *items = json_array(), *entry;
+	struct api_request *r = arg;
+	size_t i;
+
+	if (err && err->code == -EINVAL)
+		api_problemf(r, 400, "malformed", "query parameter 'cursor': '%.60s' is not one that was given", api_query(r, "cursor"));
+	else if (err)
+		api_fail(r, err);
+	if (!err) {
+		json_array_foreach(json_object_get(reply, "entries"), i, entry)
+			json_array_append_new(items, view(entry));
+		api_answer(r, 200, json_pack("{s:O, s:O}", "items", items, "next", json_object_get(reply, "next")));
+	}
+	json_decref(items);
+}
+
+/* ?by= as it stands in the compact text of "meta". */
+static bool by_text(struct api_request *r, char *text, size_t size)
+{
+	const char *by = api_query(r, "by");
+
+	*text = 0;
+	if (by && !role_name_ok(by)) {
+		api_problemf(r, 400, "malformed", "query parameter 'by': '%.80s' is not a name", by);
+		return false;
+	}
+	if (by)
+		snprintf(text, size, "\"by\":\"%s\"", by);
+	return true;
+}
+
+static void list(struct api_request *r, const char *space, const char *object)
+{
+	unsigned int limit = page_limit(r);
+	char by[TOPO_NAME_MAX + 16];
+
+	if (!limit || !by_text(r, by, sizeof(by)))
+		return;
+	if (object && strlen(object) > OBJECT_MAX)
+		api_problemf(r, 400, "malformed", "query parameter 'object': too long (want 'port/web1')");
+	else
+		db_audit_list(api_of(r)->db, space, api_query(r, "cursor"), limit, object, *by ? by : NULL, on_listed, r);
+}
+
+static bool tenant_ok(struct api_request *r)
+{
+	if (role_tenant_ok(api_param(r, "tenant")))
+		return true;
+	api_problemf(r, 404, "not_found", "tenant '%.63s' does not exist", api_param(r, "tenant"));
+	return false;
+}
+
+static void on_list(struct api_request *r)
+{
+	if (tenant_ok(r))
+		list(r, api_param(r, "tenant"), api_query(r, "object"));
+}
+
+static void on_got(void *arg, const struct err *err, const json_t *reply)
+{
+	struct api_request *r = arg;
+
+	if (err && err->code == -ENOENT)
+		api_problemf(r, 404, "not_found", "audit entry '%.63s' does not exist", api_param(r, "id"));
+	else if (err)
+		api_fail(r, err);
+	else
+		api_answer(r, 200, view(reply));
+}
+
+static void on_get(struct api_request *r)
+{
+	if (tenant_ok(r))
+		db_audit_get(api_of(r)->db, api_param(r, "tenant"), api_param(r, "id"), on_got, r);
+}
+
+/* Of tokens and quotas; an admin of a tenant sees those that are about it. */
+static void on_list_all(struct api_request *r)
+{
+	const char *tenant = api_caller_of(r)->tenant;
+	char object[TOPO_NAME_MAX + 16];
+
+	snprintf(object, sizeof(object), "tenant/%s", tenant);
+	if (*tenant && api_query(r, "object"))
+		api_problemf(r, 403, "forbidden", "query parameter 'object' is for operators");
+	else
+		list(r, DB_API, *tenant ? object : api_query(r, "object"));
+}
+
+/* --- undo --- */
+
+static json_t *plan_undo(struct write *w, struct writer *wr, struct err *err)
+{
+	_json_ json_t *inverse = audit_inverse(write_records(wr), w->body, err), *merged = NULL;
+	struct err why = { 0 };
+
+	if (!inverse || change_allowed(w->r, inverse, err))
+		return NULL;
+	merged = topo_records_merge(write_records(wr), inverse);
+	if (!merged) {
+		err_set(err, -ENOMEM, "out of memory");
+		return NULL;
+	}
+	if (topo_validate(merged, &why)) {
+		err_tag(err, -EBUSY, "conflict", "this cannot be undone any more: %s", why.text);
+		return NULL;
+	}
+	return TAKE_PTR(inverse);
+}
+
+static void undo(struct api_request *r, struct cache_tenant *t)
+{
+	struct write *w = write_new(r, plan_undo, write_done_report);
+
+	if (!w)
+		return;
+	w->body = json_incref(api_kept(r));
+	write_submit(t, w);
+}
+
+static void free_changes(void *changes)
+{
+	json_decref(changes);
+}
+
+static void on_read(void *arg, const struct err *err, const json_t *reply)
+{
+	struct api_request *r = arg;
+	json_t *changes = json_object_get(reply, "changes");
+
+	if (err) {
+		on_got(r, err, reply);
+	} else if (!json_is_object(changes)) {
+		api_problemf(r, 409, "conflict", "this cannot be undone: it was too large for its changes to be kept");
+	} else {
+		api_keep(r, json_incref(changes), free_changes);
+		api_with_tenant(r, undo);
+	}
+}
+
+static void on_undo(struct api_request *r)
+{
+	if (tenant_ok(r))
+		db_audit_get(api_of(r)->db, api_param(r, "tenant"), api_param(r, "id"), on_read, r);
+}
+
+const struct api_route audit_routes[] = {
+	{ "GET", "/api/v1/tenants/{tenant}/audit", on_list, API_READER, 0, "limit cursor object by", "who changed what, newest first" },
+	{ "GET", "/api/v1/tenants/{tenant}/audit/{id}", on_get, API_READER, 0, NULL, "one change, with before and after" },
+	{ "POST", "/api/v1/tenants/{tenant}/audit/{id}/undo", on_undo, API_ADMIN, API_WRITES, NULL, "make the inverse change" },
+	{ "GET", "/api/v1/audit", on_list_all, API_ADMIN, 0, "limit cursor object by", "who changed tokens and quotas, newest first" },
+};
+const unsigned int n_audit_routes = ARRAY_SIZE(audit_routes);

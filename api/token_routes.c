@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+/* /api/v1/tokens.  An admin of a tenant sees and makes those of the tenant only; what belongs to others is not there. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "api/audit.h"
+#include "api/auth.h"
+#include "api/page.h"
+#include "api/role.h"
+#include "util/cleanup.h"
+#include "util/json.h"
+
+static bool sees(const struct api_caller *c, const struct token *t)
+{
+	return t->kind == TOKEN_BEARER && (!*c->tenant || strcmp(c->tenant, t->tenant) == 0);
+}
+
+/* --- reading --- */
+
+static int by_id(const void *a, const void *b)
+{
+	return strcmp((*(const struct token *const *)a)->id, (*(const struct token *const *)b)->id);
+}
+
+/* Those that the caller sees, sorted by id: so that a page begins where the last one ended, whatever was made or revoked meanwhile. */
+static const struct token **seen(const struct api_request *r, size_t *n)
+{
+	const struct tokens *all = store_tokens(auth_store(api_of(r)->auth));
+	const struct token **list = calloc(all->n[TOKEN_BEARER] + 1, sizeof(*list));
+	struct hmap_node *node, *tmp;
+
+	*n = 0;
+	hmap_for_each (node, tmp, &all->by_id) {
+		const struct token *t = container_of(node, struct token, by_id);
+
+		if (list && sees(api_caller_of(r), t))
+			list[(*n)++] = t;
+	}
+	if (list)
+		qsort(list, *n, sizeof(*list), by_id);
+	return list;
+}
+
+static void on_list(struct api_request *r)
+{
+	unsigned int limit = page_limit(r);
+	const char *after = api_query(r, "cursor");
+	_free_ const struct token **list = NULL;
+	json_t *items;
+	size_t n, i = 0;
+
+	if (!limit)
+		return;
+	list = seen(r, &n);
+	items = json_array();
+	while (after && i < n && strcmp(list[i]->id, after) <= 0)
+		i++;
+	for (; i < n && json_array_size(items) < limit; i++)
+		json_array_append_new(items, token_public(list[i]));
+	api_answer(r, 200, json_pack("{s:o, s:s?, s:I}", "items", items, "next", i < n ? list[i - 1]->id : NULL, "total", (json_int_t)n));
+}
+
+static struct token *find(struct api_request *r)
+{
+	struct token *t = tokens_find(store_tokens(auth_store(api_of(r)->auth)), TOKEN_BEARER, api_param(r, "id"));
+
+	if (t && sees(api_caller_of(r), t))
+		return t;
+	api_problemf(r, 404, "not_found", "token '%.63s' does not exist", api_param(r, "id"));
+	return NULL;
+}
+
+static void on_get(struct api_request *r)
+{
+	const struct token *t = find(r);
+
+	if (t)
+		api_answer(r, 200, token_public(t));
+}
+
+/* --- making --- */
+
+struct making {
+	struct api_request *r;
+	struct token token;
+	char text[TOKEN_TEXT];
+};
+
+static json_t *make(void *arg, const struct store *s, struct err *err)
+{
+	struct making *m = arg;
+	const char *tenant = m->token.tenant;
+	int64_t max = store_quota(s, tenant, NULL)->tokens;
+	char path[TOKEN_PATH];
+
+	/* what is counted here is what is committed on: others' tokens make the commit fail, and this is asked again */
+	if ((int64_t)tokens_of_tenant(store_tokens(s), tenant) >= max) {
+		err_tag(err, -EDQUOT, "quota_exceeded", "the quota of the tenant is %lld tokens (revoke one)", (long long)max);
+		return NULL;
+	}
+	return json_pack("{s:o}", token_path(TOKEN_BEARER, m->token.id, path), token_record(&m->token));
+}
+
+static void on_made(void *arg, const struct err *err, uint64_t rev)
+{
+	struct making *m = arg;
+	char location[64];
+	json_t *body;
+
+	(void)rev;
+	if (err) {
+		api_fail(m->r, err);
+	} else {
+		snprintf(location, sizeof(location), "/api/v1/tokens/%s", m->token.id);
+		api_header(m->r, "Location", location);
+		api_header(m->r, "Cache-Control", "no-store");
+		body = token_public(&m->token);
+		json_object_set_new(body, "token", json_string(m->text));
+		api_answer(m->r, 201, body);
+	}
+	explicit_bzero(m, sizeof(*m));
+	free(m);
+}
+
+static void on_create(struct api_request *r)
+{
+	const struct api_caller *c = api_caller_of(r);
+	_json_ json_t *body = json_copy(api_body(r));
+	struct making *m = calloc(1, sizeof(*m));
+	struct err err = { 0 };
+
+	/* an admin need not say for which tenant, for there is one */
+	if (*c->tenant && json_is_object(body) && !json_object_get(body, "tenant"))
+		json_object_set_new(body, "tenant", json_string(c->tenant));
+	if (!m) {
+		api_problemf(r, 503, "overloaded", "out of memory");
+		return;
+	}
+	if (token_of_request(body, (int64_t)time(NULL), &m->token, &err)) {
+		api_fail(r, &err);
+	} else if (m->token.role > c->role || (*c->tenant && strcmp(c->tenant, m->token.tenant) != 0)) {
+		api_problemf(r, 403, "forbidden", "'%s' (%s) cannot make a token for others, or with more rights", c->name,
+			     api_role_name(c->role));
+	} else if (!token_make(&m->token, m->text)) {
+		api_problemf(r, 503, "unavailable", "there are no random bits");
+	} else {
+		m->r = r;
+		snprintf(m->token.by, sizeof(m->token.by), "%s", c->name);
+		store_write(auth_store(api_of(r)->auth), make, audit_meta(r, m->token.tenant), on_made, m);
+		return;
+	}
+	free(m);
+}
+
+/* --- revoking --- */
+
+/* Its sessions end with it anyway; their records go too. */
+static json_t *take_back(void *arg, const struct store *s, struct err *err)
+{
+	const struct tokens *all = store_tokens(s);
+	const char *id = api_param(arg, "id");
+	struct hmap_node *node, *tmp;
+	char path[TOKEN_PATH];
+	json_t *changes;
+
+	if (!tokens_find(all, TOKEN_BEARER, id)) {
+		err_tag(err, -ENOENT, "not_found", "token '%.63s' does not exist", id);
+		return NULL;
+	}
+	changes = json_pack("{s:n}", token_path(TOKEN_BEARER, id, path));
+	snprintf(path, sizeof(path), "used/%.16s", id);
+	json_object_set_new(changes, path, json_null());
+	hmap_for_each (node, tmp, &all->by_id) {
+		const struct token *t = container_of(node, struct token, by_id);
+
+		if (t->kind == TOKEN_SESSION && strcmp(t->parent, id) == 0)
+			json_object_set_new(changes, token_path(TOKEN_SESSION, t->id, path), json_null());
+	}
+	return changes;
+}
+
+static void on_revoked(void *arg, const struct err *err, uint64_t rev)
+{
+	(void)rev;
+	if (err)
+		api_fail(arg, err);
+	else
+		api_answer(arg, 204, NULL);
+}
+
+static void on_revoke(struct api_request *r)
+{
+	const struct token *t = find(r);
+
+	if (t)
+		store_write(auth_store(api_of(r)->auth), take_back, audit_meta(r, t->tenant), on_revoked, r);
+}
+
+const struct api_route token_routes[] = {
+	{ "GET", "/api/v1/tokens", on_list, API_ADMIN, 0, "limit cursor", "list tokens" },
+	{ "POST", "/api/v1/tokens", on_create, API_ADMIN, 0, NULL, "make a token: its secret is told once" },
+	{ "GET", "/api/v1/tokens/{id}", on_get, API_ADMIN, 0, NULL, "one token, without its secret" },
+	{ "DELETE", "/api/v1/tokens/{id}", on_revoke, API_ADMIN, 0, NULL, "revoke a token" },
+};
+const unsigned int n_token_routes = ARRAY_SIZE(token_routes);

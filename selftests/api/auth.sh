@@ -1,0 +1,172 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Who may come in: tokens, sessions, tokens of an issuer, on two instances; what is refused, and how.
+. "$(dirname "$0")/servers.sh"
+
+servers_up
+printf 'tenant: acme\nbridges: [{name: b1}]\n' | "$SKEP" apply -f - >/dev/null || bail 'skep apply'
+api_start 1
+api_start 2
+A=/api/v1/tenants/acme
+
+# --- tokens ---
+answers 'without credentials: 401' 401 1 GET /api/v1/whoami ''
+contains '... told how' 'Bearer' "$(header WWW-Authenticate)"
+contains '... as a problem document' '"type":"/problems/unauthorized".*Authorization: Bearer' "$body"
+answers 'the first token is an operator' 200 1 GET /api/v1/whoami "$OP"
+equal '... of that name' root "$(field name)"
+refute 'a name that is none: no token' "$API" -c /dev/null --set db.addresses=127.0.0.1:1 --make-token 'a b'
+admin=$(make_token tenant-admin acme)
+answers 'a token of one instance is known to the other at once' 200 2 GET $A/bridges/b1 "$admin"
+late=0
+for _ in {1..20}; do
+	call 2 GET /api/v1/whoami "$(make_token tenant-reader acme)"
+	[ "$status" = 200 ] || late=$((late + 1))
+done
+equal '... each of twenty' 0 $late
+secret=${admin##*_}
+redis-cli -s "$work/db.sock" --raw hgetall "$(redis-cli -s "$work/db.sock" --raw keys 'skep:*_api:o')" >"$work/dump"
+redis-cli -s "$work/db.sock" --raw xrange "$(redis-cli -s "$work/db.sock" --raw keys 'skep:*_api:audit')" - + >>"$work/dump"
+redis-cli -s "$work/db.sock" --raw xrange "$(redis-cli -s "$work/db.sock" --raw keys 'skep:*_api:log')" - + >>"$work/dump"
+check 'the database has its hash' grep -q '"sha256"' "$work/dump"
+refute '... and nowhere its secret' grep -q "$secret" "$work/dump"
+call 1 GET "/api/v1/tokens?limit=1000" "$OP"
+refute '... nor has the list' grep -q "$secret" <<<"$body"
+refute '... nor the logs' grep -rq "$secret" "$work/api1/log" "$work/api2/log"
+
+id=$(cut -d_ -f2 <<<"$admin")
+call 1 GET /api/v1/whoami "$admin"
+answers 'one token, without its secret' 200 1 GET "/api/v1/tokens/$id" "$OP"
+contains '... used just now' '"last_used":[0-9]+' "$body"
+gone_at() { call 2 GET /api/v1/whoami "$admin"; [ "$status" = 401 ]; }
+answers 'revoked at one instance' 204 1 DELETE "/api/v1/tokens/$id" "$OP"
+start=$(date +%s%N)
+wait_for 5 gone_at || not_ok 'a revoked token is refused by the other instance'
+took=$((($(date +%s%N) - start) / 1000000))
+[ $took -lt 1000 ] && ok "it is refused at the other instance within a second ($took ms)" || not_ok "it is refused at the other instance within a second ($took ms)"
+answers '... and at this one' 401 1 GET /api/v1/whoami "$admin"
+answers 'revoked again: not there' 404 1 DELETE "/api/v1/tokens/$id" "$OP"
+short=$(make_token tenant-reader acme '"expires_s": 1')
+expired() { call 1 GET /api/v1/whoami "$short"; [ "$status" = 401 ]; }
+wait_for 4 expired && ok 'a token expires' || not_ok 'a token expires'
+for bad in skep_ skep_0_0 "${OP%?}0" "${OP%?}" "${OP}0" "SKEP${OP#skep}" "$(tr a-f A-F <<<"$OP")" 'a.b.c' 'x' "$(printf 'a%.0s' {1..3000})"; do
+	call 1 GET /api/v1/whoami "$bad"
+	[ "$status" = 401 ] || [ "$bad" = "$OP" ] || { not_ok "garbage '${bad:0:40}': $status"; }
+done
+ok 'garbage is no token'
+call 1 GET /api/v1/whoami '' -H 'Authorization: Basic cm9vdDpyb290'
+equal 'other schemes are not known' 401 "$status"
+call 1 GET /api/v1/whoami '' -H "Authorization: bearer  $OP"
+equal 'Bearer in any case' 200 "$status"
+
+# --- who may make which ---
+admin=$(make_token tenant-admin acme)
+reader=$(make_token tenant-reader acme)
+ro=$(make_token tenant-admin acme '"read_only": true')
+oro=$(make_token operator '' '"read_only": true')
+answers 'an admin makes tokens of the tenant' 201 1 POST /api/v1/tokens "$admin" -d '{"name": "x", "role": "tenant-reader"}'
+answers '... not of others' 403 1 POST /api/v1/tokens "$admin" -d '{"name": "x", "role": "tenant-admin", "tenant": "other"}'
+answers '... not operators' 403 1 POST /api/v1/tokens "$admin" -d '{"name": "x", "role": "operator", "tenant": null}'
+answers 'a reader makes none' 403 1 POST /api/v1/tokens "$reader" -d '{"name": "x", "role": "tenant-reader"}'
+answers 'a bad one is told field by field' 422 1 POST /api/v1/tokens "$OP" -d '{"name": "x", "role": "king"}'
+contains '... with what is allowed' '"field":"role","value":"king".*"allowed":"operator, ' "$body"
+answers 'for reading only: it reads' 200 1 GET $A/bridges "$ro"
+answers '... and does not write' 403 1 PUT $A/bridges/b2 "$ro" -d '{}'
+answers '... nor make tokens' 403 1 POST /api/v1/tokens "$ro" -d '{"name": "x", "role": "tenant-reader"}'
+answers '... an operator neither' 403 1 PUT $A/quota "$oro" -d '{}'
+
+# --- sessions ---
+login() { # N TOKEN: $cookie, $csrf
+	call "$1" POST /api/v1/session '' -d "{\"token\": \"$2\"}"
+	cookie=$(sed -n 's/^set-cookie: \(skep_session=[^;]*\).*/\1/Ip' <<<"$headers")
+	[ "$status" = 201 ] && csrf=$(field csrf)
+}
+login 1 "$admin"
+equal 'a session begins' 201 "$status"
+contains '... its cookie is for the server only' 'HttpOnly.*SameSite=Strict' "$(header Set-Cookie)"
+answers 'the cookie reads, at any instance' 200 2 GET $A/bridges '' -H "Cookie: a=b; $cookie; c=d"
+answers '... and does not write by itself' 403 1 PUT $A/bridges/b2 '' -H "Cookie: $cookie" -d '{}'
+answers '... nor with a wrong X-CSRF-Token' 403 1 PUT $A/bridges/b2 '' -H "Cookie: $cookie" -H "X-CSRF-Token: ${csrf%?}0" -d '{}'
+answers '... but with the right one' 201 2 PUT $A/bridges/b2 '' -H "Cookie: $cookie" -H "X-CSRF-Token: $csrf" -d '{}'
+answers '... from a page of this server' 200 1 PUT $A/bridges/b2 '' -H "Cookie: $cookie" -H "X-CSRF-Token: $csrf" -H 'Origin: http://127.0.0.1:8461' -d '{}'
+for origin in http://evil.example null http://127.0.0.1:8461.evil.example http://127.0.0.1 'http://evil.example/127.0.0.1:8461'; do
+	answers "... not from $origin" 403 1 PUT $A/bridges/b2 '' -H "Cookie: $cookie" -H "X-CSRF-Token: $csrf" -H "Origin: $origin" -d '{}'
+done
+answers '... nor across sites' 403 1 PUT $A/bridges/b2 '' -H "Cookie: $cookie" -H "X-CSRF-Token: $csrf" -H 'Sec-Fetch-Site: cross-site' -d '{}'
+answers 'another page cannot log in' 403 1 POST /api/v1/session '' -H 'Origin: http://evil.example' -d "{\"token\": \"$admin\"}"
+answers '... nor a form' 415 1 POST /api/v1/session '' -H 'Content-Type: text/plain' -d "{\"token\": \"$admin\"}"
+answers 'a page that was loaded again asks for its token' 200 2 GET /api/v1/session '' -H "Cookie: $cookie"
+equal '... and gets the same' "$csrf" "$(field csrf)"
+call 1 OPTIONS $A/bridges '' -H 'Origin: http://evil.example' -H 'Access-Control-Request-Method: PUT'
+refute 'no other origin is let in (CORS)' grep -qi access-control <<<"$headers"
+call 1 GET $A/bridges '' -H "Cookie: $cookie" -H 'Origin: http://evil.example'
+refute '... also not to read' grep -qi access-control <<<"$headers"
+redis-cli -s "$work/db.sock" --raw hgetall "$(redis-cli -s "$work/db.sock" --raw keys 'skep:*_api:o')" >"$work/dump"
+check 'the database has the session' grep -q '^session/' "$work/dump"
+refute '... not its secret' grep -q "${cookie##*_}" "$work/dump"
+refute '... nor what guards it' grep -q "$csrf" "$work/dump"
+answers 'a session is no bearer token' 401 1 GET /api/v1/whoami "${cookie#*=}"
+answers 'it ends' 204 1 DELETE /api/v1/session '' -H "Cookie: $cookie" -H "X-CSRF-Token: $csrf"
+contains '... and so does its cookie' 'skep_session=;.*Max-Age=0' "$(header Set-Cookie)"
+over() { call 2 GET /api/v1/whoami '' -H "Cookie: $cookie"; [ "$status" = 401 ]; }
+wait_for 2 over && ok '... at the other instance too' || not_ok '... at the other instance too'
+login 1 "$admin"
+answers 'a token that is revoked' 204 1 DELETE "/api/v1/tokens/$(cut -d_ -f2 <<<"$admin")" "$OP"
+wait_for 2 over && ok '... ends its sessions' || not_ok '... ends its sessions'
+answers 'no session without a token' 401 1 POST /api/v1/session '' -d '{"token": "skep_x"}'
+answers '... nor with something else' 422 1 POST /api/v1/session '' -d '{"token": 5}'
+login 1 "$ro"
+answers 'a session for reading only does not write' 403 1 PUT $A/bridges/b3 '' -H "Cookie: $cookie" -H "X-CSRF-Token: $csrf" -d '{}'
+answers '... and may end' 204 1 DELETE /api/v1/session '' -H "Cookie: $cookie" -H "X-CSRF-Token: $csrf"
+
+# --- who fails often ---
+api_stop 2
+api_start 2 # nothing is remembered of the failures above
+n401=0 n429=0
+for _ in {1..60}; do
+	call 2 GET /api/v1/whoami "skep_0123456789abcdef_$(printf '%064d' $RANDOM)"
+	[ "$status" = 401 ] && n401=$((n401 + 1))
+	[ "$status" = 429 ] && n429=$((n429 + 1))
+done
+[ $n401 -ge 15 ] && [ $n429 -ge 15 ] && ok "wrong tokens are slowed down ($n401 tried, $n429 not)" || not_ok "wrong tokens are slowed down ($n401 tried, $n429 not)"
+contains '... told when to come again' '^[1-9][0-9]*$' "$(header Retry-After)"
+answers '... a good one from the same address is not' 200 2 GET /api/v1/whoami "$OP"
+
+# --- rates ---
+rated=$(make_token tenant-reader acme)
+answers 'a tenant gets a rate' 200 1 PUT $A/quota "$OP" -d '{"requests_per_s": 2}'
+n=0 too_many=0
+while [ $n -lt 40 ]; do
+	call 1 GET /api/v1/whoami "$rated"
+	[ "$status" = 429 ] && too_many=$((too_many + 1))
+	n=$((n + 1))
+done
+[ $too_many -gt 5 ] && ok "it is kept to ($too_many of 40 refused)" || not_ok "it is kept to ($too_many of 40 refused)"
+contains '... told when to come again' '^[1-9]' "$(header Retry-After)"
+answers '... others are not slowed' 200 1 GET /api/v1/whoami "$(make_token tenant-reader other)"
+answers 'the quota is told' 200 1 GET $A/quota "$OP"
+contains '... with what is used' '"used":\{"objects":.*"bridges":2' "$body"
+answers 'back to the default' 204 1 DELETE $A/quota "$OP"
+
+# --- the local socket ---
+status=$(curl -s -o "$work/body" -w '%{http_code}' --unix-socket "$work/api1/sock" http://api/api/v1/whoami)
+equal 'root on the local socket is an operator' 200 "$status"
+chmod -R a+rX "$work"; chmod a+rw "$work/api1/sock"
+status=$(setpriv --reuid 65534 --regid 65534 --clear-groups curl -s -o /dev/null -w '%{http_code}' --unix-socket "$work/api1/sock" http://api/api/v1/whoami)
+equal 'others on it are nobody' 401 "$status"
+
+# --- the database is gone ---
+answers 'before' 200 1 GET $A/bridges "$OP"
+kill -STOP "$redis_pid"
+answers 'without the database a known token still lets in' 200 1 GET /api/v1/whoami "$OP"
+call 1 POST /api/v1/tokens "$OP" -d '{"name": "x", "role": "operator"}'
+equal '... nothing is written' 503 "$status"
+contains '... told when to come again' '^[0-9]' "$(header Retry-After)"
+no_wait=1 api_start 3
+alive() { curl -sf --max-time 2 http://127.0.0.1:8463/healthz; }
+wait_for 5 alive || not_ok 'an instance starts without the database'
+answers 'an instance that knows nobody lets nobody in' 503 3 GET /api/v1/whoami "$OP"
+kill -CONT "$redis_pid"
+let_in() { call 3 GET /api/v1/whoami "$OP"; [ "$status" = 200 ]; }
+wait_for 15 let_in && ok '... until the database is back' || not_ok '... until the database is back'
+for n in 1 2 3; do api_stop $n; done
