@@ -30,8 +30,8 @@ Q :=
 say =
 endif
 
-LIBS_PKG := libbpf hiredis libmnl jansson yaml-0.1
-LDLIBS    = $(shell pkg-config --libs $(LIBS_PKG)) -lelf -lz
+LIBS_PKG := libbpf hiredis libmnl jansson yaml-0.1 libmicrohttpd
+LDLIBS    = -Wl,--as-needed $(shell pkg-config --libs $(LIBS_PKG)) -lelf -lz
 CLI_LDLIBS = $(LDLIBS) $(shell pkg-config --libs libcurl gnutls)
 API_LDLIBS = $(LDLIBS) $(shell pkg-config --libs libmicrohttpd gnutls libcurl)
 WARN      = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-unused-parameter
@@ -265,6 +265,9 @@ install: all ## install programs, manual pages, systemd unit below DESTDIR and P
 	for page in docs/man/*.[158]; do \
 		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; \
 	done
+	install -D -m 644 packaging/prometheus/skep.rules.yaml $(DESTDIR)$(PREFIX)/share/skep/prometheus/skep.rules.yaml
+	install -D -m 644 packaging/prometheus/skep.scrape.yaml $(DESTDIR)$(PREFIX)/share/skep/prometheus/skep.scrape.yaml
+	install -D -m 644 packaging/grafana/skep.json $(DESTDIR)$(PREFIX)/share/skep/grafana/skep.json
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed 's|/usr/sbin|$(PREFIX)/sbin|' packaging/systemd/skepd.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/skepd.service
 

@@ -9,6 +9,7 @@
 struct http;
 struct auth;
 struct cache;
+struct live;
 
 struct api {
 	const struct api_config *config;
@@ -17,4 +18,5 @@ struct api {
 	struct auth *auth;
 	struct cache *cache;
 	struct http *http;
+	struct live *live;
 };

@@ -11,6 +11,7 @@
 #include "api/auth.h"
 #include "api/cache.h"
 #include "api/http.h"
+#include "api/live.h"
 #include "api/openapi.h"
 #include "api/make_token.h"
 #include "api/routes.h"
@@ -88,7 +89,8 @@ static int start(struct api *api, struct err *err)
 	if (!api->auth)
 		return -1;
 	api->cache = cache_new(api);
-	if (!api->cache)
+	api->live = live_new(api);
+	if (!api->cache || !api->live)
 		return err_set(err, -1, "out of memory");
 	api->http = http_new(api, err);
 	return api->http ? 0 : -1;
@@ -106,6 +108,7 @@ static void stop(struct api *api)
 	auth_stop(api->auth);
 	cache_free(api->cache);
 	db_free(api->db, false);
+	live_free(api->live);
 	auth_free(api->auth);
 	http_free(api->http);
 	loop_free(api->loop);

@@ -13,6 +13,7 @@
 	X(change) \
 	X(events) \
 	X(hosts) \
+	X(live) \
 	X(objects) \
 	X(openapi) \
 	X(quota) \

@@ -72,9 +72,13 @@ static void on_tick(void *arg)
 	}
 	upcall_tick(a);
 	conns_kernel_tick(a);
+	metrics_server_tick(a->metrics_server);
+	records_tick(a, now);
 	if (++a->ticks % TICKS_A_SECOND)
 		return;
 	membership_tick(a, now);
+	metrics_server_try(a);
+	telemetry_tick(a, now);
 	tick_ports(a);
 	tick_tenants(a, now);
 	advertise_tick(a, now);
@@ -161,13 +165,17 @@ static void on_removed(void *arg, struct index_flow *flow)
 {
 	struct agent *a = arg;
 	struct skep_flow last;
+	bool known;
 
 	if (flow->answer) {
 		answers_gone(a, flow);
 		return;
 	}
-	if (dp_flow_take(a->dp, &flow->key, &last))
+	records_flow_ends(a, flow);
+	known = dp_flow_take(a->dp, &flow->key, &last);
+	if (known)
 		rules_carried(flow, &last);
+	records_flow_over(a, flow, known ? &last : NULL);
 	rules_drop(flow);
 	sets_put(flow->set, clock_mono_ns());
 	dp_rewrite_put(a->dp, flow->verdict.rewrite);
@@ -179,6 +187,7 @@ static void on_leftover(void *arg, struct index_flow *flow)
 {
 	(void)arg;
 	rules_drop(flow);
+	free(TAKE_PTR(flow->record));
 }
 
 /* --- start --- */
@@ -363,12 +372,15 @@ static int start(struct agent *a, struct err *err)
 	a->devices_fd = rc;
 	if ((rc = identity_owner(c->path_state, a->owner, sizeof(a->owner), err)) ||
 	    (rc = find_address(c, &a->address, err)) || (rc = start_memory(a, err)) ||
-	    (rc = start_loop(a, err)) || (rc = start_dp(a, err)) || (rc = start_db(a, err)))
+	    (rc = start_loop(a, err)) || (rc = records_start(a, err)) || (rc = start_dp(a, err)) || (rc = start_db(a, err)))
 		return rc;
 	if (asprintf(&socket, "%s/skepd.sock", c->path_run) < 0)
 		return err_set(err, -ENOMEM, "out of memory");
 	a->control = control_server_new(a, socket, err);
-	return a->control ? 0 : err->code;
+	if (!a->control)
+		return err->code;
+	metrics_server_try(a);
+	return 0;
 }
 
 /* --- stop --- */
@@ -387,6 +399,7 @@ static void stop(struct agent *a)
 	if (a->index)
 		index_walk(a->index, NULL, on_leftover, NULL);
 	expiry_fini(a);
+	records_stop(a);
 	index_free(a->index);
 	vips_fini(a);
 	state_fini(a);
@@ -395,6 +408,7 @@ static void stop(struct agent *a)
 	if (a->remove)
 		membership_finish_leave(a);
 	control_server_free(a->control);
+	metrics_server_free(a->metrics_server);
 	ports_fini(a);
 	sets_fini(&a->sets);
 	dp_close(a->dp);

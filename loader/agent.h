@@ -15,6 +15,9 @@
  * - conns.c: connections; state.c: messages between agents about them; mirror.c: their copy in the DB;
  *   natblock.c: leased source ports; recheck.c: flows and connections after changes
  * - rules.c: counters and logs of rules
+ * - telemetry.c: for those who watch a tenant from elsewhere
+ * - records.c, records_out.c, ipfix.c: records of flows for collectors
+ * - metrics.c, metrics_server.c: for Prometheus; inforce.c: how long changes take
  * - top.c: what ports and flows carry
  * - report*.c: status, flows, connections, drops as JSON; control_server.c: the socket
  */
@@ -25,11 +28,15 @@
 #include "loader/config.h"
 #include "loader/dp.h"
 #include "loader/index.h"
+#include "loader/inforce.h"
 #include "loader/install.h"
+#include "loader/metrics.h"
 #include "loader/park.h"
 #include "loader/peers.h"
 #include "loader/publish.h"
+#include "loader/records.h"
 #include "loader/sets.h"
+#include "loader/telemetry.h"
 #include "loader/top.h"
 #include "simulator/conns.h"
 #include "simulator/simulator.h"
@@ -137,6 +144,9 @@ struct tenant {
 	bool dirty;	   /* records changed since 'snap' was made */
 	bool all_ports;	   /* the next snapshot is compared with all local ports */
 	json_t *changed;   /* paths of these records: keys of an object; NULL = too many, or none yet */
+	uint32_t policy_asked, policy_done; /* recheck.c: rounds over its connections */
+	struct inforce inforce;
+	struct telemetry *telemetry; /* NULL = nothing has happened yet */
 	char trouble[512]; /* why 'snap' is older than the records; "" = it is not */
 	char name[TOPO_NAME_MAX + 1];
 };
@@ -227,6 +237,11 @@ struct agent {
 	int lock_fd; /* of the state directory */
 	int devices_fd; /* the claim of the device prefix */
 	struct agent_stats stats;
+	struct agent_metrics metrics;
+	struct telemetry_round telemetry;
+	struct records *records; /* NULL = none are told */
+	bool flow_idle; /* the flow that is being deleted has been idle */
+	struct metrics_server *metrics_server; /* NULL = none */
 	struct top top;
 };
 

@@ -39,6 +39,10 @@ struct config {
 	uint32_t mac_age_s, neigh_age_s;
 	uint32_t conns_max, conns_port_max, nat_takeover_s;
 	struct skep_timeouts timeouts;
+	char *metrics_listen; /* NULL = none */
+	uint32_t metrics_ports;
+	char *records_ipfix, *records_file; /* NULL = none */
+	uint32_t records_sample, records_active_s;
 	char *path_state, *path_run, *path_bpffs;
 	char *device_prefix;
 	/* derived */

@@ -27,6 +27,7 @@ struct side {
 	struct hmap_node node;
 	uint64_t told_ns, mirrored_ns;
 	uint64_t retold_ns; /* conns_retell() */
+	uint64_t begun_ns;  /* when it was first known here */
 	uint32_t timeout_s;
 };
 
@@ -140,7 +141,16 @@ static struct side *get_side(struct tenant *t, const struct sim_conn *c)
 		free(side);
 		return NULL;
 	}
+	if (side)
+		side->begun_ns = clock_mono_ns();
 	return side;
+}
+
+static uint64_t begun_ns(const struct tenant *t, const char *port, const struct sim_tuple *tuple)
+{
+	const struct side *side = find_side(t, port, tuple);
+
+	return side ? side->begun_ns : 0;
 }
 
 static void told(struct tenant *t, const struct sim_conn *c, uint64_t now_ns)
@@ -219,6 +229,7 @@ void conns_remote_end(struct tenant *t, const char *port, const struct sim_tuple
 	char name[TOPO_NAME_MAX + 1];
 
 	snprintf(name, sizeof(name), "%s", port);
+	records_conn_gone(t, name, &copy, begun_ns(t, name, &copy), clock_mono_ns());
 	if (sim_conns_del(t->conns, name, &copy))
 		t->agent->stats.conns_ended++;
 	forget(t, name, &copy); /* in any case: sim_conns_apply() may have ended it already */
@@ -525,6 +536,7 @@ static void on_over(void *arg, const struct sim_conn *conn)
 
 void conns_over(struct tenant *t, const char *port, const struct sim_tuple *tuple)
 {
+	records_conn_gone(t, port, tuple, begun_ns(t, port, tuple), 0);
 	if (!sim_conns_del(t->conns, port, tuple))
 		return;
 	t->agent->stats.conns_over++;
@@ -543,6 +555,7 @@ static void expire(struct tenant *t, uint64_t now_ns)
 
 		if (conns_pull(t, c->port, &c->tuple))
 			continue;
+		records_conn_over(t, c, begun_ns(t, c->port, &c->tuple), 0);
 		t->agent->stats.conns_over++;
 		forget(t, c->port, &c->tuple);
 		invalidate(t, c->port, &c->tuple);

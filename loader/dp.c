@@ -112,7 +112,7 @@ static void show(void *arg, uint32_t key, enum skep_upcall_why why, struct dp_fr
 /* All that waits in the tap into the lanes; messages of other hosts are shown at once: packets wait for them. */
 static void drain(struct dp *dp)
 {
-	struct dp_frame frame;
+	struct dp_frame frame = { .read_ns = clock_mono_ns() };
 	enum skep_upcall_why why;
 	uint32_t key;
 
@@ -127,7 +127,7 @@ static void drain(struct dp *dp)
 /* What there is, if that is little; true: there may be more. */
 static bool show_few(struct dp *dp, int *n)
 {
-	struct dp_frame frame;
+	struct dp_frame frame = { .read_ns = clock_mono_ns() };
 	enum skep_upcall_why why;
 	uint32_t key;
 

@@ -49,6 +49,7 @@ struct dp_frame {
 	uint8_t *data; /* from the Ethernet header; SKEP tag inserted in-band; room for DP_HEADROOM bytes in front */
 	uint32_t len;
 	uint8_t vnet[12]; /* struct virtio_net_hdr_mrg_rxbuf; zeroes for frames made by skepd (checksums complete) */
+	uint64_t read_ns; /* when it came up, CLOCK_MONOTONIC: of the first of those that were read together; 0 = made by skepd */
 };
 /* Bytes of IP of a super-packet's largest segment, for struct pkt.seg_len; 0 = it is an ordinary packet.  'l4_off', 'l3_off' as parsed. */
 uint32_t dp_frame_seg_len(const struct dp_frame *frame, uint32_t l3_off, uint32_t payload_off);
@@ -246,6 +247,8 @@ int dp_flows_step(struct dp *dp, struct dp_flows_at *at,
 /* All of them. */
 int dp_flows_walk(struct dp *dp, void (*cb)(void *arg, const struct dp_flow_key *key, const struct skep_flow *flow),
 		  void *arg);
+/* Entries of the exact caches, IPv4 and IPv6, promoted ones included, as the last walk found them; wildcard flows now. */
+void dp_flows_count(const struct dp *dp, uint32_t exact[2], uint32_t wilds[2]);
 /* bpf_jiffies64() now, and ticks per second. */
 uint64_t dp_jiffies(struct dp *dp);
 uint32_t dp_hz(const struct dp *dp);

@@ -143,6 +143,7 @@ bool dp_flow_get(struct dp *dp, const struct dp_flow_key *key, struct skep_flow 
 /* --- walk --- */
 
 struct shown {
+	struct dp *dp;
 	bool v6;
 	void (*cb)(void *arg, const struct dp_flow_key *key, const struct skep_flow *flow);
 	void *arg;
@@ -154,6 +155,7 @@ static void show(void *arg, const void *key, const void *value)
 	const struct shown *w = arg;
 	struct dp_flow_key k;
 
+	w->dp->flows_met[w->v6]++;
 	if (flow->gen) /* promoted: the kernel's own */
 		return;
 	k = (struct dp_flow_key){ .v6 = w->v6 };
@@ -169,14 +171,26 @@ int dp_flows_step(struct dp *dp, struct dp_flows_at *at,
 {
 	const bool v6 = at->table & 1;
 	const struct dp_table t = { map_of(v6), key_size(v6), sizeof(struct skep_flow) };
-	struct shown w = { v6, cb, arg };
+	struct shown w = { dp, v6, cb, arg };
 	int rc;
 
+	if (at->table < DP_FAMILIES && !at->cursor.size)
+		dp->flows_met[v6] = 0;
 	rc = at->table < 2 ? dp_table_step(dp, &t, &at->cursor, show, &w) : dp_wilds_step(dp, v6, &at->cursor, cb, arg);
 	if (rc <= 0)
 		return rc;
+	if (at->table < DP_FAMILIES)
+		dp->flows_counted[v6] = dp->flows_met[v6];
 	at->cursor = (struct dp_cursor){ 0 };
 	return ++at->table == 4;
+}
+
+void dp_flows_count(const struct dp *dp, uint32_t exact[2], uint32_t wilds[2])
+{
+	for (int v6 = 0; v6 < DP_FAMILIES; v6++) {
+		exact[v6] = dp->flows_counted[v6];
+		wilds[v6] = dp->n_wilds[v6];
+	}
 }
 
 int dp_flows_walk(struct dp *dp,

@@ -260,6 +260,7 @@ struct dp {
 	bool conns_going;
 
 	struct dp_queue q4, q6;
+	uint32_t flows_met[DP_FAMILIES], flows_counted[DP_FAMILIES]; /* entries: of the present walk, of the last one */
 	bool no_batch;
 	uint32_t hz;
 	uint64_t clock_ns, clock_jiffies,

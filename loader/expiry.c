@@ -57,8 +57,12 @@ static void on_flow(void *arg, const struct dp_flow_key *key, const struct skep_
 		carried(a, f, flow);
 		top_flow(f, flow, w->gap_ns);
 		if (is_idle(w, flow)) {
+			a->flow_idle = true;
 			index_del(a->index, f);
+			a->flow_idle = false;
 			a->stats.expired++;
+		} else {
+			records_flow(a, f, flow);
 		}
 		return;
 	}
@@ -73,6 +77,7 @@ static void on_flow(void *arg, const struct dp_flow_key *key, const struct skep_
 			f->packets = flow->packets;
 			f->bytes = flow->bytes;
 			top_flow_adopted(f, flow);
+			records_adopted(a, f, flow);
 			if (f->conn && !is_idle(w, flow))
 				conns_flow_adopted(p->tenant, p, f, flow->tcp_seen);
 		}

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/*
- * What follows from a simulation's result: copies of the packet go out at once, a flow goes into
- * the index and is queued for the kernel. Called by upcall.c.
- */
+/* What follows from a simulation's result: copies of the packet go out at once, a flow goes into the index and is queued for the kernel.  Called by
+ * upcall.c. */
 #include "loader/forward.h"
 
 #include <linux/virtio_net.h>
@@ -175,9 +173,16 @@ struct index_flow *forward_index(struct work *w, const struct dp_flow_key *key, 
 	return f;
 }
 
+/* The packet in hand, if it is of the flow: one that begins a connection is of the class that makes it. */
+static void count_up(const struct work *w, struct index_flow *f, unsigned int how)
+{
+	f->up_packets += !!(how & FORWARD_SEND);
+	f->up_bytes += how & FORWARD_SEND ? w->frame->len : 0;
+}
+
 /* For all packets of the class; false: there is none, and nothing was taken. */
 static bool install_class(struct work *w, const struct made *m, const struct skep_flow *flow, const struct sim_result *res,
-			  const struct install_plan *plan)
+			  const struct install_plan *plan, unsigned int how)
 {
 	struct agent *a = w->a;
 	struct index_flow *f;
@@ -190,6 +195,7 @@ static bool install_class(struct work *w, const struct made *m, const struct ske
 	if (f && class_same(&c, f)) { /* there already: its packet came up for another reason */
 		(void)vips_renew(w, res, f->vip);
 		unmake(a, m);
+		count_up(w, f, how);
 		return true;
 	}
 	if (!class_hold(w, res, &vp))
@@ -200,6 +206,7 @@ static bool install_class(struct work *w, const struct made *m, const struct ske
 		return true;
 	}
 	class_note(f, w, res, &c, vp);
+	count_up(w, f, how);
 	c.wild.flow = f->verdict;
 	if (dp_wild_put(a->dp, &c.key, &c.wild)) {
 		index_del(a->index, f);
@@ -218,7 +225,7 @@ static void install(struct work *w, const struct made *m, const struct sim_resul
 	struct skep_flow flow = m->flow;
 
 	install_conditions(&flow, plan, &w->pkt.f, res);
-	if (install_class(w, m, &flow, res, plan))
+	if (install_class(w, m, &flow, res, plan, how))
 		return;
 	if (how & FORWARD_CLASS) {
 		unmake(a, m);
@@ -232,6 +239,8 @@ static void install(struct work *w, const struct made *m, const struct sim_resul
 	if (flow.action != SKEP_ACT_DROP) { /* the packet in hand */
 		flow.packets = 1;
 		flow.bytes = w->frame->len;
+	} else {
+		count_up(w, f, how);
 	}
 	f->packets = flow.packets;
 	f->bytes = flow.bytes;
@@ -519,7 +528,7 @@ void forward_refuse(struct work *w, const struct sim_result *res)
 	if (!made)
 		return;
 	if (is_lasting(&w->pkt.f, res))
-		install(w, &m, res, &plan, FORWARD_INSTALL);
+		install(w, &m, res, &plan, FORWARD_SEND | FORWARD_INSTALL);
 	else
 		unmake(a, &m);
 }

@@ -15,6 +15,7 @@ struct work {
 	uint64_t deadline_ns;
 	bool again; /* it was here before, and waited */
 	bool field; /* SKEP_UP_FIELD */
+	bool waits; /* parked, or held */
 	struct pkt pkt;
 	struct dp_flow_key key;
 };

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "loader/dst_tree.h"
+#include "loader/index_marks.h"
 #include "loader/index_ports.h"
 #include "util/hash.h"
 #include "util/pool.h"
@@ -45,8 +46,7 @@ struct index {
 	struct pool pool; /* flows and their references */
 	struct index_ports ports;
 	struct index_flow *oldest, *newest;
-	struct index_flow *mark_first, *mark_last;
-	uint32_t n_marked;
+	struct index_marks marks;
 	void (*removed)(void *arg, struct index_flow *flow);
 	void *arg;
 };
@@ -332,38 +332,31 @@ int index_retag(struct index *x, struct index_flow *f, const struct topo_tag *ta
 
 void index_mark(struct index *x, struct index_flow *f)
 {
-	if (f->marked)
-		return;
-	f->marked = true;
-	f->mark_prev = x->mark_last;
-	f->mark_next = NULL;
-	*(x->mark_last ? &x->mark_last->mark_next : &x->mark_first) = f;
-	x->mark_last = f;
-	x->n_marked++;
-}
-
-static void unmark(struct index *x, struct index_flow *f)
-{
-	if (!f->marked)
-		return;
-	*(f->mark_prev ? &f->mark_prev->mark_next : &x->mark_first) = f->mark_next;
-	*(f->mark_next ? &f->mark_next->mark_prev : &x->mark_last) = f->mark_prev;
-	f->marked = false;
-	x->n_marked--;
+	index_marks_put(&x->marks, f);
 }
 
 struct index_flow *index_next_marked(struct index *x)
 {
-	struct index_flow *f = x->mark_first;
+	struct index_flow *f = x->marks.first;
 
 	if (f)
-		unmark(x, f);
+		index_marks_take(&x->marks, f);
 	return f;
 }
 
 uint32_t index_marked(const struct index *x)
 {
-	return x->n_marked;
+	return x->marks.n;
+}
+
+uint32_t index_marks(const struct index *x)
+{
+	return x->marks.no;
+}
+
+bool index_marks_done(const struct index *x, uint32_t marks)
+{
+	return !x->marks.first || (int32_t)(x->marks.first->mark_no - marks) > 0;
 }
 
 const struct topo_tag *index_ref_tag(const struct index_ref *ref)
@@ -430,7 +423,7 @@ void index_del(struct index *x, struct index_flow *f)
 	hmap_remove(&x->by_cookie, &f->by_cookie);
 	*(f->older ? &f->older->newer : &x->oldest) = f->newer;
 	*(f->newer ? &f->newer->older : &x->newest) = f->older;
-	unmark(x, f);
+	index_marks_take(&x->marks, f);
 	index_ports_leave(&x->ports, f);
 	if (x->removed)
 		x->removed(x->arg, f);

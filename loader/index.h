@@ -27,6 +27,7 @@
 
 struct index;
 struct index_tag;
+struct record_state;
 struct rule_hits;
 struct set;
 struct vip_port;
@@ -58,10 +59,14 @@ struct index_flow {
 	struct vip_port *vip; /* of new connections: held (vips.h) */
 	uint64_t packets, bytes; /* of these, the kernel's counters are known already */
 	struct flow_load load;
+	struct record_state *record; /* records.c: NULL = it is not told */
 	struct rule_hits *hits;	 /* rules that count its packets (rules.c) */
 	bool answer;		 /* no flow: what the kernel answers while skepd is away (answers.c); verdict: eth_src and, of ND, tos = its flags */
 	bool conn;		 /* depends on a record of a connection, or that there is none */
+	bool looked;		 /* records.c: is it told? */
 	bool marked;		 /* to be simulated again */
+	uint32_t mark_no;	 /* how many were marked up to it */
+	uint32_t up_packets, up_bytes; /* its packets that skepd has sent on, or dropped: the kernel has not counted them */
 	struct index_flow *mark_prev, *mark_next;
 	uint32_t n_refs, max_refs;
 	struct index_ref *refs;
@@ -100,6 +105,9 @@ int index_retag(struct index *x, struct index_flow *flow, const struct topo_tag 
 void index_mark(struct index *x, struct index_flow *flow);
 struct index_flow *index_next_marked(struct index *x); /* unmarks it; NULL = none */
 uint32_t index_marked(const struct index *x);
+/* How many have been marked so far, modulo 2^32; is none of the first 'marks' of them left? */
+uint32_t index_marks(const struct index *x);
+bool index_marks_done(const struct index *x, uint32_t marks);
 /* Does any flow carry the tag? */
 bool index_uses(const struct index *x, const void *scope, const struct topo_tag *tag);
 /* Calls back for all flows of 'scope' (NULL: all); the callback may delete the one it is shown. */

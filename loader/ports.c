@@ -102,15 +102,18 @@ static void detach(struct lport *p)
 		i->port = NULL;
 	if (p->flood)
 		p->flood->dirty = true;
+	telemetry_event(p->tenant, "port_down", p->name, "interface '%s'", p->interface);
 	log_info("port '%s' of tenant '%s' is down: interface '%s'", p->name, p->tenant->name,
 		 p->interface);
 }
 
 static void trouble(struct lport *p, const char *text)
 {
-	if (*text && strcmp(p->trouble, text))
+	if (*text && strcmp(p->trouble, text)) {
+		telemetry_event(p->tenant, "port_failed", p->name, "%s", text);
 		log_error("port '%s' of tenant '%s' cannot use interface '%s': %s", p->name,
 			  p->tenant->name, p->interface, text);
+	}
 	if (text != p->trouble)
 		snprintf(p->trouble, sizeof(p->trouble), "%.*s", (int)sizeof(p->trouble) - 1, text);
 }
@@ -154,6 +157,7 @@ static void attach(struct lport *p, uint32_t ifindex)
 		p->flood->dirty = true;
 	invalidate_port(p);
 	overlay_changed(p);
+	telemetry_event(p->tenant, "port_up", p->name, "interface '%s'", p->interface);
 	log_info("port '%s' of tenant '%s' is up: interface '%s', key 0x%06x", p->name,
 		 p->tenant->name, p->interface, p->key);
 	park_ready(a->park, &(struct park_what){ .kind = PARK_PORT, .key = p->key });
@@ -250,6 +254,7 @@ static void free_port(struct lport *p)
 	ports_unpolice(p);
 	floods_put(t, p->flood);
 	p->flood = NULL;
+	t->agent->metrics.named -= p->load.named;
 	hmap_remove(&t->agent->ports, &p->by_key);
 	hmap_remove(&t->ports, &p->by_name);
 	free(p);

@@ -32,6 +32,7 @@ struct sweep {
 	struct tenant *t;
 	struct candidate *v;
 	uint32_t n, max, at;
+	uint32_t round; /* tenant.policy_asked when the present one began */
 	bool wanted; /* from the beginning, when the present round is over */
 };
 
@@ -232,6 +233,7 @@ static void on_conn(void *arg, const struct sim_conn *conn, uint64_t last_ns)
 static void begin(struct sweep *s)
 {
 	s->wanted = false;
+	s->round = s->t->policy_asked;
 	conns_pull_all(s->t->agent); /* those that BPF has made just now too */
 	s->n = s->at = 0;
 	sim_conns_walk(s->t->conns, on_conn, s);
@@ -249,9 +251,11 @@ void recheck_policy(struct tenant *t)
 		if (!s)
 			return;
 		s->t = t;
+		s->round = t->policy_done;
 		s->next = r->sweeps;
 		r->sweeps = s;
 	}
+	t->policy_asked++;
 	s->wanted = true;
 	schedule(r);
 }
@@ -445,9 +449,13 @@ static bool sweep_some(struct recheck *r, uint64_t until)
 	while (r->sweeps) {
 		struct sweep *s = r->sweeps;
 
-		if (s->at >= s->n && s->wanted)
-			begin(s);
 		if (s->at >= s->n) {
+			s->t->policy_done = s->round;
+			if (s->wanted)
+				begin(s);
+		}
+		if (s->at >= s->n) {
+			s->t->policy_done = s->round;
 			free_sweep(r, s);
 			continue;
 		}
@@ -479,6 +487,7 @@ static void turn(void *arg)
 		a->stats.revalidation_us += (clock_mono_ns() - begun) / 1000;
 	/* connections take their turn too: flows may be marked without end, by machines that move all the time */
 	more = sweep_some(r, n ? clock_mono_ns() + TURN_NS / 2 : until);
+	inforce_check(a);
 	if (more || index_marked(a->index))
 		schedule(r);
 }

@@ -20,22 +20,6 @@ static void set_number(json_t *o, const char *name, uint64_t v)
 	json_object_set_new(o, name, json_integer((json_int_t)v));
 }
 
-static const struct {
-	const char *name, *rate;
-} loads[LOAD_MAX] = {
-	[LOAD_RX_PACKETS] = { "rx_packets", "rx_pps" },
-	[LOAD_RX_BYTES] = { "rx_bytes", "rx_bps" },
-	[LOAD_TX_PACKETS] = { "tx_packets", "tx_pps" },
-	[LOAD_TX_BYTES] = { "tx_bytes", "tx_bps" },
-	[LOAD_DROPS] = { "drops", "drops_ps" },
-	[LOAD_UPCALLS] = { "upcalls", "upcalls_ps" },
-};
-
-static bool is_bytes(int what)
-{
-	return what == LOAD_RX_BYTES || what == LOAD_TX_BYTES;
-}
-
 /* --- who is shown --- */
 
 enum by { BY_BITS, BY_PACKETS, BY_DROPS, BY_UPCALLS, BY_MAX };
@@ -89,9 +73,9 @@ static json_t *port_json(const struct lport *p)
 
 	set_number(o, "time_ns", p->load.at_ns);
 	for (int i = 0; i < LOAD_MAX; i++)
-		set_number(o, loads[i].name, p->load.count[i]);
+		set_number(o, top_load_name(i, false), p->load.count[i]);
 	for (int i = 0; i < LOAD_MAX; i++)
-		set_number(o, loads[i].rate, p->load.rate[i] * (is_bytes(i) ? 8 : 1));
+		set_number(o, top_load_name(i, true), p->load.rate[i] * top_load_unit(i));
 	return o;
 }
 
@@ -164,7 +148,7 @@ static json_t *totals_json(const struct agent *a, uint64_t drops)
 
 	dp_counters(a->dp, counters);
 	for (int i = 0; i < LOAD_DROPS; i++)
-		set_number(o, loads[i].name, a->top.total[i]);
+		set_number(o, top_load_name(i, false), a->top.total[i]);
 	set_number(o, "from_ports", counters[SKEP_CNT_RX_PORT]);
 	set_number(o, "from_hosts", counters[SKEP_CNT_RX_TUNNEL]);
 	set_number(o, "to_hosts", counters[SKEP_CNT_TX_TUNNEL]);

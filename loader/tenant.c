@@ -72,6 +72,7 @@ static void say_trouble(struct tenant *t, const char *text)
 	if (!strcmp(t->trouble, text))
 		return;
 	snprintf(t->trouble, sizeof(t->trouble), "%s", text);
+	telemetry_event(t, *text ? "trouble" : "usable", "", "%s", text);
 	if (*text)
 		log_error(
 			"tenant '%s': the records in the database cannot be used, keeping the network as it was: %s",
@@ -136,6 +137,28 @@ static bool update(struct tenant *t, const json_t *changed)
 	return true;
 }
 
+static bool is_whereabouts(const char *path)
+{
+	return !strncmp(path, "live/", 5);
+}
+
+/* The first few of them by name.  'changed' NULL: more than were counted. */
+static void say_changed(struct tenant *t, const json_t *changed)
+{
+	char text[128] = "";
+	size_t n = 0, at = 0;
+	const char *path;
+	json_t *v;
+
+	json_object_foreach ((json_t *)changed, path, v)
+		if (!is_whereabouts(path) && n++ < 4 && at < sizeof(text))
+			at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s", at ? ", " : "", path);
+	if (n > 4 && at < sizeof(text))
+		snprintf(text + at, sizeof(text) - at, " and %zu more", n - 4);
+	if (n || !changed)
+		telemetry_event(t, "changed", "", "%s", changed ? text : "much");
+}
+
 /* One turn.  True: another one is due, because what local ports' live records should say has changed. */
 static bool rebuild_once(struct tenant *t)
 {
@@ -154,6 +177,7 @@ static bool rebuild_once(struct tenant *t)
 		}
 		t->agent->stats.builds++;
 	}
+	say_changed(t, changed);
 	again = all ? ports_sync(t) : ports_sync_some(t, changed);
 	json_decref(changed);
 	return again;
@@ -167,6 +191,7 @@ static void rebuild(struct tenant *t)
 		if (!rebuild_once(t))
 			break;
 	t->dirty = false;
+	inforce_built(t, !*t->trouble);
 	park_ready_scope(t->agent->park, t);
 }
 
@@ -186,6 +211,7 @@ static void rebuild_all(void *arg)
 	}
 	if (tenants_loaded(a))
 		keys_adoption_end(a);
+	inforce_check(a);
 	state_flush(a);
 	upcall_drain(a);
 	if (a->walk_soon)
@@ -218,7 +244,7 @@ void tenant_changed_record(struct tenant *t, const char *path)
 /* The snapshot depends on it; the rest is tables. */
 static bool is_topology(const char *path)
 {
-	return !learn_is_path(path) && !natpath_is(path);
+	return !learn_is_path(path) && !natpath_is(path) && strcmp(path, DB_WISH) != 0;
 }
 
 static void apply(struct tenant *t, const char *path, const json_t *record)
@@ -236,6 +262,8 @@ static void apply(struct tenant *t, const char *path, const json_t *record)
 		natblock_record(t, path, record);
 	else if (is_topology(path))
 		tenant_changed_record(t, path);
+	else if (record)
+		telemetry_wish(t);
 	if (!record)
 		(void)json_object_del(t->records, path);
 	else if (json_object_set(t->records, path, (json_t *)record))
@@ -263,6 +291,8 @@ static void on_snapshot(void *arg, const json_t *records, uint64_t rev, uint64_t
 	}
 	json_object_foreach ((json_t *)records, path, v)
 		apply(t, path, v);
+	if (t->loaded && t->dirty)
+		inforce_arrived(t, 0);
 	publish_snapshot(t->pub, records);
 	if (!t->loaded) {
 		log_info("tenant '%s': %zu records", t->name, json_object_size(records));
@@ -285,6 +315,8 @@ static void on_change(void *arg, const json_t *changes, uint64_t rev, uint64_t c
 	t->crev = crev;
 	json_object_foreach ((json_t *)changes, path, v)
 		apply(t, path, v);
+	if (t->dirty)
+		inforce_arrived(t, db_follow_ms(t->follow));
 	upcall_drain(t->agent);
 }
 
@@ -295,6 +327,7 @@ static void free_tenant(struct tenant *t)
 	conns_fini(t);
 	whereabouts_fini(t);
 	rules_fini(t);
+	telemetry_fini(t);
 	publisher_free(t->pub);
 	sim_tables_free(t->tables);
 	topo_unref(t->snap);
@@ -347,6 +380,7 @@ void tenant_free(struct tenant *t)
 	struct agent *a = t->agent;
 
 	db_unfollow(t->follow);
+	a->metrics.unforced -= t->inforce.n;
 	upcall_flush(a);
 	state_flush(a);
 	recheck_forget(t);

@@ -15,6 +15,27 @@ static uint64_t per_second(uint64_t n, uint64_t ns)
 	return ns ? (uint64_t)((double)n * NSEC_PER_SEC / (double)ns) : 0;
 }
 
+static const struct {
+	const char *name, *rate;
+} loads[LOAD_MAX] = {
+	[LOAD_RX_PACKETS] = { "rx_packets", "rx_pps" },
+	[LOAD_RX_BYTES] = { "rx_bytes", "rx_bps" },
+	[LOAD_TX_PACKETS] = { "tx_packets", "tx_pps" },
+	[LOAD_TX_BYTES] = { "tx_bytes", "tx_bps" },
+	[LOAD_DROPS] = { "drops", "drops_ps" },
+	[LOAD_UPCALLS] = { "upcalls", "upcalls_ps" },
+};
+
+const char *top_load_name(enum load_what what, bool rate)
+{
+	return rate ? loads[what].rate : loads[what].name;
+}
+
+unsigned int top_load_unit(enum load_what what)
+{
+	return what == LOAD_RX_BYTES || what == LOAD_TX_BYTES ? 8 : 1;
+}
+
 /* --- ports --- */
 
 /* What walks saw came during the time before them.  It is told over as long a time behind them, so that rates over shorter times are smooth. */
@@ -38,6 +59,10 @@ static void on_port(void *arg, uint32_t key, const struct dp_port_stats *s)
 
 	if (!l)
 		return;
+	if (!l->named && a->metrics.named < a->config->metrics_ports) {
+		l->named = true;
+		a->metrics.named++;
+	}
 	now[LOAD_RX_PACKETS] = s->rx_packets;
 	now[LOAD_RX_BYTES] = s->rx_bytes;
 	now[LOAD_TX_PACKETS] = s->tx_packets + walked(a, l, LOAD_PACKETS, now_ns);
@@ -50,9 +75,17 @@ static void on_port(void *arg, uint32_t key, const struct dp_port_stats *s)
 
 		l->rate[i] = l->at_ns ? per_second(more, now_ns - l->at_ns) : 0;
 		a->top.total[i] += l->at_ns ? more : 0;
+		a->top.others[i] += l->at_ns && !l->named ? more : 0;
 		l->count[i] = now[i];
 	}
 	l->at_ns = now_ns;
+}
+
+static void topped(struct agent *a)
+{
+	control_topped(a->control);
+	telemetry_topped(a);
+	metrics_server_topped(a->metrics_server);
 }
 
 static void on_ports(void *arg, int rc)
@@ -63,7 +96,7 @@ static void on_ports(void *arg, int rc)
 		log_warn("cannot read the counters of interfaces: %s", strerror(-rc));
 	a->top.asked = false;
 	a->top.at_ns = clock_mono_ns();
-	control_topped(a->control);
+	topped(a);
 }
 
 void top_ask(struct agent *a)
@@ -73,7 +106,7 @@ void top_ask(struct agent *a)
 	if (a->top.asked)
 		return;
 	if (a->top.at_ns && clock_mono_ns() - a->top.at_ns < SAMPLE_NS) {
-		control_topped(a->control);
+		topped(a);
 		return;
 	}
 	a->top.asked = true;
@@ -147,14 +180,9 @@ void top_carried(struct index_flow *f, uint64_t packets, uint64_t bytes)
 
 /* --- drops --- */
 
-void top_dropped(struct agent *a, enum skep_drop reason, uint64_t time_ns, uint32_t key,
-		 const char *culprit, const uint8_t *data, uint32_t have, uint32_t len,
-		 const struct skep_ip *remote)
+void top_drop_note(struct top_drop *d, uint64_t time_ns, uint32_t key, const char *culprit, const uint8_t *data, uint32_t have, uint32_t len,
+		   const struct skep_ip *remote)
 {
-	struct top_drop *d = (unsigned int)reason < SKEP_DROP_MAX ? &a->top.drops[reason] : NULL;
-
-	if (!d)
-		return;
 	d->time_ns = time_ns;
 	d->key = key;
 	d->len = len;
@@ -162,4 +190,20 @@ void top_dropped(struct agent *a, enum skep_drop reason, uint64_t time_ns, uint3
 	memcpy(d->head, data, d->have);
 	d->remote = remote ? *remote : (struct skep_ip){ 0 };
 	snprintf(d->culprit, sizeof(d->culprit), "%s", culprit ? culprit : "");
+}
+
+void top_dropped(struct agent *a, enum skep_drop reason, uint64_t time_ns, uint32_t key,
+		 const char *culprit, const uint8_t *data, uint32_t have, uint32_t len,
+		 const struct skep_ip *remote)
+{
+	struct lport *p;
+
+	if ((unsigned int)reason >= SKEP_DROP_MAX)
+		return;
+	top_drop_note(&a->top.drops[reason], time_ns, key, culprit, data, have, len, remote);
+	if (!a->telemetry.wished)
+		return;
+	p = ports_find(a, key);
+	if (p)
+		telemetry_dropped(p->tenant, reason, time_ns, key, culprit, data, have, len, remote);
 }

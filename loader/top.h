@@ -34,6 +34,7 @@ struct port_load {
 	uint64_t walked[LOAD_WALKED_MAX], before[LOAD_WALKED_MAX];
 	uint64_t walk;	  /* number of the walk that last added */
 	uint64_t dropped; /* by skepd */
+	bool named;	  /* metrics.c: has series of its own */
 };
 
 struct flow_load {
@@ -55,6 +56,7 @@ struct top {
 	bool asked;		  /* a sample of the ports is under way */
 	uint64_t at_ns;		  /* when the last one was complete; 0 = never */
 	uint64_t total[LOAD_MAX]; /* what all ports have carried since they were first sampled, also those that have gone */
+	uint64_t others[LOAD_MAX]; /* the same of those that metrics.c does not name */
 	uint64_t rates_at_ns;	  /* of flows */
 	uint64_t walk_gap_ns;	  /* between the last two walks */
 	struct top_drop drops[SKEP_DROP_MAX];
@@ -68,6 +70,11 @@ void top_flow(struct index_flow *f, const struct skep_flow *now, uint64_t gap_ns
 void top_flow_adopted(struct index_flow *f, const struct skep_flow *now); /* what it carried before is nobody's */
 /* rules.c: the flow has carried so much more. */
 void top_carried(struct index_flow *f, uint64_t packets, uint64_t bytes);
+/* "rx_bytes", "rx_bps"; how many of the rate's units one of what is counted is: bits. */
+const char *top_load_name(enum load_what what, bool rate);
+unsigned int top_load_unit(enum load_what what);
+void top_drop_note(struct top_drop *d, uint64_t time_ns, uint32_t key, const char *culprit, const uint8_t *data, uint32_t have, uint32_t len,
+		   const struct skep_ip *remote);
 /* upcall.c: a dropped packet was seen. */
 void top_dropped(struct agent *a, enum skep_drop reason, uint64_t time_ns, uint32_t key,
 		 const char *culprit, const uint8_t *data, uint32_t have, uint32_t len,

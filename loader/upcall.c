@@ -73,6 +73,7 @@ static void park(struct work *w, const struct park_what *what, const struct sim_
 	int rc = park_put(w->a->park, what, w->in_key, w->frame, clock_mono_ns(), w->deadline_ns,
 			  &fresh);
 
+	w->waits = !rc;
 	if (rc)
 		upcall_drop(w->a, rc == -ENOSPC ? SKEP_DROP_UPCALL_QUEUE : SKEP_DROP_OVERLOAD,
 			    w->in_key, w->frame, NULL);
@@ -192,6 +193,7 @@ static void send_on(struct work *w, const struct sim_result *res, unsigned int h
 	const struct sim_conn *c = res->n_new_conns ? &res->new_conns[0] : res->conn;
 
 	w->a->hold = hold_of(w->t, c);
+	w->waits = w->a->hold;
 	if (w->a->hold)
 		how &= FORWARD_SEND | FORWARD_CLASS;
 	else if (c && tell_marks(w->t, c, res, &w->pkt))
@@ -237,12 +239,10 @@ static void decided(struct work *w, const struct sim_result *res)
 	}
 }
 
-static void process(struct agent *a, uint32_t in_key, enum skep_upcall_why why,
-		    struct dp_frame *frame, uint64_t deadline_ns, bool again)
+static void process(struct work *w, enum skep_upcall_why why)
 {
-	struct work w = {
-		.a = a, .in_key = in_key, .frame = frame, .deadline_ns = deadline_ns, .again = again, .field = why == SKEP_UP_FIELD
-	};
+	struct dp_frame *frame = w->frame;
+	struct agent *a = w->a;
 	struct sim_result res = { 0 };
 	char name[FRAG_NAME];
 	struct park_what what;
@@ -250,38 +250,49 @@ static void process(struct agent *a, uint32_t in_key, enum skep_upcall_why why,
 	enum skep_drop bad;
 
 	arena_reset(&a->arena);
-	if (!find_port(&w))
+	if (!find_port(w))
 		return;
-	bad = pkt_parse(frame->data, frame->len, &w.pkt);
+	bad = pkt_parse(frame->data, frame->len, &w->pkt);
 	if (bad) {
-		upcall_drop(a, bad, in_key, frame, NULL);
+		upcall_drop(a, bad, w->in_key, frame, NULL);
 		return;
 	}
-	w.pkt.seg_len = dp_frame_seg_len(frame, w.pkt.l3_off, w.pkt.payload_off);
-	w.key.v6 = pkt_flow_key(&w.pkt.f, in_key, &w.key.k4, &w.key.k6);
-	f = known_flow(&w, why);
+	w->pkt.seg_len = dp_frame_seg_len(frame, w->pkt.l3_off, w->pkt.payload_off);
+	w->key.v6 = pkt_flow_key(&w->pkt.f, w->in_key, &w->key.k4, &w->key.k6);
+	f = known_flow(w, why);
 	if (f) {
 		rules_count(f, 1, frame->len);
+		f->up_packets++;
+		f->up_bytes += frame->len;
 		if (f->verdict.action == SKEP_ACT_DROP)
-			upcall_drop(a, f->verdict.out, in_key, frame, f->culprit);
+			upcall_drop(a, f->verdict.out, w->in_key, frame, f->culprit);
 		else
-			forward_inject(a, in_key, frame, &f->verdict);
+			forward_inject(a, w->in_key, frame, &f->verdict);
 		return;
 	}
-	if (!fragment(&w))
+	if (!fragment(w))
 		return;
-	if (simulate(a, w.t, w.in, &w.pkt, &res)) {
-		upcall_drop(a, SKEP_DROP_OVERLOAD, in_key, frame, NULL);
+	if (simulate(a, w->t, w->in, &w->pkt, &res)) {
+		upcall_drop(a, SKEP_DROP_OVERLOAD, w->in_key, frame, NULL);
 		return;
 	}
-	learn_result(w.t, &res);
+	learn_result(w->t, &res);
 	if (res.verdict == SIM_NEED) {
-		what = what_needed(&w, &res.need, name);
-		park(&w, &what, &res);
+		what = what_needed(w, &res.need, name);
+		park(w, &what, &res);
 	} else {
-		decided(&w, &res);
-		answers_asked(&w, &res);
+		decided(w, &res);
+		answers_asked(w, &res);
 	}
+}
+
+/* The frame has got its verdict. */
+static void measure(struct agent *a, const struct dp_frame *frame, bool waited)
+{
+	const uint64_t now = clock_mono_ns();
+
+	if (frame->read_ns && now > frame->read_ns)
+		histogram_add(&a->metrics.upcall[waited], now - frame->read_ns);
 }
 
 /* Others know of the packet's connection now, or do not: it goes on as it was decided.  The flow of the next ones is installed behind it. */
@@ -295,6 +306,7 @@ static void told(struct agent *a, struct parked *p)
 		return;
 	}
 	forward_inject(a, p->in_key, &p->frame, &p->verdict);
+	measure(a, &p->frame, true);
 	if (!port || !port->tenant->snap || pkt_parse(p->frame.data, p->frame.len, &w.pkt))
 		return;
 	arena_reset(&a->arena);
@@ -313,10 +325,17 @@ static void process_ready(struct agent *a)
 
 	while ((p = park_take(a->park))) {
 		/* without its port, nobody has looked at it yet */
-		if (p->kind == PARK_STATE)
+		struct work w = {
+			.a = a, .in_key = p->in_key, .frame = &p->frame, .deadline_ns = p->deadline_ns, .again = p->kind != PARK_PORT
+		};
+
+		if (p->kind == PARK_STATE) {
 			told(a, p);
-		else
-			process(a, p->in_key, SKEP_UP_MISS, &p->frame, p->deadline_ns, p->kind != PARK_PORT);
+		} else {
+			process(&w, SKEP_UP_MISS);
+			if (!w.waits)
+				measure(a, &p->frame, true);
+		}
 		free(p);
 	}
 }
@@ -330,8 +349,14 @@ void upcall_drain(struct agent *a)
 void upcall_packet(struct agent *a, uint32_t in_key, enum skep_upcall_why why,
 		   struct dp_frame *frame)
 {
+	struct work w = {
+		.a = a, .in_key = in_key, .frame = frame, .deadline_ns = clock_mono_ns() + PARK_DEADLINE_NS, .field = why == SKEP_UP_FIELD
+	};
+
 	a->stats.upcalls++;
-	process(a, in_key, why, frame, clock_mono_ns() + PARK_DEADLINE_NS, false);
+	process(&w, why);
+	if (!w.waits)
+		measure(a, frame, false);
 	process_ready(a); /* before the next packet of the queue: what has waited longer goes first */
 }
 

@@ -23,6 +23,20 @@
 
 enum schema_state { SCHEMA_UNKNOWN, SCHEMA_CHECKING, SCHEMA_OK, SCHEMA_REFUSED };
 
+enum request_kind {
+	REQUEST_READ,
+	REQUEST_COMMIT,
+	REQUEST_PUT,
+	REQUEST_CLAIM,
+	REQUEST_AUDIT,
+	REQUEST_AUDIT_GET,
+	REQUEST_STASH,
+	REQUEST_UNSTASH,
+	REQUEST_TENANTS,
+	REQUEST_FORGET,
+	REQUEST_KINDS
+};
+
 struct embedded;
 
 struct db {
@@ -66,6 +80,9 @@ struct db {
 	struct watch *orphans; /* watches whose shard is not known yet */
 	char feed_why[384];
 	struct db_lease *leases;
+
+	struct histogram took[REQUEST_KINDS]; /* by enum request_kind */
+	uint64_t failed[REQUEST_KINDS];
 };
 
 /* --- cluster.c: an op is one command, routed and repeated until answered or late.  All ops may

@@ -7,19 +7,6 @@
 
 #include "statedb/private.h"
 
-enum request_kind {
-	REQUEST_READ,
-	REQUEST_COMMIT,
-	REQUEST_PUT,
-	REQUEST_CLAIM,
-	REQUEST_AUDIT,
-	REQUEST_AUDIT_GET,
-	REQUEST_STASH,
-	REQUEST_UNSTASH,
-	REQUEST_TENANTS,
-	REQUEST_FORGET,
-};
-
 struct space {
 	struct hmap_node by_name;
 	int shard;		       /* -1 = not known yet */

@@ -110,9 +110,12 @@ static void request_end(struct request *rq, const struct err *err, json_t *reply
 	static const struct err no_memory = { .code = -ENOMEM, .text = "out of memory" };
 	struct db *db = rq->db;
 	struct space *sp = rq->space;
+	uint64_t now = clock_mono_ns(), begun_ns = rq->deadline_ns - db->timeout_ms * NSEC_PER_MSEC;
 
 	if (!err && !reply)
 		err = &no_memory;
+	histogram_add(&db->took[rq->kind], now - begun_ns);
+	db->failed[rq->kind] += err && err->code != -EAGAIN && err->code != -EEXIST;
 	if (sp) {
 		sp->first = rq->next;
 		if (!sp->first)
@@ -539,6 +542,16 @@ static void request_run(struct request *rq)
 }
 
 /* --- the public requests --- */
+
+bool db_took(const struct db *db, unsigned int nth, struct db_took *out)
+{
+	static const char *const names[REQUEST_KINDS] = { "read", "commit", "put", "claim", "audit", "audit_get", "stash", "unstash", "tenants" };
+
+	if (nth >= REQUEST_KINDS)
+		return false;
+	*out = (struct db_took){ .request = names[nth], .took = &db->took[nth], .failed = db->failed[nth] };
+	return true;
+}
 
 void db_read(struct db *db, const char *space, db_done *done, void *arg)
 {

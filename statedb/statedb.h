@@ -17,6 +17,7 @@
 
 #include "util/err.h"
 #include "util/loop.h"
+#include "util/metrics.h"
 
 #define DB_SCHEMA 1	   /* refused when the database has a newer one; older ones are migrated */
 #define DB_HOSTS "_hosts"  /* space: "host/<name>" {address, ...}, "use/<host>/<tenant>" {} = tenant has bindings there */
@@ -120,6 +121,8 @@ struct db_follow_ops {
 	void (*change)(void *arg, const json_t *changes, uint64_t rev, uint64_t crev);
 };
 struct db_follow *db_follow(struct db *db, const char *space, const struct db_follow_ops *ops, void *arg);
+/* When the database took the change that was shown last: by its clock, Unix time in ms; 0 = not known. */
+uint64_t db_follow_ms(const struct db_follow *f);
 void db_unfollow(struct db_follow *f); /* takes NULL; no callback comes after it */
 
 /*
@@ -132,6 +135,15 @@ struct db_lease *db_lease(struct db *db, const char *name, const char *owner, un
 void db_lease_release(struct db_lease *l); /* takes NULL; gives it back if the connection is up */
 /* {"name": remaining ms, ...} of live leases whose name begins with 'prefix' */
 void db_leases(struct db *db, const char *prefix, db_done *done, void *arg);
+
+/* How long requests took, from the call to the answer: the 'nth' sort of them; false: there are no more.  'failed': answered with an error, but for those
+ * that say that others were faster (-EAGAIN, -EEXIST). */
+struct db_took {
+	const char *request;
+	const struct histogram *took; /* valid as long as 'db' is */
+	uint64_t failed;
+};
+bool db_took(const struct db *db, unsigned int nth, struct db_took *out);
 
 /* For programs that do one thing: turns the loop until *done or 'timeout_ms'.  0 or -ETIMEDOUT with 'err' saying what the connection's trouble is. */
 int db_await(struct db *db, const bool *done, unsigned int timeout_ms, struct err *err);

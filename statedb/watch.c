@@ -195,6 +195,12 @@ void watch_fini(struct db *db)
 
 /* --- the public part --- */
 
+/* The stream's ids begin with the time. */
+uint64_t db_follow_ms(const struct db_follow *f)
+{
+	return strtoull(f->watch->last_id, NULL, 10);
+}
+
 struct db_follow *db_follow(struct db *db, const char *space, const struct db_follow_ops *ops,
 			    void *arg)
 {

@@ -194,6 +194,31 @@ const char *prefix_format(const struct skep_ip *ip, unsigned int len, char buf[s
 	return buf;
 }
 
+bool endpoint_parse(const char *text, struct skep_ip *ip, uint16_t *port)
+{
+	const char *colon = strrchr(text, ':');
+	const bool v6 = text[0] == '[';
+	struct skep_ip parsed;
+	char addr[ADDR_TEXT];
+	unsigned long n;
+	size_t len;
+	char *end;
+
+	if (!colon || colon[1] < '0' || colon[1] > '9' || (v6 && colon[-1] != ']'))
+		return false;
+	len = (size_t)(colon - text) - (v6 ? 2 : 0);
+	if (len >= sizeof(addr))
+		return false;
+	memcpy(addr, text + v6, len);
+	addr[len] = '\0';
+	n = strtoul(colon + 1, &end, 10);
+	if (!ip_parse(addr, &parsed) || ip_is_v4(&parsed) == v6 || *end || !n || n > 65535)
+		return false;
+	*ip = parsed;
+	*port = (uint16_t)n;
+	return true;
+}
+
 const char *proto_format(uint8_t proto, char buf[static PROTO_TEXT])
 {
 	switch (proto) {

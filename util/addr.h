@@ -57,6 +57,8 @@ const char *ip_format(const struct skep_ip *ip, char buf[static ADDR_TEXT]);
 /* "10.0.0.1/24", or a bare address (len = 32 or 128). */
 bool prefix_parse(const char *text, struct skep_ip *ip, unsigned int *len);
 const char *prefix_format(const struct skep_ip *ip, unsigned int len, char buf[static ADDR_TEXT]);
+/* "10.0.0.1:80", "[fd00::1]:80": an address and a port that is not 0, host order. */
+bool endpoint_parse(const char *text, struct skep_ip *ip, uint16_t *port);
 /* Of an IP protocol: "tcp", "udp", "icmp", "icmp6", "sctp"; others as a number. */
 #define PROTO_TEXT 8
 const char *proto_format(uint8_t proto, char buf[static PROTO_TEXT]);

@@ -88,6 +88,8 @@ static int parse(void *to, const struct setting *k, const char *text, const char
 	char want[128];
 	char *end;
 	unsigned long long n;
+	struct skep_ip ip;
+	uint16_t port;
 	int value;
 
 	switch (k->type) {
@@ -108,6 +110,10 @@ static int parse(void *to, const struct setting *k, const char *text, const char
 			 k->max);
 		if (!is_device(text, k->max))
 			return bad(k, text, where, want, err);
+		break;
+	case SETTING_ENDPOINT:
+		if (!endpoint_parse(text, &ip, &port))
+			return bad(k, text, where, "an address and a port, like 127.0.0.1:9460 or [::1]:9460", err);
 		break;
 	case SETTING_STRING:
 	case SETTING_LIST:

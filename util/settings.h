@@ -21,6 +21,7 @@ enum setting_type {
 	SETTING_NUMBER,	 /* min..max, or one of the words: uint32_t */
 	SETTING_CHOICE,	 /* words: their values: int */
 	SETTING_ADDRESS, /* of this host: struct skep_ip, zero when not set */
+	SETTING_ENDPOINT, /* address and port, as endpoint_parse() reads them: char * */
 	SETTING_SIZE,	 /* bytes, min..max MB: "64MB", "1GB", "512kB": uint64_t */
 };
 

@@ -169,6 +169,23 @@ void state_hold(struct agent *a, uint32_t hold)
 	(void)hold;
 }
 
+void records_conn_over(struct tenant *t, const struct sim_conn *c, uint64_t begun_ns, uint64_t last_ns)
+{
+	(void)t;
+	(void)c;
+	(void)begun_ns;
+	(void)last_ns;
+}
+
+void records_conn_gone(struct tenant *t, const char *port, const struct sim_tuple *tuple, uint64_t begun_ns, uint64_t last_ns)
+{
+	(void)t;
+	(void)port;
+	(void)tuple;
+	(void)begun_ns;
+	(void)last_ns;
+}
+
 void dp_port_renew(struct dp *dp, uint32_t key)
 {
 	(void)dp;

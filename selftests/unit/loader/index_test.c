@@ -428,11 +428,17 @@ static void marked_flows_come_in_order(void **state)
 	index_mark(x, f[3]);
 	index_mark(x, f[0]);
 	assert_int_equal(index_marked(x), 4);
+	assert_int_equal(index_marks(x), 4);
+	assert_false(index_marks_done(x, 1));
 	index_del(x, f[1]); /* one that goes is marked no more */
 	assert_ptr_equal(index_next_marked(x), f[3]);
+	assert_true(index_marks_done(x, 2));
+	assert_false(index_marks_done(x, 4));
 	index_mark(x, f[3]); /* again: behind the others */
 	assert_ptr_equal(index_next_marked(x), f[4]);
 	assert_ptr_equal(index_next_marked(x), f[0]);
+	assert_true(index_marks_done(x, 4)); /* whatever was marked since */
+	assert_false(index_marks_done(x, 5));
 	assert_ptr_equal(index_next_marked(x), f[3]);
 	assert_null(index_next_marked(x));
 	assert_int_equal(index_marked(x), 0);

@@ -259,12 +259,40 @@ static void in_prefix(void **state)
 	}
 }
 
+static void endpoints(void **state)
+{
+	static const struct {
+		const char *text, *ip; /* NULL: none */
+		uint16_t port;
+	} cases[] = {
+		{ "127.0.0.1:9460", "127.0.0.1", 9460 }, { "[::1]:1", "::1", 1 },     { "0.0.0.0:65535", "0.0.0.0", 65535 },
+		{ "[10.0.0.1]:80", NULL, 0 },		 { "::1:80", NULL, 0 },	      { "10.0.0.1", NULL, 0 },
+		{ "10.0.0.1:", NULL, 0 },		 { "10.0.0.1:0", NULL, 0 },   { "10.0.0.1:65536", NULL, 0 },
+		{ "10.0.0.1:-1", NULL, 0 },		 { "10.0.0.1:80x", NULL, 0 }, { ":80", NULL, 0 },
+		{ "[]:80", NULL, 0 },			 { "[:80", NULL, 0 },	      { "[::1:80", NULL, 0 },
+		{ "localhost:80", NULL, 0 },		 { "", NULL, 0 },	      { ":", NULL, 0 },
+		{ "]:1", NULL, 0 },			 { "[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]:1", NULL, 0 },
+	};
+	struct skep_ip ip, want;
+	uint16_t port;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		bool ok = endpoint_parse(cases[i].text, &ip, &port);
+
+		if (ok != (cases[i].ip != NULL))
+			fail_msg("'%s': %s", cases[i].text, ok ? "parsed" : "refused");
+		if (ok && (!ip_parse(cases[i].ip, &want) || !ip_eq(&ip, &want) || port != cases[i].port))
+			fail_msg("'%s': another address or port", cases[i].text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(macs),	    cmocka_unit_test(mac_kinds), cmocka_unit_test(ips),
 		cmocka_unit_test(ip_kinds), cmocka_unit_test(none),	 cmocka_unit_test(prefixes),
-		cmocka_unit_test(masks),    cmocka_unit_test(in_prefix),
+		cmocka_unit_test(masks),    cmocka_unit_test(in_prefix),   cmocka_unit_test(endpoints),
 	};
 
 	return cmocka_run_group_tests_name("util/addr", tests, NULL, NULL);

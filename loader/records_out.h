@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where records go (records_out.c): a UDP socket and a file, both with a buffer of their own.  Private to records*.c. */
+#pragma once
+
+#include <time.h>
+
+#include "loader/agent.h"
+#include "loader/ipfix.h"
+#include "loader/records.h"
+
+#define RECORDS_FILE_BUF (256u << 10)
+#define RECORDS_MATCH	 256
+
+struct records {
+	struct agent *a;
+	uint32_t sample;
+	uint64_t seed;
+	struct records_stats stats;
+	uint64_t tat_ns; /* GCRA of all records */
+	char match[RECORDS_MATCH]; /* of the flow that is being told */
+	int udp;	 /* -1 = none */
+	struct ipfix ipfix;
+	uint64_t templates_ns; /* when they were sent last; 0 = never */
+	bool deaf;	       /* the collector was not there: said */
+	const char *path;      /* NULL = none */
+	int file;	       /* -1 = cannot be opened now */
+	uint64_t looked_ns;    /* when the file was last looked for at its path */
+	size_t len;	       /* of 'buf' */
+	char buf[RECORDS_FILE_BUF];
+};
+
+void records_out(struct records *r, const struct flow_record *record);

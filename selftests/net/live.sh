@@ -1,0 +1,89 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# What agents say of a tenant's ports while somebody looks (GET /api/v1/tenants/{tenant}/live of skep-api), and that they say nothing when nobody does.
+sanitized=1
+cd "$(dirname "$0")/../.." && . selftests/lib/net.sh && . selftests/lib/talk.sh
+
+host h1; host h2
+standard_machines
+start_skepd h1 && start_skepd h2 || bail 'skepd does not start'
+{ standard_doc "in_chain: fw"; standard_bindings; echo 'chains: [{name: fw, rules: [{name: no-discard, action: drop, proto: udp, dst_ports: "9"}]}]'; } |
+	apply > "$work/apply.out" 2>&1 || bail "apply failed: $(cat "$work/apply.out")"
+apply > "$work/apply.out" 2>&1 <<-YAML || bail "apply failed: $(cat "$work/apply.out")"
+	tenant: other
+	bridges: [{name: b}]
+	ports: [{name: lone, bridge: b}]
+YAML
+standard_up || bail 'ports do not come up'
+ping4_soon vm1 10.0.1.12 && ping4_soon vm1 10.0.2.13 || bail 'no way from vm1'
+mkdir -p "$work/api"
+cat > "$work/api/api.yaml" <<-YAML
+	db: {mode: server, addresses: ["${underlay[h1]}:6379"]}
+	listen: ["unix:$work/api/sock"]
+YAML
+nsenter --net="/run/netns/$id-h2" "$programs/skep-api" -c "$work/api/api.yaml" > "$work/api/log" 2>&1 & background+=($!)
+wait_for 10 test -S "$work/api/sock" || bail "skep-api does not start: $(cat "$work/api/log")"
+
+live() { curl -sS --unix-socket "$work/api/sock" "http://localhost/api/v1/tenants/${2:-t}/live${1:-}"; }
+json() { "$python" -c 'import json, sys; j = json.load(sys.stdin); print(eval(sys.argv[1]))' "$1"; }
+says() { [ "$(live "${2:-}" | json "$1" 2>/dev/null)" = True ]; }
+redis() { in_host h1 redis-cli -h "${underlay[h1]}" "$@"; }
+telemetry_key() { redis --scan --pattern 'skep:*:t:t:stash:telemetry' | grep .; }
+writes() { redis info commandstats | sed -n 's/^cmdstat_\(hset\|hdel\|xadd\):calls=\([0-9]*\).*/\2/p' | awk '{ n += $1 } END { print n }'; }
+
+# --- nobody looks: nothing is said ---
+refute 'nobody looks: nothing is said' telemetry_key
+t=$(live)
+equal 'the first look: where ports are' "True h1 h2" "$(json "j['ports']['vm1']['up'], j['ports']['vm1']['host'], j['ports']['vm4']['host']" <<<"$t" | tr -d "(),'")"
+
+# --- somebody looks ---
+can 'a moment later: what ports carry' wait_for 8 says "all('rx_packets' in j['ports'][p] for p in ('vm1', 'vm2', 'vm3', 'vm4')) and sorted(j['hosts']) == ['h1', 'h2']"
+before=$(live | json "j['ports']['vm1']['rx_packets']")
+in_vm vm1 "$stream" send 10.0.1.12 7003 1000 2000
+in_vm vm1 "$stream" send 10.0.2.13 9 50 1000
+can 'packets of a machine' wait_for 8 says "abs(j['ports']['vm1']['rx_packets'] - $before - 1050) <= 20"
+can '... and at the other end' wait_for 8 says "j['ports']['vm2']['tx_packets'] >= 1000"
+can 'rates' wait_for 8 eval 'in_vm vm1 "$stream" send 10.0.1.12 7003 1000 2000; says "j[\"ports\"][\"vm1\"][\"rx_pps\"] > 50"'
+in_vm vm1 "$stream" send 10.0.2.13 9 20 1000
+can 'the last drops, and who is to blame' wait_for 8 says \
+	"any(d['reason'] == 'policy' and d['port'] == 'vm1' and 'no-discard' in d['culprit'] and '10.0.2.13:9' in d['packet'] and d['host'] == 'h1' for d in j['drops'])"
+can 'drops are counted' wait_for 8 says "j['ports']['vm1']['drops'] >= 70"
+check 'events: ports that came up' says "{e['port'] for e in j['events'] if e['event'] == 'port_up'} == {'vm1', 'vm2', 'vm3', 'vm4'}"
+check '... the newest first' says "[e['at_ms'] for e in j['events']] == sorted([e['at_ms'] for e in j['events']], reverse=True)"
+ip -n "$id-h1" link del vm3
+can 'a port goes down' wait_for 10 says "not j['ports']['vm3']['up'] and any(e['event'] == 'port_down' and e['port'] == 'vm3' for e in j['events'])"
+apply > /dev/null <<< '{tenant: t, ports: [{name: later, bridge: left}]}'
+can 'a change is told' wait_for 10 says "any(e['event'] == 'changed' and 'port/later' in e['text'] for e in j['events'])"
+
+# --- what is asked for ---
+check 'one port' says "sorted(j['ports']) == ['vm1'] and all(d['port'] == 'vm1' for d in j['drops'])" '?port=vm1'
+check 'two ports' says "sorted(j['ports']) == ['vm1', 'vm2']" '?port=vm1,vm2'
+check 'one host' says "set(p['host'] for p in j['ports'].values()) == {'h2'} and sorted(j['hosts']) == ['h2']" '?host=h2'
+contains 'something else' '"status": *400' "$(live '?colour=red')"
+contains 'a tenant that is not there' '"status": *404' "$(live '' nobody)"
+equal 'another tenant sees nothing of it' '[] [] [] []' "$(live '' other | json "[list(j[k]) for k in ('ports', 'hosts', 'drops', 'events')]" | sed 's/^\[\(.*\)\]$/\1/; s/, \[/ [/g')"
+
+# --- many look: the state DB is read and written no more often ---
+reads() { redis info commandstats | sed -n 's/^cmdstat_hgetall:calls=\([0-9]*\).*/\1/p'; }
+r=$(reads) w=$(writes) s=$SECONDS
+for _ in $(seq 200); do live > /dev/null; done
+s=$((SECONDS - s + 1))
+check "... and not more seldom" [ $(($(reads) - r)) -ge 2 ]
+check "200 looks in $s s, $(($(reads) - r)) reads" [ $(($(reads) - r)) -le $((s * 2 + 4)) ]
+check "... $(($(writes) - w)) writes" [ $(($(writes) - w)) -le $((s * 4 + 10)) ]
+
+# --- a host is gone; nobody looks any more ---
+stop_skepd h2 KILL
+can 'a host that says nothing any more is not quoted' wait_for 20 says "sorted(j['hosts']) == ['h1'] and 'rx_packets' not in j['ports']['vm2']"
+silent() { ! telemetry_key; }
+can 'nobody looks: it is taken back' wait_for 40 silent
+w=$(writes)
+until [ "${ticks:=0}" -ge 60 ]; do ticks=$((ticks + 1)); pause; done
+equal '... and nothing more is written' 0 $(($(writes) - w))
+
+# --- the state DB hangs ---
+pid=$(redis info server | sed -n 's/^process_id:\([0-9]*\).*/\1/p')
+kill -STOP "$pid"
+can 'the state DB does not answer: what is known, and why it is old' wait_for 20 says "'vm1' in j['ports'] and 'state DB' in j['telemetry_error']"
+kill -CONT "$pid"
+can '... and again when it does' wait_for 20 says "j['telemetry_error'] is None and 'h1' in j['hosts']"

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "util/metrics.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void metrics_fini(struct metrics *m)
+{
+	free(m->text);
+	*m = (struct metrics){ 0 };
+}
+
+static bool room(struct metrics *m, size_t n)
+{
+	size_t size = m->size ? m->size : 4096;
+	char *text;
+
+	if (m->failed)
+		return false;
+	while (size < m->len + n + 1)
+		size *= 2;
+	if (size == m->size)
+		return true;
+	text = realloc(m->text, size);
+	if (!text) {
+		m->failed = true;
+		return false;
+	}
+	m->text = text;
+	m->size = size;
+	return true;
+}
+
+static void put(struct metrics *m, const char *text)
+{
+	size_t n = strlen(text);
+
+	if (!room(m, n))
+		return;
+	memcpy(m->text + m->len, text, n + 1);
+	m->len += n;
+}
+
+/* Help: \ and newline; labels: " too. */
+static void put_escaped(struct metrics *m, const char *text, bool quote)
+{
+	char one[3] = { 0 };
+
+	for (; *text; text++) {
+		const bool odd = *text == '\\' || *text == '\n' || (quote && *text == '"');
+
+		one[0] = odd ? '\\' : *text;
+		one[1] = !odd ? 0 : *text == '\n' ? 'n' : *text;
+		put(m, one);
+	}
+}
+
+void metrics_family(struct metrics *m, const char *name, const char *type, const char *help)
+{
+	put(m, "# HELP ");
+	put(m, name);
+	put(m, " ");
+	put_escaped(m, help, false);
+	put(m, "\n# TYPE ");
+	put(m, name);
+	put(m, " ");
+	put(m, type);
+	put(m, "\n");
+}
+
+void metrics_sample(struct metrics *m, const char *name)
+{
+	put(m, name);
+	m->labels = 0;
+}
+
+void metrics_label(struct metrics *m, const char *label, const char *value)
+{
+	put(m, m->labels++ ? "," : "{");
+	put(m, label);
+	put(m, "=\"");
+	put_escaped(m, value, true);
+	put(m, "\"");
+}
+
+static void end(struct metrics *m, const char *value)
+{
+	put(m, m->labels ? "} " : " ");
+	put(m, value);
+	put(m, "\n");
+}
+
+void metrics_value(struct metrics *m, uint64_t value)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRIu64, value);
+	end(m, text);
+}
+
+void metrics_value_real(struct metrics *m, double value)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%.10g", value);
+	end(m, text);
+}
+
+static void single(struct metrics *m, const char *name, const char *type, const char *help, uint64_t value)
+{
+	metrics_family(m, name, type, help);
+	metrics_sample(m, name);
+	metrics_value(m, value);
+}
+
+void metrics_counter(struct metrics *m, const char *name, const char *help, uint64_t value)
+{
+	single(m, name, "counter", help, value);
+}
+
+void metrics_gauge(struct metrics *m, const char *name, const char *help, uint64_t value)
+{
+	single(m, name, "gauge", help, value);
+}
+
+static void sample_of(struct metrics *m, const char *name, const char *suffix, const char *label, const char *value)
+{
+	put(m, name);
+	metrics_sample(m, suffix);
+	if (label)
+		metrics_label(m, label, value);
+}
+
+void metrics_histogram(struct metrics *m, const char *name, const char *label, const char *value, const struct histogram *h)
+{
+	uint64_t sum = 0;
+	char le[32];
+
+	for (unsigned int i = 0; i < HISTOGRAM_BOUNDS; i++) {
+		sum += h->count[i];
+		sample_of(m, name, "_bucket", label, value);
+		snprintf(le, sizeof(le), "%.10g", (double)(1u << i) / 1e6);
+		metrics_label(m, "le", le);
+		metrics_value(m, sum);
+	}
+	sum += h->count[HISTOGRAM_BOUNDS];
+	sample_of(m, name, "_bucket", label, value);
+	metrics_label(m, "le", "+Inf");
+	metrics_value(m, sum);
+	sample_of(m, name, "_sum", label, value);
+	metrics_value_real(m, (double)h->sum_ns / 1e9);
+	sample_of(m, name, "_count", label, value);
+	metrics_value(m, sum);
+}
