@@ -6,7 +6,7 @@ import { ask, tenantPath, seg } from './api.js';
 import { KINDS, fieldLabel } from './kinds.js';
 import { schemas } from './schema.js';
 import { objectLink, link, go } from './router.js';
-import { Combo, finder, Fault, Busy, Sign, Value } from './ui.js';
+import { Combo, finder, Fault, Busy, Sign } from './ui.js';
 
 const isSet = (v) => v !== undefined && v !== null && v !== '';
 const same = (a, b) => JSON.stringify(a ?? null) === JSON.stringify(b ?? null);
@@ -153,6 +153,9 @@ const summary = (o) => {
 	return html`${o.name && html`<b>${o.name}</b> `}<span class="dim">${rest.join(', ') || 'empty'}</span>`;
 };
 
+/* Docs' texts have field names and values between backticks. */
+const Help = ({ id, text }) => html`<p class="help" id=${id}>${text.split('`').map((part, i) => (i % 2 ? html`<code>${part}</code>` : i ? part : part.slice(0, 1).toUpperCase() + part.slice(1)))}</p>`;
+
 function Field({ tenant, f, value, onChange, path, errors }) {
 	const id = useId('f');
 	const mine = errors.get(path);
@@ -164,7 +167,7 @@ function Field({ tenant, f, value, onChange, path, errors }) {
 
 	return html`<div class="field ${mine ? 'wrong' : ''} ${group ? 'group' : ''}" data-field=${path} role=${group ? 'group' : undefined} aria-label=${group ? fieldLabel(f.name) : undefined}>
 		${group ? html`<span class="label">${fieldLabel(f.name)}</span>` : html`<label for=${id}>${fieldLabel(f.name)}${f.required && html`<span class="required" title="required"> *</span>`}</label>`}
-		<div class="control">${control}<${Errors} id=${`${id}-error`} errors=${mine} />${f.help && html`<p class="help" id=${`${id}-help`}>${f.help}</p>`}</div></div>`;
+		<div class="control">${control}<${Errors} id=${`${id}-error`} errors=${mine} />${f.help && html`<${Help} id=${`${id}-help`} text=${f.help} />`}</div></div>`;
 }
 
 /* The fields of an object: required ones and those that are set; the others can be called for. */
@@ -173,7 +176,7 @@ function Fields({ tenant, fields, value, onChange, path = '', errors, nested, fi
 	const sub = (f) => (path ? `${path}.${f.name}` : f.name);
 	const writable = fields.filter((f) => !f.readOnly);
 	const wrong = (f) => [...errors.keys()].some((k) => k === sub(f) || k.startsWith(`${sub(f)}.`));
-	const shown = writable.filter((f) => f.required || called.has(f.name) || isSet(value[f.name]) || wrong(f));
+	const shown = writable.filter((f) => f.required || called.has(f.name) || f.name === 'admin_up' || (isSet(value[f.name]) && !same(value[f.name], f.def)) || wrong(f));
 	const others = writable.filter((f) => !shown.includes(f));
 	const set = (f, v) => {
 		const next = { ...value };
@@ -221,7 +224,8 @@ export function ObjectForm({ tenant, plural, before, onDone }) {
 	const { at, placed } = useMemo(() => placeErrors(error?.errors, fields || [], value), [error]);
 	const changes = Object.keys(patch);
 
-	useEffect(() => { schemas().then((s) => setFields(s[plural]), setError); }, [plural]);
+	// an object keeps its name
+	useEffect(() => { schemas().then((s) => setFields(s[plural].filter((f) => !before || f.name !== (plural === 'bindings' ? 'port' : 'name'))), setError); }, [plural]);
 	useEffect(() => {
 		if (error) {
 			const el = form.current?.querySelector('[aria-invalid=true]');
@@ -279,5 +283,3 @@ export function ObjectForm({ tenant, plural, before, onDone }) {
 			<a class="button" href=${cancel}>Cancel</a>
 			<span class="dim" role="status">${checked ? html`<span class="good-text">Valid; nothing was written.</span>` : before && changes.length ? `Changes: ${changes.map(fieldLabel).join(', ')}` : ''}</span></footer></form>`;
 }
-
-export { Value };

@@ -66,6 +66,9 @@ function Cell({ tenant, plural, name, object, fields }) {
 	return html`<${Value} tenant=${tenant} f=${fields?.find((f) => f.name === name)} value=${object[name]} brief />`;
 }
 
+const WIDTH = { addresses: 1.8, description: 1.8, mac: 1.1, to: 1.4, admin_up: 0.6, stateful: 0.6, vlan_aware: 0.7, rules: 0.5, weight: 0.6, port: 0.9, proto: 0.6, dhcp: 0.5, position: 0.6, dscp: 0.5 };
+const template = (columns) => `minmax(140px, 1.2fr) ${columns.map((c) => `minmax(60px, ${WIDTH[c] || 1}fr)`).join(' ')}`;
+
 const SORTABLE = new Set(['name', 'rev', 'mac', 'prefix', 'address', 'dst', 'host', 'interface', 'position', 'weight', 'type', 'state', 'proto']);
 
 export function ListPage({ tenant, plural, query, me }) {
@@ -130,7 +133,7 @@ export function ListPage({ tenant, plural, query, me }) {
 				action=${html`<button type="button" onClick=${() => setText('')}>Show all</button>`}><p>A word is looked for in names. Other fields by their name: <code>mac:02:00:00:00:00:01</code>, <code>name:*db*</code>.</p></${Empty}>` :
 			html`<${Empty} title=${`No ${K.many.toLowerCase()} yet`} action=${writable && html`<a class="button primary" href=${link(['t', tenant, plural], { new: '1' })}>Make the first one</a>`}><p>${K.about}</p></${Empty}>`)}
 		<div class="vtable" ref=${box} hidden=${empty} role="table" aria-label=${K.many} aria-rowcount=${(pages.total ?? pages.items.length) + 1} aria-busy=${pages.busy}
-			onScroll=${(e) => setTop(e.target.scrollTop)} onKeyDown=${key} style=${{ '--columns': K.columns.length }} tabindex="0">
+			onScroll=${(e) => setTop(e.target.scrollTop)} onKeyDown=${key} style=${{ '--columns': template(K.columns) }} tabindex="0">
 			<div role="rowgroup" class="vhead"><div role="row" aria-rowindex="1">${['name', ...K.columns].map(head)}</div></div>
 			<div role="rowgroup" class="vbody" style=${{ height: `${pages.items.length * ROW}px` }}>
 				${pages.items.slice(first, last).map((o, i) => html`<div role="row" key=${o.name} data-row=${first + i} aria-rowindex=${first + i + 2}

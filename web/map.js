@@ -82,6 +82,7 @@ function hostLinksOf(m, g) {
 export function Map_({ tenant, me, selected, onSelect, trace, panel, label }) {
 	const graph = useRef(null), view = useRef(null), model = useRef(null), canvas = useRef(), box = useRef(), ring = useRef(), fitted = useRef(false);
 	const moved = useRef(readMoved(tenant)), pinned = useRef(new Set()), live = useRef({}), counting = useRef(new Set());
+	const want = useRef(null); // what is to be brought into sight as soon as it is on the map
 	const [version, bump] = useState(0);
 	const [error, setError] = useState(null);
 	const [busy, setBusy] = useState('Loading the network');
@@ -197,8 +198,12 @@ export function Map_({ tenant, me, selected, onSelect, trace, panel, label }) {
 			view.current.fit();
 			fitted.current = true;
 		}
+		if (want.current && size.width && m.rectOf(want.current)) {
+			view.current.show(m.rectOf(want.current), true);
+			want.current = null;
+		}
 		placeRing();
-	}, [version]);
+	}, [version, size.width > 0]);
 
 	// closed bridges in sight are counted, a few at a time
 	useEffect(() => {
@@ -236,10 +241,11 @@ export function Map_({ tenant, me, selected, onSelect, trace, panel, label }) {
 		const show = async () => {
 			if (!selected || !graph.current)
 				return;
+			want.current = selected;
 			if (kindOfId(selected) === 'ports')
 				await pin(nameOfId(selected)).catch(() => {});
 			if (!gone)
-				requestAnimationFrame(() => model.current && view.current.show(model.current.rectOf(selected), true));
+				again();
 		};
 		setFocus(selected || null);
 		show();

@@ -260,7 +260,8 @@ export class MapView {
 			ctx.strokeStyle = c.line;
 			ctx.lineWidth = Math.max(1, 0.7 / k);
 			ctx.beginPath();
-			ctx.roundRect(d.gridX - 12, d.y + DEVICE_H / 2, d.gridW + 24, d.gridH + 24 + DEVICE_H / 2, 6);
+			const w = Math.max(d.gridW + 24, DEVICE_W);
+			ctx.roundRect(d.gridX + d.gridW / 2 - w / 2, d.y + DEVICE_H / 2, w, d.gridH + 24 + DEVICE_H / 2, 6);
 			ctx.fill();
 			ctx.stroke();
 		}
@@ -338,7 +339,7 @@ export class MapView {
 		const tone = dull ? c.dim : c.ink;
 		this.label(d.name, d.x + DEVICE_W / 2, d.y + DEVICE_H / 2 - (two ? 7 : 0), DEVICE_W - 24, size, tone, 'center');
 		if (two) {
-			const n = d.count ?? (d.open ? d.ports.length : undefined);
+			const n = d.open ? d.ports.length : typeof d.count === 'number' ? Math.max(0, d.count - d.near.length) : undefined; // without those of links
 			const note = n === undefined ? 'bridge' : `${n.toLocaleString('en').replaceAll(',', ' ')} ${n === 1 ? 'port' : 'ports'}${closed && n ? '  ▸' : ''}`;
 			this.label(note, d.x + DEVICE_W / 2, d.y + DEVICE_H / 2 + 9, DEVICE_W - 24, TEXT.small, c.dim, 'center');
 		}
@@ -408,8 +409,8 @@ export class MapView {
 				continue;
 			}
 			const a = m.rectOf(leg.from), b = m.rectOf(leg.to);
-			if (!a || !b)
-				continue;
+			if (!a || !b || (a.peg && b.kind) || (b.peg && a.kind))
+				continue; // a port at the end of a link lies on its device
 			const ax = a.x + a.w / 2, bx = b.x + b.w / 2;
 			const down = a.y < b.y;
 			const ay = down ? a.y + a.h : a.y, by = down ? b.y : b.y + b.h;

@@ -8,7 +8,7 @@ import { useChanges } from './live.js';
 import { ObjectForm } from './form.js';
 import { LivePart } from './livepart.js';
 import { Changes } from './history.js';
-import { link, objectLink, go } from './router.js';
+import { link, go } from './router.js';
 import { Fault, Busy, Sign, Value, Ref, Badge, Dialog, Empty, Copy, number } from './ui.js';
 
 const LONG = new Set(['objects']);
@@ -126,4 +126,3 @@ export function ObjectPage({ tenant, plural, name, query, me }) {
 }
 
 export const NewPage = ({ tenant, plural }) => html`<section class="page narrow"><${ObjectForm} key=${plural} tenant=${tenant} plural=${plural} /></section>`;
-export { objectLink };

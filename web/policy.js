@@ -3,13 +3,15 @@
 import { html, useState, useEffect, useRef, useSize, announce } from './lib.js';
 import { post, list, tenantPath } from './api.js';
 import { setQuery, link, objectLink } from './router.js';
-import { Combo, finder, Fault, Busy, Empty, Badge, number } from './ui.js';
+import { Combo, Fault, Busy, Empty, Badge, number } from './ui.js';
 import { filters } from './listpage.js';
 
 const CELL = 26, HEAD = 132, MOST = 200;
-const SIGN = { allow: '●', deny: '×', unknown: '?', self: '' };
-const WORD = { allow: 'allowed', deny: 'not allowed', unknown: 'not known', self: 'the same port' };
-const TONE = { allow: 'good', deny: 'bad', unknown: 'warn' };
+const SIGN = { allow: '●', deny: '×', away: '–', unknown: '?', self: '' };
+const WORD = { allow: 'allowed', deny: 'not allowed', away: 'not running', unknown: 'not known', self: 'the same port' };
+const TONE = { allow: 'good', deny: 'bad', away: 'plain', unknown: 'warn' };
+// dropped not because of a rule, but because the machine is nowhere
+const verdictOf = (cell) => (cell.verdict === 'deny' && cell.reason === 'not_live' ? 'away' : cell.verdict);
 
 /* "rule 'no-telnet' of chain 'fw'" -> where to look. */
 export function ruleLink(tenant, text) {
@@ -26,7 +28,7 @@ function Grid({ matrix, at, onAt }) {
 	const r0 = Math.max(0, Math.floor(scroll.y / CELL) - 4), r1 = Math.min(n, Math.ceil((scroll.y + size.height) / CELL) + 4);
 	const c0 = Math.max(0, Math.floor(scroll.x / CELL) - 4), c1 = Math.min(n, Math.ceil((scroll.x + size.width) / CELL) + 4);
 	const range = (a, b) => Array.from({ length: Math.max(0, b - a) }, (x, i) => a + i);
-	const say = (r, c) => `${matrix.ports[r]} to ${matrix.ports[c]}: ${WORD[matrix.cells[r][c].verdict]}`;
+	const say = (r, c) => `${matrix.ports[r]} to ${matrix.ports[c]}: ${WORD[verdictOf(matrix.cells[r][c])]}`;
 	const go = (r, c) => {
 		r = Math.max(0, Math.min(n - 1, r));
 		c = Math.max(0, Math.min(n - 1, c));
@@ -56,7 +58,7 @@ function Grid({ matrix, at, onAt }) {
 		${range(r0, r1).map((r) => html`<div class="matrix-row" role="row" key=${r} aria-rowindex=${r + 2} style=${{ top: `${HEAD + r * CELL}px` }}>
 			<span role="rowheader" aria-colindex="1" class=${r === at[0] ? 'on' : ''}>${matrix.ports[r]}</span>
 			${range(c0, c1).map((c) => {
-				const v = matrix.cells[r][c].verdict;
+				const v = verdictOf(matrix.cells[r][c]);
 				const on = r === at[0] && c === at[1];
 				return html`<span role="gridcell" key=${c} aria-colindex=${c + 2} data-cell=${`${r},${c}`} class=${`cell ${v}${on ? ' on' : ''}`} tabindex=${on ? 0 : -1} aria-selected=${on}
 					aria-label=${say(r, c)} title=${say(r, c)} style=${{ left: `${HEAD + c * CELL}px` }} onClick=${() => go(r, c)}>${SIGN[v]}</span>`;
@@ -122,12 +124,10 @@ export function PolicyPage({ tenant, query }) {
 		${m && m.ports.length > 0 && html`<div class="policy-split"><${Grid} matrix=${m} at=${at} onAt=${setAt} />
 			<aside class="side" aria-label="This pair">${cell && (cell.verdict === 'self' ? html`<p class="dim">${from} is the same port.</p>` : html`
 				<h2><a href=${objectLink(tenant, 'ports', from)}>${from}</a> <span aria-label="to">→</span> <a href=${objectLink(tenant, 'ports', to)}>${to}</a></h2>
-				<p><${Badge} tone=${TONE[cell.verdict]}>${WORD[cell.verdict]}</${Badge}> <span class="mono">${proto}</span></p>
+				<p><${Badge} tone=${TONE[verdictOf(cell)]}>${WORD[verdictOf(cell)]}</${Badge}> <span class="mono">${proto}</span></p>
 				${cell.rule && html`<p><b>Decided by</b> ${ruleLink(tenant, cell.rule) ? html`<a href=${ruleLink(tenant, cell.rule)}>${cell.rule}</a>` : cell.rule}</p>`}
 				${cell.text && html`<p>${cell.text}</p>`}
 				<p class="button-row"><a class="button" href=${link(['t', tenant, 'trace'], { from, to, proto })}>See the path</a>
 				<button type="button" onClick=${() => setAt([at[1], at[0]])}>The other way</button></p>`)}
-				<p class="legend">${['allow', 'deny', 'unknown'].map((v) => html`<span><span class=${`cell ${v}`} aria-hidden="true">${SIGN[v]}</span> ${WORD[v]}</span>`)}</p></aside></div>`}</section>`;
+				<p class="legend">${['allow', 'deny', 'away', 'unknown'].map((v) => html`<span><span class=${`cell ${v}`} aria-hidden="true">${SIGN[v]}</span> ${WORD[v]}</span>`)}</p></aside></div>`}</section>`;
 }
-
-export { finder };

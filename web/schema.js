@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What fields a kind has, out of the server's OpenAPI document, in the form that pages and forms need.
 import { openapi } from './api.js';
-import { KINDS, PLURALS, kindOf, pluralOf } from './kinds.js';
+import { PLURALS, kindOf, pluralOf } from './kinds.js';
 
 const READ_ONLY = new Set(['id', 'rev']);
 
@@ -36,7 +36,7 @@ function field(doc, name, raw, required, depth) {
 		alternatives = null;
 	}
 	const f = {
-		name, required, list: false, def: outer.default, help: outer.description || '', readOnly: !!outer.readOnly || READ_ONLY.has(name),
+		name, required, list: false, def: outer.default, help: raw.description || (raw['x-skep-kind'] ? '' : outer.description) || '', readOnly: !!outer.readOnly || READ_ONLY.has(name),
 		type: 'text', ref: refOf(raw) || refOf(schema), mixed: alternatives ? alternatives.flatMap(typesOf) : [],
 		example: [].concat(outer.examples || outer.example || [])[0],
 	};
@@ -116,5 +116,3 @@ export function referrers(all, plural) {
 		look(other, all[other] || [], '');
 	return found;
 }
-
-export const kindLabel = (plural) => KINDS[plural]?.one || plural;

@@ -4,7 +4,7 @@ import { html } from './lib.js';
 import { Map_ } from './map.js';
 import { KINDS } from './kinds.js';
 import { setQuery, objectLink, link } from './router.js';
-import { Sign, Badge, Ref, number } from './ui.js';
+import { Sign, Badge, number } from './ui.js';
 
 /* Everything that is linked to what is chosen, as buttons: the map in words. */
 function neighbours(id, graph, m) {
@@ -68,5 +68,3 @@ export function TopologyPage({ tenant, query, me }) {
 		<${Map_} tenant=${tenant} me=${me} selected=${valid} onSelect=${select}
 			panel=${({ graph, model, toggle }) => valid && html`<${Side} tenant=${tenant} me=${me} id=${valid} graph=${graph} model=${model} toggle=${toggle} onSelect=${select} />`} /></section>`;
 }
-
-export { Ref };

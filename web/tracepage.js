@@ -4,7 +4,6 @@ import { html, useState, useEffect, useRef, announce } from './lib.js';
 import { post, get, tenantPath, seg } from './api.js';
 import { Map_ } from './map.js';
 import { decidingStep } from './path.js';
-import { pluralOf } from './kinds.js';
 import { setQuery, objectLink } from './router.js';
 import { Combo, finder, Fault, Badge, Ref, verdictTone } from './ui.js';
 import { search } from './search.js';
@@ -31,15 +30,15 @@ function Steps({ tenant, trace }) {
 
 const VERDICTS = { forward: 'The packet arrives', drop: 'The packet is dropped', consumed: 'The network itself takes the packet', need: 'Something must be found out first' };
 
-export function TraceResult({ tenant, trace, title }) {
+/* 'told': what became of the packet has been said already. */
+export function TraceResult({ tenant, trace, told }) {
 	const tone = verdictTone(trace.verdict);
 	const deciders = (trace.rules || []).map((r) => r.chain ? { plural: 'chains', name: r.chain, rule: r.rule } : { plural: 'security_groups', name: r.security_group, rule: r.rule });
 
-	return html`<div class="trace-result" aria-label=${title || 'Result'} role="group">
-		${title && html`<h3>${title}</h3>`}
-		<p class=${`verdict ${tone}`}><strong>${VERDICTS[trace.verdict] || trace.verdict}</strong>
-			${trace.reason && html`: ${trace.help || trace.reason}${trace.culprit && html` (${trace.culprit})`}`}</p>
-		${trace.hint && html`<p class="hint"><b>What would help:</b> ${trace.hint}</p>`}
+	return html`<div class="trace-result" aria-label="Step by step" role="group">
+		${!told && html`<p class=${`verdict ${tone}`}><strong>${VERDICTS[trace.verdict] || trace.verdict}</strong>
+			${trace.reason && html`: ${trace.help || trace.reason}${trace.culprit && html` (${trace.culprit})`}`}</p>`}
+		${!told && trace.hint && html`<p class="hint"><b>What would help:</b> ${trace.hint}</p>`}
 		${deciders.length > 0 && html`<p class="dim">Rules that it met: ${deciders.map((d, i) => html`${i ? ', ' : ''}<a href=${`${objectLink(tenant, d.plural, d.name)}`}>${d.name}</a> › ${d.rule}`)}</p>`}
 		<code class="mono packet">${trace.packet}</code>
 		<${Steps} tenant=${tenant} trace=${trace} />
@@ -121,10 +120,8 @@ export function TracePage({ tenant, query, me }) {
 				<strong>${reach.reachable === true ? 'Yes' : reach.reachable === false ? 'No' : 'Not known'}</strong> ${String(reach.text || '').replace(/^(yes|no|unknown): /, '')}</p>
 				${reach.reply && html`<div class="tabs" role="radiogroup" aria-label="Direction">${[['forward', 'Request'], ['reply', 'Answer']].map(([w, text]) => html`
 					<label class=${way === w ? 'on' : ''}><input type="radio" name="way" checked=${way === w} onChange=${() => setWay(w)} />${text}</label>`)}</div>`}`}
-			${trace && html`<${TraceResult} tenant=${tenant} trace=${trace} />`}
+			${trace && html`<${TraceResult} tenant=${tenant} trace=${trace} told=${reach && trace.verdict !== 'forward'} />`}
 			${!answer && !error && !busy && html`<p class="dim">Choose where a packet enters and where it should go. The answer names the rule, route or port that decides, and the map shows the way.</p>`}
 		</div>
 		<${Map_} tenant=${tenant} me=${me} trace=${trace} selected=${selected} onSelect=${setSelected} label="Map with the traced path" /></div></section>`;
 }
-
-export { pluralOf };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Small parts that pages are made of.
 import { html, useState, useEffect, useRef, useId, useLayoutEffect, useSettled, useLoad } from './lib.js';
-import { SIGNS, pluralOf, kindLabel, fieldLabel } from './kinds.js';
+import { SIGNS, fieldLabel } from './kinds.js';
 import { list } from './api.js';
 import { objectLink } from './router.js';
 
@@ -203,5 +203,3 @@ export function Copy({ text }) {
 	}, [done]);
 	return html`<button type="button" class="quiet small" onClick=${() => navigator.clipboard?.writeText(text).then(() => set(true), () => {})}>${done ? 'Copied' : 'Copy'}</button>`;
 }
-
-export { kindLabel, pluralOf };
