@@ -32,7 +32,7 @@ export function HostsPage() {
 		<${Fault} error=${error} onRetry=${reload} />
 		${!data && !error && html`<${Busy} />`}
 		${data && !data.items.length && html`<${Empty} title="No host has come yet"><p>A host is here as soon as its agent, skepd, has reached the state DB.</p></${Empty}>`}
-		${items.length > 0 && html`<div class="table-wrap" tabindex="0" role="region" aria-label="Hosts"><table class="plain wide"><thead><tr><th scope="col">Host</th><th scope="col">State</th><th scope="col">Underlay address</th><th scope="col">Instance</th><th scope="col" class="num">Ports</th></tr></thead>
+		${items.length > 0 && html`<div class="table-wrap" tabindex="0" role="group" aria-label="Hosts"><table class="plain wide"><thead><tr><th scope="col">Host</th><th scope="col">State</th><th scope="col">Underlay address</th><th scope="col">Instance</th><th scope="col" class="num">Ports</th></tr></thead>
 		<tbody>${items.map((h) => html`<tr><th scope="row"><a class="strong" href=${link(['hosts', h.name])}>${h.name}</a></th><td><${Badge} tone=${h.live ? 'good' : 'bad'}>${h.live ? 'alive' : 'not alive'}</${Badge}></td>
 			<td class="mono">${h.address || ''}</td><td class="mono dim">${h.instance || ''}</td><td class="num">${number(Number(portsOf(h) ?? 0))}</td></tr>`)}</tbody></table></div>`}</section>`;
 }
@@ -50,7 +50,7 @@ export function HostPage({ name }) {
 		<header class="page-head"><h1 id="title">${name}</h1>${data && html`<${Badge} tone=${data.live ? 'good' : 'bad'}>${data.live ? 'alive' : 'not alive'}</${Badge}>`}</header>
 		<${Fault} error=${error} onRetry=${reload} />
 		${data && html`<${Facts} object=${data} skip=${['name', 'live']} />
-			${ports.length > 0 && html`<h2>Ports <span class="count num">${number(ports.length)}</span></h2><div class="table-wrap" tabindex="0" role="region" aria-label="Ports of the host"><table class="plain"><thead><tr><th scope="col">Tenant</th><th scope="col">Port</th><th scope="col">Interface</th><th scope="col">State</th></tr></thead>
+			${ports.length > 0 && html`<h2>Ports <span class="count num">${number(ports.length)}</span></h2><div class="table-wrap" tabindex="0" role="group" aria-label="Ports of the host"><table class="plain"><thead><tr><th scope="col">Tenant</th><th scope="col">Port</th><th scope="col">Interface</th><th scope="col">State</th></tr></thead>
 			<tbody>${ports.slice(0, 500).map((p) => html`<tr><td>${p.tenant}</td><td>${p.tenant ? html`<a href=${link(['t', p.tenant, 'ports', p.port || p.name])}>${p.port || p.name}</a>` : p.port || p.name}</td><td class="mono">${p.interface}</td>
 				<td><${Badge} tone=${p.up ? 'good' : 'plain'}>${p.up ? 'up' : 'not up'}</${Badge}></td></tr>`)}</tbody></table>${ports.length > 500 && html`<p class="dim">and ${number(ports.length - 500)} more</p>`}</div>`}`}</section>`;
 }
@@ -130,7 +130,7 @@ export function TokensPage({ tenant, me }) {
 		<button type="button" class="primary" onClick=${() => setMaking(true)}>New token</button></header>
 		<${Fault} error=${error || problem} onRetry=${error && reload} />
 		${data && !data.items.length && html`<${Empty} title="No tokens"><p>A token lets a person or a program act for this tenant, for as long and as far as you say.</p></${Empty}>`}
-		${data?.items.length > 0 && html`<div class="table-wrap" tabindex="0" role="region" aria-label="Tokens"><table class="plain wide"><thead><tr><th scope="col">Name</th><th scope="col">Role</th><th scope="col">Tenant</th><th scope="col">Expires</th><th scope="col">Last used</th><th scope="col"><span class="hidden">Revoke</span></th></tr></thead>
+		${data?.items.length > 0 && html`<div class="table-wrap" tabindex="0" role="group" aria-label="Tokens"><table class="plain wide"><thead><tr><th scope="col">Name</th><th scope="col">Role</th><th scope="col">Tenant</th><th scope="col">Expires</th><th scope="col">Last used</th><th scope="col"><span class="hidden">Revoke</span></th></tr></thead>
 		<tbody>${data.items.map((t) => html`<tr><th scope="row">${t.name} <span class="mono dim small">${t.id}</span></th><td>${t.role}</td><td>${t.tenant || html`<span class="dim">all</span>`}</td>
 			<td>${t.expires || t.expires_s ? html`<${Time} at=${t.expires || t.expires_s} />` : html`<span class="dim">never</span>`}</td><td>${t.used || t.used_s || t.last_used ? html`<${Time} at=${t.used || t.used_s || t.last_used} />` : html`<span class="dim">–</span>`}</td>
 			<td><button type="button" class="danger-quiet small" onClick=${() => revoke(t)} aria-label=${`Revoke ${t.name}`}>Revoke</button></td></tr>`)}</tbody></table></div>`}

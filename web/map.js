@@ -84,6 +84,7 @@ export function Map_({ tenant, me, selected, onSelect, trace, panel, label }) {
 	const moved = useRef(readMoved(tenant)), pinned = useRef(new Set()), live = useRef({}), counting = useRef(new Set());
 	const want = useRef(null); // what is to be brought into sight as soon as it is on the map
 	const [version, bump] = useState(0);
+	const [laid, setLaid] = useState(-1);
 	const [error, setError] = useState(null);
 	const [busy, setBusy] = useState('Loading the network');
 	const [focus, setFocus] = useState(null);
@@ -203,6 +204,7 @@ export function Map_({ tenant, me, selected, onSelect, trace, panel, label }) {
 			want.current = null;
 		}
 		placeRing();
+		setLaid(version); // what is told beside the map is of this layout
 	}, [version, size.width > 0]);
 
 	// closed bridges in sight are counted, a few at a time
@@ -250,7 +252,7 @@ export function Map_({ tenant, me, selected, onSelect, trace, panel, label }) {
 		setFocus(selected || null);
 		show();
 		return () => { gone = true; };
-	}, [selected, busy]);
+	}, [selected, version > 0]);
 
 	const path = useMemo(() => trace && pathOnMap(trace), [trace]);
 	useEffect(() => {
@@ -278,7 +280,7 @@ export function Map_({ tenant, me, selected, onSelect, trace, panel, label }) {
 			});
 		};
 		draw();
-	}, [path, busy]);
+	}, [path, version > 0]);
 	useEffect(() => {
 		if (path && model.current) {
 			for (const leg of path.legs)
@@ -473,7 +475,7 @@ export function Map_({ tenant, me, selected, onSelect, trace, panel, label }) {
 			${Object.keys(moved.current).length > 0 && html`<button type="button" onClick=${() => { moved.current = {}; saveMoved(); again(); }}>Tidy up</button>`}
 		</div>
 		<div class="map ${drag.current ? 'dragging' : ''}" ref=${box} tabindex="0" role="application" aria-label=${label || 'Map of the network'} aria-describedby="map-help"
-			aria-activedescendant=${focus ? 'map-ring' : undefined} data-ready=${g && !busy ? version : undefined}
+			aria-activedescendant=${focus ? 'map-ring' : undefined} data-ready=${g && !busy && laid === version ? version : undefined}
 			onPointerDown=${down} onPointerMove=${move} onPointerUp=${up} onPointerCancel=${up} onKeyDown=${key}
 			onDblClick=${(e) => { const p = where(e); const id = view.current.hit(p.x, p.y); if (id && kindOfId(id) === 'bridges') toggle(nameOfId(id)); }}>
 			<canvas ref=${canvas} aria-hidden="true"></canvas>

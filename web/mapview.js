@@ -287,12 +287,14 @@ export class MapView {
 			ctx.beginPath();
 			for (const i of list)
 				box(i);
-			ctx.fillStyle = text || state !== 'up' ? bed : line;
+			// from afar a box is a dot of colour: thousands of outlines, let alone dashed ones, would cost more than they tell
+			const far = k < 0.35;
+			ctx.fillStyle = !far ? bed : state === 'up' || state === 'placed' ? line : c.line;
 			ctx.fill();
-			if (k >= 0.12) {
+			if (!far) {
 				ctx.strokeStyle = line;
 				ctx.lineWidth = 1;
-				ctx.setLineDash(state === 'loose' ? [3, 3] : []);
+				ctx.setLineDash(state === 'loose' && text ? [3, 3] : []);
 				ctx.stroke();
 			}
 		}

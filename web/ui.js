@@ -86,7 +86,7 @@ function ObjectTable({ tenant, f, rows }) {
 	const [all, setAll] = useState(false);
 	const shown = all ? rows : rows.slice(0, 100);
 
-	return html`<div class="table-wrap" tabindex="0" role="region" aria-label=${f ? fieldLabel(f.name) : 'values'}><table class="plain">
+	return html`<div class="table-wrap" tabindex="0" role="group" aria-label=${f ? fieldLabel(f.name) : 'values'}><table class="plain">
 		<thead><tr><th class="num" scope="col">#</th>${fields.map((x) => html`<th scope="col">${fieldLabel(x.name)}</th>`)}</tr></thead>
 		<tbody>${shown.map((r, i) => html`<tr id=${r.name && f ? `${f.name}-${r.name}` : undefined}><td class="num">${i + 1}</td>${fields.map((x) => html`<td>${
 			r[x.name] === undefined || r[x.name] === null ? '' : x.name === 'action' ? html`<${Badge} tone=${verdictTone(r[x.name])}>${r[x.name]}</${Badge}>` :
