@@ -68,37 +68,32 @@ export function StatusPage() {
 			${lists.map(([k, v]) => html`<section class="panel"><h2>${fieldLabel(k)}</h2><${Value} value=${v} /></section>`)}</div>`}</section>`;
 }
 
-/* {"objects": {"ports": 1000}, "used": {"objects": {...}}} in whichever of its forms. */
-function quotaOf(q) {
-	const limits = q.objects || q.limits?.objects || {};
-	const used = q.used?.objects || q.use?.objects || q.used || q.use || {};
-	return { limits, used, bytes: [q.used?.bytes ?? q.use?.bytes, q.bytes], rate: q.requests_per_s, tokens: [q.used?.tokens ?? q.use?.tokens, q.tokens] };
-}
-
 export function CapacityPage({ tenant, me }) {
 	const { data, error, reload } = useLoad((signal) => get(tenantPath(tenant, 'quota'), undefined, signal), [tenant]);
 	const [editing, setEditing] = useState(false);
 	useChanges(() => reload());
-	const q = data && quotaOf(data);
+	const q = data && { limits: data.objects || {}, used: data.used?.objects || {}, rate: data.requests_per_s };
 
 	return html`<section class="page" aria-labelledby="title"><header class="page-head"><h1 id="title">Capacity</h1><span class="dim">What ${tenant} uses of what it may have.</span><span class="grow"></span>
 		${me.role === 'operator' && data && html`<button type="button" onClick=${() => setEditing(true)}>Change limits</button>`}</header>
 		<${Fault} error=${error} onRetry=${reload} />
 		${!data && !error && html`<${Busy} />`}
 		${q && html`<div class="meters">${PLURALS.map((p) => html`<a class="meter-link" href=${link(['t', tenant, p])}><${Meter} label=${KINDS[p].many} used=${Number(q.used[p] ?? 0)} limit=${Number(q.limits[p] ?? 0)} /></a>`)}
-			${q.bytes[0] !== undefined && html`<${Meter} label="Size of all records" used=${Math.round(q.bytes[0] / 1024)} limit=${Math.round((q.bytes[1] || 0) / 1024)} unit=" KiB" />`}
-			${q.tokens[0] !== undefined && html`<${Meter} label="Tokens" used=${q.tokens[0]} limit=${q.tokens[1]} />`}</div>
+			${data.used?.bytes !== undefined && html`<${Meter} label="Size of all records (kB)" used=${Math.round(data.used.bytes / 1000)} limit=${Math.round((data.bytes || 0) / 1000)} />`}
+			${data.used?.tokens !== undefined && html`<${Meter} label="Tokens" used=${data.used.tokens} limit=${data.tokens} />`}</div>
 			${q.rate > 0 && html`<p class="dim">At most <b class="num">${number(q.rate)}</b> requests a second.</p>`}`}
-		${editing && html`<${QuotaDialog} tenant=${tenant} limits=${q.limits} onClose=${() => { setEditing(false); reload(); }} />`}</section>`;
+		${editing && html`<${QuotaDialog} tenant=${tenant} quota=${data} onClose=${() => { setEditing(false); reload(); }} />`}</section>`;
 }
 
-function QuotaDialog({ tenant, limits, onClose }) {
-	const [value, setValue] = useState(limits);
+function QuotaDialog({ tenant, quota, onClose }) {
+	const [value, setValue] = useState(quota.objects || {});
 	const [error, setError] = useState(null);
 	const save = async (e) => {
 		e.preventDefault();
 		try {
-			await ask('PUT', tenantPath(tenant, 'quota'), { body: { objects: Object.fromEntries(Object.entries(value).filter(([, v]) => v !== '').map(([k, v]) => [k, Number(v)])) } });
+			const objects = Object.fromEntries(Object.entries(value).filter(([, v]) => v !== '').map(([k, v]) => [k, Number(v)]));
+			const { bytes, tokens, requests_per_s } = quota;
+			await ask('PUT', tenantPath(tenant, 'quota'), { body: { objects, bytes, tokens, requests_per_s }, headers: { 'If-Match': `"${quota.rev}"` } });
 			onClose();
 		} catch (x) {
 			setError(x);
@@ -131,8 +126,8 @@ export function TokensPage({ tenant, me }) {
 		<${Fault} error=${error || problem} onRetry=${error && reload} />
 		${data && !data.items.length && html`<${Empty} title="No tokens"><p>A token lets a person or a program act for this tenant, for as long and as far as you say.</p></${Empty}>`}
 		${data?.items.length > 0 && html`<div class="table-wrap" tabindex="0" role="group" aria-label="Tokens"><table class="plain wide"><thead><tr><th scope="col">Name</th><th scope="col">Role</th><th scope="col">Tenant</th><th scope="col">Expires</th><th scope="col">Last used</th><th scope="col"><span class="hidden">Revoke</span></th></tr></thead>
-		<tbody>${data.items.map((t) => html`<tr><th scope="row">${t.name} <span class="mono dim small">${t.id}</span></th><td>${t.role}</td><td>${t.tenant || html`<span class="dim">all</span>`}</td>
-			<td>${t.expires || t.expires_s ? html`<${Time} at=${t.expires || t.expires_s} />` : html`<span class="dim">never</span>`}</td><td>${t.used || t.used_s || t.last_used ? html`<${Time} at=${t.used || t.used_s || t.last_used} />` : html`<span class="dim">–</span>`}</td>
+		<tbody>${data.items.map((t) => html`<tr><th scope="row">${t.name} <span class="mono dim small">${t.id}</span></th><td>${t.role}${t.read_only && html` <${Badge}>read only</${Badge}>`}</td><td>${t.tenant || html`<span class="dim">all</span>`}</td>
+			<td>${t.expires ? html`<${Time} at=${t.expires} />` : html`<span class="dim">never</span>`}</td><td>${t.last_used ? html`<${Time} at=${t.last_used} />` : html`<span class="dim">–</span>`}</td>
 			<td><button type="button" class="danger-quiet small" onClick=${() => revoke(t)} aria-label=${`Revoke ${t.name}`}>Revoke</button></td></tr>`)}</tbody></table></div>`}
 		${making && html`<${NewToken} tenant=${tenant} me=${me} onClose=${() => { setMaking(false); reload(); }} />`}</section>`;
 }
@@ -157,7 +152,7 @@ function NewToken({ tenant, me, onClose }) {
 			setError(x);
 		}
 	};
-	const secret = made && (made.token || made.secret);
+	const secret = made?.token;
 
 	return html`<${Dialog} title=${made ? `Token ${made.name || name}` : 'New token'} onClose=${onClose}>${made ? html`<p>This is shown once. Keep it where passwords are kept.</p><p><code class="mono secret" tabindex="0">${secret}</code> <${Copy} text=${secret} /></p>
 		<footer><button type="button" class="primary" onClick=${onClose}>Done</button></footer>` : html`<form class="stack" onSubmit=${make}><${Fault} error=${error} />

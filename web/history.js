@@ -9,15 +9,17 @@ import { Fault, Busy, Empty, Dialog, Ref, Time, Badge, number, toDate } from './
 
 const PAGE = 50;
 
-/* The server's entry in the form that is shown here: {id, at, who, from, request, changes: [{op, object, before, after}]}. */
-export function entryOf(e) {
-	const changes = (e.changes || []).map((c) => ({ op: c.op || (c.before ? (c.after ? 'changed' : 'deleted') : 'created'), object: c.object || `${c.kind}/${c.name}`, before: c.before, after: c.after }));
+const OPS = { PUT: 'written', PATCH: 'changed', DELETE: 'deleted', POST: 'written' };
 
-	return { id: e.id, at: e.at ?? e.time ?? e.time_s, who: e.who || e.by || e.caller || e.name || '', role: e.role, from: e.address || e.from || e.source || '', request: e.request_id || e.request || '',
-		changes, n: e.n_changes ?? e.count ?? e.n ?? changes.length, undone: e.undone || e.undone_by, undoes: e.undoes || e.undo_of, crev: e.crev ?? e.rev, cut: e.truncated };
+/* The server's entry in the form that is shown here.  Lists name the objects only; 'changes' of one entry have before and after, or are null: too large. */
+export function entryOf(e) {
+	const what = /\/undo$/.test(e.path || '') ? 'undone' : OPS[e.method] || 'changed';
+	const changes = e.changes ? e.changes.map((c) => ({ op: c.op, object: c.path, before: c.before, after: c.after })) : (e.objects || []).map((object) => ({ op: what, object }));
+
+	return { id: e.id, at: e.time_ms, who: e.by || '', role: e.role, from: e.address || '', request: e.request || '', crev: e.crev, changes, tooLarge: e.changes === null, undo: what === 'undone' };
 }
 
-const TONE = { created: 'good', deleted: 'bad', changed: 'plain' };
+const TONE = { created: 'good', deleted: 'bad' };
 
 function ObjectRef({ tenant, object }) {
 	const at = object.indexOf('/');
@@ -62,12 +64,13 @@ function Entry({ tenant, id, me, onClose }) {
 		<${Fault} error=${error} />
 		${!data && !error && html`<${Busy} />`}
 		${data && html`<dl class="facts"><dt>When</dt><dd>${toDate(data.at)?.toLocaleString()} (<${Time} at=${data.at} />)</dd><dt>Who</dt><dd>${data.who}${data.from && html` <span class="dim">from ${data.from}</span>`}</dd>
-			${data.request && html`<dt>Request</dt><dd class="mono">${data.request}</dd>`}</dl>
+			${data.crev !== undefined && html`<dt>Revision</dt><dd class="num">${data.crev}</dd>`}${data.request && html`<dt>Request</dt><dd class="mono">${data.request}</dd>`}</dl>
 			${data.changes.slice(0, 50).map((c) => html`<section class="change"><h3><${Badge} tone=${TONE[c.op]}>${c.op}</${Badge}> <${ObjectRef} tenant=${tenant} object=${c.object} /></h3><${Difference} change=${c} /></section>`)}
-			${data.n > Math.min(50, data.changes.length) && html`<p class="dim">and ${number(data.n - Math.min(50, data.changes.length))} more objects</p>`}
-			${preview && html`<div class="hint"><b>Undoing this would:</b><ul>${preview.slice(0, 20).map((c) => html`<li>${{ created: 'make', deleted: 'delete', changed: 'change back' }[c.op] || c.op} ${c.object}</li>`)}</ul>${preview.length > 20 && html`and ${number(preview.length - 20)} more`}</div>`}
+			${data.changes.length > 50 && html`<p class="dim">and ${number(data.changes.length - 50)} more objects</p>`}
+			${data.tooLarge && html`<p class="dim">This change was too large to be kept with all that was before.</p>`}
+			${preview && html`<div class="hint"><b>Undoing this would:</b><ul>${preview.slice(0, 20).map((c) => html`<li>${{ created: 'make', deleted: 'delete', changed: 'change back' }[c.op] || c.op} ${c.path || c.object}</li>`)}</ul>${preview.length > 20 && html`and ${number(preview.length - 20)} more`}</div>`}
 			<${Fault} error=${problem} />
-			${me.role !== 'tenant-reader' && html`<footer>${preview ? html`<button type="button" class="primary" disabled=${busy} onClick=${() => undo(false)}>Undo it</button>` :
+			${me.role !== 'tenant-reader' && !data.tooLarge && html`<footer>${preview ? html`<button type="button" class="primary" disabled=${busy} onClick=${() => undo(false)}>Undo it</button>` :
 				html`<button type="button" disabled=${busy} onClick=${() => undo(true)}>Undo…</button>`}<button type="button" onClick=${onClose}>Close</button></footer>`}`}</${Dialog}>`;
 }
 
@@ -78,7 +81,7 @@ export function Changes({ tenant, object, limit, me, full }) {
 	const load = async (cursor) => {
 		try {
 			const page = await get(tenantPath(tenant, 'audit'), { limit: limit || PAGE, object, cursor });
-			set((s) => ({ items: cursor ? [...s.items, ...page.items.map(entryOf)] : page.items.map(entryOf), next: page.next, total: page.total, error: null }));
+			set((s) => ({ items: cursor ? [...s.items, ...page.items.map(entryOf)] : page.items.map(entryOf), next: page.next, error: null }));
 		} catch (error) {
 			set((s) => ({ ...s, error }));
 		}
@@ -94,8 +97,7 @@ export function Changes({ tenant, object, limit, me, full }) {
 	return html`${!items.length && (full ? html`<${Empty} title="Nothing has been changed yet"><p>Every write is kept here, with who made it, and can be undone.</p></${Empty}>` : html`<p class="dim">No change is on record.</p>`)}
 		<ol class=${`changes ${full ? 'full' : ''}`}>${items.map((e) => html`<li key=${e.id}><button type="button" class="quiet" onClick=${() => setOpen(e.id)}>
 			<span class="when"><${Time} at=${e.at} /></span> <span class="who">${e.who}</span>
-			<span class="what">${e.changes.slice(0, full ? 3 : 1).map((c) => html`<span><${Badge} tone=${TONE[c.op]}>${c.op}</${Badge}> ${object ? '' : c.object}</span>`)}${e.n > Math.min(e.changes.length, full ? 3 : 1) && html` <span class="dim">and ${number(e.n - Math.min(e.changes.length, full ? 3 : 1))} more</span>`}
-			${e.undoes && html` <span class="dim">undoes an earlier change</span>`}</span></button></li>`)}</ol>
+			<span class="what">${e.changes.slice(0, full ? 3 : 1).map((c) => html`<span><${Badge} tone=${TONE[c.op]}>${c.op}</${Badge}> ${object ? '' : c.object}</span>`)}${e.changes.length > (full ? 3 : 1) && html` <span class="dim">and ${number(e.changes.length - (full ? 3 : 1))} more</span>`}</span></button></li>`)}</ol>
 		${state.next && (full ? html`<button type="button" onClick=${() => load(state.next)}>Older changes</button>` : html`<a href=${link(['t', tenant, 'history'], { object })}>All changes</a>`)}
 		${open && html`<${Entry} tenant=${tenant} id=${open} me=${me} onClose=${() => { setOpen(null); load(); }} />`}`;
 }
