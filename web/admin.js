@@ -21,7 +21,7 @@ function usePolled(load, deps, ms) {
 const portsOf = (h) => (Array.isArray(h.ports) ? h.ports.length : typeof h.ports === 'object' && h.ports ? Object.keys(h.ports).length : h.ports);
 
 export function HostsPage() {
-	const { data, error, reload } = usePolled((signal) => get('/api/v1/hosts', { limit: 1000 }, signal), ['hosts'], 5000);
+	const { data, error, reload } = usePolled((signal) => get('/api/v1/hosts', undefined, signal), ['hosts'], 5000);
 	const [text, setText] = useState('');
 	const items = (data?.items || []).filter((h) => h.name.includes(text.trim()));
 	const dead = (data?.items || []).filter((h) => h.live === false).length;

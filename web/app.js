@@ -203,7 +203,7 @@ function Shell({ me }) {
 
 	useEffect(() => {
 		if (me.role === 'operator' && !me.tenant)
-			get('/api/v1/tenants', { limit: 1000 }).then((l) => setTenants(l.items.map((t) => t.name)), () => setTenants([]));
+			get('/api/v1/tenants').then((l) => setTenants(l.items.map((t) => t.name)), () => setTenants([]));
 	}, []);
 	useEffect(() => {
 		if (!route.segments.length) {

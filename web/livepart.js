@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// What agents tell of ports: where they are, whether they are up, counters, the last drops and events.  Counters may be beyond what a
-// number of JavaScript holds exactly; rates are differences, and are shown rounded.
+// What agents tell of ports: where they are, whether they are up, counters, rates, the last drops and events.  They tell while somebody asks.
 import { html, useState, useEffect, useRef } from './lib.js';
 import { get, list, tenantPath } from './api.js';
-import { Badge, Time, Fault, number, short, toDate } from './ui.js';
+import { Badge, Time, Fault, number, short } from './ui.js';
 import { link } from './router.js';
-import { fieldLabel } from './kinds.js';
 
 const EVERY_MS = 2000, POINTS = 60;
 
@@ -24,32 +22,27 @@ export function Spark({ values, label, unit }) {
 			<polyline points=${points} /></svg></figure>`;
 }
 
-/* Counters, flat, by the names that the agents use. */
-function flat(o, prefix = '') {
-	return Object.entries(o || {}).flatMap(([k, v]) => (v && typeof v === 'object' && !Array.isArray(v) ? flat(v, `${prefix}${k} `) : [[`${prefix}${k}`, v]]))
-		.filter(([, v]) => (typeof v === 'number' || /^\d+$/.test(v)));
-}
-
-const rateOf = (now, before, key, seconds) => Math.max(0, (Number(now[key] || 0) - Number(before[key] || 0)) / seconds);
+/* What is counted, in the words of the machine behind the port: it sends what skep receives.  [counter, its rate, words, unit of the rate] */
+const COUNTERS = [['rx_packets', 'rx_pps', 'Packets sent', ''], ['rx_bytes', 'rx_bps', 'Bytes sent', 'bit/s'], ['tx_packets', 'tx_pps', 'Packets received', ''], ['tx_bytes', 'tx_bps', 'Bytes received', 'bit/s'],
+	['drops', 'drops_ps', 'Packets dropped', ''], ['upcalls', 'upcalls_ps', 'Asked of the agent', ''], ['conns', null, 'Connections', ''], ['conns_refused', null, 'Connections refused', '']];
+const DRAWN = [['tx_bps', 'Received', 'bit/s'], ['rx_bps', 'Sent', 'bit/s'], ['drops_ps', 'Dropped', '/s']];
 
 function Port({ tenant, name, live, rates }) {
-	const c = Object.fromEntries(flat(live?.counters));
-	const keys = Object.keys(c);
+	const told = live && live.rx_packets !== undefined;
 
 	return html`<dl class="facts"><dt>State</dt><dd>${live?.up ? html`<${Badge} tone="good">up</${Badge}>` : html`<${Badge} tone="plain">not up</${Badge}>`}</dd>
 		${live?.host && html`<dt>Host</dt><dd><a href=${link(['t', tenant, 'topology'], { at: `hosts/${live.host}` })}>${live.host}</a></dd>`}
 		${live?.interface && html`<dt>Interface</dt><dd class="mono">${live.interface}</dd>`}</dl>
-		${keys.length > 0 ? html`<div class="sparks">${keys.filter((k) => rates[k]?.some((v) => v > 0)).slice(0, 6).map((k) => html`<${Spark} key=${k} values=${rates[k] || []} label=${`${fieldLabel(k)}/s`} unit=${/byte/.test(k) ? 'B' : ''} />`)}</div>
-			<table class="plain counters"><caption class="hidden">Counters of ${name}</caption><thead><tr><th scope="col">Counter</th><th class="num" scope="col">Total</th><th class="num" scope="col">per second</th></tr></thead>
-			<tbody>${keys.map((k) => html`<tr><th scope="row">${fieldLabel(k)}</th><td class="num">${number(Number(c[k]))}</td><td class="num">${rates[k]?.length ? short(rates[k][rates[k].length - 1]) : '–'}</td></tr>`)}</tbody></table>` :
-			live && html`<p class="dim">${live.up ? 'No counters have come from this host yet.' : ''}</p>`}`;
+		${told ? html`<div class="sparks">${DRAWN.map(([rate, label, unit]) => html`<${Spark} key=${rate} values=${rates[rate] || []} label=${label} unit=${unit} />`)}</div>
+			<table class="plain counters"><caption class="hidden">Counters of ${name}</caption><thead><tr><th scope="col">Since the agent began</th><th class="num" scope="col">Total</th><th class="num" scope="col">Now</th></tr></thead>
+			<tbody>${COUNTERS.filter(([k]) => live[k] !== undefined).map(([k, rate, words, unit]) => html`<tr><th scope="row">${words}</th><td class="num">${number(Number(live[k]))}</td>
+				<td class="num">${rate && live[rate] !== undefined ? short(live[rate], unit || '/s') : ''}</td></tr>`)}</tbody></table>` :
+			live?.up && html`<p class="dim" role="status">Its host is asked for counters…</p>`}`;
 }
 
 const List = ({ title, none, rows }) => html`<section aria-label=${title}><h3>${title}</h3>${rows.length ? html`<ol class="events">${rows}</ol>` : html`<p class="dim">${none}</p>`}</section>`;
 
-const when = (o) => o.at ?? o.time ?? o.time_s ?? o.ts;
-const mineOf = (all, name) => (Array.isArray(all) ? all : Object.values(all || {}).flat()).filter((o) => !o.port || o.port === name)
-	.sort((a, b) => (toDate(when(b)) || 0) - (toDate(when(a)) || 0)).slice(0, 8);
+const EVENTS = { port_up: 'up', port_down: 'down', port_failed: 'failed', changed: 'changed', trouble: 'trouble', usable: 'usable again' };
 
 /* Ports of a bridge or router, and how many of them are up. */
 function DevicePorts({ tenant, plural, name }) {
@@ -68,7 +61,7 @@ function DevicePorts({ tenant, plural, name }) {
 export function LivePart({ tenant, plural, object }) {
 	const [now, setNow] = useState(null);
 	const [error, setError] = useState(null);
-	const before = useRef(null), rates = useRef({});
+	const rates = useRef({});
 	const name = object.name;
 
 	useEffect(() => {
@@ -76,22 +69,16 @@ export function LivePart({ tenant, plural, object }) {
 			return undefined;
 		const abort = new AbortController();
 		let timer;
-		before.current = null;
 		rates.current = {};
 		const tick = async () => {
 			if (document.visibilityState === 'visible') {
 				try {
 					const all = await get(tenantPath(tenant, 'live'), { port: name }, abort.signal);
 					const port = all.ports?.[name] || null;
-					const c = Object.fromEntries(flat(port?.counters));
-					const t = performance.now();
-					if (before.current && Object.keys(c).some((k) => c[k] !== before.current.c[k] || t - before.current.t > 3 * EVERY_MS)) {
-						for (const k of Object.keys(c))
-							rates.current[k] = [...(rates.current[k] || []), rateOf(c, before.current.c, k, (t - before.current.t) / 1000)].slice(-POINTS);
-						before.current = { c, t };
-					}
-					before.current ||= { c, t };
-					setNow({ port, drops: mineOf(port?.drops ?? all.drops, name), events: mineOf(port?.events ?? all.events, name) });
+					for (const [k] of DRAWN)
+						if (port?.[k] !== undefined)
+							rates.current[k] = [...(rates.current[k] || []), Number(port[k])].slice(-POINTS);
+					setNow({ port, drops: (all.drops || []).filter((d) => d.port === name).slice(0, 8), events: (all.events || []).filter((e) => !e.port || e.port === name).slice(0, 8), trouble: all.telemetry_error });
 					setError(null);
 				} catch (e) {
 					if (e.name !== 'AbortError')
@@ -114,8 +101,9 @@ export function LivePart({ tenant, plural, object }) {
 		return null;
 	return html`<section aria-label="Live"><h2>Now</h2>
 		${error && !now ? html`<${Fault} error=${error} />` : html`<${Port} tenant=${tenant} name=${name} live=${now?.port} rates=${rates.current} />`}
-		${now && html`<${List} title="Last drops" none="No packet of this port was dropped lately." rows=${now.drops.map((d) => html`<li><${Time} at=${when(d)} /> <b class="bad-text">${d.reason}</b>
-			${d.culprit && html` <span>${d.culprit}</span>`}${d.packet && html`<br /><code class="mono">${d.packet}</code>`}${d.count > 1 && html` <span class="num dim">× ${number(d.count)}</span>`}</li>`)} />
-		<${List} title="Last events" none="Nothing has happened to this port lately." rows=${now.events.map((d) => html`<li><${Time} at=${when(d)} /> ${d.what || d.event || d.text || ''} ${d.host && html`<span class="dim">${d.host}</span>`}${
-			d.text && d.text !== (d.what || d.event || d.text) && html` <span>${d.text}</span>`}</li>`)} />`}</section>`;
+		${now?.trouble && html`<p class="warn-text">This may be old: ${now.trouble}</p>`}
+		${now && html`<${List} title="Last drops" none="No packet of this port was dropped lately." rows=${now.drops.map((d) => html`<li><${Time} at=${d.at_ms} /> <b class="bad-text">${d.help || d.reason}</b>
+			${d.culprit && html` <span>${d.culprit}</span>`}${d.packet && html`<br /><code class="mono">${d.packet}</code>`}</li>`)} />
+		<${List} title="Last events" none="Nothing has happened to this port lately." rows=${now.events.map((e) => html`<li><${Time} at=${e.at_ms} /> ${EVENTS[e.event] || e.event}
+			${e.host && html` <span class="dim">on ${e.host}</span>`}${e.text && html` <span>${e.text}</span>`}</li>`)} />`}</section>`;
 }

@@ -44,7 +44,13 @@ function nextTo(m, id, dx, dy) {
 	if (!from)
 		return null;
 	const x = from.x + from.w / 2, y = from.y + from.h / 2;
+	const device = m.devices.get(id);
+	// up and down from a device is to what it hangs on, and what hangs on it
+	const kin = device && dy && new Set(dy > 0 ? [...device.children.map((d) => d.id), ...device.ports.map((p) => `ports/${p.name}`)] :
+		[device.parent?.id, ...m.uplinks.filter((u) => u.device === device).map((u) => u.id)].filter(Boolean));
 	for (const p of places(m)) {
+		if (kin?.size && !kin.has(p.id))
+			continue;
 		const along = (p.x - x) * dx + (p.y - y) * dy, across = Math.abs((p.x - x) * dy) + Math.abs((p.y - y) * dx);
 		if (p.id === id || along < 4)
 			continue;

@@ -140,8 +140,8 @@ export function Combo({ id, value, onInput, onPick, find, placeholder, label, de
 	const [at, setAt] = useState(-1);
 	const settled = useSettled(value, 150);
 	const own = useId('combo');
-	const { data } = useLoad((signal) => (open ? find(settled, signal) : Promise.resolve(null)), [own, settled, open]);
-	const options = open && data ? data : [];
+	const { data, busy } = useLoad((signal) => (open ? find(settled, signal) : Promise.resolve(null)), [own, settled, open]);
+	const options = open && data && !busy && settled === value ? data : []; // nothing that was found for another text
 	const pick = (o) => {
 		onInput(o.value);
 		onPick?.(o);

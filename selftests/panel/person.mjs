@@ -2,6 +2,7 @@
 // A person at the panel: headless Chromium, TAP on standard output, screenshots.  Sourced by panel.mjs and bench/panel.mjs.
 //   PANEL_URL   where skep-api serves it          PANEL_NPM   node_modules with playwright-core and axe-core
 //   PANEL_SHOTS directory for screenshots         CHROMIUM    program
+//   PANEL_TEST  regular expression: only tests of such names (by hand; those before them may be needed)
 import { createRequire } from 'node:module';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -26,12 +27,13 @@ export async function person({ dark = false, width = 1360, height = 860, inspect
 
 	page.expected = new Set();
 	page.foreign = [];
-	page.setDefaultTimeout(10000);
+	page.setDefaultTimeout(Number(process.env.PANEL_TIMEOUT || 10000));
 	page.on('pageerror', (e) => problems.push(`${page.url()}: ${e.message}`));
 	page.on('console', (m) => {
 		const status = /status of (\d+)/.exec(m.text())?.[1];
 		const cut = /ERR_(CONNECTION|INCOMPLETE|EMPTY|ABORTED|NETWORK)/.test(m.text()) && page.expected.has('cut');
-		if (['error', 'warning'].includes(m.type()) && !(status && page.expected.has(status)) && !cut)
+		const csp = m.text().includes('Content Security Policy') && page.expected.has('csp');
+		if (!csp && ['error', 'warning'].includes(m.type()) && !(status && page.expected.has(status)) && !cut)
 			problems.push(`${page.url()}: ${m.text()} ${m.location()?.url || ''}`);
 	});
 	page.on('request', (r) => {
@@ -95,6 +97,8 @@ export async function until(fn, what, ms = 10000) {
 }
 
 export async function test(name, page, fn) {
+	if (process.env.PANEL_TEST && !new RegExp(process.env.PANEL_TEST).test(name))
+		return;
 	n++;
 	const before = problems.length;
 	try {
