@@ -11,25 +11,38 @@ npm=$PWD/build/npm/node_modules
 [ -e "$programs/panel/vendor/done" ] || panel_skip "the panel is not built in $programs"
 api=$programs/skep-api
 
-# big_doc PORTS PER-BRIDGE TENANT: an edge router, a core bridge, routers on it, bridges behind these
+# big_doc PORTS PER-BRIDGE TENANT PART PARTS: an edge router, a core bridge, routers on it, bridges behind these (part 0); and a part of the ports
 big_doc() {
-	awk -v n="$1" -v per="$2" -v tenant="$3" 'BEGIN {
+	awk -v n="$1" -v per="$2" -v tenant="$3" -v part="$4" -v parts="$5" 'BEGIN {
 		bridges = int((n + per - 1) / per); routers = int((bridges + 9) / 10)
-		print "tenant: " tenant "\nrouters:\n  - {name: edge}"
-		for (r = 0; r < routers; r++) printf "  - {name: r%d}\n", r
-		print "bridges:\n  - {name: core}"
-		for (b = 0; b < bridges; b++) printf "  - {name: net%d}\n", b
-		print "ports:\n  - {name: up, router: edge, addresses: [198.51.100.2/24]}"
-		print "  - {name: edge-core, router: edge, addresses: [100.64.0.1/16], peer: core-edge}\n  - {name: core-edge, bridge: core, peer: edge-core}"
-		for (r = 0; r < routers; r++)
-			printf "  - {name: r%d-core, router: r%d, addresses: [100.64.1.%d/16], peer: core-r%d}\n  - {name: core-r%d, bridge: core, peer: r%d-core}\n", r, r, r + 1, r, r, r
-		for (b = 0; b < bridges; b++) {
-			net = (10 + int(b / 200)) "." b % 200
-			printf "  - {name: r-net%d, router: r%d, addresses: [%s.0.1/16], peer: net%d-r}\n  - {name: net%d-r, bridge: net%d, peer: r-net%d}\n", b, b % routers, net, b, b, b, b
-			for (i = 0; i < per && k < n; i++)
-				printf "  - {name: vm%d, bridge: net%d, mac: \"02:00:00:%02x:%02x:%02x\", addresses: [%s.%d.%d]}\n", k, b, k / 65536, k / 256 % 256, k++ % 256, net, 1 + i / 250, 1 + i % 250
+		print "tenant: " tenant
+		if (part == 0) {
+			print "routers:\n  - {name: edge}"
+			for (r = 0; r < routers; r++) printf "  - {name: r%d}\n", r
+			print "bridges:\n  - {name: core}"
+			for (b = 0; b < bridges; b++) printf "  - {name: net%d}\n", b
+		}
+		print "ports:"
+		if (part == 0) {
+			print "  - {name: up, router: edge, addresses: [198.51.100.2/24]}"
+			print "  - {name: edge-core, router: edge, addresses: [100.64.0.1/16], peer: core-edge}\n  - {name: core-edge, bridge: core, peer: edge-core}"
+			for (r = 0; r < routers; r++)
+				printf "  - {name: r%d-core, router: r%d, addresses: [100.64.1.%d/16], peer: core-r%d}\n  - {name: core-r%d, bridge: core, peer: r%d-core}\n", r, r, r + 1, r, r, r
+			for (b = 0; b < bridges; b++)
+				printf "  - {name: r-net%d, router: r%d, addresses: [%d.%d.0.1/16], peer: net%d-r}\n  - {name: net%d-r, bridge: net%d, peer: r-net%d}\n", b, b % routers, 10 + int(b / 200), b % 200, b, b, b, b
+		}
+		for (k = part; k < n; k += parts) {
+			b = int(k / per); i = k % per
+			printf "  - {name: vm%d, bridge: net%d, mac: \"02:00:00:%02x:%02x:%02x\", addresses: [%d.%d.%d.%d]}\n", k, b, k / 65536, k / 256 % 256, k % 256, 10 + int(b / 200), b % 200, 1 + i / 250, 1 + i % 250
 		}
 	}'
+}
+# In parts, each of which the state DB takes in its time also on a machine with little of it.
+big() { # PORTS PER-BRIDGE TENANT
+	local part
+	for part in 0 1 2 3 4 5 6 7; do
+		big_doc "$1" "$2" "$3" $part 8 | apply >"$work/apply.out" 2>&1 || bail "tenant $3: $(tail -n 3 "$work/apply.out")"
+	done
 }
 
 # What tests may ask for while they run: a script of its own, for they are not shells.
