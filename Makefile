@@ -134,19 +134,19 @@ PANEL_SRC := $(sort $(wildcard web/*.js web/*.css web/*.html web/*.svg))
 
 .PHONY: panel npm
 ifneq ($(wildcard $(NPM_DONE)),)
-panel: $(PANEL)/vendor/done
+panel: $(PANEL)/done.txt
 else
 panel:
 	@echo '  NOTE     the web panel is not built: $(if $(shell command -v npm),its libraries are not here yet; make deps gets them,npm is missing; make deps gets it)'
 endif
 
 # A bare name is no address for a browser: the hooks' own import is made one.
-$(PANEL)/vendor/done: $(PANEL_SRC) $(NPM_DONE)
-	$(call say,PANEL,$(PANEL))rm -rf $(PANEL) && mkdir -p $(@D) && cp $(PANEL_SRC) $(PANEL)/ && \
-		sed '/^\/\/# sourceMappingURL/d' $(NPM)/node_modules/preact/dist/preact.module.js > $(@D)/preact.js && \
-		sed -e 's|from"preact"|from"./preact.js"|g' -e '/^\/\/# sourceMappingURL/d' $(NPM)/node_modules/preact/hooks/dist/hooks.module.js > $(@D)/hooks.js && \
-		cp $(NPM)/node_modules/htm/dist/htm.module.js $(@D)/htm.js && \
-		for p in preact htm; do cp $(NPM)/node_modules/$$p/LICENSE $(@D)/LICENSE.$$p || exit 1; done && touch $@
+$(PANEL)/done.txt: $(PANEL_SRC) web/LICENSES.md $(NPM_DONE)
+	$(call say,PANEL,$(PANEL))rm -rf $(PANEL) && mkdir -p $(PANEL) && cp $(PANEL_SRC) $(PANEL)/ && cp web/LICENSES.md $(PANEL)/licenses.txt && \
+		for p in preact htm; do printf '\n--- %s ---\n' $$p && cat $(NPM)/node_modules/$$p/LICENSE || exit 1; done >> $(PANEL)/licenses.txt && \
+		sed '/^\/\/# sourceMappingURL/d' $(NPM)/node_modules/preact/dist/preact.module.js > $(PANEL)/preact.js && \
+		sed -e 's|from"preact"|from"./preact.js"|g' -e '/^\/\/# sourceMappingURL/d' $(NPM)/node_modules/preact/hooks/dist/hooks.module.js > $(PANEL)/hooks.js && \
+		cp $(NPM)/node_modules/htm/dist/htm.module.js $(PANEL)/htm.js && touch $@
 
 # What the lock file says, no more, and nothing of it is run.
 npm: $(NPM_DONE)
@@ -282,10 +282,8 @@ install: all ## install programs, manual pages, systemd unit below DESTDIR and P
 	for page in docs/man/*.[158]; do \
 		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; \
 	done
-	if [ -e $(PANEL)/vendor/done ]; then \
-		install -d $(DESTDIR)$(PREFIX)/share/skep/panel/vendor && \
-		install -m 644 $(PANEL)/*.* $(DESTDIR)$(PREFIX)/share/skep/panel && \
-		install -m 644 $(PANEL)/vendor/*.* $(DESTDIR)$(PREFIX)/share/skep/panel/vendor; \
+	if [ -e $(PANEL)/done.txt ]; then \
+		install -d $(DESTDIR)$(PREFIX)/share/skep/panel && install -m 644 $(PANEL)/* $(DESTDIR)$(PREFIX)/share/skep/panel; \
 	fi
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed 's|/usr/sbin|$(PREFIX)/sbin|' packaging/systemd/skepd.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/skepd.service

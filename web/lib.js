@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What every view needs of the two libraries (vendor/ is filled by make from what npm fetched), and small hooks of our own.
-import { h, render, Fragment, Component } from './vendor/preact.js';
-import { useState, useEffect, useLayoutEffect, useRef, useMemo, useCallback } from './vendor/hooks.js';
-import htm from './vendor/htm.js';
+// What every view needs of the two libraries (make puts them here, from what npm fetched), and small hooks of our own.
+import { h, render, Fragment, Component } from './preact.js';
+import { useState, useEffect, useLayoutEffect, useRef, useMemo, useCallback } from './hooks.js';
+import htm from './htm.js';
 
 export const html = htm.bind(h);
 export { h, render, Fragment, Component, useState, useEffect, useLayoutEffect, useRef, useMemo, useCallback };

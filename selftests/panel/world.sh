@@ -8,7 +8,7 @@ chromium=$(command -v chromium-headless-shell || command -v chromium) || panel_s
 command -v node >/dev/null || panel_skip 'no node'
 npm=$PWD/build/npm/node_modules
 [ -d "$npm/playwright-core" ] || panel_skip "no $npm/playwright-core: make npm"
-[ -e "$programs/panel/vendor/done" ] || panel_skip "the panel is not built in $programs"
+[ -e "$programs/panel/done.txt" ] || panel_skip "the panel is not built in $programs"
 api=$programs/skep-api
 
 # big_doc PORTS PER-BRIDGE TENANT PART PARTS: an edge router, a core bridge, routers on it, bridges behind these (part 0); and a part of the ports
