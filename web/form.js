@@ -22,12 +22,22 @@ function toValue(f, text) {
 	return f.type === 'text' && !f.pattern && !f.numeric ? text : t;
 }
 
-/* Where an error belongs: the longest path of the form that it names.  "rules[2].src", "rules/2/src" and "rules.web.src" are all known. */
+/* The server tells of what is in lists in words: "rule 1: field 'dst_ports': ...", "rule 'web': ...". */
+const INNER = { rule: 'rules', option: 'options', host: 'hosts', condition: 'match', element: null };
+
+function pathOf(e, fields) {
+	const m = !e.field && /^(rule|option|host|condition|element) (?:'([^']*)'|(\d+))(?:: field '([a-z_]+)')?/.exec(e.detail || '');
+	const list = m && (INNER[m[1]] || fields.find((f) => f.type === 'objects')?.name);
+
+	return m ? [list, m[2] ?? String(Number(m[3]) - 1), m[4]].filter((t) => t !== undefined) : String(e.field || '').split(/[.[\]/]+/).filter(Boolean);
+}
+
+/* Where an error belongs: the longest path of the form that it names. */
 export function placeErrors(errors, fields, value) {
 	const at = new Map(), placed = new Set();
 
 	for (const e of errors || []) {
-		const tokens = String(e.field || '').split(/[.[\]/]+/).filter(Boolean);
+		const tokens = pathOf(e, fields);
 		let path = '', known = fields, list = value, i = 0;
 		while (i < tokens.length) {
 			const f = known?.find((x) => x.name === tokens[i]);
@@ -166,7 +176,7 @@ function Field({ tenant, f, value, onChange, path, errors }) {
 		f.list ? html`<${Lines} ...${props} />` : html`<${Single} ...${props} />`;
 
 	return html`<div class="field ${mine ? 'wrong' : ''} ${group ? 'group' : ''}" data-field=${path} role=${group ? 'group' : undefined} aria-label=${group ? fieldLabel(f.name) : undefined}>
-		${group ? html`<span class="label">${fieldLabel(f.name)}</span>` : html`<label for=${id}>${fieldLabel(f.name)}${f.required && html`<span class="required" title="required"> *</span>`}</label>`}
+		${group ? html`<span class="label">${fieldLabel(f.name)}</span>` : html`<label for=${id} title=${f.help}>${fieldLabel(f.name)}${f.required && html`<span class="required" title="required"> *</span>`}</label>`}
 		<div class="control">${control}<${Errors} id=${`${id}-error`} errors=${mine} />${f.help && html`<${Help} id=${`${id}-help`} text=${f.help} />`}</div></div>`;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The network as the map shows it: devices, how they are linked, and the ports of those bridges that are open.  A tenant may have forty
 // thousand ports: what is not in sight is counted by the server, not loaded.
-import { list, listUpTo, get, tenantPath, seg } from './api.js';
+import { list, listUpTo } from './api.js';
 
 export const OPEN_ALL = 1000; // with more ports than this, bridges begin closed
 const DEVICES_MAX = 5000, LINKS_MAX = 10000, PORTS_MAX = 10000, BINDINGS_MAX = 5000;
@@ -10,21 +10,20 @@ const PORT_FIELDS = 'name,bridge,router,peer,addresses,mac,admin_up,vlan';
 const byName = (items) => new Map(items.map((o) => [o.name, o]));
 
 /* {tenant, routers, bridges, ports: Map of those that are known, opened: Set, counts: Map, bindings: Map, hosts: Map, total, whole} */
-export async function loadGraph(tenant, signal, me) {
+export async function loadGraph(tenant, signal) {
 	const one = await list(tenant, 'ports', { limit: 1, fields: 'name' }, signal);
 	const whole = one.total <= OPEN_ALL;
 	const fields = { fields: PORT_FIELDS };
-	const [routers, bridges, ports, linked, bindings, hosts] = await Promise.all([
+	const [routers, bridges, ports, linked, bindings] = await Promise.all([
 		listUpTo(tenant, 'routers', { fields: 'name,admin_up' }, DEVICES_MAX, signal),
 		listUpTo(tenant, 'bridges', { fields: 'name,admin_up,vlan_aware' }, DEVICES_MAX, signal),
 		// all ports, or else those of routers, and those that are linked: what the skeleton is made of
 		whole ? listUpTo(tenant, 'ports', fields, OPEN_ALL, signal) : listUpTo(tenant, 'ports', { ...fields, filter: 'router:*' }, LINKS_MAX, signal),
 		whole ? { items: [] } : listUpTo(tenant, 'ports', { ...fields, filter: 'peer:*' }, LINKS_MAX, signal),
 		listUpTo(tenant, 'bindings', { fields: 'name,port,host,interface' }, whole ? BINDINGS_MAX : 200, signal),
-		me.role === 'operator' ? get('/api/v1/hosts', undefined, signal).catch(() => null) : null,
 	]);
 	const g = {
-		tenant, total: one.total, whole, me, routers: byName(routers.items), bridges: byName(bridges.items), ports: byName([...ports.items, ...linked.items]), opened: new Set(), counts: new Map(),
+		tenant, total: one.total, whole, routers: byName(routers.items), bridges: byName(bridges.items), ports: byName([...ports.items, ...linked.items]), opened: new Set(), counts: new Map(),
 		bindings: new Map(bindings.items.map((b) => [b.port || b.name, b])), hosts: new Map(),
 		cut: routers.total > routers.items.length || bridges.total > bridges.items.length,
 	};
@@ -33,8 +32,6 @@ export async function loadGraph(tenant, signal, me) {
 		for (const b of g.bridges.keys())
 			g.opened.add(b);
 	}
-	for (const h of hosts?.items || [])
-		g.hosts.set(h.name, h);
 	for (const b of g.bindings.values())
 		if (!g.hosts.has(b.host))
 			g.hosts.set(b.host, { name: b.host });
@@ -63,16 +60,13 @@ export async function countPorts(g, name, signal) {
 /* A port that is to be seen although its bridge is closed: selected, found, or on a path.  False: there is none. */
 export async function pinPort(g, name, signal) {
 	if (!g.ports.has(name)) {
-		try {
-			g.ports.set(name, await get(tenantPath(g.tenant, `ports/${seg(name)}`), undefined, signal));
-		} catch (e) {
-			if (e.status === 404)
-				return false;
-			throw e;
-		}
+		const { items } = await list(g.tenant, 'ports', { fields: PORT_FIELDS, filter: `name:${name}`, limit: 1 }, signal);
+		if (!items.length)
+			return false;
+		g.ports.set(name, items[0]);
 	}
 	if (!g.whole && !g.bindings.has(name)) {
-		const b = await get(tenantPath(g.tenant, `bindings/${seg(name)}`), undefined, signal).catch(() => null);
+		const { items: [b] } = await list(g.tenant, 'bindings', { filter: `port:${name}`, limit: 1 }, signal);
 		if (b) {
 			g.bindings.set(name, b);
 			if (!g.hosts.has(b.host))

@@ -2,6 +2,7 @@
 // One stream of changes per tenant, shared by all views.  Changes are handed on in batches, so that an import of ten thousand ports
 // makes a few looks at the server and not ten thousand.
 import { follow } from './events.js';
+import { kindOf, pluralOf } from './kinds.js';
 import { useEffect, useRef, useState } from './lib.js';
 
 const BATCH_MS = 400;
@@ -23,6 +24,7 @@ function onEvent(e) {
 	if (e.type === 'reset') {
 		batch.reset = true;
 	} else {
+		e.kind = kindOf(pluralOf(e.kind)); // the server says "ports"
 		batch.kinds.add(e.kind);
 		if (batch.events.length < 5000)
 			batch.events.push(e);

@@ -7,8 +7,8 @@ import { link } from './router.js';
 
 const EVERY_MS = 2000, POINTS = 60;
 
-/* {port: {host, up, ...}} of all ports that are anywhere. */
-export const livePorts = async (tenant, signal, names) => (await get(tenantPath(tenant, 'live'), names && { port: names }, signal)).ports || {};
+/* {ports: {name: {host, up, ...}}, hosts: {name: {age_ms}}, drops, events}: of all ports that are anywhere, or of one. */
+export const liveOf = (tenant, signal, port) => get(tenantPath(tenant, 'live'), port && { port }, signal);
 
 /* A line of values over time, in a box of its own; its numbers are said in words beside it. */
 export function Spark({ values, label, unit }) {
@@ -19,7 +19,7 @@ export function Spark({ values, label, unit }) {
 
 	return html`<figure class="spark"><figcaption>${label}<b class="num">${values.length ? short(values[values.length - 1], unit) : '–'}</b></figcaption>
 		<svg viewBox="0 0 120 28" preserveAspectRatio="none" role="img" aria-label=${`${label}: now ${values.length ? short(values[values.length - 1], unit) : 'not known'}, at most ${short(top, unit)}`}>
-			<polyline points=${points} /></svg></figure>`;
+			<path d="M0 27.5H120" /><polyline points=${points} /></svg></figure>`;
 }
 
 /* What is counted, in the words of the machine behind the port: it sends what skep receives.  [counter, its rate, words, unit of the rate] */
@@ -73,7 +73,7 @@ export function LivePart({ tenant, plural, object }) {
 		const tick = async () => {
 			if (document.visibilityState === 'visible') {
 				try {
-					const all = await get(tenantPath(tenant, 'live'), { port: name }, abort.signal);
+					const all = await liveOf(tenant, abort.signal, name);
 					const port = all.ports?.[name] || null;
 					for (const [k] of DRAWN)
 						if (port?.[k] !== undefined)

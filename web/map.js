@@ -5,7 +5,7 @@ import { loadGraph, openBridge, countPorts, pinPort, applyChanges } from './grap
 import { layout } from './layout.js';
 import { MapView } from './mapview.js';
 import { useChanges } from './live.js';
-import { livePorts } from './livepart.js';
+import { liveOf } from './livepart.js';
 import { search } from './search.js';
 import { KINDS } from './kinds.js';
 import { Combo, Fault, Busy, Empty, number } from './ui.js';
@@ -85,7 +85,7 @@ function hostLinksOf(m, g) {
  * 'selected' is an id ("ports/web1"), 'onSelect' is called with one, or null.  'trace' is an answer of the server to be drawn.
  * 'children' are shown beside the map, and get {graph, model, select, toggle} by 'panel'.
  */
-export function Map_({ tenant, me, selected, onSelect, trace, panel, label }) {
+export function Map_({ tenant, selected, onSelect, trace, panel, label }) {
 	const graph = useRef(null), view = useRef(null), model = useRef(null), canvas = useRef(), box = useRef(), ring = useRef(), fitted = useRef(false);
 	const moved = useRef(readMoved(tenant)), pinned = useRef(new Set()), live = useRef({}), counting = useRef(new Set());
 	const want = useRef(null); // what is to be brought into sight as soon as it is on the map
@@ -105,7 +105,7 @@ export function Map_({ tenant, me, selected, onSelect, trace, panel, label }) {
 		const { signal } = abort.current;
 		const opened = keepOpen && graph.current?.tenant === tenant ? [...graph.current.opened] : [];
 		try {
-			const g = await loadGraph(tenant, signal, me);
+			const g = await loadGraph(tenant, signal);
 			for (const b of opened)
 				if (g.bridges.has(b) && !g.opened.has(b))
 					await openBridge(g, b, signal);
@@ -121,7 +121,7 @@ export function Map_({ tenant, me, selected, onSelect, trace, panel, label }) {
 				setBusy('');
 			}
 		}
-	}, [tenant, me]);
+	}, [tenant]);
 
 	useEffect(() => {
 		graph.current = null;
@@ -148,7 +148,10 @@ export function Map_({ tenant, me, selected, onSelect, trace, panel, label }) {
 		const tick = async () => {
 			if (graph.current?.whole && document.visibilityState === 'visible') {
 				try {
-					live.current = await livePorts(tenant, abort.current.signal);
+					const said = await liveOf(tenant, abort.current.signal);
+					live.current = said.ports || {};
+					for (const [name, h] of graph.current.hosts)
+						h.live = said.hosts?.[name] ? said.hosts[name].age_ms < 15000 : undefined;
 					view.current?.draw();
 				} catch { /* the map is right without, too */ }
 			}

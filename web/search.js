@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Search by name, address, MAC or id, over the kinds that have such.  The server looks; each kind is one small request.
-import { get, list, tenantPath, seg } from './api.js';
+import { list } from './api.js';
 import { KINDS, PLURALS } from './kinds.js';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
@@ -18,9 +18,9 @@ export async function search(tenant, text, signal, { plurals = PLURALS, max = 30
 	const t = text.trim();
 	if (!t)
 		return [];
-	const asked = UUID.test(t) ? plurals.map((p) => get(tenantPath(tenant, `${p}/${seg(t)}`), undefined, signal).then((o) => [[p, o]])) : [
+	const asked = (UUID.test(t) ? plurals.map((p) => [p, 'id']) : [
 		...(MACISH.test(t) ? BY_MAC : []), ...(IPISH.test(t) ? BY_ADDRESS : []), ...(IPISH.test(t) && t.includes(':') ? [] : plurals.map((p) => [p, 'name'])),
-	].filter(([p]) => plurals.includes(p)).map(([p, field]) => list(tenant, p, { filter: `${field}:*${t}*`, limit: each, sort: 'name' }, signal).then((page) => page.items.map((o) => [p, o])));
+	]).filter(([p]) => plurals.includes(p)).map(([p, field]) => list(tenant, p, { filter: field === 'id' ? `id:${t.toLowerCase()}` : `${field}:*${t}*`, limit: each, sort: 'name' }, signal).then((page) => page.items.map((o) => [p, o])));
 	const found = (await Promise.allSettled(asked));
 	const down = found.find((f) => f.status === 'rejected' && (f.reason.name === 'AbortError' || f.reason.name === 'Unreachable'));
 	if (down)

@@ -65,6 +65,6 @@ export function TopologyPage({ tenant, query, me }) {
 	const valid = selected && /^(ports|bridges|routers|hosts)\/.+/.test(selected) ? selected : null;
 
 	return html`<section class="page fill topology" aria-labelledby="title"><h1 id="title" class="hidden">Network map of ${tenant}</h1>
-		<${Map_} tenant=${tenant} me=${me} selected=${valid} onSelect=${select}
+		<${Map_} tenant=${tenant} selected=${valid} onSelect=${select}
 			panel=${({ graph, model, toggle }) => valid && html`<${Side} tenant=${tenant} me=${me} id=${valid} graph=${graph} model=${model} toggle=${toggle} onSelect=${select} />`} /></section>`;
 }

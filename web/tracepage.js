@@ -46,7 +46,7 @@ export function TraceResult({ tenant, trace, told }) {
 			${o.rewrites?.length > 0 && html`<table class="plain"><caption>What was changed</caption><tbody>${o.rewrites.map((w) => html`<tr><td class="mono">${typeof w === 'string' ? w : JSON.stringify(w)}</td></tr>`)}</tbody></table>`}</div>`)}</div>`;
 }
 
-export function TracePage({ tenant, query, me }) {
+export function TracePage({ tenant, query }) {
 	const [mode, setMode] = useState(query.get('mode') || 'reach');
 	const [from, setFrom] = useState(query.get('from') || '');
 	const [to, setTo] = useState(query.get('to') || '');
@@ -123,5 +123,5 @@ export function TracePage({ tenant, query, me }) {
 			${trace && html`<${TraceResult} tenant=${tenant} trace=${trace} told=${reach && trace.verdict !== 'forward'} />`}
 			${!answer && !error && !busy && html`<p class="dim">Choose where a packet enters and where it should go. The answer names the rule, route or port that decides, and the map shows the way.</p>`}
 		</div>
-		<${Map_} tenant=${tenant} me=${me} trace=${trace} selected=${selected} onSelect=${setSelected} label="Map with the traced path" /></div></section>`;
+		<${Map_} tenant=${tenant} trace=${trace} selected=${selected} onSelect=${setSelected} label="Map with the traced path" /></div></section>`;
 }

@@ -142,6 +142,8 @@ export function Combo({ id, value, onInput, onPick, find, placeholder, label, de
 	const own = useId('combo');
 	const { data, busy } = useLoad((signal) => (open ? find(settled, signal) : Promise.resolve(null)), [own, settled, open]);
 	const options = open && data && !busy && settled === value ? data : []; // nothing that was found for another text
+	const leaving = useRef(0); // a click on an option comes after the blur
+	const stay = () => clearTimeout(leaving.current);
 	const pick = (o) => {
 		onInput(o.value);
 		onPick?.(o);
@@ -170,8 +172,8 @@ export function Combo({ id, value, onInput, onPick, find, placeholder, label, de
 			aria-activedescendant=${options[at] ? `${own}-${at}` : undefined} aria-label=${label} aria-describedby=${describedBy}
 			aria-invalid=${invalid ? 'true' : undefined} required=${required} autofocus=${autofocus}
 			autocomplete="off" spellcheck=${false} value=${value} placeholder=${placeholder}
-			onInput=${(e) => { onInput(e.target.value); setOpen(true); setAt(-1); }}
-			onFocus=${() => setOpen(true)} onBlur=${() => setTimeout(() => setOpen(false), 150)} onKeyDown=${key} />
+			onInput=${(e) => { stay(); onInput(e.target.value); setOpen(true); setAt(-1); }}
+			onFocus=${() => { stay(); setOpen(true); }} onBlur=${() => { leaving.current = setTimeout(() => setOpen(false), 150); }} onKeyDown=${key} />
 		<ul id=${own} role="listbox" aria-label=${label || 'Suggestions'} hidden=${!options.length}>${options.map((o, i) => html`
 			<li id=${`${own}-${i}`} role="option" aria-selected=${i === at} class=${i === at ? 'at' : ''}
 				onMouseDown=${(e) => { e.preventDefault(); pick(o); }}><span>${o.label || o.value}</span>${o.note && html`<small>${o.note}</small>`}</li>`)}</ul></span>`;
