@@ -65,8 +65,7 @@ export function placeErrors(errors, fields, value) {
 }
 
 function Errors({ id, errors }) {
-	return errors ? html`<div class="field-error" id=${id}>${errors.map((e) => html`<p>${e.detail || 'This is not allowed.'}${e.allowed && html`
-		<span class="allowed">Allowed: ${typeof e.allowed === 'string' ? e.allowed : JSON.stringify(e.allowed)}</span>`}</p>`)}</div>` : null;
+	return errors ? html`<div class="field-error" id=${id}>${errors.map((e) => html`<p>${e.value !== undefined && e.value !== null && /^[a-z]/.test(e.detail || '') ? `“${typeof e.value === 'string' ? e.value : JSON.stringify(e.value)}” ` : ''}${e.detail || 'This is not allowed.'}${e.allowed && html`${' '}<span class="allowed">Allowed: ${typeof e.allowed === 'string' ? e.allowed : JSON.stringify(e.allowed)}</span>`}</p>`)}</div>` : null;
 }
 
 /* One value: text, a choice, a switch, a reference. */
@@ -286,7 +285,7 @@ export function ObjectForm({ tenant, plural, before, onDone }) {
 		${!before && html`<p class="dim">${K.about}</p>`}
 		${error?.status === 412 ? html`<div class="fault" role="alert"><strong>Somebody else has changed this object meanwhile</strong>
 			<p>Nothing was written. Take in their change; yours stay in the form, for you to look at once more.</p><button type="button" onClick=${takeTheirs}>Take in their change</button></div>` :
-			html`<${Fault} error=${error} except=${placed} />`}
+			html`<${Fault} error=${error && placed.size && placed.size === error.errors.length ? { title: 'Nothing was written: see what is marked', message: '', instance: error.instance } : error} />`}
 		<${Fields} tenant=${tenant} fields=${fields} value=${value} errors=${at} first=${before ? [] : FIRST[plural]} onChange=${(v) => { setValue(v); setChecked(false); }} />
 		<footer class="form-foot"><button type="submit" class="primary" disabled=${busy || (before && !changes.length)}>${before ? 'Save' : 'Create'}</button>
 			<button type="button" disabled=${busy || !changes.length} onClick=${() => send(true)}>Check only</button>

@@ -98,14 +98,14 @@ function ObjectTable({ tenant, f, rows }) {
 export const verdictTone = (v) => ({ accept: 'good', allow: 'good', allowed: 'good', forward: 'good', yes: 'good', up: 'good', live: 'good', ok: 'good', consumed: 'good',
 	drop: 'bad', deny: 'bad', denied: 'bad', reject: 'bad', no: 'bad', down: 'bad', dead: 'bad', need: 'warn', unknown: 'warn', draining: 'warn' }[v] || 'plain');
 
-/* What went wrong, in the server's words; 'except' are errors that are shown elsewhere. */
-export function Fault({ error, onRetry, except }) {
+/* What went wrong, in the server's words. */
+export function Fault({ error, onRetry }) {
 	if (!error)
 		return null;
-	const errors = (error.errors || []).filter((e) => !except?.has(e));
+	const errors = error.errors || [];
 	return html`<div class="fault" role="alert">
 		<strong>${error.name === 'Unreachable' ? 'No connection' : error.title || 'This did not work'}</strong>
-		${!(except?.size && !errors.length) && error.message !== error.title && html`<p>${error.message}</p>`}
+		${error.message && error.message !== error.title && !(errors.length === 1 && error.message.endsWith(errors[0].detail)) && html`<p>${error.message}</p>`}
 		${errors.length > 0 && html`<ul>${errors.slice(0, 20).map((e) => html`<li>${e.object && html`<code>${e.object}</code> `}${e.field && html`<b>${e.field}</b> `}${
 			e.detail || ''}${e.allowed && html` <span class="dim">Allowed: ${typeof e.allowed === 'string' ? e.allowed : JSON.stringify(e.allowed)}</span>`}</li>`)}</ul>`}
 		${errors.length > 20 && html`<p>… and ${number(errors.length - 20)} more</p>`}

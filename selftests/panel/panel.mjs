@@ -339,7 +339,7 @@ await test('the path of a packet, on the map and step by step', me, async (page)
 	for (const id of ['ports/vm1', 'bridges/left', 'routers/r', 'bridges/right', 'ports/vm4', 'hosts/h2'])
 		truth(path.includes(id), `${id} is on the path ${path}`);
 	await page.getByLabel('Answer').check({ force: true });
-	truth((await until(() => page.evaluate(() => [...document.querySelector('.map').mapView.path.nodes]), 'the way back'))[0] === 'ports/vm4', 'the answer begins at vm4');
+	await until(() => page.evaluate(() => [...document.querySelector('.map').mapView.path.nodes][0] === 'ports/vm4'), 'the answer begins at vm4');
 	await shot(page, 'trace-yes');
 });
 
@@ -358,10 +358,10 @@ await test('the rule that decides is named, and what would help', me, async (pag
 	await page.getByText('One packet').click();
 	await page.getByRole('textbox', { name: 'Packet' }).fill('tcp 10.0.1.11:4000 > 10.0.2.13:23 syn');
 	await page.getByRole('button', { name: 'Trace', exact: true }).click();
-	await page.getByText('The packet is dropped').waitFor();
+	await page.locator('.verdict', { hasText: 'The packet is dropped' }).waitFor();
 	truth(/no-telnet/.test(await decided.textContent()), `decided: ${await decided.textContent()}`);
 	await page.reload(); // the link has it all
-	await page.getByText('The packet is dropped').waitFor();
+	await page.locator('.verdict', { hasText: 'The packet is dropped' }).waitFor();
 	await shot(page, 'trace-packet');
 });
 

@@ -117,6 +117,8 @@ export async function test(name, page, fn) {
 	}
 }
 
+export const close = () => browser.close();
+
 export async function finish() {
 	await browser?.close();
 	console.log(`1..${n}`);
