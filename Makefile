@@ -85,7 +85,7 @@ BENCH_BPF := $(patsubst %.c,$(O)/%.o,$(sort $(wildcard bench/*.bpf.c)))
 PROGRAMS := $(O)/skepd $(O)/skep $(O)/skep-api
 
 .PHONY: all
-all: $(PROGRAMS) ## build skepd, skep and skep-api, into build/
+all: $(PROGRAMS) panel ## build skepd, skep, skep-api and the web panel, into build/
 
 $(O)/%.o: %.c
 	$(call say,CC,$<)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -c $< -o $@
@@ -136,6 +136,34 @@ $(O)/skep: $(call objs,$(SKEP_SRC)) $(LIBS)
 
 $(O)/skep-api: $(call objs,$(API_SRC)) $(LIBS)
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LINK_LIBS) $(API_LDLIBS)
+
+# --- the web panel: our files, and three of two packages that 'make deps' got with npm (web/package-lock.json) ---
+
+NPM       := build/npm
+NPM_DONE  := $(NPM)/done
+PANEL     := $(O)/panel
+PANEL_SRC := $(sort $(wildcard web/*.js web/*.css web/*.html web/*.svg))
+
+.PHONY: panel npm
+ifneq ($(wildcard $(NPM_DONE)),)
+panel: $(PANEL)/done.txt
+else
+panel:
+	@echo '  NOTE     the web panel is not built: $(if $(shell command -v npm),its libraries are not here yet; make deps gets them,npm is missing; make deps gets it)'
+endif
+
+# A bare name is no address for a browser: the hooks' own import is made one.
+$(PANEL)/done.txt: $(PANEL_SRC) web/LICENSES.md $(NPM_DONE)
+	$(call say,PANEL,$(PANEL))rm -rf $(PANEL) && mkdir -p $(PANEL) && cp $(PANEL_SRC) $(PANEL)/ && cp web/LICENSES.md $(PANEL)/licenses.txt && \
+		for p in preact htm; do printf '\n--- %s ---\n' $$p && cat $(NPM)/node_modules/$$p/LICENSE || exit 1; done >> $(PANEL)/licenses.txt && \
+		sed '/^\/\/# sourceMappingURL/d' $(NPM)/node_modules/preact/dist/preact.module.js > $(PANEL)/preact.js && \
+		sed -e 's|from"preact"|from"./preact.js"|g' -e '/^\/\/# sourceMappingURL/d' $(NPM)/node_modules/preact/hooks/dist/hooks.module.js > $(PANEL)/hooks.js && \
+		cp $(NPM)/node_modules/htm/dist/htm.module.js $(PANEL)/htm.js && touch $@
+
+# What the lock file says, no more, and nothing of it is run.
+npm: $(NPM_DONE)
+$(NPM_DONE): web/package.json web/package-lock.json web/.npmrc
+	$(call say,NPM,$(NPM))mkdir -p $(NPM) && cp web/package.json web/package-lock.json web/.npmrc $(NPM)/ && cd $(NPM) && npm ci --silent && touch done
 
 # --- tests ---
 
@@ -189,6 +217,7 @@ tests: $(UNIT) $(BPFTEST) $(TOOL) ## build all tests, run none
 .PHONY: deps
 deps: ## check this machine, install what is missing with apt (packaging/packages); './configure' only checks
 	$(Q)./configure --install
+	$(Q)$(MAKE) --no-print-directory npm
 
 # The tests run on a sanitizer build; speed is measured on the ordinary one.
 .PHONY: check
@@ -268,6 +297,9 @@ install: all ## install programs, manual pages, systemd unit below DESTDIR and P
 	install -D -m 644 packaging/prometheus/skep.rules.yaml $(DESTDIR)$(PREFIX)/share/skep/prometheus/skep.rules.yaml
 	install -D -m 644 packaging/prometheus/skep.scrape.yaml $(DESTDIR)$(PREFIX)/share/skep/prometheus/skep.scrape.yaml
 	install -D -m 644 packaging/grafana/skep.json $(DESTDIR)$(PREFIX)/share/skep/grafana/skep.json
+	if [ -e $(PANEL)/done.txt ]; then \
+		install -d $(DESTDIR)$(PREFIX)/share/skep/panel && install -m 644 $(PANEL)/* $(DESTDIR)$(PREFIX)/share/skep/panel; \
+	fi
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed 's|/usr/sbin|$(PREFIX)/sbin|' packaging/systemd/skepd.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/skepd.service
 

@@ -78,7 +78,7 @@ static void answer(struct api_request *r, const char *path)
 		 (unsigned long long)st.st_mtim.tv_sec * 1000000000ull + (unsigned long long)st.st_mtim.tv_nsec);
 	api_header(r, "ETag", tag);
 	api_header(r, "Content-Security-Policy",
-		   "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'");
+		   "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; object-src 'none'");
 	api_header(r, "Referrer-Policy", "no-referrer");
 	api_header(r, "Cross-Origin-Opener-Policy", "same-origin");
 	/* names with a hash of the contents never change */
@@ -89,14 +89,11 @@ static void answer(struct api_request *r, const char *path)
 		api_answer_file(r, 200, static_type(path), TAKE_FD(fd), (uint64_t)st.st_size);
 }
 
-static void on_index(struct api_request *r)
-{
-	answer(r, "index.html");
-}
-
 static void on_file(struct api_request *r)
 {
-	answer(r, api_param(r, "file"));
+	const char *file = api_param(r, "file");
+
+	answer(r, *file ? file : "index.html"); /* "/" is a path of one empty part */
 }
 
 static void on_asset(struct api_request *r)
@@ -108,8 +105,7 @@ static void on_asset(struct api_request *r)
 }
 
 const struct api_route static_routes[] = {
-	{ "GET", "/", on_index, API_NOBODY, API_OPEN, NULL, "the panel" },
-	{ "GET", "/{file}", on_file, API_NOBODY, API_OPEN, NULL, "a file of the panel" },
+	{ "GET", "/{file}", on_file, API_NOBODY, API_OPEN, NULL, "the panel, and its files" },
 	{ "GET", "/assets/{file}", on_asset, API_NOBODY, API_OPEN, NULL, "a file of the panel that never changes" },
 };
 const unsigned int n_static_routes = ARRAY_SIZE(static_routes);

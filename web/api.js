@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// The REST API: one function that asks, errors as problem documents, and lists by page.  The session is a cookie that scripts cannot
+// read; what belongs to it here is the CSRF word, which other origins can neither read nor guess.
+const CSRF = 'skep-csrf';
+
+export class Problem extends Error {
+	constructor(status, body, retryAfter) {
+		super(body.detail || body.title || `the server answered ${status}`);
+		this.name = 'Problem';
+		this.status = status;
+		this.type = String(body.type || '');
+		this.title = body.title || '';
+		this.errors = Array.isArray(body.errors) ? body.errors : [];
+		this.instance = body.instance || '';
+		this.retryAfter = retryAfter;
+	}
+}
+
+/* The server was not reached at all. */
+export class Unreachable extends Error {
+	constructor() {
+		super('The server does not answer.');
+		this.name = 'Unreachable';
+	}
+}
+
+let onSignedOut = () => {};
+export const whenSignedOut = (fn) => { onSignedOut = fn; };
+
+export const seg = (text) => encodeURIComponent(text);
+export const tenantPath = (tenant, rest = '') => `/api/v1/tenants/${seg(tenant)}${rest && '/'}${rest}`;
+
+function withQuery(path, query) {
+	const q = new URLSearchParams();
+
+	for (const [key, value] of Object.entries(query || {}))
+		for (const v of Array.isArray(value) ? value : [value])
+			if (v !== undefined && v !== null && v !== '')
+				q.append(key, v);
+	const text = q.toString();
+	return text ? `${path}?${text}` : path;
+}
+
+async function problemOf(res) {
+	let body = {};
+
+	try {
+		body = await res.json();
+	} catch {
+		body = { title: res.statusText };
+	}
+	return new Problem(res.status, body && typeof body === 'object' ? body : {}, Number(res.headers.get('Retry-After')) || 0);
+}
+
+export function requestHeaders(method, extra) {
+	const headers = { Accept: 'application/json', ...extra };
+	const csrf = localStorage.getItem(CSRF);
+
+	if (method !== 'GET' && csrf)
+		headers['X-CSRF-Token'] = csrf;
+	return headers;
+}
+
+/* Asks; answers {status, body, headers}.  Throws a Problem, Unreachable, or AbortError. */
+export async function ask(method, path, { query, body, headers, signal } = {}) {
+	const sent = requestHeaders(method, headers);
+	let res;
+
+	if (body !== undefined)
+		sent['Content-Type'] ||= method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
+	try {
+		res = await fetch(withQuery(path, query), {
+			method, headers: sent, signal, credentials: 'same-origin', cache: 'no-store',
+			body: body === undefined ? undefined : JSON.stringify(body),
+		});
+	} catch (e) {
+		throw e.name === 'AbortError' ? e : new Unreachable();
+	}
+	if (!res.ok) {
+		const problem = await problemOf(res);
+		if (res.status === 401 && path !== '/api/v1/session')
+			onSignedOut();
+		throw problem;
+	}
+	const text = res.status === 204 ? '' : await res.text();
+	return { status: res.status, body: text ? JSON.parse(text) : null, headers: res.headers };
+}
+
+export const get = async (path, query, signal) => (await ask('GET', path, { query, signal })).body;
+export const post = async (path, body, options) => (await ask('POST', path, { body, ...options })).body;
+
+export async function signIn(token) {
+	const answer = await post('/api/v1/session', { token });
+
+	localStorage.setItem(CSRF, answer?.csrf || '');
+}
+
+export async function signOut() {
+	await ask('DELETE', '/api/v1/session').catch(() => {});
+	localStorage.removeItem(CSRF);
+	onSignedOut();
+}
+
+export const whoami = (signal) => get('/api/v1/whoami', undefined, signal);
+
+/* One page of a kind's objects: {items, next, total}. */
+export const list = (tenant, plural, query, signal) => get(tenantPath(tenant, plural), query, signal);
+
+/* Up to 'max' objects, page by page: {items, total}.  'each' is called with what there is after every page. */
+export async function listUpTo(tenant, plural, query, max, signal, each) {
+	const items = [];
+	let cursor, total = 0;
+
+	do {
+		const page = await list(tenant, plural, { ...query, limit: Math.min(1000, max - items.length), cursor }, signal);
+		items.push(...page.items);
+		total = page.total;
+		cursor = page.next;
+		each?.({ items, total });
+	} while (cursor && items.length < max);
+	return { items, total };
+}
+
+let document31;
+/* The OpenAPI document; read once. */
+export function openapi() {
+	document31 ||= get('/openapi.json').catch((e) => {
+		document31 = undefined;
+		throw e;
+	});
+	return document31;
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+// Lists of objects.  The server sorts and filters; pages of 200 come as one scrolls, and only the rows in sight are in the document.
+import { html, useState, useEffect, useRef, useSettled, useSize, useCallback } from './lib.js';
+import { list } from './api.js';
+import { KINDS, fieldLabel } from './kinds.js';
+import { schemas } from './schema.js';
+import { useChanges } from './live.js';
+import { link, objectLink, setQuery, go } from './router.js';
+import { Fault, Busy, Empty, Sign, Value, number, Ref } from './ui.js';
+
+const PAGE = 200, ROW = 36;
+
+/* Filters as people write them: "web" is a part of the name, "mac:02:00.." a field. */
+export function filters(text) {
+	return text.trim().split(/\s+/).filter(Boolean).map((word) => {
+		const m = /^([a-z_]+):(.+)$/.exec(word);
+		return m ? `${m[1]}:${m[2]}` : `name:*${word}*`;
+	});
+}
+
+/* Objects of a kind as far as they were asked for: {items, total, more(), error, busy, reload()}. */
+export function usePages(tenant, plural, query) {
+	const key = JSON.stringify([tenant, plural, query]);
+	const [state, set] = useState({ key, items: [], total: null, next: null, error: null, busy: true });
+	const run = useRef(0);
+
+	const load = useCallback(async (old, upTo) => {
+		const n = ++run.current;
+		try {
+			let items = old ? old.items : [], page, next = old ? old.next : undefined;
+			do {
+				page = await list(tenant, plural, { ...query, limit: PAGE, cursor: next });
+				items = items.concat(page.items);
+				next = page.next;
+			} while (next && items.length < upTo);
+			if (n === run.current)
+				set({ key, items, total: page.total, next, error: null, busy: false });
+		} catch (error) {
+			if (n === run.current)
+				set((s) => ({ ...s, key, error, busy: false }));
+		}
+	}, [key]);
+
+	useEffect(() => {
+		set((s) => ({ ...s, error: null, busy: true }));
+		load(null, PAGE);
+		return () => { run.current++; };
+	}, [key]);
+	return {
+		...state, busy: state.busy || state.key !== key,
+		more: () => {
+			if (!state.busy && state.next && state.key === key) {
+				set((s) => ({ ...s, busy: true }));
+				load(state, state.items.length + PAGE);
+			}
+		},
+		reload: () => load(null, Math.max(PAGE, Math.min(2000, state.items.length))),
+	};
+}
+
+function Cell({ tenant, plural, name, object, fields }) {
+	if (name === 'device') {
+		const on = object.bridge ? 'bridges' : 'routers';
+		return html`<${Ref} tenant=${tenant} plural=${on} name=${object.bridge || object.router || ''} />`;
+	}
+	return html`<${Value} tenant=${tenant} f=${fields?.find((f) => f.name === name)} value=${object[name]} brief />`;
+}
+
+const WIDTH = { addresses: 1.8, description: 1.8, mac: 1.1, to: 1.4, admin_up: 0.6, stateful: 0.6, vlan_aware: 0.7, rules: 0.5, weight: 0.6, port: 0.9, proto: 0.6, dhcp: 0.5, position: 0.6, dscp: 0.5 };
+const template = (columns) => `minmax(140px, 1.2fr) ${columns.map((c) => `minmax(60px, ${WIDTH[c] || 1}fr)`).join(' ')}`;
+
+const SORTABLE = new Set(['name', 'rev', 'mac', 'prefix', 'address', 'dst', 'host', 'interface', 'position', 'weight', 'type', 'state', 'proto']);
+
+export function ListPage({ tenant, plural, query, me }) {
+	const K = KINDS[plural];
+	const [text, setText] = useState(query.get('q') || '');
+	const settled = useSettled(text, 200);
+	const sort = query.get('sort') || 'name';
+	const pages = usePages(tenant, plural, { sort, filter: filters(settled), fields: ['name', ...K.columns.filter((c) => c !== 'device'), ...(K.fields || [])].join(',') });
+	const [fields, setFields] = useState(null);
+	const box = useRef();
+	const size = useSize(box);
+	const [top, setTop] = useState(0);
+	const [at, setAt] = useState(0);
+	const first = Math.max(0, Math.floor(top / ROW) - 8);
+	const last = Math.min(pages.items.length, Math.ceil((top + size.height) / ROW) + 8);
+	const writable = me.role !== 'tenant-reader' && (plural !== 'bindings' || me.role === 'operator');
+
+	useEffect(() => { schemas().then((s) => setFields(s[plural]), () => {}); }, [plural]);
+	useEffect(() => { setQuery({ q: settled }); }, [settled]);
+	useEffect(() => { setText(query.get('q') || ''); setAt(0); if (box.current) box.current.scrollTop = 0; }, [plural]);
+	useChanges((b) => (b.reset || b.kinds.has(K.kind)) && pages.reload());
+	useEffect(() => {
+		if (last > pages.items.length - 40)
+			pages.more();
+	}, [last, pages.items.length, pages.busy]);
+
+	const move = (to) => {
+		to = Math.max(0, Math.min(pages.items.length - 1, to));
+		setAt(to);
+		const el = box.current;
+		const y = to * ROW;
+		if (y < el.scrollTop)
+			el.scrollTop = y;
+		else if (y + 2 * ROW > el.scrollTop + el.clientHeight)
+			el.scrollTop = y + 2 * ROW - el.clientHeight;
+		requestAnimationFrame(() => box.current?.querySelector(`[data-row="${to}"] a`)?.focus());
+	};
+	const key = (e) => {
+		const step = { ArrowDown: 1, ArrowUp: -1, PageDown: 20, PageUp: -20 }[e.key];
+		if (step || e.key === 'Home' || e.key === 'End') {
+			e.preventDefault();
+			move(step ? at + step : e.key === 'Home' ? 0 : pages.items.length - 1);
+		}
+	};
+	const head = (name) => {
+		const can = SORTABLE.has(name);
+		const on = sort === name ? 'ascending' : sort === `-${name}` ? 'descending' : undefined;
+		return html`<div role="columnheader" aria-sort=${on}>${can ? html`<button type="button" class="head" onClick=${() => setQuery({ sort: sort === name ? `-${name}` : name })}>
+			${fieldLabel(name)}<span aria-hidden="true">${on === 'ascending' ? ' ↑' : on ? ' ↓' : ''}</span></button>` : fieldLabel(name)}</div>`;
+	};
+	const empty = !pages.busy && !pages.error && !pages.items.length;
+
+	return html`<section class="page fill" aria-labelledby="title">
+		<header class="page-head"><h1 id="title"><${Sign} of=${plural} />${K.many}</h1>
+			<span class="count num" role="status">${pages.total !== null && `${number(pages.total)}${settled ? ' found' : ''}`}</span>
+			<span class="grow"></span>
+			<input type="search" aria-label=${`Filter ${K.many.toLowerCase()}`} placeholder="Filter: part of a name, or field:value" value=${text} onInput=${(e) => setText(e.target.value)} />
+			${writable && html`<a class="button primary" href=${link(['t', tenant, plural], { new: '1' })}>New ${K.one.toLowerCase()}</a>`}
+		</header>
+		<${Fault} error=${pages.error} onRetry=${pages.reload} />
+		${empty && (settled ? html`<${Empty} title=${`No ${K.one.toLowerCase()} matches “${settled}”`}
+				action=${html`<button type="button" onClick=${() => setText('')}>Show all</button>`}><p>A word is looked for in names. Other fields by their name: <code>mac:02:00:00:00:00:01</code>, <code>name:*db*</code>.</p></${Empty}>` :
+			html`<${Empty} title=${`No ${K.many.toLowerCase()} yet`} action=${writable && html`<a class="button primary" href=${link(['t', tenant, plural], { new: '1' })}>Make the first one</a>`}><p>${K.about}</p></${Empty}>`)}
+		<div class="vtable" ref=${box} hidden=${empty} role="table" aria-label=${K.many} aria-rowcount=${(pages.total ?? pages.items.length) + 1} aria-busy=${pages.busy}
+			onScroll=${(e) => setTop(e.target.scrollTop)} onKeyDown=${key} style=${{ '--columns': template(K.columns) }} tabindex="0">
+			<div role="rowgroup" class="vhead"><div role="row" aria-rowindex="1">${['name', ...K.columns].map(head)}</div></div>
+			<div role="rowgroup" class="vbody" style=${{ height: `${pages.items.length * ROW}px` }}>
+				${pages.items.slice(first, last).map((o, i) => html`<div role="row" key=${o.name} data-row=${first + i} aria-rowindex=${first + i + 2}
+					style=${{ transform: `translateY(${(first + i) * ROW}px)` }} onDblClick=${() => go(objectLink(tenant, plural, o.name))}>
+					<div role="cell"><a class="strong" href=${objectLink(tenant, plural, o.name)} tabindex=${first + i === at ? 0 : -1} onFocus=${() => setAt(first + i)}>${o.name}</a></div>
+					${K.columns.map((c) => html`<div role="cell"><${Cell} tenant=${tenant} plural=${plural} name=${c} object=${o} fields=${fields} /></div>`)}</div>`)}
+			</div>
+			${pages.busy && html`<${Busy} />`}
+		</div></section>`;
+}
