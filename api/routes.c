@@ -12,6 +12,7 @@
 	X(batch) \
 	X(change) \
 	X(events) \
+	X(hosts) \
 	X(objects) \
 	X(openapi) \
 	X(quota) \

@@ -17,6 +17,7 @@ enum request_kind {
 	REQUEST_STASH,
 	REQUEST_UNSTASH,
 	REQUEST_TENANTS,
+	REQUEST_FORGET,
 };
 
 struct space {

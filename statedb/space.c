@@ -357,7 +357,7 @@ static void on_answer(void *arg, struct op *op, struct node *n, const redisReply
 		on_read(rq, r);
 	else if (rq->kind == REQUEST_UNSTASH)
 		on_unstashed(rq, r);
-	else if (rq->kind == REQUEST_STASH)
+	else if (rq->kind == REQUEST_STASH || rq->kind == REQUEST_FORGET)
 		request_end(rq, NULL, json_object());
 	else if (rq->kind == REQUEST_AUDIT || rq->kind == REQUEST_AUDIT_GET)
 		on_audit(rq, r);
@@ -447,6 +447,20 @@ static struct op *ask_tenants(struct request *rq)
 	return op_start(rq->db, &spec);
 }
 
+static struct op *ask_forget(struct request *rq)
+{
+	const char *argv[] = { "HDEL", KEY_TENANTS, rq->space->name };
+	struct op_spec spec = { .key = KEY_TENANTS,
+				.script = SCRIPT_MAX,
+				.argc = 3,
+				.argv = argv,
+				.deadline_ns = rq->deadline_ns,
+				.done = on_answer,
+				.arg = rq };
+
+	return op_start(rq->db, &spec);
+}
+
 static enum script_id script_of(enum request_kind kind)
 {
 	switch (kind) {
@@ -506,6 +520,8 @@ static void request_run(struct request *rq)
 
 	if (rq->kind == REQUEST_TENANTS)
 		op = ask_tenants(rq);
+	else if (rq->kind == REQUEST_FORGET)
+		op = ask_forget(rq);
 	else
 		op = rq->space->shard < 0 ? ask_shard(rq) : ask_space(rq);
 	if (op)
@@ -538,4 +554,12 @@ void db_tenants(struct db *db, db_done *done, void *arg)
 
 	if (rq)
 		request_submit(rq, NULL);
+}
+
+void db_forget(struct db *db, const char *space, db_done *done, void *arg)
+{
+	struct request *rq = request_new(db, REQUEST_FORGET, done, arg);
+
+	if (rq)
+		request_submit(rq, space);
 }

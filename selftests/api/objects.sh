@@ -186,3 +186,25 @@ equal 'the same key at another server: the same status' 201 "$status"
 equal '... the same answer' "$once" "$body"
 answers 'the same key, another body' 422 2 POST "$A/bridges" "$OP" -d '{"name": "twice"}' -H 'Idempotency-Key: k1'
 answers 'a key that is none' 400 1 POST "$A/bridges" "$OP" -d '{"name": "twice"}' -H "Idempotency-Key: $(printf 'a%.0s' {1..65})"
+
+# --- tenants and hosts ---
+answers 'a tenant is made' 201 1 PUT /api/v1/tenants/fresh "$OP" -d '{"description": "new"}'
+answers '... is there, and empty' 200 2 GET /api/v1/tenants/fresh/ports "$OP"
+answers '... described anew' 200 1 PUT /api/v1/tenants/fresh "$OP" -d '{"description": "newer"}'
+call 1 GET /api/v1/tenants/fresh "$OP"
+equal '... says so' newer "$(field description)"
+call 1 GET /api/v1/tenants "$OP"
+contains '... listed' '"name":"fresh"' "$body"
+answers 'one of a name that is none' 422 1 PUT /api/v1/tenants/_x "$OP" -d '{}'
+answers 'with an unknown field' 422 1 PUT /api/v1/tenants/fresh "$OP" -d '{"nosuch": 1}'
+call 1 PUT /api/v1/tenants/fresh/bridges/b "$OP" -d '{}'
+answers 'one with objects is not deleted' 409 1 DELETE /api/v1/tenants/fresh "$OP"
+answers '... unless all of them are meant' 204 1 DELETE '/api/v1/tenants/fresh?recursive=true' "$OP"
+answers '... gone' 404 1 GET /api/v1/tenants/fresh "$OP"
+gone() { call 2 GET /api/v1/tenants/fresh "$OP"; [ "$status" = 404 ]; }
+wait_for 5 gone && ok '... at the other server' || not_ok '... at the other server'
+call 1 GET /api/v1/tenants "$OP"
+refute '... not listed' grep -q fresh <<<"$body"
+answers '... made again' 201 1 PUT /api/v1/tenants/fresh "$OP" -d '{}'
+answers 'hosts' 200 1 GET /api/v1/hosts "$OP"
+answers 'a host that is not there' 404 1 GET /api/v1/hosts/nosuch "$OP"
