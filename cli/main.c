@@ -75,6 +75,8 @@ static const struct cmd commands[] = {
 	  "hosts, whether they are alive, ports bound to them" },
 	{ "host", "leave", cmd_host_leave, "", 0, 0, CLI_O_SOCKET,
 	  "take this host out: its agent removes all it did and exits" },
+	{ "host", "remove", cmd_host_remove, "HOST", 1, 1, CLI_O_DB,
+	  "forget a host that is gone for good; its ports stay bound" },
 	{ "login", NULL, cmd_login, "[CONTEXT] --api URL", 0, 1, CLI_O_API | CLI_O_TENANT,
 	  "remember a skep-api and the token (SKEP_TOKEN, or a line of standard input) to show it" },
 	{ "version", NULL, cmd_version, "", 0, 0, 0, "version of this program" },
