@@ -173,10 +173,10 @@ $(OVN): $(call objs,$(OVN_SRC)) $(TESTLIB) $(LIBS)
 
 FUZZ_CFLAGS = $(filter-out -MMD -MP -O2,$(ALL_CFLAGS)) -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
 	      -Wno-unknown-warning-option
-FUZZ_PURE = loader/peers.c # parts of skepd that are functions of bytes
+FUZZ_PURE = loader/peers.c api/parse.c api/problem.c api/patch.c api/cursor.c api/jwt.c api/quota.c api/role.c api/token.c # functions of bytes
 $(FUZZ): $(O)/%: %.c $(foreach m,util maps packet topology simulator,$(call src_of,$(m))) $(FUZZ_PURE) $(wildcard selftests/lib/*.h */*.h)
 	$(call say,FUZZ,$<)mkdir -p $(@D) && $(CLANG) $(FUZZ_CFLAGS) -o $@ $< \
-		$(foreach m,util maps packet topology simulator,$(call src_of,$(m))) $(FUZZ_PURE) $(shell pkg-config --libs jansson yaml-0.1)
+		$(foreach m,util maps packet topology simulator,$(call src_of,$(m))) $(FUZZ_PURE) $(shell pkg-config --libs jansson yaml-0.1 gnutls)
 
 # Another version of skepd, to swap with this one under traffic (selftests/fault/upgrade.sh)
 .PHONY: other-version
@@ -258,7 +258,7 @@ format: ## run clang-format over the tree
 
 .PHONY: install
 PREFIX ?= /usr
-install: all ## install programs, manual pages, systemd unit below DESTDIR and PREFIX (/usr)
+install: all ## install programs, manual pages, systemd units below DESTDIR and PREFIX (/usr)
 	install -D -m 755 $(O)/skepd $(DESTDIR)$(PREFIX)/sbin/skepd
 	install -D -m 755 $(O)/skep $(DESTDIR)$(PREFIX)/bin/skep
 	install -D -m 755 $(O)/skep-api $(DESTDIR)$(PREFIX)/sbin/skep-api
@@ -266,7 +266,9 @@ install: all ## install programs, manual pages, systemd unit below DESTDIR and P
 		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; \
 	done
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
-	sed 's|/usr/sbin|$(PREFIX)/sbin|' packaging/systemd/skepd.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/skepd.service
+	for unit in skepd skep-api; do \
+		sed 's|/usr/sbin|$(PREFIX)/sbin|' packaging/systemd/$$unit.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit.service || exit 1; \
+	done
 
 .PHONY: clean
 clean: ## remove what was built

@@ -79,8 +79,8 @@ static const char *const scripts[SCRIPT_MAX] = {
 		"local config, owner = ARGV[1] ~= '', ARGV[3]\n"
 		"redis.call('HLEN', KEYS[1])\n"
 		"redis.call('XLEN', KEYS[4])\n"
-		"redis.call('XLEN', KEYS[5])\n"
 		"local audits = tonumber(ARGV[5])\n"
+		"if audits > 0 then redis.call('XLEN', KEYS[5]) end\n"
 		"if config and crev ~= tonumber(ARGV[1]) then\n"
 		"	for _, e in ipairs(redis.call('XREVRANGE', KEYS[4], '+', '-', 'COUNT', 64)) do\n"
 		"		local f = e[2]\n"
@@ -154,7 +154,7 @@ static const char *const scripts[SCRIPT_MAX] = {
 		"local out, at, count, seen, bytes, step = {}, ARGV[1], tonumber(ARGV[2]), 0, 0, 4\n"
 		"while #out < count and seen < 1000 and bytes < 4194304 do\n"
 		"	local before = bytes\n"
-		"	local list = redis.call('XREVRANGE', KEYS[5], at, '-', 'COUNT', step)\n"
+		"	local list = redis.call('XREVRANGE', KEYS[1], at, '-', 'COUNT', step)\n"
 		"	if #list == 0 then return { '', out } end\n"
 		"	for _, e in ipairs(list) do\n"
 		"		local f = e[2]\n"
@@ -168,9 +168,9 @@ static const char *const scripts[SCRIPT_MAX] = {
 		"	end\n"
 		"	step = math.max(1, math.min(64, 2 * step, math.floor(262144 * #list / (bytes - before + 1))))\n"
 		"end\n"
-		"if #redis.call('XREVRANGE', KEYS[5], at, '-', 'COUNT', 1) == 0 then at = '' end\n"
+		"if #redis.call('XREVRANGE', KEYS[1], at, '-', 'COUNT', 1) == 0 then at = '' end\n"
 		"return { at, out }\n",
-	[SCRIPT_AUDIT_GET] = "return redis.call('XRANGE', KEYS[5], ARGV[1], ARGV[1])\n",
+	[SCRIPT_AUDIT_GET] = "return redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])\n",
 	[SCRIPT_STASH] =
 		"for i = 2, #ARGV, 3 do\n"
 		"	local k = KEYS[tonumber(ARGV[i])]\n"
