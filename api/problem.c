@@ -117,10 +117,13 @@ static const char *take_field(const char *p, json_t *e)
 {
 	const char *end, *q;
 
-	if (json_object_get(e, "field") || strncmp(p, "field '", 7) || !(end = strchr(p + 7, '\'')))
+	if (strncmp(p, "field '", 7) || !(end = strchr(p + 7, '\'')))
 		return p;
-	if (json_object_get(e, "field")) /* the one before it was the list that this is in */
-		json_object_set(e, "in", json_object_get(e, "field"));
+	if (json_object_get(e, "field")) {
+		if (!json_object_get(e, "element"))
+			return p;
+		json_object_set(e, "in", json_object_get(e, "field")); /* it was the list that this is in */
+	}
 	json_object_set_new(e, "field", part(p + 7, end));
 	p = end + 1;
 	if (strncmp(p, ": ", 2))
@@ -137,12 +140,12 @@ static const char *take_field(const char *p, json_t *e)
 	return q + 1 + strspn(q + 1, " ");
 }
 
-/* "body:3: ", "operation 2: ", "rule 1: ": where in what was sent. */
+/* "body:3: ", "operation 2: ": where in what was sent. */
 static const char *take_place(const char *p, json_t *e)
 {
 	static const struct {
 		const char *text, *member;
-	} places[] = { { "body:", "line" }, { "operation ", "operation" }, { "rule ", "rule" } };
+	} places[] = { { "body:", "line" }, { "operation ", "operation" } };
 
 	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
 		size_t n = strlen(places[i].text), digits;

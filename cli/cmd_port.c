@@ -130,7 +130,7 @@ static bool is_alive(const json_t *leases, const char *host)
 	return json_object_get(leases, name);
 }
 
-/* 'leases': of hosts (db_leases()) */
+/* 'leases': of hosts (db_leases()); NULL = not known */
 static json_t *describe_port(const json_t *records, const json_t *leases, const char *name, const json_t *port)
 {
 	char path[TOPO_NAME_MAX + 16];
@@ -155,7 +155,7 @@ static json_t *describe_port(const json_t *records, const json_t *leases, const 
 			 json_object_get(bind, "host"), "interface",
 			 json_object_get(bind, "interface"), "live_host",
 			 json_object_get(live, "host"), "state", state, "host_alive",
-			 host ? json_boolean(is_alive(leases, host)) : NULL);
+			 host && leases ? json_boolean(is_alive(leases, host)) : NULL);
 }
 
 int cmd_port_list(struct cli *cli, struct err *err)
@@ -172,7 +172,7 @@ int cmd_port_list(struct cli *cli, struct err *err)
 		return err->code;
 	state = cli_db_read_tenant(cli, tenant, err);
 	leases = state ? cli_db_leases(cli, "host/", err) : NULL;
-	if (!leases)
+	if (!leases && err->code)
 		return err->code;
 	records = json_object_get(state, "records");
 	json_object_foreach(records, path, record) if (!strncmp(path, "port/", 5))

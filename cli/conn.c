@@ -230,6 +230,8 @@ json_t *cli_db_leases(struct cli *cli, const char *prefix, struct err *err)
 {
 	struct answer a = { 0 };
 
+	if (cli->rest)
+		return rest_leases(cli, err);
 	if (cli_db_open(cli, err))
 		return NULL;
 	db_leases(cli->db, prefix, answered, &a);

@@ -343,6 +343,27 @@ json_t *rest_read(struct cli *cli, const char *tenant, struct err *err)
 	return about;
 }
 
+json_t *rest_leases(struct cli *cli, struct err *err)
+{
+	_json_ json_t *page = rest_call(cli, "GET", "/api/v1/hosts", NULL, err);
+	json_t *leases, *host;
+	char path[TOPO_NAME_MAX + 8];
+	size_t i;
+
+	if (!page) {
+		if (err->code == -EPERM)
+			*err = (struct err){ 0 };
+		return NULL;
+	}
+	leases = json_object();
+	json_array_foreach(json_object_get(page, "items"), i, host) {
+		snprintf(path, sizeof(path), "host/%.63s", json_str(host, "name") ? json_str(host, "name") : "");
+		if (json_is_true(json_object_get(host, "live")))
+			json_object_set_new(leases, path, json_object());
+	}
+	return leases;
+}
+
 /* --- changes --- */
 
 /* {"operations": [{DELETE, "ports/web1"}, ...]} of the objects that the document names. */

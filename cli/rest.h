@@ -19,5 +19,7 @@ json_t *rest_tenants(struct cli *cli, struct err *err);				      /* array of nam
 json_t *rest_read(struct cli *cli, const char *tenant, struct err *err);	      /* as cli_db_read() */
 json_t *rest_change(struct cli *cli, const char *tenant, const json_t *doc, enum change_how how, bool prune,
 		    bool dry_run, struct err *err);				      /* as change_run() */
+/* {"host/<name>": {}} of hosts whose agents live; NULL without 'err': only operators are told. */
+json_t *rest_leases(struct cli *cli, struct err *err);
 /* "trace" and "why" as the control socket takes and answers them; 'request' is borrowed. */
 json_t *rest_ask(struct cli *cli, const json_t *request, struct err *err);

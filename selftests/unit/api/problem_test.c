@@ -26,6 +26,10 @@ static const struct {
 	  "[{\"object\": \"chain/fw\", \"rule\": \"ssh\", \"field\": \"proto\", \"value\": \"x\", \"detail\": \"is not a protocol\"}]" },
 	{ "subnet 's': field 'hosts' element 12: field 'mac': 'x' is not one",
 	  "[{\"object\": \"subnet/s\", \"in\": \"hosts\", \"element\": 12, \"field\": \"mac\", \"value\": \"x\", \"detail\": \"is not one\"}]" },
+	{ "operation 2: port 'p': field 'bridge': 'x' does not exist",
+	  "[{\"operation\": 2, \"object\": \"port/p\", \"field\": \"bridge\", \"value\": \"x\", \"detail\": \"does not exist\"}]" },
+	{ "body:3: port 'p': field 'mtu' is missing",
+	  "[{\"line\": 3, \"object\": \"port/p\", \"field\": \"mtu\", \"detail\": \"is missing\"}]" },
 	{ "chain 'fw': field 'rules': rule 1: 'drop' is not an object (want {name: ...})",
 	  "[{\"object\": \"chain/fw\", \"field\": \"rules\", \"element\": 1, \"detail\": \"'drop' is not an object\", \"allowed\": \"{name: ...}\"}]" },
 };
