@@ -9,6 +9,7 @@
 #include "api/change.h"
 #include "api/page.h"
 #include "api/role.h"
+#include "topology/doc.h"
 #include "util/cleanup.h"
 #include "util/json.h"
 
@@ -17,7 +18,7 @@
 /* Entries of tokens and quotas name the tenant among their objects, to be found by it. */
 static bool is_about(const char *path)
 {
-	return strncmp(path, "tenant/", 7) == 0;
+	return strncmp(path, "about/", 6) == 0;
 }
 
 /* What is kept, as it is told: times as people read them, and "meta" not a level of its own. */
@@ -142,7 +143,7 @@ static void on_list_all(struct api_request *r)
 	const char *tenant = api_caller_of(r)->tenant;
 	char object[TOPO_NAME_MAX + 16];
 
-	snprintf(object, sizeof(object), "tenant/%s", tenant);
+	snprintf(object, sizeof(object), "about/%s", tenant);
 	if (*tenant && api_query(r, "object"))
 		api_problemf(r, 403, "forbidden", "query parameter 'object' is for operators");
 	else
@@ -155,9 +156,18 @@ static json_t *plan_undo(struct write *w, struct writer *wr, struct err *err)
 {
 	_json_ json_t *inverse = audit_inverse(write_records(wr), w->body, err), *merged = NULL;
 	struct err why = { 0 };
+	const char *path, *name;
+	enum topo_kind kind;
+	json_t *unused;
 
 	if (!inverse || change_allowed(w->r, inverse, err))
 		return NULL;
+	json_object_foreach (inverse, path, unused) {
+		if (topo_path_parse(path, &kind, &name))
+			continue;
+		err_tag(err, -EBUSY, "conflict", "'%.80s' is no object that could be changed back", path);
+		return NULL;
+	}
 	merged = topo_records_merge(write_records(wr), inverse);
 	if (!merged) {
 		err_set(err, -ENOMEM, "out of memory");

@@ -125,6 +125,8 @@ static void take_record(struct store *s, const char *path, const json_t *record)
 		take_quota(s, path + 6, record);
 	else if (strncmp(path, "used/", 5) == 0)
 		take_used(s, path + 5, record);
+	else if (strncmp(path, "tenant/", 7) == 0)
+		return; /* for the audit, and who looks into the database */
 	else if (slash && !json_is_object(record))
 		tokens_remove(&s->tokens, kind, slash + 1);
 	else if (!token_of_record(path, record, &t) || tokens_put(&s->tokens, &t))
@@ -315,13 +317,13 @@ static json_t *entries_of(const struct store *s, json_t *meta, const json_t *cha
 
 	json_object_foreach((json_t *)changes, path, record)
 	{
-		if (strncmp(path, "token/", 6) != 0 && strncmp(path, "quota/", 6) != 0)
+		if (strncmp(path, "token/", 6) != 0 && strncmp(path, "quota/", 6) != 0 && strncmp(path, "tenant/", 7) != 0)
 			continue;
 		json_object_set_new(before, path, before_of(s, path));
 		json_object_set_new(after, path, after_of(path, record));
 	}
 	if (tenant) {
-		snprintf(about, sizeof(about), "tenant/%s", tenant);
+		snprintf(about, sizeof(about), "about/%s", tenant);
 		json_object_set_new(before, about, json_null());
 		json_object_set_new(after, about, json_null());
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The space of skep-api in the state DB: tokens, sessions, quotas.  Followed by each instance, so that what one writes the others know within
- * milliseconds; nothing is asked of the state DB while a request waits.  Records: "token/<id>", "quota/<tenant>" (configuration, with audit);
+ * milliseconds; nothing is asked of the state DB while a request waits.  Records: "token/<id>", "quota/<tenant>", "tenant/<tenant>" (configuration, with audit);
  * "session/<id>", "used/<token id>" (state).
  */
 #pragma once

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/auth.h"
 #include "api/cache.h"
 #include "api/request.h"
 #include "api/write.h"
@@ -113,11 +114,23 @@ static void on_made(void *arg, const struct err *err, const json_t *reply)
 	api_answer(r, m->created ? 201 : 200, view(m->t));
 }
 
+/* The audit has it. */
+static void on_told(void *arg, const struct err *err, uint64_t rev)
+{
+	struct making *m = arg;
+	_json_ json_t *changes = json_pack("{s:O}", CACHE_TENANT, m->info);
+
+	(void)rev;
+	if (err)
+		api_fail(m->r, err);
+	else
+		db_put(api_of(m->r)->db, cache_name(m->t), NULL, changes, on_made, m);
+}
+
 static void make(void *arg, struct cache_tenant *t, const struct err *err)
 {
 	struct making *m = arg;
 	struct api_request *r = m->r;
-	_json_ json_t *changes = NULL;
 	int dry;
 
 	if (err) {
@@ -133,8 +146,7 @@ static void make(void *arg, struct cache_tenant *t, const struct err *err)
 		api_answer(r, 200, json_pack("{s:s, s:b, s:b}", "name", cache_name(t), "created", m->created, "dry_run", 1));
 		return;
 	}
-	changes = json_pack("{s:O}", CACHE_TENANT, m->info);
-	db_put(api_of(r)->db, cache_name(t), NULL, changes, on_made, m);
+	auth_tenant_made(r, m->info, on_told, m);
 }
 
 static void on_put(struct api_request *r)
@@ -186,6 +198,18 @@ static void on_forgotten(void *arg, const struct err *err, const json_t *reply)
 		api_answer(r, 204, NULL);
 }
 
+/* Nobody has its tokens any more. */
+static void on_locked(void *arg, const struct err *err, uint64_t rev)
+{
+	struct making *m = arg;
+
+	(void)rev;
+	if (err)
+		api_fail(m->r, err);
+	else
+		db_forget(api_of(m->r)->db, cache_name(m->t), on_forgotten, m->r);
+}
+
 static void on_emptied(void *arg, const struct err *err, const json_t *reply)
 {
 	struct making *m = arg;
@@ -197,7 +221,7 @@ static void on_emptied(void *arg, const struct err *err, const json_t *reply)
 		return;
 	}
 	cache_wrote(m->t, gone, (uint64_t)json_integer_value(json_object_get(reply, "rev")), cache_crev(m->t));
-	db_forget(api_of(r)->db, cache_name(m->t), on_forgotten, r);
+	auth_tenant_gone(r, on_locked, m);
 }
 
 /* What agents have told of it, too; a record stays that says that it is gone. */

@@ -16,12 +16,12 @@
 
 static json_t *entries_of(const char *path, const json_t *before, const json_t *after, const char *tenant)
 {
-	char about[TOPO_NAME_MAX + 16] = "tenant/";
+	char about[TOPO_NAME_MAX + 16];
 	json_t *was = json_pack("{s:O?}", path, before), *is = json_pack("{s:O?}", path, after);
 	json_t *meta = cli_who();
 
 	if (*tenant) { /* as skep-api does: so that the tenant's admin finds it */
-		snprintf(about, sizeof(about), "tenant/%s", tenant);
+		snprintf(about, sizeof(about), "about/%s", tenant);
 		json_object_set_new(was, about, json_null());
 		json_object_set_new(is, about, json_null());
 		json_object_set_new(meta, "tenant", json_string(tenant));

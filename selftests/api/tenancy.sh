@@ -105,4 +105,23 @@ done
 call 1 PUT /api/v1/tenants/acme/quota "$OP" -d '{"tokens": 5}'
 answers 'tokens are counted' 403 1 POST /api/v1/tokens "$ACME_ADMIN" -d '{"name": "x", "role": "tenant-reader"}'
 contains '... told' 'quota of the tenant is 5 tokens' "$body"
+
+# --- a tenant's end ---
+answers 'a tenant is made' 201 1 PUT /api/v1/tenants/brief "$OP" -d '{"description": "short-lived"}'
+brief=$(make_token tenant-admin brief)
+answers '... which writes' 201 1 PUT /api/v1/tenants/brief/bridges/b "$brief" -d '{}'
+call 1 POST /api/v1/session '' -d "{\"token\": \"$brief\"}"
+cookie=$(sed -n 's/^set-cookie: \(skep_session=[^;]*\).*/\1/Ip' <<<"$headers")
+answers '... by its session' 200 1 GET /api/v1/tenants/brief/bridges '' -H "Cookie: $cookie"
+call 1 PUT /api/v1/tenants/brief/quota "$OP" -d '{"tokens": 7}'
+answers 'it is deleted' 204 1 DELETE '/api/v1/tenants/brief?recursive=true' "$OP"
+out() { call 2 GET /api/v1/whoami "$brief"; [ "$status" = 401 ]; }
+wait_for 2 out && ok '... its tokens let nobody in' || not_ok '... its tokens let nobody in'
+answers 'the next one of its name' 201 1 PUT /api/v1/tenants/brief "$OP" -d '{}'
+answers '... is not opened by them' 401 1 GET /api/v1/tenants/brief/bridges "$brief"
+answers '... nor by the session' 401 1 GET /api/v1/tenants/brief/bridges '' -H "Cookie: $cookie"
+answers '... nor has its quota' 200 1 GET /api/v1/tenants/brief/quota "$OP"
+equal '... but the default' 1000 "$(field tokens)"
+answers 'all of which is told' 200 1 GET '/api/v1/audit?object=tenant/brief' "$OP"
+equal '... each time' 3 "$(python3 -c 'import json, sys; print(len(json.loads(sys.argv[1])["items"]))' "$body")"
 for n in 1 2; do api_stop $n; done
