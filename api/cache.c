@@ -118,7 +118,9 @@ static void on_tick(void *arg)
 	json_t *status = db_status(c->api->db);
 
 	if (json_is_true(json_object_get(status, "connected")))
-		c->up_ns = now;
+		c->down_ns = 0;
+	else if (!c->down_ns)
+		c->down_ns = now;
 	json_decref(status);
 	hmap_for_each(node, tmp, &c->tenants)
 	{
@@ -189,7 +191,7 @@ static struct cache_tenant *add(struct cache *c, const char *name)
 
 static bool is_down(const struct cache *c)
 {
-	return c->up_ns + CACHE_STALE_MS * NSEC_PER_MSEC < clock_mono_ns();
+	return c->down_ns && c->down_ns + CACHE_STALE_MS * NSEC_PER_MSEC < clock_mono_ns();
 }
 
 void cache_get(struct cache *c, const char *tenant, cache_ready *ready, void *arg)
@@ -255,7 +257,7 @@ struct cache *cache_new(struct api *api)
 		return NULL;
 	c->api = api;
 	hmap_init(&c->tenants);
-	c->up_ns = clock_mono_ns();
+	c->down_ns = clock_mono_ns(); /* until it is connected */
 	c->tick = loop_timer_add(api->loop, 0, TICK_MS * NSEC_PER_MSEC, on_tick, c);
 	if (!c->tick) {
 		free(c);

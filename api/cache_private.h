@@ -15,7 +15,7 @@ struct cache {
 	struct api *api;
 	struct hmap tenants; /* struct cache_tenant.node by name */
 	struct loop_timer *tick;
-	uint64_t up_ns; /* when the state DB was last connected */
+	uint64_t down_ns; /* the state DB is not connected since; 0 = it is */
 };
 
 struct rows {
