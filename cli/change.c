@@ -199,7 +199,7 @@ static int announce_bindings(struct cli *cli, const char *tenant, const json_t *
 	}
 	if (!json_object_size(uses))
 		return 0;
-	reply = cli_db_put(cli, DB_HOSTS, uses, err);
+	reply = cli_db_put(cli, DB_HOSTS, NULL, uses, err);
 	return reply ? 0 : err->code;
 }
 

@@ -108,7 +108,8 @@ int cli_db_open(struct cli *cli, struct err *err);
 json_t *cli_db_read(struct cli *cli, const char *space, struct err *err);
 json_t *cli_db_commit(struct cli *cli, const char *space, uint64_t crev, const json_t *changes,
 		      const struct db_audit *audit, struct err *err);
-json_t *cli_db_put(struct cli *cli, const char *space, const json_t *changes, struct err *err);
+/* 'owner': db_put() */
+json_t *cli_db_put(struct cli *cli, const char *space, const char *owner, const json_t *changes, struct err *err);
 json_t *cli_db_tenants(struct cli *cli, struct err *err); /* array of names */
 json_t *cli_db_leases(struct cli *cli, const char *prefix, struct err *err);
 /* --tenant, or the only one that there is.  NULL: 'err'.  Valid until cli_close(). */
@@ -153,4 +154,5 @@ int cmd_flow_flush(struct cli *cli, struct err *err);
 int cmd_drop_watch(struct cli *cli, struct err *err);
 int cmd_host_list(struct cli *cli, struct err *err);
 int cmd_host_leave(struct cli *cli, struct err *err);
+int cmd_host_remove(struct cli *cli, struct err *err);
 int cmd_status(struct cli *cli, struct err *err);

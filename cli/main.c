@@ -70,6 +70,8 @@ static const struct cmd commands[] = {
 	  "hosts, whether they are alive, ports bound to them" },
 	{ "host", "leave", cmd_host_leave, "", 0, 0, CLI_O_SOCKET,
 	  "take this host out: its agent removes all it did and exits" },
+	{ "host", "remove", cmd_host_remove, "HOST", 1, 1, CLI_O_DB,
+	  "forget a host that is gone for good; its ports stay bound" },
 	{ "version", NULL, cmd_version, "", 0, 0, 0, "version of this program" },
 	{ "help", NULL, cmd_help, "[COMMAND]", 0, 2, 0, "this text, or that of a command" },
 };

@@ -167,6 +167,10 @@ static void on_removed(void *arg, struct index_flow *flow)
 	struct skep_flow last;
 	bool known;
 
+	if (flow->answer) {
+		answers_gone(a, flow);
+		return;
+	}
 	records_flow_ends(a, flow);
 	known = dp_flow_take(a->dp, &flow->key, &last);
 	if (known)

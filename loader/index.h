@@ -61,6 +61,7 @@ struct index_flow {
 	struct flow_load load;
 	struct record_state *record; /* records.c: NULL = it is not told */
 	struct rule_hits *hits;	 /* rules that count its packets (rules.c) */
+	bool answer;		 /* no flow: what the kernel answers while skepd is away (answers.c); verdict: eth_src and, of ND, tos = its flags */
 	bool conn;		 /* depends on a record of a connection, or that there is none */
 	bool looked;		 /* records.c: is it told? */
 	bool marked;		 /* to be simulated again */

@@ -282,6 +282,7 @@ static void process(struct work *w, enum skep_upcall_why why)
 		park(w, &what, &res);
 	} else {
 		decided(w, &res);
+		answers_asked(w, &res);
 	}
 }
 
