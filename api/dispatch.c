@@ -71,8 +71,8 @@ static void take_path(struct api_request *r, const char *url)
 	unsigned int n = 0;
 
 	for (char *p = copy, *part; p && (part = strsep(&p, "/"));) {
-		if (part == copy && !*part)
-			continue; /* before the first slash */
+		if (!*part && (part == copy || (!n && !p)))
+			continue; /* before the first slash; "/" */
 		if (n == ROUTE_PARTS_MAX || parse_unescape(part) || strchr(part, '/')) {
 			api_problemf(r, n == ROUTE_PARTS_MAX ? 404 : 400, n == ROUTE_PARTS_MAX ? "not_found" : "malformed",
 				     "the path is not valid");

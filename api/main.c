@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "api/api.h"
@@ -113,6 +114,20 @@ static void stop(struct api *api)
 	loop_free(api->loop);
 }
 
+/* A descriptor for each connection, and some. */
+static void want_descriptors(const struct api_config *config)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit); /* told below */
+	if (limit.rlim_cur < config->connections + 64u)
+		log_warn("limits.connections is %u, but this process may have %llu descriptors only (LimitNOFILE=)",
+			 config->connections, (unsigned long long)limit.rlim_cur);
+}
+
 static int run(const struct api_config *config)
 {
 	struct api api = { .config = config };
@@ -121,6 +136,7 @@ static int run(const struct api_config *config)
 	int rc;
 
 	signal(SIGPIPE, SIG_IGN);
+	want_descriptors(config);
 	rc = start(&api, &err);
 	if (rc) {
 		log_error("%s", err.text);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/parse.h"
@@ -102,7 +103,7 @@ static const char *take_field(const char *p, json_t *e)
 {
 	const char *end, *q;
 
-	if (strncmp(p, "field '", 7) || !(end = strchr(p + 7, '\'')))
+	if (json_object_get(e, "field") || strncmp(p, "field '", 7) || !(end = strchr(p + 7, '\'')))
 		return p;
 	json_object_set_new(e, "field", part(p + 7, end));
 	p = end + 1;
@@ -120,6 +121,27 @@ static const char *take_field(const char *p, json_t *e)
 	return q + 1 + strspn(q + 1, " ");
 }
 
+/* "body:3: ", "operation 2: ", "rule 1: ": where in what was sent. */
+static const char *take_place(const char *p, json_t *e)
+{
+	static const struct {
+		const char *text, *member;
+	} places[] = { { "body:", "line" }, { "operation ", "operation" }, { "rule ", "rule" } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		size_t n = strlen(places[i].text), digits;
+
+		if (strncmp(p, places[i].text, n))
+			continue;
+		digits = strspn(p + n, "0123456789");
+		if (digits && digits < 9 && !strncmp(p + n + digits, ": ", 2)) {
+			json_object_set_new(e, places[i].member, json_integer(strtol(p + n, NULL, 10)));
+			return p + n + digits + 2;
+		}
+	}
+	return p;
+}
+
 static json_t *details(const char *text)
 {
 	_json_ json_t *e = json_object();
@@ -128,8 +150,9 @@ static json_t *details(const char *text)
 
 	if (!e)
 		return NULL;
-	for (;;) { /* "body:3: " of a document's line is in front of the object */
+	for (;;) {
 		was = p;
+		p = take_place(p, e);
 		p = take_object(p, e);
 		p = take_field(p, e);
 		if (p == was)

@@ -247,7 +247,12 @@ const char *cache_name(const struct cache_tenant *t)
 
 bool cache_exists(const struct cache_tenant *t)
 {
-	return t->rev != 0;
+	if (!t->rev || !json_is_true(json_object_get(json_object_get(t->records, CACHE_TENANT), "deleted")))
+		return t->rev != 0;
+	for (int k = 0; k < TOPO_KIND_MAX; k++) /* made again beside this server */
+		if (t->rows[k].n)
+			return true;
+	return false;
 }
 
 uint64_t cache_rev(const struct cache_tenant *t)

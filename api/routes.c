@@ -8,7 +8,7 @@
 #include "util/cleanup.h"
 
 #define MODULES(X)                                                                                                     \
-	X(objects) X(change) X(topology) X(batch) X(tenants) X(events) X(live) X(metrics) X(status) X(session) X(token) X(quota) X(audit) \
+	X(objects) X(change) X(topology) X(batch) X(tenants) X(hosts) X(events) X(live) X(metrics) X(status) X(session) X(token) X(quota) X(audit) \
 	X(static)
 
 #define X(name)                                  \

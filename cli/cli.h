@@ -129,6 +129,8 @@ enum change_how { CHANGE_APPLY, CHANGE_DELETE };
  * {"tenant", "changes": [{"path", "op", "before", "after"}], "warning"}. */
 json_t *change_run(struct cli *cli, const char *tenant, const json_t *doc, enum change_how how,
 		   bool prune, bool dry_run, struct err *err);
+/* Who sits here, as the audit says it: {"by", "tool"}. */
+json_t *cli_who(void);
 /* The documents of --file, one per tenant: array of {tenant, ...}. */
 json_t *change_read_file(struct cli *cli, struct err *err);
 
@@ -152,6 +154,9 @@ int cmd_top(struct cli *cli, struct err *err);
 int cmd_flow_list(struct cli *cli, struct err *err);
 int cmd_flow_flush(struct cli *cli, struct err *err);
 int cmd_drop_watch(struct cli *cli, struct err *err);
+int cmd_token_create(struct cli *cli, struct err *err);
+int cmd_token_list(struct cli *cli, struct err *err);
+int cmd_token_revoke(struct cli *cli, struct err *err);
 int cmd_host_list(struct cli *cli, struct err *err);
 int cmd_host_leave(struct cli *cli, struct err *err);
 int cmd_host_remove(struct cli *cli, struct err *err);

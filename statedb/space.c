@@ -360,7 +360,7 @@ static void on_answer(void *arg, struct op *op, struct node *n, const redisReply
 		on_read(rq, r);
 	else if (rq->kind == REQUEST_UNSTASH)
 		on_unstashed(rq, r);
-	else if (rq->kind == REQUEST_STASH)
+	else if (rq->kind == REQUEST_STASH || rq->kind == REQUEST_FORGET)
 		request_end(rq, NULL, json_object());
 	else if (rq->kind == REQUEST_AUDIT || rq->kind == REQUEST_AUDIT_GET)
 		on_audit(rq, r);
@@ -450,6 +450,20 @@ static struct op *ask_tenants(struct request *rq)
 	return op_start(rq->db, &spec);
 }
 
+static struct op *ask_forget(struct request *rq)
+{
+	const char *argv[] = { "HDEL", KEY_TENANTS, rq->space->name };
+	struct op_spec spec = { .key = KEY_TENANTS,
+				.script = SCRIPT_MAX,
+				.argc = 3,
+				.argv = argv,
+				.deadline_ns = rq->deadline_ns,
+				.done = on_answer,
+				.arg = rq };
+
+	return op_start(rq->db, &spec);
+}
+
 static enum script_id script_of(enum request_kind kind)
 {
 	switch (kind) {
@@ -470,10 +484,19 @@ static enum script_id script_of(enum request_kind kind)
 	}
 }
 
+/* The space's keys that a request's script wants: the first of them, and how many. */
+static int keys_of(const struct request *rq, int *first)
+{
+	bool reads_audit = rq->kind == REQUEST_AUDIT || rq->kind == REQUEST_AUDIT_GET;
+
+	*first = reads_audit ? SPACE_AUDIT : 0;
+	return reads_audit ? 1 : rq->audited ? SPACE_KEY_MAX : SPACE_READ_KEYS;
+}
+
 /* Keys are the space's own, or those of the stash's names. */
 static struct op *ask_space(struct request *rq)
 {
-	int n_keys = rq->n_names ? rq->n_names : SPACE_KEY_MAX;
+	int first, own = keys_of(rq, &first), n_keys = rq->n_names ? rq->n_names : own;
 	struct op_spec spec = { .script = script_of(rq->kind),
 				.n_keys = n_keys,
 				.argc = n_keys + rq->argc - rq->n_names,
@@ -490,7 +513,7 @@ static struct op *ask_space(struct request *rq)
 	for (int i = 0; i < n_keys; i++)
 		argv[i] = rq->n_names ? schema_stash_key(keys[i], shard, rq->space->name, rq->argv[i])
 				      : schema_space_key(keys[i], shard, rq->space->name,
-							 (enum space_key)i);
+							 (enum space_key)(first + i));
 	for (int i = rq->n_names; i < rq->argc; i++)
 		argv[n_keys + i - rq->n_names] = rq->argv[i];
 	spec.key = argv[0];
@@ -509,6 +532,8 @@ static void request_run(struct request *rq)
 
 	if (rq->kind == REQUEST_TENANTS)
 		op = ask_tenants(rq);
+	else if (rq->kind == REQUEST_FORGET)
+		op = ask_forget(rq);
 	else
 		op = rq->space->shard < 0 ? ask_shard(rq) : ask_space(rq);
 	if (op)
@@ -529,7 +554,7 @@ static void request_run(struct request *rq)
 
 bool db_took(const struct db *db, unsigned int nth, struct db_took *out)
 {
-	static const char *const names[REQUEST_KINDS] = { "read", "commit", "put", "claim", "audit", "audit_get", "stash", "unstash", "tenants" };
+	static const char *const names[REQUEST_KINDS] = { "read", "commit", "put", "claim", "audit", "audit_get", "stash", "unstash", "tenants", "forget" };
 
 	if (nth >= REQUEST_KINDS)
 		return false;
@@ -551,4 +576,12 @@ void db_tenants(struct db *db, db_done *done, void *arg)
 
 	if (rq)
 		request_submit(rq, NULL);
+}
+
+void db_forget(struct db *db, const char *space, db_done *done, void *arg)
+{
+	struct request *rq = request_new(db, REQUEST_FORGET, done, arg);
+
+	if (rq)
+		request_submit(rq, space);
 }

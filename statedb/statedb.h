@@ -106,6 +106,8 @@ void db_claim(struct db *db, const char *space, const char *path, uint64_t was, 
 void db_stash(struct db *db, const char *space, const json_t *changes, unsigned int ttl_s, db_done *done, void *arg);
 /* {field: text}; empty when there is nothing of that name. */
 void db_unstash(struct db *db, const char *space, const char *name, db_done *done, void *arg);
+/* Takes a tenant off the list, not what its space holds: the next write of a process that does not know it puts it back.  {} */
+void db_forget(struct db *db, const char *space, db_done *done, void *arg);
 /* {"tenants": [names]}, without spaces that are none */
 void db_tenants(struct db *db, db_done *done, void *arg);
 

@@ -1,0 +1,65 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Events of a tenant: in order, from every server, resumed; and a server that stops with streams open.
+. "$(dirname "$0")/servers.sh"
+
+servers_up
+printf 'tenant: acme\nbridges: [{name: b}]\n' | "$SKEP" apply -f - >/dev/null || bail 'skep apply'
+api_start 1
+api_start 2
+A=/api/v1/tenants/acme
+follow() { # FILE N [CURL-OPTION...]
+	curl -sN --max-time 60 -H "Authorization: Bearer $OP" "${@:3}" "http://127.0.0.1:$((8460 + $2))$A/events" >"$1" 2>/dev/null &
+	background+=("$!")
+	follower=$!
+}
+has() { grep -q "$2" "$1"; }
+events() { grep -c '^event: ' "$1"; }
+
+follow "$work/one" 1
+first=$follower
+wait_for 5 has "$work/one" '^id: ' && ok 'a stream begins with where it is' || not_ok 'a stream begins with where it is'
+call 1 POST "$A/bridges" "$OP" -d '{"name": "here"}'
+call 2 POST "$A/bridges" "$OP" -d '{"name": "there"}'
+call 2 DELETE "$A/bridges/here" "$OP"
+wait_for 5 has "$work/one" '"name":"here".*"object":null' && ok 'what is written anywhere is told' || not_ok 'what is written anywhere is told'
+equal '... in order' 'put here put there delete here ' "$(sed -n 's/^event: \(.*\)/\1/p; s/.*"name":"\([^"]*\)","rev".*/\1/p' "$work/one" | tr '\n' ' ')"
+id=$(sed -n 's/^id: //p' "$work/one" | sed -n 2p)
+kill "$first"
+for i in {1..5}; do call 1 PUT "$A/bridges/m$i" "$OP" -d '{}'; done
+follow "$work/two" 1 -H "Last-Event-ID: $id"
+wait_for 5 has "$work/two" '"name":"m5"' && ok 'who comes back gets what it missed' || not_ok 'who comes back gets what it missed'
+equal '... all of it, once' 7 "$(events "$work/two")"
+follow "$work/three" 1 -H 'Last-Event-ID: 0'
+wait_for 5 has "$work/three" '^event: reset' && ok 'what is not remembered: reset' || not_ok 'what is not remembered: reset'
+follow "$work/four" 1 -H 'Last-Event-ID: nonsense'
+wait_for 5 has "$work/four" '^event: reset' && ok 'nonsense: reset' || not_ok 'nonsense: reset'
+call 1 POST "$A/batch" "$OP" -d '{"operations": [{"method": "PUT", "path": "bridges/x1", "body": {}}, {"method": "PUT", "path": "bridges/x2", "body": {}}]}'
+wait_for 5 has "$work/two" '"name":"x2"' || not_ok 'a batch is told'
+equal 'a commit has one id' 1 "$(sed -n '/"name":"m5"/,$p' "$work/two" | grep -c '^id: ')"
+python3 -c 'print("{\"bridges\": [" + ", ".join("{\"name\": \"n%d\"}" % i for i in range(1500)) + "]}")' >"$work/many"
+call 1 PUT "$A/topology" "$OP" -d "@$work/many"
+equal 'a large document' 200 "$status"
+wait_for 5 has "$work/two" '^event: reset' && ok '... is a reset' || not_ok '... is a reset'
+answers 'a tenant that is not there' 404 1 GET /api/v1/tenants/nosuch/events "$OP"
+# who does not read is let go
+python3 - "$A" "$OP" "$work/stuck" <<'PY' &
+import socket, sys, time
+s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096); s.connect(("127.0.0.1", 8461))
+s.sendall(("GET %s/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n" % tuple(sys.argv[1:3])).encode())
+open(sys.argv[3], "w").write("x")
+t = time.time()
+while time.time() - t < 40: time.sleep(0.1)
+PY
+background+=("$!")
+wait_for 5 test -s "$work/stuck"
+streams() { call 1 GET /api/v1/status "$OP"; field http.streams; }
+before=$(streams)
+long=$(printf 'x%.0s' {1..200})
+for i in {1..60}; do
+	python3 -c 'print("{\"operations\": [" + ", ".join("{\"method\": \"PATCH\", \"path\": \"bridges/n%d\", \"body\": {\"description\": \"'"$i$long"'\"}}" % i for i in range(900)) + "]}")' >"$work/batch"
+	call 1 POST "$A/batch" "$OP" -d "@$work/batch"
+	[ "$(streams)" -lt "$before" ] && break
+done
+[ "$(streams)" -lt "$before" ] && ok "who does not read is let go (after $i batches)" || not_ok 'who does not read is let go'
+api_stop 1 && ok 'a server stops with streams open' || not_ok 'a server stops with streams open'
