@@ -7,6 +7,7 @@
 #include "util/loop.h"
 
 struct http;
+struct api_metrics;
 struct auth;
 struct cache;
 struct live;
@@ -19,4 +20,5 @@ struct api {
 	struct cache *cache;
 	struct http *http;
 	struct live *live;
+	struct api_metrics *metrics;
 };

@@ -12,6 +12,8 @@
 
 static const char *const mode_words[] = { "server", "cluster", NULL };
 static const int mode_values[] = { DB_SERVER, DB_CLUSTER };
+static const char *const format_words[] = { "text", "json", NULL };
+static const int format_values[] = { LOG_TEXT, LOG_JSON };
 static const char *const level_words[] = { "error", "warning", "info", "debug", NULL };
 static const int level_values[] = { LOG_ERROR_LEVEL, LOG_WARN_LEVEL, LOG_INFO_LEVEL, LOG_DEBUG_LEVEL };
 
@@ -21,6 +23,8 @@ static const int level_values[] = { LOG_ERROR_LEVEL, LOG_WARN_LEVEL, LOG_INFO_LE
 static const struct setting table[] = {
 	{ "log_level", SETTING_CHOICE, AT(log_level), .fallback = "info", .words = level_words,
 	  .values = level_values, .help = "error, warning, info or debug" },
+	{ "log.format", SETTING_CHOICE, AT(log_format), .fallback = "text", .words = format_words,
+	  .values = format_values, .help = "text or json" },
 	{ "db.mode", SETTING_CHOICE, AT(db_mode), .fallback = "server", .words = mode_words,
 	  .values = mode_values, .help = "server or cluster" },
 	{ "db.addresses", SETTING_LIST, AT(db_addresses),

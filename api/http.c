@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "api/listen.h"
+#include "api/metrics.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -262,6 +263,7 @@ void http_resume(struct api_request *r)
 
 void answer_with(struct api_request *r, int status, struct MHD_Response *response, uint64_t len)
 {
+	api_metrics_answered(r, status);
 	r->answered = true;
 	r->status = status;
 	r->response = response;

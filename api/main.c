@@ -14,6 +14,7 @@
 #include "api/live.h"
 #include "api/openapi.h"
 #include "api/make_token.h"
+#include "api/metrics.h"
 #include "api/routes.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -90,7 +91,8 @@ static int start(struct api *api, struct err *err)
 		return -1;
 	api->cache = cache_new(api);
 	api->live = live_new(api);
-	if (!api->cache || !api->live)
+	api->metrics = api_metrics_new();
+	if (!api->cache || !api->live || !api->metrics)
 		return err_set(err, -1, "out of memory");
 	api->http = http_new(api, err);
 	return api->http ? 0 : -1;
@@ -111,6 +113,7 @@ static void stop(struct api *api)
 	live_free(api->live);
 	auth_free(api->auth);
 	http_free(api->http);
+	api_metrics_free(api->metrics);
 	loop_free(api->loop);
 }
 
@@ -213,6 +216,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	log_init("skep-api", config.log_level);
+	log_format(config.log_format);
 	if (what == PRINT)
 		api_config_print(&config, stdout);
 	else if (what == MAKE_TOKEN)

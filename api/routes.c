@@ -14,6 +14,7 @@
 	X(events) \
 	X(hosts) \
 	X(live) \
+	X(metrics) \
 	X(objects) \
 	X(openapi) \
 	X(quota) \

@@ -21,6 +21,8 @@ static const char *const encap_words[] = { "vxlan", "geneve", "nvgre", NULL };
 static const int encap_values[] = { SKEP_ENCAP_VXLAN, SKEP_ENCAP_GENEVE, SKEP_ENCAP_NVGRE };
 static const char *const dscp_words[] = { "copy", NULL };
 static const int dscp_values[] = { DP_DSCP_COPY };
+static const char *const format_words[] = { "text", "json", NULL };
+static const int format_values[] = { LOG_TEXT, LOG_JSON };
 static const char *const level_words[] = { "error", "warning", "info", "debug", NULL };
 static const int level_values[] = { LOG_ERROR_LEVEL, LOG_WARN_LEVEL, LOG_INFO_LEVEL,
 				    LOG_DEBUG_LEVEL };
@@ -34,6 +36,8 @@ static const struct setting table[] = {
 	  .help = "name of this agent on the machine; default: host" },
 	{ "log_level", SETTING_CHOICE, AT(log_level), .fallback = "info", .words = level_words,
 	  .values = level_values, .help = "error, warning, info or debug" },
+	{ "log.format", SETTING_CHOICE, AT(log_format), .fallback = "text", .words = format_words,
+	  .values = format_values, .help = "text or json" },
 	{ "db.mode", SETTING_CHOICE, AT(db_mode), .fallback = "embedded", .words = mode_words,
 	  .values = mode_values, .help = "embedded, server or cluster" },
 	{ "db.addresses", SETTING_LIST, AT(db_addresses),

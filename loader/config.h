@@ -22,6 +22,7 @@
 struct config {
 	char *host, *instance;
 	int log_level;					/* enum log_level */
+	int log_format;					/* enum log_format */
 	int db_mode;					/* enum db_mode */
 	char *db_addresses;				/* commas between; as written */
 	char *db_listen, *db_password_file, *db_server; /* NULL = none */

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "loader/conn_sides.h"
 #include "loader/hold.h"
 #include "util/clock.h"
 #include "util/hash.h"
@@ -19,17 +20,7 @@
 #define EXPIRE_BATCH  8192	    /* looked at in a second, in turns (conns_kernel.c) ... */
 #define EXPIRE_STEP   32	    /* ... of so many and more */
 #define REFRESH_MIN_S 20	    /* shorter timeouts run out */
-#define SIDES_MAX     (1u << 20) /* of a tenant */
 #define RETOLD_NS     NSEC_PER_SEC /* longer than messages are repeated (state.c) */
-
-/* When the others were last told of a record's own traffic; when the DB was, and the idle time that the record had then. */
-struct side {
-	struct hmap_node node;
-	uint64_t told_ns, mirrored_ns;
-	uint64_t retold_ns; /* conns_retell() */
-	uint64_t begun_ns;  /* when it was first known here */
-	uint32_t timeout_s;
-};
 
 const struct skep_timeouts *conns_timeouts(const struct tenant *t)
 {
@@ -50,13 +41,7 @@ int conns_init(struct tenant *t)
 
 void conns_fini(struct tenant *t)
 {
-	struct hmap_node *n, *tmp;
-
-	hmap_for_each (n, tmp, &t->conn_sides) {
-		hmap_remove(&t->conn_sides, n);
-		free(container_of(n, struct side, node));
-	}
-	hmap_fini(&t->conn_sides);
+	sides_fini(&t->conn_sides);
 	hold_forget(t);
 	sim_conns_free(TAKE_PTR(t->conns));
 }
@@ -116,64 +101,17 @@ bool conns_port_here(void *tenant, const char *port)
 
 /* --- sides --- */
 
-static uint64_t side_hash(const char *port, const struct sim_tuple *tuple)
-{
-	return hash_str(port, sim_tuple_hash(tuple));
-}
-
-static struct side *find_side(const struct tenant *t, const char *port,
-			      const struct sim_tuple *tuple)
-{
-	struct hmap_node *n = hmap_first_with_hash(&t->conn_sides, side_hash(port, tuple));
-
-	/* two with one hash share an entry: one of them is told later than it could be */
-	return n ? container_of(n, struct side, node) : NULL;
-}
-
-static struct side *get_side(struct tenant *t, const struct sim_conn *c)
-{
-	struct side *side = find_side(t, c->port, &c->tuple);
-
-	if (side || t->conn_sides.n >= SIDES_MAX)
-		return side;
-	side = calloc(1, sizeof(*side));
-	if (side && hmap_insert(&t->conn_sides, &side->node, side_hash(c->port, &c->tuple))) {
-		free(side);
-		return NULL;
-	}
-	if (side)
-		side->begun_ns = clock_mono_ns();
-	return side;
-}
-
-static uint64_t begun_ns(const struct tenant *t, const char *port, const struct sim_tuple *tuple)
-{
-	const struct side *side = find_side(t, port, tuple);
-
-	return side ? side->begun_ns : 0;
-}
-
 static void told(struct tenant *t, const struct sim_conn *c, uint64_t now_ns)
 {
-	struct side *side = get_side(t, c);
+	struct side *side = side_get(&t->conn_sides, c);
 
 	if (side)
 		side->told_ns = now_ns;
 }
 
-static void forget_side(struct tenant *t, const char *port, const struct sim_tuple *tuple)
-{
-	struct side *side = find_side(t, port, tuple);
-
-	if (!side)
-		return;
-	hmap_remove(&t->conn_sides, &side->node);
-	free(side);
-}
-
 static bool is_due(const struct tenant *t, const struct sim_conn *c, uint64_t now_ns)
 {
-	const struct side *side = find_side(t, c->port, &c->tuple);
+	const struct side *side = side_find(&t->conn_sides, c->port, &c->tuple);
 	uint64_t timeout = skep_conn_timeout(conns_timeouts(t), c->tuple.proto, c->orig_seen,
 					     c->reply_seen);
 
@@ -217,7 +155,7 @@ bool conns_remote_put(struct tenant *t, const struct sim_conn *conn, uint64_t la
 
 static void forget(struct tenant *t, const char *port, const struct sim_tuple *tuple)
 {
-	forget_side(t, port, tuple);
+	side_forget(&t->conn_sides, port, tuple);
 	conns_unpersist(t, port, tuple);
 	mirror_del(t, port, tuple);
 }
@@ -229,7 +167,7 @@ void conns_remote_end(struct tenant *t, const char *port, const struct sim_tuple
 	char name[TOPO_NAME_MAX + 1];
 
 	snprintf(name, sizeof(name), "%s", port);
-	records_conn_gone(t, name, &copy, begun_ns(t, name, &copy), clock_mono_ns());
+	records_conn_gone(t, name, &copy, side_begun_ns(&t->conn_sides, name, &copy), clock_mono_ns());
 	if (sim_conns_del(t->conns, name, &copy))
 		t->agent->stats.conns_ended++;
 	forget(t, name, &copy); /* in any case: sim_conns_apply() may have ended it already */
@@ -242,7 +180,7 @@ void conns_imported(struct tenant *t, const struct sim_conn *c, uint64_t last_ns
 {
 	const uint64_t now = clock_mono_ns();
 	const uint32_t timeout = skep_conn_timeout(conns_timeouts(t), c->tuple.proto, c->orig_seen, c->reply_seen);
-	struct side *side = get_side(t, c);
+	struct side *side = side_get(&t->conn_sides, c);
 
 	if (fresh) {
 		t->agent->stats.conns_made++;
@@ -371,7 +309,7 @@ static void touched(struct tenant *t, const struct sim_conn *before, bool state,
 		return;
 	}
 	keep(t, &c, now_ns);
-	side = find_side(t, c.port, &c.tuple);
+	side = side_find(&t->conn_sides, c.port, &c.tuple);
 	if (side) /* as soon as it may */
 		side->told_ns = 0;
 }
@@ -380,7 +318,7 @@ static void touched(struct tenant *t, const struct sim_conn *before, bool state,
 void conns_retell(struct tenant *t, const struct sim_conn *conn)
 {
 	const uint64_t now = clock_mono_ns();
-	struct side *side = get_side(t, conn);
+	struct side *side = side_get(&t->conn_sides, conn);
 
 	if (!side)
 		return;
@@ -536,7 +474,7 @@ static void on_over(void *arg, const struct sim_conn *conn)
 
 void conns_over(struct tenant *t, const char *port, const struct sim_tuple *tuple)
 {
-	records_conn_gone(t, port, tuple, begun_ns(t, port, tuple), 0);
+	records_conn_gone(t, port, tuple, side_begun_ns(&t->conn_sides, port, tuple), 0);
 	if (!sim_conns_del(t->conns, port, tuple))
 		return;
 	t->agent->stats.conns_over++;
@@ -555,7 +493,7 @@ static void expire(struct tenant *t, uint64_t now_ns)
 
 		if (conns_pull(t, c->port, &c->tuple))
 			continue;
-		records_conn_over(t, c, begun_ns(t, c->port, &c->tuple), 0);
+		records_conn_over(t, c, side_begun_ns(&t->conn_sides, c->port, &c->tuple), 0);
 		t->agent->stats.conns_over++;
 		forget(t, c->port, &c->tuple);
 		invalidate(t, c->port, &c->tuple);
@@ -602,7 +540,7 @@ static void on_gone(void *arg, const struct sim_conn *conn, uint64_t last_ns)
 	(void)last_ns;
 	if (strcmp(conn->port, p->name) != 0)
 		return;
-	forget_side(p->tenant, conn->port, &conn->tuple);
+	side_forget(&p->tenant->conn_sides, conn->port, &conn->tuple);
 	conns_unpersist(p->tenant, conn->port, &conn->tuple);
 }
 

@@ -125,6 +125,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	log_init("skepd", config.log_level);
+	log_format(config.log_format);
 	if (what == PRINT)
 		config_print(&config, stdout);
 	else if (what == DETACH)

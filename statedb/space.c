@@ -554,7 +554,7 @@ static void request_run(struct request *rq)
 
 bool db_took(const struct db *db, unsigned int nth, struct db_took *out)
 {
-	static const char *const names[REQUEST_KINDS] = { "read", "commit", "put", "claim", "audit", "audit_get", "stash", "unstash", "tenants" };
+	static const char *const names[REQUEST_KINDS] = { "read", "commit", "put", "claim", "audit", "audit_get", "stash", "unstash", "tenants", "forget" };
 
 	if (nth >= REQUEST_KINDS)
 		return false;

@@ -121,7 +121,7 @@ static void refusals(void **state)
 		const char *text, *want; /* a part of the message */
 	} table[] = {
 		{ "host: a\nhots: b\n",
-		  ":2: unknown key 'hots' (allowed: host, instance, log_level, db, underlay" },
+		  ":2: unknown key 'hots' (allowed: host, instance, log_level, log, db, underlay" },
 		{ "underlay:\n  interfac: e\n",
 		  ":2: unknown key 'underlay.interfac' (allowed in 'underlay': interface, address, port, xdp, encap, dscp)" },
 		{ "host: a\n", "'underlay.interface' is not set" },
@@ -153,6 +153,13 @@ static void refusals(void **state)
 		{ "underlay: {interface: e}\npaths: {state: relative}\n", "want an absolute path" },
 		{ "underlay: {interface: e}\ndevice_prefix: skepskeps\n", "1 to 8 characters" },
 		{ "underlay: {interface: e}\nflows: {max: 12}\n", "1024 to 4194304" },
+		{ "underlay: {interface: e}\nmetrics: {listen: \"localhost:9460\"}\n",
+		  "'metrics.listen': 'localhost:9460' is not allowed (want an address and a port, like 127.0.0.1:9460 or [::1]:9460)" },
+		{ "underlay: {interface: e}\nmetrics: {listen: 9460}\n", "want an address and a port" },
+		{ "underlay: {interface: e}\nflow_records: {ipfix: \"10.0.0.1:0\"}\n", "want an address and a port" },
+		{ "underlay: {interface: e}\nflow_records: {sample: 0}\n", "1 to 1000000" },
+		{ "underlay: {interface: e}\nflow_records: {file: flows}\n", "want an absolute path" },
+		{ "underlay: {interface: e}\nlog: {format: xml}\n", "want text or json" },
 		{ "- a\n", "want keys and values" },
 		{ "host: a\n---\nhost: b\n", "several documents" },
 		{ "host: a\nhost: b\n", "host" },
