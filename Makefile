@@ -56,7 +56,7 @@ LINK_LIBS = $(O)/statedb/libstatedb.a $(O)/simulator/libsimulator.a $(O)/topolog
 	    $(O)/maps/libmaps.a $(O)/util/libutil.a
 
 SKEPD_SRC := $(call src_of,loader)
-SKEP_SRC  := $(call src_of,cli) loader/control_client.c
+SKEP_SRC  := $(call src_of,cli) loader/control_client.c api/token.c api/role.c
 API_SRC   := $(call src_of,api)
 BPF_SRC   := $(sort $(wildcard bpf/*.bpf.c))
 BPF_OBJ   := $(patsubst %.c,$(O)/%.o,$(BPF_SRC))
@@ -120,7 +120,7 @@ $(O)/skepd: $(call objs,$(SKEPD_SRC)) $(LIBS)
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LINK_LIBS) $(LDLIBS)
 
 $(O)/skep: $(call objs,$(SKEP_SRC)) $(LIBS)
-	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LINK_LIBS) $(LDLIBS)
+	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LINK_LIBS) $(LDLIBS) -lgnutls
 
 $(O)/skep-api: $(call objs,$(API_SRC)) $(LIBS)
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LINK_LIBS) $(API_LDLIBS)
@@ -175,7 +175,7 @@ $(filter $(O)/selftests/unit/api/%,$(UNIT)): $(API_LIB)
 
 $(UNIT) $(BPFTEST): %: %.o $(TESTLIB) $(LIBS)
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $< $(filter $(LOADER_LIB) $(CLI_LIB) $(API_LIB),$^) $(TESTLIB) $(LINK_LIBS) \
-		$(if $(filter $(API_LIB),$^),$(API_LDLIBS),$(LDLIBS)) -lcmocka
+		$(if $(filter $(API_LIB),$^),$(API_LDLIBS),$(LDLIBS)) $(if $(filter $(CLI_LIB),$^),-lgnutls) -lcmocka
 
 $(TOOL): %: %.o
 	$(call say,LD,$@)$(CC) $(LDFLAGS) -o $@ $<
@@ -189,10 +189,10 @@ $(OVN): $(call objs,$(OVN_SRC)) $(TESTLIB) $(LIBS)
 
 FUZZ_CFLAGS = $(filter-out -MMD -MP -O2,$(ALL_CFLAGS)) -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
 	      -Wno-unknown-warning-option
-FUZZ_PURE = loader/peers.c # parts of skepd that are functions of bytes
+FUZZ_PURE = loader/peers.c api/parse.c api/problem.c api/patch.c api/cursor.c api/jwt.c api/quota.c api/role.c api/token.c # functions of bytes
 $(FUZZ): $(O)/%: %.c $(foreach m,util maps packet topology simulator,$(call src_of,$(m))) $(FUZZ_PURE) $(wildcard selftests/lib/*.h */*.h)
 	$(call say,FUZZ,$<)mkdir -p $(@D) && $(CLANG) $(FUZZ_CFLAGS) -o $@ $< \
-		$(foreach m,util maps packet topology simulator,$(call src_of,$(m))) $(FUZZ_PURE) $(shell pkg-config --libs jansson yaml-0.1)
+		$(foreach m,util maps packet topology simulator,$(call src_of,$(m))) $(FUZZ_PURE) $(shell pkg-config --libs jansson yaml-0.1 gnutls)
 
 # Another version of skepd, to swap with this one under traffic (selftests/fault/upgrade.sh)
 .PHONY: other-version
@@ -275,7 +275,7 @@ format: ## run clang-format over the tree
 
 .PHONY: install
 PREFIX ?= /usr
-install: all ## install programs, manual pages, systemd unit below DESTDIR and PREFIX (/usr)
+install: all ## install programs, manual pages, systemd units below DESTDIR and PREFIX (/usr)
 	install -D -m 755 $(O)/skepd $(DESTDIR)$(PREFIX)/sbin/skepd
 	install -D -m 755 $(O)/skep $(DESTDIR)$(PREFIX)/bin/skep
 	install -D -m 755 $(O)/skep-api $(DESTDIR)$(PREFIX)/sbin/skep-api
@@ -286,7 +286,9 @@ install: all ## install programs, manual pages, systemd unit below DESTDIR and P
 		install -d $(DESTDIR)$(PREFIX)/share/skep/panel && install -m 644 $(PANEL)/* $(DESTDIR)$(PREFIX)/share/skep/panel; \
 	fi
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
-	sed 's|/usr/sbin|$(PREFIX)/sbin|' packaging/systemd/skepd.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/skepd.service
+	for unit in skepd skep-api; do \
+		sed 's|/usr/sbin|$(PREFIX)/sbin|' packaging/systemd/$$unit.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit.service || exit 1; \
+	done
 
 .PHONY: clean
 clean: ## remove what was built

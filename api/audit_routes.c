@@ -96,7 +96,7 @@ static void list(struct api_request *r, const char *space, const char *object)
 	unsigned int limit = page_limit(r);
 	char by[TOPO_NAME_MAX + 16];
 
-	if (!limit || !by_text(r, by, sizeof(by)))
+	if (!limit || !by_text(r, by, sizeof(by)) || !auth_may(r, api_caller_of(r), AUTH_AUDIT))
 		return;
 	if (object && strlen(object) > OBJECT_MAX)
 		api_problemf(r, 400, "malformed", "query parameter 'object': too long (want 'port/web1')");
@@ -132,7 +132,7 @@ static void on_got(void *arg, const struct err *err, const json_t *reply)
 
 static void on_get(struct api_request *r)
 {
-	if (tenant_ok(r))
+	if (tenant_ok(r) && auth_may(r, api_caller_of(r), AUTH_AUDIT))
 		db_audit_get(api_of(r)->db, api_param(r, "tenant"), api_param(r, "id"), on_got, r);
 }
 
@@ -202,7 +202,7 @@ static void on_read(void *arg, const struct err *err, const json_t *reply)
 
 static void on_undo(struct api_request *r)
 {
-	if (tenant_ok(r))
+	if (tenant_ok(r) && auth_may(r, api_caller_of(r), AUTH_AUDIT))
 		db_audit_get(api_of(r)->db, api_param(r, "tenant"), api_param(r, "id"), on_read, r);
 }
 

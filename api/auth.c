@@ -285,6 +285,32 @@ unsigned int auth_rate(struct auth *a, const struct api_caller *caller)
 	return rate_retry_s(rate_take(a->tenants, caller->tenant, clock_mono_ns(), rate, burst));
 }
 
+bool auth_may(struct api_request *r, const struct api_caller *caller, enum auth_costly what)
+{
+	static const struct {
+		const char *name;
+		uint32_t per_s, burst;
+	} limits[] = {
+		[AUTH_AUDIT] = { "audit", 10, 50 },
+		[AUTH_LOGIN] = { "login", 5, 50 },
+		[AUTH_TOKENS] = { "tokens", 1, 100 },
+	};
+	char key[TOPO_NAME_MAX + 16], s[16];
+	uint64_t wait;
+
+	if (!*caller->tenant)
+		return true;
+	snprintf(key, sizeof(key), "%s/%s", limits[what].name, caller->tenant); /* no tenant has a '/' in its name */
+	wait = rate_take(api_of(r)->auth->tenants, key, clock_mono_ns(), limits[what].per_s, limits[what].burst);
+	if (!wait)
+		return true;
+	snprintf(s, sizeof(s), "%u", rate_retry_s(wait));
+	api_header(r, "Retry-After", s);
+	api_problemf(r, 429, "too_many_requests", "too many requests of this tenant about %s (%u a second)", limits[what].name,
+		     limits[what].per_s);
+	return false;
+}
+
 bool auth_still(const struct auth *a, const struct api_caller *caller)
 {
 	const struct tokens *all = store_tokens(a->store);

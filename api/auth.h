@@ -28,6 +28,11 @@ void auth_token(struct auth *a, const char *address, const char *text, auth_done
 void auth_session(struct auth *a, const char *address, const char *text, auth_done *done, void *arg);
 /* One more request of the tenant: 0, or seconds to wait.  Operators are not counted. */
 unsigned int auth_rate(struct auth *a, const struct api_caller *caller);
+/*
+ * Requests that cost the state DB more than others, or take from what all tenants share: counted apart.  False: answered with 429.
+ */
+enum auth_costly { AUTH_AUDIT, AUTH_LOGIN, AUTH_TOKENS }; /* reading the audit; beginning sessions; making and revoking tokens */
+bool auth_may(struct api_request *r, const struct api_caller *caller, enum auth_costly what);
 /* Is what let the caller in still good?  For answers that go on for long. */
 bool auth_still(const struct auth *a, const struct api_caller *caller);
 

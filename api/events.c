@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/auth.h"
 #include "api/cache_private.h"
 #include "api/events.h"
 #include "api/parse.h"
@@ -20,6 +21,7 @@
 #define HISTORY_BYTES (8u << 20)
 #define COMMIT_MAX    1000 /* changes of one commit that are told one by one */
 #define STREAMS_MAX   1000 /* of one tenant */
+#define LOOK_NS	      NSEC_PER_SEC /* at whether followers may still follow */
 #define PING_NS	      (15 * NSEC_PER_SEC)
 #define AGE_NS	      (900 * NSEC_PER_SEC) /* then clients come back, and show again who they are */
 
@@ -33,14 +35,17 @@ struct entry {
 struct follower {
 	struct follower *next, **prev;
 	struct api_stream *stream;
+	struct api_caller caller;
 	uint64_t began_ns;
 	bool ended;
 };
 
 struct events {
 	struct cache_tenant *t;
+	struct auth *auth;
 	struct cache_watch *watch;
 	struct loop_timer *ping;
+	uint64_t pinged_ns;
 	struct entry *first, **last;
 	uint64_t from; /* all changes behind this revision are remembered */
 	uint64_t rev;  /* of the last one */
@@ -167,9 +172,13 @@ static void on_ping(void *arg)
 	struct events *e = arg;
 	uint64_t now = clock_mono_ns();
 
-	tell(e, ": ping\n\n", 8);
+	if (e->pinged_ns + PING_NS <= now) {
+		tell(e, ": ping\n\n", 8);
+		e->pinged_ns = now;
+	}
+	/* a token that is revoked ends what it began */
 	for (struct follower *f = e->followers; f; f = f->next)
-		if (!f->ended && f->began_ns + AGE_NS < now) {
+		if (!f->ended && (f->began_ns + AGE_NS < now || !auth_still(e->auth, &f->caller))) {
 			f->ended = true;
 			api_stream_end(f->stream);
 		}
@@ -185,10 +194,11 @@ static struct events *hub(struct cache_tenant *t)
 	if (!e)
 		return NULL;
 	e->t = t;
+	e->auth = t->cache->api->auth;
 	e->last = &e->first;
 	e->from = e->rev = cache_rev(t);
 	e->watch = cache_watch(t, on_changed, e);
-	e->ping = loop_timer_add(t->cache->api->loop, PING_NS, PING_NS, on_ping, e);
+	e->ping = loop_timer_add(t->cache->api->loop, LOOK_NS, LOOK_NS, on_ping, e);
 	if (!e->watch || !e->ping) {
 		cache_unwatch(e->watch);
 		loop_timer_del(e->ping);
@@ -255,6 +265,7 @@ static void follow(struct api_request *r, struct cache_tenant *t)
 	struct events *e = hub(t);
 	struct follower *f = calloc(1, sizeof(*f));
 	struct closing *c = calloc(1, sizeof(*c));
+	const struct api_caller caller = *api_caller_of(r);
 	char last[32] = "";
 
 	if (!e || !f || !c || e->n_followers >= STREAMS_MAX) {
@@ -273,6 +284,7 @@ static void follow(struct api_request *r, struct cache_tenant *t)
 		return;
 	}
 	cache_hold(t);
+	f->caller = caller;
 	f->began_ns = clock_mono_ns();
 	f->next = e->followers;
 	f->prev = &e->followers;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/audit.h"
@@ -51,7 +52,7 @@ static void on_get(struct api_request *r)
 static json_t *make(void *arg, const struct store *s, struct err *err)
 {
 	struct api_request *r = arg;
-	const char *tenant = api_param(r, "tenant"), *match = api_request_header(r, "If-Match");
+	const char *tenant = api_param(r, "tenant"), *match = api_kept(r);
 	char path[TOPO_NAME_MAX + 16], want[32];
 	struct quota q;
 	uint64_t rev;
@@ -97,8 +98,10 @@ static void on_made(void *arg, const struct err *err, uint64_t rev)
 /* Of a tenant that need not exist yet: limits may come before the tenant. */
 static void on_put(struct api_request *r)
 {
-	const char *tenant = api_param(r, "tenant");
+	const char *tenant = api_param(r, "tenant"), *match = api_request_header(r, "If-Match");
 
+	if (match) /* the client may be gone when it is looked at */
+		api_keep(r, strdup(match), free);
 	if (!role_tenant_ok(tenant))
 		api_problemf(r, 404, "not_found", "tenant '%.63s' does not exist", tenant);
 	else

@@ -158,6 +158,8 @@ static void on_token(void *arg, const struct api_caller *c, int status, unsigned
 		api_problemf(r, status, status == 429 ? "too_many_requests" : status == 503 ? "unavailable" : "unauthorized", "%s", why);
 		return;
 	}
+	if (!auth_may(r, c, AUTH_LOGIN))
+		return;
 	l = calloc(1, sizeof(*l));
 	if (!l) {
 		api_problemf(r, 503, "overloaded", "out of memory");

@@ -129,8 +129,12 @@ static void on_create(struct api_request *r)
 {
 	const struct api_caller *c = api_caller_of(r);
 	_json_ json_t *body = json_copy(api_body(r));
-	struct making *m = calloc(1, sizeof(*m));
+	struct making *m;
 	struct err err = { 0 };
+
+	if (!auth_may(r, c, AUTH_TOKENS))
+		return;
+	m = calloc(1, sizeof(*m));
 
 	/* an admin need not say for which tenant, for there is one */
 	if (*c->tenant && json_is_object(body) && !json_object_get(body, "tenant"))
@@ -195,7 +199,7 @@ static void on_revoke(struct api_request *r)
 {
 	const struct token *t = find(r);
 
-	if (t)
+	if (t && auth_may(r, api_caller_of(r), AUTH_TOKENS))
 		store_write(auth_store(api_of(r)->auth), take_back, audit_meta(r, t->tenant), on_revoked, r);
 }
 

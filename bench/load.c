@@ -5,11 +5,11 @@
  *
  *   load MODE CLIENT_NS SERVER_NS SERVER_ADDRESS SECONDS [PID...]
  *
- * MODE: udp_rr tcp_rr tcp_crr tcp_stream udp_pps first_packet new_flows misses.  PID: processes whose CPU time is reported too (skepd).
+ * MODE: udp_rr tcp_rr tcp_crr tcp_stream udp_pps first_packet new_flows misses misses/RATE (a second).  PID: processes whose CPU time is reported too (skepd).
  * bench/run calls it.
  *
  *   first_packet   each flow's first round trip less its second one
- *   misses         each packet is a flow of its own: many source addresses of the server's /24, all source ports
+ *   misses         each packet is a flow of its own: many source addresses of the client's /24, all source ports
  * Before both, a packet of each of many other addresses, so that tables of classes are full if they are small.
  */
 #include <arpa/inet.h>
@@ -52,7 +52,7 @@ struct shared { /* between the two children and their parent */
 
 struct job {
 	const char *mode, *address;
-	unsigned int seconds;
+	unsigned int seconds, rate; /* packets a second; 0 = as fast as it goes */
 	struct shared *sh;
 };
 
@@ -245,9 +245,22 @@ static void send_from(int fd, struct datagram *d, uint8_t host, uint16_t port)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = d->ip.daddr };
 
-	d->ip.saddr = (d->ip.daddr & htonl(0xffffff00)) | htonl(host);
+	d->ip.saddr = (d->ip.saddr & htonl(0xffffff00)) | htonl(host);
 	d->udp.source = htons(port);
 	(void)sendto(fd, d, sizeof(*d), 0, (struct sockaddr *)&to, sizeof(to));
+}
+
+/* The client's address towards the server. */
+static in_addr_t own_addr(const struct sockaddr_in *to)
+{
+	struct sockaddr_in own = { 0 };
+	socklen_t len = sizeof(own);
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || connect(fd, (const struct sockaddr *)to, sizeof(*to)) || getsockname(fd, (struct sockaddr *)&own, &len))
+		die("own address");
+	close(fd);
+	return own.sin_addr.s_addr;
 }
 
 static int raw_socket(const struct job *job, struct datagram *d)
@@ -257,7 +270,7 @@ static int raw_socket(const struct job *job, struct datagram *d)
 
 	if (fd < 0)
 		die("socket");
-	*d = (struct datagram){ .ip = { .version = 4, .ihl = 5, .ttl = 64, .protocol = IPPROTO_UDP, .daddr = to.sin_addr.s_addr },
+	*d = (struct datagram){ .ip = { .version = 4, .ihl = 5, .ttl = 64, .protocol = IPPROTO_UDP, .saddr = own_addr(&to), .daddr = to.sin_addr.s_addr },
 				.udp = { .dest = to.sin_port, .len = htons(sizeof(*d) - sizeof(d->ip)) } };
 	return fd;
 }
@@ -274,7 +287,7 @@ static void fill(const struct job *job)
 	(void)poll(NULL, 0, 50);
 }
 
-/* As fast as it goes.  Begins at a port of its own, so that rounds that follow each other have other flows. */
+/* Begins at a port of its own, so that rounds that follow each other have other flows. */
 static void flood(const struct job *job)
 {
 	const uint64_t start = clock_mono_ns(), end = start + job->seconds * NSEC_PER_SEC;
@@ -283,8 +296,11 @@ static void flood(const struct job *job)
 	struct datagram d;
 	int fd = raw_socket(job, &d);
 
-	for (uint32_t i = 0; i % 64 || clock_mono_ns() < end; i++, job->sh->sent++)
+	for (uint32_t i = 0; i % 64 || clock_mono_ns() < end; i++, job->sh->sent++) {
 		send_from(fd, &d, (uint8_t)(FLOOD_FIRST + i % hosts), (uint16_t)(FIRST_PORT + (first + i / hosts) % ports));
+		while (job->rate && clock_mono_ns() < start + i * NSEC_PER_SEC / job->rate)
+			(void)poll(NULL, 0, 1);
+	}
 	close(fd);
 }
 
@@ -389,6 +405,7 @@ static double reap(pid_t pid)
 
 int main(int argc, char **argv)
 {
+	char *slash;
 	struct shared *sh = mmap(NULL, sizeof(*sh), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	double cpu_c, cpu_s, cpu_p;
 	struct job job;
@@ -400,7 +417,10 @@ int main(int argc, char **argv)
 	}
 	if (sh == MAP_FAILED)
 		die("mmap");
-	job = (struct job){ .mode = argv[1], .address = argv[4], .seconds = (unsigned int)strtoul(argv[5], NULL, 10), .sh = sh };
+	slash = strchr(argv[1], '/');
+	if (slash)
+		*slash++ = 0;
+	job = (struct job){ .mode = argv[1], .rate = slash ? (unsigned int)strtoul(slash, NULL, 10) : 0, .address = argv[4], .seconds = (unsigned int)strtoul(argv[5], NULL, 10), .sh = sh };
 	cpu_p = -cpu_of_pids(argv + 6);
 	s = fork();
 	if (!s) {

@@ -95,8 +95,11 @@ int skep_tc_port(struct __sk_buff *skb)
 		return drop(skb, SKEP_DROP_BAD_MAC, p.k4.in_key, 0);
 	if (in.police && policed(skb, in.police, p.hdr_len))
 		return drop(skb, SKEP_DROP_POLICED, p.k4.in_key, 0);
-	if (p.always_up)
+	if (p.always_up) {
+		if (!agent_lives(config(), bpf_ktime_get_ns()))
+			bpf_tail_call(skb, &skep_stages, SKEP_STAGE_ANSWER); /* does not return, unless skepd has never finished starting */
 		return go_up(skb, p.k4.eth_type, SKEP_UP_MISS);
+	}
 
 	if (p.is_v6)
 		f = bpf_map_lookup_elem(&skep_flows6, &p.k6);

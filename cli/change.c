@@ -199,12 +199,12 @@ static int announce_bindings(struct cli *cli, const char *tenant, const json_t *
 	}
 	if (!json_object_size(uses))
 		return 0;
-	reply = cli_db_put(cli, DB_HOSTS, uses, err);
+	reply = cli_db_put(cli, DB_HOSTS, NULL, uses, err);
 	return reply ? 0 : err->code;
 }
 
 /* Who sits here, as far as this machine knows: whoever reaches the state DB may claim anything. */
-static json_t *who(void)
+json_t *cli_who(void)
 {
 	const struct passwd *user = getpwuid(getuid());
 	char host[65] = "";
@@ -230,7 +230,7 @@ static json_t *audit_entry(const json_t *records, const json_t *changes)
 		json_object_set(before, path, was ? was : json_null());
 		json_object_set(after, path, record);
 	}
-	return json_pack("[{s:o, s:o, s:o}]", "meta", who(), "before", before, "after", after);
+	return json_pack("[{s:o, s:o, s:o}]", "meta", cli_who(), "before", before, "after", after);
 }
 
 /* One attempt: NULL with -EAGAIN when the configuration moved. */

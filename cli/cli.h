@@ -108,7 +108,8 @@ int cli_db_open(struct cli *cli, struct err *err);
 json_t *cli_db_read(struct cli *cli, const char *space, struct err *err);
 json_t *cli_db_commit(struct cli *cli, const char *space, uint64_t crev, const json_t *changes,
 		      const struct db_audit *audit, struct err *err);
-json_t *cli_db_put(struct cli *cli, const char *space, const json_t *changes, struct err *err);
+/* 'owner': db_put() */
+json_t *cli_db_put(struct cli *cli, const char *space, const char *owner, const json_t *changes, struct err *err);
 json_t *cli_db_tenants(struct cli *cli, struct err *err); /* array of names */
 json_t *cli_db_leases(struct cli *cli, const char *prefix, struct err *err);
 /* --tenant, or the only one that there is.  NULL: 'err'.  Valid until cli_close(). */
@@ -128,6 +129,8 @@ enum change_how { CHANGE_APPLY, CHANGE_DELETE };
  * {"tenant", "changes": [{"path", "op", "before", "after"}], "warning"}. */
 json_t *change_run(struct cli *cli, const char *tenant, const json_t *doc, enum change_how how,
 		   bool prune, bool dry_run, struct err *err);
+/* Who sits here, as the audit says it: {"by", "tool"}. */
+json_t *cli_who(void);
 /* The documents of --file, one per tenant: array of {tenant, ...}. */
 json_t *change_read_file(struct cli *cli, struct err *err);
 
@@ -151,6 +154,10 @@ int cmd_top(struct cli *cli, struct err *err);
 int cmd_flow_list(struct cli *cli, struct err *err);
 int cmd_flow_flush(struct cli *cli, struct err *err);
 int cmd_drop_watch(struct cli *cli, struct err *err);
+int cmd_token_create(struct cli *cli, struct err *err);
+int cmd_token_list(struct cli *cli, struct err *err);
+int cmd_token_revoke(struct cli *cli, struct err *err);
 int cmd_host_list(struct cli *cli, struct err *err);
 int cmd_host_leave(struct cli *cli, struct err *err);
+int cmd_host_remove(struct cli *cli, struct err *err);
 int cmd_status(struct cli *cli, struct err *err);

@@ -148,8 +148,8 @@ int cmd_status(struct cli *cli, struct err *err)
 	json_array_foreach (json_object_get(dp, "warnings"), i, warning)
 		printf("%swarning%s     %s\n", out_style(stdout, OUT_YELLOW),
 		       out_style(stdout, OUT_PLAIN), json_string_value(warning));
-	printf("flows       %lld, simulations %lld\n", number(s, "flows"),
-	       number(s, "simulations"));
+	printf("flows       %lld, simulations %lld, answers %lld\n", number(s, "flows"),
+	       number(s, "simulations"), number(s, "answers"));
 	print_pressure(json_object_get(s, "pressure"));
 	print_counts("packets     ", json_object_get(s, "counters"));
 	print_counts("drops       ", json_object_get(s, "drops"));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* host list (from the state DB) and host leave (asked of the local agent). */
+/* host list and host remove (in the state DB), and host leave (asked of the local agent). */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -101,5 +101,110 @@ int cmd_host_leave(struct cli *cli, struct err *err)
 		out_json(result);
 	else
 		printf("the host has left; skepd removes its datapath and exits\n");
+	return 0;
+}
+
+/* --- a host that is gone for good --- */
+
+/* What its agent has published of the tenant -> null; the number of ports that are still bound to it. */
+static unsigned int withdraw(const json_t *records, const char *host, json_t *changes)
+{
+	static const char *const published[] = { "live/", "mac/", "neigh/", "aff/", "natblock/" };
+	unsigned int bound = 0;
+	const char *path;
+	json_t *record;
+
+	json_object_foreach((json_t *)records, path, record) {
+		const char *of = json_str(record, "host");
+
+		if (!of || strcmp(of, host))
+			continue;
+		bound += !strncmp(path, "bind/", 5);
+		for (size_t i = 0; i < ARRAY_SIZE(published); i++)
+			if (!strncmp(path, published[i], strlen(published[i])))
+				json_object_set_new(changes, path, json_null());
+	}
+	return bound;
+}
+
+static int remove_from_tenant(struct cli *cli, const char *tenant, const char *host, unsigned int *bound, struct err *err)
+{
+	_json_ json_t *changes = json_object(), *done = NULL, *state = cli_db_read(cli, tenant, err);
+
+	if (!state)
+		return err->code;
+	*bound = withdraw(json_object_get(state, "records"), host, changes);
+	if (!json_object_size(changes))
+		return 0;
+	done = cli_db_put(cli, tenant, host, changes, err);
+	return done ? 0 : err->code;
+}
+
+/* The tenants that have had ports there; those that still have keep their entry, by which an agent of that name would know of them. */
+static int remove_from_tenants(struct cli *cli, const json_t *registry, const char *host, json_t *gone, json_t *left, struct err *err)
+{
+	const size_t n = strlen(host);
+	const char *path;
+	json_t *record;
+
+	json_object_foreach((json_t *)registry, path, record) {
+		const char *tenant = path + 4 + n + 1;
+		unsigned int bound = 0;
+
+		if (strncmp(path, "use/", 4) || strncmp(path + 4, host, n) || path[4 + n] != '/')
+			continue;
+		if (remove_from_tenant(cli, tenant, host, &bound, err))
+			return err->code;
+		if (bound)
+			json_object_set_new(left, tenant, json_integer(bound));
+		else
+			json_object_set_new(gone, path, json_null());
+	}
+	return 0;
+}
+
+static void report_removed(const struct cli *cli, const char *host, const json_t *left)
+{
+	const char *tenant;
+	json_t *n;
+
+	if (cli->format == CLI_JSON) {
+		_json_ json_t *root = json_pack("{s:s, s:O}", "removed", host, "still_bound", left);
+
+		out_json(root);
+		return;
+	}
+	printf("host '%s' is removed\n", host);
+	json_object_foreach((json_t *)left, tenant, n)
+		printf("tenant '%s' still has ports bound to it: %" JSON_INTEGER_FORMAT " (skep -t %s port list)\n", tenant,
+		       json_integer_value(n), tenant);
+}
+
+int cmd_host_remove(struct cli *cli, struct err *err)
+{
+	_json_ json_t *space = cli_db_read(cli, DB_HOSTS, err), *leases = NULL, *done = NULL;
+	_json_ json_t *gone = json_object(), *left = json_object();
+	char path[TOPO_NAME_MAX + 8];
+	const json_t *registry;
+	const char *host = cli->args[0];
+
+	if (!space)
+		return err->code;
+	registry = json_object_get(space, "records");
+	leases = cli_db_leases(cli, "host/", err);
+	if (!leases)
+		return err->code;
+	snprintf(path, sizeof(path), "host/%s", host);
+	if (!json_object_get(registry, path))
+		return err_tag(err, -ENOENT, "no_such_host", "there is no host '%s' ('skep host list' shows those that there are)", host);
+	if (json_object_get(leases, path))
+		return err_tag(err, -EBUSY, "host_alive", "host '%s' is alive: say 'skep host leave' there, or stop its skepd", host);
+	json_object_set_new(gone, path, json_null());
+	if (remove_from_tenants(cli, registry, host, gone, left, err))
+		return err->code;
+	done = cli_db_put(cli, DB_HOSTS, NULL, gone, err);
+	if (!done)
+		return err->code;
+	report_removed(cli, host, left);
 	return 0;
 }

@@ -104,7 +104,7 @@ static int set_health(struct cli *cli, bool up, struct err *err)
 			       "tenant '%s' has no member '%s' ('skep get members' shows those it has)",
 			       tenant, name);
 	changes = json_pack("{s:{s:b}}", path, "up", up);
-	done = changes ? cli_db_put(cli, tenant, changes, err) : NULL;
+	done = changes ? cli_db_put(cli, tenant, NULL, changes, err) : NULL;
 	if (!done)
 		return err->code ? err->code : err_set(err, -ENOMEM, "out of memory");
 	if (cli->format == CLI_JSON)

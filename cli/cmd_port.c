@@ -121,11 +121,21 @@ int cmd_port_unbind(struct cli *cli, struct err *err)
 
 /* --- list --- */
 
-static json_t *describe_port(const json_t *records, const char *name, const json_t *port)
+/* Has the host an agent that keeps its lease?  Without one, its datapath goes on as it was. */
+static bool is_alive(const json_t *leases, const char *host)
+{
+	char name[TOPO_NAME_MAX + 16];
+
+	snprintf(name, sizeof(name), "host/%s", host);
+	return json_object_get(leases, name);
+}
+
+/* 'leases': of hosts (db_leases()) */
+static json_t *describe_port(const json_t *records, const json_t *leases, const char *name, const json_t *port)
 {
 	char path[TOPO_NAME_MAX + 16];
 	const json_t *bind, *live;
-	const char *peer = json_str(port, "peer"), *state;
+	const char *peer = json_str(port, "peer"), *state, *host;
 	json_t *addresses = json_object_get(port, "addresses");
 
 	bind_path(path, sizeof(path), name);
@@ -137,13 +147,15 @@ static json_t *describe_port(const json_t *records, const char *name, const json
 		live						   ? "up" :
 		bind						   ? "waiting" :
 								     "unbound";
-	return json_pack("{s:s, s:O*, s:O*, s:O*, s:O*, s:O*, s:O*, s:O*, s:O*, s:s}", "name", name,
+	host = json_str(live ? live : bind, "host");
+	return json_pack("{s:s, s:O*, s:O*, s:O*, s:O*, s:O*, s:O*, s:O*, s:O*, s:s, s:o*}", "name", name,
 			 "bridge", json_object_get(port, "bridge"), "router",
 			 json_object_get(port, "router"), "mac", json_object_get(port, "mac"),
 			 "addresses", addresses, "peer", json_object_get(port, "peer"), "host",
 			 json_object_get(bind, "host"), "interface",
 			 json_object_get(bind, "interface"), "live_host",
-			 json_object_get(live, "host"), "state", state);
+			 json_object_get(live, "host"), "state", state, "host_alive",
+			 host ? json_boolean(is_alive(leases, host)) : NULL);
 }
 
 int cmd_port_list(struct cli *cli, struct err *err)
@@ -151,7 +163,7 @@ int cmd_port_list(struct cli *cli, struct err *err)
 	static const char *const headings[] = { "PORT",	     "DEVICE",	 "MAC",
 						"ADDRESSES", "BOUND TO", "STATE" };
 	const char *tenant = cli_tenant(cli, err), *path;
-	_json_ json_t *state = NULL, *list = json_array();
+	_json_ json_t *state = NULL, *leases = NULL, *list = json_array();
 	json_t *records, *record;
 	struct out_table *t;
 	size_t i;
@@ -159,11 +171,12 @@ int cmd_port_list(struct cli *cli, struct err *err)
 	if (!tenant)
 		return err->code;
 	state = cli_db_read_tenant(cli, tenant, err);
-	if (!state)
+	leases = state ? cli_db_leases(cli, "host/", err) : NULL;
+	if (!leases)
 		return err->code;
 	records = json_object_get(state, "records");
 	json_object_foreach(records, path, record) if (!strncmp(path, "port/", 5))
-		json_array_append_new(list, describe_port(records, path + 5, record));
+		json_array_append_new(list, describe_port(records, leases, path + 5, record));
 	out_sort(list, "name");
 	if (cli->format == CLI_JSON) {
 		_json_ json_t *root = json_pack("{s:s, s:O}", "tenant", tenant, "ports", list);
@@ -187,7 +200,8 @@ int cmd_port_list(struct cli *cli, struct err *err)
 			out_cellf(t, "%s:%s", host, json_str(record, "interface"));
 		else
 			out_cellf(t, "%s%s", peer ? "port " : "-", peer ? peer : "");
-		out_cell(t, json_str(record, "state"));
+		out_cellf(t, "%s%s", json_str(record, "state"),
+			  json_is_false(json_object_get(record, "host_alive")) ? ", no agent" : "");
 	}
 	out_table_end(t);
 	return 0;

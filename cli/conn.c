@@ -150,13 +150,13 @@ json_t *cli_db_commit(struct cli *cli, const char *space, uint64_t crev, const j
 	return wait_answer(cli, &a, err);
 }
 
-json_t *cli_db_put(struct cli *cli, const char *space, const json_t *changes, struct err *err)
+json_t *cli_db_put(struct cli *cli, const char *space, const char *owner, const json_t *changes, struct err *err)
 {
 	struct answer a = { 0 };
 
 	if (cli_db_open(cli, err))
 		return NULL;
-	db_put(cli->db, space, NULL, changes, answered, &a);
+	db_put(cli->db, space, owner, changes, answered, &a);
 	return wait_answer(cli, &a, err);
 }
 

@@ -162,6 +162,10 @@ static void on_removed(void *arg, struct index_flow *flow)
 	struct agent *a = arg;
 	struct skep_flow last;
 
+	if (flow->answer) {
+		answers_gone(a, flow);
+		return;
+	}
 	if (dp_flow_take(a->dp, &flow->key, &last))
 		rules_carried(flow, &last);
 	rules_drop(flow);

@@ -9,6 +9,7 @@
  * - ports.c: ports bound here; keys.c: their tunnel keys; floods.c: flood groups
  * - upcall.c: packet -> simulation; forward.c: result -> packets and flows; park.c: who waits
  * - frag.c: ports of fragments
+ * - answers.c: what the kernel answers while we are away
  * - learn.c: MAC and neighbour tables; expiry.c: idle, evicted and adopted flows
  * - vips.c: load balancers in the kernel
  * - conns.c: connections; state.c: messages between agents about them; mirror.c: their copy in the DB;
@@ -94,6 +95,9 @@ struct lport {
 	uint8_t ra_fast;	  /* initial ones still to be sent */
 	uint64_t told_tat_ns; /* GCRA of messages to other hosts that its packets cause (conns.c) */
 	struct port_load load;
+	uint64_t answers_tat_ns; /* GCRA of new ones */
+	uint32_t answers_first, n_answers; /* answers.c: a ring of their cookies, the oldest first; some may have gone */
+	uint32_t answers[SKEP_ANSWERS_PORT];
 	char trouble[256]; /* why it is not attached; "" = its interface is not there */
 	char interface[TOPO_IFNAME_MAX + 1];
 	char name[TOPO_NAME_MAX + 1];
@@ -190,10 +194,13 @@ struct agent {
 	struct hmap adopted_conns; /* by port (conns_kernel.c) */
 	uint32_t conns_walked, conns_step; /* records that the last walk over them met, and the present one has */
 	uint32_t conns_due; /* of this walk, in this tick */
+	uint32_t conns_rest; /* ticks before the next one */
 	bool conns_wrapped;
 	struct loop_timer *conns_turn; /* there is more to be done with records than one turn has time for */
 
 	struct index *index;
+	uint32_t n_answers; /* of the index: they are no flows */
+	bool answers_adopted; /* those that an earlier skepd left have been judged */
 	struct sets sets;
 	struct park *park;
 	struct frags *frags;
@@ -312,6 +319,17 @@ void floods_sync(struct tenant *t);		    /* writes the members of each changed g
 bool forward_same(struct agent *a, const struct pkt *pkt, const struct sim_result *res,
 		  const struct skep_flow *now);
 
+/* --- answers.c --- */
+struct work;
+/* upcall.c: the packet was simulated, with this result, and has gone: if it was a question with an answer, the kernel has that from now on.
+ * Overwrites the result. */
+void answers_asked(struct work *w, const struct sim_result *res);
+bool answers_still_right(struct agent *a, struct index_flow *f); /* would it be answered so today?  Then it has the tags of today */
+void answers_gone(struct agent *a, struct index_flow *f); /* it leaves the index */
+void answers_forget(struct lport *p); /* the port is detached */
+/* Judges those of an earlier skepd; as dp_flows_step(). */
+int answers_adopt_step(struct agent *a, struct dp_cursor *c);
+
 /* --- conns.c --- */
 int conns_init(struct tenant *t); /* 0 or -ENOMEM */
 void conns_fini(struct tenant *t);
@@ -383,6 +401,7 @@ bool tell_may(const struct lport *p, uint64_t now_ns);
 void tell_charge(struct lport *p, uint64_t messages, uint64_t now_ns);
 
 /* --- state.c: to the agents of other hosts --- */
+#define STATE_PENDING_MAX 8192 /* further ones are sent once */
 int state_init(struct agent *a);
 void state_fini(struct agent *a);
 /* Gathers; state_flush() sends: to be called before the packet leaves. */
@@ -395,6 +414,7 @@ void seen_done(struct tenant *t);
 void state_hold(struct agent *a, uint32_t hold); /* what is said from here on is waited for as hold.h says; 0 = no longer */
 /* A connection of a port that is here has been ended here: messages that were under way do not bring it back. */
 void state_ended(struct tenant *t, const struct sim_conn *conn);
+uint32_t state_unacked(const struct agent *a); /* messages that are not acknowledged yet, of at most STATE_PENDING_MAX */
 void state_received(struct agent *a, const uint8_t *data, uint32_t len); /* dp_ops.control */
 
 /* --- mirror.c: records of local ports in the state DB --- */

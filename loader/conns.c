@@ -432,6 +432,16 @@ static unsigned int begin(struct tenant *t, const struct sim_conn *c, bool marke
 	return SIM_CONNS_NEW | (state == HOLD_WAITS ? CONNS_HELD : 0);
 }
 
+/* The kernel makes records too, of which skepd hears a moment later: a port has as many as its kernel says. */
+static bool has_room(const struct tenant *t, const struct sim_conn *c)
+{
+	const struct agent *a = t->agent;
+	const struct lport *p = ports_find_name(t, c->port);
+	uint32_t begun;
+
+	return !p || !dp_port_conns(a->dp, p->key, &begun, NULL, NULL) || begun < a->config->conns_port_max;
+}
+
 unsigned int conns_commit(struct tenant *t, const struct sim_result *res, const struct pkt *pkt)
 {
 	uint64_t now = clock_mono_ns();
@@ -440,6 +450,10 @@ unsigned int conns_commit(struct tenant *t, const struct sim_result *res, const 
 
 	if (!res->conn && !res->n_new_conns && !res->n_affinities)
 		return 0;
+	if (res->n_new_conns && !has_room(t, &res->new_conns[0])) {
+		t->agent->stats.conns_refused++;
+		return SIM_CONNS_FULL;
+	}
 	if (res->conn)
 		before = *res->conn;
 	changed = sim_conns_apply(t->conns, res, pkt, conns_port_here, t, now);

@@ -20,7 +20,7 @@
 #define GRACE_S	 15 /* for adopted connections of flows that BPF does not refresh, until these have told of their packets */
 #define CYCLE	 40 /* ticks for a walk over the table */
 #define STEP_MIN 2048
-#define STEP	 64
+#define REST	 4  /* ticks between two walks: of a large table with few records each looks at all of it */
 #define TURN_NS	 NSEC_PER_MSEC
 #define PAUSE_NS (2 * NSEC_PER_MSEC)
 
@@ -413,7 +413,7 @@ static void on_turn(void *arg);
 /* Some of the walk over the table. */
 static void step(struct agent *a)
 {
-	uint32_t n = dp_conns_step(a->dp, STEP, on_record, a, &a->conns_wrapped);
+	uint32_t n = dp_conns_step(a->dp, on_record, a, &a->conns_wrapped);
 
 	a->conns_due -= n < a->conns_due ? n : a->conns_due;
 	a->conns_step += n;
@@ -422,6 +422,7 @@ static void step(struct agent *a)
 	dp_nats_round(a->dp); /* once round */
 	a->conns_walked = a->conns_step;
 	a->conns_step = a->conns_due = 0;
+	a->conns_rest = REST;
 }
 
 /* A millisecond of it, then packets have theirs: a flood of new connections must not keep others' first packets waiting. */
@@ -450,7 +451,9 @@ void conns_kernel_tick(struct agent *a)
 {
 	const uint32_t due = a->conns_walked / CYCLE;
 
-	if (a->adoption_done)
+	if (a->conns_rest)
+		a->conns_rest--;
+	else if (a->adoption_done)
 		a->conns_due = due > STEP_MIN ? due : STEP_MIN;
 	turn(a);
 }

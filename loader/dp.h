@@ -169,8 +169,9 @@ void dp_conn_del(struct dp *dp, const struct skep_conn_key *key);
 /* The callback may delete any. */
 int dp_conns_walk(struct dp *dp, void (*cb)(void *arg, const struct skep_conn_key *key, const struct skep_conn *conn),
 		  void *arg);
-/* At least 'n' of them if there are so many, from where the last call has ended; their number.  *wrapped: this was the end of the table. */
-uint32_t dp_conns_step(struct dp *dp, uint32_t n, void (*cb)(void *arg, const struct skep_conn_key *key, const struct skep_conn *conn),
+/* Some of them, as many as take a fraction of a millisecond, from where the last call has ended; their number.  *wrapped: this was the end of
+ * the table. */
+uint32_t dp_conns_step(struct dp *dp, void (*cb)(void *arg, const struct skep_conn_key *key, const struct skep_conn *conn),
 		       void *arg, bool *wrapped);
 /* Records that BPF has made since the last call, until 'until_ns' (CLOCK_MONOTONIC); true: there are more. */
 bool dp_conns_new(struct dp *dp, uint64_t until_ns);
@@ -248,6 +249,18 @@ int dp_flows_walk(struct dp *dp, void (*cb)(void *arg, const struct dp_flow_key 
 /* bpf_jiffies64() now, and ticks per second. */
 uint64_t dp_jiffies(struct dp *dp);
 uint32_t dp_hz(const struct dp *dp);
+
+/* --- answers that the kernel gives while skepd is away (maps/answer.h) --- */
+/* A question has a key as flows have: that of the ARP request or neighbour solicitation, without eth_dst, and with the address that is asked for as
+ * its destination.  No flow has such a key. */
+struct dp_flow_key dp_question(const struct skep_answer_key *key);
+struct skep_answer_key dp_asked(const struct dp_flow_key *question);
+int dp_answer_put(struct dp *dp, const struct dp_flow_key *question, const struct skep_answer *answer); /* 0 or -errno: -E2BIG, the table is full */
+void dp_answer_del(struct dp *dp, const struct dp_flow_key *question);
+bool dp_answer_get(struct dp *dp, const struct dp_flow_key *question, struct skep_answer *answer);
+/* The next few hundred, as dp_flows_step(). */
+typedef void dp_answer_fn(void *arg, const struct dp_flow_key *question, const struct skep_answer *answer);
+int dp_answers_step(struct dp *dp, struct dp_cursor *c, dp_answer_fn *cb, void *arg);
 
 /* --- load balancers (maps/nat.h) --- */
 /*

@@ -8,9 +8,15 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 
+#include "util/clock.h"
 #include "util/hash.h"
 
 #define WALK_BATCH 1024
+/* A step over a part of the table: batches of so many that one takes about this long.  Of a table with few records the kernel looks at many
+ * buckets for each; where many are over, each costs a call. */
+#define STEP_BATCH_MIN 16
+#define STEP_SHORT_NS  60000
+#define STEP_LONG_NS   250000
 
 struct away { /* records of a port that is not attached; dp.away */
 	struct hmap_node node;
@@ -177,6 +183,7 @@ bool dp_conns_new(struct dp *dp, uint64_t until_ns)
 struct walk {
 	void (*cb)(void *arg, const struct skep_conn_key *key, const struct skep_conn *conn);
 	void *arg;
+	uint32_t size; /* of a batch */
 	struct skep_conn_key keys[WALK_BATCH];
 	struct skep_conn conns[WALK_BATCH];
 };
@@ -187,13 +194,13 @@ static int batch(struct dp *dp, struct walk *w, bool going, uint32_t *at, uint32
 	uint32_t in = *at;
 	int rc;
 
-	*n = WALK_BATCH;
+	*n = w->size;
 	rc = bpf_map_lookup_batch(dp->map_fd[DP_MAP_CONNS], going ? &in : NULL, at, w->keys, w->conns, n, NULL) ?
 		     -errno :
 		     0;
 	if (rc && rc != -ENOENT)
 		return rc;
-	for (uint32_t i = 0; i < *n && i < WALK_BATCH; i++)
+	for (uint32_t i = 0; i < *n && i < w->size; i++)
 		w->cb(w->arg, &w->keys[i], &w->conns[i]);
 	return *n ? rc : -ENOENT;
 }
@@ -231,6 +238,7 @@ int dp_conns_walk(struct dp *dp,
 		return -ENOMEM;
 	w->cb = cb;
 	w->arg = arg;
+	w->size = WALK_BATCH;
 	for (bool going = false; left > 0 && !rc; going = true) {
 		rc = batch(dp, w, going, &at, &n);
 		if (rc && rc != -ENOENT && !going)
@@ -240,26 +248,36 @@ int dp_conns_walk(struct dp *dp,
 	return rc == -ENOENT ? 0 : rc;
 }
 
-uint32_t dp_conns_step(struct dp *dp, uint32_t want, void (*cb)(void *arg, const struct skep_conn_key *key, const struct skep_conn *conn),
-		       void *arg, bool *wrapped)
+static uint32_t next_size(uint32_t size, uint64_t took_ns)
+{
+	if (took_ns > STEP_LONG_NS)
+		return size / 2 > STEP_BATCH_MIN ? size / 2 : STEP_BATCH_MIN;
+	if (took_ns < STEP_SHORT_NS)
+		return size * 2 < WALK_BATCH ? size * 2 : WALK_BATCH;
+	return size;
+}
+
+uint32_t dp_conns_step(struct dp *dp, void (*cb)(void *arg, const struct skep_conn_key *key, const struct skep_conn *conn), void *arg, bool *wrapped)
 {
 	_free_ struct walk *w = malloc(sizeof(*w));
-	uint32_t done = 0, n;
-	int rc = 0;
+	uint64_t begun = clock_mono_ns();
+	uint32_t n;
+	int rc;
 
 	*wrapped = false;
 	if (!w)
 		return 0;
 	w->cb = cb;
 	w->arg = arg;
-	while (done < want && !rc) {
-		rc = batch(dp, w, dp->conns_going, &dp->conns_at, &n);
-		if (rc && rc != -ENOENT)
-			break;
-		done += n;
-		dp->conns_going = !rc;
+	w->size = dp->conns_batch ? dp->conns_batch : STEP_BATCH_MIN;
+	rc = batch(dp, w, dp->conns_going, &dp->conns_at, &n);
+	dp->conns_going = !rc;
+	if (rc == -ENOSPC && w->size < WALK_BATCH) { /* a bucket with more than fit */
+		dp->conns_batch = w->size * 2;
+		dp->conns_going = true; /* 'conns_at' is still where it was */
+		return 0;
 	}
 	*wrapped = rc == -ENOENT; /* one that failed has not met all */
-	dp->conns_going = dp->conns_going && !rc;
-	return done;
+	dp->conns_batch = next_size(w->size, clock_mono_ns() - begun);
+	return rc && rc != -ENOENT ? 0 : n;
 }

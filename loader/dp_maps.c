@@ -264,7 +264,8 @@ static int fill_stages(struct dp *dp, struct err *err)
 {
 	static const enum dp_prog stages[SKEP_STAGE_MAX] = { [SKEP_STAGE_MISS] = DP_PROG_MISS,
 							     [SKEP_STAGE_ACT] = DP_PROG_ACT,
-							     [SKEP_STAGE_ARRIVE] = DP_PROG_ARRIVE };
+							     [SKEP_STAGE_ARRIVE] = DP_PROG_ARRIVE,
+							     [SKEP_STAGE_ANSWER] = DP_PROG_ANSWER };
 
 	for (uint32_t i = 0; i < SKEP_STAGE_MAX; i++)
 		if (bpf_map_update_elem(dp->map_fd[DP_MAP_STAGES], &i, &dp->prog_fd[stages[i]], BPF_ANY))

@@ -35,6 +35,7 @@
 	X(NAT_IDS, "skep_nat_ids")   \
 	X(VIPS, "skep_vips")         \
 	X(MAGLEV, "skep_maglev")     \
+	X(ANSWERS, "skep_answers")   \
 	X(NEWCONNS, "skep_newconns") \
 	X(STAGES, "skep_stages")     \
 	X(SLOTS, "skep_slots")       \
@@ -56,6 +57,7 @@ enum dp_map {
 	X(MISS, "skep_tc_miss")     \
 	X(ACT, "skep_tc_act")       \
 	X(ARRIVE, "skep_tc_arrive") \
+	X(ANSWER, "skep_tc_answer") \
 	X(UNDER, "skep_tc_under")   \
 	X(TUNNEL, "skep_tc_tunnel") \
 	X(INJECT, "skep_tc_inject") \
@@ -254,7 +256,7 @@ struct dp {
 	struct skep_stat *cpu_stats; /* room for one entry of each CPU */
 	uint32_t stat_next;
 	struct dp_wild_queue wq;
-	uint32_t conns_at; /* dp_conns_step(): a bucket */
+	uint32_t conns_at, conns_batch; /* dp_conns_step(): a bucket, and how many records at once */
 	bool conns_going;
 
 	struct dp_queue q4, q6;

@@ -17,6 +17,9 @@
 struct walk { /* agent.walking */
 	struct agent *a;
 	struct dp_flows_at at;
+	struct dp_cursor answers;
+	bool flows_done;
+	bool all; /* no tenant was missing when it began: what it leaves is right */
 	uint64_t now_jiffies, idle_jiffies;
 	uint64_t gap_ns; /* since rates were taken; 0 = they are not taken now */
 	uint64_t took_ns;
@@ -90,7 +93,7 @@ static void on_indexed(void *arg, struct index_flow *f)
 	struct evicted *e = arg;
 
 	/* a flow that was added while the walk was under way may have been missed by it */
-	if (f->walk != e->a->walk && f->added_ns < e->before_ns)
+	if (!f->answer && f->walk != e->a->walk && f->added_ns < e->before_ns)
 		index_del(e->a->index, f);
 }
 
@@ -110,6 +113,22 @@ static void end(struct agent *a, struct walk *w, bool complete)
 	free(w);
 }
 
+/* As dp_flows_step(): flows, then the answers of an earlier skepd, once. */
+static int step(struct agent *a, struct walk *w)
+{
+	int rc = w->flows_done ? 1 : dp_flows_step(a->dp, &w->at, on_flow, w);
+
+	if (rc <= 0 || a->answers_adopted)
+		return rc;
+	if (!w->flows_done) {
+		w->flows_done = true;
+		return 0;
+	}
+	rc = answers_adopt_step(a, &w->answers);
+	a->answers_adopted = rc > 0 && w->all;
+	return rc;
+}
+
 /* Until 'until_ns', or the end. */
 static void some(struct agent *a, uint64_t until_ns)
 {
@@ -119,7 +138,7 @@ static void some(struct agent *a, uint64_t until_ns)
 
 	upcall_flush(a);
 	do {
-		rc = dp_flows_step(a->dp, &w->at, on_flow, w);
+		rc = step(a, w);
 	} while (!rc && clock_mono_ns() < until_ns);
 	w->took_ns += clock_mono_ns() - begun;
 	if (rc) {
@@ -155,6 +174,7 @@ static void begin(struct agent *a)
 	if (!w)
 		return;
 	w->a = a;
+	w->all = a->adoption_done;
 	a->walk_soon = false;
 	w->gap_ns = top_walk(a, now);
 	a->walk_at_ns = now;

@@ -59,6 +59,7 @@ struct index_flow {
 	uint64_t packets, bytes; /* of these, the kernel's counters are known already */
 	struct flow_load load;
 	struct rule_hits *hits;	 /* rules that count its packets (rules.c) */
+	bool answer;		 /* no flow: what the kernel answers while skepd is away (answers.c); verdict: eth_src and, of ND, tos = its flags */
 	bool conn;		 /* depends on a record of a connection, or that there is none */
 	bool marked;		 /* to be simulated again */
 	struct index_flow *mark_prev, *mark_next;

@@ -93,6 +93,7 @@ static void detach(struct lport *p)
 	if (!p->attached)
 		return;
 	invalidate_port(p);
+	answers_forget(p);
 	overlay_changed(p);
 	dp_port_detach(p->tenant->agent->dp, p->key);
 	p->attached = false;

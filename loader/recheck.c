@@ -195,7 +195,9 @@ static bool still_right(struct agent *a, struct index_flow *f)
 static void recheck_flow(struct agent *a, struct index_flow *f)
 {
 	a->stats.revalidated++;
-	if (dp_flow_mask(&f->key) ? class_still_right(a, f) : still_right(a, f)) {
+	if (f->answer		    ? answers_still_right(a, f)
+	    : dp_flow_mask(&f->key) ? class_still_right(a, f)
+				    : still_right(a, f)) {
 		a->stats.kept++;
 		return;
 	}

@@ -110,21 +110,24 @@ static void put_ipv4(struct out *o, const struct skep_flow_key4 *k, uint8_t tos,
 
 static void put_ipv6(struct out *o, const struct skep_flow_key6 *k, uint8_t tos, uint8_t flags)
 {
+	/* a class of any protocol has 0, which in IPv6 is an extension header */
+	const uint8_t proto = k->proto || k->frag == SKEP_FRAG_LATER ? k->proto : IPPROTO_NONE;
+
 	put8(o, 0x60 | tos >> 4);
 	put8(o, (uint8_t)(tos << 4));
 	zero(o, 2);
-	put16(o, (uint16_t)((k->frag ? 8 : 0) + l4_len(k->proto, k->frag)));
-	put8(o, k->frag ? IPPROTO_FRAGMENT : k->proto);
+	put16(o, (uint16_t)((k->frag ? 8 : 0) + l4_len(proto, k->frag)));
+	put8(o, k->frag ? IPPROTO_FRAGMENT : proto);
 	put8(o, REPLAY_TTL);
 	put(o, &k->src, 16);
 	put(o, &k->dst, 16);
 	if (k->frag) {
-		put8(o, k->proto);
+		put8(o, proto);
 		put8(o, 0);
 		put16(o, k->frag == SKEP_FRAG_FIRST ? 1 : 185 << 3);
 		zero(o, 4);
 	}
-	put_l4(o, k->proto, k->frag, k->sport, k->dport, flags);
+	put_l4(o, proto, k->frag, k->sport, k->dport, flags);
 }
 
 uint32_t replay_frame(const struct dp_flow_key *key, uint8_t buf[static REPLAY_MAX])

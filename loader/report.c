@@ -114,7 +114,8 @@ json_t *report_status(const struct agent *a)
 	json_object_set_new(o, "tenants", tenants_json(a));
 	json_object_set_new(o, "ports", ports_json(a));
 	json_object_set_new(o, "peers", peers_json(a));
-	set_number(o, "flows", index_count(a->index));
+	set_number(o, "flows", index_count(a->index) - a->n_answers);
+	set_number(o, "answers", a->n_answers);
 	json_object_set_new(o, "counters", c);
 	json_object_set_new(o, "drops", d);
 	set_number(o, "upcalls", a->stats.upcalls);
@@ -127,6 +128,7 @@ json_t *report_status(const struct agent *a)
 	set_number(o, "expired", a->stats.expired);
 	set_number(o, "reconciled", a->stats.reconciled);
 	set_number(o, "parked", park_count(a->park));
+	set_number(o, "state_unacked", state_unacked(a));
 	for (size_t i = 0; i < ARRAY_SIZE(stats); i++)
 		set_number(o, stats[i].name, *(const uint64_t *)((const char *)&a->stats + stats[i].at));
 	return o;

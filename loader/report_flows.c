@@ -205,7 +205,7 @@ static bool make_filter(struct agent *a, const char *tenant, const char *port, s
 
 static bool passes(const struct filter *f, const struct index_flow *flow)
 {
-	return (!f->tenant || flow->scope == f->tenant) &&
+	return !flow->answer && (!f->tenant || flow->scope == f->tenant) &&
 	       (f->any_key || index_in_key(flow) == f->key) &&
 	       (f->action < 0 || flow->verdict.action == f->action);
 }

@@ -42,6 +42,7 @@ json_t *report_pressure(const struct agent *a, const json_t *datapath)
 	add_tables(list, a);
 	add(list, "flows", index_count(a->index), a->config->flows_max);
 	add(list, "parked", park_count(a->park), PARK_MAX);
+	add(list, "state_unacked", state_unacked(a), STATE_PENDING_MAX);
 	return list;
 }
 

@@ -69,6 +69,8 @@ static void offer_flow(void *arg, struct index_flow *x)
 	struct busy *b = arg;
 
 	b->wilds += dp_flow_mask(&x->key) != 0;
+	if (x->answer)
+		return;
 	if (b->tenant && x->scope != b->tenant)
 		return;
 	if (b->by == BY_DROPS && x->verdict.action != SKEP_ACT_DROP)
@@ -268,7 +270,7 @@ json_t *report_top(struct agent *a, const json_t *request, struct err *err)
 	json_object_set_new(o, "version", json_string(SKEP_VERSION));
 	set_number(o, "uptime_s", (clock_mono_ns() - a->started_ns) / NSEC_PER_SEC);
 	json_object_set_new(o, "totals", totals_json(a, lost));
-	set_number(o, "flows", index_count(a->index));
+	set_number(o, "flows", index_count(a->index) - a->n_answers);
 	set_number(o, "conns", conns);
 	set_number(o, "ports", a->ports.n);
 	set_number(o, "ports_up", up);

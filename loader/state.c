@@ -18,7 +18,6 @@
 
 #define RETRY_NS    (5 * NSEC_PER_MSEC)
 #define RETRIES	    12 /* 5, 5, 10, 10, 20, 20, ... ms */
-#define PENDING_MAX 8192 /* messages not acknowledged yet; further ones are sent once */
 #define GIVE_UP_MAX 64	 /* with packets behind them, in one turn */
 #define WORDS	    8192 /* connections that were heard of a moment ago */
 #define WORD_NS	    (2 * NSEC_PER_SEC) /* longer than a message is repeated */
@@ -38,6 +37,7 @@ struct draft {
 /* A message that was sent. */
 struct pending {
 	struct hmap_node node; /* by seq */
+	struct pending *prev, *next; /* of those sent so often */
 	uint32_t seq, tries, len;
 	uint32_t hold;
 	uint64_t next_ns;
@@ -59,6 +59,9 @@ struct state {
 	uint32_t hold; /* of what is being said */
 	struct draft *drafts;
 	struct hmap pending;
+	struct queue {
+		struct pending *first, *last;
+	} sent[RETRIES + 1]; /* by 'tries': each in the order in which its messages are due */
 	struct loop_timer *timer;
 	struct word words[WORDS];
 };
@@ -76,6 +79,24 @@ int state_init(struct agent *a)
 	return 0;
 }
 
+static void enqueue(struct state *s, struct pending *p)
+{
+	struct queue *q = &s->sent[p->tries];
+
+	p->prev = q->last;
+	p->next = NULL;
+	*(q->last ? &q->last->next : &q->first) = p;
+	q->last = p;
+}
+
+static void unqueue(struct state *s, struct pending *p)
+{
+	struct queue *q = &s->sent[p->tries];
+
+	*(p->prev ? &p->prev->next : &q->first) = p->next;
+	*(p->next ? &p->next->prev : &q->last) = p->prev;
+}
+
 static void free_pending(struct state *s, struct pending *p)
 {
 	struct host *h = hosts_find(s->a, p->host);
@@ -83,6 +104,7 @@ static void free_pending(struct state *s, struct pending *p)
 	if (h && h->unacked)
 		h->unacked--;
 	hmap_remove(&s->pending, &p->node);
+	unqueue(s, p);
 	free(p);
 }
 
@@ -103,6 +125,11 @@ void state_fini(struct agent *a)
 	hmap_fini(&s->pending);
 	loop_timer_del(s->timer);
 	free(s);
+}
+
+uint32_t state_unacked(const struct agent *a)
+{
+	return (uint32_t)a->state->pending.n;
 }
 
 /* --- sending --- */
@@ -131,10 +158,11 @@ struct given_up {
 	} v[GIVE_UP_MAX];
 };
 
-static void give_up(struct state *s, struct pending *p, struct given_up *g)
+/* False: not in this turn. */
+static bool give_up(struct state *s, struct pending *p, struct given_up *g)
 {
 	if (p->hold && g->n == GIVE_UP_MAX)
-		return; /* in the next turn */
+		return false;
 	s->a->stats.state_lost++;
 	log_debug("host '%s' does not acknowledge message %u", p->host, p->seq);
 	heard(s->a, p->host, false);
@@ -143,29 +171,31 @@ static void give_up(struct state *s, struct pending *p, struct given_up *g)
 		memcpy(g->v[g->n++].host, p->host, sizeof(p->host));
 	}
 	free_pending(s, p);
+	return true;
+}
+
+static void send_again(struct state *s, struct pending *p, uint64_t now)
+{
+	unqueue(s, p);
+	p->next_ns = now + (RETRY_NS << ++p->tries / 2);
+	enqueue(s, p);
+	s->a->stats.state_resent++;
+	(void)send_bytes(s->a, p->host, p->bytes, p->len);
 }
 
 static void on_retry(void *arg)
 {
 	struct state *s = arg;
 	uint64_t now = clock_mono_ns();
-	struct hmap_node *n, *tmp;
 	struct given_up g;
+	struct pending *p;
 
 	g.n = 0;
-	hmap_for_each (n, tmp, &s->pending) {
-		struct pending *p = container_of(n, struct pending, node);
-
-		if (now < p->next_ns)
-			continue;
-		if (p->tries >= RETRIES) {
-			give_up(s, p, &g);
-			continue;
-		}
-		p->next_ns = now + (RETRY_NS << ++p->tries / 2);
-		s->a->stats.state_resent++;
-		(void)send_bytes(s->a, p->host, p->bytes, p->len);
-	}
+	for (unsigned int tries = 0; tries < RETRIES; tries++)
+		while ((p = s->sent[tries].first) && p->next_ns <= now)
+			send_again(s, p, now);
+	while ((p = s->sent[RETRIES].first) && p->next_ns <= now && give_up(s, p, &g))
+		;
 	for (unsigned int i = 0; i < g.n; i++) /* behind the loop: it sends other messages */
 		hold_answered(s->a, g.v[i].hold, g.v[i].host, false);
 	if (!s->pending.n) {
@@ -181,7 +211,7 @@ static bool remember(struct state *s, const struct draft *d)
 	struct host *h = hosts_find(s->a, d->host);
 	struct pending *p = NULL;
 
-	if (h && 2 * h->unacked < PENDING_MAX - s->pending.n)
+	if (h && 2 * h->unacked < STATE_PENDING_MAX - s->pending.n)
 		p = malloc(sizeof(*p) + d->buf.n);
 	if (!p) {
 		s->a->stats.state_lost++;
@@ -197,6 +227,7 @@ static bool remember(struct state *s, const struct draft *d)
 		free(p);
 		return false;
 	}
+	enqueue(s, p);
 	h->unacked++;
 	if (!s->timer)
 		s->timer = loop_timer_add(s->a->loop, RETRY_NS, RETRY_NS, on_retry, s);

@@ -280,6 +280,7 @@ static void process(struct agent *a, uint32_t in_key, enum skep_upcall_why why,
 		park(&w, &what, &res);
 	} else {
 		decided(&w, &res);
+		answers_asked(&w, &res);
 	}
 }
 

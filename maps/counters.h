@@ -20,7 +20,8 @@
 	X(CONN_MADE, "conn_made", "records of connections made in the kernel")                     \
 	X(NEWCONN_LOST, "newconn_lost", "records of which skepd was not told at once: ring full")   \
 	X(XDP_PORT, "xdp_port", "packets of ports that are network cards, dealt with by XDP")      \
-	X(XDP_DELIVER, "xdp_deliver", "packets from tunnels that XDP sent on to network cards")
+	X(XDP_DELIVER, "xdp_deliver", "packets from tunnels that XDP sent on to network cards") \
+	X(ANSWER, "answer", "ARP requests and neighbour solicitations answered in the kernel: skepd was away")
 
 enum skep_counter {
 #define X(id, name, help) SKEP_CNT_##id,

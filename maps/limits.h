@@ -26,6 +26,8 @@
 #define SKEP_NATS_MAX 16384 /* translations of load balancers: a VIP has one for each member; index 0 is never used */
 #define SKEP_VIPS_MAX 16384 /* pairs of a local port and a VIP that it sends to */
 #define SKEP_MAGLEV_ROWS 131072 /* slots of the tables of all pools in use, in rows of SKEP_MAGLEV_ROW */
+#define SKEP_ANSWERS_MAX 65536 /* to machines that have asked for an address: of all ports ... */
+#define SKEP_ANSWERS_PORT 256 /* ... and of one, fewer if there are more than 256 ports: all have an equal part */
 #define SKEP_SLOTS_MAX 64    /* verdict slots of the upcall path */
 #define SKEP_EVENTS_BYTES (1 << 20)
 #define SKEP_EVENT_HEAD 96 /* bytes of the packet that a drop event quotes */

@@ -183,6 +183,14 @@ struct {
 } skep_maglev SEC(".maps") __weak;
 
 struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct skep_answer_key);
+	__type(value, struct skep_answer);
+	__uint(max_entries, SKEP_ANSWERS_MAX);
+} skep_answers SEC(".maps") __weak;
+
+struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, SKEP_NEWCONNS_BYTES);
 } skep_newconns SEC(".maps") __weak;

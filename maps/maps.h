@@ -25,6 +25,7 @@
  *   skep_nat_ids  hash       skep_nat       -> __u32        the other way round
  *   skep_vips     hash       skep_vip_key   -> skep_vip     VIPs, as local ports meet them
  *   skep_maglev   array      __u32 index    -> skep_maglev_row  which member a connection gets; mmapable
+ *   skep_answers  hash       skep_answer_key -> skep_answer  ARP and neighbour discovery while skepd is away (answer.h)
  *   skep_newconns ring buffer    skep_newconn
  *   skep_found    per-CPU array  __u32 0    -> skep_found   scratch of the programs
  *   skep_stages   program array  enum skep_stage            programs that continue others
@@ -41,6 +42,7 @@
 #include "drops.h"
 #include "counters.h"
 #include "port.h"
+#include "answer.h"
 #include "nat.h"
 #include "flow.h"
 #include "state.h"

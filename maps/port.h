@@ -185,6 +185,7 @@ enum skep_stage {
 	SKEP_STAGE_MISS, /* skep_tc_miss: behind skep_tc_port, for a packet without an exact flow */
 	SKEP_STAGE_ACT,	 /* skep_tc_act: behind skep_tc_miss, carries out what it found */
 	SKEP_STAGE_ARRIVE, /* skep_tc_arrive: behind the programs of the underlay, for a port that has records of connections */
+	SKEP_STAGE_ANSWER, /* skep_tc_answer: behind skep_tc_port, for ARP and neighbour discovery while skepd is away */
 	SKEP_STAGE_MAX,
 };
 

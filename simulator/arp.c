@@ -81,6 +81,7 @@ bool sim_arp_suppress(struct walk *w, const struct topo_port *in, const struct t
 	f = see_arp(w);
 	if (f->ip_proto != ARP_REQUEST || ip_is_zero(&f->ip_dst) || ip_eq(&f->ip_src, &f->ip_dst))
 		return false;
+	sim_tag_owner(w, b, &f->ip_dst);
 	if (!sim_bridge_owner(b, w->vlan, &f->ip_dst, &owner, &mac)) {
 		owner = sim_bridge_nat(b, w->vlan, &f->ip_dst);
 		*to = owner == in ? NULL : owner;
@@ -110,10 +111,18 @@ static bool acceptable(const struct topo_port *port, const struct skep_ip *ip,
 	       !sim_port_owns(port, ip) && !sim_port_nat(port, ip) && !ip_is_unspecified(ip);
 }
 
+/* Which of the router's ports answers for an address of its NAT is a matter of the floating IP. */
+void sim_tag_nat(struct walk *w, const struct topo_port *port, const struct skep_ip *ip)
+{
+	sim_tag(w, &(struct topo_tag){ .kind = TOPO_TAG_FIP, .name = port->router->o.name, .ip = *ip, .len = (uint8_t)ip_bits(ip) });
+}
+
 static void request(struct walk *w, const struct topo_port *port, const struct pkt_fields *f)
 {
 	bool probe = ip_is_unspecified(&f->ip_src), own = sim_port_owns(port, &f->ip_dst);
 
+	if (!own)
+		sim_tag_nat(w, port, &f->ip_dst);
 	if ((!own && !sim_port_nat(port, &f->ip_dst)) ||
 	    (!probe && !acceptable(port, &f->ip_src, &f->arp_sha))) {
 		sim_consume(w, &port->o,

@@ -128,6 +128,11 @@ static const struct topo_port *find_mac(struct walk *w, const struct topo_bridge
 	return p && p->bridge == b && in_vlan(w, p) ? p : NULL;
 }
 
+void sim_tag_owner(struct walk *w, const struct topo_bridge *b, const struct skep_ip *ip)
+{
+	sim_tag(w, &(struct topo_tag){ .kind = TOPO_TAG_NEIGH, .name = b->o.name, .ip = *ip });
+}
+
 bool sim_bridge_owner(const struct topo_bridge *b, uint16_t vlan, const struct skep_ip *ip,
 		      const struct topo_port **owner, struct skep_mac *mac)
 {

@@ -26,6 +26,7 @@ struct sim_conns *sim_conns_new(const struct sim_conns_limits *limits)
 	hmap_init(&c->names);
 	hmap_init(&c->dests);
 	hmap_init(&c->uses);
+	hmap_init(&c->counts);
 	hmap_init(&c->fulls);
 	hmap_init(&c->affinities);
 	return c;

@@ -56,12 +56,21 @@ struct conns_use {
 	uint8_t port; /* within the block */
 };
 
+/* How many ports of a block records have, towards all destinations; also of one that is not leased, or not yet: after a restart records may be
+ * there first. */
+struct conns_count {
+	struct hmap_node node;
+	uint64_t router;
+	struct skep_ip ip;
+	uint16_t first;
+	uint32_t n; /* never 0 */
+};
+
 struct conns_block {
 	uint64_t router;
 	struct skep_ip ip;
 	uint16_t first;
-	uint32_t in_use;  /* ports towards destinations */
-	uint64_t used_ns; /* when it last had one */
+	uint64_t used_ns; /* when records last had a port of it */
 	char name[TOPO_NAME_MAX + 1];
 };
 
@@ -76,7 +85,7 @@ struct conns_full { /* an address of which no more blocks can be had */
 struct sim_conns {
 	struct sim_conns_limits limits;
 	uint64_t seed; /* guests choose what is hashed */
-	struct hmap records, names, dests, uses, fulls, affinities;
+	struct hmap records, names, dests, uses, counts, fulls, affinities;
 	struct conns_record *first, *last;
 	struct conns_use *rest_first, *rest_last; /* the order in which they began to rest */
 	uint32_t n_rest;

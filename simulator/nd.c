@@ -81,6 +81,7 @@ bool sim_nd_suppress(struct walk *w, const struct topo_port *in, const struct to
 	f = see_nd(w);
 	if (!is_valid(f))
 		return false;
+	sim_tag_owner(w, b, &f->nd_target);
 	if (!sim_bridge_owner(b, w->vlan, &f->nd_target, &owner, &mac)) {
 		owner = sim_bridge_nat(b, w->vlan, &f->nd_target);
 		*to = owner == in ? NULL : owner;
@@ -117,6 +118,8 @@ static void solicitation(struct walk *w, const struct topo_port *port, const str
 	const struct skep_mac *lla = mac_is_zero(&f->nd_lla) ? &f->eth_src : &f->nd_lla;
 	bool own = sim_port_owns(port, &f->nd_target);
 
+	if (!own)
+		sim_tag_nat(w, port, &f->nd_target);
 	if ((!own && !sim_port_nat(port, &f->nd_target)) || (!probe && !acceptable(port, &f->ip_src, lla))) {
 		sim_consume(
 			w, &port->o,

@@ -121,6 +121,12 @@ static void tag_added(struct run *run)
 		index_tag(run, run->n_tags - 1);
 }
 
+/* Frames of the network are not cached; but what is said to ARP and ND may be said again when nobody is there to be asked (loader/answers.c). */
+static bool is_tagged(const struct walk *w)
+{
+	return !w->generation || sim_always_up(&w->run->pkt->f);
+}
+
 void sim_tag(struct walk *w, const struct topo_tag *tag)
 {
 	struct run *run = w->run;
@@ -128,7 +134,7 @@ void sim_tag(struct walk *w, const struct topo_tag *tag)
 			(uint64_t)tag->mac.b[4] << 32;
 	struct topo_tag *t;
 
-	if (w->generation) /* frames of the network are not cached */
+	if (!is_tagged(w))
 		return;
 	if (!is_surely_new(run, tag->kind, tag->name, rest) && have_tag(run, tag))
 		return;
@@ -144,7 +150,7 @@ void sim_tag_object(struct walk *w, enum topo_tag_kind kind, const struct topo_o
 	struct run *run = w->run;
 	struct topo_tag *t;
 
-	if (w->generation)
+	if (!is_tagged(w))
 		return;
 	if (!is_surely_new(run, kind, o->name, 0) &&
 	    have_tag(run, &(struct topo_tag){ .kind = kind, .name = o->name }))

@@ -309,7 +309,9 @@ bool sim_vlan_trunk(const struct topo_port *port);
 bool sim_vlan_has(const struct topo_port *port, uint16_t vlan);
 bool sim_vlan_bpdu(struct walk *w, const struct topo_port *port);
 bool sim_vlan_reserved(struct walk *w); /* to 01:80:c2:00:00:00 .. 0f */
-/* bridge.c: who has the address, in the frame's VLAN, by configuration: the MAC, and the bridge's port (NULL: a static neighbour).  false: nobody known. */
+/* bridge.c: it depends on who has the address (the next). */
+void sim_tag_owner(struct walk *w, const struct topo_bridge *b, const struct skep_ip *ip);
+/* Who has the address, in the frame's VLAN, by configuration: the MAC, and the bridge's port (NULL: a static neighbour).  false: nobody known. */
 bool sim_bridge_owner(const struct topo_bridge *b, uint16_t vlan, const struct skep_ip *ip,
 		      const struct topo_port **owner, struct skep_mac *mac);
 /* The bridge's port behind which a router answers for the address because of NAT; NULL = none. */
@@ -317,6 +319,7 @@ const struct topo_port *sim_bridge_nat(const struct topo_bridge *b, uint16_t vla
 				       const struct skep_ip *ip);
 /* arp.c: does the router answer for it by this port because of NAT or a VIP? */
 bool sim_port_nat(const struct topo_port *port, const struct skep_ip *ip);
+void sim_tag_nat(struct walk *w, const struct topo_port *port, const struct skep_ip *ip);
 
 /* --- nexthop.c --- */
 const struct topo_route *sim_choose_route(struct walk *w, const struct topo_router *router,

@@ -148,35 +148,91 @@ static struct conns_dest *get_dest(struct sim_conns *c, uint64_t router, const s
 	return d;
 }
 
+static uint64_t hash_block(uint64_t router, const struct skep_ip *ip, uint16_t first)
+{
+	return hash_bytes(ip, sizeof(*ip), router ^ hash_u64(first));
+}
+
+static struct conns_count *find_count(const struct sim_conns *c, uint64_t router, const struct skep_ip *ip, uint16_t first)
+{
+	struct hmap_node *node;
+
+	hmap_for_each_with_hash(node, &c->counts, hash_block(router, ip, first))
+	{
+		struct conns_count *k = container_of(node, struct conns_count, node);
+
+		if (k->router == router && k->first == first && ip_eq(&k->ip, ip))
+			return k;
+	}
+	return NULL;
+}
+
+static uint32_t in_use(const struct sim_conns *c, const struct conns_block *b)
+{
+	const struct conns_count *k = find_count(c, b->router, &b->ip, b->first);
+
+	return k ? k->n : 0;
+}
+
+static int count_up(struct sim_conns *c, const struct conns_dest *d)
+{
+	struct conns_count *k = find_count(c, d->router, &d->src, d->first);
+
+	if (k) {
+		k->n++;
+		return 0;
+	}
+	k = malloc(sizeof(*k));
+	if (!k)
+		return -ENOMEM;
+	*k = (struct conns_count){ .router = d->router, .ip = d->src, .first = d->first, .n = 1 };
+	if (!hmap_insert(&c->counts, &k->node, hash_block(d->router, &d->src, d->first)))
+		return 0;
+	free(k);
+	return -ENOMEM;
+}
+
+static void count_down(struct sim_conns *c, const struct conns_dest *d)
+{
+	struct conns_count *k = find_count(c, d->router, &d->src, d->first);
+
+	if (!k || --k->n)
+		return;
+	hmap_remove(&c->counts, &k->node);
+	free(k);
+}
+
 static int hold(struct sim_conns *c, uint64_t router, const struct sim_tuple *t)
 {
 	struct conns_dest *d = get_dest(c, router, t);
 	const uint8_t port = port_in_block(t);
-	struct conns_block *b;
 	struct conns_use *u;
 
 	if (!d)
 		return -ENOMEM;
 	u = find_use(c, d, port);
-	b = find_block(c, router, &d->src, d->first);
 	if (u) {
-		if (!u->refs++ && b)
-			b->in_use++;
+		if (!u->refs && count_up(c, d))
+			return -ENOMEM;
+		u->refs++;
 		return 0;
 	}
 	u = calloc(1, sizeof(*u));
-	if (!u || hmap_insert(&c->uses, &u->node, hash_use(d, port))) {
-		free(u);
-		drop_if_unused(c, d);
-		return -ENOMEM;
+	if (!u || count_up(c, d))
+		goto fail;
+	if (hmap_insert(&c->uses, &u->node, hash_use(d, port))) {
+		count_down(c, d);
+		goto fail;
 	}
 	u->dest = d;
 	u->port = port;
 	u->refs = 1;
 	d->used[port / 64] |= 1ULL << (port % 64);
-	if (b)
-		b->in_use++;
 	return 0;
+fail:
+	free(u);
+	drop_if_unused(c, d);
+	return -ENOMEM;
 }
 
 static void free_use(struct sim_conns *c, struct conns_use *u)
@@ -230,11 +286,10 @@ static void release(struct sim_conns *c, uint64_t router, const struct sim_tuple
 	u = d ? find_use(c, d, port) : NULL;
 	if (!u || !u->refs || --u->refs)
 		return;
+	count_down(c, d);
 	b = find_block(c, router, &d->src, d->first);
-	if (b) {
-		b->in_use -= !!b->in_use;
+	if (b)
 		b->used_ns = now_ns;
-	}
 	u->until_ns = now_ns + REST_NS;
 	if (u->listed)
 		return;
@@ -310,10 +365,13 @@ void conns_free_sources(struct sim_conns *c)
 		free(container_of(node, struct conns_use, node));
 	hmap_for_each (node, tmp, &c->dests)
 		free(container_of(node, struct conns_dest, node));
+	hmap_for_each (node, tmp, &c->counts)
+		free(container_of(node, struct conns_count, node));
 	hmap_for_each (node, tmp, &c->fulls)
 		free(container_of(node, struct conns_full, node));
 	hmap_fini(&c->uses);
 	hmap_fini(&c->dests);
+	hmap_fini(&c->counts);
 	hmap_fini(&c->fulls);
 	free(c->blocks);
 }
@@ -347,21 +405,6 @@ uint32_t conns_block_at(const struct sim_conns *c, uint64_t router, const struct
 	return lo;
 }
 
-/* Records may be there before their block: after a restart. */
-static uint32_t count_uses(const struct sim_conns *c, const struct conns_block *b)
-{
-	struct hmap_node *node, *tmp;
-	uint32_t n = 0;
-
-	hmap_for_each (node, tmp, &c->uses) {
-		const struct conns_use *u = container_of(node, struct conns_use, node);
-		const struct conns_dest *d = u->dest;
-
-		n += u->refs && d->router == b->router && d->first == b->first && ip_eq(&d->src, &b->ip);
-	}
-	return n;
-}
-
 int sim_conns_block_add(struct sim_conns *c, const char *router, const struct skep_ip *ip,
 			uint16_t first)
 {
@@ -387,7 +430,6 @@ int sim_conns_block_add(struct sim_conns *c, const char *router, const struct sk
 	*b = (struct conns_block){ .router = hash, .ip = *ip, .first = first };
 	memcpy(b->name, router, strnlen(router, TOPO_NAME_MAX));
 	c->n_blocks++;
-	b->in_use = count_uses(c, b);
 	return 0;
 }
 
@@ -413,7 +455,7 @@ uint64_t sim_conns_block_used(const struct sim_conns *c, const char *router, con
 
 	if (!b)
 		return 0;
-	return b->in_use ? now_ns : b->used_ns ? b->used_ns : 1;
+	return in_use(c, b) ? now_ns : b->used_ns ? b->used_ns : 1;
 }
 
 void sim_conns_blocks(const struct sim_conns *c,
@@ -422,8 +464,7 @@ void sim_conns_blocks(const struct sim_conns *c,
 		      void *arg)
 {
 	for (uint32_t i = 0; i < c->n_blocks; i++)
-		cb(arg, c->blocks[i].name, &c->blocks[i].ip, c->blocks[i].first,
-		   c->blocks[i].in_use);
+		cb(arg, c->blocks[i].name, &c->blocks[i].ip, c->blocks[i].first, in_use(c, &c->blocks[i]));
 }
 
 /* --- addresses that have no more --- */

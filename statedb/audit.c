@@ -114,6 +114,8 @@ bool audit_args(struct request *rq, const struct db_audit *audit)
 	const json_t *entry;
 	bool ok = request_arg(rq, number(n));
 
+	rq->audited = n > 0;
+
 	if (n > ENTRIES_MAX)
 		return !err_set(&rq->err, -E2BIG, "a write has %zu audit entries (at most %d)", n,
 				ENTRIES_MAX);

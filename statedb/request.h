@@ -34,6 +34,7 @@ struct request {
 	enum request_kind kind;
 	uint64_t deadline_ns;
 	int argc, n_names;
+	bool audited; /* COMMIT: with entries of the audit */
 	char **argv;	    /* of the script, behind the keys; STASH, UNSTASH: names first, which become keys */
 	uint64_t rev, crev; /* written; while WAIT is on its way */
 	db_done *done;

@@ -79,8 +79,8 @@ static const char *const scripts[SCRIPT_MAX] = {
 		"local config, owner = ARGV[1] ~= '', ARGV[3]\n"
 		"redis.call('HLEN', KEYS[1])\n"
 		"redis.call('XLEN', KEYS[4])\n"
-		"redis.call('XLEN', KEYS[5])\n"
 		"local audits = tonumber(ARGV[5])\n"
+		"if audits > 0 then redis.call('XLEN', KEYS[5]) end\n"
 		"if config and crev ~= tonumber(ARGV[1]) then\n"
 		"	for _, e in ipairs(redis.call('XREVRANGE', KEYS[4], '+', '-', 'COUNT', 64)) do\n"
 		"		local f = e[2]\n"
@@ -149,23 +149,28 @@ static const char *const scripts[SCRIPT_MAX] = {
 		"redis.call('SET', KEYS[2], r)\n"
 		"redis.call('HSET', KEYS[1], ARGV[4], json)\n"
 		"return { 1, rev + 1, crev }\n",
-	/* One by one, so that what is looked through need not be in memory at once. */
+	/* Few at a time where entries are large, so that what is looked through need not be in memory at once. */
 	[SCRIPT_AUDIT] =
-		"local out, at, count, seen, bytes = {}, ARGV[1], tonumber(ARGV[2]), 0, 0\n"
-		"while #out < count and seen < 10000 and bytes < 16777216 do\n"
-		"	local e = redis.call('XREVRANGE', KEYS[5], at, '-', 'COUNT', 1)[1]\n"
-		"	if not e then return { '', out } end\n"
-		"	local f = e[2]\n"
-		"	at = '(' .. e[1]\n"
-		"	seen, bytes = seen + 1, bytes + #f[8] + #f[10]\n"
-		"	if (ARGV[3] == '' or string.find(f[8], ARGV[3], 1, true)) and\n"
-		"	   (ARGV[4] == '' or string.find(f[6], ARGV[4], 1, true)) then\n"
-		"		out[#out + 1] = { e[1], f[2], f[4], f[6], string.sub(f[8], 1, 2048) }\n"
+		"local out, at, count, seen, bytes, step = {}, ARGV[1], tonumber(ARGV[2]), 0, 0, 4\n"
+		"while #out < count and seen < 1000 and bytes < 4194304 do\n"
+		"	local before = bytes\n"
+		"	local list = redis.call('XREVRANGE', KEYS[1], at, '-', 'COUNT', step)\n"
+		"	if #list == 0 then return { '', out } end\n"
+		"	for _, e in ipairs(list) do\n"
+		"		local f = e[2]\n"
+		"		if #out == count then break end\n"
+		"		at = '(' .. e[1]\n"
+		"		seen, bytes = seen + 1, bytes + #f[8] + #f[10]\n"
+		"		if (ARGV[3] == '' or string.find(f[8], ARGV[3], 1, true)) and\n"
+		"		   (ARGV[4] == '' or string.find(f[6], ARGV[4], 1, true)) then\n"
+		"			out[#out + 1] = { e[1], f[2], f[4], f[6], string.sub(f[8], 1, 2048) }\n"
+		"		end\n"
 		"	end\n"
+		"	step = math.max(1, math.min(64, 2 * step, math.floor(262144 * #list / (bytes - before + 1))))\n"
 		"end\n"
-		"if not redis.call('XREVRANGE', KEYS[5], at, '-', 'COUNT', 1)[1] then at = '' end\n"
+		"if #redis.call('XREVRANGE', KEYS[1], at, '-', 'COUNT', 1) == 0 then at = '' end\n"
 		"return { at, out }\n",
-	[SCRIPT_AUDIT_GET] = "return redis.call('XRANGE', KEYS[5], ARGV[1], ARGV[1])\n",
+	[SCRIPT_AUDIT_GET] = "return redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])\n",
 	[SCRIPT_STASH] =
 		"for i = 2, #ARGV, 3 do\n"
 		"	local k = KEYS[tonumber(ARGV[i])]\n"

@@ -16,7 +16,9 @@
 	"skep:{hosts}:leases" /* SET of the names of leases, live ones and some that are over */
 
 enum space_key { SPACE_OBJECTS, SPACE_REV, SPACE_CREV, SPACE_LOG, SPACE_AUDIT, SPACE_KEY_MAX };
-#define SPACE_READ_KEYS SPACE_AUDIT /* the first ones, which reading and following need */
+/* The first ones are all there once something was written, and no script may name keys that may not be: while a slot is being moved it would wait
+ * (TRYAGAIN) for the whole of that. */
+#define SPACE_READ_KEYS SPACE_AUDIT
 
 /* "skep:{s07}:t:<tenant>:o", or "skep:{hosts}:o" for DB_HOSTS. */
 const char *schema_space_key(char buf[static DB_KEY], unsigned int shard, const char *space,
@@ -34,15 +36,15 @@ enum script_id {
 	SCRIPT_SCHEMA,	 /* KEYS schema; ARGV own version -> the database's version */
 	SCRIPT_REGISTER, /* KEYS tenants; ARGV tenant, shard -> shard */
 	SCRIPT_READ,	 /* KEYS o rev crev log -> [rev, crev, last id, [path, json, ...]] */
-	SCRIPT_WRITE,	 /* KEYS o rev crev log audit; ARGV crev or "", id, owner or "", log length,
+	SCRIPT_WRITE,	 /* KEYS o rev crev log, and audit if there are entries; ARGV crev or "", id, owner or "", log length,
 			    number of audit entries (if any: at most kept, bytes kept, ms kept,
 			    meta, objects, changes, ...), path, json or "", ... -> [ok, rev, crev] */
 	SCRIPT_CLAIM,	 /* KEYS o rev crev log; ARGV revision or "0", id, log length, path, json
 			    -> [ok, rev, crev] */
-	SCRIPT_AUDIT,	 /* KEYS o rev crev log audit; ARGV where to begin, count, texts to look for
+	SCRIPT_AUDIT,	 /* KEYS audit; ARGV where to begin, count, texts to look for
 			    in objects and in meta or "" -> [where to go on or "", [id, rev, crev,
 			    meta, objects], ...] */
-	SCRIPT_AUDIT_GET, /* KEYS o rev crev log audit; ARGV id -> [[id, fields]] or [] */
+	SCRIPT_AUDIT_GET, /* KEYS audit; ARGV id -> [[id, fields]] or [] */
 	SCRIPT_STASH,	 /* KEYS stashes; ARGV ttl s, (number of key, field, text or "") ... -> 1 */
 	SCRIPT_UNSTASH,	 /* KEYS stash -> [field, text, ...] */
 	SCRIPT_LEASE,	 /* KEYS lease, leases; ARGV owner, ttl ms, name -> [ok, ms left, owner] */

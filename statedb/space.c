@@ -481,10 +481,19 @@ static enum script_id script_of(enum request_kind kind)
 	}
 }
 
+/* The space's keys that a request's script wants: the first of them, and how many. */
+static int keys_of(const struct request *rq, int *first)
+{
+	bool reads_audit = rq->kind == REQUEST_AUDIT || rq->kind == REQUEST_AUDIT_GET;
+
+	*first = reads_audit ? SPACE_AUDIT : 0;
+	return reads_audit ? 1 : rq->audited ? SPACE_KEY_MAX : SPACE_READ_KEYS;
+}
+
 /* Keys are the space's own, or those of the stash's names. */
 static struct op *ask_space(struct request *rq)
 {
-	int n_keys = rq->n_names ? rq->n_names : SPACE_KEY_MAX;
+	int first, own = keys_of(rq, &first), n_keys = rq->n_names ? rq->n_names : own;
 	struct op_spec spec = { .script = script_of(rq->kind),
 				.n_keys = n_keys,
 				.argc = n_keys + rq->argc - rq->n_names,
@@ -501,7 +510,7 @@ static struct op *ask_space(struct request *rq)
 	for (int i = 0; i < n_keys; i++)
 		argv[i] = rq->n_names ? schema_stash_key(keys[i], shard, rq->space->name, rq->argv[i])
 				      : schema_space_key(keys[i], shard, rq->space->name,
-							 (enum space_key)i);
+							 (enum space_key)(first + i));
 	for (int i = rq->n_names; i < rq->argc; i++)
 		argv[n_keys + i - rq->n_names] = rq->argv[i];
 	spec.key = argv[0];

@@ -107,11 +107,12 @@ static void mac_pair(struct diff *d, const void *a, const void *b)
 		topo_emit_mac(d, d->bridge, d->key);
 }
 
-/* Router ports on the bridge take its addresses for neighbours.  Those that left it have their PORT tag. */
+/* The bridge answers for its addresses, and router ports on it take them for neighbours.  Those that left it have their PORT tag. */
 void topo_emit_neigh(const struct diff *d, const struct topo_bridge *bridge, const struct skep_ip *ip)
 {
-	struct topo_tag tag = { .kind = TOPO_TAG_NEIGH, .ip = *ip };
+	struct topo_tag tag = { .kind = TOPO_TAG_NEIGH, .name = bridge->o.name, .ip = *ip };
 
+	d->cb(d->arg, &tag);
 	for (uint32_t i = 0; i < bridge->n_links; i++) {
 		const struct topo_port *peer = bridge->links[i]->peer;
 

@@ -20,7 +20,7 @@
 	X(CHAIN, "chain", "the rules of the chain")                                                \
 	X(FLOOD, "flood", "which ports the bridge has")                                            \
 	X(MAC, "mac", "where the bridge believes the MAC to be; or that it does not know")         \
-	X(NEIGH, "neigh", "the MAC of the address behind the router port; or that it is unknown")  \
+	X(NEIGH, "neigh", "the MAC of the address behind the router port, or on the bridge; or that it is unknown") \
 	X(DST, "dst", "the router's routes towards the address")                                   \
 	X(GROUP, "group", "whether the address is in the address group")                           \
 	X(MEMBER, "member", "whether the address is a member of the security group")               \
@@ -43,7 +43,7 @@ enum topo_tag_kind {
 
 struct topo_tag {
 	enum topo_tag_kind kind;
-	const char *name;    /* of the object; MAC: bridge; NEIGH, CONN: port; DST, NAT, FIP, VIP: router */
+	const char *name;    /* of the object; MAC: bridge; NEIGH: router port or bridge; CONN: port; DST, NAT, FIP, VIP: router */
 	struct skep_mac mac; /* MAC */
 	struct skep_ip ip;   /* NEIGH, DST, GROUP, MEMBER, FIP, VIP */
 	uint8_t len;	     /* topo_tag_has_prefix(): prefix length; 32 or 128: one address.  Flows of many packets, and changes, name prefixes */

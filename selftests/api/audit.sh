@@ -11,11 +11,11 @@ api_start 2
 admin=$(make_token tenant-admin acme) reader=$(make_token tenant-reader acme) rival=$(make_token tenant-admin rival)
 T=/api/v1/tenants/acme
 entries() { # QUERY: how many; $body is the list
-	call 1 GET "$T/audit?limit=1000$1" "$reader"
+	call 1 GET "$T/audit?limit=1000$1" "$OP"
 	python3 -c 'import json, sys; print(len(json.loads(sys.argv[1])["items"]))' "$body"
 }
 newest() { # its id
-	call 1 GET "$T/audit?limit=1" "$reader"
+	call 1 GET "$T/audit?limit=1" "$OP"
 	field items.0.id
 }
 undo() { call "${2:-1}" POST "$T/audit/$1/undo" "${3:-$admin}"; }
@@ -103,6 +103,19 @@ for bad in limit=0 limit=1001 limit=x cursor=x cursor=1 'cursor=1-1%20' 'by=a%20
 	[ "$status" = 400 ] || not_ok "?${bad:0:30}: $status"
 done
 ok 'bad questions are refused'
+
+many() { # 300 questions at once
+	local i
+	for i in {1..300}; do
+		printf '%s\n' "url = http://127.0.0.1:8461$T/audit?limit=1" "header = \"Authorization: Bearer $reader\"" 'output = /dev/null' 'write-out = "%{http_code}\n"'
+		[ "$i" = 300 ] || echo next
+	done >"$work/many"
+	curl -s -K "$work/many"
+}
+equal 'too many questions are put off' yes "$(many | grep -q 429 && echo yes)"
+answers '... of this tenant, not of others' 200 1 GET /api/v1/tenants/rival/audit "$rival"
+free_again() { call 1 GET "$T/audit" "$reader"; [ "$status" = 200 ]; }
+wait_for 10 free_again && ok '... for a while' || not_ok '... for a while'
 
 # --- whose it is ---
 answers "another tenant's entry is not there" 404 1 GET "/api/v1/tenants/rival/audit/$id" "$rival"

@@ -166,7 +166,7 @@ foreign = [
     ("ports", {"bridge": "acme-br", "peer": "%s"}, "ports"), ("ports", {"bridge": "acme-br", "qos": "%s"}, "qos_policies"),
     ("chains", {"rules": [{"name": "r", "action": "drop", "src_group": "%s"}]}, "address_groups"),
     ("chains", {"rules": [{"name": "r", "action": "jump", "jump": "%s"}]}, "chains"), ("members", {"pool": "%s", "address": "10.0.1.11"}, "pools"),
-    ("routes", {"router": "%s", "dst": "10.88.0.0/16", "gateway": "10.0.9.2"}, "routers"),
+    ("routes", {"router": "%s", "dst": "10.88.0.0/16", "type": "blackhole"}, "routers"),
 ]
 NO_ID = "01890000-0000-7000-8000-000000000000"
 for kind, body, of in foreign:

@@ -33,8 +33,7 @@ pace_end "$((ROUNDS * 2)) times kill -9 and restart"
 check 'new flows work after the restarts' ping_ok vm2 10.0.2.13 3
 check 'IPv6 too' ping_ok vm2 fd00:2::13 3
 
-# --- without agents, what is known goes on: the machines' ARP is not, so it is asked for anew before ---
-in_vm vm1 ip neigh flush dev eth0; in_vm vm4 ip neigh flush dev eth0
+# --- without agents, what is known goes on: flows, and what machines were told of their neighbours ---
 spawn nsenter --net="/run/netns/$id-vm1" ping -c 120 -i 0.05 -W 1 10.0.2.14 > "$work/ping"
 pinger=$!
 wait_for 5 grep -q 'icmp_seq=5 ' "$work/ping" || bail 'ping does not start'
@@ -58,6 +57,21 @@ pace_end 'state DB hangs and dies'
 connected() { status "$1" | grep -qE '"connected": *true'; }
 if wait_for 30 connected h1 && wait_for 30 connected h2; then ok 'the agents find the state DB again'; else not_ok 'the agents find the state DB again'; fi
 check 'and configuration can be changed again' skep - port unbind vm3
+
+# --- an agent is away ---
+stop_skepd h2 TERM
+listed() { skep - port list | grep -qE "$1"; }
+check 'port list: a port whose host has no agent' wait_for 10 listed '^vm4 .*up, no agent *$'
+check '... others have theirs' listed '^vm1 .*up *$'
+refute 'host remove: not one that is alive' skep - host remove h1
+contains '... it says what to do' 'host leave' "$(skep - host remove h1 2>&1)"
+refute '... nor one that nobody knows' skep - host remove h9
+contains 'host remove: one that is gone' "t.*still.*2" "$(skep - host remove h2 | tr '\n' ' ')"
+refute '... it is no longer listed' grep -q '"h2"' <(skep - -j host list)
+check '... its ports wait' listed '^vm4 .*waiting, no agent *$'
+start_skepd h2 || bail 'the agent does not come back'
+check '... if it comes back after all, its ports are there again' wait_for 10 listed '^vm4 .*up *$'
+check '... and reached' wait_for 10 ping_ok vm1 10.0.2.14 1
 
 # --- leaving ---
 footprint() { # HOST: what skep left in the kernel

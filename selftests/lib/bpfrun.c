@@ -76,7 +76,8 @@ static int set_config(struct bpfrun *r)
 	struct skep_lport lp = { .gen = 1, .key = BPFRUN_KEY, .conns_max = 1000, .replies_max = 1000 };
 	const int stages[SKEP_STAGE_MAX] = { [SKEP_STAGE_MISS] = bpf_program__fd(r->skel->progs.skep_tc_miss),
 					     [SKEP_STAGE_ACT] = bpf_program__fd(r->skel->progs.skep_tc_act),
-					     [SKEP_STAGE_ARRIVE] = bpf_program__fd(r->skel->progs.skep_tc_arrive) };
+					     [SKEP_STAGE_ARRIVE] = bpf_program__fd(r->skel->progs.skep_tc_arrive),
+					     [SKEP_STAGE_ANSWER] = bpf_program__fd(r->skel->progs.skep_tc_answer) };
 	uint32_t zero = 0, lo = 1, lport = BPFRUN_LPORT;
 	int rc;
 

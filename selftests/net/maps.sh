@@ -107,6 +107,6 @@ contains 'and what is done with a flow' '"action": "SKEP_ACT_(DROP|LOCAL|ENCAP)"
 contains 'and what has been counted' '"TX_TUNNEL": [1-9]' "$(mapped skep_counters)"
 contains 'and what was dropped, by reason' '"NO_ROUTE_UNDERLAY": 0' "$(mapped skep_drops)"
 [ $n -ge 15 ] && ok "all of the maps: $n" || not_ok "all of the maps: $n"
-for name in wilds4 wilds6 masks stats lports ifaces ports peers remotes config drops counters conns details; do
+for name in wilds4 wilds6 masks stats lports ifaces ports peers remotes config drops counters conns details answers; do
 	[ "$(used skep_$name)" -gt 0 ] && ok "skep_$name has something to show" || not_ok "skep_$name has something to show"
 done

@@ -321,3 +321,19 @@ frame vm1 "0180c2000000 020000000001 0026 424203 0000000000 0000 020000000001 00
 silenced() { [ "$(drops h1 protocol)" -gt "$before" ]; }
 can '... and have no say in it' wait_for 5 silenced
 refute '...' grep -q '02:00:00:00:00:01 >' "$work/sw2.bpdu"
+
+# --- while skepd is away, neighbours are told in their VLAN, by the tag that was asked with ---
+tr_forgets() { in_vm tr ip neigh flush dev eth0.10; in_vm tr ip neigh flush dev eth0.20; }
+tr_forgets # or it might never ask: who is asked knows who has asked
+for v in '20.15 10.0.20.14' '20.15 10.0.20.13' '10.15 10.0.10.11' '10.15 10.0.10.1' '10.15 10.0.5.50'; do
+	can "there: 10.0.$v" wait_for 5 in_vm tr ping -q -c 1 -W 1 -I "10.0.${v% *}" "${v#* }"
+done
+stop_skepd h1; stop_skepd h2
+# nobody but the machine at the trunk itself knows its addresses: who answers it has to have them
+in_vm vm1 ip neigh replace 10.0.10.15 lladdr "$(mac_of 5)" dev eth0
+for v in vm3 vm4; do in_vm $v ip neigh replace 10.0.20.15 lladdr "$(mac_of 5)" dev eth0; done
+tr_forgets; in_vm srv ip neigh flush dev eth0
+for v in '20.15 10.0.20.14' '20.15 10.0.20.13' '10.15 10.0.10.11' '10.15 10.0.5.50'; do
+	check "away: 10.0.$v" in_vm tr ping -q -c 2 -W 2 -i 0.2 -I "10.0.${v% *}" "${v#* }"
+done
+contains 'the neighbour is known in its VLAN' 'eth0\.20 lladdr 02:00:00:00:00:04' "$(in_vm tr ip neigh show 10.0.20.14)"

@@ -87,12 +87,10 @@ bool dp_conns_new(struct dp *dp, uint64_t until_ns)
 	return false;
 }
 
-uint32_t dp_conns_step(struct dp *dp, uint32_t n,
-		       void (*cb)(void *arg, const struct skep_conn_key *k, const struct skep_conn *c), void *arg,
+uint32_t dp_conns_step(struct dp *dp, void (*cb)(void *arg, const struct skep_conn_key *k, const struct skep_conn *c), void *arg,
 		       bool *wrapped)
 {
 	(void)dp;
-	(void)n;
 	(void)cb;
 	(void)arg;
 	*wrapped = true;

@@ -17,6 +17,8 @@ static struct agent agent;
 static struct config config = { .timeouts = SKEP_TIMEOUTS, .conns_max = 16, .conns_port_max = 16 };
 static struct tenant tenant;
 static struct {
+	bool here;	/* the port is this host's ... */
+	uint32_t begun; /* ... and has so many in the kernel */
 	bool knows; /* the kernel has seen packets since: the record is in our table again */
 	unsigned int pulled, forgotten_there, forgotten_in_db, invalidated, affinities;
 } seen;
@@ -106,9 +108,20 @@ void learn_age_affinities(struct tenant *t, uint64_t now_ns)
 
 struct lport *ports_find_name(const struct tenant *t, const char *name)
 {
+	static struct lport port = { .key = 7 };
+
 	(void)t;
-	(void)name;
-	return NULL;
+	return seen.here && !strcmp(name, "vm1") ? &port : NULL;
+}
+
+bool dp_port_conns(const struct dp *dp, uint32_t key, uint32_t *conns, uint32_t *replies, uint64_t *refused)
+{
+	(void)dp;
+	(void)replies;
+	(void)refused;
+	assert_int_equal(key, 7);
+	*conns = seen.begun;
+	return true;
 }
 
 uint32_t hosts_mtu(const struct agent *a, const char *name)
@@ -317,6 +330,24 @@ static void over_in_the_kernel(void **state)
 	assert_int_equal(agent.stats.conns_over, 1);
 }
 
+/* The kernel has made as many as the port may have, and skepd has not heard of all of them yet. */
+static void full_in_the_kernel(void **state)
+{
+	static const struct pkt pkt = { .len = 64 };
+	struct sim_conn new_ = conn;
+	const struct sim_result res = { .n_new_conns = 1, .new_conns = &new_ };
+
+	(void)state;
+	seen.here = true;
+	seen.begun = config.conns_port_max;
+	assert_int_equal(conns_commit(&tenant, &res, &pkt), SIM_CONNS_FULL);
+	assert_int_equal(sim_conns_count(tenant.conns, NULL), 0);
+	assert_int_equal(agent.stats.conns_refused, 1);
+	seen.begun--;
+	assert_false(conns_commit(&tenant, &res, &pkt) & SIM_CONNS_FULL);
+	assert_int_equal(agent.stats.conns_refused, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -324,6 +355,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(over, begin, end),
 		cmocka_unit_test_setup_teardown(the_kernel_knows_better, begin, end),
 		cmocka_unit_test_setup_teardown(over_in_the_kernel, begin, end),
+		cmocka_unit_test_setup_teardown(full_in_the_kernel, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

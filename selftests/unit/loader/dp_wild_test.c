@@ -309,13 +309,13 @@ static void test_steps(void **state)
 	}
 	for (unsigned int round = 1; round <= 2; round++) {
 		do {
-			(void)dp_conns_step(t.dp, 100, count_conn, met, &wrapped);
+			(void)dp_conns_step(t.dp, count_conn, met, &wrapped);
 			steps++;
 		} while (!wrapped && steps < 1000);
 		for (unsigned int i = 0; i < ARRAY_SIZE(met); i++)
 			assert_int_equal(met[i], round);
 	}
-	assert_true(steps > 2);
+	assert_true(steps > 5); /* at most 1024 at once */
 }
 
 /* A port that loses its interface and gets another has all its records still, and they count: also when skepd was away meanwhile. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The frame built from a flow key has that flow key: loader/replay.c. */
+#include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -53,6 +54,26 @@ static void same_key(void **state)
 	}
 }
 
+/* A wildcard flow's key, whose class does not ask for the protocol: some packet of the class comes out. */
+static void any_protocol(void **state)
+{
+	struct dp_flow_key keys[2] = {
+		{ .k4 = { .eth_dst = { { 2, 0, 0, 0, 0, 2 } }, .eth_src = { { 2, 0, 0, 0, 0, 1 } }, .eth_type = htons(0x0800), .mask = 3 } },
+		{ .v6 = true,
+		  .k6 = { .eth_dst = { { 2, 0, 0, 0, 0, 2 } }, .eth_src = { { 2, 0, 0, 0, 0, 1 } }, .eth_type = htons(0x86dd), .mask = 3 } }
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		uint8_t out[REPLAY_MAX];
+		uint32_t len = replay_frame(&keys[i], out);
+		struct pkt pkt;
+
+		assert_int_not_equal(len, 0);
+		assert_int_equal(pkt_parse(out, len, &pkt), SKEP_DROP_NONE);
+		assert_false(pkt.f.has_l4);
+	}
+}
+
 static void impossible_key(void **state)
 {
 	struct dp_flow_key k = { .k4 = { .in_key = 1 } };
@@ -63,7 +84,7 @@ static void impossible_key(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(same_key),
+	const struct CMUnitTest tests[] = { cmocka_unit_test(same_key), cmocka_unit_test(any_protocol),
 					    cmocka_unit_test(impossible_key) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

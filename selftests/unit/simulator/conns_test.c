@@ -536,13 +536,13 @@ static void test_random_sources(void **state)
 	for (int i = 0; i < N; i++)
 		if (is_live[i])
 			assert_true(sim_conns_del(t, "p1", &live[i].tuple));
-	assert_int_equal(t->blocks[0].in_use + t->blocks[1].in_use, 0);
+	assert_int_equal(t->counts.n, 0);
 	sim_conns_expire(t, 20 * S, 0, NULL, NULL);
 	assert_int_equal(t->n_rest, 0);
 	assert_int_equal(t->dests.n, 0);
 	assert_int_equal(t->uses.n, 0);
 	assert_int_equal(t->names.n, 0);
-	assert_int_equal(t->blocks[0].in_use + t->blocks[1].in_use, 0);
+	assert_int_equal(t->counts.n, 0);
 	sim_conns_free(t);
 }
 

@@ -209,6 +209,34 @@ static const char *node_id(unsigned int n, char answer[static 4096])
 	return answer;
 }
 
+/* Records and what is told of them lie in one slot. */
+static void commits_are_told_of(void **state)
+{
+	json_t *entries = json_pack("[{s:{s:s}, s:{s:n}, s:{s:{}}}]", "meta", "by", "ann", "before",
+				    "bridge/b1", "after", "bridge/b1");
+	json_t *changes = json_pack("{s:{}}", "bridge/b1");
+	const struct db_audit audit = { .entries = entries };
+	struct answer a = { 0 };
+
+	(void)state;
+	db_audit_list(db2, "told", NULL, 10, NULL, NULL, answer_cb, &a); /* no such tenant yet */
+	await(&a);
+	assert_int_equal(json_array_size(json_object_get(a.reply, "entries")), 0);
+	answer_fini(&a);
+	a = (struct answer){ 0 };
+	db_commit_audited(db, "told", 0, changes, &audit, answer_cb, &a);
+	await(&a);
+	assert_int_equal(a.err.code, 0);
+	answer_fini(&a);
+	a = (struct answer){ 0 };
+	db_audit_list(db2, "told", NULL, 10, "bridge/b1", NULL, answer_cb, &a);
+	await(&a);
+	assert_int_equal(json_array_size(json_object_get(a.reply, "entries")), 1);
+	answer_fini(&a);
+	json_decref(entries);
+	json_decref(changes);
+}
+
 /* A slot moves by hand, step by step, as 'redis-cli --cluster reshard' does, while it is written
  * and followed. */
 static void a_slot_may_move(void **state)
@@ -405,6 +433,7 @@ int main(void)
 		T(tenants_spread_over_the_masters),
 		T(commits_reach_a_replica),
 		T(claims_and_stashes),
+		T(commits_are_told_of),
 		T(a_slot_may_move),
 		T(a_killed_master_is_replaced),
 		T(a_hanging_master_is_replaced),

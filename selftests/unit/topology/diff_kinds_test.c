@@ -52,7 +52,7 @@ static const struct row rows[] = {
 	{ "a port joins another", T "ports:\n" P_VM ", security_groups: [sg, other], qos: q}\n", NULL, NULL, "member:other/10.0.1.5 port:vm" },
 	{ "an allowed address", T "ports:\n" P_VM ", security_groups: [sg], qos: q, allowed_addresses: [10.0.9.0/24]}\n", NULL, NULL, "member:sg/10.0.9.0/24 port:vm" },
 	{ "a member's address", T "ports:\n  - {name: vm, bridge: b, mac: 02:00:00:00:00:01, addresses: [10.0.1.7], security_groups: [sg], qos: q}\n", NULL, NULL,
-	  "fip:r/10.0.1.5 fip:r/10.0.1.7 fip:r/203.0.113.50 fip:r/203.0.113.50 flood:b member:sg/10.0.1.5 member:sg/10.0.1.7 neigh:rb/10.0.1.5 neigh:rb/10.0.1.7 port:vm" },
+	  "fip:r/10.0.1.5 fip:r/10.0.1.7 fip:r/203.0.113.50 fip:r/203.0.113.50 flood:b member:sg/10.0.1.5 member:sg/10.0.1.7 neigh:b/10.0.1.5 neigh:b/10.0.1.7 neigh:rb/10.0.1.5 neigh:rb/10.0.1.7 port:vm" },
 
 	{ "a rate", T "qos_policies: [{name: q, rate_in: 20Mbit}]\n", NULL, NULL, "qos:q" },
 	{ "no policy for a port", T "ports:\n" P_VM ", security_groups: [sg]}\n", NULL, NULL, "port:vm" },
@@ -65,7 +65,7 @@ static const struct row rows[] = {
 	{ "a trunk", T "ports: [{name: v2, bridge: v, trunk: [10]}]\n", NULL, NULL, "bridge:v flood:v port:v2" },
 	{ "a static MAC", T "bridges: [{name: v, vlan_aware: true, static_macs: [{mac: 02:00:00:00:00:99, port: v2, vlan: 20}]}]\n", NULL, NULL,
 	  "bridge:v mac:v/02:00:00:00:00:99@20" },
-	{ "a neighbour", T "bridges: [{name: b, neighbours: [{address: 10.0.1.99, mac: 02:00:00:00:00:99}]}]\n", NULL, NULL, "bridge:b neigh:rb/10.0.1.99" },
+	{ "a neighbour", T "bridges: [{name: b, neighbours: [{address: 10.0.1.99, mac: 02:00:00:00:00:99}]}]\n", NULL, NULL, "bridge:b neigh:b/10.0.1.99 neigh:rb/10.0.1.99" },
 	{ "a port with hairpin", T "ports: [{name: vm2, bridge: b, mac: 02:00:00:00:00:02, addresses: [10.0.1.6], hairpin: true}]\n", NULL, NULL, "flood:b port:vm2" },
 	{ "an MTU", T "ports: [{name: up, router: r, mac: 02:00:00:00:01:02, addresses: [203.0.113.2/24], mtu: 1400}]\n", NULL, NULL, "port:up" },
 

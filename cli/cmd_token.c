@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+/* token create, list, revoke: tokens of the REST API, straight from and to the state DB, for who has its credentials. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "api/token.h"
+#include "cli/cli.h"
+#include "cli/out.h"
+#include "util/cleanup.h"
+#include "util/json.h"
+
+#define ATTEMPTS 8
+
+static json_t *entries_of(const char *path, const json_t *before, const json_t *after, const char *tenant)
+{
+	char about[TOPO_NAME_MAX + 16] = "tenant/";
+	json_t *was = json_pack("{s:O?}", path, before), *is = json_pack("{s:O?}", path, after);
+	json_t *meta = cli_who();
+
+	if (*tenant) { /* as skep-api does: so that the tenant's admin finds it */
+		snprintf(about, sizeof(about), "tenant/%s", tenant);
+		json_object_set_new(was, about, json_null());
+		json_object_set_new(is, about, json_null());
+		json_object_set_new(meta, "tenant", json_string(tenant));
+	}
+	return json_pack("[{s:o, s:o, s:o}]", "meta", meta, "before", was, "after", is);
+}
+
+/* Tokens do not depend on one another, so what others wrote meanwhile does not matter. */
+static int commit(struct cli *cli, const json_t *changes, const json_t *entries, struct err *err)
+{
+	const struct db_audit audit = { .entries = entries };
+
+	for (unsigned int i = 0; i < ATTEMPTS; i++) {
+		_json_ json_t *state = cli_db_read(cli, DB_API, err), *reply = NULL;
+
+		if (!state)
+			return err->code;
+		*err = (struct err){ 0 };
+		reply = cli_db_commit(cli, DB_API, (uint64_t)json_integer_value(json_object_get(state, "crev")), changes,
+				      &audit, err);
+		if (reply || err->code != -EAGAIN)
+			return reply ? 0 : err->code;
+	}
+	return err->code;
+}
+
+int cmd_token_create(struct cli *cli, struct err *err)
+{
+	const char *tenant = cli->value[CLI_O_TENANT_BIT], *seconds = cli->n_args > 2 ? cli->args[2] : NULL;
+	_json_ json_t *want = json_pack("{s:s, s:s, s:s?}", "name", cli->args[0], "role", cli->args[1], "tenant", tenant);
+	_json_ json_t *changes = NULL, *entries = NULL, *shown = NULL;
+	char text[TOKEN_TEXT], path[TOKEN_PATH], *end;
+	struct token t;
+
+	if (seconds) {
+		json_object_set_new(want, "expires_s", json_integer(strtoll(seconds, &end, 10)));
+		if (*end || !*seconds)
+			return err_set(err, -EINVAL, "'%.40s' is not a number of seconds", seconds);
+	}
+	if (token_of_request(want, (int64_t)time(NULL), &t, err))
+		return err->code;
+	if (!token_make(&t, text))
+		return err_set(err, -EIO, "there are no random bits");
+	snprintf(t.by, sizeof(t.by), "skep");
+	token_path(TOKEN_BEARER, t.id, path);
+	changes = json_pack("{s:o}", path, token_record(&t));
+	shown = token_public(&t);
+	entries = entries_of(path, NULL, shown, t.tenant);
+	if (commit(cli, changes, entries, err))
+		return err->code;
+	if (cli->format == CLI_JSON) {
+		json_object_set_new(shown, "token", json_string(text));
+		out_json(shown);
+	} else {
+		puts(text);
+	}
+	return 0;
+}
+
+static void cell_time(struct out_table *table, int64_t s, const char *none)
+{
+	char text[32] = "";
+	struct tm tm;
+	time_t t = (time_t)s;
+
+	if (s && gmtime_r(&t, &tm))
+		strftime(text, sizeof(text), "%Y-%m-%d %H:%M", &tm);
+	out_cell(table, s ? text : none);
+}
+
+int cmd_token_list(struct cli *cli, struct err *err)
+{
+	static const char *const headings[] = { "ID", "NAME", "ROLE", "TENANT", "READ ONLY", "CREATED BY", "CREATED", "EXPIRES",
+						"LAST USED" };
+	_json_ json_t *state = cli_db_read(cli, DB_API, err), *list = json_array();
+	const json_t *records = json_object_get(state, "records");
+	const char *path, *tenant = cli->value[CLI_O_TENANT_BIT];
+	struct out_table *table;
+	char used[TOKEN_PATH];
+	json_t *record;
+	struct token t;
+
+	if (!state)
+		return err->code;
+	table = cli->format == CLI_JSON ? NULL : out_table_new(headings, ARRAY_SIZE(headings));
+	json_object_foreach ((json_t *)records, path, record) {
+		if (!token_of_record(path, record, &t) || t.kind != TOKEN_BEARER || (tenant && strcmp(tenant, t.tenant) != 0))
+			continue;
+		snprintf(used, sizeof(used), "used/%s", t.id);
+		t.used_s = json_integer_value(json_object_get(json_object_get(records, used), "at"));
+		if (!table) {
+			json_array_append_new(list, token_public(&t));
+			continue;
+		}
+		out_cell(table, t.id);
+		out_cell(table, t.name);
+		out_cell(table, api_role_name(t.role));
+		out_cell(table, *t.tenant ? t.tenant : "-");
+		out_cell(table, t.read_only ? "yes" : "no");
+		out_cell(table, t.by);
+		cell_time(table, t.created_s, "-");
+		cell_time(table, t.expires_s, "never");
+		cell_time(table, t.used_s, "-");
+	}
+	if (table) {
+		out_table_end(table);
+	} else {
+		_json_ json_t *root = json_pack("{s:O}", "tokens", list);
+
+		out_json(root);
+	}
+	return 0;
+}
+
+int cmd_token_revoke(struct cli *cli, struct err *err)
+{
+	_json_ json_t *state = cli_db_read(cli, DB_API, err), *changes = NULL, *entries = NULL, *shown = NULL;
+	const json_t *records = json_object_get(state, "records");
+	const char *id = cli->args[0], *path;
+	char own[TOKEN_PATH], used[TOKEN_PATH];
+	json_t *record;
+	struct token t;
+
+	if (!state)
+		return err->code;
+	token_path(TOKEN_BEARER, id, own);
+	record = json_object_get(records, own);
+	if (strlen(id) != TOKEN_ID - 1 || !record)
+		return err_set(err, -ENOENT, "there is no token '%.40s' (skep token list shows ids)", id);
+	if (token_of_record(own, record, &t))
+		shown = token_public(&t);
+	snprintf(used, sizeof(used), "used/%s", id);
+	changes = json_pack("{s:n, s:n}", own, used);
+	json_object_foreach ((json_t *)records, path, record)
+		if (strncmp(path, "session/", 8) == 0 && json_str(record, "parent") && strcmp(json_str(record, "parent"), id) == 0)
+			json_object_set_new(changes, path, json_null());
+	entries = entries_of(own, shown, NULL, shown ? t.tenant : "");
+	if (commit(cli, changes, entries, err))
+		return err->code;
+	if (cli->format == CLI_JSON) {
+		_json_ json_t *root = json_pack("{s:s}", "revoked", id);
+
+		out_json(root);
+	} else {
+		printf("token %s revoked\n", id);
+	}
+	return 0;
+}
