@@ -195,7 +195,8 @@ function Shell({ me }) {
 	const [nav, setNav] = useState(false);
 	const [, tenantInPath] = route.segments;
 	const [kind, props, title, page] = resolve(route, me);
-	const tenant = route.segments[0] === 't' ? tenantInPath : me.tenant || null;
+	const last = useRef(me.tenant || null); // pages that are of no tenant keep the one that one comes from
+	const tenant = last.current = route.segments[0] === 't' ? tenantInPath : last.current;
 	const main = useRef();
 	const first = useRef(true);
 	const where = route.segments.join('/');
