@@ -62,7 +62,7 @@ export function requestHeaders(method, extra) {
 }
 
 /* Asks; answers {status, body, headers}.  Throws a Problem, Unreachable, or AbortError. */
-export async function ask(method, path, { query, body, headers, signal } = {}) {
+export async function ask(method, path, { query, body, headers, signal, cache = 'no-store' } = {}) {
 	const sent = requestHeaders(method, headers);
 	let res;
 
@@ -70,7 +70,7 @@ export async function ask(method, path, { query, body, headers, signal } = {}) {
 		sent['Content-Type'] ||= method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
 	try {
 		res = await fetch(withQuery(path, query), {
-			method, headers: sent, signal, credentials: 'same-origin', cache: 'no-store',
+			method, headers: sent, signal, credentials: 'same-origin', cache,
 			body: body === undefined ? undefined : JSON.stringify(body),
 		});
 	} catch (e) {
@@ -103,7 +103,7 @@ export async function signOut() {
 
 export const whoami = (signal) => get('/api/v1/whoami', undefined, signal);
 
-/* One page of a kind's objects: {items, next, total}. */
+/* One page of a kind's objects: {items, next, total}; by name, if nothing else is asked for. */
 export const list = (tenant, plural, query, signal) => get(tenantPath(tenant, plural), query, signal);
 
 /* Up to 'max' objects, page by page: {items, total}.  'each' is called with what there is after every page. */
@@ -122,9 +122,9 @@ export async function listUpTo(tenant, plural, query, max, signal, each) {
 }
 
 let document31;
-/* The OpenAPI document; read once. */
+/* The OpenAPI document; read once, and again only if it has changed. */
 export function openapi() {
-	document31 ||= get('/openapi.json').catch((e) => {
+	document31 ||= ask('GET', '/openapi.json', { cache: 'no-cache' }).then((answer) => answer.body).catch((e) => {
 		document31 = undefined;
 		throw e;
 	});
