@@ -135,7 +135,7 @@ PANEL_SRC := $(sort $(wildcard web/*.js web/*.css web/*.html web/*.svg))
 .PHONY: panel npm
 panel: ## the web panel, into build/panel; 'make deps' gets its libraries
 	$(Q)if [ -e $(NPM_DONE) ] && cmp -s web/package-lock.json $(NPM)/package-lock.json; then \
-		$(MAKE) --no-print-directory O=$(O) $(PANEL)/done.txt; \
+		$(MAKE) $(if $(filter 0,$(V)),-s) --no-print-directory O=$(O) $(PANEL)/done.txt; \
 	else \
 		echo "  NOTE     the web panel is not built: $$(command -v npm >/dev/null && echo 'its libraries are not here yet' || echo 'npm is missing'); 'make deps' gets that"; \
 	fi
