@@ -15,6 +15,8 @@ static const int mode_values[] = { DB_SERVER, DB_CLUSTER };
 static const char *const level_words[] = { "error", "warning", "info", "debug", NULL };
 static const int level_values[] = { LOG_ERROR_LEVEL, LOG_WARN_LEVEL, LOG_INFO_LEVEL, LOG_DEBUG_LEVEL };
 
+#define DB_TIMEOUT_MS 15000 /* a document of 40 000 ports is one commit */
+
 #define AT(member) offsetof(struct api_config, member)
 static const struct setting table[] = {
 	{ "log_level", SETTING_CHOICE, AT(log_level), .fallback = "info", .words = level_words,
@@ -128,5 +130,6 @@ struct db_config api_config_db(const struct api_config *c)
 		.password = c->password,
 		.wait_replicas = c->db_wait_replicas,
 		.wait_ms = c->db_wait_ms,
+		.timeout_ms = DB_TIMEOUT_MS,
 	};
 }

@@ -18,17 +18,13 @@ enum topo_kind object_kind(const struct api_request *r)
 
 json_t *object_view(enum topo_kind kind, const struct cache_object *o)
 {
-	const char *key = topo_shapes[kind].key, *field;
-	json_t *view = json_object(), *v;
+	const char *key = topo_shapes[kind].key;
+	json_t *view;
 
-	json_object_set_new_nocheck(view, "name", json_string_nocheck(o->name));
-	json_object_set_nocheck(view, "id", json_object_get(o->record, "id"));
-	json_object_set_nocheck(view, "rev", json_object_get(o->record, "rev"));
-	if (strcmp(key, "name")) /* bindings: called by their port */
-		json_object_set_new_nocheck(view, key, json_string_nocheck(o->name));
-	json_object_foreach (o->record, field, v)
-		if (strcmp(field, "name") && strcmp(field, "id") && strcmp(field, "rev"))
-			json_object_set_nocheck(view, field, v);
+	if (!strcmp(key, "name"))
+		return json_incref(o->record); /* it is what is shown */
+	view = json_copy(o->record);
+	json_object_set_new(view, key, json_string(o->name)); /* bindings: called by their port */
 	return view;
 }
 

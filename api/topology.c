@@ -7,7 +7,7 @@
 #include "api/change.h"
 #include "api/exchange.h"
 #include "api/parse.h"
-#include "topology/topology.h"
+#include "topology/doc.h"
 #include "util/yaml.h"
 
 /* --- reading --- */

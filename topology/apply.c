@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "topology/doc.h"
+#include "topology/step.h"
 #include "util/uuid.h"
 
 struct apply {

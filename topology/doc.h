@@ -4,6 +4,9 @@
 
 #include "topology/schema.h"
 
+/* topo_doc_parse(); documents that do not say whose they are are 'tenant's. */
+json_t *topo_doc_parse_for(const char *text, size_t len, const char *file, const char *tenant,
+			   struct err *err);
 /* Shape of a document; 'complete': objects that are only named are refused.  '*fault' says where. */
 int topo_doc_check(const json_t *doc, bool complete, struct topo_fault *fault, struct err *err);
 /* Splits "port/web1" -> kind and name; false if it is no path of a configuration object. */

@@ -22,3 +22,9 @@ int topo_step_try(struct topo_step *step, const char *path, const json_t *was, c
 /* The same without judging: a change that was validated elsewhere, or is taken back.  Not 0: make another topo_step. */
 int topo_step_take(struct topo_step *step, const char *path, const json_t *was, const json_t *now,
 		   const struct topo_source *source);
+
+/* The record that topo_doc_apply() would make of one object, links of ports and what must hold between objects aside.  'by_id': the name
+ * of the object that has the id; NULL = there is none.  New reference; NULL: 'err'. */
+json_t *topo_doc_record(const json_t *records, enum topo_kind kind, const json_t *obj,
+			const char *(*by_id)(void *arg, enum topo_kind kind, const char *id),
+			void (*uuid)(void *arg, char out[static 37]), void *arg, struct err *err);

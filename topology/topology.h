@@ -539,9 +539,6 @@ const char *topo_object_text(const struct topo_object *o, char buf[static 96]);
  * 'file' is for messages only.  Size limit 64 MiB, depth limit 16; anchors, duplicate keys and tags are refused.
  */
 json_t *topo_doc_parse(const char *text, size_t len, const char *file, struct err *err);
-/* The same; documents that do not say whose they are are 'tenant's. */
-json_t *topo_doc_parse_for(const char *text, size_t len, const char *file, const char *tenant,
-			   struct err *err);
 
 /*
  * A record set is a JSON object {"port/web1": {...}, "live/web1": {...}, ...}: what the state DB holds of a tenant.
@@ -552,11 +549,6 @@ json_t *topo_doc_parse_for(const char *text, size_t len, const char *file, const
  */
 json_t *topo_doc_apply(const json_t *records, const json_t *doc, bool prune,
 		       void (*uuid)(void *arg, char out[static 37]), void *arg, struct err *err);
-/* The record that topo_doc_apply() would make of one object, links of ports and what must hold between objects aside (step.h).  'by_id': the name
- * of the object that has the id; NULL = there is none.  New reference; NULL: 'err'. */
-json_t *topo_doc_record(const json_t *records, enum topo_kind kind, const json_t *obj,
-			const char *(*by_id)(void *arg, enum topo_kind kind, const char *id),
-			void (*uuid)(void *arg, char out[static 37]), void *arg, struct err *err);
 /* Changes that delete what 'doc' names (each object needs its name only).  Refuses when others still refer to one. */
 json_t *topo_doc_delete(const json_t *records, const json_t *doc, struct err *err);
 /* records + changes: new reference */
