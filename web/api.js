@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The REST API: one function that asks, errors as problem documents, and lists by page.  The session is a cookie that scripts cannot
 // read; what belongs to it here is the CSRF word, which other origins can neither read nor guess.
-const CSRF = 'skep-csrf';
+let csrf = '';
 
 export class Problem extends Error {
 	constructor(status, body, retryAfter) {
@@ -54,7 +54,6 @@ async function problemOf(res) {
 
 export function requestHeaders(method, extra) {
 	const headers = { Accept: 'application/json', ...extra };
-	const csrf = localStorage.getItem(CSRF);
 
 	if (method !== 'GET' && csrf)
 		headers['X-CSRF-Token'] = csrf;
@@ -92,16 +91,22 @@ export const post = async (path, body, options) => (await ask('POST', path, { bo
 export async function signIn(token) {
 	const answer = await post('/api/v1/session', { token });
 
-	localStorage.setItem(CSRF, answer?.csrf || '');
+	csrf = answer?.csrf || '';
 }
 
 export async function signOut() {
 	await ask('DELETE', '/api/v1/session').catch(() => {});
-	localStorage.removeItem(CSRF);
+	csrf = '';
 	onSignedOut();
 }
 
-export const whoami = (signal) => get('/api/v1/whoami', undefined, signal);
+/* Who is signed in, by the cookie that the browser has kept: {name, role, tenant, expires}. */
+export async function session() {
+	const me = await get('/api/v1/session');
+
+	csrf = me.csrf || '';
+	return me;
+}
 
 /* One page of a kind's objects: {items, next, total}; by name, if nothing else is asked for. */
 export const list = (tenant, plural, query, signal) => get(tenantPath(tenant, plural), query, signal);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The frame around all pages: who is signed in, which tenant, where one is, and the keys that work everywhere.
 import { html, render, Component, useState, useEffect, useRef, useSettled, useLoad, useId } from './lib.js';
-import { whoami, whenSignedOut, signIn, signOut, get, tenantPath } from './api.js';
+import { session, whenSignedOut, signIn, signOut, get, tenantPath } from './api.js';
 import { GROUPS, KINDS, PLURALS } from './kinds.js';
 import { useRoute, link, objectLink, go } from './router.js';
 import { followTenant, useLiveState, useChanges } from './live.js';
@@ -270,7 +270,7 @@ function App() {
 	const [why, setWhy] = useState('');
 	const look = () => {
 		setError(null);
-		whoami().then((m) => { setMe(m); performance.mark('skep-ready'); }, (e) => (e.status === 401 ? setMe(null) : setError(e)));
+		session().then((m) => { setMe(m); performance.mark('skep-ready'); }, (e) => (e.status === 401 ? setMe(null) : setError(e)));
 	};
 
 	useEffect(() => {
