@@ -145,15 +145,15 @@ PANEL     := $(O)/panel
 PANEL_SRC := $(sort $(wildcard web/*.js web/*.css web/*.html web/*.svg))
 
 .PHONY: panel npm
-ifneq ($(wildcard $(NPM_DONE)),)
-panel: $(PANEL)/done.txt
-else
-panel:
-	@echo '  NOTE     the web panel is not built: $(if $(shell command -v npm),its libraries are not here yet; make deps gets them,npm is missing; make deps gets it)'
-endif
+panel: ## the web panel, into build/panel; 'make deps' gets its libraries
+	$(Q)if [ -e $(NPM_DONE) ] && cmp -s web/package-lock.json $(NPM)/package-lock.json; then \
+		$(MAKE) $(if $(filter 0,$(V)),-s) --no-print-directory O=$(O) $(PANEL)/done.txt; \
+	else \
+		echo "  NOTE     the web panel is not built: $$(command -v npm >/dev/null && echo 'its libraries are not here yet' || echo 'npm is missing'); 'make deps' gets that"; \
+	fi
 
 # A bare name is no address for a browser: the hooks' own import is made one.
-$(PANEL)/done.txt: $(PANEL_SRC) web/LICENSES.md $(NPM_DONE)
+$(PANEL)/done.txt: $(PANEL_SRC) web/LICENSES.md $(wildcard $(NPM)/package-lock.json)
 	$(call say,PANEL,$(PANEL))rm -rf $(PANEL) && mkdir -p $(PANEL) && cp $(PANEL_SRC) $(PANEL)/ && cp web/LICENSES.md $(PANEL)/licenses.txt && \
 		for p in preact htm; do printf '\n--- %s ---\n' $$p && cat $(NPM)/node_modules/$$p/LICENSE || exit 1; done >> $(PANEL)/licenses.txt && \
 		sed '/^\/\/# sourceMappingURL/d' $(NPM)/node_modules/preact/dist/preact.module.js > $(PANEL)/preact.js && \

@@ -89,11 +89,14 @@ static void answer(struct api_request *r, const char *path)
 		api_answer_file(r, 200, static_type(path), TAKE_FD(fd), (uint64_t)st.st_size);
 }
 
+static void on_index(struct api_request *r)
+{
+	answer(r, "index.html");
+}
+
 static void on_file(struct api_request *r)
 {
-	const char *file = api_param(r, "file");
-
-	answer(r, *file ? file : "index.html"); /* "/" is a path of one empty part */
+	answer(r, api_param(r, "file"));
 }
 
 static void on_asset(struct api_request *r)
@@ -105,7 +108,8 @@ static void on_asset(struct api_request *r)
 }
 
 const struct api_route static_routes[] = {
-	{ "GET", "/{file}", on_file, API_NOBODY, API_OPEN, NULL, "the panel, and its files" },
+	{ "GET", "/", on_index, API_NOBODY, API_OPEN, NULL, "the panel" },
+	{ "GET", "/{file}", on_file, API_NOBODY, API_OPEN, NULL, "a file of the panel" },
 	{ "GET", "/assets/{file}", on_asset, API_NOBODY, API_OPEN, NULL, "a file of the panel that never changes" },
 };
 const unsigned int n_static_routes = ARRAY_SIZE(static_routes);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The REST API: one function that asks, errors as problem documents, and lists by page.  The session is a cookie that scripts cannot
 // read; what belongs to it here is the CSRF word, which other origins can neither read nor guess.
-const CSRF = 'skep-csrf';
+let csrf = '';
 
 export class Problem extends Error {
 	constructor(status, body, retryAfter) {
@@ -54,7 +54,6 @@ async function problemOf(res) {
 
 export function requestHeaders(method, extra) {
 	const headers = { Accept: 'application/json', ...extra };
-	const csrf = localStorage.getItem(CSRF);
 
 	if (method !== 'GET' && csrf)
 		headers['X-CSRF-Token'] = csrf;
@@ -62,7 +61,7 @@ export function requestHeaders(method, extra) {
 }
 
 /* Asks; answers {status, body, headers}.  Throws a Problem, Unreachable, or AbortError. */
-export async function ask(method, path, { query, body, headers, signal } = {}) {
+export async function ask(method, path, { query, body, headers, signal, cache = 'no-store' } = {}) {
 	const sent = requestHeaders(method, headers);
 	let res;
 
@@ -70,7 +69,7 @@ export async function ask(method, path, { query, body, headers, signal } = {}) {
 		sent['Content-Type'] ||= method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
 	try {
 		res = await fetch(withQuery(path, query), {
-			method, headers: sent, signal, credentials: 'same-origin', cache: 'no-store',
+			method, headers: sent, signal, credentials: 'same-origin', cache,
 			body: body === undefined ? undefined : JSON.stringify(body),
 		});
 	} catch (e) {
@@ -92,18 +91,24 @@ export const post = async (path, body, options) => (await ask('POST', path, { bo
 export async function signIn(token) {
 	const answer = await post('/api/v1/session', { token });
 
-	localStorage.setItem(CSRF, answer?.csrf || '');
+	csrf = answer?.csrf || '';
 }
 
 export async function signOut() {
 	await ask('DELETE', '/api/v1/session').catch(() => {});
-	localStorage.removeItem(CSRF);
+	csrf = '';
 	onSignedOut();
 }
 
-export const whoami = (signal) => get('/api/v1/whoami', undefined, signal);
+/* Who is signed in, by the cookie that the browser has kept: {name, role, tenant, expires}. */
+export async function session() {
+	const me = await get('/api/v1/session');
 
-/* One page of a kind's objects: {items, next, total}. */
+	csrf = me.csrf || '';
+	return me;
+}
+
+/* One page of a kind's objects: {items, next, total}; by name, if nothing else is asked for. */
 export const list = (tenant, plural, query, signal) => get(tenantPath(tenant, plural), query, signal);
 
 /* Up to 'max' objects, page by page: {items, total}.  'each' is called with what there is after every page. */
@@ -122,9 +127,9 @@ export async function listUpTo(tenant, plural, query, max, signal, each) {
 }
 
 let document31;
-/* The OpenAPI document; read once. */
+/* The OpenAPI document; read once, and again only if it has changed. */
 export function openapi() {
-	document31 ||= get('/openapi.json').catch((e) => {
+	document31 ||= ask('GET', '/openapi.json', { cache: 'no-cache' }).then((answer) => answer.body).catch((e) => {
 		document31 = undefined;
 		throw e;
 	});

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The frame around all pages: who is signed in, which tenant, where one is, and the keys that work everywhere.
 import { html, render, Component, useState, useEffect, useRef, useSettled, useLoad, useId } from './lib.js';
-import { whoami, whenSignedOut, signIn, signOut, get, tenantPath } from './api.js';
+import { session, whenSignedOut, signIn, signOut, get, tenantPath } from './api.js';
 import { GROUPS, KINDS, PLURALS } from './kinds.js';
 import { useRoute, link, objectLink, go } from './router.js';
 import { followTenant, useLiveState, useChanges } from './live.js';
@@ -195,7 +195,8 @@ function Shell({ me }) {
 	const [nav, setNav] = useState(false);
 	const [, tenantInPath] = route.segments;
 	const [kind, props, title, page] = resolve(route, me);
-	const tenant = route.segments[0] === 't' ? tenantInPath : me.tenant || null;
+	const last = useRef(me.tenant || null); // pages that are of no tenant keep the one that one comes from
+	const tenant = last.current = route.segments[0] === 't' ? tenantInPath : last.current;
 	const main = useRef();
 	const first = useRef(true);
 	const where = route.segments.join('/');
@@ -269,7 +270,7 @@ function App() {
 	const [why, setWhy] = useState('');
 	const look = () => {
 		setError(null);
-		whoami().then((m) => { setMe(m); performance.mark('skep-ready'); }, (e) => (e.status === 401 ? setMe(null) : setError(e)));
+		session().then((m) => { setMe(m); performance.mark('skep-ready'); }, (e) => (e.status === 401 ? setMe(null) : setError(e)));
 	};
 
 	useEffect(() => {

@@ -27,7 +27,7 @@ function ObjectRef({ tenant, object }) {
 	return html`<span class="dim">${object.slice(0, at).replaceAll('_', ' ')}</span> <${Ref} tenant=${tenant} plural=${plural} name=${object.slice(at + 1)} />`;
 }
 
-const text = (v) => (v === undefined ? '' : typeof v === 'string' ? v : JSON.stringify(v, null, 1));
+const text = (v) => (v === undefined || v === null ? '' : typeof v === 'string' ? v : Array.isArray(v) && v.every((x) => typeof x !== 'object') ? v.join(', ') : JSON.stringify(v, null, 1));
 
 /* Fields that are not alike, before and after. */
 function Difference({ change }) {
@@ -74,6 +74,15 @@ function Entry({ tenant, id, me, onClose }) {
 				html`<button type="button" disabled=${busy} onClick=${() => undo(true)}>Undo…</button>`}<button type="button" onClick=${onClose}>Close</button></footer>`}`}</${Dialog}>`;
 }
 
+/* What a change was about, in a line: the first few objects; or the one that is looked at, with how many others went along. */
+function What({ changes, object, most }) {
+	const shown = object ? changes.filter((c) => c.object === object).slice(0, 1) : changes.slice(0, most);
+	const more = changes.length - shown.length;
+
+	return html`${shown.map((c) => html`<span><${Badge} tone=${TONE[c.op]}>${c.op}</${Badge}> ${object ? '' : c.object}</span>`)}
+		${more > 0 && html`<span class="dim">${object ? `with ${number(more)} ${more === 1 ? 'other' : 'others'}` : `and ${number(more)} more`}</span>`}`;
+}
+
 /* A list of changes; of one object, if 'object' is given. */
 export function Changes({ tenant, object, limit, me, full }) {
 	const [state, set] = useState({ items: null, next: null, error: null });
@@ -97,7 +106,7 @@ export function Changes({ tenant, object, limit, me, full }) {
 	return html`${!items.length && (full ? html`<${Empty} title="Nothing has been changed yet"><p>Every write is kept here, with who made it, and can be undone.</p></${Empty}>` : html`<p class="dim">No change is on record.</p>`)}
 		<ol class=${`changes ${full ? 'full' : ''}`}>${items.map((e) => html`<li key=${e.id}><button type="button" class="quiet" onClick=${() => setOpen(e.id)}>
 			<span class="when"><${Time} at=${e.at} /></span> <span class="who">${e.who}</span>
-			<span class="what">${e.changes.slice(0, full ? 3 : 1).map((c) => html`<span><${Badge} tone=${TONE[c.op]}>${c.op}</${Badge}> ${object ? '' : c.object}</span>`)}${e.changes.length > (full ? 3 : 1) && html` <span class="dim">and ${number(e.changes.length - (full ? 3 : 1))} more</span>`}</span></button></li>`)}</ol>
+			<span class="what"><${What} changes=${e.changes} object=${object} most=${full ? 3 : 1} /></span></button></li>`)}</ol>
 		${state.next && (full ? html`<button type="button" onClick=${() => load(state.next)}>Older changes</button>` : html`<a href=${link(['t', tenant, 'history'], { object })}>All changes</a>`)}
 		${open && html`<${Entry} tenant=${tenant} id=${open} me=${me} onClose=${() => { setOpen(null); load(); }} />`}`;
 }

@@ -76,7 +76,7 @@ export function ListPage({ tenant, plural, query, me }) {
 	const [text, setText] = useState(query.get('q') || '');
 	const settled = useSettled(text, 200);
 	const sort = query.get('sort') || 'name';
-	const pages = usePages(tenant, plural, { sort, filter: filters(settled), fields: ['name', ...K.columns.filter((c) => c !== 'device'), ...(K.fields || [])].join(',') });
+	const pages = usePages(tenant, plural, { sort: sort === 'name' ? undefined : sort, filter: filters(settled), fields: ['name', ...K.columns.filter((c) => c !== 'device'), ...(K.fields || [])].join(',') });
 	const [fields, setFields] = useState(null);
 	const box = useRef();
 	const size = useSize(box);

@@ -208,10 +208,14 @@ export function Map_({ tenant, selected, onSelect, trace, panel, label }) {
 			view.current.fit();
 			fitted.current = true;
 		}
-		if (want.current && size.width && m.rectOf(want.current)) {
-			view.current.show(m.rectOf(want.current), true);
+		const { id, block } = want.current || {};
+		const d = block && m.devices.get(block);
+		if (d)
+			view.current.fit({ x0: d.blockX, y0: d.y, x1: d.blockX + d.block.w, y1: d.y + d.block.h }, 1);
+		else if (id && size.width)
+			view.current.show(m.rectOf(id), true);
+		if (d || (id && m.rectOf(id)))
 			want.current = null;
-		}
 		placeRing();
 		setLaid(version); // what is told beside the map is of this layout
 	}, [version, size.width > 0]);
@@ -252,7 +256,7 @@ export function Map_({ tenant, selected, onSelect, trace, panel, label }) {
 		const show = async () => {
 			if (!selected || !graph.current)
 				return;
-			want.current = selected;
+			want.current = { id: selected };
 			if (kindOfId(selected) === 'ports')
 				await pin(nameOfId(selected)).catch(() => {});
 			if (!gone)
@@ -338,13 +342,9 @@ export function Map_({ tenant, selected, onSelect, trace, panel, label }) {
 		setBusy(`Loading the ports of ${name}`);
 		try {
 			await openBridge(g, name, abort.current.signal);
+			want.current = { block: `bridges/${name}` };
 			again();
 			announce(`Bridge ${name} open, ${g.counts.get(name)} ports`);
-			requestAnimationFrame(() => {
-				const d = model.current.devices.get(`bridges/${name}`);
-				if (d)
-					view.current.fit({ x0: d.blockX, y0: d.y, x1: d.blockX + d.block.w, y1: d.y + d.block.h }, 1);
-			});
 		} catch (e) {
 			if (e.name !== 'AbortError')
 				setError(e);

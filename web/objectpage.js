@@ -20,11 +20,11 @@ function UsedBy({ tenant, plural, name, all }) {
 		const found = await Promise.all(referrers(all, plural).map(async (r) => {
 			const [top, inner] = r.field.split('.');
 			if (!inner) {
-				const page = await list(tenant, r.plural, { filter: `${r.field}:${name}`, limit: 8, fields: 'name', sort: 'name' }, signal);
+				const page = await list(tenant, r.plural, { filter: `${r.field}:${name}`, limit: 8, fields: 'name' }, signal);
 				return { ...r, items: page.items, total: page.total };
 			}
 			// within rules and the like the server does not look: of so many objects it is done here
-			const { items } = await list(tenant, r.plural, { limit: LOOKED_AT, fields: `name,${top}`, sort: 'name' }, signal);
+			const { items } = await list(tenant, r.plural, { limit: LOOKED_AT, fields: `name,${top}` }, signal);
 			const mine = items.filter((o) => (o[top] || []).some((x) => [].concat(x[inner] ?? []).includes(name)));
 			return { ...r, items: mine.slice(0, 8), total: mine.length, inner: true };
 		}));

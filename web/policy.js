@@ -70,7 +70,7 @@ async function portsOf(tenant, text, signal) {
 	const items = [];
 	let cursor, total = 0;
 	do {
-		const page = await list(tenant, 'ports', { filter: filters(text), fields: 'name,bridge,router,peer', sort: 'name', limit: 1000, cursor }, signal);
+		const page = await list(tenant, 'ports', { filter: filters(text), fields: 'name,bridge,router,peer', limit: 1000, cursor }, signal);
 		items.push(...page.items.filter((p) => p.bridge && !p.peer));
 		total = page.total;
 		cursor = page.next;

@@ -20,7 +20,7 @@ export async function search(tenant, text, signal, { plurals = PLURALS, max = 30
 		return [];
 	const asked = (UUID.test(t) ? plurals.map((p) => [p, 'id']) : [
 		...(MACISH.test(t) ? BY_MAC : []), ...(IPISH.test(t) ? BY_ADDRESS : []), ...(IPISH.test(t) && t.includes(':') ? [] : plurals.map((p) => [p, 'name'])),
-	]).filter(([p]) => plurals.includes(p)).map(([p, field]) => list(tenant, p, { filter: field === 'id' ? `id:${t.toLowerCase()}` : `${field}:*${t}*`, limit: each, sort: 'name' }, signal).then((page) => page.items.map((o) => [p, o])));
+	]).filter(([p]) => plurals.includes(p)).map(([p, field]) => list(tenant, p, { filter: field === 'id' ? `id:${t.toLowerCase()}` : `${field}:*${t}*`, limit: each }, signal).then((page) => page.items.map((o) => [p, o])));
 	const found = (await Promise.allSettled(asked));
 	const down = found.find((f) => f.status === 'rejected' && (f.reason.name === 'AbortError' || f.reason.name === 'Unreachable'));
 	if (down)

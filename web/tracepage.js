@@ -117,7 +117,7 @@ export function TracePage({ tenant, query }) {
 				<button type="submit" class="primary" disabled=${busy || !from}>${busy ? 'Asking…' : 'Trace'}</button></form>
 			<${Fault} error=${error} />
 			${reach && html`<p class=${`verdict big ${reach.reachable === true ? 'good' : reach.reachable === false ? 'bad' : 'warn'}`} role="status">
-				<strong>${reach.reachable === true ? 'Yes' : reach.reachable === false ? 'No' : 'Not known'}</strong> ${String(reach.text || '').replace(/^(yes|no|unknown): /, '')}</p>
+				<strong>${reach.reachable === true ? 'Yes' : reach.reachable === false ? 'No' : 'Not known'}</strong> ${String(reach.text || '').replace(/^(yes|no|unknown)[:,] /, '')}</p>
 				${reach.reply && html`<div class="tabs" role="radiogroup" aria-label="Direction">${[['forward', 'Request'], ['reply', 'Answer']].map(([w, text]) => html`
 					<label class=${way === w ? 'on' : ''}><input type="radio" name="way" checked=${way === w} onChange=${() => setWay(w)} />${text}</label>`)}</div>`}`}
 			${trace && html`<${TraceResult} tenant=${tenant} trace=${trace} told=${reach && trace.verdict !== 'forward'} />`}

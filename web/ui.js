@@ -181,7 +181,7 @@ export function Combo({ id, value, onInput, onPick, find, placeholder, label, de
 
 /* Finds names of objects of a kind, for Combo. */
 export const finder = (tenant, plural, extra) => async (text, signal) => {
-	const page = await list(tenant, plural, { limit: 12, filter: [text ? `name:*${text}*` : null, ...(extra || [])].filter(Boolean), sort: 'name' }, signal);
+	const page = await list(tenant, plural, { limit: 12, filter: [text ? `name:*${text}*` : null, ...(extra || [])].filter(Boolean) }, signal);
 	return page.items.map((o) => ({ value: o.name, object: o, note: (o.addresses || []).join(' ') || o.address || o.prefix || '' }));
 };
 

@@ -208,6 +208,8 @@ await test('what is not there is told so', me, async (page) => {
 
 await test('a bridge is made by its form', me, async (page) => {
 	await to(page, '#/t/t/bridges');
+	await page.reload(); // the word that goes with the cookie is asked for again, and kept nowhere
+	equal(await page.evaluate(() => Object.keys(localStorage).concat(Object.keys(sessionStorage)).filter((k) => !/^skep-(theme|map:)/.test(k))), [], 'kept by the page');
 	await page.getByRole('link', { name: 'New bridge' }).click();
 	await field(page, 'name').getByRole('textbox').fill('panel-net');
 	await page.getByLabel('Add a field').selectOption('description');
@@ -601,6 +603,11 @@ await test('40 000 ports on the map: bridges are closed, open when asked, what i
 	await side.getByRole('button', { name: /^net/ }).click();
 	await side.getByRole('button', { name: 'Show its ports' }).click();
 	await until(() => page.evaluate(() => document.querySelector('.map').mapView.model.portHome.size === 400), 'all of its ports');
+	await until(() => page.evaluate(() => {
+		const { at, model, width, height } = document.querySelector('.map').mapView;
+		const d = [...model.devices.values()].find((x) => x.ports.length === 400);
+		return d.blockX * at.k + at.x >= 0 && (d.blockX + d.block.w) * at.k + at.x <= width && (d.y + d.block.h) * at.k + at.y <= height;
+	}), 'all of them are in sight');
 	await shot(page, 'map-big-open');
 });
 
