@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define PENDING_MAX (1u << 20) /* a client that is so far behind is let go */
 
@@ -87,6 +88,7 @@ int api_stream_write(struct api_stream *s, const char *data, size_t len)
 	more = s->len > PENDING_MAX ? NULL : cap == s->cap ? s->data : realloc(s->data, cap);
 	if (!more) {
 		s->broken = true;
+		(void)shutdown(s->r->conn->fd, SHUT_RDWR); /* MHD may be waiting for a socket that never takes more */
 		wake(s);
 		return -ENOBUFS;
 	}
