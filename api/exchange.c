@@ -45,6 +45,13 @@ static bool is_traceparent(const char *s)
 	return true;
 }
 
+static char *keep_header(struct api_request *r, const char *name)
+{
+	const char *value = api_request_header(r, name);
+
+	return value ? arena_printf(&r->arena, "%s", value) : NULL;
+}
+
 static void take_ids(struct api_request *r)
 {
 	const char *id = api_request_header(r, "X-Request-Id"), *trace = api_request_header(r, "traceparent");
@@ -55,6 +62,8 @@ static void take_ids(struct api_request *r)
 		snprintf(r->id, sizeof(r->id), "%" PRIx64 "-%" PRIx64, clock_mono_ns(), ++r->http->next_id);
 	if (trace && is_traceparent(trace))
 		snprintf(r->traceparent, sizeof(r->traceparent), "%s", trace);
+	r->if_match = keep_header(r, "If-Match");
+	r->if_none_match = keep_header(r, "If-None-Match");
 }
 
 /* --- life --- */
@@ -99,11 +108,11 @@ struct api_request *exchange_new(struct http *h, struct http_conn *conn, struct 
 	if (r->next)
 		r->next->prev = &r->next;
 	h->requests = r;
-	if (!r->method || !r->path) {
+	take_ids(r);
+	if (arena_failed(&r->arena)) {
 		exchange_free(r);
 		return NULL;
 	}
-	take_ids(r);
 	dispatch_begin(r, url);
 	if (r->answered)
 		return r;

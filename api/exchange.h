@@ -62,6 +62,7 @@ struct api_request {
 	struct MHD_Connection *mhd; /* NULL: the connection is gone */
 	struct http_conn *conn;
 	struct arena arena;
+	char *if_match, *if_none_match; /* as sent; kept, for a write may be planned when the client has gone.  NULL = none */
 	const struct api_route *route;
 	const char *method, *path;
 	struct api_pair params[API_PARAMS_MAX], query[API_QUERY_MAX], headers[API_HEADERS_MAX];

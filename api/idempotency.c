@@ -7,13 +7,19 @@
 #include <string.h>
 
 #include "api/parse.h"
+#include "api/rate.h"
 #include "topology/schema.h"
+#include "util/clock.h"
 #include "util/hash.h"
 #include "util/json.h"
 
 #define TTL_S	 86400
 #define KEY_MAX	 64
-#define BODY_MAX (1u << 20) /* longer answers are not kept: the key then says no more than that it was done */
+#define BODY_MAX 4096 /* longer answers are not kept: the key then says no more than that it was done */
+/* Keys of a tenant that are kept at a time: no more than these at once, and then one a second.  The state DB is everybody's. */
+#define KEYS_BURST 100000
+#define KEYS_PER_S 1
+#define TENANTS	   4096
 
 struct idempotency {
 	struct idempotency *next; /* in flight */
@@ -28,6 +34,7 @@ struct idempotency {
 };
 
 static struct idempotency *in_flight; /* by this process */
+static struct rate_table *keys;	      /* by tenant */
 
 static const char *const headers[] = { "ETag", "Location", "Skep-Revision", "Skep-Durability" };
 
@@ -130,6 +137,23 @@ static bool fill(struct api_request *r, struct idempotency *i, const char *key)
 	return true;
 }
 
+/* May the tenant have one more?  False: answered. */
+static bool may_keep(struct api_request *r)
+{
+	char seconds[16];
+	uint64_t wait;
+
+	if (!keys)
+		keys = rate_table_new(TENANTS, clock_mono_ns());
+	wait = keys ? rate_take(keys, space_of(r), clock_mono_ns(), KEYS_PER_S, KEYS_BURST) : 0;
+	if (!wait)
+		return true;
+	snprintf(seconds, sizeof(seconds), "%u", rate_retry_s(wait));
+	api_header(r, "Retry-After", seconds);
+	api_problemf(r, 429, "too_many_requests", "too many Idempotency-Keys are kept for this tenant: write without one, or later");
+	return false;
+}
+
 bool idempotency_begin(struct api_request *r)
 {
 	const char *key = api_request_header(r, "Idempotency-Key");
@@ -141,6 +165,8 @@ bool idempotency_begin(struct api_request *r)
 		api_problemf(r, 400, "malformed", "Idempotency-Key is not allowed (want 1 to %d printable characters)", KEY_MAX);
 		return true;
 	}
+	if (!may_keep(r))
+		return true;
 	i = calloc(1, sizeof(*i));
 	if (!i || !fill(r, i, key)) {
 		free(i);
@@ -188,10 +214,10 @@ bool idempotency_keep(struct api_request *r, int status, const char *type, char 
 	if (!i || i->kept)
 		return false;
 	i->kept = true;
-	if (!is_final(status) || len > BODY_MAX)
+	if (!is_final(status))
 		return false;
 	snprintf(code, sizeof(code), "%d", status);
-	fields = json_pack("{s:s, s:s, s:s%, s:s}", "print", i->print, "status", code, "body", text ? text : "", len, "type",
+	fields = json_pack("{s:s, s:s, s:s%, s:s}", "print", i->print, "status", code, "body", text && len <= BODY_MAX ? text : "", len <= BODY_MAX ? len : 0, "type",
 			   type ? type : "");
 	for (unsigned int h = 0; fields && h < r->n_headers; h++)
 		for (size_t k = 0; k < ARRAY_SIZE(headers); k++)

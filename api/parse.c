@@ -8,6 +8,9 @@
 
 #include "util/cleanup.h"
 
+#define DEPTH_MOST  64
+#define MEMBERS_MAX 1000 /* of an object; lists may have any number of elements */
+
 bool parse_u64(const char *text, uint64_t *value)
 {
 	unsigned long long n;
@@ -70,10 +73,13 @@ int parse_unescape(char *text)
 	return 0;
 }
 
-/* The parser's own limit is on the stack of others who walk the tree. */
-static bool is_too_deep(const char *text, size_t len, unsigned int max)
+/*
+ * The parser has limits of its own, but trees are also walked by others, whose stack and time are not theirs alone: each field of an object is looked
+ * for by name, and told of if nobody knows it.  0: it may be parsed.
+ */
+static int check_size(const char *text, size_t len, unsigned int max, struct err *err)
 {
-	unsigned int depth = 0;
+	unsigned int members[DEPTH_MOST + 1] = { 0 }, depth = 0;
 	bool quoted = false;
 
 	for (size_t i = 0; i < len; i++) {
@@ -85,13 +91,16 @@ static bool is_too_deep(const char *text, size_t len, unsigned int max)
 		} else if (text[i] == '"') {
 			quoted = true;
 		} else if (text[i] == '{' || text[i] == '[') {
-			if (++depth > max)
-				return true;
+			if (++depth > max || depth > DEPTH_MOST)
+				return err_set(err, -EINVAL, "the body is not valid: more than %u containers in one another", max);
+			members[depth] = 0;
 		} else if ((text[i] == '}' || text[i] == ']') && depth) {
 			depth--;
+		} else if (text[i] == ':' && ++members[depth] > MEMBERS_MAX) {
+			return err_set(err, -EINVAL, "the body is not valid: an object of more than %d fields", MEMBERS_MAX);
 		}
 	}
-	return false;
+	return 0;
 }
 
 json_t *parse_json(const char *text, size_t len, unsigned int depth, struct err *err)
@@ -99,10 +108,8 @@ json_t *parse_json(const char *text, size_t len, unsigned int depth, struct err 
 	json_error_t je;
 	json_t *v;
 
-	if (is_too_deep(text, len, depth)) {
-		err_set(err, -EINVAL, "the body is not valid: more than %u containers in one another", depth);
+	if (check_size(text, len, depth, err))
 		return NULL;
-	}
 	v = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &je);
 	if (!v && json_error_code(&je) == json_error_out_of_memory)
 		err_set(err, -ENOMEM, "out of memory");

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "api/auth.h"
+#include "api/exchange.h"
 #include "api/object.h"
 #include "api/writer.h"
 #include "topology/doc.h"
@@ -59,7 +60,7 @@ bool write_is_pending(const struct writer *wr, const char *path)
 int write_precondition(const struct writer *wr, const struct write *w, enum topo_kind kind, const char *name,
 		       struct err *err)
 {
-	const char *match = api_request_header(w->r, "If-Match"), *none = api_request_header(w->r, "If-None-Match");
+	const char *match = w->r->if_match, *none = w->r->if_none_match; /* the client may have gone */
 	char path[TOPO_PATH];
 	const json_t *rec = name ? json_object_get(wr->records, topo_path(kind, name, path)) : NULL;
 	/* one of the same commit has no revision that anybody could know */

@@ -225,6 +225,18 @@ static void on_emptied(void *arg, const struct err *err, const json_t *reply)
 }
 
 /* What agents have told of it, too; a record stays that says that it is gone. */
+static uint32_t count_objects(struct cache_tenant *t)
+{
+	uint32_t n, all = 0;
+
+	for (int k = 0; k < TOPO_KIND_MAX; k++) {
+		cache_rows(t, (enum topo_kind)k, &n);
+		all += n;
+	}
+	return all;
+}
+
+/* What agents have published.  Its configuration is gone; what somebody has begun meanwhile stays. */
 static void empty(struct api_request *r, struct cache_tenant *t)
 {
 	_json_ json_t *changes = json_object();
@@ -239,6 +251,10 @@ static void empty(struct api_request *r, struct cache_tenant *t)
 	m->r = r;
 	m->t = cache_hold(t);
 	api_keep(r, m, making_free);
+	if (count_objects(t)) {
+		api_problemf(r, 409, "conflict", "somebody has made an object in tenant '%s' meanwhile: it stays", cache_name(t));
+		return;
+	}
 	json_object_foreach ((json_t *)cache_records(t), path, unused)
 		json_object_set_new(changes, path, json_null());
 	json_object_set_new(changes, CACHE_TENANT, json_pack("{s:b}", "deleted", 1));
@@ -262,14 +278,11 @@ static void delete(struct api_request *r, struct cache_tenant *t)
 {
 	int recursive = api_query_bool(r, "recursive");
 	struct write *w;
-	uint32_t n, all = 0;
+	uint32_t all;
 
 	if (recursive < 0)
 		return;
-	for (int k = 0; k < TOPO_KIND_MAX; k++) {
-		cache_rows(t, (enum topo_kind)k, &n);
-		all += n;
-	}
+	all = count_objects(t);
 	if (all && !recursive) {
 		api_problemf(r, 409, "in_use", "tenant '%s' has %u objects (delete them first, or say ?recursive=true)", cache_name(t),
 			     all);

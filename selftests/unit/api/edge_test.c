@@ -60,6 +60,40 @@ static void json_texts(void **state)
 	}
 }
 
+/* {"f0":0,"f1":0,...} */
+static char *object_of(unsigned int n)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	assert_non_null(f);
+	for (unsigned int i = 0; i < n; i++)
+		fprintf(f, "%s\"f%u\":0", i ? "," : "{", i);
+	fprintf(f, "}");
+	assert_int_equal(fclose(f), 0);
+	return text;
+}
+
+/* Of fields an object may have so many, of elements a list any number. */
+static void many_fields(void **state)
+{
+	_free_ char *most = object_of(1000), *more = object_of(1001), *two = NULL;
+	struct err err = { 0 };
+	json_t *v;
+
+	(void)state;
+	v = parse_json(most, strlen(most), 4, &err);
+	assert_non_null(v);
+	json_decref(v);
+	assert_null(parse_json(more, strlen(more), 4, &err));
+	assert_non_null(strstr(err.text, "1000 fields"));
+	assert_true(asprintf(&two, "[%s,%s]", most, most) > 0);
+	v = parse_json(two, strlen(two), 4, &err);
+	assert_non_null(v);
+	json_decref(v);
+}
+
 /* RFC 7396, appendix A */
 static void patches(void **state)
 {
@@ -197,7 +231,8 @@ static void settings(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(escapes),  cmocka_unit_test(json_texts), cmocka_unit_test(patches), cmocka_unit_test(problems),
+		cmocka_unit_test(escapes),  cmocka_unit_test(json_texts),
+		cmocka_unit_test(many_fields), cmocka_unit_test(patches), cmocka_unit_test(problems),
 		cmocka_unit_test(cursors), cmocka_unit_test(files),	  cmocka_unit_test(settings),
 	};
 
