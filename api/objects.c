@@ -16,15 +16,20 @@ enum topo_kind object_kind(const struct api_request *r)
 	return (enum topo_kind)topo_kind_find(api_param(r, "kind"));
 }
 
+/* Whoever has written it, and wherever it was read: "rev" is the last one. */
 json_t *object_view(enum topo_kind kind, const struct cache_object *o)
 {
-	const char *key = topo_shapes[kind].key;
-	json_t *view;
+	const char *key = topo_shapes[kind].key, *first = json_object_iter_key(json_object_iter(o->record));
+	json_t *view, *rev;
 
-	if (!strcmp(key, "name"))
+	if (!strcmp(key, "name") && first && strcmp(first, "rev"))
 		return json_incref(o->record); /* it is what is shown */
 	view = json_copy(o->record);
-	json_object_set_new(view, key, json_string(o->name)); /* bindings: called by their port */
+	if (strcmp(key, "name"))
+		json_object_set_new(view, key, json_string(o->name)); /* bindings: called by their port */
+	rev = json_incref(json_object_get(view, "rev"));
+	json_object_del(view, "rev");
+	json_object_set_new(view, "rev", rev);
 	return view;
 }
 
