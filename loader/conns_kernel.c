@@ -379,8 +379,15 @@ static void note_end(const struct lport *p, const struct skep_conn_key *key, con
 					 .proto = key->proto };
 	const struct sim_conn *c = sim_conns_find(p->tenant->conns, p->name, &tuple, clock_mono_ns());
 
-	if (c && ((conn->orig_seen & ~c->orig_seen) || (conn->reply_seen & ~c->reply_seen)))
-		conns_over(p->tenant, p->name, &tuple);
+	struct sim_conn last;
+
+	if (!c || (!(conn->orig_seen & ~c->orig_seen) && !(conn->reply_seen & ~c->reply_seen)))
+		return;
+	last = *c; /* how it has ended is told (records.c) */
+	last.orig_seen |= conn->orig_seen;
+	last.reply_seen |= conn->reply_seen;
+	(void)sim_conns_put(p->tenant->conns, &last, from_jiffies(p->tenant->agent, conn->last_seen));
+	conns_over(p->tenant, p->name, &tuple);
 }
 
 static void on_record(void *arg, const struct skep_conn_key *key, const struct skep_conn *conn)
