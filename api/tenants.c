@@ -224,7 +224,6 @@ static void on_emptied(void *arg, const struct err *err, const json_t *reply)
 	auth_tenant_gone(r, on_locked, m);
 }
 
-/* What agents have told of it, too; a record stays that says that it is gone. */
 static uint32_t count_objects(struct cache_tenant *t)
 {
 	uint32_t n, all = 0;
@@ -236,7 +235,7 @@ static uint32_t count_objects(struct cache_tenant *t)
 	return all;
 }
 
-/* What agents have published.  Its configuration is gone; what somebody has begun meanwhile stays. */
+/* Its configuration is gone; what agents have told of it goes, too.  A record stays that says so.  What somebody has begun meanwhile stays as well. */
 static void empty(struct api_request *r, struct cache_tenant *t)
 {
 	_json_ json_t *changes = json_object();

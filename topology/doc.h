@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Private to topology/: what parsing and applying of documents share. */
+/* What parsing and applying of documents share; api/ takes paths and single documents by it. */
 #pragma once
 
 #include "topology/schema.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Private to topology/: the shapes of objects.  One table says which fields a kind has, of what type, what is allowed and what the
+ * The shapes of objects, for topology/ and for those who show, describe or take single objects (api/, cli/).  One table says which fields a kind has, of what type, what is allowed and what the
  * default is; documents, records, exports and docs/topology.md all follow it.
  */
 #pragma once

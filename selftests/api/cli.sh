@@ -5,14 +5,7 @@ sanitized=1
 cd "$(dirname "$0")/../.." && . selftests/lib/net.sh
 . selftests/api/up.sh
 
-standard_doc 'out_chain: fw' >"$work/net.yaml"
-cat >>"$work/net.yaml" <<-YAML
-	chains:
-	  - name: fw
-	    rules:
-	      - {name: no-telnet, action: drop, proto: tcp, dst_ports: 23}
-YAML
-"$SKEP" apply -f "$work/net.yaml" >/dev/null || bail 'apply'
+net_without_telnet
 db=$SKEP_DB
 unset SKEP_DB
 export SKEP_CONTEXTS=$work/contexts/skep/contexts.yaml

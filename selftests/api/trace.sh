@@ -5,14 +5,7 @@ sanitized=1
 cd "$(dirname "$0")/../.." && . selftests/lib/net.sh
 . selftests/api/up.sh
 
-standard_doc 'out_chain: fw' >"$work/net.yaml"
-cat >>"$work/net.yaml" <<-YAML
-	chains:
-	  - name: fw
-	    rules:
-	      - {name: no-telnet, action: drop, proto: tcp, dst_ports: 23}
-YAML
-"$SKEP" apply -f "$work/net.yaml" >/dev/null || bail 'apply'
+net_without_telnet
 # vm1 and vm2 are up, as their host says it
 records=$(redis-cli -s "$work/db.sock" --scan --pattern 'skep:*:t:t:o')
 redis-cli -s "$work/db.sock" hset "$records" live/vm1 '{"rev":1,"host":"h1","key":1}' live/vm2 '{"rev":1,"host":"h1","key":2}' >/dev/null

@@ -13,3 +13,13 @@ api_up() { # OPTION...: more settings
 	background+=("$api_pid")
 	wait_for 10 api_answers || bail 'skep-api does not answer'
 }
+net_without_telnet() { # lib/net.sh's machines and networks; a chain of all ports drops telnet.  The document is $work/net.yaml
+	standard_doc 'out_chain: fw' >"$work/net.yaml"
+	cat >>"$work/net.yaml" <<-YAML
+		chains:
+		  - name: fw
+		    rules:
+		      - {name: no-telnet, action: drop, proto: tcp, dst_ports: 23}
+	YAML
+	"$SKEP" apply -f "$work/net.yaml" >/dev/null || bail 'apply'
+}
