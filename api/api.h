@@ -10,7 +10,9 @@ struct http;
 struct api_metrics;
 struct auth;
 struct cache;
+struct idempotency;
 struct live;
+struct rate_table;
 
 struct api {
 	const struct api_config *config;
@@ -21,4 +23,6 @@ struct api {
 	struct http *http;
 	struct live *live;
 	struct api_metrics *metrics;
+	struct idempotency *idempotent;	     /* requests with an Idempotency-Key that are being worked on */
+	struct rate_table *idempotency_keys; /* that may be kept, by tenant */
 };

@@ -19,10 +19,9 @@
 /* Keys of a tenant that are kept at a time: no more than these at once, and then one a second.  The state DB is everybody's. */
 #define KEYS_BURST 100000
 #define KEYS_PER_S 1
-#define TENANTS	   4096
 
 struct idempotency {
-	struct idempotency *next; /* in flight */
+	struct idempotency *next, **at; /* api.idempotent: in flight; 'at' NULL = no more */
 	char name[48];		  /* of the stash */
 	char print[40];		  /* of the request */
 	bool kept;
@@ -32,9 +31,6 @@ struct idempotency {
 	char *text;
 	size_t len;
 };
-
-static struct idempotency *in_flight; /* by this process */
-static struct rate_table *keys;	      /* by tenant */
 
 static const char *const headers[] = { "ETag", "Location", "Skep-Revision", "Skep-Durability" };
 
@@ -52,12 +48,12 @@ static const char *space_of(const struct api_request *r)
 
 static void leave(struct idempotency *i)
 {
-	struct idempotency **at = &in_flight;
-
-	while (*at && *at != i)
-		at = &(*at)->next;
-	if (*at)
-		*at = i->next;
+	if (!i->at)
+		return;
+	*i->at = i->next;
+	if (i->next)
+		i->next->at = i->at;
+	i->at = NULL;
 }
 
 void idempotency_free(struct idempotency *i)
@@ -143,9 +139,7 @@ static bool may_keep(struct api_request *r)
 	char seconds[16];
 	uint64_t wait;
 
-	if (!keys)
-		keys = rate_table_new(TENANTS, clock_mono_ns());
-	wait = keys ? rate_take(keys, space_of(r), clock_mono_ns(), KEYS_PER_S, KEYS_BURST) : 0;
+	wait = rate_take(r->api->idempotency_keys, space_of(r), clock_mono_ns(), KEYS_PER_S, KEYS_BURST);
 	if (!wait)
 		return true;
 	snprintf(seconds, sizeof(seconds), "%u", rate_retry_s(wait));
@@ -173,14 +167,17 @@ bool idempotency_begin(struct api_request *r)
 		api_problemf(r, 503, "overloaded", "out of memory");
 		return true;
 	}
-	for (struct idempotency *other = in_flight; other; other = other->next)
+	for (struct idempotency *other = r->api->idempotent; other; other = other->next)
 		if (!strcmp(other->name, i->name)) {
 			free(i);
 			api_problemf(r, 409, "conflict", "a request with this Idempotency-Key is being worked on (try again)");
 			return true;
 		}
-	i->next = in_flight;
-	in_flight = i;
+	i->next = r->api->idempotent;
+	i->at = &r->api->idempotent;
+	if (i->next)
+		i->next->at = &i->next;
+	r->api->idempotent = i;
 	r->idempotency = i;
 	db_unstash(r->api->db, space_of(r), i->name, on_found, r);
 	return true;

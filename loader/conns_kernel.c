@@ -378,7 +378,6 @@ static void note_end(const struct lport *p, const struct skep_conn_key *key, con
 					 .dport = key->dport,
 					 .proto = key->proto };
 	const struct sim_conn *c = sim_conns_find(p->tenant->conns, p->name, &tuple, clock_mono_ns());
-
 	struct sim_conn last;
 
 	if (!c || (!(conn->orig_seen & ~c->orig_seen) && !(conn->reply_seen & ~c->reply_seen)))
