@@ -363,7 +363,7 @@ void conns_view(struct tenant *t, struct conns_view *v, uint64_t now_ns);
  */
 enum conns_told { CONNS_HELD = 1 << 16, CONNS_UNTOLD = 1 << 17 };
 unsigned int conns_commit(struct tenant *t, const struct sim_result *res, const struct pkt *pkt);
-bool conns_translated(const struct sim_conn *c); /* conns_kernel.c */
+bool conns_translated(const struct sim_conn *c); /* conn_record.c */
 /* upcall.c: a flow for the class of the result's connection is about to be installed: the kernel's record says where its other end is now. */
 void conns_place(struct tenant *t, const struct sim_result *res);
 /* The kernel's flow has seen packets since the last walk. */
@@ -402,7 +402,11 @@ void conns_kernel_tick(struct agent *a);
 /* Has the kernel a record that is not over?  Then skepd has it now.  _all: all that there are. */
 bool conns_pull(struct tenant *t, const char *port, const struct sim_tuple *tuple);
 void conns_pull_all(struct agent *a);
-/* The tuple of a flow's packets; false: they belong to no connection. */
+/* Those that BPF has made since skepd last looked, for a millisecond. */
+void conns_pull_new(struct agent *a);
+/* What the kernel has seen of a connection since then too; false: it is over. */
+bool conns_now(struct tenant *t, struct sim_conn *c, uint64_t *last_ns);
+/* conn_record.c: the tuple of a flow's packets; false: they belong to no connection. */
 bool conns_tuple(const struct dp_flow_key *key, struct sim_tuple *tuple);
 
 /* --- tell.c --- */

@@ -18,7 +18,7 @@ struct list {
 	char **tenants; /* those to look at: by name, for they may go meanwhile */
 	size_t n_tenants, tenant;
 	uint64_t at; /* in the present one's records */
-	const struct tenant *t;
+	struct tenant *t;
 	const char *port; /* NULL = all */
 	json_t *list;
 	const char *state, *proto; /* NULL = any */
@@ -98,12 +98,12 @@ static const char *host_of(const struct tenant *t, const char *port)
 	return p ? p->live_host : NULL;
 }
 
+/* Whatever state it is in: that is asked of the kernel. */
 static bool wanted(const struct list *l, const struct sim_conn *c, const char *proto)
 {
 	const struct skep_ip *a = &l->address;
 
 	return (!l->port || !strcmp(l->port, c->port)) && (!l->proto || !strcmp(l->proto, proto)) &&
-	       (!l->state || !strcmp(l->state, sim_conn_state(c))) &&
 	       (!l->by_address || ip_eq(a, &c->tuple.src) || ip_eq(a, &c->tuple.dst) ||
 		ip_eq(a, &c->other.src) || ip_eq(a, &c->other.dst));
 }
@@ -138,14 +138,15 @@ static void on_conn(void *arg, const struct sim_conn *c, uint64_t last_ns)
 	struct list *l = arg;
 	char buf[8];
 	const char *proto = proto_format(c->tuple.proto, buf);
+	struct sim_conn now = *c;
 
-	if (!wanted(l, c, proto))
+	if (!wanted(l, c, proto) || !conns_now(l->t, &now, &last_ns) || (l->state && strcmp(l->state, sim_conn_state(&now)) != 0))
 		return;
 	if (l->n >= l->max) {
 		l->truncated = true;
 		return;
 	}
-	json_array_append_new(l->list, conn_json(l, c, last_ns, proto));
+	json_array_append_new(l->list, conn_json(l, &now, last_ns, proto));
 	l->n++;
 }
 
@@ -230,8 +231,10 @@ struct report_rows *report_conns(struct agent *a, const json_t *request, struct 
 	l->rows = (struct report_rows){ "conns", some_conns, behind_conns, free_conns };
 	l->a = a;
 	l->request = json_deep_copy(request);
-	if (find(a, tenant, &only, err) && narrow(l->request, l, err) && choose(l, only, err))
+	if (find(a, tenant, &only, err) && narrow(l->request, l, err) && choose(l, only, err)) {
+		conns_pull_new(a);
 		return &l->rows;
+	}
 	free_conns(&l->rows);
 	return NULL;
 }

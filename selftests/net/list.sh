@@ -75,6 +75,20 @@ while_it 'connections without a limit' skep h1 -j conn list
 equal 'are 20000, and it is said that there are more' '20000 True 20000' "$(listed conns)"
 while_it 'all flows' skep h1 -j flow list --limit 20000
 
+# a list says what is so now: connections that have just been answered are listed as answered, not as they were when skepd last looked at the kernel's records
+states() { "$python" -c 'import collections, json, sys
+print(*sorted(collections.Counter(c["state"] for c in json.load(sys.stdin)["conns"] if c["dport"] == 9).items()))' < "$work/listed"; }
+ask_9() { timeout 30 nsenter --net="/run/netns/$id-vm1" "$attack" ask 10.0.1.12 9 50 1000 $next_port; }
+list_vm1() { skep h1 -j conn list --port vm1 --address 10.0.1.12 --limit 1000000 > "$work/listed"; }
+unanswered() { list_vm1 && [ "$(states)" = "('unreplied', 50)" ]; }
+contains 'nobody answers' 'answered 0' "$(ask_9)"
+check '... and so it is listed' wait_for 10 unanswered
+spawn nsenter --net="/run/netns/$id-vm2" "$attack" serve 9 > "$work/served.9"
+wait_for 5 grep -q ready "$work/served.9" || bail 'no server'
+contains 'somebody answers' 'answered 50' "$(ask_9)"
+list_vm1 || not_ok 'conn list'
+equal '... and so it is listed' "('replied', 50)" "$(states)"
+
 # several at once, one of which does not read: each has its answer
 for i in 1 2 3; do spawn skep h1 -j conn list --limit 30000 > "$work/many.$i"; pids[i]=$!; done
 for i in 1 2 3; do can "three at once: $i" wait "${pids[i]}"; contains '... has its answer' '"truncated": ?true' "$(tail -c 100 "$work/many.$i")"; done
