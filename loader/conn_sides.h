@@ -14,6 +14,7 @@ struct side {
 	uint64_t retold_ns; /* conns_retell() */
 	uint64_t begun_ns;  /* when it was first known here */
 	uint32_t timeout_s;
+	bool unwritten; /* to the DB (mirror.c) */
 };
 
 struct side *side_find(const struct hmap *sides, const char *port, const struct sim_tuple *tuple); /* NULL: nothing is known */

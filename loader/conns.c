@@ -155,9 +155,9 @@ bool conns_remote_put(struct tenant *t, const struct sim_conn *conn, uint64_t la
 
 static void forget(struct tenant *t, const char *port, const struct sim_tuple *tuple)
 {
-	side_forget(&t->conn_sides, port, tuple);
 	conns_unpersist(t, port, tuple);
 	mirror_del(t, port, tuple);
+	side_forget(&t->conn_sides, port, tuple);
 }
 
 void conns_remote_end(struct tenant *t, const char *port, const struct sim_tuple *tuple)
@@ -185,7 +185,7 @@ void conns_imported(struct tenant *t, const struct sim_conn *c, uint64_t last_ns
 	if (fresh) {
 		t->agent->stats.conns_made++;
 		invalidate(t, c->port, &c->tuple); /* exact flows of when there was none */
-	} else if (side && side->timeout_s == timeout && now < side->mirrored_ns + timeout * NSEC_PER_SEC / 3) {
+	} else if (side && !side->unwritten && side->timeout_s == timeout && now < side->mirrored_ns + timeout * NSEC_PER_SEC / 3) {
 		return;
 	}
 	if (side) {

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "loader/conn_sides.h"
 #include "util/base64.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -166,8 +167,17 @@ static void set(struct mirror *m, const char *port, const struct sim_tuple *tupl
 	set_field(m, port, field, value);
 }
 
+/* A scan would be written to the DB, and deleted from it, packet by packet.  Whoever takes the port over begins what nobody has answered anew; but not with
+ * another translation. */
+static bool is_worth_it(const struct sim_conn *c)
+{
+	return (c->orig_seen && c->reply_seen) || conns_translated(c);
+}
+
 void mirror_put(struct tenant *t, const struct sim_conn *conn, uint64_t last_ns)
 {
+	const bool worth_it = is_worth_it(conn);
+	struct side *side = worth_it ? side_find(&t->conn_sides, conn->port, &conn->tuple) : side_get(&t->conn_sides, conn);
 	uint8_t bytes[8 + PEERS_ITEM_MAX];
 	struct peers_buf b = { .p = bytes + 8, .max = PEERS_ITEM_MAX };
 	struct peers_item item = { .what = PEERS_SET, .conn = *conn };
@@ -176,7 +186,9 @@ void mirror_put(struct tenant *t, const struct sim_conn *conn, uint64_t last_ns)
 	uint32_t hi = htonl((uint32_t)(at >> 32)), lo = htonl((uint32_t)at);
 	char text[BASE64_LEN(sizeof(bytes))];
 
-	if (t->agent->leaving || !peers_put_item(&b, &item))
+	if (side)
+		side->unwritten = !worth_it;
+	if ((side && !worth_it) || t->agent->leaving || !peers_put_item(&b, &item))
 		return;
 	memcpy(bytes, &hi, 4);
 	memcpy(bytes + 4, &lo, 4);
@@ -186,7 +198,10 @@ void mirror_put(struct tenant *t, const struct sim_conn *conn, uint64_t last_ns)
 
 void mirror_del(struct tenant *t, const char *port, const struct sim_tuple *tuple)
 {
-	set(t->mirror, port, tuple, json_null());
+	const struct side *side = side_find(&t->conn_sides, port, tuple);
+
+	if (!side || !side->unwritten)
+		set(t->mirror, port, tuple, json_null());
 }
 
 /* --- reading --- */

@@ -173,10 +173,10 @@ config() { # HOST [YAML-LINES]: configuration of its skepd; the first has the em
 		[ $# -gt 0 ] && printf '%s\n' "$@"
 	} > "$work/$h/skepd.yaml"
 }
-start_skepd() { # HOST: returns when it answers
+start_skepd() { # HOST: returns when it answers; NICE=-10, as under systemd
 	local h=$1
 	[ -f "$work/$h/skepd.yaml" ] || config "$h"
-	nsenter --net="/run/netns/$id-$h" "$SKEPD" -c "$work/$h/skepd.yaml" >> "$work/$h/log" 2>&1 </dev/null & # its own pid
+	nice -n "${NICE:-0}" nsenter --net="/run/netns/$id-$h" "$SKEPD" -c "$work/$h/skepd.yaml" >> "$work/$h/log" 2>&1 </dev/null & # its own pid
 	agent_pid[$h]=$!
 	wait_for 20 skep "$h" status || { tail -n 20 "$work/$h/log" | note; return 1; }
 }

@@ -81,7 +81,7 @@ print(*sorted(collections.Counter(c["state"] for c in json.load(sys.stdin)["conn
 ask_9() { timeout 30 nsenter --net="/run/netns/$id-vm1" "$attack" ask 10.0.1.12 9 50 1000 $next_port; }
 list_vm1() { skep h1 -j conn list --port vm1 --address 10.0.1.12 --limit 1000000 > "$work/listed"; }
 unanswered() { list_vm1 && [ "$(states)" = "('unreplied', 50)" ]; }
-contains 'nobody answers' 'answered 0' "$(ask_9)"
+contains 'nobody answers' 'answered 0' "$(ATTACK_ANSWER_MS=1 ask_9)"
 check '... and so it is listed' wait_for 10 unanswered
 spawn nsenter --net="/run/netns/$id-vm2" "$attack" serve 9 > "$work/served.9"
 wait_for 5 grep -q ready "$work/served.9" || bail 'no server'

@@ -6,7 +6,7 @@ sanitized=1
 cd "$(dirname "$0")/../.." && . selftests/lib/net.sh && . selftests/lib/talk.sh
 attack=$O/selftests/net/attack
 
-dns='- {name: dns, direction: ingress, ethertype: ipv4, proto: udp, dst_ports: "5353"}'
+dns='- {name: dns, direction: ingress, ethertype: ipv4, proto: udp, dst_ports: "5353-5354"}'
 document() { # with the rules of $dns
 	standard_doc "security_groups: [web]"
 	cat <<-YAML
@@ -69,6 +69,16 @@ kernel_conns() { # HOST: records in its table
 for v in 10.0.1.12 10.0.2.13; do ping4_soon vm1 $v || bail 'no traffic'; done
 declare -A to=([vm2]=10.0.1.12 [vm3]=10.0.2.13)
 
+# --- what nobody answers is not written to the state DB: a scan would be ---
+written=$(stat_of h1 mirrored)
+contains 'nobody listens' 'answered 0 ' "$(ATTACK_ANSWER_MS=1 in_vm vm1 "$attack" ask 10.0.1.12 5354 500 20000 8000)"
+can '... such connections are in conn list' wait_for 15 n_at_least h1 vm1 500
+talk one vm1 10.0.1.12 80 && ok '... and one that is answered' || not_ok '... and one that is answered'
+one_in_db() { [ "$(stat_of h1 mirrored)" -gt "$written" ]; }
+can '... which the DB has' wait_for 15 one_in_db
+n=$(($(stat_of h1 mirrored) - written))
+if [ $n -le 50 ]; then ok "... the others are not written: $n are"; else not_ok "... the others are not written: $n are"; fi
+
 # --- (b) many connections: the first ones are skepd's, the others of their class are not ---
 for v in vm2 vm3; do
 	udp vm1 ${to[$v]} 5 10000 > /dev/null
@@ -93,7 +103,10 @@ for v in vm2 vm3; do
 	tcp vm1 scan ${to[$v]} 20000 5 > /dev/null
 	a=$(upcalls)
 	equal "2000 closed ports of $v are scanned" 'done 2000' "$(tcp vm1 scan ${to[$v]} 20100 2000)"
-	few '... nearly without skepd' $a 100
+	few '... nearly without skepd, as soon as it has said what their class is' $a 500
+	a=$(upcalls)
+	equal '... once more' 'done 2000' "$(tcp vm1 scan ${to[$v]} 20100 2000)"
+	few '... nearly without skepd' $a 20
 	check '... and the open one is open' tcp_ask vm1 ${to[$v]} 80
 done
 a=$(upcalls)
