@@ -363,7 +363,6 @@ void conns_view(struct tenant *t, struct conns_view *v, uint64_t now_ns);
  */
 enum conns_told { CONNS_HELD = 1 << 16, CONNS_UNTOLD = 1 << 17 };
 unsigned int conns_commit(struct tenant *t, const struct sim_result *res, const struct pkt *pkt);
-bool conns_translated(const struct sim_conn *c); /* conn_record.c */
 /* upcall.c: a flow for the class of the result's connection is about to be installed: the kernel's record says where its other end is now. */
 void conns_place(struct tenant *t, const struct sim_result *res);
 /* The kernel's flow has seen packets since the last walk. */

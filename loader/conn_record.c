@@ -48,14 +48,6 @@ struct skep_conn_key conn_key(uint32_t port, const struct sim_tuple *t)
 				       .dport = t->dport };
 }
 
-bool conns_translated(const struct sim_conn *c)
-{
-	struct sim_tuple t;
-
-	sim_tuple_reverse(&c->tuple, &t);
-	return c->n_bindings || !sim_tuple_eq(&t, &c->other);
-}
-
 struct skep_detail conn_detail(const struct sim_conn *c)
 {
 	struct skep_detail d = { .other_src = c->other.src,

@@ -44,7 +44,7 @@ void conns_persist(struct tenant *t, const struct sim_conn *c, uint64_t last_ns)
 	if (!p)
 		return;
 	v.last_seen = conn_jiffies(a, last_ns);
-	v.flags |= (c->reply ? SKEP_CONN_REPLY : 0) | (conns_translated(c) ? SKEP_CONN_NAT : 0);
+	v.flags |= (c->reply ? SKEP_CONN_REPLY : 0) | (sim_conn_translated(c) ? SKEP_CONN_NAT : 0);
 	v.nat = vips_conn_number(a, c);
 	conn_find_other(t, c->other_port, &v);
 	key = conn_key(p->key, &c->tuple);

@@ -171,7 +171,7 @@ static void set(struct mirror *m, const char *port, const struct sim_tuple *tupl
  * another translation. */
 static bool is_worth_it(const struct sim_conn *c)
 {
-	return (c->orig_seen && c->reply_seen) || conns_translated(c);
+	return (c->orig_seen && c->reply_seen) || sim_conn_translated(c);
 }
 
 void mirror_put(struct tenant *t, const struct sim_conn *conn, uint64_t last_ns)

@@ -63,7 +63,7 @@ static bool is_markable(struct tenant *t, const struct sim_conn *c)
 	const struct lport *p = ports_find_name(t, c->port);
 	uint32_t peer = host ? hosts_peer(t->agent, host) : 0;
 
-	return own && p && peer && !c->reply && !c->reply_seen && !conns_translated(c) && !tell_shares(own) && !tell_shares(other) &&
+	return own && p && peer && !c->reply && !c->reply_seen && !sim_conn_translated(c) && !tell_shares(own) && !tell_shares(other) &&
 	       hosts_marks(t->agent, peer, p->key);
 }
 

@@ -81,6 +81,7 @@ struct sim_conn {
 };
 /* What TCP's state is called: "syn_sent", "established", "fin_wait", "time_wait", "closed", ...; "unreplied", "replied" of others. */
 const char *sim_conn_state(const struct sim_conn *c);
+bool sim_conn_translated(const struct sim_conn *c); /* is the other end's tuple another than its own, reversed? */
 
 /* A source for SNAT: the router asks for one that no other connection to this destination uses, now and on any host. */
 struct sim_snat {

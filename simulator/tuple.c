@@ -75,6 +75,14 @@ const char *sim_tuple_format(const struct sim_tuple *t, char buf[static SIM_TUPL
 	return buf;
 }
 
+bool sim_conn_translated(const struct sim_conn *c)
+{
+	struct sim_tuple t;
+
+	sim_tuple_reverse(&c->tuple, &t);
+	return c->n_bindings || !sim_tuple_eq(&t, &c->other);
+}
+
 const char *sim_conn_state(const struct sim_conn *c)
 {
 	const uint8_t both = c->orig_seen | c->reply_seen;

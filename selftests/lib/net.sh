@@ -53,7 +53,8 @@ pause() { read -rt 0.05 <> <(:) || :; } # between two looks at a condition
 
 finish() {
 	local rc=$? p h n
-	trap - EXIT INT TERM
+	trap - EXIT INT TERM HUP
+	trap '' PIPE # who read our words has gone: the rest is to be done all the same
 	if [ $rc -ne 0 ] || [ $n_failed -gt 0 ]; then
 		for h in "$work"/*/log; do [ -s "$h" ] && { echo "--- $h"; tail -n 30 "$h"; } >&2; done
 	fi
@@ -85,7 +86,7 @@ owned() {
 none_owned() { [ -z "$(owned)" ]; }
 kill_owned() { local p; for p in $(owned); do kill "-${1:-TERM}" "$p" 2>/dev/null; done; }
 trap finish EXIT
-trap 'exit 130' INT TERM
+trap 'exit 130' INT TERM HUP PIPE
 
 # --- hosts and machines ---
 
