@@ -185,8 +185,9 @@ void conns_imported(struct tenant *t, const struct sim_conn *c, uint64_t last_ns
 	if (fresh) {
 		t->agent->stats.conns_made++;
 		invalidate(t, c->port, &c->tuple); /* exact flows of when there was none */
-	} else if (side && !side->unwritten && side->timeout_s == timeout && now < side->mirrored_ns + timeout * NSEC_PER_SEC / 3) {
-		return;
+	} else if (side && !side->unwritten && side->timeout_s == timeout &&
+		   (last_ns <= side->mirrored_ns || now < side->mirrored_ns + timeout * NSEC_PER_SEC / 3)) {
+		return; /* as the DB has it, or nearly */
 	}
 	if (side) {
 		side->timeout_s = timeout;

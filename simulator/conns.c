@@ -155,6 +155,16 @@ static uint32_t timeout_of(const struct sim_conns *c, const struct conns_record 
 	return skep_conn_timeout(&c->limits.timeouts, r->tuple.proto, r->orig_seen, r->reply_seen);
 }
 
+/* Which of its idle times that is, whatever the configuration says: some may be as long as others. */
+static uint32_t phase_of(const struct conns_record *r)
+{
+	static const struct skep_timeouts phases = { .tcp_syn = 1, .tcp_established = 2, .tcp_fin = 3, .tcp_closed = 4,
+						     .udp_new = 5, .udp_replied = 6, .icmp = 7, .other = 8 };
+	const uint32_t phase = skep_conn_timeout(&phases, r->tuple.proto, r->orig_seen, r->reply_seen);
+
+	return phase == phases.other && r->orig_seen && r->reply_seen ? phase + 1 : phase;
+}
+
 static bool is_over(const struct sim_conns *c, const struct conns_record *r, uint64_t now_ns)
 {
 	return now_ns > r->last_ns && now_ns - r->last_ns > timeout_of(c, r) * NSEC;
@@ -334,11 +344,11 @@ bool sim_conns_touch(struct sim_conns *c, const char *port, const struct sim_tup
 
 	if (!r)
 		return false;
-	before = timeout_of(c, r);
+	before = phase_of(r);
 	*(r->reply != opposite ? &r->reply_seen : &r->orig_seen) |= seen;
 	if (now_ns > r->last_ns)
 		r->last_ns = now_ns;
-	return before != timeout_of(c, r);
+	return before != phase_of(r);
 }
 
 void sim_conns_expire(struct sim_conns *c, uint64_t now_ns, uint32_t max,

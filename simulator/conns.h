@@ -32,7 +32,7 @@ const struct sim_conn *sim_conns_find(const struct sim_conns *c, const char *por
 int sim_conns_put(struct sim_conns *c, const struct sim_conn *conn, uint64_t now_ns);
 bool sim_conns_del(struct sim_conns *c, const char *port, const struct sim_tuple *tuple);
 /* A packet (or its flow's counters): refreshes, and notes TCP flags (others: SIM_SEEN_ANY) of the record's own direction, or with 'opposite' of
- * the other.  True: the connection's state (its idle time) is another now. */
+ * the other.  True: the connection's state is another now (which of the idle times it has; for protocols with one: answered). */
 bool sim_conns_touch(struct sim_conns *c, const char *port, const struct sim_tuple *tuple,
 		     bool opposite, uint8_t seen, uint64_t now_ns);
 /* Deletes what is over, at most 'max' looked at per call (goes round); 'cb' is told each, before. */
