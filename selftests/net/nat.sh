@@ -242,7 +242,7 @@ done
 
 # --- agents are killed while ports are in use: nobody gets them a second time ---
 : > "$work/sources"
-spawn nsenter --net="/run/netns/$id-far" "$python" "$probe_py" sources 5002 400 20 > "$work/sources"
+spawn nsenter --net="/run/netns/$id-far" "$python" "$probe_py" sources 5002 400 90 > "$work/sources"
 sources=$!
 wait_for 5 grep -q ready "$work/sources"
 for v in vm1 vm2; do equal "100 flows of $v" 'answered 100 wrong 0' "$(probe $v flows 198.51.100.7 5002 100 a-$v 6 10000)"; done
