@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "statedb/private.h"
+#include "util/hash.h"
 
 #define BLOCK_MS     2000
 #define READ_COUNT   "256"
@@ -78,6 +79,7 @@ static void on_snapshot(struct watch *w, const redisReply *r)
 	w->feed->error_ms = 0;
 	w->rev = reply_u64(r->element[0]);
 	w->crev = reply_u64(r->element[1]);
+	w->epoch = (uint32_t)hash_str(w->feed->repl_id, 0);
 	memcpy(w->last_id, r->element[2]->str, r->element[2]->len + 1);
 	w->current = true;
 	w->audit_at_ns = clock_mono_ns() + AUDIT_MS * NSEC_PER_MSEC;

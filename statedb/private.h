@@ -32,6 +32,11 @@ enum request_kind {
 	REQUEST_AUDIT_GET,
 	REQUEST_STASH,
 	REQUEST_UNSTASH,
+	REQUEST_DROP,
+	REQUEST_RESERVE,
+	REQUEST_SETTLE,
+	REQUEST_HISTORY,
+	REQUEST_REMEMBER,
 	REQUEST_TENANTS,
 	REQUEST_FORGET,
 	REQUEST_KINDS
@@ -171,6 +176,7 @@ struct watch {
 	uint64_t read_at_ns; /* if not current: it is read, but not before */
 	uint64_t audit_at_ns;
 	uint64_t rev, crev;
+	uint32_t epoch;	  /* of the history that the snapshot is from */
 	char last_id[48]; /* of the stream */
 	char log_key[DB_KEY];
 	char space[];

@@ -88,9 +88,14 @@ static const char *const scripts[SCRIPT_MAX] = {
 		"	end\n"
 		"	return { 0, rev, crev }\n"
 		"end\n"
+		"local marks = #KEYS - (audits > 0 and 5 or 4)\n"
+		"local last, first = #ARGV - 3 * marks, #KEYS - marks\n"
+		"for i = 1, marks do\n"
+		"	if redis.call('HGET', KEYS[first + i], 'owner') ~= ARGV[last + 3 * i - 2] then return { -1, rev, crev } end\n"
+		"end\n"
 		"local r = string.format('%.0f', rev + 1)\n"
 		"local set, del, log = {}, {}, {}\n"
-		"for i = audits > 0 and 9 + 3 * audits or 6, #ARGV, 2 do\n"
+		"for i = audits > 0 and 9 + 3 * audits or 6, last, 2 do\n"
 		"	local path, json = ARGV[i], ARGV[i + 1]\n"
 		"	if json ~= '' then\n"
 		"		json = '{\"rev\":' .. r .. (json == '{}' and '}' or ',' .. string.sub(json, 2))\n"
@@ -129,6 +134,10 @@ static const char *const scripts[SCRIPT_MAX] = {
 		"		if not e or sum - tonumber(e[2][12]) < tonumber(ARGV[7]) then break end\n"
 		"		redis.call('XDEL', KEYS[5], e[1])\n"
 		"	end\n"
+		"end\n"
+		"for i = 1, marks do\n"
+		"	redis.call('HSET', KEYS[first + i], 'crev', c, 'status', ARGV[last + 3 * i - 1])\n"
+		"	redis.call('EXPIRE', KEYS[first + i], ARGV[last + 3 * i])\n"
 		"end\n"
 		"return { 1, rev + 1, crev }\n",
 	/* One that was applied, but whose answer was lost, finds its own record when it is sent again. */
@@ -180,6 +189,57 @@ static const char *const scripts[SCRIPT_MAX] = {
 		"for _, k in ipairs(KEYS) do redis.call('EXPIRE', k, ARGV[1]) end\n"
 		"return 1\n",
 	[SCRIPT_UNSTASH] = "return redis.call('HGETALL', KEYS[1])\n",
+	[SCRIPT_DROP] = "return redis.call('DEL', unpack(KEYS))\n",
+	/* What is not in the set of those reserved has lapsed with it, whatever is there still.  An owner that asks again, for the answer was lost, is answered as before. */
+	[SCRIPT_RESERVE] =
+		"local f = redis.call('HGETALL', KEYS[1])\n"
+		"if #f > 0 and redis.call('ZSCORE', KEYS[2], ARGV[1]) then\n"
+		"	for i = 1, #f, 2 do if f[i] == 'owner' and f[i + 1] == ARGV[2] then return { 1 } end end\n"
+		"	return { 0, f }\n"
+		"end\n"
+		"local now = tonumber(redis.call('TIME')[1])\n"
+		"redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)\n"
+		"if not redis.call('ZSCORE', KEYS[2], ARGV[1]) and redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[6]) then return { 2 } end\n"
+		"redis.call('DEL', KEYS[1])\n"
+		"redis.call('HSET', KEYS[1], 'owner', ARGV[2], 'print', ARGV[3])\n"
+		"redis.call('EXPIRE', KEYS[1], ARGV[4])\n"
+		"redis.call('ZADD', KEYS[2], string.format('%.0f', now + tonumber(ARGV[5])), ARGV[1])\n"
+		"redis.call('EXPIRE', KEYS[2], ARGV[5])\n"
+		"return { 1 }\n",
+	/* One whose write was done, as the write's own script says, is not free again. */
+	[SCRIPT_SETTLE] =
+		"if redis.call('HGET', KEYS[1], 'owner') ~= ARGV[2] then return 0 end\n"
+		"if #ARGV > 3 then\n"
+		"	redis.call('HSET', KEYS[1], unpack(ARGV, 4))\n"
+		"	redis.call('EXPIRE', KEYS[1], ARGV[3])\n"
+		"elseif redis.call('HEXISTS', KEYS[1], 'status') == 0 then\n"
+		"	redis.call('DEL', KEYS[1])\n"
+		"	redis.call('ZREM', KEYS[2], ARGV[1])\n"
+		"end\n"
+		"return 1\n",
+	/* A write of state leaves crev as it was: whether one changed configuration is known once the one before it is seen. */
+	[SCRIPT_HISTORY] =
+		"local from, out, at, seen, bytes, step = tonumber(redis.call('GET', KEYS[2]) or '0'), {}, '+', 0, 0, 4\n"
+		"local young\n"
+		"while seen < tonumber(ARGV[1]) do\n"
+		"	local size = 1\n"
+		"	local list = redis.call('XREVRANGE', KEYS[4], at, '-', 'COUNT', step)\n"
+		"	if #list == 0 then break end\n"
+		"	for _, e in ipairs(list) do\n"
+		"		local f = e[2]\n"
+		"		at = '(' .. e[1]\n"
+		"		seen, size = seen + 1, size + #f[8]\n"
+		"		if young and young[4] ~= f[4] then\n"
+		"			bytes = bytes + #young[8]\n"
+		"			if bytes > tonumber(ARGV[2]) then return { from, out } end\n"
+		"			out[#out + 1] = { young[2], young[8] }\n"
+		"		end\n"
+		"		if young then from = tonumber(f[2]) end\n"
+		"		young = f\n"
+		"	end\n"
+		"	step = math.max(1, math.min(64, 2 * step, math.floor(262144 * #list / size)))\n"
+		"end\n"
+		"return { from, out }\n",
 	[SCRIPT_LEASE] =
 		"local o = redis.call('GET', KEYS[1])\n"
 		"if o and o ~= ARGV[1] then return { 0, redis.call('PTTL', KEYS[1]), o } end\n"

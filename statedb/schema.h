@@ -36,9 +36,10 @@ enum script_id {
 	SCRIPT_SCHEMA,	 /* KEYS schema; ARGV own version -> the database's version */
 	SCRIPT_REGISTER, /* KEYS tenants; ARGV tenant, shard -> shard */
 	SCRIPT_READ,	 /* KEYS o rev crev log -> [rev, crev, last id, [path, json, ...]] */
-	SCRIPT_WRITE,	 /* KEYS o rev crev log, and audit if there are entries; ARGV crev or "", id, owner or "", log length,
-			    number of audit entries (if any: at most kept, bytes kept, ms kept,
-			    meta, objects, changes, ...), path, json or "", ... -> [ok, rev, crev] */
+	SCRIPT_WRITE,	 /* KEYS o rev crev log, audit if there are entries, stashes of reservations; ARGV crev or "", id, owner or "",
+			    log length, number of audit entries (if any: at most kept, bytes kept, ms kept,
+			    meta, objects, changes, ...), path, json or "", ..., of each reservation owner, status,
+			    ttl s -> [ok, rev, crev]; ok -1: a reservation is another's */
 	SCRIPT_CLAIM,	 /* KEYS o rev crev log; ARGV revision or "0", id, log length, path, json
 			    -> [ok, rev, crev] */
 	SCRIPT_AUDIT,	 /* KEYS audit; ARGV where to begin, count, texts to look for
@@ -47,6 +48,12 @@ enum script_id {
 	SCRIPT_AUDIT_GET, /* KEYS audit; ARGV id -> [[id, fields]] or [] */
 	SCRIPT_STASH,	 /* KEYS stashes; ARGV ttl s, (number of key, field, text or "") ... -> 1 */
 	SCRIPT_UNSTASH,	 /* KEYS stash -> [field, text, ...] */
+	SCRIPT_DROP,	 /* KEYS stash -> number of those that were there */
+	SCRIPT_RESERVE,	 /* KEYS stash, reserved; ARGV name, owner, print, ttl s, ttl s once settled, at most so many -> [1] it is the owner's,
+			    [0, [field, text, ...]] another's, [2] there are too many */
+	SCRIPT_SETTLE,	 /* KEYS stash, reserved; ARGV name, owner, ttl s, (field, text) ...; none: it is free again -> 0 or 1 */
+	SCRIPT_HISTORY,	 /* KEYS o rev crev log; ARGV entries to look at, bytes -> [revision that all changes of configuration behind are told of,
+			    [revision, changes], ... newest first] */
 	SCRIPT_LEASE,	 /* KEYS lease, leases; ARGV owner, ttl ms, name -> [ok, ms left, owner] */
 	SCRIPT_RELEASE,	 /* KEYS lease, leases; ARGV owner, name -> 0 or 1 */
 	SCRIPT_LEASES, /* KEYS leases; ARGV lease key prefix, name prefix -> [name, ms left, ...] */

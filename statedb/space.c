@@ -287,7 +287,10 @@ static void on_written(struct request *rq, struct node *n, const redisReply *r)
 	}
 	rq->rev = reply_u64(r->element[1]);
 	rq->crev = reply_u64(r->element[2]);
-	if (r->element[0]->integer == 0 && rq->kind == REQUEST_CLAIM) {
+	if (r->element[0]->integer < 0) {
+		err_set(&err, -EOWNERDEAD, "space '%s': the write's reservation is another's by now", rq->space->name);
+		request_end(rq, &err, NULL);
+	} else if (r->element[0]->integer == 0 && rq->kind == REQUEST_CLAIM) {
 		err_set(&err, -EEXIST, "space '%s': record '%.100s' is another one by now",
 			rq->space->name, rq->argv[3]);
 		request_end(rq, &err, NULL);
@@ -295,7 +298,7 @@ static void on_written(struct request *rq, struct node *n, const redisReply *r)
 		err_set(&err, -EAGAIN,
 			"space '%s' was changed meanwhile: revision %" PRIu64
 			", not the expected %s (read it again)",
-			rq->space->name, rq->crev, rq->argv[0]);
+			rq->space->name, rq->crev, rq->argv[rq->n_names]);
 		request_end(rq, &err, NULL);
 	} else if (rq->kind != REQUEST_COMMIT &&
 		   (rq->kind != REQUEST_CLAIM || rq->db->wait_replicas == 0)) {
@@ -346,7 +349,17 @@ static void on_audit(struct request *rq, const redisReply *r)
 	request_end(rq, reply ? NULL : &err, reply);
 }
 
-static void on_answer(void *arg, struct op *op, struct node *n, const redisReply *r,
+static void on_parsed(struct request *rq, const redisReply *r)
+{
+	struct err err = { 0 };
+	json_t *reply = rq->kind == REQUEST_RESERVE ? reserve_reply(r, &err) : history_reply(r, &err);
+
+	if (!reply)
+		err_prefix(&err, "space '%s'", rq->space->name);
+	request_end(rq, reply ? NULL : &err, reply);
+}
+
+void request_on_answer(void *arg, struct op *op, struct node *n, const redisReply *r,
 		      const struct err *err)
 {
 	struct request *rq = arg;
@@ -360,15 +373,18 @@ static void on_answer(void *arg, struct op *op, struct node *n, const redisReply
 		on_read(rq, r);
 	else if (rq->kind == REQUEST_UNSTASH)
 		on_unstashed(rq, r);
-	else if (rq->kind == REQUEST_STASH || rq->kind == REQUEST_FORGET)
+	else if (rq->kind == REQUEST_STASH || rq->kind == REQUEST_FORGET || rq->kind == REQUEST_DROP ||
+		 rq->kind == REQUEST_SETTLE || rq->kind == REQUEST_REMEMBER)
 		request_end(rq, NULL, json_object());
+	else if (rq->kind == REQUEST_RESERVE || rq->kind == REQUEST_HISTORY)
+		on_parsed(rq, r);
 	else if (rq->kind == REQUEST_AUDIT || rq->kind == REQUEST_AUDIT_GET)
 		on_audit(rq, r);
 	else
 		on_written(rq, n, r);
 }
 
-static void on_shard(void *arg, struct op *op, struct node *n, const redisReply *r,
+void request_on_shard(void *arg, struct op *op, struct node *n, const redisReply *r,
 		     const struct err *err)
 {
 	struct request *rq = arg;
@@ -381,8 +397,13 @@ static void on_shard(void *arg, struct op *op, struct node *n, const redisReply 
 		request_end(rq, err, NULL);
 		return;
 	}
-	if (r->type == REDIS_REPLY_NIL && rq->kind == REQUEST_UNSTASH) {
+	if (r->type == REDIS_REPLY_NIL && (rq->kind == REQUEST_UNSTASH || rq->kind == REQUEST_DROP || rq->kind == REQUEST_SETTLE)) {
 		request_end(rq, NULL, json_object());
+		return;
+	}
+	if (r->type == REDIS_REPLY_NIL && (rq->kind == REQUEST_RESERVE || rq->kind == REQUEST_HISTORY)) {
+		err_set(&bad, -ENOENT, "space '%s' does not exist", rq->space->name);
+		request_end(rq, &bad, NULL);
 		return;
 	}
 	if (r->type == REDIS_REPLY_NIL && rq->kind == REQUEST_AUDIT) {
@@ -411,120 +432,6 @@ static void on_shard(void *arg, struct op *op, struct node *n, const redisReply 
 	request_run(rq);
 }
 
-/* --- questions --- */
-
-static struct op *ask_shard(struct request *rq)
-{
-	char shard[16];
-	const char *get[] = { "HGET", KEY_TENANTS, rq->space->name };
-	const char *reg[] = { KEY_TENANTS, rq->space->name, shard };
-	struct op_spec spec = {
-		.key = KEY_TENANTS, .deadline_ns = rq->deadline_ns, .done = on_shard, .arg = rq
-	};
-
-	spec.argc = 3;
-	if (rq->kind == REQUEST_READ || rq->kind == REQUEST_UNSTASH ||
-	    rq->kind == REQUEST_AUDIT || rq->kind == REQUEST_AUDIT_GET) {
-		spec.script = SCRIPT_MAX;
-		spec.argv = get;
-	} else {
-		snprintf(shard, sizeof(shard), "%u", schema_new_shard(rq->space->name));
-		spec.script = SCRIPT_REGISTER;
-		spec.n_keys = 1;
-		spec.argv = reg;
-	}
-	return op_start(rq->db, &spec);
-}
-
-static struct op *ask_tenants(struct request *rq)
-{
-	const char *argv[] = { "HKEYS", KEY_TENANTS };
-	struct op_spec spec = { .key = KEY_TENANTS,
-				.script = SCRIPT_MAX,
-				.argc = 2,
-				.argv = argv,
-				.deadline_ns = rq->deadline_ns,
-				.done = on_answer,
-				.arg = rq };
-
-	return op_start(rq->db, &spec);
-}
-
-static struct op *ask_forget(struct request *rq)
-{
-	const char *argv[] = { "HDEL", KEY_TENANTS, rq->space->name };
-	struct op_spec spec = { .key = KEY_TENANTS,
-				.script = SCRIPT_MAX,
-				.argc = 3,
-				.argv = argv,
-				.deadline_ns = rq->deadline_ns,
-				.done = on_answer,
-				.arg = rq };
-
-	return op_start(rq->db, &spec);
-}
-
-static enum script_id script_of(enum request_kind kind)
-{
-	switch (kind) {
-	case REQUEST_READ:
-		return SCRIPT_READ;
-	case REQUEST_CLAIM:
-		return SCRIPT_CLAIM;
-	case REQUEST_AUDIT:
-		return SCRIPT_AUDIT;
-	case REQUEST_AUDIT_GET:
-		return SCRIPT_AUDIT_GET;
-	case REQUEST_STASH:
-		return SCRIPT_STASH;
-	case REQUEST_UNSTASH:
-		return SCRIPT_UNSTASH;
-	default:
-		return SCRIPT_WRITE;
-	}
-}
-
-/* The space's keys that a request's script wants: the first of them, and how many. */
-static int keys_of(const struct request *rq, int *first)
-{
-	bool reads_audit = rq->kind == REQUEST_AUDIT || rq->kind == REQUEST_AUDIT_GET;
-
-	*first = reads_audit ? SPACE_AUDIT : 0;
-	return reads_audit ? 1 : rq->audited ? SPACE_KEY_MAX : SPACE_READ_KEYS;
-}
-
-/* Keys are the space's own, or those of the stash's names. */
-static struct op *ask_space(struct request *rq)
-{
-	int first, own = keys_of(rq, &first), n_keys = rq->n_names ? rq->n_names : own;
-	struct op_spec spec = { .script = script_of(rq->kind),
-				.n_keys = n_keys,
-				.argc = n_keys + rq->argc - rq->n_names,
-				.deadline_ns = rq->deadline_ns,
-				.done = on_answer,
-				.arg = rq };
-	const char **argv = calloc((size_t)spec.argc, sizeof(*argv));
-	char(*keys)[DB_KEY] = calloc((size_t)n_keys, sizeof(*keys));
-	unsigned int shard = (unsigned int)rq->space->shard;
-	struct op *op = NULL;
-
-	if (!argv || !keys)
-		goto out;
-	for (int i = 0; i < n_keys; i++)
-		argv[i] = rq->n_names ? schema_stash_key(keys[i], shard, rq->space->name, rq->argv[i])
-				      : schema_space_key(keys[i], shard, rq->space->name,
-							 (enum space_key)(first + i));
-	for (int i = rq->n_names; i < rq->argc; i++)
-		argv[n_keys + i - rq->n_names] = rq->argv[i];
-	spec.key = argv[0];
-	spec.argv = argv;
-	op = op_start(rq->db, &spec);
-out:
-	free(argv);
-	free(keys);
-	return op;
-}
-
 static void request_run(struct request *rq)
 {
 	struct space *sp;
@@ -534,6 +441,8 @@ static void request_run(struct request *rq)
 		op = ask_tenants(rq);
 	else if (rq->kind == REQUEST_FORGET)
 		op = ask_forget(rq);
+	else if (rq->kind == REQUEST_REMEMBER)
+		op = ask_remember(rq);
 	else
 		op = rq->space->shard < 0 ? ask_shard(rq) : ask_space(rq);
 	if (op)
@@ -554,7 +463,8 @@ static void request_run(struct request *rq)
 
 bool db_took(const struct db *db, unsigned int nth, struct db_took *out)
 {
-	static const char *const names[REQUEST_KINDS] = { "read", "commit", "put", "claim", "audit", "audit_get", "stash", "unstash", "tenants", "forget" };
+	static const char *const names[REQUEST_KINDS] = { "read", "commit", "put", "claim", "audit", "audit_get", "stash", "unstash",
+		"drop", "reserve", "settle", "history", "remember", "tenants", "forget" };
 
 	if (nth >= REQUEST_KINDS)
 		return false;
@@ -581,6 +491,14 @@ void db_tenants(struct db *db, db_done *done, void *arg)
 void db_forget(struct db *db, const char *space, db_done *done, void *arg)
 {
 	struct request *rq = request_new(db, REQUEST_FORGET, done, arg);
+
+	if (rq)
+		request_submit(rq, space);
+}
+
+void db_remember(struct db *db, const char *space, db_done *done, void *arg)
+{
+	struct request *rq = request_new(db, REQUEST_REMEMBER, done, arg);
 
 	if (rq)
 		request_submit(rq, space);

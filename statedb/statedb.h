@@ -76,6 +76,10 @@ struct db_audit {
 	unsigned int keep;	/* at most so many entries; 0 = DB_AUDIT_KEEP */
 	uint64_t keep_bytes;	/* about so many bytes; 0 = DB_AUDIT_BYTES */
 	uint64_t keep_ms;	/* 0 = DB_AUDIT_MS */
+	/* Reservations (db_reserve) that the write is made for: [{"name", "owner", "status"}].  In the same step they have "status" and "crev", and stay for
+	 * 'marks_keep_s'.  -EOWNERDEAD: one of them is another's by now, and nothing was written.  NULL = none */
+	const json_t *marks;
+	unsigned int marks_keep_s;
 };
 #define DB_AUDIT_KEEP	   100000
 #define DB_AUDIT_BYTES	   (64ULL << 20)
@@ -106,8 +110,32 @@ void db_claim(struct db *db, const char *space, const char *path, uint64_t was, 
 void db_stash(struct db *db, const char *space, const json_t *changes, unsigned int ttl_s, db_done *done, void *arg);
 /* {field: text}; empty when there is nothing of that name. */
 void db_unstash(struct db *db, const char *space, const char *name, db_done *done, void *arg);
+/* Names of the stash go.  {} */
+void db_unstash_all(struct db *db, const char *space, const char *const *names, unsigned int n, db_done *done, void *arg);
+/*
+ * A reservation: a name of the stash that is given to one who asks, so that of several that are told to do the same one does it, and all know what became
+ * of it.  {"fields": {field: text}}: it is another's, and that is what is known of it, "print" and, once it was settled, what that said; no "fields": it is
+ * the owner's.  -ENOSPC: the space has 'max' of them; -ENOENT: there is no such space.  One that is neither settled nor marked by a write lapses.
+ */
+struct db_reservation {
+	const char *name, *owner; /* the owner is unique: one request */
+	const char *print;
+	unsigned int pending_s, keep_s; /* how long it is known: at first, and when it is settled or marked */
+	unsigned int max;		/* of a space at a time */
+};
+#define DB_RESERVED "reserved" /* name in the stash: which there are.  Without it none of them is known any more */
+void db_reserve(struct db *db, const char *space, const struct db_reservation *what, db_done *done, void *arg);
+/* What became of it: {field: text}; NULL: nothing, it is free again.  {}; also if it is another's by now, which leaves it as it is. */
+void db_settle(struct db *db, const char *space, const struct db_reservation *what, const json_t *fields, db_done *done, void *arg);
+/*
+ * Changes of configuration, newest first: {"from": REV, "entries": [[rev, {path: object | null}], ...]}: all behind revision 'from'.  Looks at a bounded number
+ * of writes and bytes.
+ */
+void db_history(struct db *db, const char *space, db_done *done, void *arg);
 /* Takes a tenant off the list, not what its space holds: the next write of a process that does not know it puts it back.  {} */
 void db_forget(struct db *db, const char *space, db_done *done, void *arg);
+/* Puts it back, whatever this process knows.  {} */
+void db_remember(struct db *db, const char *space, db_done *done, void *arg);
 /* {"tenants": [names]}, without spaces that are none */
 void db_tenants(struct db *db, db_done *done, void *arg);
 
@@ -123,6 +151,8 @@ struct db_follow_ops {
 struct db_follow *db_follow(struct db *db, const char *space, const struct db_follow_ops *ops, void *arg);
 /* When the database took the change that was shown last: by its clock, Unix time in ms; 0 = not known. */
 uint64_t db_follow_ms(const struct db_follow *f);
+/* Which history the revisions are of: another number when some of it may have been taken back, the same at every process.  Known with the first snapshot. */
+uint32_t db_follow_epoch(const struct db_follow *f);
 void db_unfollow(struct db_follow *f); /* takes NULL; no callback comes after it */
 
 /*

@@ -201,6 +201,11 @@ uint64_t db_follow_ms(const struct db_follow *f)
 	return strtoull(f->watch->last_id, NULL, 10);
 }
 
+uint32_t db_follow_epoch(const struct db_follow *f)
+{
+	return f->watch->epoch;
+}
+
 struct db_follow *db_follow(struct db *db, const char *space, const struct db_follow_ops *ops,
 			    void *arg)
 {

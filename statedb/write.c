@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "statedb/request.h"
+#include "util/json.h"
 
 #define CHANGES_MAX 200000 /* paths in one write */
 #define STASH_MAX   4096   /* names in one write of the stash */
@@ -45,11 +46,38 @@ static void write_id(struct db *db, char id[static ID_TEXT])
 	snprintf(id, ID_TEXT, "%016" PRIx64 ".%" PRIu64, db->write_id, ++db->write_seq);
 }
 
+static bool mark_names(struct request *rq, const json_t *marks)
+{
+	const json_t *mark;
+	size_t i;
+
+	json_array_foreach((json_t *)marks, i, mark)
+		if (!request_arg(rq, strdup(json_str(mark, "name"))))
+			return false;
+	rq->n_names = rq->argc;
+	return true;
+}
+
+static bool mark_args(struct request *rq, const json_t *marks, unsigned int keep_s)
+{
+	const json_t *mark;
+	char keep[16];
+	size_t i;
+
+	snprintf(keep, sizeof(keep), "%u", keep_s);
+	json_array_foreach((json_t *)marks, i, mark)
+		if (!request_arg(rq, strdup(json_str(mark, "owner"))) || !request_arg(rq, strdup(json_str(mark, "status"))) ||
+		    !request_arg(rq, strdup(keep)))
+			return false;
+	return true;
+}
+
 /* Fills argv with what the write script wants; rq->err otherwise. */
 static void write_args(struct request *rq, const char *crev, const char *owner,
 		       const json_t *changes, const struct db_audit *audit)
 {
 	const char *path;
+	const json_t *marks = audit ? audit->marks : NULL;
 	char id[ID_TEXT], max[16];
 	json_t *v;
 	bool ok;
@@ -63,11 +91,11 @@ static void write_args(struct request *rq, const char *crev, const char *owner,
 			json_object_size(changes), CHANGES_MAX);
 		return;
 	}
-	rq->argv = calloc(4 + audit_args_max(audit) + 2 * json_object_size(changes),
+	rq->argv = calloc(4 + audit_args_max(audit) + 2 * json_object_size(changes) + 4 * json_array_size(marks),
 			  sizeof(*rq->argv));
 	write_id(rq->db, id);
 	snprintf(max, sizeof(max), "%d", DB_LOG_MAX);
-	ok = rq->argv && request_arg(rq, strdup(crev)) && request_arg(rq, strdup(id)) &&
+	ok = rq->argv && mark_names(rq, marks) && request_arg(rq, strdup(crev)) && request_arg(rq, strdup(id)) &&
 	     request_arg(rq, strdup(owner ? owner : "")) && request_arg(rq, strdup(max));
 	if (ok && !audit_args(rq, audit))
 		return;
@@ -81,7 +109,7 @@ static void write_args(struct request *rq, const char *crev, const char *owner,
 		ok = ok && request_arg(rq, strdup(path)) &&
 		     request_arg(rq, json_is_null(v) ? strdup("") : record_text(v));
 	}
-	if (!ok)
+	if (!ok || !mark_args(rq, marks, audit ? audit->marks_keep_s : 0))
 		err_set(&rq->err, -ENOMEM, "out of memory");
 }
 
@@ -209,6 +237,22 @@ void db_unstash(struct db *db, const char *space, const char *name, db_done *don
 		err_set(&rq->err, -EINVAL, "stash: '%.130s' is not a name", name);
 	else if (!rq->argv || !request_arg(rq, strdup(name)))
 		err_set(&rq->err, -ENOMEM, "out of memory");
+	rq->n_names = rq->argc;
+	request_submit(rq, space);
+}
+
+void db_unstash_all(struct db *db, const char *space, const char *const *names, unsigned int n, db_done *done, void *arg)
+{
+	struct request *rq = request_new(db, REQUEST_DROP, done, arg);
+
+	if (!rq)
+		return;
+	rq->argv = calloc(n, sizeof(*rq->argv));
+	for (unsigned int i = 0; i < n && !rq->err.code; i++)
+		if (!schema_name_ok(names[i]))
+			err_set(&rq->err, -EINVAL, "stash: '%.130s' is not a name", names[i]);
+		else if (!rq->argv || !request_arg(rq, strdup(names[i])))
+			err_set(&rq->err, -ENOMEM, "out of memory");
 	rq->n_names = rq->argc;
 	request_submit(rq, space);
 }
