@@ -10,9 +10,7 @@ struct http;
 struct api_metrics;
 struct auth;
 struct cache;
-struct idempotency;
 struct live;
-struct rate_table;
 
 struct api {
 	const struct api_config *config;
@@ -23,6 +21,4 @@ struct api {
 	struct http *http;
 	struct live *live;
 	struct api_metrics *metrics;
-	struct idempotency *idempotent;	     /* requests with an Idempotency-Key that are being worked on */
-	struct rate_table *idempotency_keys; /* that may be kept, by tenant */
 };

@@ -1,30 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/idempotency.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "api/parse.h"
-#include "api/rate.h"
 #include "topology/schema.h"
-#include "util/clock.h"
 #include "util/hash.h"
 #include "util/json.h"
 
-#define TTL_S	 86400
-#define KEY_MAX	 64
-#define BODY_MAX 4096 /* longer answers are not kept: the key then says no more than that it was done */
-/* Keys of a tenant that are kept at a time: no more than these at once, and then one a second.  The state DB is everybody's. */
-#define KEYS_BURST 100000
-#define KEYS_PER_S 1
+#define PENDING_S 120  /* longer than any request takes, ?wait with it: then a reservation whose server died is free again */
+#define KEYS_MAX  100000 /* of a tenant: the state DB is everybody's */
+#define FULL_S	  60
+#define KEY_MAX	  64
+#define BODY_MAX  4096 /* longer answers are not kept: the key then says no more than that it was done */
 
 struct idempotency {
-	struct idempotency *next, **at; /* api.idempotent: in flight; 'at' NULL = no more */
-	char name[48];		  /* of the stash */
-	char print[40];		  /* of the request */
-	bool kept;
+	char name[48];	/* of the stash */
+	char print[40]; /* of the request */
+	char owner[40]; /* this request, and no other */
+	bool is_ours, kept;
 	/* the answer that waits until it is kept */
 	int status;
 	const char *type;
@@ -39,28 +38,23 @@ static void hash128(char out[static 33], const void *p, size_t len)
 	snprintf(out, 33, "%016" PRIx64 "%016" PRIx64, hash_sip(p, len, 1), hash_sip(p, len, 2));
 }
 
+/* Where the write goes, so that one step does both.  What operators do to a tenant as a whole is not the tenant's: it may be its end. */
 static const char *space_of(const struct api_request *r)
 {
 	const char *tenant = api_param(r, "tenant");
 
-	return tenant ? tenant : "_api";
+	return tenant && r->route->least < API_OPERATOR ? tenant : DB_API;
 }
 
-static void leave(struct idempotency *i)
+static struct db_reservation reservation(const struct idempotency *i)
 {
-	if (!i->at)
-		return;
-	*i->at = i->next;
-	if (i->next)
-		i->next->at = i->at;
-	i->at = NULL;
+	return (struct db_reservation){ i->name, i->owner, i->print, PENDING_S, IDEMPOTENCY_KEEP_S, KEYS_MAX };
 }
 
 void idempotency_free(struct idempotency *i)
 {
 	if (!i)
 		return;
-	leave(i);
 	free(i->text);
 	free(i);
 }
@@ -72,10 +66,11 @@ static void replay(struct api_request *r, const json_t *kept)
 	const char *status = json_str(kept, "status"), *body = json_str(kept, "body"), *type = json_str(kept, "type");
 	uint64_t code = 0;
 
-	r->idempotency->kept = true;
 	for (size_t k = 0; k < ARRAY_SIZE(headers); k++)
 		if (json_str(kept, headers[k]))
 			api_header(r, headers[k], json_str(kept, headers[k]));
+	if (!json_str(kept, "Skep-Revision") && json_str(kept, "crev")) /* written, but never answered */
+		api_header(r, "Skep-Revision", json_str(kept, "crev"));
 	api_header(r, "Idempotent-Replay", "true");
 	if (!status || !parse_u64(status, &code) || code < 200 || code > 599)
 		api_problemf(r, 503, "unavailable", "the answer that is kept for this Idempotency-Key cannot be read");
@@ -86,21 +81,37 @@ static void replay(struct api_request *r, const json_t *kept)
 		api_answer(r, (int)code, NULL);
 }
 
-static void on_found(void *arg, const struct err *err, const json_t *reply)
+static void on_other(struct api_request *r, const json_t *fields)
+{
+	const char *print = json_str(fields, "print");
+
+	if (!print || strcmp(print, r->idempotency->print)) {
+		api_problemf(r, 422, "idempotency_mismatch", "this Idempotency-Key was used for another request");
+	} else if (!json_str(fields, "status")) {
+		api_header(r, "Retry-After", "1");
+		api_problemf(r, 409, "idempotency_pending", "a request with this Idempotency-Key is being worked on (try again)");
+	} else {
+		replay(r, fields);
+	}
+}
+
+static void on_reserved(void *arg, const struct err *err, const json_t *reply)
 {
 	struct api_request *r = arg;
-	const char *print = json_str(reply, "print");
+	const json_t *fields = json_object_get(reply, "fields");
+	char seconds[16];
 
-	if (err) {
-		r->idempotency->kept = true;
-		api_fail(r, err);
-	} else if (!print) {
+	r->idempotency->is_ours = !err && !fields;
+	if (!err && fields) {
+		on_other(r, fields);
+	} else if (!err || err->code == -ENOENT) { /* a tenant that is not there: the handler says so */
 		r->route->handler(r);
-	} else if (strcmp(print, r->idempotency->print)) {
-		r->idempotency->kept = true;
-		api_problemf(r, 422, "idempotency_mismatch", "this Idempotency-Key was used for another request");
+	} else if (err->code == -ENOSPC) {
+		snprintf(seconds, sizeof(seconds), "%d", FULL_S);
+		api_header(r, "Retry-After", seconds);
+		api_problemf(r, 429, "too_many_requests", "too many Idempotency-Keys are kept for this tenant: write without one, or later");
 	} else {
-		replay(r, reply);
+		api_fail(r, err);
 	}
 }
 
@@ -114,43 +125,48 @@ static bool is_key(const char *key)
 	return n && n <= KEY_MAX;
 }
 
-static bool fill(struct api_request *r, struct idempotency *i, const char *key)
+/* All of a request that may make it another one. */
+static char *request_text(const struct api_request *r)
 {
-	char hash[33], body[33];
-	_free_ char *text = NULL;
+	const char *type = api_request_header(r, "Content-Type");
+	char body[33], *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
 
+	if (!f)
+		return NULL;
 	hash128(body, r->data ? r->data : "", r->len);
-	if (asprintf(&text, "%s\n%s\n%s", r->caller.name, r->caller.tenant, key) < 0)
-		return false;
-	hash128(hash, text, strlen(text));
-	snprintf(i->name, sizeof(i->name), "idem/%s", hash);
+	fprintf(f, "%s %s %s\n%s\n%s\n%s\n", r->method, r->path, body, type ? type : "", r->if_match ? r->if_match : "",
+		r->if_none_match ? r->if_none_match : "");
+	for (unsigned int i = 0; i < r->n_query; i++)
+		fprintf(f, "%s=%s\n", r->query[i].name, r->query[i].value);
+	if (!fclose(f))
+		return text;
 	free(text);
-	text = NULL;
-	if (asprintf(&text, "%s %s %s", r->method, r->path, body) < 0)
-		return false;
-	hash128(hash, text, strlen(text));
-	snprintf(i->print, sizeof(i->print), "%s", hash);
-	return true;
+	return NULL;
 }
 
-/* May the tenant have one more?  False: answered. */
-static bool may_keep(struct api_request *r)
+static bool fill(struct api_request *r, struct idempotency *i, const char *key)
 {
-	char seconds[16];
-	uint64_t wait;
+	const struct api_caller *c = &r->caller;
+	_free_ char *sender = NULL, *request = request_text(r);
+	uint8_t random[16];
+	char hash[33];
 
-	wait = rate_take(r->api->idempotency_keys, space_of(r), clock_mono_ns(), KEYS_PER_S, KEYS_BURST);
-	if (!wait)
-		return true;
-	snprintf(seconds, sizeof(seconds), "%u", rate_retry_s(wait));
-	api_header(r, "Retry-After", seconds);
-	api_problemf(r, 429, "too_many_requests", "too many Idempotency-Keys are kept for this tenant: write without one, or later");
-	return false;
+	if (!request || asprintf(&sender, "%s\n%s\n%s\n%s", c->name, c->tenant, c->token, key) < 0 ||
+	    getrandom(random, sizeof(random), 0) != sizeof(random))
+		return false;
+	hash128(hash, sender, strlen(sender));
+	snprintf(i->name, sizeof(i->name), "idem/%s", hash);
+	hash128(i->print, request, strlen(request));
+	hash128(i->owner, random, sizeof(random));
+	return true;
 }
 
 bool idempotency_begin(struct api_request *r)
 {
 	const char *key = api_request_header(r, "Idempotency-Key");
+	struct db_reservation what;
 	struct idempotency *i;
 
 	if (!key || !(r->route->flags & API_WRITES))
@@ -159,74 +175,91 @@ bool idempotency_begin(struct api_request *r)
 		api_problemf(r, 400, "malformed", "Idempotency-Key is not allowed (want 1 to %d printable characters)", KEY_MAX);
 		return true;
 	}
-	if (!may_keep(r))
-		return true;
 	i = calloc(1, sizeof(*i));
 	if (!i || !fill(r, i, key)) {
 		free(i);
 		api_problemf(r, 503, "overloaded", "out of memory");
 		return true;
 	}
-	for (struct idempotency *other = r->api->idempotent; other; other = other->next)
-		if (!strcmp(other->name, i->name)) {
-			free(i);
-			api_problemf(r, 409, "conflict", "a request with this Idempotency-Key is being worked on (try again)");
-			return true;
-		}
-	i->next = r->api->idempotent;
-	i->at = &r->api->idempotent;
-	if (i->next)
-		i->next->at = &i->next;
-	r->api->idempotent = i;
 	r->idempotency = i;
-	db_unstash(r->api->db, space_of(r), i->name, on_found, r);
+	what = reservation(i);
+	db_reserve(r->api->db, space_of(r), &what, on_reserved, r);
 	return true;
+}
+
+/* --- with the write --- */
+
+int idempotency_mark(const struct api_request *r, const char *space, bool created, json_t *marks)
+{
+	const struct idempotency *i = r->idempotency;
+	const char *status = created ? "201" : "200";
+
+	if (!i || !i->is_ours || strcmp(space, space_of(r)))
+		return 0;
+	if (!strcmp(r->method, "DELETE"))
+		status = "204";
+	return json_array_append_new(marks, json_pack("{s:s, s:s, s:s}", "name", i->name, "owner", i->owner, "status", status)) ? -ENOMEM : 0;
 }
 
 /* --- behind --- */
 
-static void on_kept(void *arg, const struct err *err, const json_t *reply)
+static void on_settled(void *arg, const struct err *err, const json_t *reply)
 {
 	struct api_request *r = arg;
 	struct idempotency *i = r->idempotency;
 
-	(void)err; /* it was done, and that is what is told */
+	(void)err; /* what was done is told */
 	(void)reply;
-	leave(i);
 	api_answer_text(r, i->status, i->type, TAKE_PTR(i->text), i->len);
 }
 
-/* Did the request come to an end that would be the same again? */
+static void ignore(void *arg, const struct err *err, const json_t *reply)
+{
+	(void)arg;
+	(void)err; /* it lapses */
+	(void)reply;
+}
+
+/* Was something done, or would it be the same again?  A conflict may be over. */
 static bool is_final(int status)
 {
-	return status < 300 || status == 409 || status == 412 || status == 422;
+	return status < 300 || status == 412 || status == 422;
+}
+
+static json_t *fields_of(const struct api_request *r, int status, const char *type, const char *text, size_t len)
+{
+	json_t *fields;
+	char code[16];
+
+	snprintf(code, sizeof(code), "%d", status);
+	fields = json_pack("{s:s, s:s%, s:s}", "status", code, "body", text && len <= BODY_MAX ? text : "", len <= BODY_MAX ? len : 0,
+			   "type", type ? type : "");
+	for (unsigned int h = 0; fields && h < r->n_headers; h++)
+		for (size_t k = 0; k < ARRAY_SIZE(headers); k++)
+			if (!strcmp(r->headers[h].name, headers[k]))
+				json_object_set_new(fields, headers[k], json_string(r->headers[h].value));
+	return fields;
 }
 
 bool idempotency_keep(struct api_request *r, int status, const char *type, char *text, size_t len)
 {
 	struct idempotency *i = r->idempotency;
-	_json_ json_t *fields = NULL, *changes = NULL;
-	char code[16];
+	_json_ json_t *fields = NULL;
+	struct db_reservation what;
 
-	if (!i || i->kept)
+	if (!i || !i->is_ours || i->kept)
 		return false;
 	i->kept = true;
-	if (!is_final(status))
+	what = reservation(i);
+	fields = is_final(status) ? fields_of(r, status, type, text, len) : NULL;
+	if (status == 503) { /* the state DB may be what is not there */
+		db_settle(r->api->db, space_of(r), &what, NULL, ignore, NULL);
 		return false;
-	snprintf(code, sizeof(code), "%d", status);
-	fields = json_pack("{s:s, s:s, s:s%, s:s}", "print", i->print, "status", code, "body", text && len <= BODY_MAX ? text : "", len <= BODY_MAX ? len : 0, "type",
-			   type ? type : "");
-	for (unsigned int h = 0; fields && h < r->n_headers; h++)
-		for (size_t k = 0; k < ARRAY_SIZE(headers); k++)
-			if (!strcmp(r->headers[h].name, headers[k]))
-				json_object_set_new(fields, headers[k], json_string(r->headers[h].value));
-	changes = fields ? json_pack("{s:O}", i->name, fields) : NULL;
-	if (!changes)
-		return false;
+	}
 	i->status = status;
 	i->type = type;
 	i->text = text;
 	i->len = len;
-	db_stash(r->api->db, space_of(r), changes, TTL_S, on_kept, r);
+	db_settle(r->api->db, space_of(r), &what, fields, on_settled, r);
 	return true;
 }

@@ -15,14 +15,12 @@
 #include "api/openapi.h"
 #include "api/make_token.h"
 #include "api/metrics.h"
-#include "api/rate.h"
 #include "api/routes.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/sd.h"
 
 #define SETS_MAX 64
-#define TENANTS_MAX 4096 /* whose numbers of Idempotency-Keys are known at a time */
 #define STOP_MS	 5000 /* requests that are on their way are answered */
 
 enum { OPT_OPENAPI = 248, OPT_ROUTES, OPT_MAKE_TOKEN, OPT_CHECK = 256, OPT_PRINT, OPT_VERSION, OPT_HELP, OPT_SET };
@@ -94,8 +92,7 @@ static int start(struct api *api, struct err *err)
 	api->cache = cache_new(api);
 	api->live = live_new(api);
 	api->metrics = api_metrics_new();
-	api->idempotency_keys = rate_table_new(TENANTS_MAX, clock_mono_ns());
-	if (!api->cache || !api->live || !api->metrics || !api->idempotency_keys)
+	if (!api->cache || !api->live || !api->metrics)
 		return err_set(err, -1, "out of memory");
 	api->http = http_new(api, err);
 	return api->http ? 0 : -1;
@@ -117,7 +114,6 @@ static void stop(struct api *api)
 	auth_free(api->auth);
 	http_free(api->http);
 	api_metrics_free(api->metrics);
-	rate_table_free(api->idempotency_keys);
 	loop_free(api->loop);
 }
 

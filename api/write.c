@@ -9,6 +9,7 @@
 
 #include "api/audit.h"
 #include "api/cache_private.h"
+#include "api/idempotency.h"
 #include "api/wait.h"
 #include "api/writer.h"
 #include "topology/doc.h"
@@ -172,7 +173,7 @@ static void on_committed(void *arg, const struct err *err, const json_t *reply)
 }
 
 /* An entry of the audit for each write. */
-static json_t *entries_of(const struct writer *wr)
+static json_t *entries_of(const struct writer *wr, json_t *marks)
 {
 	json_t *entries = json_array(), *entry;
 
@@ -182,7 +183,8 @@ static json_t *entries_of(const struct writer *wr)
 		entry = audit_entry(w->r, w->before, w->changes);
 		if (json_is_null(entry)) {
 			json_decref(entry);
-		} else if (!entry || json_array_append_new(entries, entry)) {
+		} else if (!entry || json_array_append_new(entries, entry) ||
+			   idempotency_mark(w->r, cache_name(wr->t), w->created, marks)) {
 			json_decref(entries);
 			return NULL;
 		}
@@ -193,8 +195,8 @@ static json_t *entries_of(const struct writer *wr)
 /* Nothing is written that the audit does not tell of. */
 static void send_commit(struct writer *wr)
 {
-	_json_ json_t *entries = entries_of(wr);
-	const struct db_audit audit = { .entries = entries };
+	_json_ json_t *marks = json_array(), *entries = entries_of(wr, marks);
+	const struct db_audit audit = { .entries = entries, .marks = marks, .marks_keep_s = IDEMPOTENCY_KEEP_S };
 	struct err err = { 0 };
 
 	if (entries) {
