@@ -30,13 +30,50 @@ for i in {1..5}; do call 1 PUT "$A/bridges/m$i" "$OP" -d '{}'; done
 follow "$work/two" 1 -H "Last-Event-ID: $id"
 wait_for 5 has "$work/two" '"name":"m5"' && ok 'who comes back gets what it missed' || not_ok 'who comes back gets what it missed'
 equal '... all of it, once' 7 "$(events "$work/two")"
+follow "$work/other" 2 -H "Last-Event-ID: $id"
+wait_for 5 has "$work/other" '"name":"m5"' && ok 'also at a server that has never been asked' || not_ok 'also at a server that has never been asked'
+equal '... all of it, once, with the same ids' "$(sed '/^:/d; /^$/d' "$work/two")" "$(sed '/^:/d; /^$/d' "$work/other")"
+api_start 3
+follow "$work/late" 3 -H "Last-Event-ID: $id"
+wait_for 5 has "$work/late" '"name":"m5"' && ok 'also at one that was started since' || not_ok 'also at one that was started since'
+equal '... all of it' 7 "$(events "$work/late")"
+# resumed again and again while both write: what each stream has seen in the end is every write, once, in order
+for i in {1..10}; do
+	follow "$work/chain$i" $((1 + i % 2)) ${last:+-H "Last-Event-ID: $last"}
+	wait_for 5 has "$work/chain$i" '^id: \|^: connected' || not_ok "stream $i begins"
+	call $((1 + i % 2)) PUT "$A/bridges/chain$i" "$OP" -d '{}'
+	call $((2 - i % 2)) PUT "$A/bridges/chain$i" "$OP" -d '{"description": "again"}'
+	wait_for 5 has "$work/chain$i" "\"chain$i\".*again" || not_ok "stream $i tells"
+	[ "$i" = 10 ] && break
+	# what comes while nobody listens; the next stream begins where the first write was told
+	kill "$follower"
+	wait "$follower" 2>/dev/null
+	last=$(grep '^id: ' "$work/chain$i" | sed -n 's/^id: //p' | tail -n 2 | head -n 1)
+done
+equal 'resumed at the other server each time: nothing is missed, nothing is new' "$(for i in {1..10}; do printf 'chain%d \nchain%d again\n' "$i" "$i"; done)" \
+	"$(cat "$work"/chain{1..10} | python3 -c 'import json, sys
+seen = set()
+for line in sys.stdin:
+    if line.startswith("data: "):
+        d = json.loads(line[6:])
+        if d["kind"] == "bridges" and d["name"].startswith("chain") and (d["rev"], d["name"]) not in seen:
+            seen.add((d["rev"], d["name"]))
+            print(d["name"], (d["object"] or {}).get("description", ""))')"
+equal '... nor is any a reset' 0 "$(cat "$work"/chain* | grep -c '^event: reset')"
+rev=${id%-*} epoch=${id#*-}
+follow "$work/rewound" 2 -H "Last-Event-ID: $rev-00000000"
+wait_for 5 has "$work/rewound" '^event: reset' && ok 'an id of a history that was taken back: reset' || not_ok 'an id of a history that was taken back: reset'
+follow "$work/future" 2 -H "Last-Event-ID: 999999-$epoch"
+wait_for 15 has "$work/future" '^event: reset' && ok 'an id that nobody has told: reset' || not_ok 'an id that nobody has told: reset'
+follow "$work/begin" 2 -H "Last-Event-ID: 0-$epoch"
+wait_for 5 has "$work/begin" '"name":"m5"\|^event: reset' && ok 'an id of the beginning: all of it, or reset' || not_ok 'an id of the beginning: all of it, or reset'
 follow "$work/three" 1 -H 'Last-Event-ID: 0'
 wait_for 5 has "$work/three" '^event: reset' && ok 'what is not remembered: reset' || not_ok 'what is not remembered: reset'
 follow "$work/four" 1 -H 'Last-Event-ID: nonsense'
 wait_for 5 has "$work/four" '^event: reset' && ok 'nonsense: reset' || not_ok 'nonsense: reset'
 call 1 POST "$A/batch" "$OP" -d '{"operations": [{"method": "PUT", "path": "bridges/x1", "body": {}}, {"method": "PUT", "path": "bridges/x2", "body": {}}]}'
 wait_for 5 has "$work/two" '"name":"x2"' || not_ok 'a batch is told'
-equal 'a commit has one id' 1 "$(sed -n '/"name":"m5"/,$p' "$work/two" | grep -c '^id: ')"
+equal 'a commit has one id' 1 "$(sed -n '/"chain10".*again/,$p' "$work/two" | grep -c '^id: ')"
 python3 -c 'print("{\"bridges\": [" + ", ".join("{\"name\": \"n%d\"}" % i for i in range(1500)) + "]}")' >"$work/many"
 call 1 PUT "$A/topology" "$OP" -d "@$work/many"
 equal 'a large document' 200 "$status"
