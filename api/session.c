@@ -101,7 +101,11 @@ static json_t *make_session(void *arg, const struct store *s, struct err *err)
 	json_t *changes = json_object();
 	unsigned int n = 0;
 
-	(void)err;
+	if (*l->session.parent && !tokens_find(all, TOKEN_BEARER, l->session.parent)) {
+		json_decref(changes);
+		err_tag(err, -EPERM, "forbidden", "the token has been revoked");
+		return NULL;
+	}
 	hmap_for_each (node, tmp, &all->by_id) {
 		const struct token *t = container_of(node, struct token, by_id);
 

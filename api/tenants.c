@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Tenants themselves. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/auth.h"
 #include "api/cache.h"
 #include "api/request.h"
-#include "api/write.h"
+#include "api/tenant_delete.h"
 #include "topology/schema.h"
+#include "util/clock.h"
 
 #define DESCRIPTION_MAX 1000
+#define AGAIN_MS	20 /* what others have written is known by then */
+#define TRIES		100
 
 /* --- which there are --- */
 
@@ -88,8 +92,11 @@ struct making {
 	struct api_request *r;
 	struct cache_tenant *t;
 	json_t *info;
-	bool created;
+	bool created, told; /* the audit has it */
+	unsigned int tries;
 };
+
+static void make(void *arg, struct cache_tenant *t, const struct err *err);
 
 static void making_free(void *data)
 {
@@ -100,31 +107,71 @@ static void making_free(void *data)
 	free(m);
 }
 
+/* Another one has described it, or deletes it: once more, on what that leaves. */
+static void on_again(void *arg)
+{
+	struct making *m = arg;
+
+	cache_release(m->t);
+	m->t = NULL;
+	cache_get(api_of(m->r)->cache, api_param(m->r, "tenant"), make, m);
+}
+
+static void again(struct making *m)
+{
+	if (m->tries++ == TRIES)
+		api_problemf(m->r, 409, "conflict", tenant_is_closing(m->t) ? "tenant '%s' is being deleted (if that does not end, delete it again)" :
+									      "tenant '%s' is written by others again and again", cache_name(m->t));
+	else if (!loop_timer_add(api_of(m->r)->loop, AGAIN_MS * NSEC_PER_MSEC, 0, on_again, m))
+		api_problemf(m->r, 503, "overloaded", "out of memory");
+}
+
+/* On the list: also if whoever has deleted the one before takes that off only now. */
+static void on_listed(void *arg, const struct err *err, const json_t *reply)
+{
+	struct making *m = arg;
+
+	(void)reply;
+	if (err)
+		api_fail(m->r, err);
+	else
+		api_answer(m->r, m->created ? 201 : 200, view(m->t));
+}
+
 static void on_made(void *arg, const struct err *err, const json_t *reply)
 {
 	struct making *m = arg;
-	struct api_request *r = m->r;
 	_json_ json_t *changes = json_pack("{s:O}", CACHE_TENANT, m->info);
 
-	if (err) {
-		api_fail(r, err);
-		return;
+	if (err && err->code == -EEXIST) {
+		again(m);
+	} else if (err) {
+		api_fail(m->r, err);
+	} else {
+		cache_wrote(m->t, changes, (uint64_t)json_integer_value(json_object_get(reply, "rev")), cache_crev(m->t));
+		db_remember(api_of(m->r)->db, cache_name(m->t), on_listed, m);
 	}
-	cache_wrote(m->t, changes, (uint64_t)json_integer_value(json_object_get(reply, "rev")), cache_crev(m->t));
-	api_answer(r, m->created ? 201 : 200, view(m->t));
+}
+
+/* Only what is known is written over: one that is deleted meanwhile does not come back by its description. */
+static void claim(struct making *m)
+{
+	const json_t *was = cache_record(m->t, CACHE_TENANT);
+
+	db_claim(api_of(m->r)->db, cache_name(m->t), CACHE_TENANT, (uint64_t)json_integer_value(json_object_get(was, "rev")), m->info, on_made, m);
 }
 
 /* The audit has it. */
 static void on_told(void *arg, const struct err *err, uint64_t rev)
 {
 	struct making *m = arg;
-	_json_ json_t *changes = json_pack("{s:O}", CACHE_TENANT, m->info);
 
 	(void)rev;
+	m->told = true;
 	if (err)
 		api_fail(m->r, err);
 	else
-		db_put(api_of(m->r)->db, cache_name(m->t), NULL, changes, on_made, m);
+		claim(m);
 }
 
 static void make(void *arg, struct cache_tenant *t, const struct err *err)
@@ -146,7 +193,12 @@ static void make(void *arg, struct cache_tenant *t, const struct err *err)
 		api_answer(r, 200, json_pack("{s:s, s:b, s:b}", "name", cache_name(t), "created", m->created, "dry_run", 1));
 		return;
 	}
-	auth_tenant_made(r, m->info, on_told, m);
+	if (tenant_is_closing(t))
+		again(m);
+	else if (m->told)
+		claim(m);
+	else
+		auth_tenant_made(r, m->info, on_told, m);
 }
 
 static void on_put(struct api_request *r)
@@ -185,125 +237,11 @@ static void on_put(struct api_request *r)
 	cache_get(api_of(r)->cache, tenant, make, m);
 }
 
-/* --- deleting one --- */
-
-static void on_forgotten(void *arg, const struct err *err, const json_t *reply)
-{
-	struct api_request *r = arg;
-
-	(void)reply;
-	if (err)
-		api_fail(r, err);
-	else
-		api_answer(r, 204, NULL);
-}
-
-/* Nobody has its tokens any more. */
-static void on_locked(void *arg, const struct err *err, uint64_t rev)
-{
-	struct making *m = arg;
-
-	(void)rev;
-	if (err)
-		api_fail(m->r, err);
-	else
-		db_forget(api_of(m->r)->db, cache_name(m->t), on_forgotten, m->r);
-}
-
-static void on_emptied(void *arg, const struct err *err, const json_t *reply)
-{
-	struct making *m = arg;
-	struct api_request *r = m->r;
-	_json_ json_t *gone = json_pack("{s:{s:b}}", CACHE_TENANT, "deleted", 1);
-
-	if (err) {
-		api_fail(r, err);
-		return;
-	}
-	cache_wrote(m->t, gone, (uint64_t)json_integer_value(json_object_get(reply, "rev")), cache_crev(m->t));
-	auth_tenant_gone(r, on_locked, m);
-}
-
-static uint32_t count_objects(struct cache_tenant *t)
-{
-	uint32_t n, all = 0;
-
-	for (int k = 0; k < TOPO_KIND_MAX; k++) {
-		cache_rows(t, (enum topo_kind)k, &n);
-		all += n;
-	}
-	return all;
-}
-
-/* Its configuration is gone; what agents have told of it goes, too.  A record stays that says so.  What somebody has begun meanwhile stays as well. */
-static void empty(struct api_request *r, struct cache_tenant *t)
-{
-	_json_ json_t *changes = json_object();
-	struct making *m = calloc(1, sizeof(*m));
-	const char *path;
-	json_t *unused;
-
-	if (!m) {
-		api_problemf(r, 503, "overloaded", "out of memory");
-		return;
-	}
-	m->r = r;
-	m->t = cache_hold(t);
-	api_keep(r, m, making_free);
-	if (count_objects(t)) {
-		api_problemf(r, 409, "conflict", "somebody has made an object in tenant '%s' meanwhile: it stays", cache_name(t));
-		return;
-	}
-	json_object_foreach ((json_t *)cache_records(t), path, unused)
-		json_object_set_new(changes, path, json_null());
-	json_object_set_new(changes, CACHE_TENANT, json_pack("{s:b}", "deleted", 1));
-	db_put(api_of(r)->db, cache_name(t), NULL, changes, on_emptied, m);
-}
-
-static json_t *plan_prune(struct write *w, struct writer *wr, struct err *err)
-{
-	return write_apply(wr, write_records(wr), w->body, true, err);
-}
-
-static void on_pruned(struct write *w, struct cache_tenant *t, const struct err *err)
-{
-	if (err || w->dry_run)
-		write_done_report(w, t, err);
-	else
-		empty(w->r, t);
-}
-
-static void delete(struct api_request *r, struct cache_tenant *t)
-{
-	int recursive = api_query_bool(r, "recursive");
-	struct write *w;
-	uint32_t all;
-
-	if (recursive < 0)
-		return;
-	all = count_objects(t);
-	if (all && !recursive) {
-		api_problemf(r, 409, "in_use", "tenant '%s' has %u objects (delete them first, or say ?recursive=true)", cache_name(t),
-			     all);
-		return;
-	}
-	w = write_new(r, plan_prune, on_pruned);
-	if (!w)
-		return;
-	w->body = json_pack("{s:s}", "tenant", cache_name(t));
-	write_submit(t, w);
-}
-
-static void on_delete(struct api_request *r)
-{
-	api_with_tenant(r, delete);
-}
-
 #define TENANT "/api/v1/tenants/{tenant}"
 const struct api_route tenants_routes[] = {
 	{ "GET", "/api/v1/tenants", on_list, API_READER, 0, NULL, "tenants that the caller sees" },
 	{ "GET", TENANT, on_get, API_READER, 0, NULL, "a tenant: how much it has" },
 	{ "PUT", TENANT, on_put, API_OPERATOR, API_WRITES, NULL, "make a tenant, or describe it" },
-	{ "DELETE", TENANT, on_delete, API_OPERATOR, API_WRITES, "recursive", "delete a tenant" },
+	{ "DELETE", TENANT, tenant_delete, API_OPERATOR, API_WRITES, "recursive", "delete a tenant" },
 };
 const unsigned int n_tenants_routes = ARRAY_SIZE(tenants_routes);

@@ -92,10 +92,16 @@ struct making {
 static json_t *make(void *arg, const struct store *s, struct err *err)
 {
 	struct making *m = arg;
+	const struct api_caller *c = api_caller_of(m->r);
 	const char *tenant = m->token.tenant;
 	int64_t max = store_quota(s, tenant, NULL)->tokens;
 	char path[TOKEN_PATH];
 
+	/* who asks may have been shut out since, with its tenant perhaps: what it makes would stay */
+	if (*c->token && !tokens_find(store_tokens(s), TOKEN_BEARER, c->token)) {
+		err_tag(err, -EPERM, "forbidden", "the token that asks has been revoked");
+		return NULL;
+	}
 	/* what is counted here is what is committed on: others' tokens make the commit fail, and this is asked again */
 	if ((int64_t)tokens_of_tenant(store_tokens(s), tenant) >= max) {
 		err_tag(err, -EDQUOT, "quota_exceeded", "the quota of the tenant is %lld tokens (revoke one)", (long long)max);

@@ -252,6 +252,14 @@ static void announce(struct writer *wr)
 
 /* --- the queue --- */
 
+/* Deleted since the request was let in, maybe by the write before it. */
+static bool is_gone(const struct writer *wr)
+{
+	const json_t *planned = json_object_get(wr->overlay, CACHE_TENANT);
+
+	return planned ? json_is_true(json_object_get(planned, "deleted")) : !cache_exists(wr->t);
+}
+
 static void plan_one(struct writer *wr, struct write *w)
 {
 	struct quota_use use;
@@ -259,7 +267,11 @@ static void plan_one(struct writer *wr, struct write *w)
 	json_decref(w->changes);
 	json_decref(w->before);
 	w->before = NULL;
-	w->changes = w->plan(w, wr, &w->err);
+	w->changes = NULL;
+	if (!w->dry_run && is_gone(wr))
+		err_set(&w->err, -ENOENT, "tenant '%s' does not exist", cache_name(wr->t));
+	else
+		w->changes = w->plan(w, wr, &w->err);
 	if (!w->changes || writer_quota(wr, w->changes, &use, &w->err)) {
 		if (!w->err.code)
 			err_set(&w->err, -ENOMEM, "out of memory");
@@ -296,7 +308,7 @@ static void run(struct writer *wr)
 	}
 	wr->base = cache_crev(wr->t);
 	wr->use = *cache_use(wr->t);
-	while (wr->queue && !err.code && n < FLIGHT_MAX && (!n || clock_mono_ns() < until) &&
+	while (wr->queue && !err.code && n < FLIGHT_MAX && (!n || !wr->queue->first) && (!n || clock_mono_ns() < until) &&
 	       json_object_size(wr->overlay) < CHANGES_AT) {
 		struct write *w = wr->queue;
 

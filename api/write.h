@@ -30,6 +30,7 @@ struct write {
 	char name_buf[TOPO_NAME_MAX + 1];
 	json_t *body;		     /* what the plan makes of the request; owned */
 	bool dry_run, prune, created;
+	bool first; /* of its commit: what was asked for before it is done, and answered, before it */
 	/* filled by the queue */
 	json_t *changes;	     /* {path: record | null} */
 	json_t *before;		     /* {path: record} of those that were there */
