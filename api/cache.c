@@ -15,11 +15,14 @@
 #include "util/clock.h"
 #include "util/hash.h"
 #include "util/json.h"
+#include "util/log.h"
 
 #define TICK_MS	  100
 #define WAIT_MS	  5000	/* for a tenant's records */
 #define KEEP_MS	  300000 /* a tenant that nobody asks for */
 #define TENANTS_MAX 4096
+#define MEMORY_PART 2	   /* of memory_max */
+#define TOO_LARGE_MS 10000 /* one that does not fit is not read again before that */
 
 struct wait {
 	struct wait *next;
@@ -66,12 +69,69 @@ static void late(struct cache_tenant *t, uint64_t now)
 	}
 }
 
+static void too_large(const struct cache_tenant *t, struct err *err)
+{
+	err_tag(err, -ENOMEM, "overloaded", "the network of tenant '%s' is too large for this server's memory ('memory_max')", t->name);
+}
+
 /* --- what statedb tells --- */
+
+static bool make_place(struct cache *c);
+
+static size_t bytes_of_all(const struct cache *c)
+{
+	const struct hmap_node *node;
+	struct hmap_node *tmp;
+	size_t n = 0;
+
+	hmap_for_each (node, tmp, (struct hmap *)&c->tenants)
+		n += cache_tenant_size(container_of(node, struct cache_tenant, node));
+	return n;
+}
+
+/* Others go first: those that nobody asks for. */
+static bool fits(struct cache_tenant *t, size_t bytes)
+{
+	struct cache *c = t->cache;
+
+	while (bytes_of_all(c) - cache_tenant_size(t) + bytes > c->bytes_max)
+		if (!make_place(c))
+			return false;
+	return true;
+}
+
+static void refuse(struct cache_tenant *t, size_t bytes)
+{
+	struct err err = { 0 };
+
+	log_warn("tenant '%s': its records take about %zu MB of memory, more than there is left of 'memory_max'", t->name, bytes >> 20);
+	t->cache->stats.refused++;
+	t->is_ready = false;
+	t->too_large_ns = clock_mono_ns();
+	db_unfollow(t->follow);
+	t->follow = NULL;
+	cache_unload(t);
+	json_object_clear(t->records);
+	t->bytes = 0;
+	too_large(t, &err);
+	answer_waits(t, &err);
+}
 
 static void on_snapshot(void *arg, const json_t *records, uint64_t rev, uint64_t crev)
 {
 	struct cache_tenant *t = arg;
+	size_t bytes;
 
+	if (t->is_ready && json_equal(t->records, records)) { /* read again, and the same: nobody need be told */
+		t->rev = rev;
+		t->crev = crev;
+		return;
+	}
+	bytes = cache_records_size(records);
+	if (!t->is_ready && !fits(t, bytes)) {
+		refuse(t, bytes);
+		return;
+	}
 	if (cache_load(t, records)) {
 		struct err err = { 0 };
 
@@ -127,9 +187,14 @@ static void on_tick(void *arg)
 		struct cache_tenant *t = container_of(node, struct cache_tenant, node);
 
 		late(t, now);
-		if (t->refs == 1 && !t->waits && !is_watched(t) && t->used_ns + KEEP_MS * NSEC_PER_MSEC < now)
+		if (t->too_large_ns && t->too_large_ns + TOO_LARGE_MS * NSEC_PER_MSEC < now && t->refs == 1)
+			drop(c, t);
+		else if (t->refs == 1 && !t->waits && !is_watched(t) && t->used_ns + KEEP_MS * NSEC_PER_MSEC < now)
 			drop(c, t);
 	}
+	/* those that are here have grown */
+	while (bytes_of_all(c) > c->bytes_max && make_place(c))
+		;
 }
 
 /* --- tenants --- */
@@ -149,8 +214,8 @@ static struct cache_tenant *find(struct cache *c, const char *name)
 	return NULL;
 }
 
-/* The one that was not asked for the longest makes place. */
-static void make_place(struct cache *c)
+/* The one that was not asked for the longest makes place; false: all are in use. */
+static bool make_place(struct cache *c)
 {
 	struct cache_tenant *oldest = NULL;
 	struct hmap_node *node, *tmp;
@@ -159,11 +224,14 @@ static void make_place(struct cache *c)
 	{
 		struct cache_tenant *t = container_of(node, struct cache_tenant, node);
 
-		if (t->refs == 1 && !t->waits && !is_watched(t) && (!oldest || t->used_ns < oldest->used_ns))
+		if (t->refs == 1 && !t->waits && !is_watched(t) && !t->too_large_ns && (!oldest || t->used_ns < oldest->used_ns))
 			oldest = t;
 	}
-	if (oldest)
-		drop(c, oldest);
+	if (!oldest)
+		return false;
+	c->stats.dropped++;
+	drop(c, oldest);
+	return true;
 }
 
 static struct cache_tenant *add(struct cache *c, const char *name)
@@ -174,7 +242,7 @@ static struct cache_tenant *add(struct cache *c, const char *name)
 	if (!t)
 		return NULL;
 	if (c->tenants.n >= TENANTS_MAX)
-		make_place(c);
+		(void)make_place(c); /* or one more */
 	t->cache = c;
 	t->refs = 1;
 	t->name = strdup(name);
@@ -209,6 +277,12 @@ void cache_get(struct cache *c, const char *tenant, cache_ready *ready, void *ar
 		return;
 	}
 	t->used_ns = clock_mono_ns();
+	if (t->too_large_ns) {
+		free(w);
+		too_large(t, &err);
+		ready(arg, NULL, &err);
+		return;
+	}
 	if (t->is_ready) {
 		free(w);
 		if (is_down(c)) {
@@ -257,6 +331,7 @@ struct cache *cache_new(struct api *api)
 		return NULL;
 	c->api = api;
 	hmap_init(&c->tenants);
+	c->bytes_max = api->config->memory_max / MEMORY_PART;
 	c->down_ns = clock_mono_ns(); /* until it is connected */
 	c->tick = loop_timer_add(api->loop, 0, TICK_MS * NSEC_PER_MSEC, on_tick, c);
 	if (!c->tick) {
@@ -264,6 +339,15 @@ struct cache *cache_new(struct api *api)
 		return NULL;
 	}
 	return c;
+}
+
+struct cache_stats cache_stats(const struct cache *c)
+{
+	struct cache_stats stats = c->stats;
+
+	stats.bytes = bytes_of_all(c);
+	stats.tenants = (uint32_t)c->tenants.n;
+	return stats;
 }
 
 void cache_free(struct cache *c)

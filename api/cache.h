@@ -18,9 +18,17 @@ struct cache_tenant;
 struct cache *cache_new(struct api *api); /* NULL: no memory */
 void cache_free(struct cache *cache); /* takes NULL; those who wait are told -ECANCELED */
 
+struct cache_stats {
+	size_t bytes;	   /* memory of records, about */
+	uint32_t tenants;
+	uint64_t dropped;  /* to make place for others */
+	uint64_t refused;  /* there was no place */
+};
+struct cache_stats cache_stats(const struct cache *cache);
+
 /*
  * The tenant, once its records are here: at once if they are.  'err' instead: -ENOENT, there is no such tenant; -ETIMEDOUT, the state DB does not
- * answer; -ENOMEM.  It stays valid until the callback returns, or cache_release() if 'cache_hold' is called in it.
+ * answer; -ENOMEM, also if it alone is more than may be kept.  It stays valid until the callback returns, or cache_release() if 'cache_hold' is called in it.
  */
 typedef void cache_ready(void *arg, struct cache_tenant *t, const struct err *err);
 void cache_get(struct cache *cache, const char *tenant, cache_ready *ready, void *arg);

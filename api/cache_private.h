@@ -16,6 +16,8 @@ struct cache {
 	struct hmap tenants; /* struct cache_tenant.node by name */
 	struct loop_timer *tick;
 	uint64_t down_ns; /* the state DB is not connected since; 0 = it is */
+	size_t bytes_max;
+	struct cache_stats stats;
 };
 
 struct rows {
@@ -30,6 +32,8 @@ struct cache_tenant {
 	char *name;
 	struct db_follow *follow;
 	bool is_ready;
+	size_t bytes;	/* of 'records', about */
+	uint64_t too_large_ns; /* it was refused for want of memory then, and nothing is followed; 0 = it was not */
 	uint64_t used_ns, rev, crev;
 	json_t *records;
 	struct quota_use use; /* how much that is */
@@ -56,4 +60,8 @@ struct cache_watch {
 int cache_load(struct cache_tenant *t, const json_t *records); /* in place of what was there; -ENOMEM: what was there stays */
 void cache_unload(struct cache_tenant *t);
 void cache_apply(struct cache_tenant *t, const json_t *changes, uint64_t rev, uint64_t crev);
+/* cache_size.c: bytes, about */
+size_t cache_record_size(const char *path, const json_t *record); /* 'record' may be NULL */
+size_t cache_records_size(const json_t *records);
+size_t cache_tenant_size(const struct cache_tenant *t);
 void cache_tell(struct cache_tenant *t, const json_t *changes, const json_t *before, uint64_t rev);

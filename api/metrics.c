@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "api/cache.h"
 #include "api/exchange.h"
 #include "api/http.h"
 #include "api/routes.h"
@@ -153,6 +154,14 @@ static void write_http(const struct http_stats *s, struct metrics *out)
 	metrics_gauge(out, "skep_api_body_bytes", "Memory of bodies that are coming in.", s->body_bytes);
 }
 
+static void write_cache(const struct cache_stats s, struct metrics *out)
+{
+	metrics_gauge(out, "skep_api_cache_bytes", "Memory of tenants' records, about.", s.bytes);
+	metrics_gauge(out, "skep_api_cache_tenants", "Tenants whose records are known.", s.tenants);
+	metrics_counter(out, "skep_api_cache_dropped_total", "Tenants whose records were let go to make place for others.", s.dropped);
+	metrics_counter(out, "skep_api_cache_refused_total", "Tenants whose records did not fit into memory.", s.refused);
+}
+
 static void write_process(struct metrics *out)
 {
 	struct rusage used = { 0 };
@@ -196,6 +205,7 @@ static void on_metrics(struct api_request *r)
 	write_process(&out);
 	write_requests(api->metrics, &out);
 	write_http(http_stats(api->http), &out);
+	write_cache(cache_stats(api->cache), &out);
 	write_db(api->db, &out);
 	if (out.failed) {
 		metrics_fini(&out);

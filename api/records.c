@@ -147,6 +147,7 @@ int cache_load(struct cache_tenant *t, const json_t *records)
 	cache_unload(t);
 	json_decref(t->records);
 	t->records = copy;
+	t->bytes = cache_records_size(copy);
 	quota_count(copy, &t->use);
 	json_object_foreach (copy, path, record) {
 		struct cache_object *o;
@@ -183,6 +184,7 @@ static bool apply_one(struct cache_tenant *t, const char *path, json_t *record, 
 		if (!was || rev_of(was) > rev)
 			return false;
 		quota_count_change(&t->use, path, was, NULL);
+		t->bytes -= cache_record_size(path, was);
 		(void)json_object_del(t->records, path);
 		if (is_object)
 			del_row(t, kind, name);
@@ -191,6 +193,7 @@ static bool apply_one(struct cache_tenant *t, const char *path, json_t *record, 
 	if (was && rev_of(was) >= rev_of(record))
 		return false;
 	quota_count_change(&t->use, path, was, record);
+	t->bytes += cache_record_size(path, record) - cache_record_size(path, was);
 	if (json_object_set(t->records, path, record))
 		t->is_ready = false;
 	else if (is_object)
