@@ -35,6 +35,26 @@ api_up
 curl -s --unix-socket "$work/api.sock" http://api/openapi.json | node -e 'process.stdout.write(JSON.stringify(JSON.parse(require("fs").readFileSync(0))))' >"$work/served"
 node -e 'process.stdout.write(JSON.stringify(JSON.parse(require("fs").readFileSync(0))))' <"$work/openapi.json" >"$work/printed"
 check 'the server serves the same document' cmp "$work/served" "$work/printed"
+doc() { curl -s --unix-socket "$work/api.sock" -D "$work/headers" -o "$work/doc" -w '%{http_code} %{size_download}' "$@" http://api/openapi.json; }
+said() { tr -d '\r' <"$work/headers" | sed -n "s/^$1: //Ip"; }
+read -r status plain <<<"$(doc)"
+etag=$(said ETag)
+cp "$work/doc" "$work/raw"
+contains '... with a strong ETag' '^"[0-9a-f]+"$' "$etag"
+equal '... that may be kept, and is asked for again' no-cache "$(said Cache-Control)"
+equal '... by what the client takes' Accept-Encoding "$(said Vary)"
+equal '... which it is not sent twice' '304 0' "$(doc -H "If-None-Match: \"other\", W/$etag")"
+equal '... but told its tag' "$etag" "$(said ETag)"
+read -r status packed <<<"$(doc -H 'Accept-Encoding: br, gzip;q=0.5')"
+equal '... compressed for who takes that' gzip "$(said Content-Encoding)"
+[ "$packed" -lt $((plain / 5)) ] && ok "... to $packed of $plain bytes" || not_ok "... to $packed of $plain bytes"
+check '... and the same' sh -c "gzip -dc '$work/doc' | cmp - '$work/raw'" 2>/dev/null
+refute '... with a tag of its own' test "$etag" = "$(said ETag)"
+equal '... which is known as well' '304 0' "$(doc -H 'Accept-Encoding: gzip' -H "If-None-Match: $(said ETag)")"
+for no in 'gzip;q=0' 'identity' 'gzip;q=0, *' 'deflate'; do
+	doc -H "Accept-Encoding: $no" >/dev/null
+	equal "... as it is for '$no'" '' "$(said Content-Encoding)"
+done
 
 n_before=$n_tests
 API_SOCKET=$work/api.sock TENANT=t run_node selftests/api/answers.js >"$work/answers" 2>&1 || n_failed=$((n_failed + 1))
