@@ -304,6 +304,7 @@ install: all ## install programs, manual pages, systemd units below DESTDIR and 
 	for unit in skepd skep-api; do \
 		sed 's|/usr/sbin|$(PREFIX)/sbin|' packaging/systemd/$$unit.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit.service || exit 1; \
 	done
+	install -m 644 packaging/systemd/skep-api.socket $(DESTDIR)$(PREFIX)/lib/systemd/system/skep-api.socket
 
 .PHONY: clean
 clean: ## remove what was built

@@ -357,6 +357,8 @@ static int open_all(struct http *h, struct err *err)
 		l->is_tls = c->tls_certificate && !l->is_unix;
 		rc = l->fd < 0 ? l->fd : start(l, err);
 	}
+	if (!rc && listen_unused())
+		log_warn("%d of the sockets that systemd has opened are not in 'listen': nobody answers there", listen_unused());
 	return rc;
 }
 

@@ -2,6 +2,7 @@
 #include "api/listen.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -13,8 +14,11 @@
 #include <unistd.h>
 
 #include "util/addr.h"
+#include "util/cleanup.h"
+#include "util/sd.h"
 
-#define BACKLOG 4096
+#define BACKLOG	  4096
+#define GIVEN_MAX 64
 
 static int bad(const char *text, struct err *err)
 {
@@ -30,6 +34,76 @@ static int cannot(const char *text, int fd, struct err *err)
 	return rc;
 }
 
+/* --- those that are open already --- */
+
+static struct {
+	bool asked;
+	int n;
+	bool used[GIVEN_MAX];
+} given;
+
+static bool same_address(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+{
+	if (a->ss_family != b->ss_family)
+		return false;
+	if (a->ss_family == AF_UNIX)
+		return !strcmp(((const struct sockaddr_un *)a)->sun_path, ((const struct sockaddr_un *)b)->sun_path);
+	if (a->ss_family == AF_INET) {
+		const struct sockaddr_in *x = (const struct sockaddr_in *)a, *y = (const struct sockaddr_in *)b;
+
+		return x->sin_port == y->sin_port && x->sin_addr.s_addr == y->sin_addr.s_addr;
+	}
+	return ((const struct sockaddr_in6 *)a)->sin6_port == ((const struct sockaddr_in6 *)b)->sin6_port &&
+	       !memcmp(&((const struct sockaddr_in6 *)a)->sin6_addr, &((const struct sockaddr_in6 *)b)->sin6_addr, 16);
+}
+
+static void ask_given(void)
+{
+	if (given.asked)
+		return;
+	given.asked = true;
+	given.n = sd_listen_fds();
+	if (given.n > GIVEN_MAX)
+		given.n = GIVEN_MAX;
+}
+
+/* The one that listens there; -1: none does. */
+static int take_given(const struct sockaddr_storage *where)
+{
+	ask_given();
+	for (int i = 0; i < given.n; i++) {
+		struct sockaddr_storage at = { 0 };
+		socklen_t len = sizeof(at);
+		int fd = SD_FDS + i, flags;
+
+		if (given.used[i] || getsockname(fd, (struct sockaddr *)&at, &len) || !same_address(&at, where))
+			continue;
+		flags = fcntl(fd, F_GETFL);
+		if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK))
+			continue;
+		given.used[i] = true;
+		return fd;
+	}
+	return -1;
+}
+
+static bool is_given(int fd)
+{
+	return fd >= SD_FDS && fd < SD_FDS + given.n && given.used[fd - SD_FDS];
+}
+
+int listen_unused(void)
+{
+	int n = 0;
+
+	ask_given();
+	for (int i = 0; i < given.n; i++)
+		n += !given.used[i];
+	return n;
+}
+
+/* --- opening --- */
+
 /* A socket that nobody listens on is what a server left that was killed. */
 static bool is_stale(const struct sockaddr_un *un)
 {
@@ -44,6 +118,7 @@ static bool is_stale(const struct sockaddr_un *un)
 static int open_unix(const char *text, char address[static 128], struct err *err)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	struct sockaddr_storage where = { 0 };
 	const char *path = text + 5;
 	mode_t mask;
 	int fd, rc;
@@ -52,6 +127,10 @@ static int open_unix(const char *text, char address[static 128], struct err *err
 		return bad(text, err);
 	snprintf(un.sun_path, sizeof(un.sun_path), "%s", path);
 	snprintf(address, 128, "%s", text);
+	memcpy(&where, &un, sizeof(un));
+	fd = take_given(&where);
+	if (fd >= 0)
+		return fd;
 	if (is_stale(&un))
 		(void)unlink(path); /* bind() says what is wrong */
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -135,6 +214,11 @@ int listen_open(const char *text, bool tls, char address[static 128], bool *is_u
 		return err_set(err, -EINVAL,
 			       "'listen': '%s' without TLS: others could read tokens on their way (want 'tls', or an address of loopback)",
 			       text);
+	fd = take_given(&ss);
+	if (fd >= 0) {
+		snprintf(address, 128, "%s", text);
+		return fd;
+	}
 	fd = socket(ss.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return cannot(text, fd, err);
@@ -149,9 +233,11 @@ int listen_open(const char *text, bool tls, char address[static 128], bool *is_u
 
 void listen_close(int fd, const char *address)
 {
+	bool ours = !is_given(fd);
+
 	if (fd < 0)
 		return;
 	close(fd);
-	if (!strncmp(address, "unix:", 5))
+	if (ours && !strncmp(address, "unix:", 5))
 		(void)unlink(address + 5);
 }

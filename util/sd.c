@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "util/sd.h"
 
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -34,4 +36,20 @@ uint64_t sd_watchdog_ns(void)
 	if (!usec || (pid && strtoul(pid, NULL, 10) != (unsigned long)getpid()))
 		return 0;
 	return strtoull(usec, NULL, 10) * 1000 / 2;
+}
+
+int sd_listen_fds(void)
+{
+	const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
+	bool ours = pid && fds && strtoul(pid, NULL, 10) == (unsigned long)getpid();
+	unsigned long n = ours ? strtoul(fds, NULL, 10) : 0;
+
+	unsetenv("LISTEN_PID");
+	unsetenv("LISTEN_FDS");
+	unsetenv("LISTEN_FDNAMES");
+	if (n > 1024)
+		return 0;
+	for (unsigned long i = 0; i < n; i++)
+		(void)fcntl(SD_FDS + (int)i, F_SETFD, FD_CLOEXEC); /* a number without descriptor shows where it is used */
+	return (int)n;
 }
