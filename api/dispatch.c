@@ -18,15 +18,22 @@
 /* --- headers --- */
 
 struct framing {
-	unsigned int lengths, encodings;
+	unsigned int lengths, encodings, hosts;
 	const char *length, *encoding;
+	bool strange;
 };
 
-static enum MHD_Result see_header(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+/* What a name is made of (RFC 9110, 5.6.2). */
+#define NAME_CHARS "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+static enum MHD_Result see_header(void *arg, enum MHD_ValueKind kind, const char *name, size_t name_len, const char *value, size_t value_len)
 {
 	struct framing *f = arg;
 
 	(void)kind;
+	if (!name_len || strspn(name, NAME_CHARS) != name_len || (value && strlen(value) != value_len))
+		f->strange = true;
+	f->hosts += !strcasecmp(name, "Host");
 	if (!strcasecmp(name, "Content-Length")) {
 		f->lengths++;
 		f->length = value;
@@ -43,9 +50,12 @@ static void check_framing(struct api_request *r)
 	struct framing f = { 0 };
 	uint64_t len = 0;
 
-	(void)MHD_get_connection_values(r->mhd, MHD_HEADER_KIND, see_header, &f);
+	(void)MHD_get_connection_values_n(r->mhd, MHD_HEADER_KIND, see_header, &f);
 	r->has_body = f.lengths || f.encodings;
-	if ((f.lengths && f.encodings) || f.lengths > 1 || f.encodings > 1) {
+	if (f.strange || f.hosts > 1) {
+		api_header(r, "Connection", "close");
+		api_problemf(r, 400, "malformed", f.strange ? "a header that is none (want name: value)" : "several Host headers (want one)");
+	} else if ((f.lengths && f.encodings) || f.lengths > 1 || f.encodings > 1) {
 		api_header(r, "Connection", "close");
 		api_problemf(r, 400, "malformed",
 			     "several Content-Length or Transfer-Encoding headers (want one of one of them)");

@@ -43,6 +43,25 @@ equal 'no Host' 400 "$(raw "GET /healthz HTTP/1.1\r\n\r\n" | status_of)"
 smuggled=$(raw "POST /healthz HTTP/1.1\r\n$H${J}Content-Length: 30\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /api/v1/whoami HTTP/1.1\r\n$H\r\n")
 equal 'nothing that is smuggled is answered' 1 "$(grep -c '^HTTP/' <<<"$smuggled")"
 equal 'headers of 40 kB: refused' 4 "$(raw "GET /healthz HTTP/1.1\r\n${H}X-A: $(printf 'a%.0s' {1..40000})\r\n\r\n" | status_of | cut -c1)"
+equal 'two Hosts' 400 "$(raw "GET /healthz HTTP/1.1\r\n$H$H\r\n" | status_of)"
+equal 'a blank in a name' 400 "$(raw "GET /healthz HTTP/1.1\r\n${H}X-A : b\r\n\r\n" | status_of)"
+contains '... as a problem' '/problems/malformed' "$(raw "GET /healthz HTTP/1.1\r\n${H}X-A : b\r\n\r\n")"
+equal 'a header that begins as a continuation' 400 "$(raw "GET /healthz HTTP/1.1\r\n X-A: b\r\n${H}\r\n" | status_of)"
+# what is refused before there is a request, as docs/api.md says: nothing behind it is answered
+early() { # TEXT STATUS REQUEST
+	local said
+	said=$(raw "$3GET /readyz HTTP/1.1\r\n$H\r\n")
+	equal "$1: $2" "$2" "$(status_of <<<"$said")"
+	refute '... and nothing behind it' grep -q '"status":"ready"' <<<"$said"
+}
+early 'a request line that has no version' 400 'GET /healthz\r\n\r\n'
+early 'an unknown version' 505 "GET /healthz HTTP/3.0\r\n$H\r\n"
+early 'HTTP/2' 505 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'
+early 'a header without colon' 400 "GET /healthz HTTP/1.1\r\n${H}nonsense\r\n\r\n"
+early 'headers that are too long' 431 "GET /healthz HTTP/1.1\r\n${H}X-A: $(printf 'a%.0s' {1..30000})\r\n\r\n"
+early 'a request line that is too long' 414 "GET /$(printf 'a%.0s' {1..30000}) HTTP/1.1\r\n$H\r\n"
+early 'a Content-Length beyond 64 bits' 413 "POST $A/bridges HTTP/1.1\r\n$H${J}Content-Length: 99999999999999999999999\r\n\r\n{}"
+early 'a chunk that is none' 400 "POST $A/bridges HTTP/1.1\r\n$H${J}Transfer-Encoding: chunked\r\n\r\nzz\r\n\r\n"
 equal 'a NUL in the path' 400 "$(raw "GET /api%00 HTTP/1.1\r\n$H\r\n" x | status_of)"
 equal 'no UTF-8 in the path' 400 "$(raw "GET /api%ff HTTP/1.1\r\n$H\r\n" x | status_of)"
 equal 'a slash in disguise' 400 "$(raw "GET $A%2fports HTTP/1.1\r\n$H\r\n" x | status_of)"
