@@ -69,22 +69,36 @@ static int replace(char **to, const char *from, struct err *err)
 	return *to ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
 
+/* What is named together means two servers. */
+static int check_options(const struct cli *cli, struct err *err)
+{
+	const char *db = cli->value[CLI_O_DB_BIT], *url = cli->value[CLI_O_API_BIT], *name = cli->value[CLI_O_CONTEXT_BIT];
+
+	if (!!db + !!url + !!name > 1)
+		return err_tag(err, -EINVAL, "usage", "--%s and --%s are two places (want one of them)", db ? "db" : "api",
+			       name ? "context" : "api");
+	return 0;
+}
+
+/* A token is for one server, and a CA knows one: the environment's go with its SKEP_API or the command line's --api, a context's with that context. */
 static int read_settings(struct cli *cli, struct context *c, struct err *err)
 {
-	const char *url = cli->value[CLI_O_API_BIT], *name = cli->value[CLI_O_CONTEXT_BIT], *db = getenv("SKEP_DB");
+	const char *url = cli->value[CLI_O_API_BIT], *name = cli->value[CLI_O_CONTEXT_BIT], *db = getenv("SKEP_DB"), *env = getenv("SKEP_API");
 	int rc;
 
+	if (check_options(cli, err))
+		return err->code;
 	if (!url && !name && (cli->value[CLI_O_DB_BIT] || (db && *db)))
 		return 1;
-	if (!url)
-		url = getenv("SKEP_API");
-	if (url && *url && !name) {
-		rc = 0; /* no context: its token is for another server */
-	} else {
+	if (!url && !name && env && *env)
+		url = env;
+	if (!url) {
 		rc = context_read(name, c, err);
 		if (rc)
 			return rc;
 	}
+	if (name && env && *env)
+		return 0;
 	return replace(&c->api, url, err) || replace(&c->token, getenv("SKEP_TOKEN"), err) ||
 			       replace(&c->ca, getenv("SKEP_CA"), err) ?
 		       err->code :
@@ -187,6 +201,8 @@ static int start(struct rest *r, struct err *err)
 	curl_easy_setopt(r->curl, CURLOPT_USERAGENT, "skep/" SKEP_VERSION);
 	if (r->c.ca)
 		curl_easy_setopt(r->curl, CURLOPT_CAINFO, r->c.ca);
+	if (strncmp(r->c.api, "https://", 8)) /* a proxy would read along; the way to https:// is encrypted through it */
+		curl_easy_setopt(r->curl, CURLOPT_PROXY, "");
 	if (!strncmp(r->c.api, "unix:", 5))
 		curl_easy_setopt(r->curl, CURLOPT_UNIX_SOCKET_PATH, r->c.api + 5);
 	return 0;

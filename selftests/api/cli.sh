@@ -74,11 +74,46 @@ contains '... from now on that server is asked' '^vm1' "$("$SKEP" get ports 2>&1
 contains 'login at another place' "context 'other'" "$(SKEP_TOKEN=$token "$SKEP" login other --api "$url" 2>&1)"
 contains '... keeps the first' '^vm1' "$("$SKEP" get ports --context prod 2>&1)"
 contains 'an unknown context' "context 'nosuch' does not exist" "$("$SKEP" get ports --context nosuch 2>&1)"
-contains '--db is stronger' '^vm1' "$("$SKEP" get ports --db "$db" 2>&1)"
+contains '--db is stronger than the current context' '^vm1' "$("$SKEP" get ports --db "$db" 2>&1)"
 contains 'a token is not sent in clear' 'in clear' "$(SKEP_TOKEN=$token "$SKEP" get ports --api http://192.0.2.1:80 2>&1)"
 contains '... nor to a name that looks like this host' 'in clear' "$(SKEP_TOKEN=$token "$SKEP" get ports --api http://127.0.0.1.example:80 2>&1)"
 contains '... nor behind a user name' 'in clear' "$(SKEP_TOKEN=$token "$SKEP" get ports --api http://127.0.0.1@192.0.2.1:80 2>&1)"
 contains 'what is no address' 'is no API' "$("$SKEP" get ports --api ftp://x 2>&1)"
 contains 'nobody is there' 'cannot be reached' "$("$SKEP" get ports --api http://127.0.0.1:1 2>&1)"
+
+# --- a token reaches its server only ---
+heard() { # whoever is at $odd: what it was told is in $work/odd; it serves nobody
+	python3 - "$work/odd.port" >"$work/odd" <<-'PY' &
+		import socket, sys, os
+		s = socket.create_server(("127.0.0.1", 0))
+		open(sys.argv[1] + ".new", "w").write(str(s.getsockname()[1]))
+		os.rename(sys.argv[1] + ".new", sys.argv[1])
+		while True:
+		    c = s.accept()[0]
+		    c.settimeout(5)
+		    print(c.recv(65536).decode(errors="replace"), flush=True)
+		    c.sendall(b"HTTP/1.1 500 no\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+		    c.close()
+	PY
+	background+=($!)
+	wait_for 5 test -s "$work/odd.port" || bail 'the other server does not start'
+	odd=http://127.0.0.1:$(cat "$work/odd.port")
+}
+heard
+contains '--context is stronger than SKEP_API' '^vm1' "$(SKEP_API=$odd "$SKEP" get ports --context prod 2>&1)"
+contains '... and SKEP_TOKEN and SKEP_CA are for that one' '^vm1' "$(SKEP_API=$odd SKEP_TOKEN=skep_x_y SKEP_CA=/nowhere "$SKEP" get ports --context prod 2>&1)"
+contains 'SKEP_TOKEN alone replaces the one of the context' 'status 1' "$(SKEP_TOKEN=skep_x_y "$SKEP" get ports --context prod 2>&1; echo "status $?")"
+for both in "--api $odd --context prod" "--db $db --context prod" "--api $odd --db $db"; do
+	contains "$(sed 's/ [^-][^ ]*//g' <<<"$both"): usage" 'status 2' "$("$SKEP" get ports $both 2>&1; echo "status $?")"
+done
+contains 'a server by its address' 'status 1' "$("$SKEP" get ports --api "$odd" 2>&1; echo "status $?")"
+contains '... is asked' '^GET /api/v1/' "$(cat "$work/odd")"
+refute '... without the token of a context' grep -qi authorization "$work/odd"
+: >"$work/odd"
+for var in http_proxy all_proxy ALL_PROXY; do
+	contains "$var is not for what is in clear" '^vm1' "$(env $var=$odd "$SKEP" get ports --context prod 2>&1)"
+	contains '... nor for a socket' '^vm1' "$(env $var=$odd "$SKEP" get ports --api "$sock" 2>&1)"
+done
+refute '... it has heard nothing' test -s "$work/odd"
 echo 'contexts: []' >"$SKEP_CONTEXTS"
 contains 'a broken contexts file' "field 'contexts'" "$("$SKEP" get ports 2>&1)"
