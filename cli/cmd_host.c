@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/* host list and host remove (in the state DB), and host leave (asked of the local agent). */
+/* host list, host remove (in the state DB), and host leave (asked of the local agent). */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/rest.h"
 #include "util/json.h"
 #include "cli/out.h"
 #include "topology/topology.h"
@@ -25,7 +26,7 @@ static int count_bindings(struct cli *cli, const json_t *registry, json_t *count
 		    json_object_get(seen, ++tenant))
 			continue;
 		json_object_set_new(seen, tenant, json_true());
-		state = cli_db_read(cli, tenant, err);
+		state = cli->rest ? rest_bindings(cli, tenant, err) : cli_db_read(cli, tenant, err);
 		if (!state)
 			return err->code;
 		json_object_foreach(json_object_get(state, "records"), name, record)
@@ -45,13 +46,15 @@ static int count_bindings(struct cli *cli, const json_t *registry, json_t *count
 int cmd_host_list(struct cli *cli, struct err *err)
 {
 	static const char *const headings[] = { "HOST", "ADDRESS", "STATE", "PORTS" };
-	_json_ json_t *space = cli_db_read(cli, DB_HOSTS, err), *leases = NULL,
-		      *counts = json_object(), *list = json_array();
+	_json_ json_t *space = NULL, *leases = NULL, *counts = json_object(), *list = json_array();
+	const int rest = rest_wanted(cli, err);
 	json_t *records, *record;
 	struct out_table *t;
 	const char *path;
 	size_t i;
 
+	if (rest >= 0)
+		space = rest ? rest_registry(cli, err) : cli_db_read(cli, DB_HOSTS, err);
 	if (!space)
 		return err->code;
 	records = json_object_get(space, "records");
@@ -69,7 +72,7 @@ int cmd_host_list(struct cli *cli, struct err *err)
 					json_object_get(record, "address"), "state",
 					ms ? "alive" : "dead", "ports",
 					json_integer_value(json_object_get(counts, path + 5)),
-					"lease_ms", ms));
+					"lease_ms", rest ? NULL : ms));
 	}
 	out_sort(list, "name");
 	if (cli->format == CLI_JSON) {

@@ -90,7 +90,7 @@ int cmd_log_watch(struct cli *cli, struct err *err)
 
 static int set_health(struct cli *cli, bool up, struct err *err)
 {
-	const char *name = cli->args[0], *tenant = cli_tenant(cli, err);
+	const char *name = cli->args[0], *tenant = cli_db_open(cli, err) ? NULL : cli_tenant(cli, err);
 	char member[TOPO_NAME_MAX + 16], path[TOPO_NAME_MAX + 16];
 	_json_ json_t *state = NULL, *changes = NULL, *done = NULL;
 

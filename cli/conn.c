@@ -59,9 +59,15 @@ int cli_db_open(struct cli *cli, struct err *err)
 	struct db_config config = { 0 };
 	struct config *c;
 	char path[256];
+	int rest;
 
 	if (cli->db)
 		return 0;
+	rest = rest_wanted(cli, err);
+	if (rest) /* another system may be behind the state DB that this host knows */
+		return rest < 0 ? rest :
+				  err_tag(err, -EOPNOTSUPP, "not_over_api",
+					  "this is done in the state DB only, and '%s' is to be asked (want --db ADDRESS)", rest_api(cli));
 	if (read_config(cli, err))
 		return err->code;
 	c = cli->config;

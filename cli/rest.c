@@ -130,6 +130,11 @@ int rest_wanted(struct cli *cli, struct err *err)
 	return check_url(r, err) ? err->code : 1;
 }
 
+const char *rest_api(const struct cli *cli)
+{
+	return cli->rest->c.api;
+}
+
 void rest_close(struct cli *cli)
 {
 	struct rest *r = cli->rest;
@@ -268,34 +273,45 @@ json_t *rest_call(struct cli *cli, const char *method, const char *path, const j
 
 /* --- what the state DB would have answered --- */
 
+/* The page behind 'cursor'; "" = the first one. */
+static json_t *page_of(struct cli *cli, const char *path, const char *cursor, struct err *err)
+{
+	char *escaped = curl_easy_escape(NULL, cursor, 0);
+	_free_ char *where = NULL;
+
+	if (!escaped || asprintf(&where, "%s?limit=1000%s%s", path, *cursor ? "&cursor=" : "", escaped) < 0)
+		where = NULL;
+	curl_free(escaped);
+	if (where)
+		return rest_call(cli, "GET", where, NULL, err);
+	err_set(err, -ENOMEM, "out of memory");
+	return NULL;
+}
+
 /* All pages of a list, calling back for each item. */
 static int each(struct cli *cli, const char *path, int (*cb)(void *arg, json_t *item), void *arg, struct err *err)
 {
-	char cursor[1200] = "", where[1600];
-	const char *next;
-	size_t i;
+	_free_ char *cursor = strdup("");
 
-	do {
-		_json_ json_t *page = NULL;
-		_free_ char *escaped = NULL;
+	while (cursor) {
+		_json_ json_t *page = page_of(cli, path, cursor, err);
+		const char *next = json_str(page, "next");
 		json_t *item;
+		size_t i;
 
-		snprintf(where, sizeof(where), "%s?limit=1000%s", path, cursor);
-		page = rest_call(cli, "GET", where, NULL, err);
 		if (!page)
 			return err->code;
 		json_array_foreach(json_object_get(page, "items"), i, item)
 			if (cb(arg, item))
 				return err_set(err, -ENOMEM, "out of memory");
-		next = json_str(page, "next");
-		if (next) {
-			char *e = curl_easy_escape(((struct rest *)cli->rest)->curl, next, 0);
-
-			snprintf(cursor, sizeof(cursor), "&cursor=%s", e ? e : "");
-			curl_free(e);
-		}
-	} while (next);
-	return 0;
+		if (!next)
+			return 0;
+		if (!strcmp(next, cursor))
+			return err_set(err, -EPROTO, "'%s' has no end: a page leads to itself", path);
+		free(cursor);
+		cursor = strdup(next);
+	}
+	return err_set(err, -ENOMEM, "out of memory");
 }
 
 static int add_name(void *arg, json_t *item)
@@ -378,6 +394,51 @@ json_t *rest_leases(struct cli *cli, struct err *err)
 			json_object_set_new(leases, path, json_object());
 	}
 	return leases;
+}
+
+json_t *rest_registry(struct cli *cli, struct err *err)
+{
+	_json_ json_t *page = rest_call(cli, "GET", "/api/v1/hosts", NULL, err), *records = json_object();
+	char path[2 * TOPO_NAME_MAX + 8];
+	json_t *host, *tenant;
+	size_t i, k;
+
+	if (!page)
+		return NULL;
+	json_array_foreach(json_object_get(page, "items"), i, host) {
+		const char *name = json_str(host, "name") ? json_str(host, "name") : "";
+
+		snprintf(path, sizeof(path), "host/%.*s", TOPO_NAME_MAX, name);
+		json_object_set(records, path, host);
+		json_array_foreach(json_object_get(host, "tenants"), k, tenant) {
+			snprintf(path, sizeof(path), "use/%.*s/%.*s", TOPO_NAME_MAX, name, TOPO_NAME_MAX,
+				 json_is_string(tenant) ? json_string_value(tenant) : "");
+			json_object_set_new(records, path, json_object());
+		}
+	}
+	return json_pack("{s:O}", "records", records);
+}
+
+json_t *rest_bindings(struct cli *cli, const char *tenant, struct err *err)
+{
+	_json_ json_t *records = json_object();
+	struct reading in = { records, TOPO_BIND };
+	char path[TOPO_NAME_MAX + 64];
+
+	snprintf(path, sizeof(path), "/api/v1/tenants/%.*s/%s", TOPO_NAME_MAX, tenant, topo_kind_plural(TOPO_BIND));
+	return each(cli, path, add_record, &in, err) ? NULL : json_pack("{s:O}", "records", records);
+}
+
+static int add_item(void *arg, json_t *item)
+{
+	return json_array_append(arg, item);
+}
+
+json_t *rest_tokens(struct cli *cli, struct err *err)
+{
+	_json_ json_t *list = json_array();
+
+	return each(cli, "/api/v1/tokens", add_item, list, err) ? NULL : TAKE_PTR(list);
 }
 
 /* --- changes --- */

@@ -10,6 +10,7 @@
 /* Is it the API that is to be asked?  Negative: 'err' (a contexts file that cannot be read). */
 int rest_wanted(struct cli *cli, struct err *err);
 
+const char *rest_api(const struct cli *cli); /* where, if it is */
 void rest_close(struct cli *cli);
 
 /* One request: the answer's body (new reference; an empty object when it has none).  NULL: 'err', from the problem document if there is one. */
@@ -21,5 +22,9 @@ json_t *rest_change(struct cli *cli, const char *tenant, const json_t *doc, enum
 		    bool dry_run, struct err *err);				      /* as change_run() */
 /* {"host/<name>": {}} of hosts whose agents live; NULL without 'err': only operators are told. */
 json_t *rest_leases(struct cli *cli, struct err *err);
+/* {"records"} of the registry of hosts, as DB_HOSTS has them; of a tenant, "bind/<port>" only; tokens as token_public() shows them.  The tenant is one of the registry. */
+json_t *rest_registry(struct cli *cli, struct err *err);
+json_t *rest_bindings(struct cli *cli, const char *tenant, struct err *err);
+json_t *rest_tokens(struct cli *cli, struct err *err);
 /* "trace" and "why" as the control socket takes and answers them; 'request' is borrowed. */
 json_t *rest_ask(struct cli *cli, const json_t *request, struct err *err);

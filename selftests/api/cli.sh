@@ -74,6 +74,24 @@ contains '... from now on that server is asked' '^vm1' "$("$SKEP" get ports 2>&1
 contains 'login at another place' "context 'other'" "$(SKEP_TOKEN=$token "$SKEP" login other --api "$url" 2>&1)"
 contains '... keeps the first' '^vm1' "$("$SKEP" get ports --context prod 2>&1)"
 contains 'an unknown context' "context 'nosuch' does not exist" "$("$SKEP" get ports --context nosuch 2>&1)"
+
+# --- what is not done over the API is done nowhere else ---
+contains 'token create goes to the server of the context' '^skep_' "$("$SKEP" token create made tenant-reader --context prod 2>&1)"
+contains '... which has made it, of the tenant of the context' ' made +tenant-reader +t +no +cli ' "$("$SKEP" token list --db "$db")"
+tokens() { "$SKEP" token list "$@" | sed -E 's/ +[^ ]+( [0-9:]{5})?$//' | sort; } # when they were used, a server knows sooner
+equal 'token list says the same' "$(tokens --db "$db")" "$(tokens)"
+equal '... of one tenant' "$(tokens --db "$db" -t t)" "$(tokens -t t)"
+contains 'token create of an operator' '^skep_' "$("$SKEP" token create boss operator 3600 2>&1)"
+made=$("$SKEP" token list --db "$db" | sed -n 's/ *made .*//p')
+contains 'token revoke' "token $made revoked" "$("$SKEP" token revoke "$made" 2>&1)"
+refute '... it is gone' grep -q "$made" <("$SKEP" token list --db "$db")
+contains '... twice: not found' 'status 3' "$("$SKEP" token revoke "$made" 2>&1; echo "status $?")"
+contains '... what is no id' 'status 3' "$("$SKEP" token revoke ../tenants/t 2>&1; echo "status $?")"
+same 'host list' host list
+for command in 'member up m1' 'host remove h1'; do
+	contains "$command: not over the API, and not somewhere else" "in the state DB only.*$url.*--db.*status 1" "$("$SKEP" $command 2>&1 | tr '\n' ' '; echo "status ${PIPESTATUS[0]}")"
+	contains '... with --db, there' 'status 3' "$("$SKEP" $command --db "$db" 2>&1; echo "status $?")"
+done
 contains '--db is stronger than the current context' '^vm1' "$("$SKEP" get ports --db "$db" 2>&1)"
 contains 'a token is not sent in clear' 'in clear' "$(SKEP_TOKEN=$token "$SKEP" get ports --api http://192.0.2.1:80 2>&1)"
 contains '... nor to a name that looks like this host' 'in clear' "$(SKEP_TOKEN=$token "$SKEP" get ports --api http://127.0.0.1.example:80 2>&1)"
@@ -115,5 +133,28 @@ for var in http_proxy all_proxy ALL_PROXY; do
 	contains '... nor for a socket' '^vm1' "$(env $var=$odd "$SKEP" get ports --api "$sock" 2>&1)"
 done
 refute '... it has heard nothing' test -s "$work/odd"
+
+# --- a server that is not as it should be ---
+python3 - "$work/endless.port" <<-'PY' &
+	import http.server, json, os, sys
+	long = "a" * 3000
+	class Endless(http.server.BaseHTTPRequestHandler):
+	    def do_GET(self):
+	        cursor = self.path.partition("&cursor=")[2]
+	        body = json.dumps({"items": [], "next": {"": long, long: "b", "b": "b"}.get(cursor)}).encode()
+	        self.send_response(200)
+	        self.send_header("Content-Length", str(len(body)))
+	        self.end_headers()
+	        self.wfile.write(body)
+	    def log_message(self, *a): pass
+	s = http.server.HTTPServer(("127.0.0.1", 0), Endless)
+	open(sys.argv[1] + ".new", "w").write(str(s.server_port))
+	os.rename(sys.argv[1] + ".new", sys.argv[1])
+	s.serve_forever()
+PY
+background+=($!)
+wait_for 5 test -s "$work/endless.port" || bail 'the endless server does not start'
+contains 'a list whose page leads to itself ends, behind a cursor of 3000 bytes' 'has no end.*status 1' \
+	"$(timeout 10 "$SKEP" token list --api "http://127.0.0.1:$(cat "$work/endless.port")" 2>&1 | tr '\n' ' '; echo "status ${PIPESTATUS[0]}")"
 echo 'contexts: []' >"$SKEP_CONTEXTS"
 contains 'a broken contexts file' "field 'contexts'" "$("$SKEP" get ports 2>&1)"

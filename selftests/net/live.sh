@@ -31,6 +31,11 @@ redis() { in_host h1 redis-cli -h "${underlay[h1]}" "$@"; }
 telemetry_key() { redis --scan --pattern 'skep:*:t:t:stash:telemetry' | grep .; }
 writes() { redis info commandstats | sed -n 's/^cmdstat_\(hset\|hdel\|xadd\):calls=\([0-9]*\).*/\2/p' | awk '{ n += $1 } END { print n }'; }
 
+# --- hosts, as operators see them ---
+hosts() { skep - host list "$@"; }
+contains 'host list over the API' '^h1 .* alive +2$' "$(hosts --api "unix:$work/api/sock")"
+equal '... says what the state DB has' "$(hosts)" "$(hosts --api "unix:$work/api/sock")"
+
 # --- nobody looks: nothing is said ---
 refute 'nobody looks: nothing is said' telemetry_key
 t=$(live)
