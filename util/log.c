@@ -104,20 +104,42 @@ static void append_fields(char line[static LINE_MAX], const struct log_field *fi
 		snprintf(line + len, LINE_MAX - len, ")");
 }
 
+/* A message is one line, whoever has chosen the names in it: control characters as "\\x0a".  The caller frees; NULL: out of memory. */
+static char *one_line(const char *line)
+{
+	char *out = malloc(4 * strlen(line) + 1), *p = out;
+
+	for (; out && *line; line++) {
+		const unsigned char c = (unsigned char)*line;
+
+		if (c < 0x20 || c == 0x7f)
+			p += snprintf(p, 5, "\\x%02x", c);
+		else
+			*p++ = *line;
+	}
+	if (out)
+		*p = 0;
+	return out;
+}
+
 static void say(enum log_level level, const struct log_field *fields, unsigned int n, char line[static LINE_MAX])
 {
-	char *json = how == LOG_JSON ? json_line(level, fields, n, line) : NULL;
+	char *json = how == LOG_JSON ? json_line(level, fields, n, line) : NULL, *shown = json;
 
-	if (!json)
+	if (!json) {
 		append_fields(line, fields, n);
-	if (journal)
-		fprintf(stderr, "<%d>%s\n", (int)level, json ? json : line);
+		shown = one_line(line);
+	}
+	if (!shown) /* better than what nobody has looked at */
+		fprintf(stderr, "%s: out of memory\n", program);
+	else if (journal)
+		fprintf(stderr, "<%d>%s\n", (int)level, shown);
 	else if (json)
-		fprintf(stderr, "%s\n", json);
+		fprintf(stderr, "%s\n", shown);
 	else
 		fprintf(stderr, "%s: %s%s\n", program,
-			level == LOG_ERROR_LEVEL ? "error: " : level == LOG_WARN_LEVEL ? "warning: " : "", line);
-	free(json);
+			level == LOG_ERROR_LEVEL ? "error: " : level == LOG_WARN_LEVEL ? "warning: " : "", shown);
+	free(shown);
 }
 
 void log_at(enum log_level level, const char *fmt, ...)

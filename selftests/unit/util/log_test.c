@@ -49,6 +49,23 @@ static void text(void **state)
 	assert_string_equal(said, "");
 }
 
+/* Who chooses a name does not write lines of the log, nor their priorities, nor on a terminal. */
+static void one_line(void **state)
+{
+	(void)state;
+	log_init("prog", LOG_INFO_LEVEL);
+	SAID(log_info("GET %s", "/t\nprog: FAKE\r\x1b[2J\x7f\t\xc3\xa9"));
+	assert_string_equal(said, "prog: GET /t\\x0aprog: FAKE\\x0d\\x1b[2J\\x7f\\x09\xc3\xa9\n");
+	SAID(log_with(LOG_INFO_LEVEL, fields, 4, "done"));
+	assert_string_equal(said, "prog: done (request_id=r1, odd=a\"b\\x0a\xff)\n");
+	setenv("JOURNAL_STREAM", "1:2", 1);
+	log_init("prog", LOG_INFO_LEVEL);
+	SAID(log_info("GET %s", "/t\n<2>FAKE"));
+	assert_string_equal(said, "<6>GET /t\\x0a<2>FAKE\n");
+	unsetenv("JOURNAL_STREAM");
+	log_init("prog", LOG_INFO_LEVEL);
+}
+
 static void json(void **state)
 {
 	json_t *o;
@@ -76,6 +93,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(text),
+		cmocka_unit_test(one_line),
 		cmocka_unit_test(json),
 	};
 
