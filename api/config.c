@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/listen.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 #include "util/settings.h"
@@ -80,6 +81,9 @@ static int check_together(struct api_config *c, struct err *err)
 		return err_set(err, -EINVAL, "'listen': want at least one address");
 	if (!c->tls_certificate != !c->tls_key)
 		return err_set(err, -EINVAL, "'tls': want both 'certificate' and 'key', or neither");
+	for (unsigned int i = 0; i < c->n_listens; i++)
+		if (listen_check(c->listens[i], c->tls_certificate, err))
+			return err->code;
 	if (c->oidc_issuer && !c->oidc_jwks)
 		return err_set(err, -EINVAL, "'oidc.jwks' is not set (want the issuer's keys, a file or a URL)");
 	return 0;

@@ -115,6 +115,11 @@ static bool is_stale(const struct sockaddr_un *un)
 	return stale;
 }
 
+static bool is_path(const char *path)
+{
+	return path[0] == '/' && strlen(path) < sizeof(((struct sockaddr_un *)NULL)->sun_path);
+}
+
 static int open_unix(const char *text, char address[static 128], struct err *err)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
@@ -123,7 +128,7 @@ static int open_unix(const char *text, char address[static 128], struct err *err
 	mode_t mask;
 	int fd, rc;
 
-	if (path[0] != '/' || strlen(path) >= sizeof(un.sun_path))
+	if (!is_path(path))
 		return bad(text, err);
 	snprintf(un.sun_path, sizeof(un.sun_path), "%s", path);
 	snprintf(address, 128, "%s", text);
@@ -186,6 +191,29 @@ static int parse(const char *text, struct sockaddr_storage *ss, socklen_t *len, 
 	return 0;
 }
 
+static int check_inet(const char *text, bool tls, struct sockaddr_storage *ss, socklen_t *len, struct err *err)
+{
+	bool loopback;
+
+	if (parse(text, ss, len, &loopback))
+		return bad(text, err);
+	if (!loopback && !tls)
+		return err_set(err, -EINVAL,
+			       "'listen': '%s' without TLS: others could read tokens on their way (want 'tls', or an address of loopback)",
+			       text);
+	return 0;
+}
+
+int listen_check(const char *text, bool tls, struct err *err)
+{
+	struct sockaddr_storage ss;
+	socklen_t len;
+
+	if (!strncmp(text, "unix:", 5))
+		return is_path(text + 5) ? 0 : bad(text, err);
+	return check_inet(text, tls, &ss, &len, err);
+}
+
 static void describe(int fd, const char *text, char address[static 128])
 {
 	struct sockaddr_storage ss = { 0 };
@@ -201,19 +229,14 @@ static void describe(int fd, const char *text, char address[static 128])
 int listen_open(const char *text, bool tls, char address[static 128], bool *is_unix, struct err *err)
 {
 	struct sockaddr_storage ss;
-	bool loopback;
 	socklen_t len;
 	int fd, one = 1;
 
 	*is_unix = !strncmp(text, "unix:", 5);
 	if (*is_unix)
 		return open_unix(text, address, err);
-	if (parse(text, &ss, &len, &loopback))
-		return bad(text, err);
-	if (!loopback && !tls)
-		return err_set(err, -EINVAL,
-			       "'listen': '%s' without TLS: others could read tokens on their way (want 'tls', or an address of loopback)",
-			       text);
+	if (check_inet(text, tls, &ss, &len, err))
+		return err->code;
 	fd = take_given(&ss);
 	if (fd >= 0) {
 		snprintf(address, 128, "%s", text);

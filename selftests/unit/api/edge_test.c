@@ -212,6 +212,8 @@ static void settings(void **state)
 		{ "limits.body=2000GB", "'2000GB' is not allowed (want a size" }, { "limits.body=x", "not allowed" },
 		{ "db.mode=embedded", "not allowed" }, { "nosuch=1", "unknown key" }, { "tls.key=/x", "both 'certificate' and 'key'" },
 		{ "oidc.issuer=https://x", "'oidc.jwks' is not set" }, { "limits.idle_s=0", "1 to 86400" }, { "panel=relative", "absolute" },
+		{ "listen=192.0.2.1:8460", "without TLS" }, { "listen=127.0.0.1:0,[2001:db8::1]:0", "without TLS" }, { "listen=[::1]:0", NULL },
+		{ "listen=unix:relative", "not allowed" }, { "listen=unix:/run/x", NULL }, { "listen=localhost:1", "not allowed" },
 	};
 
 	(void)state;
