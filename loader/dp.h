@@ -294,6 +294,7 @@ int dp_send_control(struct dp *dp, uint32_t peer, const void *data, uint32_t len
 
 /* --- counters: sums over CPUs --- */
 void dp_drops(struct dp *dp, uint64_t out[SKEP_DROP_MAX]);
+void dp_own_drops(const struct dp *dp, uint64_t out[SKEP_DROP_MAX]); /* of these, those of this process: what is counted anew by the next one */
 void dp_counters(struct dp *dp, uint64_t out[SKEP_CNT_MAX]);
 /* skepd drops packets too: same list, same counters. */
 void dp_count_drop(struct dp *dp, enum skep_drop reason);

@@ -28,6 +28,11 @@ void dp_drops(struct dp *dp, uint64_t out[SKEP_DROP_MAX])
 	out[SKEP_DROP_UPCALL_QUEUE] += dp->tap_dropped;
 }
 
+void dp_own_drops(const struct dp *dp, uint64_t out[SKEP_DROP_MAX])
+{
+	memcpy(out, dp->own_drops, sizeof(dp->own_drops));
+}
+
 void dp_counters(struct dp *dp, uint64_t out[SKEP_CNT_MAX])
 {
 	memset(out, 0, SKEP_CNT_MAX * sizeof(*out));

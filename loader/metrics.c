@@ -20,21 +20,33 @@ static void sample(struct metrics *m, const char *name, const char *label, const
 
 /* --- the datapath --- */
 
+/* What the kernel has counted goes on over a restart, what skepd has begins at 0: their sum would go backwards, which Prometheus takes for as many new ones. */
+static void write_drops(struct metrics *m, const char *reason, const char *source, uint64_t v)
+{
+	metrics_sample(m, "skep_drops_total");
+	metrics_label(m, "reason", reason);
+	metrics_label(m, "source", source);
+	metrics_value(m, v);
+}
+
 static void write_packets(struct agent *a, struct metrics *m)
 {
-	uint64_t counters[SKEP_CNT_MAX], drops[SKEP_DROP_MAX];
+	uint64_t counters[SKEP_CNT_MAX], drops[SKEP_DROP_MAX], own[SKEP_DROP_MAX];
 	char name[64], help[160];
 
 	dp_counters(a->dp, counters);
 	dp_drops(a->dp, drops);
+	dp_own_drops(a->dp, own);
 	for (unsigned int i = 0; i < SKEP_CNT_MAX; i++) {
 		snprintf(name, sizeof(name), "skep_datapath_%s_total", skep_counter_name(i));
 		snprintf(help, sizeof(help), "The kernel's: %s.", skep_counter_help(i));
 		metrics_counter(m, name, help, counters[i]);
 	}
-	metrics_family(m, "skep_drops_total", "counter", "Packets dropped by the kernel and by skepd, by reason (docs/datapath.md).");
-	for (unsigned int i = 1; i < SKEP_DROP_MAX; i++)
-		sample(m, "skep_drops_total", "reason", skep_drop_name(i), drops[i]);
+	metrics_family(m, "skep_drops_total", "counter", "Packets dropped by the kernel and by skepd (source), by reason (docs/datapath.md).");
+	for (unsigned int i = 1; i < SKEP_DROP_MAX; i++) {
+		write_drops(m, skep_drop_name(i), "kernel", drops[i] - own[i]);
+		write_drops(m, skep_drop_name(i), "agent", own[i]);
+	}
 }
 
 /* --- skepd --- */
@@ -219,7 +231,7 @@ static void write_ports(const struct agent *a, struct metrics *m)
 			const struct lport *p = container_of(n, struct lport, by_key);
 
 			if (p->load.named && p->load.at_ns)
-				write_port(m, i, p->tenant->name, p->name, p->load.count[i]);
+				write_port(m, i, p->tenant->name, p->name, p->load.carried[i]);
 		}
 		write_port(m, i, "", "(others)", a->top.others[i]);
 	}

@@ -55,7 +55,11 @@ static void on_port(void *arg, uint32_t key, const struct dp_port_stats *s)
 	struct agent *a = arg;
 	struct lport *p = ports_find(a, key);
 	struct port_load *l = p ? &p->load : NULL;
-	uint64_t now_ns = clock_mono_ns(), now[LOAD_MAX];
+	uint64_t now_ns = clock_mono_ns(), own[LOAD_MAX] = { 0 };
+	const uint64_t of_link[LOAD_MAX] = {
+		[LOAD_RX_PACKETS] = s->rx_packets, [LOAD_RX_BYTES] = s->rx_bytes, [LOAD_TX_PACKETS] = s->tx_packets,
+		[LOAD_TX_BYTES] = s->tx_bytes,	   [LOAD_DROPS] = s->drops,	  [LOAD_UPCALLS] = s->upcalls,
+	};
 
 	if (!l)
 		return;
@@ -63,20 +67,20 @@ static void on_port(void *arg, uint32_t key, const struct dp_port_stats *s)
 		l->named = true;
 		a->metrics.named++;
 	}
-	now[LOAD_RX_PACKETS] = s->rx_packets;
-	now[LOAD_RX_BYTES] = s->rx_bytes;
-	now[LOAD_TX_PACKETS] = s->tx_packets + walked(a, l, LOAD_PACKETS, now_ns);
-	now[LOAD_TX_BYTES] = s->tx_bytes + walked(a, l, LOAD_BYTES, now_ns);
-	now[LOAD_DROPS] = s->drops + l->dropped + walked(a, l, LOAD_DROPPED, now_ns);
-	now[LOAD_UPCALLS] = s->upcalls;
+	own[LOAD_TX_PACKETS] = walked(a, l, LOAD_PACKETS, now_ns);
+	own[LOAD_TX_BYTES] = walked(a, l, LOAD_BYTES, now_ns);
+	own[LOAD_DROPS] = l->dropped + walked(a, l, LOAD_DROPPED, now_ns);
 	for (int i = 0; i < LOAD_MAX; i++) {
 		/* smaller than before: another interface, which began at 0 */
-		uint64_t more = now[i] < l->count[i] ? now[i] : now[i] - l->count[i];
+		uint64_t more = of_link[i] < l->of_link[i] ? of_link[i] : of_link[i] - l->of_link[i], had = l->count[i] - l->of_link[i];
 
+		more += own[i] > had ? own[i] - had : 0;
 		l->rate[i] = l->at_ns ? per_second(more, now_ns - l->at_ns) : 0;
+		l->carried[i] += l->at_ns ? more : 0;
 		a->top.total[i] += l->at_ns ? more : 0;
 		a->top.others[i] += l->at_ns && !l->named ? more : 0;
-		l->count[i] = now[i];
+		l->of_link[i] = of_link[i];
+		l->count[i] = of_link[i] + own[i];
 	}
 	l->at_ns = now_ns;
 }

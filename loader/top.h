@@ -29,6 +29,8 @@ enum load_walked { LOAD_PACKETS, LOAD_BYTES, LOAD_DROPPED, LOAD_WALKED_MAX };
 struct port_load {
 	uint64_t at_ns; /* of the sample; 0 = none yet */
 	uint64_t count[LOAD_MAX], rate[LOAD_MAX]; /* rate: per second, between the last two samples */
+	uint64_t of_link[LOAD_MAX];	/* of these, those of the interface's counters, which begin at 0 with another one */
+	uint64_t carried[LOAD_MAX];	/* since the first sample: this never goes backwards */
 	/* What flows have handed to the port past its interface's counters, and what flows of its packets have dropped, as walks saw it; before: up to
 	 * the last walk but one. */
 	uint64_t walked[LOAD_WALKED_MAX], before[LOAD_WALKED_MAX];

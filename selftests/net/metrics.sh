@@ -49,9 +49,12 @@ wait_for 10 at_least h1 'skep_table_entries{table="wildcards4"}' 1
 check 'wildcard flows' at_least h1 'skep_table_entries{table="wildcards4"}' 1
 equal '... and how many there may be' 16384 "$(value h1 'skep_table_entries_max{table="wildcards4"}')"
 
-before=$(value h1 'skep_drops_total{reason="policy"}')
+dropped() { # HOST REASON: of both sources
+	echo $(($(value "$1" "skep_drops_total{reason=\"$2\",source=\"kernel\"}") + $(value "$1" "skep_drops_total{reason=\"$2\",source=\"agent\"}")))
+}
+before=$(dropped h1 policy)
 in_vm vm1 "$stream" send 10.0.2.13 9 500 1000
-after=$(value h1 'skep_drops_total{reason="policy"}')
+after=$(dropped h1 policy)
 equal 'drops by reason' 500 $((after - before))
 equal '... as skep status says' "$(drops h1 policy)" "$after"
 
@@ -117,6 +120,28 @@ while IFS= read -r line; do
 done < <(ask dashboard packaging/grafana/skep.json)
 equal 'no alert' 0 "$(ask value 'count(ALERTS{alertstate="firing"})' | sed 's/\..*//')"
 equal 'what Prometheus has is what skepd said' 1.0 "$(ask value 'count(skep_build_info{host="h1", instance="127.0.0.1:9460"})')"
+
+# --- counters go on over a restart and over another interface, or begin at 0: they do not go backwards to something else ---
+in_vm vm1 "$stream" send 10.0.2.13 9 300 2000
+all_dropped() { [ "$(dropped h1 policy)" -ge $((after + 300)) ]; }
+wait_for 5 all_dropped
+kernel=$(value h1 'skep_drops_total{reason="policy",source="kernel"}') agent=$(value h1 'skep_drops_total{reason="policy",source="agent"}')
+check "the kernel has dropped some ($kernel), and skepd others ($agent)" [ "$kernel" -gt 0 -a "$agent" -gt 0 ]
+stop_skepd h1 && start_skepd h1 || bail 'skepd does not start again'
+wait_for 10 scrape h1
+check "the kernel's go on over a restart" at_least h1 'skep_drops_total{reason="policy",source="kernel"}' "$kernel"
+equal "... skepd's begin at 0" 0 "$(value h1 'skep_drops_total{reason="policy",source="agent"}')"
+standard_up || bail 'ports do not come up again'
+tx() { sum_of skep_port_transmit_packets_total; } # one of h1's ports has a name, the other is among the others
+scrape h1 >/dev/null
+ping4_soon vm1 10.0.2.13 || bail 'no way after the restart'
+b=$(tx)
+in_vm vm1 "$stream" send 10.0.2.13 7009 1000 2000
+near_tx() { near $(($(tx) - b)) "$1"; }
+check 'packets of machine to machine of one host' wait_for 10 near_tx 1000
+ip -n "$id-h1" link del vm3 && vm_link vm3 h1 && vm_config vm3 "$(mac_of 3)" 10.0.2.13/24 10.0.2.1
+wait_for 20 port_up h1 vm3 && ping4_soon vm1 10.0.2.13 || bail 'vm3 does not come back'
+check 'another interface begins at 0: the port goes on' near_tx 1000
 
 # --- taken by another: it runs without, and tries again ---
 stop_skepd h2
