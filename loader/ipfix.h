@@ -11,7 +11,7 @@
 
 #include "loader/records.h"
 
-#define IPFIX_MAX 1372 /* of a message: an MTU of 1400 with IPv6 and UDP in front */
+#define IPFIX_MAX 1352 /* of a message: an MTU of 1400 with IPv6 and UDP in front */
 
 struct ipfix {
 	uint32_t domain;   /* observation domain */

@@ -113,8 +113,8 @@ static void tell_flow(struct agent *a, struct index_flow *f, uint64_t packets, u
 	r.start_ms = to_unix_ms(s->since_ns);
 	r.end_ms = to_unix_ms(now_ns);
 	r.match = a->records->match;
-	*s = (struct record_state){ .packets = packets, .bytes = bytes, .since_ns = now_ns };
-	records_out(a->records, &r);
+	if (records_out(a->records, &r)) /* else the next one of this flow tells it too: records add up */
+		*s = (struct record_state){ .packets = packets, .bytes = bytes, .since_ns = now_ns };
 }
 
 /* In words, what a wildcard flow is for. */
@@ -226,7 +226,7 @@ void records_conn_over(struct tenant *t, const struct sim_conn *c, uint64_t begu
 	r.out_port = c->other_port;
 	r.out_host = r.reason = r.culprit = r.match = "";
 	r.ifindex = p ? p->ifindex : 0;
-	records_out(a->records, &r);
+	(void)records_out(a->records, &r); /* told once, or lost: counted */
 }
 
 void records_conn_gone(struct tenant *t, const char *port, const struct sim_tuple *tuple, uint64_t begun_ns, uint64_t last_ns)

@@ -24,6 +24,7 @@
 #define BURST	     10000		   /* ... after so many at once */
 #define TEMPLATES_NS (30 * NSEC_PER_SEC)
 #define LOOK_NS	     (5 * NSEC_PER_SEC)
+#define HEARD_NS     (10 * NSEC_PER_SEC) /* nothing has failed for so long: somebody is there */
 #define LINE_MAX     2048
 
 /* --- the collector --- */
@@ -33,12 +34,20 @@ static void send_message(struct records *r)
 	const uint32_t n = r->ipfix.records;
 	const size_t len = ipfix_end(&r->ipfix, (uint32_t)time(NULL));
 
-	if (!len || send(r->udp, r->ipfix.buf, len, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)len)
+	if (!len)
 		return;
+	if (send(r->udp, r->ipfix.buf, len, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)len) {
+		if (r->deaf && clock_mono_ns() >= r->deaf_ns + HEARD_NS) { /* one that gets through between two that do not says nothing */
+			log_info("flow records: the collector '%s' is there again", r->a->config->records_ipfix);
+			r->deaf = false;
+		}
+		return;
+	}
 	r->stats.failed += n;
 	if (!r->deaf) /* ECONNREFUSED tells of an earlier one */
 		log_warn("flow records: the collector '%s' cannot be reached: %s", r->a->config->records_ipfix, strerror(errno));
 	r->deaf = true;
+	r->deaf_ns = clock_mono_ns();
 }
 
 static void send_templates(struct records *r, uint64_t now_ns)
@@ -87,6 +96,21 @@ static int open_udp(const char *address, struct err *err)
 	rc = err_set(err, -errno, "'flow_records.ipfix': no way to '%s': %s", address, strerror(errno));
 	close(fd);
 	return rc;
+}
+
+/* An underlay that comes up late, or a route that is not there yet, is waited for. */
+static void try_udp(struct records *r, uint64_t now_ns)
+{
+	struct err err = { 0 };
+
+	if (now_ns < r->tried_ns + LOOK_NS && r->tried_ns)
+		return;
+	r->udp = open_udp(r->a->config->records_ipfix, &err);
+	if (r->udp < 0 && !r->tried_ns)
+		log_warn("%s (tried again)", err.text);
+	if (r->udp >= 0 && r->tried_ns)
+		log_info("flow records: there is a way to the collector '%s'", r->a->config->records_ipfix);
+	r->tried_ns = now_ns;
 }
 
 /* --- the file --- */
@@ -197,20 +221,23 @@ static void put_line(struct records *r, const struct flow_record *record)
 
 /* --- both --- */
 
-void records_out(struct records *r, const struct flow_record *record)
+bool records_out(struct records *r, const struct flow_record *record)
 {
 	const uint64_t now = clock_mono_ns();
 
 	if (r->tat_ns > now + BURST * RATE_NS) {
 		r->stats.lost++;
-		return;
+		return false;
 	}
 	r->tat_ns = (r->tat_ns > now ? r->tat_ns : now) + RATE_NS;
 	r->stats.told++;
 	if (r->udp >= 0)
 		put_ipfix(r, record);
+	else if (r->a->config->records_ipfix)
+		r->stats.failed++;
 	if (r->path)
 		put_line(r, record);
+	return true;
 }
 
 void records_tick(struct agent *a, uint64_t now_ns)
@@ -219,6 +246,8 @@ void records_tick(struct agent *a, uint64_t now_ns)
 
 	if (!r)
 		return;
+	if (r->udp < 0 && a->config->records_ipfix)
+		try_udp(r, now_ns);
 	if (r->udp >= 0) {
 		send_message(r);
 		if (!r->templates_ns || now_ns >= r->templates_ns + TEMPLATES_NS)
@@ -238,25 +267,22 @@ int records_start(struct agent *a, struct err *err)
 {
 	const struct config *c = a->config;
 	struct records *r;
-	int fd = -1;
 
 	if (!c->records_ipfix && !c->records_file)
 		return 0;
-	if (c->records_ipfix && (fd = open_udp(c->records_ipfix, err)) < 0)
-		return fd;
 	r = calloc(1, sizeof(*r));
 	if (!r || getrandom(&r->seed, sizeof(r->seed), 0) != sizeof(r->seed)) {
 		free(r);
-		if (fd >= 0)
-			close(fd);
 		return err_set(err, -ENOMEM, "flow records: out of memory");
 	}
 	r->a = a;
 	r->sample = c->records_sample;
-	r->udp = fd;
+	r->udp = -1;
 	r->path = c->records_file;
 	r->file = -1;
 	r->ipfix.domain = (uint32_t)hash_str(c->host, 0) | 1;
+	if (c->records_ipfix)
+		try_udp(r, clock_mono_ns());
 	if (r->path)
 		open_file(r);
 	a->records = r;

@@ -18,10 +18,12 @@ struct records {
 	struct records_stats stats;
 	uint64_t tat_ns; /* GCRA of all records */
 	char match[RECORDS_MATCH]; /* of the flow that is being told */
-	int udp;	 /* -1 = none */
+	int udp;	 /* -1 = none, or no way yet */
+	uint64_t tried_ns; /* when a way was looked for last; 0 = never */
 	struct ipfix ipfix;
 	uint64_t templates_ns; /* when they were sent last; 0 = never */
 	bool deaf;	       /* the collector was not there: said */
+	uint64_t deaf_ns;      /* when it was not there last */
 	const char *path;      /* NULL = none */
 	int file;	       /* -1 = cannot be opened now */
 	uint64_t looked_ns;    /* when the file was last looked for at its path */
@@ -29,4 +31,5 @@ struct records {
 	char buf[RECORDS_FILE_BUF];
 };
 
-void records_out(struct records *r, const struct flow_record *record);
+/* False: there are too many just now; it was not told. */
+bool records_out(struct records *r, const struct flow_record *record);

@@ -85,6 +85,25 @@ in_vm vm3 "$stream" send 10.0.2.13 9 10 1000
 check 'without a collector, skepd goes on' test "$before" -gt 0 -a -n "$(status h1)"
 ip -n "$id-h2" link set u0 up
 
+# --- a collector that there is no way to yet, and one that comes and goes ---
+stop_skepd h1
+away=203.0.113.9
+sed -i 's/^flow_records:.*/flow_records: {ipfix: "'$away':4740", active_s: 5}/' "$work/h1/skepd.yaml"
+: >"$work/h1/log"
+if start_skepd h1; then ok 'no way to the collector: skepd starts'; else not_ok 'no way to the collector: skepd starts'; fi
+contains '... and says so' "no way to '$away:4740': Network is unreachable" "$(cat "$work/h1/log")"
+ip -n "$id-h2" addr add "$away/32" dev u0
+ip -n "$id-h1" route add "$away/32" dev u0
+logged() { [ "$(grep -c "$1" "$work/h1/log")" -ge "$2" ]; }
+told_of() { in_vm vm3 "$stream" send 10.0.2.14 7010 20 1000 && logged "$@"; }
+can 'the way appears: it is gone' wait_for 20 logged "there is a way to the collector '$away:4740'" 1
+can '... but nobody is there' wait_for 60 told_of "the collector '$away:4740' cannot be reached" 1
+nsenter --net="/run/netns/$id-h2" "$stream" recv 4740 1000000 600000 > /dev/null & collector=$!
+background+=($collector)
+can 'somebody comes: said' wait_for 90 told_of "the collector '$away:4740' is there again" 1
+kill $collector
+can 'and goes: said again' wait_for 60 told_of "the collector '$away:4740' cannot be reached" 2
+
 # --- one of many ---
 stop_skepd h1
 sed -i 's/^flow_records:.*/flow_records: {file: '"${file//\//\\/}"', sample: 20, active_s: 5}/; s/^conns:.*/conns: {udp_new_s: 5}/' "$work/h1/skepd.yaml"
