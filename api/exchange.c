@@ -277,6 +277,11 @@ const char *api_traceparent(const struct api_request *r)
 	return r->traceparent;
 }
 
+void api_waits(struct api_request *r)
+{
+	r->ready_ns = clock_mono_ns();
+}
+
 uint64_t api_began_ns(const struct api_request *r)
 {
 	return r->began_ns;

@@ -70,6 +70,7 @@ struct api_request {
 	char id[65], traceparent[56], address[48];
 	bool is_root, is_tls; /* of the connection, which may be gone */
 	uint64_t began_ns;
+	uint64_t ready_ns; /* when its answer was known that ?wait= keeps back; 0 = none does */
 
 	char *data; /* the body as it came */
 	size_t len, cap;

@@ -107,9 +107,10 @@ void api_metrics_answered(struct api_request *r, int status)
 {
 	struct api_metrics *m = r->api->metrics;
 	const uint64_t now = clock_mono_ns(), took = now > r->began_ns ? now - r->began_ns : 0;
+	const uint64_t ready = r->ready_ns > r->began_ns ? r->ready_ns - r->began_ns : took;
 
 	m->count[route_index(m, r->route)][status_index(status)]++;
-	histogram_add(&m->took[method_index(r->method)], took);
+	histogram_add(&m->took[method_index(r->method)], ready);
 	log_request(r, status, took, level_of(m, status, now));
 }
 
@@ -137,7 +138,7 @@ static void write_requests(const struct api_metrics *m, struct metrics *out)
 			metrics_value(out, m->count[i][k]);
 		}
 	}
-	metrics_family(out, took, "histogram", "From the beginning of a request to its answer; of a stream, to its first byte.");
+	metrics_family(out, took, "histogram", "From the beginning of a request to its answer, without what ?wait= asks for; of a stream, to its first byte.");
 	for (unsigned int i = 0; i < METHODS_MAX; i++)
 		metrics_histogram(out, took, "method", methods[i], &m->took[i]);
 }

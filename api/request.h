@@ -71,6 +71,7 @@ const char *api_body_text(const struct api_request *r, size_t *len); /* as it ca
 const char *api_request_id(const struct api_request *r);
 const char *api_traceparent(const struct api_request *r); /* "" = none */
 uint64_t api_began_ns(const struct api_request *r);	  /* CLOCK_MONOTONIC */
+void api_waits(struct api_request *r); /* the answer is known; it is kept back as long as the client has asked for: no time that we take */
 bool api_is_tls(const struct api_request *r);
 const char *api_address(const struct api_request *r); /* of the client: "192.0.2.1", "2001:db8::1", "unix" */
 bool api_is_root(const struct api_request *r); /* by UNIX socket, from a process of root */

@@ -122,6 +122,7 @@ void wait_answer(struct api_request *r, struct cache_tenant *t, uint64_t crev, i
 		api_answer(r, status, body); /* nothing, if it was answered */
 		return;
 	}
+	api_waits(r);
 	rows = cache_rows(t, TOPO_BIND, &n);
 	*w = (struct waiting){ .r = r, .t = cache_hold(t), .crev = crev, .status = status, .body = body,
 			       .until_ns = clock_mono_ns() + ms * NSEC_PER_MSEC, .hosts = json_object() };

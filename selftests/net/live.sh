@@ -36,6 +36,13 @@ hosts() { skep - host list "$@"; }
 contains 'host list over the API' '^h1 .* alive +2$' "$(hosts --api "unix:$work/api/sock")"
 equal '... says what the state DB has' "$(hosts)" "$(hosts --api "unix:$work/api/sock")"
 
+# --- who waits for agents is not slow ---
+kill -STOP "${agent_pid[h2]}"
+equal 'a change is waited for, in vain' 202 "$(curl -sS -o /dev/null -w '%{http_code}' --max-time 20 --unix-socket "$work/api/sock" -X PUT -H 'Content-Type: application/json' -d '{"bridges": [{"name": "waited"}]}' 'http://localhost/api/v1/tenants/t/topology?wait=3s')"
+kill -CONT "${agent_pid[h2]}"
+puts() { curl -sS --unix-socket "$work/api/sock" http://localhost/metrics | awk -v s="skep_api_request_duration_seconds_$1 " 'index($0, s) == 1 { print $2 }'; }
+equal '... that is the time of the client' "1 1" "$(puts 'count{method="PUT"}') $(puts 'bucket{method="PUT",le="2.097152"}')"
+
 # --- nobody looks: nothing is said ---
 refute 'nobody looks: nothing is said' telemetry_key
 t=$(live)
