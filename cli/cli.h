@@ -52,6 +52,7 @@ enum cli_exit {
 	X(CONFIG, "config", 0, "FILE", "skepd's configuration, for the addresses in it")          \
 	X(API, "api", 0, "URL", "skep-api to ask instead: https://host:port, or unix:/path")      \
 	X(CONTEXT, "context", 0, "NAME", "which of those that 'skep login' has made")              \
+	X(READ_ONLY, "read-only", 0, NULL, "of a token: it changes nothing")                      \
 	X(SOCKET, "socket", 0, "PATH", "control socket of the skepd to ask")                      \
 	X(HELP, "help", 'h', NULL, "what the command does")                                       \
 	X(VERSION, "version", 0, NULL, "version of this program")

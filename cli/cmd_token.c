@@ -73,7 +73,8 @@ static int create_over_api(struct cli *cli, json_t *want, struct err *err)
 int cmd_token_create(struct cli *cli, struct err *err)
 {
 	const char *tenant = cli->value[CLI_O_TENANT_BIT], *seconds = cli->n_args > 2 ? cli->args[2] : NULL;
-	_json_ json_t *want = json_pack("{s:s, s:s, s:s*}", "name", cli->args[0], "role", cli->args[1], "tenant", tenant);
+	_json_ json_t *want = json_pack("{s:s, s:s, s:s*, s:b}", "name", cli->args[0], "role", cli->args[1], "tenant", tenant, "read_only",
+					cli_has(cli, CLI_O_READ_ONLY));
 	const int rest = rest_wanted(cli, err);
 	_json_ json_t *changes = NULL, *entries = NULL, *shown = NULL;
 	char text[TOKEN_TEXT], path[TOKEN_PATH], *end;

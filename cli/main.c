@@ -67,7 +67,7 @@ static const struct cmd commands[] = {
 	{ "drop", "watch", cmd_drop_watch, "", 0, 0, CLI_O_COUNT | CLI_O_TIMEOUT | CLI_O_SOCKET,
 	  "dropped packets as they happen: why, and which rule, route or port" },
 	{ "token", "create", cmd_token_create, "NAME ROLE [SECONDS]", 2, 3,
-	  CLI_O_TENANT | CLI_O_DB | CLI_O_API | CLI_O_CONTEXT,
+	  CLI_O_TENANT | CLI_O_READ_ONLY | CLI_O_DB | CLI_O_API | CLI_O_CONTEXT,
 	  "a token of the REST API: operator, or tenant-admin or tenant-reader of --tenant; told once" },
 	{ "token", "list", cmd_token_list, "", 0, 0, CLI_O_TENANT | CLI_O_DB | CLI_O_API | CLI_O_CONTEXT,
 	  "tokens, whose, and when they were used" },
@@ -402,6 +402,8 @@ static int exit_status(const struct err *err)
 
 	if (!strcmp(name, "usage"))
 		return CLI_USAGE;
+	if (!strcmp(name, "cannot_read")) /* a file, no object */
+		return CLI_FAILED;
 	if (err->code == -ENOENT || !strncmp(name, "no_such_", 8) || !strcmp(name, "not_found"))
 		return CLI_NOT_FOUND;
 	if (!strcmp(name, "conflict") || !strcmp(name, "exists") || err->code == -EEXIST ||

@@ -87,14 +87,25 @@ equal 'eight at a time are told all of it' 8 "$(grep -l '^skep_port_upcalls_tota
 
 # --- a real Prometheus, with the rules and the dashboard that are packaged ---
 mkdir -p "$work/prometheus" && cp packaging/prometheus/skep.rules.yaml "$work/prometheus"
-sed -e 's/scrape_interval: .*/scrape_interval: 1s/' -e "s/192.168.50.1:9460/127.0.0.1:9460/; s/192.168.50.2:9460/${underlay[h2]}:9460/" \
-	-e '/job_name: skep-api/,$d' packaging/prometheus/skep.scrape.yaml > "$work/prometheus/prometheus.yml"
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=skep-api -addext "subjectAltName=IP:${underlay[h2]}" \
+	-keyout "$work/prometheus/key.pem" -out "$work/prometheus/ca.pem" 2>/dev/null || bail 'no certificate'
+mkdir -p "$work/api"
+cat > "$work/api/api.yaml" <<-YAML
+	db: {mode: server, addresses: ["${underlay[h1]}:6379"]}
+	listen: ["${underlay[h2]}:8460"]
+	tls: {certificate: $work/prometheus/ca.pem, key: $work/prometheus/key.pem}
+YAML
+skep - token create prometheus operator --read-only > "$work/prometheus/token" || bail 'no token'
+nsenter --net="/run/netns/$id-h2" "$programs/skep-api" -c "$work/api/api.yaml" > "$work/api/log" 2>&1 & background+=($!)
+sed -e 's/scrape_interval: .*/scrape_interval: 1s/' -e "s/192.168.50.1:9460/127.0.0.1:9460/; s/192.168.50.2:9460/${underlay[h2]}:9460/; s/192.168.50.1:8460/${underlay[h2]}:8460/" \
+	-e "s|/etc/prometheus/skep.token|$work/prometheus/token|; s|/etc/prometheus/skep-ca.pem|$work/prometheus/ca.pem|" packaging/prometheus/skep.scrape.yaml > "$work/prometheus/prometheus.yml"
 check 'the packaged piece of configuration will do' promtool check config "$work/prometheus/prometheus.yml"
 spawn nsenter --net="/run/netns/$id-h1" prometheus --config.file="$work/prometheus/prometheus.yml" --storage.tsdb.path="$work/prometheus/data" \
 	--web.listen-address=127.0.0.1:9090 --log.level=warn > "$work/prometheus/log" 2>&1
 ask() { in_host h1 "$python" selftests/lib/prom.py http://127.0.0.1:9090 "$@"; }
 is() { [ "$(ask value "$1")" = "$2" ]; }
 can 'Prometheus scrapes both agents' wait_for 60 is 'sum(up{job="skep"})' 2.0
+can '... and skep-api, over TLS, by a token that may only read' wait_for 30 is 'sum(up{job="skep-api"})' 1.0
 i=100
 load() { # some of everything, for rates over ten seconds
 	i=$((i + 1))
@@ -136,12 +147,13 @@ tx() { sum_of skep_port_transmit_packets_total; } # one of h1's ports has a name
 scrape h1 >/dev/null
 ping4_soon vm1 10.0.2.13 || bail 'no way after the restart'
 b=$(tx)
-in_vm vm1 "$stream" send 10.0.2.13 7009 1000 2000
+in_vm vm1 "$stream" send 10.0.2.13 7009 1000 2000 # from flow to flow: skepd counts them
+in_vm vm4 "$stream" send 10.0.2.13 7009 500 2000  # by way of the interface, which counts them
 near_tx() { near $(($(tx) - b)) "$1"; }
-check 'packets of machine to machine of one host' wait_for 10 near_tx 1000
+check 'packets to a machine, from this host and from another' wait_for 10 near_tx 1500
 ip -n "$id-h1" link del vm3 && vm_link vm3 h1 && vm_config vm3 "$(mac_of 3)" 10.0.2.13/24 10.0.2.1
 wait_for 20 port_up h1 vm3 && ping4_soon vm1 10.0.2.13 || bail 'vm3 does not come back'
-check 'another interface begins at 0: the port goes on' near_tx 1000
+check 'another interface begins at 0: the port goes on' near_tx 1500
 
 # --- taken by another: it runs without, and tries again ---
 stop_skepd h2
