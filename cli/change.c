@@ -117,7 +117,7 @@ json_t *change_read_file(struct cli *cli, struct err *err)
 		return NULL;
 	}
 	if (!f) {
-		err_set(err, -errno, "cannot read '%s': %s", file, strerror(errno));
+		err_tag(err, -errno, "cannot_read", "cannot read '%s': %s", file, strerror(errno));
 		return NULL;
 	}
 	text = read_all(f, &len, err);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* login: asks a skep-api who a token is, and writes both down as a context. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,12 +14,32 @@
 #include "cli/rest.h"
 #include "util/json.h"
 
+static struct termios shown; /* the terminal as it was */
+
+static void on_signal(int signo)
+{
+	tcsetattr(STDIN_FILENO, TCSANOW, &shown);
+	raise(signo); /* SA_RESETHAND: as if there had been none */
+}
+
+/* Whatever ends us, the terminal shows again what is typed. */
+static void hide(void)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+	const struct sigaction act = { .sa_handler = on_signal, .sa_flags = SA_RESETHAND | SA_NODEFER };
+	struct termios quiet = shown;
+
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		(void)sigaction(signals[i], &act, NULL); /* of signals that there are */
+	quiet.c_lflag &= (tcflag_t)~ECHO;
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
+}
+
 /* The token: SKEP_TOKEN, or a line of standard input, which a terminal does not show. */
 static int read_token(char *token, size_t size, struct err *err)
 {
 	const char *env = getenv("SKEP_TOKEN");
-	struct termios old, quiet;
-	bool tty = isatty(STDIN_FILENO) && !tcgetattr(STDIN_FILENO, &old);
+	bool tty = isatty(STDIN_FILENO) && !tcgetattr(STDIN_FILENO, &shown);
 	char *line;
 
 	if (env && *env) {
@@ -26,14 +47,12 @@ static int read_token(char *token, size_t size, struct err *err)
 		return 0;
 	}
 	if (tty) {
+		hide();
 		fprintf(stderr, "token: ");
-		quiet = old;
-		quiet.c_lflag &= (tcflag_t)~ECHO;
-		tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
 	}
 	line = fgets(token, (int)size, stdin);
 	if (tty) {
-		tcsetattr(STDIN_FILENO, TCSAFLUSH, &old);
+		tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
 		fprintf(stderr, "\n");
 	}
 	token[line ? strcspn(token, "\r\n") : 0] = 0;

@@ -34,6 +34,20 @@ static int find_path(char *path, size_t size, struct err *err)
 	return n < (int)size ? 0 : err_set(err, -ENAMETOOLONG, "the path of contexts.yaml is too long");
 }
 
+/* Who writes it chooses to whom tokens and commands go. */
+static int check_owner(FILE *f, const char *path, struct err *err)
+{
+	struct stat st;
+
+	if (fstat(fileno(f), &st))
+		return err_set(err, -errno, "cannot read '%s': %s", path, strerror(errno));
+	if (st.st_mode & (S_IWGRP | S_IWOTH))
+		return err_set(err, -EPERM, "'%s' may be written by others: it is not used (want chmod 600)", path);
+	if (st.st_uid && st.st_uid != geteuid())
+		return err_set(err, -EPERM, "'%s' is somebody else's: it is not used", path);
+	return 0;
+}
+
 /* The file as an object: {} if there is none. */
 static json_t *read_file(const char *path, struct err *err)
 {
@@ -49,6 +63,10 @@ static json_t *read_file(const char *path, struct err *err)
 		err_set(err, -errno, "cannot read '%s': %s", path, strerror(errno));
 		if (f)
 			fclose(f);
+		return NULL;
+	}
+	if (check_owner(f, path, err)) {
+		fclose(f);
 		return NULL;
 	}
 	n = fread(text, 1, FILE_MAX, f);

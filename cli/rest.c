@@ -12,7 +12,9 @@
 #include "topology/topology.h"
 #include "util/json.h"
 
-#define TIMEOUT_S  60L
+#define CONNECT_S  10L
+#define READ_S	   60L
+#define WRITE_S	   600L /* a large document is checked, and written whole */
 #define ANSWER_MAX (1u << 30)
 
 struct rest {
@@ -200,7 +202,7 @@ static int start(struct rest *r, struct err *err)
 	curl_easy_setopt(r->curl, CURLOPT_HTTPHEADER, r->headers);
 	curl_easy_setopt(r->curl, CURLOPT_WRITEFUNCTION, take);
 	curl_easy_setopt(r->curl, CURLOPT_WRITEDATA, r);
-	curl_easy_setopt(r->curl, CURLOPT_TIMEOUT, TIMEOUT_S);
+	curl_easy_setopt(r->curl, CURLOPT_CONNECTTIMEOUT, CONNECT_S);
 	curl_easy_setopt(r->curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(r->curl, CURLOPT_PROTOCOLS_STR, "http,https"); /* and no redirections: a token is for one server */
 	curl_easy_setopt(r->curl, CURLOPT_USERAGENT, "skep/" SKEP_VERSION);
@@ -211,6 +213,19 @@ static int start(struct rest *r, struct err *err)
 	if (!strncmp(r->c.api, "unix:", 5))
 		curl_easy_setopt(r->curl, CURLOPT_UNIX_SOCKET_PATH, r->c.api + 5);
 	return 0;
+}
+
+/* A change that has been sent may be in force, whatever became of the answer. */
+static int no_answer(struct rest *r, const char *method, CURLcode rc, struct err *err)
+{
+	curl_off_t sent_us = 0;
+
+	curl_easy_getinfo(r->curl, CURLINFO_PRETRANSFER_TIME_T, &sent_us);
+	if (sent_us && strcmp(method, "GET"))
+		return err_tag(err, -ETIMEDOUT, "unknown_outcome",
+			       "'%s' was asked and did not answer: %s; the change may be in force (see 'skep diff', 'skep get')", r->c.api,
+			       curl_easy_strerror(rc));
+	return err_set(err, -ENOTCONN, "'%s' cannot be reached: %s", r->c.api, curl_easy_strerror(rc));
 }
 
 /* The problem document as an error: its slug is the tag. */
@@ -251,9 +266,10 @@ json_t *rest_call(struct cli *cli, const char *method, const char *path, const j
 	else
 		curl_easy_setopt(r->curl, CURLOPT_HTTPGET, 1L);
 	curl_easy_setopt(r->curl, CURLOPT_CUSTOMREQUEST, method);
+	curl_easy_setopt(r->curl, CURLOPT_TIMEOUT, strcmp(method, "GET") ? WRITE_S : READ_S);
 	rc = curl_easy_perform(r->curl);
 	if (rc != CURLE_OK) {
-		err_set(err, -ENOTCONN, "'%s' cannot be reached: %s", r->c.api, curl_easy_strerror(rc));
+		no_answer(r, method, rc, err);
 		return NULL;
 	}
 	curl_easy_getinfo(r->curl, CURLINFO_RESPONSE_CODE, &status);

@@ -134,6 +134,31 @@ for var in http_proxy all_proxy ALL_PROXY; do
 done
 refute '... it has heard nothing' test -s "$work/odd"
 
+# --- contexts are the owner's, and so is the terminal ---
+chmod 620 "$SKEP_CONTEXTS"
+contains 'a contexts file that others may write is not used' 'may be written by others.*status 1' "$("$SKEP" get ports 2>&1 | tr '\n' ' '; echo "status ${PIPESTATUS[0]}")"
+chmod 600 "$SKEP_CONTEXTS"
+chown 65534 "$SKEP_CONTEXTS"
+contains '... nor one of somebody else' "somebody else's" "$("$SKEP" get ports 2>&1)"
+chown 0 "$SKEP_CONTEXTS"
+equal 'login: an interrupt leaves the terminal as it was' 'hidden, shown, signal 2' "$(python3 - "$SKEP" "$url" <<-'PY'
+	import os, pty, signal, sys, termios
+	pid, fd = pty.fork()
+	if pid == 0:
+	    signal.signal(signal.SIGINT, signal.SIG_DFL)
+	    os.execv(sys.argv[1], [sys.argv[1], "login", "x", "--api", sys.argv[2]])
+	seen = b""
+	while b"token: " not in seen:
+	    seen += os.read(fd, 100)
+	echo = lambda: "shown" if termios.tcgetattr(fd)[3] & termios.ECHO else "hidden"
+	first = echo()
+	keep = os.open(os.readlink(f"/proc/{pid}/fd/0"), os.O_RDWR | os.O_NOCTTY)
+	os.write(fd, b"\x03")
+	status = os.waitpid(pid, 0)[1]
+	print(f"{first}, {echo()}, signal {os.WTERMSIG(status)}")
+PY
+)"
+
 # --- a server that is not as it should be ---
 python3 - "$work/endless.port" <<-'PY' &
 	import http.server, json, os, sys
@@ -146,6 +171,8 @@ python3 - "$work/endless.port" <<-'PY' &
 	        self.send_header("Content-Length", str(len(body)))
 	        self.end_headers()
 	        self.wfile.write(body)
+	    def do_POST(self): # takes it, and says nothing
+	        self.rfile.read(int(self.headers["Content-Length"]))
 	    def log_message(self, *a): pass
 	s = http.server.HTTPServer(("127.0.0.1", 0), Endless)
 	open(sys.argv[1] + ".new", "w").write(str(s.server_port))
@@ -156,5 +183,7 @@ background+=($!)
 wait_for 5 test -s "$work/endless.port" || bail 'the endless server does not start'
 contains 'a list whose page leads to itself ends, behind a cursor of 3000 bytes' 'has no end.*status 1' \
 	"$(timeout 10 "$SKEP" token list --api "http://127.0.0.1:$(cat "$work/endless.port")" 2>&1 | tr '\n' ' '; echo "status ${PIPESTATUS[0]}")"
+contains 'no answer to a change: it may be in force' 'may be in force.*status 1' \
+	"$("$SKEP" token create x operator --api "http://127.0.0.1:$(cat "$work/endless.port")" 2>&1 | tr '\n' ' '; echo "status ${PIPESTATUS[0]}")"
 echo 'contexts: []' >"$SKEP_CONTEXTS"
 contains 'a broken contexts file' "field 'contexts'" "$("$SKEP" get ports 2>&1)"
