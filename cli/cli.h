@@ -166,4 +166,8 @@ int cmd_host_list(struct cli *cli, struct err *err);
 int cmd_host_leave(struct cli *cli, struct err *err);
 int cmd_host_remove(struct cli *cli, struct err *err);
 int cmd_status(struct cli *cli, struct err *err);
+int cmd_context_list(struct cli *cli, struct err *err);
+int cmd_context_use(struct cli *cli, struct err *err);
+int cmd_context_remove(struct cli *cli, struct err *err);
+int cmd_logout(struct cli *cli, struct err *err);
 int cmd_login(struct cli *cli, struct err *err);

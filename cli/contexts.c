@@ -106,7 +106,9 @@ int context_read(const char *name, struct context *c, struct err *err)
 	root = read_file(path, err);
 	if (!root)
 		return err->code;
-	if (!name && !(name = json_str(root, "current")))
+	if (!name)
+		name = json_str(root, "current");
+	if (!name || !*name) /* none since it was removed */
 		return 1;
 	one = json_object_get(json_object_get(root, "contexts"), name);
 	if (!json_str(one, "api"))
@@ -127,7 +129,8 @@ static void print(FILE *f, const json_t *root)
 	const char *name;
 	json_t *one;
 
-	fprintf(f, "current: \"%s\"\ncontexts:\n", json_str(root, "current"));
+	fprintf(f, "current: \"%s\"\ncontexts:%s\n", json_str(root, "current") ? json_str(root, "current") : "",
+		json_object_size(contexts) ? "" : " {}");
 	json_object_foreach((json_t *)contexts, name, one) {
 		_free_ char *text = json_dumps(one, 0);
 
@@ -198,6 +201,66 @@ int context_write(const char *name, const struct context *c, struct err *err)
 			    json_pack("{s:s, s:s*, s:s*, s:s*}", "api", c->api, "token", c->token, "tenant", c->tenant, "ca", c->ca));
 	json_object_set_new(root, "current", json_string(name));
 	return write_file(path, root, err);
+}
+
+json_t *context_list(struct err *err)
+{
+	_json_ json_t *root = NULL, *list = json_array();
+	const char *name, *current;
+	char path[512];
+	json_t *one;
+
+	if (find_path(path, sizeof(path), err) || !(root = read_file(path, err)))
+		return NULL;
+	current = json_str(root, "current");
+	json_object_foreach(json_object_get(root, "contexts"), name, one)
+		json_array_append_new(list, json_pack("{s:s, s:b, s:O*, s:O*, s:O*, s:b}", "name", name, "current",
+						      current && !strcmp(current, name), "api", json_object_get(one, "api"), "tenant",
+						      json_object_get(one, "tenant"), "ca", json_object_get(one, "ca"), "token",
+						      json_str(one, "token") != NULL));
+	return TAKE_PTR(list);
+}
+
+/* Changes the file as 'how' says. */
+static int change(const char *name, void (*how)(json_t *root, const char *name), struct err *err)
+{
+	_json_ json_t *root = NULL;
+	char path[512];
+
+	if (find_path(path, sizeof(path), err) || !(root = read_file(path, err)))
+		return err->code;
+	if (!name)
+		name = json_str(root, "current");
+	if (!name || !json_object_get(json_object_get(root, "contexts"), name))
+		return err_tag(err, -ENOENT, "no_such_context", "%s: context '%s' does not exist ('skep context list' shows those that do)", path,
+			       name ? name : "");
+	how(root, name);
+	return write_file(path, root, err);
+}
+
+static void make_current(json_t *root, const char *name)
+{
+	json_object_set_new(root, "current", json_string(name));
+}
+
+static void take_out(json_t *root, const char *name)
+{
+	const char *current = json_str(root, "current");
+	const bool was = current && !strcmp(current, name);
+
+	(void)json_object_del(json_object_get(root, "contexts"), name); /* it is there */
+	if (was)
+		make_current(root, "");
+}
+
+int context_use(const char *name, struct err *err)
+{
+	return change(name, make_current, err);
+}
+
+int context_remove(const char *name, struct err *err)
+{
+	return change(name, take_out, err);
 }
 
 void context_fini(struct context *c)

@@ -20,4 +20,8 @@ struct context { /* NULL = not said */
 int context_read(const char *name, struct context *c, struct err *err);
 /* Adds or replaces one, and makes it the current one. */
 int context_write(const char *name, const struct context *c, struct err *err);
+/* [{"name", "current", "api", "tenant", "ca", "token": is there one?}] */
+json_t *context_list(struct err *err);
+int context_use(const char *name, struct err *err);
+int context_remove(const char *name, struct err *err); /* NULL: the current one */
 void context_fini(struct context *c);

@@ -99,6 +99,23 @@ contains '... nor behind a user name' 'in clear' "$(SKEP_TOKEN=$token "$SKEP" ge
 contains 'what is no address' 'is no API' "$("$SKEP" get ports --api ftp://x 2>&1)"
 contains 'nobody is there' 'cannot be reached' "$("$SKEP" get ports --api http://127.0.0.1:1 2>&1)"
 
+# --- contexts ---
+contains 'context list' "^- +prod +$url +t +yes" "$("$SKEP" context list)"
+contains '... the current one' '^\* +other +http[^ ]+ +- +yes' "$("$SKEP" context list)"
+refute '... without tokens' grep -q "${token##*_}" <("$SKEP" context list; "$SKEP" -j context list)
+contains 'context use' "context 'prod' used" "$("$SKEP" context use prod)"
+contains '... is current' '^\* +prod' "$("$SKEP" context list)"
+contains '... one that is not there' 'does not exist.*status 3' "$("$SKEP" context use nosuch 2>&1 | tr '\n' ' '; echo "status ${PIPESTATUS[0]}")"
+contains 'context remove' "context 'other' removed" "$("$SKEP" context remove other)"
+contains '... the others stay' '^vm1' "$("$SKEP" get ports 2>&1)"
+cp "$SKEP_CONTEXTS" "$work/contexts.kept"
+contains 'logout' 'removed' "$("$SKEP" logout)"
+equal '... nothing is left' '{"contexts":[]}' "$("$SKEP" -j context list | tr -d ' ')"
+refute '... nor its token' grep -q "${token##*_}" "$SKEP_CONTEXTS"
+contains '... twice: there is none' 'does not exist' "$("$SKEP" logout 2>&1)"
+contains '... the state DB is asked again' '^vm1' "$(SKEP_DB=$db "$SKEP" get ports 2>&1)"
+cp "$work/contexts.kept" "$SKEP_CONTEXTS"
+
 # --- a token reaches its server only ---
 heard() { # whoever is at $odd: what it was told is in $work/odd; it serves nobody
 	python3 - "$work/odd.port" >"$work/odd" <<-'PY' &
