@@ -150,27 +150,6 @@ static void test_timeouts(void **state)
 	}
 }
 
-/* A state is another one, also if its idle time is configured as that of the one before. */
-static void test_touch_equal_times(void **state)
-{
-	struct sim_conns_limits limits = { .records = 10, .records_port = 10, .timeouts = { 7, 7, 7, 7, 7, 7, 7, 7 } };
-	struct sim_conns *t = sim_conns_new(&limits);
-	struct sim_conn tcp = plain(IPPROTO_TCP, 1, SKEP_TCP_SYN), udp = plain(IPPROTO_UDP, 2, SIM_SEEN_ANY);
-	struct sim_conn gre = plain(IPPROTO_GRE, 0, SIM_SEEN_ANY);
-
-	(void)state;
-	sim_conns_put(t, &tcp, S);
-	sim_conns_put(t, &udp, S);
-	sim_conns_put(t, &gre, S);
-	assert_false(sim_conns_touch(t, "p1", &tcp.tuple, true, 0x12, S));
-	assert_true(sim_conns_touch(t, "p1", &tcp.tuple, false, 0x10, S));
-	assert_true(sim_conns_touch(t, "p1", &udp.tuple, true, SIM_SEEN_ANY, S));
-	assert_false(sim_conns_touch(t, "p1", &udp.tuple, true, SIM_SEEN_ANY, S));
-	assert_true(sim_conns_touch(t, "p1", &gre.tuple, true, SIM_SEEN_ANY, S));
-	assert_false(sim_conns_touch(t, "p1", &gre.tuple, false, SIM_SEEN_ANY, S));
-	sim_conns_free(t);
-}
-
 static void test_touch(void **state)
 {
 	struct sim_conns *t = table(10, 10);
@@ -597,7 +576,6 @@ int main(void)
 		cmocka_unit_test(test_records),
 		cmocka_unit_test(test_timeouts),
 		cmocka_unit_test(test_touch),
-		cmocka_unit_test(test_touch_equal_times),
 		cmocka_unit_test(test_expire),
 		cmocka_unit_test(test_room),
 		cmocka_unit_test(test_room_for_others),
