@@ -13,6 +13,7 @@
 #include "api/idempotency.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "util/traceparent.h"
 
 #define UNKNOWN_BODY_MAX (64u << 10) /* of a body, before it is known who sends it */
 #define BODIES_PART	 4	     /* of memory_max: what bodies on their way may take */
@@ -31,20 +32,6 @@ static bool is_id(const char *s)
 	return true;
 }
 
-/* version-trace-parent-flags: 2, 32, 16, 2 hexadecimal digits (W3C) */
-static bool is_traceparent(const char *s)
-{
-	static const unsigned int parts[] = { 2, 32, 16, 2 };
-
-	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
-		if (strspn(s, "0123456789abcdef") != parts[i] || s[parts[i]] != (i < 3 ? '-' : 0) ||
-		    ((i == 1 || i == 2) && strspn(s, "0") == parts[i]))
-			return false;
-		s += parts[i] + 1;
-	}
-	return true;
-}
-
 static char *keep_header(struct api_request *r, const char *name)
 {
 	const char *value = api_request_header(r, name);
@@ -60,7 +47,7 @@ static void take_ids(struct api_request *r)
 		snprintf(r->id, sizeof(r->id), "%s", id);
 	else
 		snprintf(r->id, sizeof(r->id), "%" PRIx64 "-%" PRIx64, clock_mono_ns(), ++r->http->next_id);
-	if (trace && is_traceparent(trace))
+	if (trace && traceparent_valid(trace))
 		snprintf(r->traceparent, sizeof(r->traceparent), "%s", trace);
 	r->if_match = keep_header(r, "If-Match");
 	r->if_none_match = keep_header(r, "If-None-Match");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Error texts and UUIDs: util/err.c, util/uuid.c. */
+/* Error texts, UUIDs and traceparents: util/err.c, util/uuid.c, util/traceparent.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +11,7 @@
 
 #include "util/cleanup.h"
 #include "util/err.h"
+#include "util/traceparent.h"
 #include "util/uuid.h"
 
 static void err_keeps_code_and_text(void **state)
@@ -96,9 +97,33 @@ static void uuids_refused(void **state)
 			fail_msg("'%s' accepted", bad[i]);
 }
 
+static void traceparents_are_known(void **state)
+{
+	static const char good[] = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+	static const char *const bad[] = {
+		"", "00", "00-", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-",
+		"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-1", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-011",
+		"00-0AF7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+		"00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\n",
+		"00_0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+	};
+
+	assert_int_equal(strlen(good), TRACEPARENT_LEN);
+	assert_true(traceparent_valid(good));
+	assert_true(traceparent_sampled(good));
+	assert_true(traceparent_sampled("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-03"));
+	assert_false(traceparent_sampled("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"));
+	assert_false(traceparent_sampled("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-10"));
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		assert_false(traceparent_valid(bad[i]));
+		assert_false(traceparent_sampled(bad[i]));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(traceparents_are_known),
 		cmocka_unit_test(err_keeps_code_and_text),
 		cmocka_unit_test(err_may_be_null),
 		cmocka_unit_test(err_prefixes),
