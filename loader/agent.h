@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the parts of skepd share.  Private to loader/ (above the datapath layer dp.h).  One thread,
- * one loop; no part blocks.
+ * one loop; no part blocks: records_file.c has a thread of its own, for a file that does.
  *
  * - agent.c: start, stop, ticks; membership.c: the lease of our name, leaving
  * - hosts.c: the registry: other hosts, our own record, which tenants are ours
@@ -16,7 +16,7 @@
  *   natblock.c: leased source ports; recheck.c: flows and connections after changes
  * - rules.c: counters and logs of rules
  * - telemetry.c: for those who watch a tenant from elsewhere
- * - records.c, records_out.c, ipfix.c: records of flows for collectors
+ * - records.c, records_out.c, records_file.c, ipfix.c: records of flows for collectors
  * - metrics.c, metrics_server.c: for Prometheus; inforce.c: how long changes take
  * - top.c: what ports and flows carry
  * - report*.c: status, flows, connections, drops as JSON; control_server.c: the socket

@@ -1,19 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Nothing here waits or grows: the collector is sent datagrams of many records each, and what it does not take is lost; the file has a buffer that is
- * written four times a second, and what does not fit is lost; both are counted.  A file that was moved away (logrotate) is made anew.
+ * Nothing here waits or grows: the collector is sent datagrams of many records each, and what it does not take is lost; lines are left to records_file.c,
+ * and what it has no room for is lost; both are counted.
  */
 #include "loader/records_out.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "util/clock.h"
@@ -23,7 +21,7 @@
 #define RATE_NS	     (NSEC_PER_SEC / 5000) /* records: so many a second ... */
 #define BURST	     10000		   /* ... after so many at once */
 #define TEMPLATES_NS (30 * NSEC_PER_SEC)
-#define LOOK_NS	     (5 * NSEC_PER_SEC)
+#define LOOK_NS	     (5 * NSEC_PER_SEC)  /* for a way to the collector */
 #define HEARD_NS     (10 * NSEC_PER_SEC) /* nothing has failed for so long: somebody is there */
 #define LINE_MAX     2048
 
@@ -115,39 +113,6 @@ static void try_udp(struct records *r, uint64_t now_ns)
 
 /* --- the file --- */
 
-static void open_file(struct records *r)
-{
-	const bool was = r->file >= 0;
-
-	if (was)
-		close(r->file);
-	/* a FIFO without a reader is not waited for */
-	r->file = open(r->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0640);
-	if (r->file < 0 && (was || !r->looked_ns))
-		log_error("flow records: cannot write '%s': %s (tried again)", r->path, strerror(errno));
-}
-
-/* Is it still the one that has this name? */
-static bool is_there(const struct records *r)
-{
-	struct stat a, b;
-
-	return r->file >= 0 && !fstat(r->file, &a) && !stat(r->path, &b) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
-}
-
-static void write_file(struct records *r)
-{
-	ssize_t n;
-
-	if (r->file < 0 || !r->len)
-		return;
-	n = write(r->file, r->buf, r->len);
-	if (n <= 0)
-		return;
-	r->len -= (size_t)n;
-	memmove(r->buf, r->buf + n, r->len);
-}
-
 static void set_text(json_t *o, const char *name, const char *text)
 {
 	if (*text)
@@ -210,13 +175,10 @@ static void put_line(struct records *r, const struct flow_record *record)
 	const size_t n = text ? strlen(text) : 0;
 
 	json_decref(o);
-	if (!n || n >= LINE_MAX || r->len + n + 1 > sizeof(r->buf)) {
+	if (n)
+		text[n] = '\n'; /* in place of the end that nobody needs */
+	if (!n || n >= LINE_MAX || !records_file_put(r->file, text, n + 1))
 		r->stats.failed++;
-		return;
-	}
-	memcpy(r->buf + r->len, text, n);
-	r->buf[r->len + n] = '\n';
-	r->len += n + 1;
 }
 
 /* --- both --- */
@@ -235,7 +197,7 @@ bool records_out(struct records *r, const struct flow_record *record)
 		put_ipfix(r, record);
 	else if (r->a->config->records_ipfix)
 		r->stats.failed++;
-	if (r->path)
+	if (r->file)
 		put_line(r, record);
 	return true;
 }
@@ -253,14 +215,8 @@ void records_tick(struct agent *a, uint64_t now_ns)
 		if (!r->templates_ns || now_ns >= r->templates_ns + TEMPLATES_NS)
 			send_templates(r, now_ns);
 	}
-	if (!r->path)
-		return;
-	write_file(r);
-	if (now_ns < r->looked_ns + LOOK_NS)
-		return;
-	if (!is_there(r))
-		open_file(r);
-	r->looked_ns = now_ns;
+	if (r->file)
+		records_file_flush(r->file);
 }
 
 int records_start(struct agent *a, struct err *err)
@@ -271,20 +227,20 @@ int records_start(struct agent *a, struct err *err)
 	if (!c->records_ipfix && !c->records_file)
 		return 0;
 	r = calloc(1, sizeof(*r));
-	if (!r || getrandom(&r->seed, sizeof(r->seed), 0) != sizeof(r->seed)) {
+	if (r && c->records_file)
+		r->file = records_file_new(c->records_file);
+	if (!r || (c->records_file && !r->file) || getrandom(&r->seed, sizeof(r->seed), 0) != sizeof(r->seed)) {
+		if (r)
+			records_file_free(r->file);
 		free(r);
 		return err_set(err, -ENOMEM, "flow records: out of memory");
 	}
 	r->a = a;
 	r->sample = c->records_sample;
 	r->udp = -1;
-	r->path = c->records_file;
-	r->file = -1;
 	r->ipfix.domain = (uint32_t)hash_str(c->host, 0) | 1;
 	if (c->records_ipfix)
 		try_udp(r, clock_mono_ns());
-	if (r->path)
-		open_file(r);
 	a->records = r;
 	return 0;
 }
@@ -299,8 +255,6 @@ void records_stop(struct agent *a)
 		send_message(r);
 		close(r->udp);
 	}
-	write_file(r);
-	if (r->file >= 0)
-		close(r->file);
+	records_file_free(r->file);
 	free(r);
 }

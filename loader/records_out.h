@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where records go (records_out.c): a UDP socket and a file, both with a buffer of their own.  Private to records*.c. */
+/* Where records go (records_out.c): a UDP socket, and a file.  Private to records*.c. */
 #pragma once
 
 #include <time.h>
@@ -7,9 +7,9 @@
 #include "loader/agent.h"
 #include "loader/ipfix.h"
 #include "loader/records.h"
+#include "loader/records_file.h"
 
-#define RECORDS_FILE_BUF (256u << 10)
-#define RECORDS_MATCH	 256
+#define RECORDS_MATCH 256
 
 struct records {
 	struct agent *a;
@@ -24,11 +24,7 @@ struct records {
 	uint64_t templates_ns; /* when they were sent last; 0 = never */
 	bool deaf;	       /* the collector was not there: said */
 	uint64_t deaf_ns;      /* when it was not there last */
-	const char *path;      /* NULL = none */
-	int file;	       /* -1 = cannot be opened now */
-	uint64_t looked_ns;    /* when the file was last looked for at its path */
-	size_t len;	       /* of 'buf' */
-	char buf[RECORDS_FILE_BUF];
+	struct records_file *file; /* NULL = none */
 };
 
 /* False: there are too many just now; it was not told. */

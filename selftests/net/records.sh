@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Records of flows and connections, as IPFIX (taken apart by tshark) and as JSON lines, held against what was sent.
+# Records of flows and connections, as IPFIX (taken apart by tshark) and as JSON lines, held against what was sent; a disk that does not answer.
 sanitized=1
 cd "$(dirname "$0")/../.." && . selftests/lib/net.sh && . selftests/lib/talk.sh
 
@@ -115,3 +115,41 @@ sampled() { n=$(lines "len([c for c in r if c['kind'] == 'connection' and c.get(
 can 'one connection of twenty is told' wait_for 40 sampled
 check "... about so many: $n of 2000" [ "$n" -le 170 ]
 check '... and says so' holds "all(f['sample'] == 20 for f in r)"
+
+# --- a disk that does not answer: packets are not its concern (a reader that does not read: unit/loader/records_file_test) ---
+cold=$work/cold
+thaw() { fsfreeze -u "$cold" 2>/dev/null; }
+more_cleanup() { umount -l "$cold" 2>/dev/null; }
+trap 'thaw; exit 130' INT TERM
+stop_skepd h1
+mkdir "$cold" && truncate -s 64M "$work/disk" && mkfs.ext4 -q "$work/disk" && mount -o loop "$work/disk" "$cold" || bail 'no disk to be frozen'
+file=$cold/flows.json
+sed -i "s|^flow_records:.*|flow_records: {file: $file, active_s: 5}|" "$work/h1/skepd.yaml"
+echo 'metrics: {listen: "127.0.0.1:9460"}' >> "$work/h1/skepd.yaml"
+start_skepd h1 || bail 'skepd does not start'
+wait_for 20 port_up h1 vm1
+ping4_soon vm1 10.0.1.12 && ping4_soon vm3 10.0.2.14 || bail 'no way'
+failed() { in_host h1 curl -sS --max-time 5 http://127.0.0.1:9460/metrics | sed -n 's/^skep_flow_records_failed_total //p'; }
+lost() { [ "$(failed)" -gt 0 ]; }
+first_packets() { # each of them comes up to skepd, and ends flows, which are told
+	for _ in {1..8}; do
+		skep h1 flow flush > /dev/null && in_vm vm1 ping -q -c 4 -i 0.1 -W 2 10.0.1.12 > "$work/ping" || { cat "$work/ping"; return 1; }
+		grep -q ' 0% packet loss' "$work/ping" || { cat "$work/ping"; return 1; }
+	done
+}
+told() { [ -s "$file" ]; }
+can 'the file is on that disk' wait_for 20 eval 'first_packets && told'
+equal 'nothing was lost' 0 "$(failed)"
+fsfreeze -f "$cold" || bail 'cannot freeze'
+first_packets > "$work/first" 2>&1; rc=$?
+in_vm vm1 "$stream" flows 10.0.1.12 5001 9000 3000
+wait_for 20 lost; n=$(failed)
+thaw
+equal 'first packets pass while the disk does not answer' 0 $rc
+[ $rc -eq 0 ] || note < "$work/first"
+check "what there is no room for is lost, and counted: ${n:-none} records" [ "${n:-0}" -gt 0 ]
+can 'when it answers again, what was kept is written, whole' wait_for 20 holds 'len(r) > 1000'
+before=$(wc -l < "$file")
+more() { skep h1 flow flush > /dev/null && ping_ok vm1 10.0.1.12 && [ "$(wc -l < "$file")" -gt $((before + 2)) ]; }
+can '... and what is told from then on' wait_for 20 more
+stop_skepd h1
