@@ -13,6 +13,7 @@
 #define DROPS	   32
 #define PORTS_MAX  4096 /* of a tenant */
 #define TEXT_BYTES 128
+#define TURN_NS	   NSEC_PER_MSEC
 
 struct event {
 	uint64_t at_ms; /* Unix time */
@@ -21,10 +22,22 @@ struct event {
 
 struct telemetry {
 	uint64_t until_ns; /* somebody watches; 0 = nobody */
+	bool is_due;	   /* to be said in this round */
 	unsigned int n_events, n_drops; /* so far */
 	struct event events[EVENTS];
 	struct top_drop *drops; /* while somebody watches */
 	enum skep_drop reasons[DROPS];
+};
+
+/* What is being said: a host may have thousands of ports, so it is put together in turns, between packets. */
+struct telemetry_say {
+	struct tenant *t;
+	FILE *f; /* on 'text' */
+	char *text;
+	size_t len;
+	bool some_ports;
+	unsigned int n, at;
+	uint32_t keys[]; /* of the ports that there were at the beginning */
 };
 
 static uint64_t unix_ms(void)
@@ -74,13 +87,26 @@ void telemetry_dropped(struct tenant *t, enum skep_drop reason, uint64_t time_ns
 	top_drop_note(&m->drops[i], time_ns, key, culprit, data, have, len, remote);
 }
 
+static void say_free(struct telemetry_say *say)
+{
+	if (!say)
+		return;
+	fclose(say->f);
+	free(say->text);
+	free(say);
+}
+
 static void stop(struct tenant *t)
 {
+	struct telemetry_round *r = &t->agent->telemetry;
 	struct telemetry *m = t->telemetry;
 
+	if (r->say && r->say->t == t)
+		say_free(TAKE_PTR(r->say));
 	if (!m || !m->until_ns)
 		return;
 	m->until_ns = 0;
+	m->is_due = false;
 	m->n_drops = 0;
 	free(TAKE_PTR(m->drops));
 	t->agent->telemetry.wished--;
@@ -127,20 +153,6 @@ static json_t *port_json(const struct lport *p)
 	}
 	report_port_pressure(p, o);
 	return o;
-}
-
-static json_t *ports_json(const struct tenant *t)
-{
-	json_t *ports = json_object();
-	struct hmap_node *n, *tmp;
-
-	hmap_for_each (n, tmp, &t->ports) {
-		const struct lport *p = container_of(n, struct lport, by_name);
-
-		if (json_object_size(ports) < PORTS_MAX)
-			json_object_set_new(ports, p->name, port_json(p));
-	}
-	return ports;
 }
 
 /* Newest first. */
@@ -200,31 +212,119 @@ static void stash(struct tenant *t, const char *text)
 	json_decref(changes);
 }
 
-static void say(struct tenant *t)
+static void begin(struct tenant *t)
 {
-	json_t *o = json_pack("{s:s, s:I, s:i, s:i, s:o, s:o, s:o}", "host", t->agent->config->host, "at_ms", (json_int_t)unix_ms(), "every_ms",
-			      DB_TELEMETRY_S * 1000, "ports_here", (int)t->ports.n, "ports", ports_json(t), "drops", drops_json(t), "events",
-			      events_json(t));
-	_free_ char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+	struct agent *a = t->agent;
+	const size_t max = t->ports.n < PORTS_MAX ? t->ports.n : PORTS_MAX;
+	struct telemetry_say *say = calloc(1, sizeof(*say) + max * sizeof(say->keys[0]));
+	struct hmap_node *n, *tmp;
 
-	json_decref(o);
-	if (text)
-		stash(t, text);
+	if (!say)
+		return;
+	say->t = t;
+	say->f = open_memstream(&say->text, &say->len);
+	if (!say->f) {
+		free(say);
+		return;
+	}
+	hmap_for_each (n, tmp, &t->ports)
+		if (say->n < max)
+			say->keys[say->n++] = container_of(n, struct lport, by_name)->key;
+	fprintf(say->f, "{\"host\":\"%s\",\"at_ms\":%llu,\"every_ms\":%d,\"ports_here\":%zu,\"ports\":{", a->config->host,
+		(unsigned long long)unix_ms(), DB_TELEMETRY_S * 1000, (size_t)t->ports.n);
+	a->telemetry.say = say;
+}
+
+/* The next port that is still there; false: there are no more. */
+static bool say_port(struct telemetry_say *say)
+{
+	while (say->at < say->n) {
+		const struct lport *p = ports_find(say->t->agent, say->keys[say->at++]);
+		json_t *o;
+
+		if (!p || p->tenant != say->t)
+			continue;
+		o = port_json(p);
+		fprintf(say->f, "%s\"%s\":", say->some_ports ? "," : "", p->name);
+		if (json_dumpf(o, say->f, JSON_COMPACT))
+			fputs("null", say->f);
+		say->some_ports = true;
+		json_decref(o);
+		return true;
+	}
+	return false;
+}
+
+static void put_list(FILE *f, const char *name, json_t *list)
+{
+	fprintf(f, ",\"%s\":", name);
+	if (json_dumpf(list, f, JSON_COMPACT))
+		fputs("[]", f);
+	json_decref(list);
+}
+
+static void finish(struct telemetry_say *say)
+{
+	fputc('}', say->f);
+	put_list(say->f, "drops", drops_json(say->t));
+	put_list(say->f, "events", events_json(say->t));
+	fputc('}', say->f);
+	if (!fflush(say->f) && !ferror(say->f))
+		stash(say->t, say->text);
+	say_free(say);
+}
+
+static struct tenant *next_due(struct agent *a)
+{
+	struct hmap_node *n, *tmp;
+
+	hmap_for_each (n, tmp, &a->tenants) {
+		struct tenant *t = container_of(n, struct tenant, node);
+
+		if (t->telemetry && t->telemetry->is_due)
+			return t;
+	}
+	return NULL;
+}
+
+static void on_turn(void *arg)
+{
+	struct agent *a = arg;
+	struct telemetry_round *r = &a->telemetry;
+	const uint64_t until_ns = clock_mono_ns() + TURN_NS;
+
+	r->turn = NULL;
+	do {
+		if (!r->say) {
+			struct tenant *t = next_due(a);
+
+			if (!t)
+				return;
+			t->telemetry->is_due = false;
+			begin(t);
+		} else if (!say_port(r->say)) {
+			finish(TAKE_PTR(r->say));
+		}
+	} while (clock_mono_ns() < until_ns);
+	r->turn = loop_timer_add(a->loop, 0, 0, on_turn, a);
 }
 
 void telemetry_topped(struct agent *a)
 {
+	struct telemetry_round *r = &a->telemetry;
 	struct hmap_node *n, *tmp;
 
-	if (!a->telemetry.due)
+	if (!r->due)
 		return;
-	a->telemetry.due = false;
+	r->due = false;
 	hmap_for_each (n, tmp, &a->tenants) {
 		struct tenant *t = container_of(n, struct tenant, node);
 
 		if (t->telemetry && t->telemetry->until_ns)
-			say(t);
+			t->telemetry->is_due = true;
 	}
+	if (!r->turn)
+		r->turn = loop_timer_add(a->loop, 0, 0, on_turn, a);
 }
 
 static void end_wishes(struct agent *a, uint64_t now_ns)
@@ -250,7 +350,7 @@ void telemetry_tick(struct agent *a, uint64_t now_ns)
 		return;
 	end_wishes(a, now_ns);
 	/* ticks are not exact */
-	if (!a->leased || r->due || r->under_way || now_ns - r->at_ns < DB_TELEMETRY_S * NSEC_PER_SEC - NSEC_PER_SEC / 10)
+	if (!a->leased || r->due || r->turn || r->under_way || now_ns - r->at_ns < DB_TELEMETRY_S * NSEC_PER_SEC - NSEC_PER_SEC / 10)
 		return;
 	r->at_ns = now_ns;
 	r->due = true;

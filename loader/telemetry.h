@@ -14,13 +14,17 @@
 #include "statedb/telemetry.h"
 
 struct agent;
+struct loop_timer;
 struct telemetry; /* of a tenant */
+struct telemetry_say;
 struct tenant;
 
 struct telemetry_round {
 	unsigned int wished;	/* tenants */
 	unsigned int under_way; /* writes */
 	bool due;		/* as soon as ports have been sampled */
+	struct loop_timer *turn; /* there is more to be said than one turn has time for */
+	struct telemetry_say *say; /* NULL = nothing is begun */
 	uint64_t at_ns;		/* of the last one */
 };
 
