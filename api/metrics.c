@@ -10,6 +10,7 @@
 #include "api/routes.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/traceparent.h"
 
 /* Statuses that are told apart; others are of their class: "4xx". */
 static const int statuses[] = { 200, 201, 202, 204, 304, 400, 401, 403, 404, 405, 406, 408, 409, 412, 413, 415, 422, 429, 500, 503 };
@@ -18,12 +19,12 @@ static const int statuses[] = { 200, 201, 202, 204, 304, 400, 401, 403, 404, 405
 static const char *const methods[] = { "GET", "POST", "PUT", "PATCH", "DELETE", "other" };
 #define METHODS_MAX (sizeof(methods) / sizeof(methods[0]))
 
-#define LOG_NS	  (NSEC_PER_SEC / 10) /* warnings */
+#define LOG_NS	  (NSEC_PER_SEC / 10) /* of warnings, and of traced requests */
 #define LOG_BURST 20
 
 struct api_metrics {
 	unsigned int n_routes;
-	uint64_t log_tat_ns;
+	uint64_t warn_tat_ns, trace_tat_ns;
 	struct histogram took[METHODS_MAX];
 	uint64_t count[][STATUSES_MAX]; /* of each route; the last one: none */
 };
@@ -78,13 +79,27 @@ static unsigned int method_index(const char *method)
 	return i;
 }
 
-/* What we could not do is a warning, but not more often than somebody can read; all the rest is there on request.  Who wrote what is in the audit. */
-static enum log_level level_of(struct api_metrics *m, int status, uint64_t now_ns)
+/*
+ * What we could not do is a warning, and a request whose trace somebody records is told, neither more often than somebody can read; all the rest is there on
+ * request.  Who wrote what is in the audit.
+ */
+static enum log_level level_of(struct api_metrics *m, const struct api_request *r, int status, uint64_t now_ns)
 {
-	if (status < 500 || m->log_tat_ns > now_ns + LOG_BURST * LOG_NS)
+	uint64_t *tat_ns = status >= 500 ? &m->warn_tat_ns : &m->trace_tat_ns;
+
+	if ((status < 500 && !traceparent_sampled(r->traceparent)) || *tat_ns > now_ns + LOG_BURST * LOG_NS)
 		return LOG_DEBUG_LEVEL;
-	m->log_tat_ns = (m->log_tat_ns > now_ns ? m->log_tat_ns : now_ns) + LOG_NS;
-	return LOG_WARN_LEVEL;
+	*tat_ns = (*tat_ns > now_ns ? *tat_ns : now_ns) + LOG_NS;
+	return status >= 500 ? LOG_WARN_LEVEL : LOG_INFO_LEVEL;
+}
+
+/* What a write has made, as its answer says. */
+static const char *revision_of(const struct api_request *r)
+{
+	for (unsigned int i = 0; i < r->n_headers; i++)
+		if (!strcmp(r->headers[i].name, "Skep-Revision"))
+			return r->headers[i].value;
+	return NULL;
 }
 
 static void log_request(const struct api_request *r, int status, uint64_t took_ns, enum log_level level)
@@ -94,6 +109,7 @@ static void log_request(const struct api_request *r, int status, uint64_t took_n
 		{ "request_id", r->id },	{ "traceparent", r->traceparent }, { "status", code },
 		{ "duration_ms", ms },		{ "caller", r->caller.name },	   { "client", r->address },
 		{ "tenant", r->route ? api_param(r, "tenant") : NULL },
+		{ "revision", revision_of(r) },
 	};
 
 	if (!log_wants(level))
@@ -111,7 +127,7 @@ void api_metrics_answered(struct api_request *r, int status)
 
 	m->count[route_index(m, r->route)][status_index(status)]++;
 	histogram_add(&m->took[method_index(r->method)], ready);
-	log_request(r, status, took, level_of(m, status, now));
+	log_request(r, status, took, level_of(m, r, status, now));
 }
 
 /* --- what is told --- */
@@ -168,13 +184,11 @@ static void write_process(struct metrics *out)
 	struct rusage used = { 0 };
 
 	(void)getrusage(RUSAGE_SELF, &used); /* cannot fail */
+	metrics_process(out, "skep-api");
 	metrics_family(out, "skep_api_build_info", "gauge", "1; which skep-api this is.");
 	metrics_sample(out, "skep_api_build_info");
 	metrics_label(out, "version", SKEP_VERSION);
 	metrics_value(out, 1);
-	metrics_family(out, "process_cpu_seconds_total", "counter", "Time of processors that skep-api has used.");
-	metrics_sample(out, "process_cpu_seconds_total");
-	metrics_value_real(out, (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) + (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6);
 	metrics_gauge(out, "process_resident_memory_max_bytes", "The most memory that skep-api had in RAM.", (uint64_t)used.ru_maxrss * 1024);
 }
 

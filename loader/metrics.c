@@ -6,8 +6,6 @@
 #include "loader/agent.h"
 
 #include <string.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include "util/clock.h"
 
@@ -267,33 +265,9 @@ static void write_db(const struct agent *a, struct metrics *m)
 		sample(m, failed, "request", t.request, t.failed);
 }
 
-static double seconds(const struct timeval *t)
-{
-	return (double)t->tv_sec + (double)t->tv_usec / 1e6;
-}
-
-static uint64_t resident_bytes(void)
-{
-	FILE *f = fopen("/proc/self/statm", "re");
-	unsigned long long pages = 0;
-
-	if (!f)
-		return 0;
-	if (fscanf(f, "%*u %llu", &pages) != 1)
-		pages = 0;
-	fclose(f);
-	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
 static void write_process(const struct agent *a, struct metrics *m)
 {
-	struct rusage used = { 0 };
-
-	(void)getrusage(RUSAGE_SELF, &used); /* cannot fail */
-	metrics_family(m, "process_cpu_seconds_total", "counter", "Time of processors that skepd has used.");
-	metrics_sample(m, "process_cpu_seconds_total");
-	metrics_value_real(m, seconds(&used.ru_utime) + seconds(&used.ru_stime));
-	metrics_gauge(m, "process_resident_memory_bytes", "Memory of skepd that is in RAM.", resident_bytes());
+	metrics_process(m, "skepd");
 	metrics_family(m, "skep_build_info", "gauge", "1; which skepd this is, and which built the programs in the kernel.");
 	metrics_sample(m, "skep_build_info");
 	metrics_label(m, "version", SKEP_VERSION);

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 void metrics_fini(struct metrics *m)
 {
@@ -154,4 +156,36 @@ void metrics_histogram(struct metrics *m, const char *name, const char *label, c
 	metrics_value_real(m, (double)h->sum_ns / 1e9);
 	sample_of(m, name, "_count", label, value);
 	metrics_value(m, sum);
+}
+
+static double seconds(const struct timeval *t)
+{
+	return (double)t->tv_sec + (double)t->tv_usec / 1e6;
+}
+
+static uint64_t resident_bytes(void)
+{
+	FILE *f = fopen("/proc/self/statm", "re");
+	unsigned long long pages = 0;
+
+	if (!f)
+		return 0;
+	if (fscanf(f, "%*u %llu", &pages) != 1)
+		pages = 0;
+	fclose(f);
+	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+void metrics_process(struct metrics *m, const char *program)
+{
+	struct rusage used = { 0 };
+	char help[96];
+
+	(void)getrusage(RUSAGE_SELF, &used); /* cannot fail */
+	snprintf(help, sizeof(help), "Time of processors that %s has used.", program);
+	metrics_family(m, "process_cpu_seconds_total", "counter", help);
+	metrics_sample(m, "process_cpu_seconds_total");
+	metrics_value_real(m, seconds(&used.ru_utime) + seconds(&used.ru_stime));
+	snprintf(help, sizeof(help), "Memory of %s that is in RAM.", program);
+	metrics_gauge(m, "process_resident_memory_bytes", help, resident_bytes());
 }

@@ -31,6 +31,9 @@ equal 'time by method' 1 $(($(value 'skep_api_request_duration_seconds_count{met
 check 'the state DB' [ "$(value 'skep_api_db_request_duration_seconds_count{request="commit"}')" -ge 1 ]
 equal '... is connected' 1 "$(value skep_api_db_connected)"
 equal 'open connections: this one' 1 "$(value skep_api_connections_open)"
+check 'memory' [ "$(value process_resident_memory_bytes)" -gt 1000000 ]
+call 1 GET /metrics "$OP"
+equal 'docs/monitoring.md has all of them' '' "$(sed -n 's/^# TYPE \([^ ]*\) .*/\1/p' "$work/body" | python3 selftests/lib/documented.py docs/monitoring.md)"
 
 # --- the log ---
 id=feedface0123 trace=00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01
@@ -46,11 +49,19 @@ refute 'no secret is logged' grep -qE "${OP##*_}|${reader##*_}|${admin##*_}" "$w
 call 1 GET "$A/bridges/%ff%fe%0a%22injected" "$reader" -H "X-Request-Id: odd"
 check '... odd names do not break a line' python3 -c 'import json, sys
 [json.loads(l) for l in open(sys.argv[1])]' "$work/api1/log"
-api_start 2
+api_start 2 limits.rate=1 limits.burst=3
 call 2 GET $A/bridges/b1 "$reader" -H "X-Request-Id: quiet"
 refute 'reads are logged on request only' grep -q quiet "$work/api2/log"
+call 2 PUT $A/bridges/b2 "$admin" -d '{"description": "traced"}' -H "X-Request-Id: traced" -H "traceparent: $trace"
+contains 'a request whose trace is recorded is logged, with the revision that it made' "PUT .*request_id=traced, traceparent=$trace, status=200,.* revision=$(header Skep-Revision)\)" "$(grep traced "$work/api2/log")"
+call 2 GET $A/bridges/b2 "$OP" -H "X-Request-Id: unrecorded" -H "traceparent: ${trace%01}00"
+refute '... one whose trace is not is not' grep -q unrecorded "$work/api2/log"
+limited() { call 2 GET $A/bridges/b1 "$reader"; [ "$status" = 429 ]; }
+check 'who asks too often: 429' wait_for 10 limited
+call 2 GET /metrics "$OP"
+check '... is counted' grep -qE '^skep_api_requests_total\{.*status="429"\} [1-9]' "$work/body"
 kill -STOP "$redis_pid"
-call 2 PUT $A/bridges/b3 "$admin" -d '{}' -H "X-Request-Id: broken"
+call 2 PUT $A/bridges/b3 "$OP" -d '{}' -H "X-Request-Id: broken"
 kill -CONT "$redis_pid"
 equal 'the state DB hangs: 503' 503 "$status"
 contains '... is a warning, with its id' 'warning: PUT .*request_id=broken.*status=503' "$(grep broken "$work/api2/log")"

@@ -6,7 +6,7 @@ import sys
 import urllib.parse
 import urllib.request
 
-VARIABLES = {"$__rate_interval": "10s", "$instance": ".*", "$tenant": ".*", "$job": "skep"}
+VARIABLES = {"$__rate_interval": "10s", "$instance": ".*", "$tenant": ".*", "$job": "skep", "$api_instance": ".*", "$api_job": "skep-api"}
 QUIET = ("waited=\"yes\"",)  # may rightly find nothing in a short test
 
 

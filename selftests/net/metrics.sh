@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# The metrics of skepd, held against what is sent and done, by promtool and by a real Prometheus; its rules and the dashboard's expressions too.
+# The metrics of skepd, held against what is sent and done, by promtool and by a real Prometheus, which asks a skep-api too; its rules and the dashboard's
+# expressions.
 sanitized=1
 cd "$(dirname "$0")/../.." && . selftests/lib/net.sh && . selftests/lib/talk.sh
 
@@ -28,6 +29,7 @@ out=$(promtool check metrics < "$work/metrics" 2>&1); rc=$?
 equal 'promtool has nothing to say' '0 ' "$rc $out"
 contains 'build info' '^skep_build_info\{version="[0-9.]+",host="h1"\} 1$' "$(cat "$work/metrics")"
 equal 'every family is explained' "$(grep -c '^# TYPE' "$work/metrics")" "$(grep -c '^# HELP [a-z_0-9]* .' "$work/metrics")"
+equal 'docs/monitoring.md has all of them' '' "$(sed -n 's/^# TYPE \([^ ]*\) .*/\1/p' "$work/metrics" | python3 selftests/lib/documented.py docs/monitoring.md)"
 n=$(grep -vc '^#' "$work/metrics")
 check "it is not too long ($n series)" [ "$n" -lt 700 ]
 contains 'HEAD' '^HTTP/1.1 200' "$(in_host h1 curl -sSI http://127.0.0.1:9460/metrics)"
@@ -92,13 +94,14 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -su
 mkdir -p "$work/api"
 cat > "$work/api/api.yaml" <<-YAML
 	db: {mode: server, addresses: ["${underlay[h1]}:6379"]}
-	listen: ["${underlay[h2]}:8460"]
+	listen: ["${underlay[h2]}:8460", "unix:$work/api/sock"]
 	tls: {certificate: $work/prometheus/ca.pem, key: $work/prometheus/key.pem}
 YAML
 skep - token create prometheus operator --read-only > "$work/prometheus/token" || bail 'no token'
 nsenter --net="/run/netns/$id-h2" "$programs/skep-api" -c "$work/api/api.yaml" > "$work/api/log" 2>&1 & background+=($!)
 sed -e 's/scrape_interval: .*/scrape_interval: 1s/' -e "s/192.168.50.1:9460/127.0.0.1:9460/; s/192.168.50.2:9460/${underlay[h2]}:9460/; s/192.168.50.1:8460/${underlay[h2]}:8460/" \
 	-e "s|/etc/prometheus/skep.token|$work/prometheus/token|; s|/etc/prometheus/skep-ca.pem|$work/prometheus/ca.pem|" packaging/prometheus/skep.scrape.yaml > "$work/prometheus/prometheus.yml"
+ask_api() { curl -s -o /dev/null -w '%{http_code}' --max-time 5 --unix-socket "$work/api/sock" "http://x$1" "${@:2}"; }
 check 'the packaged piece of configuration will do' promtool check config "$work/prometheus/prometheus.yml"
 spawn nsenter --net="/run/netns/$id-h1" prometheus --config.file="$work/prometheus/prometheus.yml" --storage.tsdb.path="$work/prometheus/data" \
 	--web.listen-address=127.0.0.1:9090 --log.level=warn > "$work/prometheus/log" 2>&1
@@ -116,11 +119,14 @@ load() { # some of everything, for rates over ten seconds
 		ports: [{name: later, bridge: left, addresses: [10.0.1.$i]}]
 		bindings: [{port: later, host: h1, interface: later}]
 	YAML
+	ask_api /api/v1/tenants/t/ports
+	ask_api "/api/v1/tenants/t/bridges/later$i" -X PUT -H 'Content-Type: application/json' -d '{}'
 }
 some() { is "count(sum(rate($1[10s])) > 0)" 1.0; }
 seen() {
 	load && is 'count(rate(skep_change_in_force_seconds_count[10s]) > 0)' 2.0 && some 'skep_drops_total{reason="policy"}' &&
-		some skep_port_drops_total && some skep_db_request_duration_seconds_count
+		some skep_port_drops_total && some skep_db_request_duration_seconds_count &&
+		some skep_api_requests_total && some skep_api_db_request_duration_seconds_count
 }
 can 'rates are seen' wait_for 40 seen
 while IFS= read -r line; do
