@@ -192,12 +192,30 @@ static json_t *entries_of(const struct writer *wr, json_t *marks)
 	return entries;
 }
 
+/* For agents, which say when it is in force; the first ones, if there are many. */
+static void traces_of(const struct writer *wr, char text[static DB_TRACES_MAX])
+{
+	size_t n = 0, len;
+
+	text[0] = 0;
+	for (const struct write *w = wr->flight; w; w = w->next) {
+		const char *trace = w->err.code || w->dry_run ? "" : api_traceparent(w->r);
+
+		len = strlen(trace);
+		if (len && n + 1 + len < DB_TRACES_MAX)
+			n += (size_t)snprintf(text + n, DB_TRACES_MAX - n, "%s%s", n ? " " : "", trace);
+	}
+}
+
 /* Nothing is written that the audit does not tell of. */
 static void send_commit(struct writer *wr)
 {
 	_json_ json_t *marks = json_array(), *entries = entries_of(wr, marks);
-	const struct db_audit audit = { .entries = entries, .marks = marks, .marks_keep_s = IDEMPOTENCY_KEEP_S };
+	char traces[DB_TRACES_MAX];
+	const struct db_audit audit = { .entries = entries, .marks = marks, .marks_keep_s = IDEMPOTENCY_KEEP_S, .traces = traces };
 	struct err err = { 0 };
+
+	traces_of(wr, traces);
 
 	if (entries) {
 		db_commit_audited(wr->api->db, cache_name(wr->t), wr->base, wr->overlay, &audit, on_committed, wr);

@@ -19,6 +19,7 @@ struct agent_metrics {
 	unsigned int unforced;		      /* changes that are not in force yet */
 	uint32_t named;			      /* ports that have series of their own */
 	uint64_t scrapes;
+	uint64_t trace_tat_ns; /* GCRA of what is logged of traced changes */
 	bool deaf; /* it is known that we cannot listen */
 };
 

@@ -292,7 +292,7 @@ static void on_snapshot(void *arg, const json_t *records, uint64_t rev, uint64_t
 	json_object_foreach ((json_t *)records, path, v)
 		apply(t, path, v);
 	if (t->loaded && t->dirty)
-		inforce_arrived(t, 0);
+		inforce_arrived(t, 0, "");
 	publish_snapshot(t->pub, records);
 	if (!t->loaded) {
 		log_info("tenant '%s': %zu records", t->name, json_object_size(records));
@@ -316,7 +316,7 @@ static void on_change(void *arg, const json_t *changes, uint64_t rev, uint64_t c
 	json_object_foreach ((json_t *)changes, path, v)
 		apply(t, path, v);
 	if (t->dirty)
-		inforce_arrived(t, db_follow_ms(t->follow));
+		inforce_arrived(t, db_follow_ms(t->follow), db_follow_traces(t->follow));
 	upcall_drain(t->agent);
 }
 
@@ -328,6 +328,7 @@ static void free_tenant(struct tenant *t)
 	whereabouts_fini(t);
 	rules_fini(t);
 	telemetry_fini(t);
+	inforce_fini(t);
 	publisher_free(t->pub);
 	sim_tables_free(t->tables);
 	topo_unref(t->snap);

@@ -97,7 +97,7 @@ static char *changes_text(const json_t *before, const json_t *after)
 
 size_t audit_args_max(const struct db_audit *audit)
 {
-	return 4 + 3 * json_array_size(audit ? audit->entries : NULL);
+	return 5 + 3 * json_array_size(audit ? audit->entries : NULL);
 }
 
 static char *number(uint64_t v)
@@ -122,7 +122,8 @@ bool audit_args(struct request *rq, const struct db_audit *audit)
 	if (n)
 		ok = ok && request_arg(rq, number(audit->keep ? audit->keep : DB_AUDIT_KEEP)) &&
 		     request_arg(rq, number(audit->keep_bytes ? audit->keep_bytes : DB_AUDIT_BYTES)) &&
-		     request_arg(rq, number(audit->keep_ms ? audit->keep_ms : DB_AUDIT_MS));
+		     request_arg(rq, number(audit->keep_ms ? audit->keep_ms : DB_AUDIT_MS)) &&
+		     request_arg(rq, strndup(audit->traces ? audit->traces : "", DB_TRACES_MAX - 1));
 	json_array_foreach(audit ? audit->entries : NULL, i, entry)
 	{
 		const json_t *meta = json_object_get(entry, "meta"),

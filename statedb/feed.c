@@ -81,6 +81,7 @@ static void on_snapshot(struct watch *w, const redisReply *r)
 	w->crev = reply_u64(r->element[1]);
 	w->epoch = (uint32_t)hash_str(w->feed->repl_id, 0);
 	memcpy(w->last_id, r->element[2]->str, r->element[2]->len + 1);
+	w->traces[0] = 0;
 	w->current = true;
 	w->audit_at_ns = clock_mono_ns() + AUDIT_MS * NSEC_PER_MSEC;
 	deliver_snapshot(w, records);
@@ -140,7 +141,17 @@ static void ask_snapshot(struct feed *f, struct watch *w)
 
 /* --- changes --- */
 
-/* [id, ["rev", r, "crev", c, "id", i, "changes", json]].  False: the space must be read again. */
+/* Behind an entry's other fields, when there is something to be told. */
+static void take_traces(struct watch *w, const redisReply *fields)
+{
+	const redisReply *const *f = (const redisReply *const *)fields->element;
+
+	w->traces[0] = 0;
+	if (fields->elements >= 10 && f[8]->type == REDIS_REPLY_STRING && f[9]->type == REDIS_REPLY_STRING && !strcmp(f[8]->str, "traces"))
+		snprintf(w->traces, sizeof(w->traces), "%s", f[9]->str);
+}
+
+/* [id, ["rev", r, "crev", c, "id", i, "changes", json]], perhaps with "traces", t.  False: the space must be read again. */
 static bool apply_entry(struct watch *w, const redisReply *e)
 {
 	const redisReply *f;
@@ -166,6 +177,7 @@ static bool apply_entry(struct watch *w, const redisReply *e)
 	w->rev = rev;
 	w->crev = reply_u64(f->element[3]);
 	memcpy(w->last_id, e->element[0]->str, e->element[0]->len + 1);
+	take_traces(w, f);
 	deliver_change(w, changes);
 	json_decref(changes);
 	return true;

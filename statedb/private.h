@@ -178,6 +178,7 @@ struct watch {
 	uint64_t rev, crev;
 	uint32_t epoch;	  /* of the history that the snapshot is from */
 	char last_id[48]; /* of the stream */
+	char traces[DB_TRACES_MAX]; /* of the change that is being shown */
 	char log_key[DB_KEY];
 	char space[];
 };

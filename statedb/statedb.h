@@ -80,10 +80,12 @@ struct db_audit {
 	 * 'marks_keep_s'.  -EOWNERDEAD: one of them is another's by now, and nothing was written.  NULL = none */
 	const json_t *marks;
 	unsigned int marks_keep_s;
+	const char *traces;	/* whose change this is, for those who follow the space (db_follow_traces()): traceparents, blanks between; NULL = not told */
 };
 #define DB_AUDIT_KEEP	   100000
 #define DB_AUDIT_BYTES	   (64ULL << 20)
 #define DB_AUDIT_MS	   (400ULL * 24 * 3600 * 1000)
+#define DB_TRACES_MAX	   224 /* with the end: four of W3C's */
 #define DB_AUDIT_ENTRY_MAX (64 << 20) /* bytes of one entry's changes before compression: of larger ones only the names are kept */
 void db_commit_audited(struct db *db, const char *space, uint64_t crev, const json_t *changes, const struct db_audit *audit,
 		       db_done *done, void *arg);
@@ -153,6 +155,8 @@ struct db_follow *db_follow(struct db *db, const char *space, const struct db_fo
 uint64_t db_follow_ms(const struct db_follow *f);
 /* Which history the revisions are of: another number when some of it may have been taken back, the same at every process.  Known with the first snapshot. */
 uint32_t db_follow_epoch(const struct db_follow *f);
+/* Of this change: db_audit.traces; "" = none, or not known. */
+const char *db_follow_traces(const struct db_follow *f);
 void db_unfollow(struct db_follow *f); /* takes NULL; no callback comes after it */
 
 /*

@@ -206,6 +206,11 @@ uint32_t db_follow_epoch(const struct db_follow *f)
 	return f->watch->epoch;
 }
 
+const char *db_follow_traces(const struct db_follow *f)
+{
+	return f->watch->traces;
+}
+
 struct db_follow *db_follow(struct db *db, const char *space, const struct db_follow_ops *ops,
 			    void *arg)
 {

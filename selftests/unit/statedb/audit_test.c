@@ -267,11 +267,56 @@ static void spaces_that_are_no_tenants(void **state)
 	assert_ok(a);
 }
 
+static struct db_follow *follow;
+static char told[DB_TRACES_MAX + 8];
+static unsigned int n_told;
+
+static void on_snapshot(void *arg, const json_t *records, uint64_t rev, uint64_t crev)
+{
+	(void)arg;
+	(void)records;
+	(void)rev;
+	(void)crev;
+	n_told++;
+	snprintf(told, sizeof(told), "(%s)", db_follow_traces(follow));
+}
+
+static void followers_are_told_whose_change_it_is(void **state)
+{
+	static const struct db_follow_ops ops = { .snapshot = on_snapshot, .change = on_snapshot };
+	char many[2 * DB_TRACES_MAX];
+	struct db_audit audit = { .traces = "trace-1 trace-2" };
+
+	(void)state;
+	n_told = 0;
+	follow = db_follow(db2, "t1", &ops, NULL);
+	assert_non_null(follow);
+	assert_true(LOOP_UNTIL(loop, n_told == 1, 3000));
+	write_one(0, "ann", "bridge/b1", 1, &audit);
+	assert_true(LOOP_UNTIL(loop, n_told == 2, 3000));
+	assert_string_equal(told, "(trace-1 trace-2)");
+	audit.traces = NULL;
+	write_one(1, "ann", "bridge/b1", 2, &audit);
+	assert_true(LOOP_UNTIL(loop, n_told == 3, 3000));
+	assert_string_equal(told, "()");
+	memset(many, 'x', sizeof(many) - 1);
+	many[sizeof(many) - 1] = 0;
+	audit.traces = many; /* as many as there is room for */
+	write_one(2, "ann", "bridge/b1", 3, &audit);
+	assert_true(LOOP_UNTIL(loop, n_told == 4, 3000));
+	assert_int_equal(strlen(told), DB_TRACES_MAX - 1 + 2);
+	assert_ok(do_put(db, "t1", NULL, json_pack("{s:{}}", "live/a"))); /* nobody's */
+	assert_true(LOOP_UNTIL(loop, n_told == 5, 3000));
+	assert_string_equal(told, "()");
+	db_unfollow(follow);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(a_write_and_its_entry),
 		T(no_write_no_entry),
+		T(followers_are_told_whose_change_it_is),
 		T(by_pages_and_by_object),
 		T(what_is_no_id),
 		T(large_ones_are_compressed),
