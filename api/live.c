@@ -350,13 +350,24 @@ static void get_live(struct api_request *r, struct cache_tenant *t)
 	}
 }
 
+/* As it stands in the records: agents need not be asked. */
+static void get_places(struct api_request *r, struct cache_tenant *t)
+{
+	static const struct live_tenant nothing;
+
+	answer(r, &nothing, t);
+}
+
 static void on_live(struct api_request *r)
 {
-	api_with_tenant(r, get_live);
+	const int places = api_query_bool(r, "places");
+
+	if (places >= 0)
+		api_with_tenant(r, places ? get_places : get_live);
 }
 
 const struct api_route live_routes[] = {
-	{ "GET", "/api/v1/tenants/{tenant}/live", on_live, API_READER, 0, "port host",
+	{ "GET", "/api/v1/tenants/{tenant}/live", on_live, API_READER, 0, "port host places",
 	  "where ports are, what they carry, what was dropped and what happened" },
 };
 const unsigned int n_live_routes = ARRAY_SIZE(live_routes);

@@ -17,6 +17,7 @@
 #include "util/json.h"
 #include "topology/doc.h"
 #include "topology/topology.h"
+#include "util/traceparent.h"
 #include "util/uuid.h"
 
 #define ATTEMPTS 8
@@ -101,12 +102,29 @@ static int merge_doc(json_t *docs, json_t *doc)
 	return json_array_append(docs, doc);
 }
 
+char *change_read_text(struct cli *cli, size_t *len, struct err *err)
+{
+	const char *file = cli->value[CLI_O_FILE_BIT];
+	FILE *f = strcmp(file, "-") ? fopen(file, "re") : stdin;
+	char *text;
+
+	if (!f) {
+		err_tag(err, -errno, "cannot_read", "cannot read '%s': %s", file, strerror(errno));
+		return NULL;
+	}
+	text = read_all(f, len, err);
+	if (f != stdin)
+		fclose(f);
+	if (!text)
+		err_prefix(err, "%s", strcmp(file, "-") ? file : "standard input");
+	return text;
+}
+
 json_t *change_read_file(struct cli *cli, struct err *err)
 {
 	const char *file = cli->value[CLI_O_FILE_BIT];
 	const char *given = cli->value[CLI_O_TENANT_BIT];
 	const char *shown = !strcmp(file, "-") ? "standard input" : file;
-	FILE *f = strcmp(file, "-") ? fopen(file, "re") : stdin;
 	_json_ json_t *parsed = NULL, *docs = json_array();
 	_free_ char *text = NULL;
 	size_t len, i;
@@ -116,17 +134,9 @@ json_t *change_read_file(struct cli *cli, struct err *err)
 		err_set(err, -ENOMEM, "out of memory");
 		return NULL;
 	}
-	if (!f) {
-		err_tag(err, -errno, "cannot_read", "cannot read '%s': %s", file, strerror(errno));
+	text = change_read_text(cli, &len, err);
+	if (!text)
 		return NULL;
-	}
-	text = read_all(f, &len, err);
-	if (f != stdin)
-		fclose(f);
-	if (!text) {
-		err_prefix(err, "%s", shown);
-		return NULL;
-	}
 	parsed = topo_doc_parse(text, len, shown, err);
 	if (!parsed)
 		return NULL;
@@ -211,9 +221,16 @@ json_t *cli_who(void)
 	char host[65] = "";
 
 	(void)gethostname(host, sizeof(host) - 1);
-	return json_pack("{s:o, s:s}", "by",
+	return json_pack("{s:o, s:s, s:s*}", "by",
 			 json_sprintf("%.40s@%.60s", user ? user->pw_name : "unknown", host), "tool",
-			 "skep");
+			 "skep", "traceparent", cli_traceparent());
+}
+
+const char *cli_traceparent(void)
+{
+	const char *trace = getenv("TRACEPARENT");
+
+	return trace && traceparent_valid(trace) ? trace : NULL;
 }
 
 /* What the audit says of a change: configuration, not what agents publish. */
@@ -232,6 +249,16 @@ static json_t *audit_entry(const json_t *records, const json_t *changes)
 		json_object_set(after, path, record);
 	}
 	return json_pack("[{s:o, s:o, s:o}]", "meta", cli_who(), "before", before, "after", after);
+}
+
+json_t *change_of_none(const char *tenant, const json_t *doc, struct err *err)
+{
+	_json_ json_t *records = json_object(), *changes = topo_doc_apply(records, doc, false, new_id, NULL, err);
+	json_t *report = changes ? describe(tenant, records, changes) : NULL;
+
+	if (changes && !report)
+		err_set(err, -ENOMEM, "out of memory");
+	return report;
 }
 
 /* One attempt: NULL with -EAGAIN when the configuration moved. */
@@ -262,6 +289,7 @@ static json_t *attempt(struct cli *cli, const char *tenant, const json_t *doc, e
 		return NULL;
 	entries = audit_entry(records, changes);
 	audit.entries = entries;
+	audit.traces = cli_traceparent();
 	reply = cli_db_commit(cli, tenant,
 			      (uint64_t)json_integer_value(json_object_get(state, "crev")), changes,
 			      &audit, err);

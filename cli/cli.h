@@ -122,6 +122,8 @@ const char *cli_tenant(struct cli *cli, struct err *err);
 /* Records of a tenant that must exist: {"records", "rev", "crev"}. */
 json_t *cli_db_read_tenant(struct cli *cli, const char *tenant, struct err *err);
 
+int cli_no_tenant(const char *tenant, struct err *err);
+
 int cli_control_open(struct cli *cli, struct err *err);
 json_t *cli_control_call(struct cli *cli, json_t *request, struct err *err); /* takes 'request' */
 void cli_close(struct cli *cli);
@@ -134,10 +136,16 @@ enum change_how { CHANGE_APPLY, CHANGE_DELETE };
  * {"tenant", "changes": [{"path", "op", "before", "after"}], "warning"}. */
 json_t *change_run(struct cli *cli, const char *tenant, const json_t *doc, enum change_how how,
 		   bool prune, bool dry_run, struct err *err);
-/* Who sits here, as the audit says it: {"by", "tool"}. */
+/* The same report for a tenant that does not exist yet; nothing is written. */
+json_t *change_of_none(const char *tenant, const json_t *doc, struct err *err);
+/* Who sits here, as the audit says it: {"by", "tool", "traceparent"}. */
 json_t *cli_who(void);
+/* TRACEPARENT of the environment, if it is one; NULL = none. */
+const char *cli_traceparent(void);
 /* The documents of --file, one per tenant: array of {tenant, ...}. */
 json_t *change_read_file(struct cli *cli, struct err *err);
+/* The text of --file as it is. */
+char *change_read_text(struct cli *cli, size_t *len, struct err *err);
 
 /* --- commands --- */
 
@@ -171,3 +179,4 @@ int cmd_context_use(struct cli *cli, struct err *err);
 int cmd_context_remove(struct cli *cli, struct err *err);
 int cmd_logout(struct cli *cli, struct err *err);
 int cmd_login(struct cli *cli, struct err *err);
+int cmd_api(struct cli *cli, struct err *err);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/rest.h"
 #include "util/json.h"
 #include "cli/out.h"
 #include "topology/topology.h"
@@ -171,10 +172,12 @@ int cmd_port_list(struct cli *cli, struct err *err)
 	if (!tenant)
 		return err->code;
 	state = cli_db_read_tenant(cli, tenant, err);
+	records = json_object_get(state, "records");
+	if (state && cli->rest && rest_add_live(cli, tenant, records, err))
+		return err->code;
 	leases = state ? cli_db_leases(cli, "host/", err) : NULL;
 	if (!leases && err->code)
 		return err->code;
-	records = json_object_get(state, "records");
 	json_object_foreach(records, path, record) if (!strncmp(path, "port/", 5))
 		json_array_append_new(list, describe_port(records, leases, path + 5, record));
 	out_sort(list, "name");

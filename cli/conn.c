@@ -12,6 +12,7 @@
 #include "cli/config.h"
 #include "cli/rest.h"
 #include "util/json.h"
+#include "topology/schema.h"
 #include "topology/topology.h"
 
 #define TIMEOUT_MS	   3000
@@ -278,18 +279,29 @@ const char *cli_tenant(struct cli *cli, struct err *err)
 	return name;
 }
 
+int cli_no_tenant(const char *tenant, struct err *err)
+{
+	return err_tag(err, -ENOENT, "no_such_tenant", "there is no tenant '%s'", tenant);
+}
+
 json_t *cli_db_read_tenant(struct cli *cli, const char *tenant, struct err *err)
 {
 	int rest = rest_wanted(cli, err);
-	json_t *reply = rest ? NULL : cli_db_read(cli, tenant, err);
+	json_t *reply;
 
+	if (rest < 0)
+		return NULL;
+	if (!topo_name_valid(tenant)) {
+		cli_no_tenant(tenant, err);
+		return NULL;
+	}
 	if (rest)
-		return rest < 0 ? NULL : rest_read(cli, tenant, err);
-
+		return rest_read(cli, tenant, err);
+	reply = cli_db_read(cli, tenant, err);
 	if (reply && !json_object_size(json_object_get(reply, "records")) &&
 	    !json_integer_value(json_object_get(reply, "rev"))) {
 		json_decref(reply);
-		err_tag(err, -ENOENT, "no_such_tenant", "there is no tenant '%s'", tenant);
+		cli_no_tenant(tenant, err);
 		return NULL;
 	}
 	return reply;

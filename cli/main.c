@@ -84,6 +84,8 @@ static const struct cmd commands[] = {
 	{ "logout", NULL, cmd_logout, "[CONTEXT]", 0, 1, 0, "the same, of the current one if none is named" },
 	{ "login", NULL, cmd_login, "[CONTEXT] --api URL", 0, 1, CLI_O_API | CLI_O_TENANT,
 	  "remember a skep-api and the token (SKEP_TOKEN, or a line of standard input) to show it" },
+	{ "api", NULL, cmd_api, "[METHOD] PATH [-f FILE]", 1, 2, CLI_O_FILE | CLI_O_API | CLI_O_CONTEXT,
+	  "a request to skep-api as it is, and its answer: 'skep api tenants/acme/audit'" },
 	{ "version", NULL, cmd_version, "", 0, 0, 0, "version of this program" },
 	{ "help", NULL, cmd_help, "[COMMAND]", 0, 2, 0, "this text, or that of a command" },
 };

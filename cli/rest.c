@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cli/contexts.h"
+#include "topology/doc.h"
 #include "topology/topology.h"
 #include "util/json.h"
 
@@ -153,6 +154,20 @@ void rest_close(struct cli *cli)
 
 /* --- one request --- */
 
+#define URL_MAX 1024
+
+/* "/api/v1/tenants/<tenant><rest>": whatever somebody calls a tenant, it is one part of the path. */
+static const char *of_tenant(char path[static URL_MAX], const char *tenant, const char *rest)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~";
+	size_t n = (size_t)snprintf(path, URL_MAX, "/api/v1/tenants/");
+
+	for (; *tenant && n < URL_MAX / 2; tenant++)
+		n += (size_t)snprintf(path + n, URL_MAX - n, strchr(plain, *tenant) ? "%c" : "%%%02X", (unsigned char)*tenant);
+	snprintf(path + n, URL_MAX - n, "%s", rest);
+	return path;
+}
+
 static size_t take(char *data, size_t size, size_t n, void *arg)
 {
 	struct rest *r = arg;
@@ -193,6 +208,11 @@ static int start(struct rest *r, struct err *err)
 	r->curl = curl_easy_init();
 	if (!r->curl || add_header(r, "Content-Type: application/json") || add_header(r, "Expect:"))
 		return err_set(err, -ENOMEM, "out of memory");
+	if (cli_traceparent()) {
+		snprintf(text, sizeof(text), "traceparent: %s", cli_traceparent());
+		if (add_header(r, text))
+			return err_set(err, -ENOMEM, "out of memory");
+	}
 	if (r->c.token) {
 		if (snprintf(text, sizeof(text), "Authorization: Bearer %s", r->c.token) >= (int)sizeof(text) || strpbrk(r->c.token, "\r\n"))
 			return err_set(err, -EINVAL, "the token is malformed");
@@ -204,6 +224,7 @@ static int start(struct rest *r, struct err *err)
 	curl_easy_setopt(r->curl, CURLOPT_WRITEDATA, r);
 	curl_easy_setopt(r->curl, CURLOPT_CONNECTTIMEOUT, CONNECT_S);
 	curl_easy_setopt(r->curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(r->curl, CURLOPT_PATH_AS_IS, 1L); /* a tenant may be called '..' */
 	curl_easy_setopt(r->curl, CURLOPT_PROTOCOLS_STR, "http,https"); /* and no redirections: a token is for one server */
 	curl_easy_setopt(r->curl, CURLOPT_USERAGENT, "skep/" SKEP_VERSION);
 	if (r->c.ca)
@@ -243,26 +264,24 @@ static int problem(const json_t *body, long status, struct err *err)
 	return err_tag(err, code, slug, "%s", detail ? detail : "the API refuses, and does not say why");
 }
 
-json_t *rest_call(struct cli *cli, const char *method, const char *path, const json_t *body, struct err *err)
+/* One request; its answer is in r->text then.  The status, below 400; or negative, with 'err'. */
+static long perform(struct cli *cli, const char *method, const char *path, const char *body, struct err *err)
 {
 	struct rest *r = cli->rest;
-	_free_ char *url = NULL, *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
-	json_t *answer;
+	_free_ char *url = NULL;
 	long status = 0;
 	CURLcode rc;
 
 	if (start(r, err))
-		return NULL;
-	if (asprintf(&url, "%s%s", r->url, path) < 0 || (body && !text)) {
-		err_set(err, -ENOMEM, "out of memory");
-		return NULL;
-	}
+		return err->code;
+	if (asprintf(&url, "%s%s", r->url, path) < 0)
+		return err_set(err, -ENOMEM, "out of memory");
 	r->len = 0;
 	curl_easy_setopt(r->curl, CURLOPT_URL, url);
 	curl_easy_setopt(r->curl, CURLOPT_HTTPGET, 1L);
-	curl_easy_setopt(r->curl, CURLOPT_POSTFIELDS, text);
+	curl_easy_setopt(r->curl, CURLOPT_POSTFIELDS, body);
 	if (body)
-		curl_easy_setopt(r->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(text));
+		curl_easy_setopt(r->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(body));
 	else
 		curl_easy_setopt(r->curl, CURLOPT_HTTPGET, 1L);
 	curl_easy_setopt(r->curl, CURLOPT_CUSTOMREQUEST, method);
@@ -270,21 +289,45 @@ json_t *rest_call(struct cli *cli, const char *method, const char *path, const j
 	rc = curl_easy_perform(r->curl);
 	if (rc != CURLE_OK) {
 		no_answer(r, method, rc, err);
-		return NULL;
+		return err->code;
 	}
 	curl_easy_getinfo(r->curl, CURLINFO_RESPONSE_CODE, &status);
-	answer = r->len ? json_loadb(r->text, r->len, JSON_DECODE_ANY, NULL) : json_object();
 	if (status >= 400) {
-		problem(answer, status, err);
-		json_decref(answer);
+		_json_ json_t *why = json_loadb(r->text ? r->text : "", r->len, JSON_DECODE_ANY, NULL);
+
+		return problem(why, status, err);
+	}
+	return status < 300 ? status : err_set(err, -EPROTO, "'%s' is no skep-api (status %ld)", r->c.api, status);
+}
+
+json_t *rest_call(struct cli *cli, const char *method, const char *path, const json_t *body, struct err *err)
+{
+	struct rest *r = cli->rest;
+	_free_ char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+	json_t *answer;
+	long status;
+
+	if (body && !text) {
+		err_set(err, -ENOMEM, "out of memory");
 		return NULL;
 	}
-	if (!answer || status >= 300) {
-		json_decref(answer);
+	status = perform(cli, method, path, text, err);
+	if (status < 0)
+		return NULL;
+	answer = r->len ? json_loadb(r->text, r->len, JSON_DECODE_ANY, NULL) : json_object();
+	if (!answer)
 		err_set(err, -EPROTO, "'%s' is no skep-api (status %ld)", r->c.api, status);
-		return NULL;
-	}
 	return answer;
+}
+
+const char *rest_text(struct cli *cli, const char *method, const char *path, const char *body, size_t *len, struct err *err)
+{
+	struct rest *r = cli->rest;
+
+	if (perform(cli, method, path, body, err) < 0)
+		return NULL;
+	*len = r->len;
+	return r->len ? r->text : "";
 }
 
 /* --- what the state DB would have answered --- */
@@ -353,35 +396,44 @@ struct reading {
 	enum topo_kind kind;
 };
 
+/* In the order of records. */
 static int add_record(void *arg, json_t *item)
 {
 	const struct reading *in = arg;
 	const char *name = json_str(item, "name");
 	char path[TOPO_NAME_MAX + 40];
+	json_t *record;
 
 	if (!name)
 		return 0;
 	snprintf(path, sizeof(path), "%s/%s", topo_kind_name(in->kind), name);
+	record = json_pack("{s:O*}", "rev", json_object_get(item, "rev"));
+	if (json_object_update(record, item)) {
+		json_decref(record);
+		return -ENOMEM;
+	}
 	if (in->kind == TOPO_BIND) /* records are named by the port, and say it once */
-		(void)json_object_del(item, "port");
-	return json_object_set(in->records, path, item);
+		(void)json_object_del(record, "port");
+	return json_object_set_new(in->records, path, record);
 }
 
 json_t *rest_read(struct cli *cli, const char *tenant, struct err *err)
 {
 	_json_ json_t *records = json_object();
-	char path[256];
+	char path[URL_MAX], kind[64];
 	json_t *about;
 
-	snprintf(path, sizeof(path), "/api/v1/tenants/%s", tenant);
-	about = rest_call(cli, "GET", path, NULL, err);
-	if (!about)
+	about = rest_call(cli, "GET", of_tenant(path, tenant, ""), NULL, err);
+	if (!about) {
+		if (err->code == -ENOENT)
+			cli_no_tenant(tenant, err);
 		return NULL;
+	}
 	for (int k = 0; k < TOPO_KIND_MAX; k++) {
 		struct reading in = { records, (enum topo_kind)k };
 
-		snprintf(path, sizeof(path), "/api/v1/tenants/%s/%s", tenant, topo_kind_plural(in.kind));
-		if (each(cli, path, add_record, &in, err)) {
+		snprintf(kind, sizeof(kind), "/%s", topo_kind_plural(in.kind));
+		if (each(cli, of_tenant(path, tenant, kind), add_record, &in, err)) {
 			json_decref(about);
 			return NULL;
 		}
@@ -389,6 +441,24 @@ json_t *rest_read(struct cli *cli, const char *tenant, struct err *err)
 	json_object_set(about, "records", records);
 	json_object_set(about, "rev", json_object_get(about, "revision"));
 	return about;
+}
+
+int rest_add_live(struct cli *cli, const char *tenant, json_t *records, struct err *err)
+{
+	_json_ json_t *live = NULL;
+	char path[URL_MAX];
+	const char *name;
+	json_t *port;
+
+	live = rest_call(cli, "GET", of_tenant(path, tenant, "/live?places=true"), NULL, err);
+	if (!live)
+		return err->code;
+	json_object_foreach(json_object_get(live, "ports"), name, port) {
+		snprintf(path, sizeof(path), "live/%.*s", TOPO_NAME_MAX, name);
+		if (json_is_true(json_object_get(port, "up")))
+			json_object_set_new(records, path, json_pack("{s:O?}", "host", json_object_get(port, "host")));
+	}
+	return 0;
 }
 
 json_t *rest_leases(struct cli *cli, struct err *err)
@@ -484,36 +554,48 @@ static json_t *deletions(const json_t *doc)
 }
 
 /* Who may, makes the tenant by applying its first document. */
-static int make_tenant(struct cli *cli, const char *tenant, struct err *err)
+static int make_tenant(struct cli *cli, const char *tenant, bool dry_run, struct err *err)
 {
 	_json_ json_t *none = json_object(), *answer = NULL;
 	struct err why = *err;
-	char path[256];
+	char path[URL_MAX];
 
-	snprintf(path, sizeof(path), "/api/v1/tenants/%s", tenant);
-	answer = rest_call(cli, "PUT", path, none, err);
-	if (!answer)
-		*err = why; /* that there is no such tenant */
-	return answer ? 0 : err->code;
+	answer = rest_call(cli, "PUT", of_tenant(path, tenant, dry_run ? "?dry_run=true" : ""), none, err);
+	*err = answer ? (struct err){ 0 } : why; /* that there is no such tenant */
+	return err->code;
+}
+
+/* What is not there, as it is said without the API. */
+static void explain_deletion(struct cli *cli, const char *tenant, const json_t *doc, struct err *err)
+{
+	struct err unread = { 0 }, why = { 0 };
+	_json_ json_t *state = rest_read(cli, tenant, &unread), *none = json_object(), *changes = NULL;
+
+	if (!state && unread.code != -ENOENT)
+		return;
+	changes = topo_doc_delete(state ? json_object_get(state, "records") : none, doc, &why);
+	if (!changes)
+		*err = why;
 }
 
 json_t *rest_change(struct cli *cli, const char *tenant, const json_t *doc, enum change_how how, bool prune,
 		    bool dry_run, struct err *err)
 {
 	_json_ json_t *batch = how == CHANGE_DELETE ? deletions(doc) : NULL;
-	json_t *report;
-	char path[256];
+	_json_ json_t *report = NULL;
+	char path[URL_MAX], rest[64];
 
-	snprintf(path, sizeof(path), "/api/v1/tenants/%s/%s?dry_run=%s%s", tenant, batch ? "batch" : "topology",
-		 dry_run ? "true" : "false", prune && !batch ? "&prune=true" : "");
+	snprintf(rest, sizeof(rest), "/%s?dry_run=%s%s", batch ? "batch" : "topology", dry_run ? "true" : "false",
+		 prune && !batch ? "&prune=true" : "");
+	of_tenant(path, tenant, rest);
 	report = rest_call(cli, batch ? "POST" : "PUT", path, batch ? batch : doc, err);
-	if (!report && err->code == -ENOENT && !batch && !dry_run && !make_tenant(cli, tenant, err))
-		report = rest_call(cli, "PUT", path, doc, err);
+	if (!report && err->code == -ENOENT && !batch && !make_tenant(cli, tenant, dry_run, err))
+		report = dry_run ? change_of_none(tenant, doc, err) : rest_call(cli, "PUT", path, doc, err);
+	if (!report && err->code == -ENOENT && batch)
+		explain_deletion(cli, tenant, doc, err);
 	if (!report)
 		return NULL;
-	json_object_set_new(report, "tenant", json_string(tenant));
-	json_object_set_new(report, "warning", json_null());
-	return report;
+	return json_pack("{s:s, s:O, s:n}", "tenant", tenant, "changes", json_object_get(report, "changes"), "warning");
 }
 
 /* --- questions --- */
@@ -524,11 +606,11 @@ json_t *rest_ask(struct cli *cli, const json_t *request, struct err *err)
 	bool trace = !strcmp(json_str(request, "cmd"), "trace");
 	_json_ json_t *body = NULL;
 	json_t *answer, *text;
-	char path[256];
+	char path[URL_MAX];
 
 	if (!tenant)
 		return NULL;
-	snprintf(path, sizeof(path), "/api/v1/tenants/%s/%s", tenant, trace ? "trace" : "reachability");
+	of_tenant(path, tenant, trace ? "/trace" : "/reachability");
 	if (trace)
 		body = json_pack("{s:s, s:s, s:s*}", "port", json_str(request, "port"), "packet", json_str(request, "packet"),
 				 "eth", json_str(request, "eth"));
@@ -536,6 +618,8 @@ json_t *rest_ask(struct cli *cli, const json_t *request, struct err *err)
 		body = json_pack("{s:s, s:s, s:s}", "from", json_str(request, "from"), "to", json_str(request, "to"), "proto",
 				 json_str(request, "service"));
 	answer = rest_call(cli, "POST", path, body, err);
+	if (!answer && (!strcmp(err_name(err), "invalid") || !strcmp(err_name(err), "not_found")))
+		*err = (struct err){ 0 }; /* what is wrong is said as without the API */
 	if (!answer || !trace)
 		return answer;
 	text = json_incref(json_object_get(answer, "text"));

@@ -16,15 +16,21 @@ void rest_close(struct cli *cli);
 /* One request: the answer's body (new reference; an empty object when it has none).  NULL: 'err', from the problem document if there is one. */
 json_t *rest_call(struct cli *cli, const char *method, const char *path, const json_t *body, struct err *err);
 
+/* The same of any body, as it came: valid until the next request. */
+const char *rest_text(struct cli *cli, const char *method, const char *path, const char *body, size_t *len, struct err *err);
+
 json_t *rest_tenants(struct cli *cli, struct err *err);				      /* array of names */
 json_t *rest_read(struct cli *cli, const char *tenant, struct err *err);	      /* as cli_db_read() */
 json_t *rest_change(struct cli *cli, const char *tenant, const json_t *doc, enum change_how how, bool prune,
 		    bool dry_run, struct err *err);				      /* as change_run() */
+/* Adds "live/<port>" {"host"} of the ports that are up, as agents publish it. */
+int rest_add_live(struct cli *cli, const char *tenant, json_t *records, struct err *err);
 /* {"host/<name>": {}} of hosts whose agents live; NULL without 'err': only operators are told. */
 json_t *rest_leases(struct cli *cli, struct err *err);
 /* {"records"} of the registry of hosts, as DB_HOSTS has them; of a tenant, "bind/<port>" only; tokens as token_public() shows them.  The tenant is one of the registry. */
 json_t *rest_registry(struct cli *cli, struct err *err);
 json_t *rest_bindings(struct cli *cli, const char *tenant, struct err *err);
 json_t *rest_tokens(struct cli *cli, struct err *err);
-/* "trace" and "why" as the control socket takes and answers them; 'request' is borrowed. */
+/* "trace" and "why" as the control socket takes and answers them; 'request' is borrowed.  NULL without 'err': it is not a question that can be answered, and who
+ * asks it of what rest_read() says finds out why. */
 json_t *rest_ask(struct cli *cli, const json_t *request, struct err *err);

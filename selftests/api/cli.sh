@@ -61,6 +61,17 @@ over_api apply -f - <<<'{tenant: new, bridges: [{name: b}]}' >"$work/out"
 contains 'apply makes a tenant' 'bridge/b created' "$(cat "$work/out")"
 curl -s -X DELETE --unix-socket "$work/api.sock" 'http://api/api/v1/tenants/new?recursive=true' >/dev/null
 
+# --- a request as it is ---
+contains 'api' '^\{"name": ?"left"' "$(over_api api tenants/t/bridges/left)"
+contains 'api: an absolute path, another type' '^skep_api_build_info' "$(over_api api /metrics)"
+echo '{"name": "raw"}' >"$work/raw.json"
+contains 'api: a body' '"name": ?"raw".*' "$(over_api api post tenants/t/bridges -f "$work/raw.json")"
+contains '... it is in the state DB' 'raw' "$(over_db get bridges)"
+equal 'api delete' 'status 0' "$(over_api api DELETE tenants/t/bridges/raw | tail -n 1)"
+contains 'api: what is not there' 'status 3' "$(over_api api tenants/t/bridges/raw)"
+contains 'api: no method' "'fetch' is not a method" "$(over_api api fetch /x)"
+contains 'api without one' 'which API' "$(env -u SKEP_API SKEP_CONTEXTS=/nonexistent "$SKEP" api /x 2>&1)"
+
 # --- tokens and contexts ---
 token=$("$API" -c /dev/null --set db.mode=server --set "db.addresses=$db" --make-token cli 2>/dev/null) || bail 'make-token'
 url=http://127.0.0.1:$port

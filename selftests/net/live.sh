@@ -26,7 +26,7 @@ wait_for 10 test -S "$work/api/sock" || bail "skep-api does not start: $(cat "$w
 
 live() { curl -sS --unix-socket "$work/api/sock" "http://localhost/api/v1/tenants/${2:-t}/live${1:-}"; }
 json() { "$python" -c 'import json, sys; j = json.load(sys.stdin); print(eval(sys.argv[1]))' "$1"; }
-says() { [ "$(live "${2:-}" | json "$1" 2>/dev/null)" = True ]; }
+says() { [ "$(live "${2:-}" "${3:-}" | json "$1" 2>/dev/null)" = True ]; }
 redis() { in_host h1 redis-cli -h "${underlay[h1]}" "$@"; }
 telemetry_key() { redis --scan --pattern 'skep:*:t:t:stash:telemetry' | grep .; }
 writes() { redis info commandstats | sed -n 's/^cmdstat_\(hset\|hdel\|xadd\):calls=\([0-9]*\).*/\2/p' | awk '{ n += $1 } END { print n }'; }
@@ -42,6 +42,10 @@ equal 'a change is waited for, in vain' 202 "$(curl -sS -o /dev/null -w '%{http_
 kill -CONT "${agent_pid[h2]}"
 puts() { curl -sS --unix-socket "$work/api/sock" http://localhost/metrics | awk -v s="skep_api_request_duration_seconds_$1 " 'index($0, s) == 1 { print $2 }'; }
 equal '... that is the time of the client' "1 1" "$(puts 'count{method="PUT"}') $(puts 'bucket{method="PUT",le="2.097152"}')"
+
+# --- skep port list by way of the API shows what is up, and makes agents say nothing ---
+equal 'skep port list --api' "$(skep h1 port list -t t)" "$("$SKEP" port list -t t --api "unix:$work/api/sock")"
+equal '... as JSON' "$(skep h1 -j port list -t t)" "$("$SKEP" -j port list -t t --api "unix:$work/api/sock")"
 
 # --- nobody looks: nothing is said ---
 refute 'nobody looks: nothing is said' telemetry_key
@@ -67,6 +71,9 @@ can 'a port goes down' wait_for 10 says "not j['ports']['vm3']['up'] and any(e['
 apply > /dev/null <<< '{tenant: t, ports: [{name: later, bridge: left}]}'
 can 'a change is told' wait_for 10 says "any(e['event'] == 'changed' and 'port/later' in e['text'] for e in j['events'])"
 
+# --- where ports are, and nothing else ---
+equal 'places: where a port is' "h1 True 2" "$(live '?places=true&port=vm1' | json "j['ports']['vm1']['host'], j['ports']['vm1']['up'], len(j['ports']['vm1'])" | tr -d "(),'")"
+
 # --- what is asked for ---
 check 'one port' says "sorted(j['ports']) == ['vm1'] and all(d['port'] == 'vm1' for d in j['drops'])" '?port=vm1'
 check 'two ports' says "sorted(j['ports']) == ['vm1', 'vm2']" '?port=vm1,vm2'
@@ -74,6 +81,21 @@ check 'one host' says "set(p['host'] for p in j['ports'].values()) == {'h2'} and
 contains 'something else' '"status": *400' "$(live '?colour=red')"
 contains 'a tenant that is not there' '"status": *404' "$(live '' nobody)"
 equal 'another tenant sees nothing of it' '[] [] [] []' "$(live '' other | json "[list(j[k]) for k in ('ports', 'hosts', 'drops', 'events')]" | sed 's/^\[\(.*\)\]$/\1/; s/, \[/ [/g')"
+
+# --- a host with many ports says it in turns; packets pass meanwhile ---
+n=600
+ip -n "$id-h1" -batch - <<< "$(for i in $(seq 1 2 $n); do echo "link add d$i type veth peer d$((i + 1))"; echo "link set d$i up"; echo "link set d$((i + 1)) up"; done)"
+{
+	echo 'tenant: many'; echo 'bridges: [{name: b}]'; echo 'ports:'
+	for i in $(seq $n); do echo "  - {name: d$i, bridge: b}"; done
+	echo 'bindings:'
+	for i in $(seq $n); do echo "  - {port: d$i, host: h1, interface: d$i}"; done
+} | apply > "$work/apply.out" 2>&1 || bail "apply failed: $(tail -n 1 "$work/apply.out")"
+can 'many ports come up' wait_for 60 says "sum(p['up'] for p in j['ports'].values()) == $n" '' many
+can '... and each says what it carries' wait_for 30 says "sum('rx_packets' in p for p in j['ports'].values()) == $n and j['hosts']['h1']['ports_here'] == $n" '' many
+can '... those of the other tenant, too' wait_for 10 says "'rx_packets' in j['ports']['vm1']"
+for i in $(seq 1 20 $n); do ip -n "$id-h1" link del "d$i"; live '' many > /dev/null; done # in twos, while others are being said
+can 'ports that go are no trouble' wait_for 20 says "sum(p['up'] for p in j['ports'].values()) == $n * 9 // 10 and sum('rx_packets' in p and p['state'] == 'up' for p in j['ports'].values()) == $n * 9 // 10" '' many
 
 # --- many look: the state DB is read and written no more often ---
 reads() { redis info commandstats | sed -n 's/^cmdstat_hgetall:calls=\([0-9]*\).*/\1/p'; }

@@ -1,0 +1,185 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Two state DBs with the same network: of one skep changes and shows the network itself, of the other by way of skep-api.  Each line of the table is said to both, as
+# text and as JSON: output and exit status are the same, or the line says why they are not.
+sanitized=1
+cd "$(dirname "$0")/../.." && . selftests/lib/net.sh
+. selftests/api/up.sh
+unset SKEP_DB
+export SKEP_CONTEXTS=$work/none
+api_up
+mkdir "$work/other"
+redis-server --port 0 --unixsocket "$work/other.sock" --save '' --dir "$work/other" --daemonize no >"$work/other/log" 2>&1 &
+background+=($!)
+wait_for 5 test -S "$work/other.sock" || bail 'redis-server does not start'
+
+cd "$work" || exit 1
+doc() { cat >"$1.yaml"; }
+standard_doc 'out_chain: fw' >net.yaml
+cat >>net.yaml <<-YAML
+	chains: [{name: fw, rules: [{name: no-telnet, action: drop, proto: tcp, dst_ports: 23}]}]
+	security_groups: [{name: web, rules: [{name: a4, direction: ingress, ethertype: ipv4}]}]
+YAML
+sed 's/dst_ports: 23/dst_ports: 24/' net.yaml >changed.yaml
+doc new <<<'{tenant: new, bridges: [{name: b}], ports: [{name: p, bridge: b, mac: "02:00:00:00:00:77"}]}'
+doc unnamed <<<'{bridges: [{name: extra}]}'
+doc dangling <<<'{tenant: t, ports: [{name: p, bridge: nosuch, mac: "02:00:00:00:00:78"}]}'
+doc dangling_new <<<'{tenant: new, ports: [{name: p, bridge: nosuch, mac: "02:00:00:00:00:78"}]}'
+doc unknown_field <<<'{tenant: t, bridges: [{name: b, colour: red}]}'
+doc bad_value <<<'{tenant: t, ports: [{name: p, bridge: left, mac: "zz"}]}'
+doc bad_tenant <<<'{tenant: "no/name", bridges: [{name: b}]}'
+doc bound <<<'{tenant: t, bindings: [{port: vm2, host: h2, interface: tap2}]}'
+doc no_yaml <<<'{tenant: t, bridges: ['
+doc extra <<<'{tenant: t, bridges: [{name: extra}]}'
+doc gone <<<'{tenant: t, bridges: [{name: nosuch}]}'
+doc nobody <<<'{tenant: nobody, bridges: [{name: b}]}'
+printf -- '---\ntenant: t\nbridges: [{name: more}]\n---\ntenant: t2\nbridges: [{name: more}]\n' | doc two
+printf -- '---\ntenant: t\nbridges: [{name: more}]\n---\ntenant: t2\nports: [{name: p, bridge: nosuch}]\n' | doc half
+
+# Ids and revisions are given by chance, and by what else was written.
+plain() { sed -E 's/"rev": ?[0-9]+/"rev": 0/g; s/[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}/ID/g'; }
+over_db() { "$SKEP" "$@" --db "unix:$work/other.sock" 2>&1; echo "status $?"; }
+over_api() { "$SKEP" "$@" --api "unix:$work/api.sock" 2>&1; echo "status $?"; }
+say() { # REASON ARGUMENTS...
+	local reason=$1 a b
+	shift
+	a=$(over_db "$@" | plain)
+	b=$(over_api "$@" | plain)
+	if [ -z "$reason" ]; then
+		equal "skep $*" "$a" "$b"
+	elif [ "$a" = "$b" ]; then
+		not_ok "skep $*: no difference any more ($reason)"
+	else
+		equal "skep $*: the same status; $reason" "${a##*status }" "${b##*status }"
+	fi
+}
+
+# COMMAND, and behind '| ' why it differs; 'once': not a second time with -j, which would find it done
+while IFS='|' read -r command reason; do
+	case $command in '' | '#'*) continue ;; esac
+	eval "set -- $command"
+	[ "$1" = once ] && { shift; say "${reason# }" "$@"; continue; }
+	say "${reason# }" "$@"
+	say "${reason# }" -j "$@"
+done <<'TABLE'
+get tenants
+get
+port list
+diff -f unnamed.yaml
+diff -f new.yaml
+diff -f new.yaml --prune
+diff -f dangling_new.yaml
+diff -f bad_tenant.yaml
+apply -f new.yaml --dry-run
+get tenants
+delete -f new.yaml
+delete -f new.yaml --dry-run
+once apply -f net.yaml
+apply -f net.yaml
+get tenants
+get tenants -o yaml
+get
+get -o yaml
+get ports
+get bridges
+get routers
+get chains
+get security-groups
+get bindings
+get members
+get port vm1
+get port vm1 -o yaml
+get chain fw
+get port nosuch
+get cheese
+get ports -t nobody
+get ports -t 'no/body'
+get ports -t ..
+get ports -t ''
+port list
+port list -t nobody
+port list -t 'no/body?x=%41'
+diff -f net.yaml
+diff -f changed.yaml
+diff -f changed.yaml --prune
+diff -f unnamed.yaml
+diff -f extra.yaml -t other
+diff -f new.yaml
+diff -f nosuch.yaml
+diff
+diff -f dangling.yaml
+diff -f unknown_field.yaml
+diff -f bad_value.yaml
+diff -f no_yaml.yaml
+apply -f dangling.yaml
+apply -f unknown_field.yaml
+apply -f bad_value.yaml
+apply -f bad_tenant.yaml
+apply -f changed.yaml --dry-run
+once apply -f changed.yaml
+apply -f changed.yaml
+once -j apply -f net.yaml
+once apply -f unnamed.yaml
+once apply -f net.yaml --prune
+once apply -f two.yaml
+get tenants
+get
+get -t t2
+diff -f half.yaml
+once apply -f half.yaml
+once -j apply -f half.yaml
+delete -f gone.yaml
+delete -f nobody.yaml
+delete bridge nosuch -t t
+delete bridge b -t nobody
+delete cheese x
+delete chain fw -t t
+delete chain fw --dry-run -t t
+delete bridge more --dry-run -t t
+once delete bridge more -t t
+delete bridge more -t t
+once -j delete -f two.yaml
+once apply -f extra.yaml
+delete -f extra.yaml --dry-run
+once delete -f extra.yaml
+get tenants
+port bind vm1 --interface tap0 -t t
+port bind nosuch --host h1 --interface tap0 -t t
+port bind vm1 --host 'no host' --interface tap0 -t t
+once port bind vm1 --host h1 --interface tap0 -t t
+port bind vm1 --host h1 --interface tap0 -t t
+port bind vm1 --host h2 --interface tap0 -t t
+port bind vm2 --host h1 --interface tap0 -t t
+once -j port bind vm3 --host h1 --interface tap3 -t t
+once apply -f bound.yaml
+get bindings -t t
+get binding vm1 -t t -o yaml
+port list -t t
+once port unbind vm1 -t t
+port unbind vm1 -t t
+port unbind nosuch -t t
+once delete binding vm2 -t t
+trace --port vm1 'tcp 10.0.1.11:4000 > 10.0.2.14:23 syn' -t t
+trace --port vm1 'tcp 10.0.1.11:4000 > 10.0.2.14:24 syn' -t t
+trace --port vm1 'icmp 10.0.1.11 > 10.0.9.9 echo' -t t
+trace --port nosuch 'tcp 10.0.1.11:4000 > 10.0.2.14:23 syn' -t t
+trace --port r-left 'tcp 10.0.1.11:4000 > 10.0.2.14:23 syn' -t t
+trace --port vm1 'cheese' -t t
+trace --port vm1 'tcp 10.0.1.11:4000 > 10.0.2.14:23 syn' -t nobody
+trace --port vm1 --eth '02:00:00:00:00:01>02:00:00:00:00:02' 'tcp 10.0.1.11:4000 > 10.0.1.12:23 syn' -t t
+trace --port vm1 --eth 'zz' 'tcp 10.0.1.11:4000 > 10.0.1.12:23 syn' -t t
+why vm1 vm4 tcp/23 -t t
+why vm1 vm4 tcp/24 -t t
+why vm1 vm4 icmp -v -t t
+why vm1 10.0.9.9 tcp/80 -t t
+why vm1 nosuch tcp/80 -t t
+why nosuch vm1 tcp/80 -t t
+why vm1 vm4 tcp -t t
+why vm1 vm4 tcp/23 -t nobody
+get -o yaml -t t
+TABLE
+equal 'in the end, both have the same network' "$(over_db get -o yaml -t t | plain)" "$(over_api get -o yaml -t t | plain)"
+
+for verb in 'member up m' 'member down m' 'host list' 'host remove h1' 'token list' status top 'flow list' 'conn list' 'rule list'; do
+	contains "skep $verb is of the state DB, or of a host: --api is refused" "has no option '--api'.*status 2" "$(over_api $verb | tr '\n' ' ')"
+done
