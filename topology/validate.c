@@ -193,7 +193,8 @@ static int by_net(const void *a, const void *b)
 	int v4 = ip_is_v4(&y->net) - ip_is_v4(&x->net),
 	    c = memcmp(&x->net, &y->net, sizeof(x->net));
 
-	return v4 ? v4 : c ? c : (int)x->addr->len - (int)y->addr->len;
+	c = v4 ? v4 : c ? c : (int)x->addr->len - (int)y->addr->len;
+	return c ? c : strcmp(x->port->o.name, y->port->o.name);
 }
 
 static int check_subnets(const struct topo_router *r, struct arena *arena, struct err *err)
@@ -305,8 +306,10 @@ static int check_routes(const struct topo_router *router, struct err *err)
 
 static int by_id(const void *a, const void *b)
 {
-	return strcmp((*(const struct topo_object *const *)a)->id,
-		      (*(const struct topo_object *const *)b)->id);
+	const struct topo_object *x = *(const struct topo_object *const *)a, *y = *(const struct topo_object *const *)b;
+	int c = strcmp(x->id, y->id);
+
+	return c ? c : x->kind != y->kind ? (int)x->kind - (int)y->kind : strcmp(x->name, y->name);
 }
 
 static int check_ids(const struct topo_snapshot *snap, struct arena *arena, struct err *err)

@@ -62,12 +62,19 @@ static int check_vip(const struct topo_vip *v, struct err *err)
 	return 0;
 }
 
-static int by_endpoint(const void *a, const void *b)
+static int compare_endpoints(const struct topo_member *x, const struct topo_member *y)
 {
-	const struct topo_member *x = *(struct topo_member *const *)a, *y = *(struct topo_member *const *)b;
 	int c = memcmp(&x->address, &y->address, sizeof(x->address));
 
 	return c ? c : (int)x->port - (int)y->port;
+}
+
+static int by_endpoint(const void *a, const void *b)
+{
+	const struct topo_member *x = *(struct topo_member *const *)a, *y = *(struct topo_member *const *)b;
+	int c = compare_endpoints(x, y);
+
+	return c ? c : strcmp(x->o.name, y->o.name);
 }
 
 static int check_pool(const struct topo_pool *p, struct arena *arena, struct err *err)
@@ -86,7 +93,7 @@ static int check_pool(const struct topo_pool *p, struct arena *arena, struct err
 			return err_set(err, -EINVAL,
 				       "member '%s': field 'address': '%s' is %s (want the address of a machine)",
 				       all[i]->o.name, text, why);
-		if (i && !by_endpoint(&all[i - 1], &all[i]))
+		if (i && !compare_endpoints(all[i - 1], all[i]))
 			return err_set(
 				err, -EINVAL,
 				"member '%s': field 'address': '%s' port %u is also that of member '%s' of the same pool '%s' (want each once)",

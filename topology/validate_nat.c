@@ -191,9 +191,11 @@ static int by_link(const void *a, const void *b)
 {
 	const struct link *x = a, *y = b;
 
+	int c = memcmp(&x->range.lo, &y->range.lo, sizeof(x->range.lo));
+
 	if (x->bridge != y->bridge)
 		return x->bridge < y->bridge ? -1 : 1;
-	return memcmp(&x->range.lo, &y->range.lo, sizeof(x->range.lo));
+	return c ? c : (x->router > y->router) - (x->router < y->router);
 }
 
 static uint32_t add_links(const struct topo_router *r, struct link *out)

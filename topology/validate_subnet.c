@@ -11,7 +11,8 @@ static int by_prefix(const void *a, const void *b)
 	const struct topo_subnet *x = *(struct topo_subnet *const *)a, *y = *(struct topo_subnet *const *)b;
 	int c = memcmp(&x->prefix, &y->prefix, sizeof(x->prefix));
 
-	return c ? c : (int)x->len - (int)y->len;
+	c = c ? c : (int)x->len - (int)y->len;
+	return c ? c : strcmp(x->o.name, y->o.name);
 }
 
 /* Sorted by their first address, only neighbours can overlap. */
