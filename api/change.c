@@ -120,7 +120,7 @@ static json_t *plan_create(struct write *w, struct writer *wr, struct err *err)
 	}
 	if (name)
 		keep_name(w, name);
-	return checked(w, write_put(wr, w, w->kind, w->body, err), err);
+	return checked(w, write_put(wr, w->kind, w->body, err), err);
 }
 
 /* The object that the path names: by name, or an id that is there. */
@@ -145,7 +145,7 @@ static json_t *plan_replace(struct write *w, struct writer *wr, struct err *err)
 	}
 	if (!object || write_precondition(wr, w, w->kind, name, err) || change_normalize(w->kind, object, w->name, err))
 		return NULL;
-	return checked(w, write_put(wr, w, w->kind, object, err), err);
+	return checked(w, write_put(wr, w->kind, object, err), err);
 }
 
 static int no_object(struct write *w, struct err *err)
@@ -163,7 +163,7 @@ static json_t *plan_patch(struct write *w, struct writer *wr, struct err *err)
 		return NULL;
 	object = change_patch(w->kind, name, json_object_get(write_records(wr), topo_path(w->kind, name, path)), w->body,
 			      err);
-	return object ? checked(w, write_put(wr, w, w->kind, object, err), err) : NULL;
+	return object ? checked(w, write_put(wr, w->kind, object, err), err) : NULL;
 }
 
 static json_t *plan_delete(struct write *w, struct writer *wr, struct err *err)
@@ -172,7 +172,7 @@ static json_t *plan_delete(struct write *w, struct writer *wr, struct err *err)
 
 	if (write_precondition(wr, w, w->kind, name, err) || (!name && no_object(w, err)))
 		return NULL;
-	return checked(w, write_delete(wr, w, w->kind, w->name, err), err);
+	return checked(w, write_delete(wr, w->kind, w->name, err), err);
 }
 
 /* --- answers --- */

@@ -16,6 +16,8 @@
 #include "util/log.h"
 #include "util/uuid.h"
 
+#define OBJECTS_STEP 100 /* of a document: so many are judged by what they touch */
+
 /* Ids of new objects. */
 static void new_id(void *arg, char out[static 37])
 {
@@ -76,11 +78,10 @@ int write_precondition(const struct writer *wr, const struct write *w, enum topo
 
 /* --- one step --- */
 
-static json_t *get_record(void *arg, const char *path)
+static void no_step(struct writer *wr)
 {
-	const struct writer *wr = arg;
-
-	return json_incref(json_object_get(wr->records, path));
+	topo_step_free(wr->step);
+	wr->step = NULL;
 }
 
 static bool has_step(struct writer *wr)
@@ -89,19 +90,22 @@ static bool has_step(struct writer *wr)
 
 	if (wr->step)
 		return true;
-	wr->step = topo_step_new(cache_name(wr->t), wr->records, &err);
+	wr->step = topo_step_new(wr->records, &err);
 	if (!wr->step)
 		log_debug("tenant '%s': %s", cache_name(wr->t), err.text);
 	return wr->step;
 }
 
-static void no_step(struct writer *wr)
+/* 0; -EOPNOTSUPP: all must be looked at; else 'err'. */
+static int judge(struct writer *wr, const json_t *changes, struct err *err)
 {
-	topo_step_free(wr->step);
-	wr->step = NULL;
+	int rc = has_step(wr) ? topo_step_judge(wr->step, changes, err) : -EOPNOTSUPP;
+
+	if (rc == -ENOMEM)
+		no_step(wr);
+	return rc;
 }
 
-/* 'records' as they would be; the caller puts back what was there, if the answer is false. */
 static bool set_record(struct writer *wr, const char *path, json_t *rec)
 {
 	if (rec)
@@ -110,68 +114,27 @@ static bool set_record(struct writer *wr, const char *path, json_t *rec)
 	return true;
 }
 
-/* 0; -EOPNOTSUPP: all must be looked at; -EINVAL and 'err'. */
-static int step_put(struct writer *wr, const char *path, json_t *rec, struct err *err)
-{
-	const struct topo_source source = { get_record, wr };
-	_json_ json_t *was = json_incref(json_object_get(wr->records, path));
-
-	int rc;
-
-	if (!has_step(wr))
-		return -EOPNOTSUPP;
-	rc = set_record(wr, path, rec) ? topo_step_try(wr->step, path, was, rec, &source, err) : -EOPNOTSUPP;
-	if (rc && !set_record(wr, path, was))
-		wr->dirty = true;
-	return rc == -EINVAL ? rc : rc ? -EOPNOTSUPP : 0;
-}
-
 int writer_take(struct writer *wr, const json_t *changes, json_t **before)
 {
-	const struct topo_source source = { get_record, wr };
 	const char *path;
 	json_t *rec;
 
 	*before = json_object();
 	json_object_foreach ((json_t *)changes, path, rec) {
-		json_t *now = json_is_null(rec) ? NULL : rec, *was = json_object_get(wr->records, path);
-		bool stepped = json_object_get(wr->stepped, path);
+		json_t *was = json_object_get(wr->records, path);
 
-		if (stepped)
-			was = json_object_get(wr->stepped, path);
-		if (json_is_null(was))
-			was = NULL;
-		if (was && json_object_set(*before, path, was))
+		if ((was && json_object_set(*before, path, was)) || !set_record(wr, path, json_is_null(rec) ? NULL : rec) ||
+		    json_object_set(wr->overlay, path, rec))
 			return -ENOMEM;
-		json_incref(was);
-		if (!set_record(wr, path, now) || json_object_set(wr->overlay, path, rec)) {
-			json_decref(was);
-			return -ENOMEM;
-		}
-		if (!stepped && wr->step && topo_step_take(wr->step, path, was, now, &source))
-			no_step(wr);
-		json_decref(was);
 	}
-	json_object_clear(wr->stepped);
+	writer_step(wr, changes);
 	return 0;
 }
 
-void writer_drop(struct writer *wr)
+void writer_step(struct writer *wr, const json_t *changes)
 {
-	const struct topo_source source = { get_record, wr };
-	const char *path;
-	json_t *was;
-
-	json_object_foreach (wr->stepped, path, was) { /* in the order of before: a port, then its binding */
-		_json_ json_t *now = json_incref(json_object_get(wr->records, path));
-		json_t *old = json_is_null(was) ? NULL : was;
-
-		if (!set_record(wr, path, old))
-			wr->dirty = true;
-		if (wr->step && topo_step_take(wr->step, path, now, old, &source))
-			no_step(wr);
-	}
-	json_object_clear(wr->stepped);
+	if (wr->step && topo_step_take(wr->step, changes))
+		no_step(wr);
 }
 
 int writer_quota(const struct writer *wr, const json_t *changes, struct quota_use *use, struct err *err)
@@ -180,92 +143,56 @@ int writer_quota(const struct writer *wr, const json_t *changes, struct quota_us
 	json_t *rec;
 
 	*use = wr->use;
-	json_object_foreach ((json_t *)changes, path, rec) {
-		json_t *was = json_object_get(wr->stepped, path);
-
-		quota_count_change(use, path, was ? was : json_object_get(wr->records, path), rec);
-	}
+	json_object_foreach ((json_t *)changes, path, rec)
+		quota_count_change(use, path, json_object_get(wr->records, path), rec);
 	return quota_check(auth_quota(wr->api->auth, cache_name(wr->t)), &wr->use, use, err);
-}
-
-/* A record that the step has already; what was there before is remembered for writer_take(). */
-static json_t *one_change(struct writer *wr, const char *path, json_t *was, json_t *now)
-{
-	if (json_object_set_new(wr->stepped, path, was ? json_incref(was) : json_null()))
-		return NULL;
-	return json_pack("{s:O}", path, now ? now : json_null());
 }
 
 /* --- puts --- */
 
-json_t *write_apply(struct writer *wr, const json_t *records, const json_t *doc, bool prune, struct err *err)
+static size_t objects_in(const json_t *doc)
 {
-	(void)wr;
-	return topo_doc_apply(records, doc, prune, new_id, NULL, err);
+	size_t n = 0;
+
+	for (int k = 0; k < TOPO_KIND_MAX; k++)
+		n += json_array_size(json_object_get(doc, topo_kind_plural((enum topo_kind)k)));
+	return n;
 }
 
-json_t *write_put(struct writer *wr, const struct write *w, enum topo_kind kind, const json_t *object, struct err *err)
+json_t *write_apply(struct writer *wr, const json_t *records, const json_t *doc, bool prune, struct err *err)
 {
-	_json_ json_t *rec = topo_doc_record(wr->records, kind, object, by_id, new_id, wr, err), *doc = NULL, *was = NULL;
-	char path[TOPO_PATH];
+	_json_ json_t *changes = NULL;
+	int rc;
 
-	if (!rec)
+	/* many are judged sooner together */
+	if (prune || records != wr->records || objects_in(doc) > OBJECTS_STEP)
+		return topo_doc_apply(records, doc, prune, new_id, NULL, err);
+	changes = topo_doc_changes(records, doc, by_id, new_id, wr, err);
+	if (!changes)
 		return NULL;
-	topo_path(kind, json_str(rec, "name"), path);
-	was = json_incref(json_object_get(wr->records, path));
-	if (was && json_equal(was, rec))
-		return json_object();
-	/* an id that somebody chose may be anybody's */
-	if (!w->dry_run && (was || !json_object_get(object, "id"))) {
-		int rc = step_put(wr, path, rec, err);
+	if (!json_object_size(changes))
+		return TAKE_PTR(changes);
+	rc = judge(wr, changes, err);
+	if (!rc)
+		return TAKE_PTR(changes);
+	return rc == -EOPNOTSUPP ? topo_doc_apply(records, doc, false, new_id, NULL, err) : NULL;
+}
 
-		if (rc != -EOPNOTSUPP)
-			return rc ? NULL : one_change(wr, path, was, rec);
-	}
-	doc = json_pack("{s:s, s:[O]}", "tenant", cache_name(wr->t), topo_kind_plural(kind), object);
-	return doc ? topo_doc_apply(wr->records, doc, false, new_id, NULL, err) : NULL;
+json_t *write_put(struct writer *wr, enum topo_kind kind, const json_t *object, struct err *err)
+{
+	_json_ json_t *doc = json_pack("{s:s, s:[O]}", "tenant", cache_name(wr->t), topo_kind_plural(kind), object);
+
+	return doc ? write_apply(wr, wr->records, doc, false, err) : NULL;
 }
 
 /* --- deletes --- */
 
-/* A machine's port, and its binding. */
-static json_t *step_delete_port(struct writer *wr, const char *name)
+json_t *write_delete(struct writer *wr, enum topo_kind kind, const char *name, struct err *err)
 {
-	const struct topo_source source = { get_record, wr };
-	char port[TOPO_PATH], bind[TOPO_PATH];
-	_json_ json_t *was = json_incref(json_object_get(wr->records, topo_path(TOPO_PORT, name, port)));
-	_json_ json_t *bound = json_incref(json_object_get(wr->records, topo_path(TOPO_BIND, name, bind)));
-	struct err unused = { 0 };
-	json_t *changes;
+	_json_ json_t *doc = NULL;
 
-	if (bound && step_put(wr, bind, NULL, &unused))
-		return NULL;
-	if (step_put(wr, port, NULL, &unused)) {
-		if (bound && (!set_record(wr, bind, bound) || topo_step_take(wr->step, bind, NULL, bound, &source)))
-			no_step(wr);
-		return NULL;
-	}
-	changes = one_change(wr, port, was, NULL);
-	if (bound) {
-		json_object_set(wr->stepped, bind, bound);
-		json_object_set_new(changes, bind, json_null());
-	}
-	return changes;
-}
-
-json_t *write_delete(struct writer *wr, const struct write *w, enum topo_kind kind, const char *name, struct err *err)
-{
-	_json_ json_t *doc = NULL, *was = NULL;
-	json_t *changes = NULL;
-	char path[TOPO_PATH];
-
-	was = json_incref(json_object_get(wr->records, topo_path(kind, name, path)));
-	if (!w->dry_run && kind == TOPO_PORT)
-		changes = has_step(wr) ? step_delete_port(wr, name) : NULL;
-	else if (!w->dry_run && (kind == TOPO_BIND || kind == TOPO_ROUTE) && !step_put(wr, path, NULL, err))
-		changes = one_change(wr, path, was, NULL);
-	if (changes)
-		return changes;
+	if (has_step(wr))
+		return topo_step_delete(wr->step, kind, name, err);
 	doc = json_pack("{s:s, s:[{s:s}]}", "tenant", cache_name(wr->t), topo_kind_plural(kind), topo_shapes[kind].key, name);
 	return doc ? topo_doc_delete(wr->records, doc, err) : NULL;
 }

@@ -71,6 +71,7 @@ static void on_changed(void *arg, struct cache_tenant *t, const json_t *changes,
 	enum topo_kind kind;
 	const char *path, *name;
 	json_t *record;
+	bool theirs = false;
 
 	(void)t;
 	(void)before;
@@ -82,9 +83,11 @@ static void on_changed(void *arg, struct cache_tenant *t, const json_t *changes,
 	json_object_foreach ((json_t *)changes, path, record) {
 		bool ours = is_ours(wr, path, record);
 
-		/* a stranger's configuration: our commit will not be taken */
-		if (!ours && topo_path_parse(path, &kind, &name))
-			wr->dirty = true;
+		/* a stranger's configuration: a commit of ours that is on its way will not be taken */
+		if (!ours && topo_path_parse(path, &kind, &name)) {
+			theirs = true;
+			wr->dirty = wr->dirty || wr->busy;
+		}
 		if (wr->dirty || (!ours && json_object_get(wr->overlay, path)))
 			continue;
 		if (json_is_null(record))
@@ -92,6 +95,8 @@ static void on_changed(void *arg, struct cache_tenant *t, const json_t *changes,
 		else if (json_object_set(wr->records, path, record))
 			wr->dirty = true;
 	}
+	if (theirs && !wr->dirty)
+		writer_step(wr, changes);
 }
 
 static int refresh(struct writer *wr)
@@ -293,7 +298,6 @@ static void plan_one(struct writer *wr, struct write *w)
 	if (!w->changes || writer_quota(wr, w->changes, &use, &w->err)) {
 		if (!w->err.code)
 			err_set(&w->err, -ENOMEM, "out of memory");
-		writer_drop(wr);
 		return;
 	}
 	if (w->dry_run) {
@@ -388,7 +392,6 @@ static struct writer *writer_of(struct cache_tenant *t)
 	wr->last = &wr->queue;
 	wr->dirty = true;
 	wr->overlay = json_object();
-	wr->stepped = json_object();
 	wr->watch = cache_watch(t, on_changed, wr);
 	wr->watch->quiet = true;
 	t->writer = wr;
@@ -402,7 +405,6 @@ void writer_free(struct writer *wr)
 	topo_step_free(wr->step);
 	json_decref(wr->records);
 	json_decref(wr->overlay);
-	json_decref(wr->stepped);
 	free(wr); /* the watch is the tenant's, and ends with it */
 }
 

@@ -54,8 +54,8 @@ int write_precondition(const struct writer *writer, const struct write *w, enum 
 		       struct err *err);
 bool write_is_pending(const struct writer *writer, const char *path); /* was changed by a write before it in the same commit */
 /* One object, put or deleted. */
-json_t *write_put(struct writer *writer, const struct write *w, enum topo_kind kind, const json_t *object, struct err *err);
-json_t *write_delete(struct writer *writer, const struct write *w, enum topo_kind kind, const char *name, struct err *err);
+json_t *write_put(struct writer *writer, enum topo_kind kind, const json_t *object, struct err *err);
+json_t *write_delete(struct writer *writer, enum topo_kind kind, const char *name, struct err *err);
 /* A document's objects. */
 json_t *write_apply(struct writer *writer, const json_t *records, const json_t *doc, bool prune, struct err *err);
 

@@ -10,7 +10,6 @@ struct writer {
 	struct api *api;
 	struct cache_watch *watch;
 	json_t *records; /* the cache's, and what was planned since */
-	json_t *stepped; /* of the write being planned, what the step has already: {path: record before, or null} */
 	json_t *overlay; /* planned: {path: record | null}; what the next commit says */
 	struct topo_step *step; /* of 'records'; NULL: made when it is worth it */
 	struct write *queue, **last, *flight;
@@ -23,8 +22,8 @@ struct writer {
 
 /* plan.c: the changes are part of 'records' and 'overlay' from now on.  -ENOMEM. */
 int writer_take(struct writer *writer, const json_t *changes, json_t **before);
-/* Or they are not: what the step has of them is taken back. */
-void writer_drop(struct writer *writer);
+/* The records have changed: so does the step of them. */
+void writer_step(struct writer *writer, const json_t *changes);
 /* What the tenant would have with the changes; 0, or -EDQUOT with 'err'. */
 int writer_quota(const struct writer *writer, const json_t *changes, struct quota_use *use, struct err *err);
 /* State records that go with what the overlay deletes; -ENOMEM. */

@@ -16,7 +16,7 @@ struct apply {
 	json_t *touched;  /* path -> true: named by the document, or changed because of it */
 	json_t *unlinked; /* port name -> true: the document says peer: null */
 	json_t *ids;	  /* "kind/id" -> name; made when first needed */
-	const char *(*by_id)(void *arg, enum topo_kind kind, const char *id); /* in place of 'ids'; NULL = there is none */
+	const char *(*by_id)(void *arg, enum topo_kind kind, const char *id); /* of those that 'records' does not have; NULL = it has all */
 	void (*uuid)(void *arg, char out[static 37]);
 	void *arg;
 	struct err *err;
@@ -63,13 +63,11 @@ static const char *resolve(struct apply *a, enum topo_kind kind, const char *ref
 
 	if (json_object_get(a->merged, topo_path(kind, ref, path)) || !uuid_valid(ref))
 		return ref;
-	if (a->by_id) {
-		name = a->by_id(a->arg, kind, ref);
-		return name ? name : ref;
-	}
 	if (make_ids(a))
 		return ref;
 	name = topo_str(a->ids, path);
+	if (!name && a->by_id)
+		name = a->by_id(a->arg, kind, ref);
 	return name ? name : ref;
 }
 
@@ -370,28 +368,85 @@ json_t *topo_doc_apply(const json_t *records, const json_t *doc, bool prune,
 	return changes;
 }
 
-json_t *topo_doc_record(const json_t *records, enum topo_kind kind, const json_t *obj,
-			const char *(*by_id)(void *arg, enum topo_kind kind, const char *id),
-			void (*uuid)(void *arg, char out[static 37]), void *arg, struct err *err)
-{
-	struct apply a = { .records = records, .merged = (json_t *)records, .by_id = by_id,
-			   .uuid = uuid, .arg = arg, .err = err };
-	const struct topo_shape *shape = &topo_shapes[kind];
-	_json_ json_t *rec = NULL;
-	char path[TOPO_PATH];
-	const char *name;
+/* --- without looking at all records --- */
 
-	if (topo_object_check(shape, obj, false, true, &rec, NULL, err)) {
-		err_prefix(err, "%s '%s'", shape->what, topo_str(obj, shape->key));
-		return NULL;
+static int keep(json_t *few, const json_t *records, enum topo_kind kind, const char *name)
+{
+	char path[TOPO_PATH];
+	json_t *rec = name ? json_object_get(records, topo_path(kind, name, path)) : NULL;
+
+	return rec ? json_object_set(few, path, rec) : 0;
+}
+
+/* The name that a port's name or id stands for; NULL: none. */
+static const char *port_name(const struct apply *a, const json_t *records, const char *ref)
+{
+	char path[TOPO_PATH];
+
+	if (!ref || json_object_get(records, topo_path(TOPO_PORT, ref, path)) || !uuid_valid(ref))
+		return ref;
+	return a->by_id(a->arg, TOPO_PORT, ref);
+}
+
+/* Of all records those that an object may change: itself, and who was or will be its peer. */
+static int keep_for(const struct apply *a, json_t *few, const json_t *records, enum topo_kind kind, const json_t *obj)
+{
+	const char *name = topo_str(obj, topo_shapes[kind].key);
+	char path[TOPO_PATH];
+	int rc;
+
+	if (kind == TOPO_BIND)
+		name = port_name(a, records, name);
+	rc = keep(few, records, kind, name);
+	if (kind != TOPO_PORT)
+		return rc;
+	rc = rc ? rc : keep(few, records, kind, topo_str(json_object_get(records, topo_path(kind, name, path)), "peer"));
+	return rc ? rc : keep(few, records, kind, port_name(a, records, topo_str(obj, "peer")));
+}
+
+static json_t *records_of(const struct apply *a, const json_t *records, const json_t *doc)
+{
+	json_t *few = json_object();
+	int rc = few ? 0 : -1;
+
+	for (int k = 0; k < TOPO_KIND_MAX; k++) {
+		const json_t *list = json_object_get(doc, topo_kind_plural((enum topo_kind)k));
+
+		for (size_t i = 0; !rc && i < json_array_size(list); i++)
+			rc = keep_for(a, few, records, (enum topo_kind)k, json_array_get(list, i));
 	}
-	if (topo_defaults(shape, rec) || (kind == TOPO_BIND && name_binding(&a, rec))) {
+	if (!rc)
+		return few;
+	json_decref(few);
+	return NULL;
+}
+
+json_t *topo_doc_changes(const json_t *records, const json_t *doc,
+			 const char *(*by_id)(void *arg, enum topo_kind kind, const char *id),
+			 void (*uuid)(void *arg, char out[static 37]), void *arg, struct err *err)
+{
+	struct apply a = { .by_id = by_id, .uuid = uuid, .arg = arg, .err = err };
+	_json_ json_t *few = NULL;
+	struct topo_fault fault;
+	json_t *changes = NULL;
+
+	if (topo_doc_check(doc, true, &fault, err))
+		return NULL;
+	few = records_of(&a, records, doc);
+	a.records = few;
+	a.merged = few ? topo_json_copy(few) : NULL;
+	a.touched = json_object();
+	a.unlinked = json_object();
+	if (!a.merged || !a.touched || !a.unlinked) {
 		no_memory(&a);
-		return NULL;
+	} else if (!put_objects(&a, doc) && !resolve_references(&a) && !link_peers(&a, doc)) {
+		changes = difference(&a);
+		if (!changes)
+			no_memory(&a);
 	}
-	name = topo_str(rec, "name");
-	if (set_identity(&a, kind, rec, name, json_object_get(records, topo_path(kind, name, path))) ||
-	    resolve_all(&a, rec, topo_record_shape(kind)))
-		return NULL;
-	return TAKE_PTR(rec);
+	json_decref(a.merged);
+	json_decref(a.touched);
+	json_decref(a.unlinked);
+	json_decref(a.ids);
+	return changes;
 }
