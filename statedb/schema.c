@@ -123,6 +123,8 @@ static const char *const scripts[SCRIPT_MAX] = {
 		"if audits > 0 then\n"
 		"	local last = redis.call('XREVRANGE', KEYS[5], '+', '-', 'COUNT', 1)[1]\n"
 		"	local sum = last and tonumber(last[2][12]) or 0\n"
+		"	local part = math.max(1, math.floor(tonumber(ARGV[7]) / 64))\n"
+		"	local before = math.floor(sum / part)\n"
 		"	for i = 10, 9 + 3 * audits, 3 do\n"
 		"		sum = sum + #ARGV[i] + #ARGV[i + 1] + #ARGV[i + 2]\n"
 		"		redis.call('XADD', KEYS[5], 'MAXLEN', ARGV[6], '*', 'rev', r, 'crev', c, 'meta', ARGV[i],\n"
@@ -130,7 +132,8 @@ static const char *const scripts[SCRIPT_MAX] = {
 		"	end\n"
 		"	local oldest = tonumber(redis.call('TIME')[1]) * 1000 - tonumber(ARGV[8])\n"
 		"	if oldest > 0 then redis.call('XTRIM', KEYS[5], 'MINID', string.format('%.0f', oldest)) end\n"
-		"	for i = 1, 1000 do\n"
+		/* the oldest may be large: looked at once for each 64th part of what may be kept */
+		"	for i = 1, math.floor(sum / part) ~= before and 1000 or 0 do\n"
 		"		local e = redis.call('XRANGE', KEYS[5], '-', '+', 'COUNT', 1)[1]\n"
 		"		if not e or sum - tonumber(e[2][12]) < tonumber(ARGV[7]) then break end\n"
 		"		redis.call('XDEL', KEYS[5], e[1])\n"
