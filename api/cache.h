@@ -56,6 +56,9 @@ json_t *cache_record(const struct cache_tenant *t, const char *path); /* borrowe
 const struct cache_object *cache_find(const struct cache_tenant *t, enum topo_kind kind, const char *key);
 /* Sorted by name; valid until the loop goes on. */
 const struct cache_object *const *cache_rows(const struct cache_tenant *t, enum topo_kind kind, uint32_t *n);
+/* In another order; NULL: no memory. */
+struct order_keys;
+const struct cache_object *const *cache_ordered(struct cache_tenant *t, enum topo_kind kind, const struct order_keys *keys, uint32_t *n);
 /* As the simulator wants it; one reference for the caller.  NULL: 'err'. */
 struct topo_snapshot *cache_snapshot(struct cache_tenant *t, struct err *err);
 

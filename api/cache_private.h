@@ -3,6 +3,7 @@
 #pragma once
 
 #include "api/cache.h"
+#include "api/order.h"
 #include "util/hmap.h"
 
 #define CACHE_STALE_MS 2000 /* without the state DB, records are not told to anybody any more */
@@ -38,6 +39,7 @@ struct cache_tenant {
 	json_t *records;
 	struct quota_use use; /* how much that is */
 	struct rows rows[TOPO_KIND_MAX]; /* sorted by name */
+	struct orders orders[TOPO_KIND_MAX]; /* the same, sorted otherwise */
 	struct hmap ids;		 /* struct cache_object.by_id */
 	struct topo_snapshot *snap;	 /* of 'snap_rev'; made when it is asked for */
 	uint64_t snap_rev;

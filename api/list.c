@@ -11,12 +11,12 @@
 
 #include "api/cursor.h"
 #include "api/object.h"
+#include "api/order.h"
 #include "api/parse.h"
 #include "topology/schema.h"
 
 #define LIMIT_DEFAULT 100
 #define LIMIT_MAX     1000
-#define KEYS_MAX      4
 #define FILTERS_MAX   16
 #define FIELDS_MAX    64
 
@@ -24,11 +24,7 @@ struct list {
 	struct api_request *r;
 	enum topo_kind kind;
 	uint64_t limit;
-	struct {
-		char field[64];
-		bool down;
-	} keys[KEYS_MAX];
-	unsigned int n_keys;
+	struct order_keys sort;
 	struct {
 		char field[64];
 		const char *pattern;
@@ -43,12 +39,6 @@ static bool has_field(enum topo_kind kind, const char *name)
 {
 	return !strcmp(name, "id") || !strcmp(name, "rev") || !strcmp(name, "name") ||
 	       topo_field_find(&topo_shapes[kind], name);
-}
-
-/* Of a binding, "port" is its name. */
-static json_t *value_of(const struct list *l, const struct cache_object *o, const char *field)
-{
-	return json_object_get(o->record, strcmp(field, topo_shapes[l->kind].key) ? field : "name");
 }
 
 /* --- the query --- */
@@ -80,11 +70,11 @@ static bool take_sort(struct list *l)
 		size_t n = strcspn(p, ",");
 		bool down = *p == '-';
 
-		if (l->n_keys == KEYS_MAX)
-			return too_many(l, "sort", KEYS_MAX);
-		if (!take_field(l, "sort", p + down, n - down, l->keys[l->n_keys].field))
+		if (l->sort.n == ORDER_KEYS_MAX)
+			return too_many(l, "sort", ORDER_KEYS_MAX);
+		if (!take_field(l, "sort", p + down, n - down, l->sort.keys[l->sort.n].field))
 			return false;
-		l->keys[l->n_keys++].down = down;
+		l->sort.keys[l->sort.n++].down = down;
 		p += n + !!p[n];
 	}
 	return true;
@@ -137,8 +127,8 @@ static bool take_cursor(struct list *l)
 	json = cursor_decode(text, &len);
 	l->after = json ? json_loadb(json, len, JSON_REJECT_DUPLICATES, NULL) : NULL;
 	free(json);
-	if (json_is_array(l->after) && json_array_size(l->after) == l->n_keys + 1u &&
-	    json_is_string(json_array_get(l->after, l->n_keys)))
+	if (json_is_array(l->after) && json_array_size(l->after) == l->sort.n + 1u &&
+	    json_is_string(json_array_get(l->after, l->sort.n)))
 		return true;
 	api_problemf(l->r, 400, "malformed", "query parameter 'cursor' is not one of this list (want 'next' of its last page)");
 	return false;
@@ -209,60 +199,24 @@ static bool matches_value(const char *pattern, const json_t *v)
 static bool matches(const struct list *l, const struct cache_object *o)
 {
 	for (unsigned int i = 0; i < l->n_filters; i++)
-		if (!matches_value(l->filters[i].pattern, value_of(l, o, l->filters[i].field)))
+		if (!matches_value(l->filters[i].pattern, order_value(o, l->filters[i].field)))
 			return false;
 	return true;
 }
 
-/* --- in which order --- */
-
-static int compare_values(const json_t *a, const json_t *b)
-{
-	int ta = a ? (int)json_typeof(a) : -1, tb = b ? (int)json_typeof(b) : -1;
-
-	if (ta != tb)
-		return ta < tb ? -1 : 1;
-	if (json_is_string(a))
-		return strcmp(json_string_value(a), json_string_value(b));
-	if (json_is_integer(a))
-		return json_integer_value(a) < json_integer_value(b) ? -1 : json_integer_value(a) > json_integer_value(b);
-	if (json_is_array(a)) {
-		for (size_t i = 0; i < json_array_size(a) && i < json_array_size(b); i++) {
-			int c = compare_values(json_array_get(a, i), json_array_get(b, i));
-
-			if (c)
-				return c;
-		}
-		return json_array_size(a) < json_array_size(b) ? -1 : json_array_size(a) > json_array_size(b);
-	}
-	return 0;
-}
-
-static int compare(const void *a, const void *b, void *arg)
-{
-	const struct cache_object *x = *(const struct cache_object *const *)a, *y = *(const struct cache_object *const *)b;
-	const struct list *l = arg;
-
-	for (unsigned int i = 0; i < l->n_keys; i++) {
-		int c = compare_values(value_of(l, x, l->keys[i].field), value_of(l, y, l->keys[i].field));
-
-		if (c)
-			return l->keys[i].down ? -c : c;
-	}
-	return strcmp(x->name, y->name);
-}
+/* --- the page --- */
 
 /* Is the object behind the one that the cursor names? */
 static bool is_after(const struct list *l, const struct cache_object *o)
 {
-	for (unsigned int i = 0; l->after && i < l->n_keys; i++) {
+	for (unsigned int i = 0; l->after && i < l->sort.n; i++) {
 		const json_t *key = json_array_get(l->after, i);
-		int c = compare_values(value_of(l, o, l->keys[i].field), json_is_null(key) ? NULL : key);
+		int c = order_compare(order_value(o, l->sort.keys[i].field), json_is_null(key) ? NULL : key);
 
 		if (c)
-			return (l->keys[i].down ? -c : c) > 0;
+			return (l->sort.keys[i].down ? -c : c) > 0;
 	}
-	return !l->after || strcmp(o->name, json_string_value(json_array_get(l->after, l->n_keys))) > 0;
+	return !l->after || strcmp(o->name, json_string_value(json_array_get(l->after, l->sort.n))) > 0;
 }
 
 static json_t *cursor_of(const struct list *l, const struct cache_object *o)
@@ -270,8 +224,8 @@ static json_t *cursor_of(const struct list *l, const struct cache_object *o)
 	_json_ json_t *at = json_array();
 	_free_ char *json = NULL, *text = NULL;
 
-	for (unsigned int i = 0; i < l->n_keys; i++) {
-		json_t *v = value_of(l, o, l->keys[i].field);
+	for (unsigned int i = 0; i < l->sort.n; i++) {
+		json_t *v = order_value(o, l->sort.keys[i].field);
 
 		json_array_append_new(at, v ? json_incref(v) : json_null());
 	}
@@ -289,7 +243,7 @@ static json_t *item_of(const struct list *l, const struct cache_object *o)
 		return object_view(l->kind, o);
 	item = json_object();
 	for (unsigned int i = 0; i < l->n_fields; i++) {
-		json_t *v = value_of(l, o, l->fields[i]);
+		json_t *v = order_value(o, l->fields[i]);
 
 		if (v)
 			json_object_set(item, l->fields[i], v);
@@ -334,23 +288,20 @@ void list_answer(struct api_request *r, struct cache_tenant *t, enum topo_kind k
 		json_decref(l.after);
 		return;
 	}
-	rows = cache_rows(t, kind, &n);
-	if (!l.n_keys && !l.n_filters) { /* they are in this order */
+	rows = l.sort.n ? cache_ordered(t, kind, &l.sort, &n) : cache_rows(t, kind, &n);
+	if ((rows || !n) && !l.n_filters) {
 		answer_page(&l, rows, n);
 		json_decref(l.after);
 		return;
 	}
-	chosen = calloc(n + 1, sizeof(*chosen));
+	chosen = rows || !n ? calloc(n + 1, sizeof(*chosen)) : NULL;
 	for (uint32_t i = 0; chosen && i < n; i++)
 		if (matches(&l, rows[i]))
 			chosen[k++] = rows[i];
-	if (!chosen) {
-		api_problemf(r, 503, "overloaded", "out of memory");
-	} else {
-		if (l.n_keys)
-			qsort_r(chosen, k, sizeof(*chosen), compare, &l);
+	if (chosen)
 		answer_page(&l, chosen, k);
-	}
+	else
+		api_problemf(r, 503, "overloaded", "out of memory");
 	free(chosen);
 	json_decref(l.after);
 }

@@ -99,12 +99,14 @@ static void put_row(struct cache_tenant *t, enum topo_kind kind, const char *nam
 		return;
 	}
 	if (is_there) {
+		orders_remove(&t->orders[kind], rows->v[at]);
 		object_free(t, rows->v[at]);
 	} else {
 		memmove(&rows->v[at + 1], &rows->v[at], (rows->n - at) * sizeof(*rows->v));
 		rows->n++;
 	}
 	rows->v[at] = o;
+	orders_add(&t->orders[kind], o);
 }
 
 static void del_row(struct cache_tenant *t, enum topo_kind kind, const char *name)
@@ -115,6 +117,7 @@ static void del_row(struct cache_tenant *t, enum topo_kind kind, const char *nam
 
 	if (!is_there)
 		return;
+	orders_remove(&t->orders[kind], rows->v[at]);
 	object_free(t, rows->v[at]);
 	rows->n--;
 	memmove(&rows->v[at], &rows->v[at + 1], (rows->n - at) * sizeof(*rows->v));
@@ -125,6 +128,7 @@ static void del_row(struct cache_tenant *t, enum topo_kind kind, const char *nam
 void cache_unload(struct cache_tenant *t)
 {
 	for (int k = 0; k < TOPO_KIND_MAX; k++) {
+		orders_drop(&t->orders[k]);
 		for (uint32_t i = 0; i < t->rows[k].n; i++)
 			object_free(t, t->rows[k].v[i]);
 		free(t->rows[k].v);
@@ -305,6 +309,12 @@ const struct cache_object *const *cache_rows(const struct cache_tenant *t, enum 
 {
 	*n = t->rows[kind].n;
 	return (const struct cache_object *const *)t->rows[kind].v;
+}
+
+const struct cache_object *const *cache_ordered(struct cache_tenant *t, enum topo_kind kind, const struct order_keys *keys, uint32_t *n)
+{
+	*n = t->rows[kind].n;
+	return orders_get(&t->orders[kind], keys, t->rows[kind].v, *n);
 }
 
 struct topo_snapshot *cache_snapshot(struct cache_tenant *t, struct err *err)
