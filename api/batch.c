@@ -258,6 +258,6 @@ static void on_batch(struct api_request *r)
 }
 
 const struct api_route batch_routes[] = {
-	{ "POST", "/api/v1/tenants/{tenant}/batch", on_batch, API_ADMIN, API_WRITES, NULL, "several writes as one" },
+	{ "POST", "/api/v1/tenants/{tenant}/batch", on_batch, API_ADMIN, API_WRITES | API_LARGE, NULL, "several writes as one" },
 };
 const unsigned int n_batch_routes = ARRAY_SIZE(batch_routes);

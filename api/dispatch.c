@@ -15,6 +15,9 @@
 #include "api/routes.h"
 #include "util/yaml.h"
 
+#define OPEN_BODY_MAX (16u << 10) /* of who is not known */
+#define BODY_MAX      (1u << 20)
+
 /* --- headers --- */
 
 struct framing {
@@ -65,11 +68,36 @@ static void check_framing(struct api_request *r)
 	} else if (f.length && !parse_u64(f.length, &len)) {
 		api_header(r, "Connection", "close");
 		api_problemf(r, 400, "malformed", "Content-Length: '%.40s' is not a number", f.length);
-	} else if (len > r->api->config->body) {
-		api_header(r, "Connection", "close");
-		api_problemf(r, 413, "too_large", "the body has %s bytes (at most %llu)", f.length,
-			     (unsigned long long)r->api->config->body);
 	}
+	r->length = len;
+}
+
+uint64_t dispatch_body_max(const struct api_request *r)
+{
+	const uint64_t most = r->api->config->body;
+
+	if (!strcmp(r->route->method, "GET"))
+		return 0;
+	if (r->route->flags & API_OPEN)
+		return OPEN_BODY_MAX;
+	return r->route->flags & API_LARGE || most < BODY_MAX ? most : BODY_MAX;
+}
+
+static void too_large(struct api_request *r)
+{
+	if (!dispatch_body_max(r))
+		api_problemf(r, 400, "malformed", "a GET has no body");
+	else
+		api_problemf(r, 413, "too_large", "the body is too long (at most %llu bytes)",
+			     (unsigned long long)dispatch_body_max(r));
+}
+
+static void check_length(struct api_request *r)
+{
+	if (r->length <= dispatch_body_max(r))
+		return;
+	api_header(r, "Connection", "close");
+	too_large(r);
 }
 
 /* --- path and query --- */
@@ -136,6 +164,8 @@ void dispatch_begin(struct api_request *r, const char *url)
 		take_path(r, url);
 	if (!r->answered)
 		(void)MHD_get_connection_values(r->mhd, MHD_GET_ARGUMENT_KIND, see_query, r);
+	if (!r->answered)
+		check_length(r);
 }
 
 /* --- body --- */
@@ -147,10 +177,25 @@ static bool is_type(const char *type, const char *want)
 	return type && !strncasecmp(type, want, n) && (!type[n] || strchr("; \t", type[n]));
 }
 
+bool dispatch_reserve(struct api_request *r, uint64_t tree)
+{
+	if (exchange_reserve(r, tree)) {
+		r->tree += tree;
+		return true;
+	}
+	if (tree > exchange_share(r))
+		api_problemf(r, 413, "too_large", "the body holds too many values");
+	else
+		api_problemf(r, 503, "overloaded", "too many large bodies are on their way");
+	return false;
+}
+
 static void take_json(struct api_request *r)
 {
 	struct err err = { 0 };
 
+	if (!dispatch_reserve(r, parse_cost(r->data, r->len, true)))
+		return;
 	r->body = parse_json(r->data, r->len, API_DEPTH_MAX, &err);
 	if (!r->body)
 		api_problem(r, err.code == -ENOMEM ? 503 : 400, err.code == -ENOMEM ? "overloaded" : "malformed", &err);
@@ -162,9 +207,7 @@ static void take_body(struct api_request *r)
 
 	if (!r->len || (r->route->flags & API_RAW))
 		return;
-	if (!strcmp(r->route->method, "GET"))
-		api_problemf(r, 400, "malformed", "a GET has no body");
-	else if ((r->route->flags & API_YAML) &&
+	if ((r->route->flags & API_YAML) &&
 		 (is_type(type, "application/yaml") || is_type(type, "text/yaml") || is_type(type, "application/json")))
 		return; /* the handler parses it */
 	else if (is_type(type, "application/json") ||
@@ -211,8 +254,7 @@ void dispatch(struct api_request *r)
 		if (r->auth_status == 503)
 			api_problemf(r, 503, "overloaded", "too many large bodies are on their way");
 		else
-			api_problemf(r, 413, "too_large", "the body is too long (at most %llu bytes)",
-				     (unsigned long long)r->api->config->body);
+			too_large(r);
 		return;
 	}
 	take_body(r);

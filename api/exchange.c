@@ -15,8 +15,11 @@
 #include "util/clock.h"
 #include "util/traceparent.h"
 
-#define UNKNOWN_BODY_MAX (64u << 10) /* of a body, before it is known who sends it */
-#define BODIES_PART	 4	     /* of memory_max: what bodies on their way may take */
+#define UNKNOWN_BODY_MAX (16u << 10) /* of a body, before it is known who sends it */
+#define SMALL_BODY_MAX	 (64u << 10)
+#define BODIES_PART	 4 /* of memory_max: what bodies on their way may take, with what is made of them; of that: */
+#define LARGE_PART(n)	 ((n) / 4 * 3) /* ... those that are not small, */
+#define SHARE_PART(n)	 ((n) / 8 * 3) /* ... and those of one tenant, or one address where nobody is known */
 
 /* --- ids --- */
 
@@ -115,24 +118,62 @@ struct api_request *exchange_new(struct http *h, struct http_conn *conn, struct 
 	return r;
 }
 
-static bool grow(struct api_request *r, size_t len)
+static bool same_sender(const struct api_request *a, const struct api_request *b)
+{
+	bool known = a->auth == AUTH_OK && a->caller.role != API_NOBODY;
+
+	if (known != (b->auth == AUTH_OK && b->caller.role != API_NOBODY))
+		return false;
+	return known ? !strcmp(a->caller.tenant, b->caller.tenant) : !strcmp(a->address, b->address);
+}
+
+uint64_t exchange_share(const struct api_request *r)
+{
+	return SHARE_PART(r->api->config->memory_max / BODIES_PART);
+}
+
+/* What the sender has is counted only when it matters: there may be thousands of requests. */
+bool exchange_reserve(struct api_request *r, uint64_t bytes)
 {
 	struct http *h = r->http;
+	const uint64_t all = h->api->config->memory_max / BODIES_PART, now = h->stats.body_bytes + bytes;
+	uint64_t own = bytes;
+
+	if (r->cap + r->tree + bytes > SMALL_BODY_MAX && now > LARGE_PART(all))
+		return false;
+	if (now > all)
+		return false;
+	for (const struct api_request *other = now > all / 8 ? h->requests : NULL; other; other = other->next)
+		if (same_sender(r, other))
+			own += other->cap + other->tree;
+	if (own > exchange_share(r))
+		return false;
+	h->stats.body_bytes += bytes;
+	return true;
+}
+
+static bool grow(struct api_request *r, size_t len)
+{
+	const uint64_t most = (r->length ? r->length : dispatch_body_max(r)) + 1;
 	size_t cap = r->cap ? r->cap : 4096;
 	char *more;
 
 	while (cap < r->len + len + 1)
 		cap *= 2;
-	if (cap == r->cap)
+	if (cap > most && most >= r->len + len + 1)
+		cap = most;
+	if (cap <= r->cap)
 		return true;
-	if (h->stats.body_bytes + cap - r->cap > h->api->config->memory_max / BODIES_PART) {
+	if (!exchange_reserve(r, cap - r->cap)) {
 		r->auth_status = 503; /* others take all there is */
 		return false;
 	}
 	more = realloc(r->data, cap);
-	if (!more)
+	if (!more) {
+		r->http->stats.body_bytes -= cap - r->cap;
+		r->auth_status = 503;
 		return false;
-	h->stats.body_bytes += cap - r->cap;
+	}
 	r->data = more;
 	r->cap = cap;
 	return true;
@@ -149,7 +190,7 @@ void exchange_data(struct api_request *r, const char *data, size_t *len)
 		return;
 	}
 	r->http->stats.bytes_in += *len;
-	if (r->len + *len > r->api->config->body || !grow(r, *len)) {
+	if (r->len + *len > dispatch_body_max(r) || !grow(r, *len)) {
 		r->too_long = true;
 		*len = 0;
 		return;
@@ -181,7 +222,7 @@ void exchange_free(struct api_request *r)
 	*r->prev = r->next;
 	if (r->next)
 		r->next->prev = r->prev;
-	r->http->stats.body_bytes -= r->cap;
+	r->http->stats.body_bytes -= r->cap + r->tree;
 	free(r->data);
 	json_decref(r->body);
 	arena_fini(&r->arena);

@@ -74,6 +74,8 @@ struct api_request {
 
 	char *data; /* the body as it came */
 	size_t len, cap;
+	uint64_t length; /* Content-Length; 0 = none */
+	uint64_t tree;	 /* bytes that 'body' may take, counted as those of 'data' */
 	bool too_long;
 	json_t *body;
 
@@ -98,12 +100,18 @@ struct api_request {
 struct api_request *exchange_new(struct http *h, struct http_conn *conn, struct MHD_Connection *mhd, const char *url,
 				 const char *method);
 void exchange_data(struct api_request *r, const char *data, size_t *len);
+/* Memory for the request's body, in bytes more than it has; false: others have it. */
+bool exchange_reserve(struct api_request *r, uint64_t bytes);
+uint64_t exchange_share(const struct api_request *r); /* the most that one sender may have of it */
 void exchange_done(struct api_request *r); /* MHD has finished with it */
 void exchange_free(struct api_request *r);
 
 /* dispatch.c: route, query, body; calls the handler. */
 void dispatch_begin(struct api_request *r, const char *url); /* headers are here */
 void dispatch(struct api_request *r);			     /* the body is here, and the caller known */
+uint64_t dispatch_body_max(const struct api_request *r);     /* bytes; 0: it has none */
+/* What is made of the body takes so much until the request is over; false: answered. */
+bool dispatch_reserve(struct api_request *r, uint64_t tree);
 
 /* answer.c: sets r->response, and wakes the connection. */
 void answer_with(struct api_request *r, int status, struct MHD_Response *response, uint64_t len);

@@ -118,6 +118,34 @@ json_t *parse_json(const char *text, size_t len, unsigned int depth, struct err 
 	return v;
 }
 
+uint64_t parse_cost(const char *text, size_t len, bool is_json)
+{
+	uint64_t cost = len;
+	bool quoted = false;
+
+	for (size_t i = 0; i < len; i++) {
+		const char c = text[i];
+
+		if (is_json && quoted && c == '\\')
+			i++;
+		else if (is_json && c == '"')
+			quoted = !quoted;
+		else if (quoted)
+			continue;
+		else if (c == '{')
+			cost += 300;
+		else if (c == '[')
+			cost += 140;
+		else if (c == ',' || (c == '\n' && !is_json))
+			cost += 80;
+		else if (c == ':' && (is_json || i + 1 == len || text[i + 1] <= ' '))
+			cost += 90;
+		else if (c == '-' && !is_json && i + 1 < len && text[i + 1] <= ' ')
+			cost += 300; /* of an object in a list, mostly */
+	}
+	return cost;
+}
+
 const char *parse_status_slug(int status)
 {
 	static const struct {

@@ -43,6 +43,7 @@ enum api_route_flags {
 	API_LISTS = 1 << 3,	/* takes limit, cursor, sort, filter, fields */
 	API_RAW = 1 << 4,	/* body as it came, of any type */
 	API_MERGE_PATCH = 1 << 5, /* body is application/merge-patch+json, or JSON */
+	API_LARGE = 1 << 8,	  /* body of up to limits.body; all others are small */
 };
 
 struct api_route {

@@ -99,7 +99,9 @@ static json_t *parse(struct api_request *r, const char *tenant, struct err *err)
 	const char *text = api_body_text(r, &len), *says;
 	_json_ json_t *docs = NULL, *doc = NULL;
 
-	if (!is_json(r)) {
+	if (!dispatch_reserve(r, parse_cost(text, len, is_json(r)))) {
+		return NULL;
+	} else if (!is_json(r)) {
 		docs = topo_doc_parse_for(text, len, "body", tenant, err);
 		return docs ? merge(docs, tenant, err) : NULL;
 	}
@@ -127,7 +129,8 @@ static void submit(struct api_request *r, struct cache_tenant *t, bool diff)
 	struct write *w;
 
 	if (!doc) {
-		api_fail(r, &err);
+		if (!r->answered)
+			api_fail(r, &err);
 		return;
 	}
 	w = prune < 0 ? NULL : write_new(r, plan, write_done_report);
@@ -167,7 +170,7 @@ static void on_diff(struct api_request *r)
 #define TOPOLOGY "/api/v1/tenants/{tenant}/topology"
 const struct api_route topology_routes[] = {
 	{ "GET", TOPOLOGY, on_get, API_READER, 0, NULL, "the whole network as a document" },
-	{ "PUT", TOPOLOGY, on_put, API_ADMIN, API_WRITES | API_YAML, "prune", "apply a document" },
-	{ "POST", TOPOLOGY "/diff", on_diff, API_READER, API_YAML, "prune", "what a document would change" },
+	{ "PUT", TOPOLOGY, on_put, API_ADMIN, API_WRITES | API_YAML | API_LARGE, "prune", "apply a document" },
+	{ "POST", TOPOLOGY "/diff", on_diff, API_READER, API_YAML | API_LARGE, "prune", "what a document would change" },
 };
 const unsigned int n_topology_routes = ARRAY_SIZE(topology_routes);

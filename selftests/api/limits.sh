@@ -13,24 +13,6 @@ api_start 1 limits.body=1MB limits.idle_s=2 limits.request_s=1 limits.connection
 A=/api/v1/tenants/acme
 rss() { awk '/VmRSS/ { print $2 }' "/proc/${api_pid[1]}/status"; }
 
-# raw TEXT: sends it (printf %b) to the server, prints what comes back
-raw() {
-	python3 - "$@" <<'PY'
-import socket, sys
-s = socket.create_connection(("127.0.0.1", 8461)); s.settimeout(8)
-s.sendall(sys.argv[1].encode().decode("unicode_escape").encode("latin1"))
-out = b""
-try:
-    while True:
-        d = s.recv(65536)
-        if not d: break
-        out += d
-        if b"\r\n\r\n" in out and len(sys.argv) > 2: break
-except OSError: pass
-sys.stdout.write(out.decode("latin1").replace("\r", ""))
-PY
-}
-status_of() { sed -n '1s/^HTTP[^ ]* \([0-9]*\).*/\1/p'; }
 H='Host: x\r\n'"Authorization: Bearer $OP"'\r\n'
 
 # --- framing ---

@@ -69,6 +69,24 @@ answers() { # TEXT STATUS CALL-ARGUMENTS...
 	equal "$text" "$want" "$status"
 	[ "$want" = "$status" ] || { echo "$body" | head -c 400; echo; } | note
 }
+# raw TEXT [x]: sends it (with its escapes) to the first server, prints what comes back; with x, until the headers are here
+raw() {
+	python3 - "$@" <<'PY'
+import socket, sys
+s = socket.create_connection(("127.0.0.1", 8461)); s.settimeout(8)
+s.sendall(sys.argv[1].encode().decode("unicode_escape").encode("latin1"))
+out = b""
+try:
+    while True:
+        d = s.recv(65536)
+        if not d: break
+        out += d
+        if b"\r\n\r\n" in out and len(sys.argv) > 2: break
+except OSError: pass
+sys.stdout.write(out.decode("latin1").replace("\r", ""))
+PY
+}
+status_of() { sed -n '1s/^HTTP[^ ]* \([0-9]*\).*/\1/p'; }
 make_token() { # ROLE TENANT [MORE-JSON]: prints the token
 	call 1 POST /api/v1/tokens "$OP" -d "{\"name\": \"test\", \"role\": \"$1\", \"tenant\": ${2:+\"}${2:-null}${2:+\"}${3:+, $3}}"
 	[ "$status" = 201 ] || { echo "# no token: $body" >&2; return 1; }

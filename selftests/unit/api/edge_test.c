@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -92,6 +93,58 @@ static void many_fields(void **state)
 	v = parse_json(two, strlen(two), 4, &err);
 	assert_non_null(v);
 	json_decref(v);
+}
+
+/* What is told of a text is never less than what its values take, as this process counts them. */
+static size_t taken, most_taken;
+
+static void *count(size_t size)
+{
+	size_t *p = malloc(size + sizeof(max_align_t));
+
+	if (!p)
+		return NULL;
+	*p = size + 16; /* malloc()'s own */
+	taken += *p;
+	most_taken = taken > most_taken ? taken : most_taken;
+	return (char *)p + sizeof(max_align_t);
+}
+
+static void uncount(void *p)
+{
+	size_t *at = p ? (size_t *)(void *)((char *)p - sizeof(max_align_t)) : NULL;
+
+	taken -= at ? *at : 0;
+	free(at);
+}
+
+static void costs(void **state)
+{
+	static const char *const units[] = { "[]", "{}", "1", "\"\"", "\"abcdefgh\"", "{\"a\":1}", "{\"name\":\"b\",\"x\":[1,2]}", "[[[[1]]]]" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
+		_free_ char *text = NULL;
+		struct err err = { 0 };
+		size_t len;
+		FILE *f = open_memstream(&text, &len);
+		uint64_t cost;
+		json_t *v;
+
+		for (unsigned int k = 0; k < 1000; k++)
+			fprintf(f, "%s%s", k ? "," : "[", units[i]);
+		fputs("]", f);
+		fclose(f);
+		taken = most_taken = 0;
+		cost = parse_cost(text, len, true);
+		json_set_alloc_funcs(count, uncount);
+		v = parse_json(text, len, 8, &err);
+		json_decref(v);
+		json_set_alloc_funcs(malloc, free);
+		assert_non_null(v);
+		if (most_taken > cost || cost > 4 * most_taken)
+			fail_msg("%s: told %llu, took %zu", units[i], (unsigned long long)cost, most_taken);
+	}
 }
 
 /* RFC 7396, appendix A */
@@ -234,7 +287,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(escapes),  cmocka_unit_test(json_texts),
-		cmocka_unit_test(many_fields), cmocka_unit_test(patches), cmocka_unit_test(problems),
+		cmocka_unit_test(many_fields), cmocka_unit_test(costs), cmocka_unit_test(patches), cmocka_unit_test(problems),
 		cmocka_unit_test(cursors), cmocka_unit_test(files),	  cmocka_unit_test(settings),
 	};
 
