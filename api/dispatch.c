@@ -54,7 +54,7 @@ static void check_framing(struct api_request *r)
 	uint64_t len = 0;
 
 	(void)MHD_get_connection_values_n(r->mhd, MHD_HEADER_KIND, see_header, &f);
-	r->has_body = f.lengths || f.encodings;
+	r->has_body = f.lengths || f.encodings || f.strange;
 	if (f.strange || f.hosts > 1) {
 		api_header(r, "Connection", "close");
 		api_problemf(r, 400, "malformed", f.strange ? "a header that is none (want name: value)" : "several Host headers (want one)");
