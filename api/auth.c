@@ -11,8 +11,8 @@
 #include <time.h>
 
 #include "api/oidc.h"
+#include "api/peer.h"
 #include "api/rate.h"
-#include "util/addr.h"
 #include "util/clock.h"
 
 #define WAIT_MS	     250  /* for a token that is not known: it may be on its way from another instance */
@@ -52,22 +52,11 @@ static int64_t now_s(void)
 
 /* --- failures --- */
 
-/* A network of IPv6 is one customer, who has all addresses of it. */
-static const char *who_fails(const char *address, char buf[static ADDR_TEXT])
-{
-	struct skep_ip ip;
-
-	if (!ip_parse(address, &ip) || ip_is_v4(&ip))
-		return address;
-	ip = ip_mask(&ip, 64);
-	return ip_format(&ip, buf);
-}
-
 static uint64_t too_often(struct auth *a, const char *address)
 {
-	char buf[ADDR_TEXT];
+	char buf[PEER_TEXT];
 
-	return rate_peek(a->addresses, who_fails(address, buf), clock_mono_ns(), AUTH_FAILURES_S, AUTH_FAILURES_BURST);
+	return rate_peek(a->addresses, peer_network(address, buf), clock_mono_ns(), AUTH_FAILURES_S, AUTH_FAILURES_BURST);
 }
 
 static void slow_down(uint64_t wait_ns, auth_done *done, void *arg)
@@ -78,8 +67,8 @@ static void slow_down(uint64_t wait_ns, auth_done *done, void *arg)
 /* One text for everything that is wrong with a token of ours: nothing is learnt about those that there are. */
 static void fail(struct auth *a, const char *address, const char *why, auth_done *done, void *arg)
 {
-	char buf[ADDR_TEXT];
-	uint64_t wait = rate_take(a->addresses, who_fails(address, buf), clock_mono_ns(), AUTH_FAILURES_S,
+	char buf[PEER_TEXT];
+	uint64_t wait = rate_take(a->addresses, peer_network(address, buf), clock_mono_ns(), AUTH_FAILURES_S,
 				  AUTH_FAILURES_BURST);
 
 	if (wait)

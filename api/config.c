@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/listen.h"
+#include "util/addr.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 #include "util/settings.h"
@@ -36,6 +37,7 @@ static const struct setting table[] = {
 	{ "db.wait_ms", SETTING_NUMBER, AT(db_wait_ms), 0, 60000, "200", .help = "how long it waits for them" },
 	{ "listen", SETTING_LIST, AT(listen), .fallback = "127.0.0.1:8460,unix:/run/skep/api.sock",
 	  .help = "address:port, [v6]:port or unix:/path; without tls loopback and sockets only" },
+	{ "trusted_proxies", SETTING_LIST, AT(trusted_proxies), .help = "addresses, prefixes: whose X-Forwarded-For is believed" },
 	{ "tls.certificate", SETTING_PATH, AT(tls_certificate), .help = "file, PEM: the server's and its issuers'" },
 	{ "tls.key", SETTING_PATH, AT(tls_key), .help = "file, PEM" },
 	{ "panel", SETTING_PATH, AT(panel), .help = "directory of the web panel" },
@@ -48,6 +50,8 @@ static const struct setting table[] = {
 	{ "limits.body", SETTING_SIZE, AT(body), 1, 1024, "64MB", .help = "largest body of a request" },
 	{ "limits.connections", SETTING_NUMBER, AT(connections), 1, 1000000, "10000",
 	  .help = "open connections" },
+	{ "limits.connections_per_address", SETTING_NUMBER, AT(per_address), 0, 1000000, "0",
+	  .help = "of those, one address (IPv6: a /64); 0: a quarter" },
 	{ "limits.idle_s", SETTING_NUMBER, AT(idle_s), 1, 86400, "30", .help = "an idle connection is closed after so long" },
 	{ "limits.request_s", SETTING_NUMBER, AT(request_s), 1, 3600, "10",
 	  .help = "a request that is not complete after so long is refused" },
@@ -66,6 +70,18 @@ static int split(const char *name, const char *list, unsigned int max, char ***i
 	if (rc == -E2BIG)
 		return err_set(err, -EINVAL, "'%s': more than %u", name, max);
 	return rc ? err_set(err, rc, "out of memory") : 0;
+}
+
+static int check_proxies(const struct api_config *c, struct err *err)
+{
+	struct skep_ip ip;
+	unsigned int len;
+
+	for (unsigned int i = 0; i < c->n_proxies; i++)
+		if (!prefix_parse(c->proxies[i], &ip, &len))
+			return err_set(err, -EINVAL, "'trusted_proxies': '%.80s' is not an address or prefix (want 10.0.0.1, 10.0.0.0/8)",
+				       c->proxies[i]);
+	return 0;
 }
 
 /* What one key alone cannot tell. */
@@ -98,6 +114,8 @@ int api_config_load(struct api_config *c, const char *file, char *const *env, ch
 	rc = settings_load(&settings, c, file, env, set, n_set, err);
 	rc = rc ? rc : split("db.addresses", c->db_addresses, API_ADDRESSES_MAX, &c->addresses, &c->n_addresses, err);
 	rc = rc ? rc : split("listen", c->listen, API_LISTEN_MAX, &c->listens, &c->n_listens, err);
+	rc = rc ? rc : split("trusted_proxies", c->trusted_proxies, API_PROXIES_MAX, &c->proxies, &c->n_proxies, err);
+	rc = rc ? rc : check_proxies(c, err);
 	rc = rc ? rc : check_together(c, err);
 	if (!rc && c->db_password_file) {
 		c->password = settings_read_secret("db.password_file", c->db_password_file, err);
@@ -113,6 +131,7 @@ void api_config_fini(struct api_config *c)
 	settings_fini(&settings, c);
 	settings_free_list(c->addresses, c->n_addresses);
 	settings_free_list(c->listens, c->n_listens);
+	settings_free_list(c->proxies, c->n_proxies);
 	if (c->password)
 		explicit_bzero(c->password, strlen(c->password));
 	free(c->password);

@@ -11,6 +11,7 @@
 #define API_CONFIG_PATH	  "/etc/skep/api.yaml"
 #define API_ADDRESSES_MAX 64
 #define API_LISTEN_MAX	  16
+#define API_PROXIES_MAX	  64
 
 struct api_config {
 	int log_level;	   /* enum log_level */
@@ -26,11 +27,15 @@ struct api_config {
 	char *oidc_tenant_claim, *oidc_role_claim;
 	uint64_t body;		     /* bytes of one request */
 	uint32_t connections, idle_s, request_s;
+	uint32_t per_address;	     /* connections; 0 = a quarter of all */
+	char *trusted_proxies;
 	uint32_t rate, burst;	     /* requests/s of a tenant */
 	uint64_t memory_max;	     /* bytes */
 	/* derived */
 	char **addresses, **listens;
 	unsigned int n_addresses, n_listens;
+	char **proxies; /* addresses and prefixes */
+	unsigned int n_proxies;
 	char *password; /* contents of db.password_file; NULL = none */
 };
 

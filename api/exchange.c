@@ -11,6 +11,7 @@
 
 #include "api/authenticate.h"
 #include "api/idempotency.h"
+#include "api/peer.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/traceparent.h"
@@ -86,6 +87,8 @@ struct api_request *exchange_new(struct http *h, struct http_conn *conn, struct 
 	r->mhd = mhd;
 	r->began_ns = clock_mono_ns();
 	snprintf(r->address, sizeof(r->address), "%s", conn->address);
+	if (peer_is_proxy(h->api->config, r->address) && api_request_header(r, "X-Forwarded-For"))
+		peer_forwarded(h->api->config, api_request_header(r, "X-Forwarded-For"), r->address);
 	r->is_root = conn->is_root;
 	r->is_tls = conn->listener->is_tls;
 	arena_init(&r->arena, 0);

@@ -15,6 +15,7 @@
 #define API_DEPTH_MAX	32 /* containers in containers of a body */
 
 struct http_listener;
+struct peers;
 struct idempotency;
 
 struct http_conn {
@@ -22,6 +23,7 @@ struct http_conn {
 	struct http_listener *listener;
 	int fd;
 	char address[48]; /* of the client, without port; "unix" */
+	uint32_t *seat;	/* how many its address has; NULL: not counted */
 	bool is_root;	/* UNIX socket, its other end belongs to root */
 	bool receiving; /* nothing of an answer was sent yet */
 	uint64_t deadline_ns; /* what is going on must be over; UINT64_MAX = no deadline */
@@ -42,6 +44,7 @@ struct http {
 	unsigned int n;
 	struct loop_timer *tick, *again;
 	struct http_conn *conns;
+	struct peers *peers;
 	struct api_request *requests;
 	struct http_stats stats;
 	char *certificate, *key; /* PEM */

@@ -5,9 +5,7 @@
  */
 #include "api/exchange.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +16,7 @@
 
 #include "api/listen.h"
 #include "api/metrics.h"
+#include "api/peer.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -104,27 +103,36 @@ static void on_tick(void *arg)
 
 /* --- MHD's callbacks --- */
 
-/* The client's address: of IPv4 also where the socket is IPv6. */
 static void name_peer(struct http_conn *c, bool is_unix)
 {
 	struct sockaddr_storage sa = { 0 };
 	socklen_t len = sizeof(sa);
-	const void *at = NULL;
-	int family = AF_INET;
 
 	snprintf(c->address, sizeof(c->address), "%s", is_unix ? "unix" : "unknown");
 	if (is_unix || getpeername(c->fd, (struct sockaddr *)&sa, &len))
 		return;
-	if (sa.ss_family == AF_INET) {
-		at = &((const struct sockaddr_in *)&sa)->sin_addr;
-	} else if (sa.ss_family == AF_INET6) {
-		const struct in6_addr *a = &((const struct sockaddr_in6 *)&sa)->sin6_addr;
+	peer_name((struct sockaddr *)&sa, c->address);
+	c->seat = peers_seat(c->listener->http->peers, (struct sockaddr *)&sa);
+	if (c->seat)
+		++*c->seat;
+}
 
-		family = IN6_IS_ADDR_V4MAPPED(a) ? AF_INET : AF_INET6;
-		at = family == AF_INET ? (const void *)&a->s6_addr[12] : a;
-	}
-	if (at)
-		inet_ntop(family, at, c->address, sizeof(c->address));
+/* Before MHD has a connection of it. */
+static enum MHD_Result on_accept(void *cls, const struct sockaddr *sa, socklen_t len)
+{
+	struct http *h = ((struct http_listener *)cls)->http;
+	const struct api_config *config = h->api->config;
+	const uint32_t most = config->per_address ? config->per_address : config->connections / 4 + 1;
+	const uint32_t *seat = len ? peers_seat(h->peers, sa) : NULL;
+	char address[PEER_TEXT];
+
+	if (!seat || *seat < most)
+		return MHD_YES;
+	peer_name(sa, address);
+	if (peer_is_proxy(config, address))
+		return MHD_YES; /* all are behind it */
+	h->stats.refused++;
+	return MHD_NO;
 }
 
 static void conn_begin(struct http_listener *l, struct MHD_Connection *mhd, void **context)
@@ -151,7 +159,7 @@ static void conn_begin(struct http_listener *l, struct MHD_Connection *mhd, void
 		c->next->prev = &c->next;
 	h->conns = c;
 	h->stats.open++;
-	set_deadline(c, h->api->config->idle_s + h->api->config->request_s);
+	set_deadline(c, h->api->config->request_s); /* who has said nothing yet is not kept as one that will ask again */
 	*context = c;
 }
 
@@ -170,6 +178,8 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
 	if (c->next)
 		c->next->prev = c->prev;
 	l->http->stats.open--;
+	if (c->seat)
+		--*c->seat;
 	free(c);
 	*context = NULL;
 }
@@ -310,7 +320,7 @@ static int start(struct http_listener *l, struct err *err)
 		flags |= MHD_USE_TLS;
 	else
 		tls[0] = tls[3];
-	l->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, l, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+	l->daemon = MHD_start_daemon(flags, 0, on_accept, l, on_request, l, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
 				     MHD_OPTION_LISTEN_SOCKET, l->fd, MHD_OPTION_CONNECTION_LIMIT, c->connections,
 				     MHD_OPTION_CONNECTION_TIMEOUT, c->idle_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 				     (size_t)CONN_MEMORY, MHD_OPTION_NOTIFY_CONNECTION, on_connection, l,
@@ -371,7 +381,10 @@ struct http *http_new(struct api *api, struct err *err)
 		return NULL;
 	}
 	h->api = api;
-	if (open_all(h, err)) {
+	h->peers = peers_new();
+	if (!h->peers)
+		err_set(err, -ENOMEM, "out of memory");
+	if (!h->peers || open_all(h, err)) {
 		http_free(h);
 		return NULL;
 	}
@@ -424,6 +437,7 @@ void http_free(struct http *h)
 	loop_timer_del(h->tick);
 	loop_timer_del(h->again);
 	free(h->listeners);
+	peers_free(h->peers);
 	free(h->certificate);
 	if (h->key)
 		explicit_bzero(h->key, strlen(h->key));

@@ -45,4 +45,46 @@ python3 -c 'print("{\"bridges\": [" + ", ".join("{\"name\": \"b%d\"}" % i for i 
 answers '... also a document' 200 1 PUT $T/acme/topology "$ACME" --data-binary "@$work/doc" -H 'Expect:'
 kill $sender 2>/dev/null
 
+api_stop 1
+
+# --- connections ---
+ip addr add 127.0.0.9/32 dev lo
+api_start 1 limits.connections=200 limits.connections_per_address=50 limits.request_s=2 limits.idle_s=60 trusted_proxies=127.0.0.9
+cat >"$work/takers.py" <<'PY'
+import socket, sys, time
+work, address, n = sys.argv[1], sys.argv[2], int(sys.argv[3])
+keep = []
+for _ in range(n):
+    s = socket.create_connection(("127.0.0.1", 8461), source_address=(address, 0))
+    try: s.sendall(b"G")
+    except OSError: pass
+    keep.append(s)
+open(work + "/taken-" + address, "w").write("all")
+until = time.time() + 20
+for s in keep:
+    s.settimeout(max(0.1, until - time.time()))
+    try:
+        while s.recv(4096): pass
+    except OSError: pass
+open(work + "/cut-" + address, "w").write("all")
+PY
+python3 "$work/takers.py" "$work" 127.0.0.2 300 &
+background+=("$!")
+wait_for 10 test -s "$work/taken-127.0.0.2" || not_ok 'connections of one address'
+answers 'one address with all connections that it may have leaves some for others' 200 1 GET /healthz ''
+wait_for 8 test -s "$work/cut-127.0.0.2" && ok '... and its own, which say nothing, are cut soon' || not_ok '... and its own, which say nothing, are cut soon'
+python3 "$work/takers.py" "$work" 127.0.0.9 100 &
+background+=("$!")
+many() { call 1 GET /api/v1/status "$OP"; [ "$(field http.open)" -ge 100 ]; }
+wait_for 10 many && ok 'a proxy may have more' || { not_ok 'a proxy may have more'; echo "$body" | note; }
+by() { # CURL-OPTION...: the address that the audit has of a write
+	call 1 PUT "$T/acme/bridges/b$RANDOM" "$ACME" -d '{}' "$@"
+	call 1 GET "$T/acme/audit?limit=1" "$ACME"
+	field items.0.address
+}
+equal 'X-Forwarded-For of anybody is not believed' 127.0.0.1 "$(by -H 'X-Forwarded-For: 192.0.2.7')"
+equal '... of a proxy it is' 192.0.2.7 "$(by --interface 127.0.0.9 -H 'X-Forwarded-For: 192.0.2.7')"
+equal '... the last one that is not a proxy' 192.0.2.8 "$(by --interface 127.0.0.9 -H 'X-Forwarded-For: 192.0.2.7, 192.0.2.8, 127.0.0.9')"
+equal '... if it is an address' 127.0.0.9 "$(by --interface 127.0.0.9 -H 'X-Forwarded-For: root')"
+
 api_stop 1 && ok 'it stops' || not_ok 'it stops'
