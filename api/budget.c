@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Implements budget.h.  Called by trace.c and matrix.c. */
+/* Implements budget.h.  Called by trace.c and matrix.c, and turns.c for all else. */
 #include "api/budget.h"
 
 #include <stdbool.h>
@@ -9,7 +9,7 @@
 #include "topology/topology.h"
 
 static struct account {
-	char tenant[TOPO_NAME_MAX + 1]; /* "" = nobody's */
+	char tenant[BUDGET_KEY]; /* "" = nobody's */
 	int64_t left_ns;		/* at 'at_ns'; negative: debt */
 	uint64_t at_ns;
 } accounts[BUDGET_TENANTS];
@@ -27,7 +27,7 @@ static void refill(struct account *a, uint64_t now_ns)
 
 static struct account *find(const char *tenant)
 {
-	for (struct account *a = accounts; a < accounts + BUDGET_TENANTS; a++)
+	for (struct account *a = accounts; a < accounts + BUDGET_TENANTS && *a->tenant; a++)
 		if (!strcmp(a->tenant, tenant))
 			return a;
 	return NULL;
@@ -54,6 +54,16 @@ uint64_t budget_wait_ns(const char *tenant, uint64_t now_ns)
 		return 0;
 	refill(a, now_ns);
 	return a->left_ns > 0 ? 0 : (uint64_t)(1 - a->left_ns) * 100 / BUDGET_SHARE;
+}
+
+uint64_t budget_used_ns(const char *tenant, uint64_t now_ns)
+{
+	struct account *a = find(tenant);
+
+	if (!a)
+		return 0;
+	refill(a, now_ns);
+	return (uint64_t)(BUDGET_BURST_NS - a->left_ns);
 }
 
 void budget_spend(const char *tenant, uint64_t spent_ns, uint64_t now_ns)

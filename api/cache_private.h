@@ -43,6 +43,10 @@ struct cache_tenant {
 	struct hmap ids;		 /* struct cache_object.by_id */
 	struct topo_snapshot *snap;	 /* of 'snap_rev'; made when it is asked for */
 	uint64_t snap_rev;
+	char *doc; /* topology.c: the document of 'doc_crev' as text; NULL = nobody has asked */
+	size_t doc_len;
+	uint64_t doc_crev;
+	bool doc_yaml;
 	struct wait *waits;
 	struct cache_watch *watches;
 	struct writer *writer; /* write.c; NULL: nothing was written yet */

@@ -13,10 +13,13 @@
 #include "api/role.h"
 #include "api/problem.h"
 #include "api/routes.h"
+#include "api/turns.h"
+#include "util/clock.h"
 #include "util/yaml.h"
 
 #define OPEN_BODY_MAX (16u << 10) /* of who is not known */
 #define BODY_MAX      (1u << 20)
+#define DIFF_BODY_MAX (4u << 20) /* of tenants: it is parsed, applied and thrown away */
 
 /* --- headers --- */
 
@@ -80,7 +83,12 @@ uint64_t dispatch_body_max(const struct api_request *r)
 		return 0;
 	if (r->route->flags & API_OPEN)
 		return OPEN_BODY_MAX;
-	return r->route->flags & API_LARGE || most < BODY_MAX ? most : BODY_MAX;
+	if (!(r->route->flags & API_LARGE))
+		return most < BODY_MAX ? most : BODY_MAX;
+	/* who may only read asks what would be */
+	if (r->route->least == API_READER && *r->caller.tenant && most > DIFF_BODY_MAX)
+		return DIFF_BODY_MAX;
+	return most;
 }
 
 static void too_large(struct api_request *r)
@@ -257,7 +265,17 @@ void dispatch(struct api_request *r)
 			too_large(r);
 		return;
 	}
+	if (!turns_wait(r->http->turns, r))
+		dispatch_now(r);
+}
+
+void dispatch_now(struct api_request *r)
+{
+	const struct api_caller caller = r->caller;
+	uint64_t began_ns = clock_mono_ns();
+
 	take_body(r);
 	if (!r->answered && !idempotency_begin(r))
 		r->route->handler(r);
+	turns_spend(&caller, clock_mono_ns() - began_ns); /* 'r' may be gone */
 }

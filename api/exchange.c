@@ -12,6 +12,7 @@
 #include "api/authenticate.h"
 #include "api/idempotency.h"
 #include "api/peer.h"
+#include "api/turns.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/traceparent.h"
@@ -221,6 +222,7 @@ void exchange_free(struct api_request *r)
 	if (r->kept_free)
 		r->kept_free(r->kept);
 	idempotency_free(r->idempotency);
+	turns_forget(r);
 	r->http->stats.pending--;
 	*r->prev = r->next;
 	if (r->next)

@@ -16,6 +16,8 @@
 
 struct http_listener;
 struct peers;
+struct turn;
+struct turns;
 struct idempotency;
 
 struct http_conn {
@@ -45,6 +47,7 @@ struct http {
 	struct loop_timer *tick, *again;
 	struct http_conn *conns;
 	struct peers *peers;
+	struct turns *turns;
 	struct api_request *requests;
 	struct http_stats stats;
 	char *certificate, *key; /* PEM */
@@ -97,6 +100,8 @@ struct api_request {
 	void (*kept_free)(void *data);
 	struct api_stream *stream;
 	struct idempotency *idempotency; /* NULL: no key */
+	struct turn *turn;	/* turns.c: where it waits; NULL */
+	struct api_request *next_turn;
 };
 
 /* exchange.c: a request begins; NULL: no memory.  It may be answered already. */
@@ -112,6 +117,7 @@ void exchange_free(struct api_request *r);
 /* dispatch.c: route, query, body; calls the handler. */
 void dispatch_begin(struct api_request *r, const char *url); /* headers are here */
 void dispatch(struct api_request *r);			     /* the body is here, and the caller known */
+void dispatch_now(struct api_request *r);		     /* its turn */
 uint64_t dispatch_body_max(const struct api_request *r);     /* bytes; 0: it has none */
 /* What is made of the body takes so much until the request is over; false: answered. */
 bool dispatch_reserve(struct api_request *r, uint64_t tree);

@@ -17,6 +17,7 @@
 #include "api/listen.h"
 #include "api/metrics.h"
 #include "api/peer.h"
+#include "api/turns.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -382,9 +383,10 @@ struct http *http_new(struct api *api, struct err *err)
 	}
 	h->api = api;
 	h->peers = peers_new();
-	if (!h->peers)
+	h->turns = turns_new(api->loop);
+	if (!h->peers || !h->turns)
 		err_set(err, -ENOMEM, "out of memory");
-	if (!h->peers || open_all(h, err)) {
+	if (!h->peers || !h->turns || open_all(h, err)) {
 		http_free(h);
 		return NULL;
 	}
@@ -438,6 +440,7 @@ void http_free(struct http *h)
 	loop_timer_del(h->again);
 	free(h->listeners);
 	peers_free(h->peers);
+	turns_free(h->turns);
 	free(h->certificate);
 	if (h->key)
 		explicit_bzero(h->key, strlen(h->key));

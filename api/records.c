@@ -138,6 +138,8 @@ void cache_unload(struct cache_tenant *t)
 	hmap_init(&t->ids);
 	topo_unref(t->snap);
 	t->snap = NULL;
+	free(t->doc);
+	t->doc = NULL;
 }
 
 int cache_load(struct cache_tenant *t, const json_t *records)

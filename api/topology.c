@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/auth.h"
+#include "api/cache_private.h"
 #include "api/change.h"
 #include "api/exchange.h"
 #include "api/parse.h"
@@ -19,27 +21,46 @@ static bool wants_yaml(const struct api_request *r)
 	return accept && (strstr(accept, "application/yaml") || strstr(accept, "text/yaml"));
 }
 
+/* The document as it is kept for those who ask again: the last one that was asked for, until something changes. */
+static bool make_text(struct cache_tenant *t, bool yaml, struct err *err)
+{
+	_json_ json_t *doc = NULL;
+
+	if (t->doc && t->doc_crev == cache_crev(t) && t->doc_yaml == yaml)
+		return true;
+	free(t->doc);
+	t->doc = NULL;
+	doc = topo_doc_export(cache_records(t), cache_name(t), NULL, NULL, err);
+	if (!doc)
+		return false;
+	t->doc = yaml ? yaml_text(doc, &t->doc_len) : json_dumps(doc, JSON_COMPACT);
+	if (!t->doc) {
+		err_set(err, -ENOMEM, "out of memory");
+		return false;
+	}
+	t->doc_len = yaml ? t->doc_len : strlen(t->doc);
+	t->doc_crev = cache_crev(t);
+	t->doc_yaml = yaml;
+	return true;
+}
+
 static void get(struct api_request *r, struct cache_tenant *t)
 {
+	const bool yaml = wants_yaml(r);
 	struct err err = { 0 };
-	json_t *doc = topo_doc_export(cache_records(t), cache_name(t), NULL, NULL, &err);
 	char tag[40], *text;
-	size_t len;
 
 	snprintf(tag, sizeof(tag), "W/\"%llu\"", (unsigned long long)cache_crev(t));
 	api_header(r, "ETag", tag);
-	if (!doc) {
+	if (!make_text(t, yaml, &err)) {
 		api_fail(r, &err);
-	} else if (!wants_yaml(r)) {
-		api_answer(r, 200, doc);
-	} else {
-		text = yaml_text(doc, &len);
-		json_decref(doc);
-		if (text)
-			api_answer_text(r, 200, "application/yaml", text, len);
-		else
-			api_problemf(r, 503, "overloaded", "out of memory");
+		return;
 	}
+	text = malloc(t->doc_len + 1);
+	if (text)
+		api_answer_text(r, 200, yaml ? "application/yaml" : "application/json", memcpy(text, t->doc, t->doc_len + 1), t->doc_len);
+	else
+		api_problemf(r, 503, "overloaded", "out of memory");
 }
 
 /* --- writing --- */
@@ -121,18 +142,33 @@ static json_t *parse(struct api_request *r, const char *tenant, struct err *err)
 	return err->code ? NULL : TAKE_PTR(doc);
 }
 
+/* More of a kind than the quota and than there is will not be taken, whatever they are: said before they are looked at. */
+static int count(const struct api_request *r, const struct cache_tenant *t, const json_t *doc, struct err *err)
+{
+	const struct quota *q = auth_quota(api_of(r)->auth, cache_name(t));
+	struct quota_use would = *cache_use(t);
+
+	for (int k = 0; k < TOPO_KIND_MAX; k++) {
+		int64_t n = (int64_t)json_array_size(json_object_get(doc, topo_kind_plural((enum topo_kind)k)));
+
+		would.objects[k] = n > would.objects[k] ? n : would.objects[k];
+	}
+	return quota_check(q, cache_use(t), &would, err);
+}
+
 static void submit(struct api_request *r, struct cache_tenant *t, bool diff)
 {
 	struct err err = { 0 };
 	_json_ json_t *doc = parse(r, cache_name(t), &err);
-	int prune = doc ? api_query_bool(r, "prune") : 0;
 	struct write *w;
+	int prune;
 
-	if (!doc) {
+	if (!doc || count(r, t, doc, &err)) {
 		if (!r->answered)
 			api_fail(r, &err);
 		return;
 	}
+	prune = api_query_bool(r, "prune");
 	w = prune < 0 ? NULL : write_new(r, plan, write_done_report);
 	if (!w)
 		return;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "api/audit.h"
+#include "api/turns.h"
 #include "api/cache_private.h"
 #include "api/idempotency.h"
 #include "api/wait.h"
@@ -17,7 +18,7 @@
 
 #define ATTEMPTS   8
 #define FLIGHT_MAX 2000			 /* writes of one commit */
-#define PLAN_NS	   (100 * NSEC_PER_MSEC) /* planning of one commit, but for the first write of it */
+#define PLAN_NS	   (20 * NSEC_PER_MSEC) /* planning of one commit, but for the first write of it: then others have their turn */
 #define CHANGES_AT 50000		 /* paths of one commit; a single write may have more */
 #define AGAIN_MS   20
 
@@ -318,7 +319,7 @@ static void plan_one(struct writer *wr, struct write *w)
 static void run(struct writer *wr)
 {
 	struct write **last = &wr->flight;
-	uint64_t until = clock_mono_ns() + PLAN_NS;
+	uint64_t until = clock_mono_ns() + PLAN_NS, began;
 	unsigned int n = 0;
 	struct err err = { 0 };
 
@@ -340,7 +341,9 @@ static void run(struct writer *wr)
 		w->next = NULL;
 		*last = w;
 		last = &w->next;
+		began = clock_mono_ns();
 		plan_one(wr, w);
+		turns_spend(&w->r->caller, clock_mono_ns() - began);
 		n++;
 	}
 	if (!err.code && writer_cascade(wr))

@@ -45,6 +45,42 @@ python3 -c 'print("{\"bridges\": [" + ", ".join("{\"name\": \"b%d\"}" % i for i 
 answers '... also a document' 200 1 PUT $T/acme/topology "$ACME" --data-binary "@$work/doc" -H 'Expect:'
 kill $sender 2>/dev/null
 
+# --- time ---
+python3 -c 'print("{\"bridges\": [" + ", ".join("{\"nam\": \"b%d\"}" % i for i in range(5000)) + "]}")' >"$work/wrong"
+call 1 PUT $T/beta/quota "$OP" -d '{"objects": {"bridges": 4000}}'
+answers 'more objects than the quota allows are refused before they are looked at' 403 1 POST $T/beta/topology/diff "$BETA" --data-binary "@$work/wrong" -H 'Expect:'
+head -c 5000000 /dev/zero | tr '\0' ' ' >"$work/blank"
+answers 'a question about a document of 5 MB: not of a tenant' 413 1 POST $T/acme/topology/diff "$ACME" --data-binary "@$work/blank" -H 'Expect:'
+python3 - "$ACME" "$BETA" >"$work/waited" <<'PY'
+import socket, sys, time, threading
+acme, beta = sys.argv[1:]
+def ask(path, token, n=1):
+    return ("GET %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n" % (path, token)).encode() * n
+busy = socket.create_connection(("127.0.0.1", 8461))
+got, n = 0, 200
+def read():
+    global got
+    try:
+        while True:
+            d = busy.recv(1 << 20)
+            if not d: break
+            got += d.count(b"HTTP/1.1 200")
+    except OSError: pass
+reader = threading.Thread(target=read, daemon=True); reader.start()
+sender = threading.Thread(target=lambda: busy.sendall(ask("/api/v1/tenants/acme/bridges?limit=1000&sort=-rev", acme, n)), daemon=True); sender.start()
+while not got: time.sleep(0.001)
+worst = 0
+while got < n / 2 and reader.is_alive():
+    t = time.time()
+    s = socket.create_connection(("127.0.0.1", 8461)); s.settimeout(60)
+    s.sendall(ask("/api/v1/tenants/beta/bridges/b", beta)); s.recv(4096); s.close()
+    worst = max(worst, time.time() - t)
+print("%d %d" % (worst * 1000, got))
+PY
+read -r worst got <"$work/waited"
+[ "$got" -lt 200 ] && [ "$worst" -lt 1000 ] && ok "while one tenant asks 200 questions at once, another one is answered after $worst ms at most" ||
+	not_ok "while one tenant asks 200 questions at once, another one is answered after $worst ms ($got were answered)"
+
 api_stop 1
 
 # --- connections ---

@@ -21,6 +21,10 @@ static void test_waits(void **state)
 	budget_spend("a", S / 2, t);
 	assert_true(budget_wait_ns("a", t) > 2 * S && budget_wait_ns("a", t) < 3 * S);
 	assert_int_equal(budget_wait_ns("b", t), 0);
+	assert_int_equal(budget_used_ns("b", t), 0);
+	assert_int_equal(budget_used_ns("a", t), BUDGET_BURST_NS - 1 + S / 2);
+	assert_int_equal(budget_used_ns("a", t + 1000 * S), 0);
+	budget_spend("a", BUDGET_BURST_NS - 1 + S / 2, t);
 	assert_int_equal(budget_wait_ns("a", t + budget_wait_ns("a", t)), 0);
 }
 
