@@ -38,7 +38,7 @@ struct auth {
 	struct api *api;
 	struct store *store;
 	struct oidc *oidc; /* NULL = own tokens only */
-	struct rate_table *tenants, *addresses;
+	struct rate_table *tenants, *addresses, *checks; /* checks: of signatures, by addresses that fail often */
 	struct auth_wait *waits;
 	unsigned int n_waits;
 	struct loop_timer *tick;
@@ -227,13 +227,15 @@ static void jwt(struct auth *a, const char *address, const char *text, auth_done
 {
 	struct auth_wait like = { .is_jwt = true, .done = done, .arg = arg }, *w;
 	struct api_caller caller;
+	char buf[PEER_TEXT];
 	uint64_t wait;
 
 	if (oidc_known(a->oidc, text, now_s(), &caller)) {
 		done(arg, &caller, 0, 0, NULL);
 		return;
 	}
-	wait = too_often(a, address); /* signatures cost something */
+	/* a signature costs something, also a good one; who has shown many wrong ones still has some to show */
+	wait = too_often(a, address) ? rate_take(a->checks, peer_network(address, buf), clock_mono_ns(), AUTH_CHECKS_S, AUTH_CHECKS_BURST) : 0;
 	if (wait) {
 		slow_down(wait, done, arg);
 		return;
@@ -335,9 +337,10 @@ struct auth *auth_new(struct api *api, struct err *err)
 	a->api = api;
 	a->tenants = rate_table_new(TENANTS, seed);
 	a->addresses = rate_table_new(ADDRESSES, seed);
+	a->checks = rate_table_new(ADDRESSES, seed);
 	a->store = store_new(api->loop, api->db);
 	a->tick = loop_timer_add(api->loop, 50 * NSEC_PER_MSEC, 50 * NSEC_PER_MSEC, on_tick, a);
-	if (!a->tenants || !a->addresses || !a->store || !a->tick)
+	if (!a->tenants || !a->addresses || !a->checks || !a->store || !a->tick)
 		err_set(err, -ENOMEM, "out of memory");
 	else if (!api->config->oidc_issuer || (a->oidc = oidc_new(api->loop, api->config, err))) {
 		store_watch(a->store, on_change, a);
@@ -367,5 +370,6 @@ void auth_free(struct auth *a)
 	store_free(a->store);
 	rate_table_free(a->tenants);
 	rate_table_free(a->addresses);
+	rate_table_free(a->checks);
 	free(a);
 }

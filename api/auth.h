@@ -12,6 +12,8 @@
 
 #define AUTH_FAILURES_S	    1  /* of one address (IPv6: of a /64), wrong credentials */
 #define AUTH_FAILURES_BURST 20
+#define AUTH_CHECKS_S	    500 /* of an address that has failed more often: signatures that are verified nevertheless */
+#define AUTH_CHECKS_BURST   500
 
 struct auth;
 

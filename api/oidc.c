@@ -42,6 +42,7 @@ struct oidc {
 	const char *source;
 	bool is_url, fetching;
 	struct jwks *keys;
+	uint8_t keys_sha[32]; /* of the text they were made of */
 	struct fetch *fetch;
 	struct loop_timer *timer;
 	struct stat seen; /* of the file */
@@ -51,8 +52,17 @@ struct oidc {
 	struct oidc_known *known;
 };
 
-static void set_keys(struct oidc *o, struct jwks *keys)
+/* Those who were let in stay so while the keys are the same. */
+static void set_keys(struct oidc *o, struct jwks *keys, const char *text, size_t len)
 {
+	uint8_t sha[sizeof(o->keys_sha)];
+
+	gnutls_hash_fast(GNUTLS_DIG_SHA256, text, len, sha);
+	if (o->keys && !memcmp(sha, o->keys_sha, sizeof(sha))) {
+		jwks_free(keys);
+		return;
+	}
+	memcpy(o->keys_sha, sha, sizeof(sha));
 	jwks_free(o->keys);
 	o->keys = keys;
 	memset(o->known, 0, KNOWN_MAX * sizeof(*o->known)); /* a key may have been taken back */
@@ -97,7 +107,7 @@ static int load_file(struct oidc *o, struct err *err)
 	keys = text ? jwks_parse(text, len, err) : NULL;
 	if (!keys)
 		return err->code;
-	set_keys(o, keys);
+	set_keys(o, keys, text, len);
 	return 0;
 }
 
@@ -139,7 +149,7 @@ static void on_fetched(void *arg, const char *text, size_t len, const struct err
 
 	o->fetching = false;
 	if (keys)
-		set_keys(o, keys);
+		set_keys(o, keys, text, len);
 	else
 		no_keys(o, why ? why : &err);
 	refresh_in(o, o->keys ? REFRESH_S : RETRY_S);

@@ -133,6 +133,10 @@ answers 'a key that is new is asked for at once' 200 2 GET /api/v1/whoami "$(jwt
 equal '... once' $((before + 1)) "$(asked)"
 for i in {1..10}; do call 2 GET /api/v1/whoami "$(jwt evil '{}' "{\"alg\": \"RS256\", \"kid\": \"evil$i\"}")"; done
 equal '... keys that nobody has make no more questions' $((before + 1)) "$(asked)"
+evil=$(jwt evil '{}' '{"alg": "RS256", "kid": "one"}')
+for _ in {1..40}; do call 2 GET /api/v1/whoami "$evil"; done
+equal 'an address that shows wrong tokens is slowed down' 429 "$status"
+answers '... and who shares it is let in' 200 2 GET /api/v1/whoami "$(jwt two '{"sub": "neighbour"}')"
 api_stop 2
 touch "$work/hang"
 api_start 2 "${oidc[@]}" oidc.jwks=http://127.0.0.1:8480/jwks.json
