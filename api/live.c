@@ -294,12 +294,11 @@ static void on_said(void *arg, const struct err *err, const json_t *reply)
 		take_all(lt, reply);
 	while ((w = lt->waiters)) {
 		lt->waiters = w->next;
-		if (err && err->code == -ECANCELED) { /* the end: the cache has gone */
+		if (err && err->code == -ECANCELED) /* the end: the cache has gone */
 			api_fail(w->r, err);
-		} else {
+		else
 			answer(w->r, lt, w->t);
-			cache_release(w->t);
-		}
+		cache_release(w->t);
 		free(w);
 	}
 }

@@ -16,6 +16,8 @@
 #include "api/make_token.h"
 #include "api/metrics.h"
 #include "api/routes.h"
+#include "api/trace.h"
+#include "api/wait.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/sd.h"
@@ -105,8 +107,10 @@ static void stop(struct api *api)
 
 	if (api->http)
 		http_quiesce(api->http);
+	wait_stop();
 	while (api->http && http_is_busy(api->http) && clock_mono_ns() < until && !loop_once(api->loop, 10))
 		;
+	matrix_stop();
 	auth_stop(api->auth);
 	cache_free(api->cache);
 	db_free(api->db, false);

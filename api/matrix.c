@@ -28,6 +28,7 @@ static const struct topo_shape matrix_shape = { "policy_matrix", "proto", matrix
 struct matrix {
 	struct api_request *r; /* whose answer is waited for */
 	struct matrix *next;
+	struct loop_timer *timer; /* of its next slice */
 	struct topo_snapshot *snap;
 	json_t *records;
 	struct sim_records_view view;
@@ -161,6 +162,14 @@ static void give_up(struct matrix *m, const char *why)
 	matrix_free(m);
 }
 
+void matrix_stop(void)
+{
+	while (running) {
+		loop_timer_del(running->timer);
+		give_up(running, "the server stops");
+	}
+}
+
 /* Some questions, as long as a slice lasts.  0, or -ENOMEM. */
 static int ask_some(struct matrix *m, uint64_t began_ns)
 {
@@ -179,6 +188,7 @@ static void slice(void *arg)
 	struct matrix *m = arg;
 	uint64_t began_ns = clock_mono_ns(), now_ns, wait_ns = budget_wait_ns(m->snap->tenant, began_ns);
 
+	m->timer = NULL;
 	if (!wait_ns) {
 		if (ask_some(m, began_ns)) {
 			give_up(m, "out of memory");
@@ -191,7 +201,7 @@ static void slice(void *arg)
 		finish(m);
 	else if (began_ns - m->now_ns > MATRIX_TIME_NS)
 		give_up(m, "the matrix takes too long (ask for fewer ports)");
-	else if (!loop_timer_add(api_of(m->r)->loop, wait_ns + 1, 0, slice, m))
+	else if (!(m->timer = loop_timer_add(api_of(m->r)->loop, wait_ns + 1, 0, slice, m)))
 		give_up(m, "out of memory");
 }
 

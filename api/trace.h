@@ -28,3 +28,6 @@ const struct topo_port *trace_port(const struct topo_snapshot *snap, const char 
 				   const char *name, struct err *err);
 void trace_fail(struct api_request *r, const struct err *err);
 void matrix_handle(struct api_request *r);
+
+/* The end: those that are being made are given up. */
+void matrix_stop(void);

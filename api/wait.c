@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Agents tell in the tenant's stash "seen" up to which revision they are ("<host>": "<crev>", loader/seen.c).  It is looked at again and again while somebody waits;
- * hosts without a lease are down, and are not waited for.
+ * Agents tell in the tenant's stash "seen" up to which revision they are ("<host>": "<crev>", loader/seen.c).  It is looked at again and again while somebody waits,
+ * once for all who wait for the same tenant; hosts without a lease are down, and are not waited for.
  */
 #include "api/wait.h"
 
@@ -13,17 +13,32 @@
 #include "util/clock.h"
 #include "util/json.h"
 
-#define LOOK_MS 20
+#define LOOK_MS	    20
+#define LEASES_MS   1000 /* hosts are asked for again, while somebody waits */
 #define WAIT_MAX_MS 60000
 
 struct waiting {
+	struct waiting *next;
 	struct api_request *r;
-	struct cache_tenant *t;
 	uint64_t crev, until_ns;
 	int status;
 	json_t *body;
 	json_t *hosts; /* {host: true}: those that have not told yet */
 };
+
+/* A tenant that somebody waits for. */
+struct looking {
+	struct looking *next;
+	struct api *api;
+	struct cache_tenant *t;
+	struct waiting *waits;
+	struct loop_timer *timer; /* until the next look; NULL: one is on its way */
+	json_t *leases;		  /* of 'leases_ns' */
+	uint64_t leases_ns;
+};
+
+static struct looking *lookings;
+static bool stopped;
 
 bool wait_parse(struct api_request *r, uint32_t *ms)
 {
@@ -52,63 +67,136 @@ static void end(struct waiting *w)
 		api_answer(w->r, w->status, w->body);
 	}
 	json_decref(w->hosts);
-	cache_release(w->t);
 	free(w);
+}
+
+static void end_all(struct looking *l)
+{
+	struct waiting *w;
+
+	while ((w = l->waits)) {
+		l->waits = w->next;
+		end(w);
+	}
+}
+
+static void looking_free(struct looking *l)
+{
+	struct looking **p = &lookings;
+
+	while (*p != l)
+		p = &(*p)->next;
+	*p = l->next;
+	loop_timer_del(l->timer);
+	json_decref(l->leases);
+	cache_release(l->t);
+	free(l);
 }
 
 static void look(void *arg);
 
-static void again(struct waiting *w)
+/* Those who know enough, or have no time left, are answered; the others go on. */
+static void settle(struct looking *l)
 {
-	uint64_t now = clock_mono_ns();
+	const uint64_t now = clock_mono_ns();
+	struct waiting **p = &l->waits, *w;
 
-	if (!json_object_size(w->hosts) || now >= w->until_ns ||
-	    !loop_timer_add(api_of(w->r)->loop, LOOK_MS * NSEC_PER_MSEC, 0, look, w))
+	while ((w = *p)) {
+		if (json_object_size(w->hosts) && now < w->until_ns) {
+			p = &w->next;
+			continue;
+		}
+		*p = w->next;
 		end(w);
+	}
+	l->timer = l->waits ? loop_timer_add(l->api->loop, LOOK_MS * NSEC_PER_MSEC, 0, look, l) : NULL;
+	if (l->timer)
+		return;
+	end_all(l);
+	looking_free(l);
+}
+
+/* Its state DB does not say: it is written; who has it is not known. */
+static void give_up(struct looking *l)
+{
+	end_all(l);
+	looking_free(l);
+}
+
+static bool has_lease(const struct looking *l, const char *host)
+{
+	char lease[TOPO_NAME_MAX + 8];
+
+	snprintf(lease, sizeof(lease), "host/%s", host);
+	return json_object_get(l->leases, lease);
 }
 
 static void on_seen(void *arg, const struct err *err, const json_t *reply)
 {
-	struct waiting *w = arg;
+	struct looking *l = arg;
 	const char *host;
-	json_t *text;
-	uint64_t crev;
+	json_t *unused;
+	void *tmp;
 
 	if (err) {
-		end(w); /* it is written; who has it is not known */
+		give_up(l);
 		return;
 	}
-	json_object_foreach ((json_t *)reply, host, text)
-		if (parse_u64(json_string_value(text) ? json_string_value(text) : "", &crev) && crev >= w->crev)
-			(void)json_object_del(w->hosts, host); /* or nobody waits for it */
-	again(w);
-}
+	for (struct waiting *w = l->waits; w; w = w->next)
+		json_object_foreach_safe (w->hosts, tmp, host, unused) {
+			const char *text = json_str(reply, host);
+			uint64_t crev;
 
-static void look(void *arg)
-{
-	struct waiting *w = arg;
-
-	db_unstash(api_of(w->r)->db, cache_name(w->t), "seen", on_seen, w);
+			if (!has_lease(l, host) || (text && parse_u64(text, &crev) && crev >= w->crev))
+				(void)json_object_del(w->hosts, host);
+		}
+	settle(l);
 }
 
 static void on_leases(void *arg, const struct err *err, const json_t *reply)
 {
-	struct waiting *w = arg;
-	json_t *unused;
-	const char *host;
-	void *tmp;
+	struct looking *l = arg;
 
-	json_object_foreach_safe (w->hosts, tmp, host, unused) {
-		char lease[TOPO_NAME_MAX + 8];
-
-		snprintf(lease, sizeof(lease), "host/%s", host);
-		if (!err && !json_object_get(reply, lease))
-			(void)json_object_del(w->hosts, host);
+	if (err) {
+		give_up(l);
+		return;
 	}
-	if (err)
-		end(w);
+	json_decref(l->leases);
+	l->leases = json_incref((json_t *)reply);
+	l->leases_ns = clock_mono_ns();
+	db_unstash(l->api->db, cache_name(l->t), "seen", on_seen, l);
+}
+
+static void look(void *arg)
+{
+	struct looking *l = arg;
+
+	l->timer = NULL;
+	if (!l->leases || clock_mono_ns() - l->leases_ns >= LEASES_MS * NSEC_PER_MSEC)
+		db_leases(l->api->db, "host/", on_leases, l);
 	else
-		look(w);
+		db_unstash(l->api->db, cache_name(l->t), "seen", on_seen, l);
+}
+
+/* With the others of its tenant; false: no memory. */
+static bool join(struct waiting *w, struct cache_tenant *t)
+{
+	struct looking *l = lookings;
+
+	while (l && l->t != t)
+		l = l->next;
+	if (l) {
+		w->next = l->waits;
+		l->waits = w;
+		return true;
+	}
+	l = calloc(1, sizeof(*l));
+	if (!l)
+		return false;
+	*l = (struct looking){ .next = lookings, .api = api_of(w->r), .t = cache_hold(t), .waits = w };
+	lookings = l;
+	look(l);
+	return true;
 }
 
 void wait_answer(struct api_request *r, struct cache_tenant *t, uint64_t crev, int status, json_t *body)
@@ -124,16 +212,25 @@ void wait_answer(struct api_request *r, struct cache_tenant *t, uint64_t crev, i
 	}
 	api_waits(r);
 	rows = cache_rows(t, TOPO_BIND, &n);
-	*w = (struct waiting){ .r = r, .t = cache_hold(t), .crev = crev, .status = status, .body = body,
-			       .until_ns = clock_mono_ns() + ms * NSEC_PER_MSEC, .hosts = json_object() };
+	*w = (struct waiting){ .r = r, .crev = crev, .status = status, .body = body, .until_ns = clock_mono_ns() + ms * NSEC_PER_MSEC,
+			       .hosts = json_object() };
 	for (uint32_t i = 0; i < n; i++) {
 		const char *host = json_str(rows[i]->record, "host");
 
 		if (host)
 			json_object_set_new(w->hosts, host, json_true());
 	}
-	if (json_object_size(w->hosts))
-		db_leases(api_of(r)->db, "host/", on_leases, w);
-	else
+	if (stopped || !json_object_size(w->hosts) || !join(w, t))
 		end(w);
+}
+
+void wait_stop(void)
+{
+	stopped = true;
+	for (struct looking *l = lookings, *next; l; l = next) {
+		next = l->next;
+		end_all(l);
+		if (l->timer)
+			looking_free(l); /* else by what it has asked for, at the latest by db_free() */
+	}
 }

@@ -9,3 +9,5 @@
 bool wait_parse(struct api_request *r, uint32_t *ms);
 /* Answers 'status' with 'body' (taken) then, with Skep-In-Force; or 202 with {"waiting_for": [hosts], "result": body} when the time is over. */
 void wait_answer(struct api_request *r, struct cache_tenant *t, uint64_t crev, int status, json_t *body);
+/* The end: who waits is answered now, 202; who comes later does not wait. */
+void wait_stop(void);
