@@ -2,6 +2,7 @@
 /* What is sent back. */
 #include "api/exchange.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,12 +114,18 @@ void api_problemf(struct api_request *r, int status, const char *slug, const cha
 	api_problem(r, status, slug, &err);
 }
 
+/* What the state DB said, and where it is, is for those who keep this server: the client has the request's id. */
 void api_fail(struct api_request *r, const struct err *err)
 {
 	const char *slug;
 	int status = problem_status(err, &slug);
 
-	api_problem(r, status, slug, err);
+	if (status == 503 && !err->tag && err->code != -ENOMEM) {
+		r->why = arena_printf(&r->arena, "%s", err->text);
+		api_problemf(r, status, slug, "the state DB does not answer; what was being written may have been");
+	} else {
+		api_problem(r, status, slug, err);
+	}
 }
 
 void api_on_answer(struct api_request *r, void (*cb)(void *arg, struct api_request *r, int status, const char *body, size_t len),

@@ -92,6 +92,7 @@ struct api_request {
 
 	bool has_body, dispatched, suspended, answered, queued, is_head;
 	int status;
+	const char *why; /* it is refused, for the log; NULL */
 	struct MHD_Response *response;
 	void (*on_answer)(void *arg, struct api_request *r, int status, const char *body, size_t len);
 	void *on_answer_arg;

@@ -15,6 +15,7 @@
 #include "util/hash.h"
 #include "util/hmap.h"
 #include "util/json.h"
+#include "util/log.h"
 
 #define FRESH_NS    (NSEC_PER_SEC / 2)
 #define STALE_NS    (DB_TELEMETRY_TTL_S * NSEC_PER_SEC) /* a host that says the same for so long says nothing any more */
@@ -289,7 +290,9 @@ static void on_said(void *arg, const struct err *err, const json_t *reply)
 	struct waiter *w;
 
 	lt->busy = false;
-	snprintf(lt->trouble, sizeof(lt->trouble), "%s", err ? err->text : "");
+	if (err)
+		log_debug("telemetry of '%s': %s", lt->name, err->text);
+	snprintf(lt->trouble, sizeof(lt->trouble), "%s", err ? "the state DB does not answer" : "");
 	if (!err)
 		take_all(lt, reply);
 	while ((w = lt->waiters)) {

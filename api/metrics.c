@@ -110,6 +110,7 @@ static void log_request(const struct api_request *r, int status, uint64_t took_n
 		{ "duration_ms", ms },		{ "caller", r->caller.name },	   { "client", r->address },
 		{ "tenant", r->route ? api_param(r, "tenant") : NULL },
 		{ "revision", revision_of(r) },
+		{ "why", r->why },
 	};
 
 	if (!log_wants(level))

@@ -15,12 +15,12 @@ static void on_health(struct api_request *r)
 static void on_ready(struct api_request *r)
 {
 	_json_ json_t *db = db_status(api_of(r)->db);
-	const char *why = json_str(db, "error");
 
+	/* why is for those who may ask /api/v1/status, and in the log */
 	if (json_is_true(json_object_get(db, "connected")))
 		api_answer(r, 200, json_pack("{s:s}", "status", "ready"));
 	else
-		api_problemf(r, 503, "unavailable", "the state DB is not connected%s%s", why ? ": " : "", why ? why : "");
+		api_problemf(r, 503, "unavailable", "the state DB is not connected");
 }
 
 static void on_whoami(struct api_request *r)

@@ -159,6 +159,11 @@ wait_for 15 works && ok 'it comes back: writes go on' || { not_ok 'it comes back
 kill -KILL "$redis_pid"
 down() { call 1 GET "$A/bridges/b" "$OP"; [ "$status" = 503 ]; }
 wait_for 15 down && ok 'a database that is gone: 503' || not_ok 'a database that is gone: 503'
+call 1 GET /api/v1/tenants "$OP"
+equal '... also what is asked of it' 503 "$status"
+refute '... without its own words, or where it is' grep -qE "db\\.sock|'.*' cannot be|Connection|refused" <<<"$body"
+contains '... which are in the log' 'why=.*(db\.sock|reached)' "$(cat "$work/api1/log")"
 answers '... not ready' 503 1 GET /readyz ''
+refute '... without a word of where it is' grep -qE 'db\.sock|reached' <<<"$body"
 answers '... but alive' 200 1 GET /healthz ''
 api_stop 1 && ok 'it stops' || not_ok 'it stops'
