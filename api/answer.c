@@ -36,6 +36,8 @@ static void send_it(struct api_request *r, int status, const char *type, struct 
 		(void)MHD_add_response_header(response, "Content-Type", type);
 	(void)MHD_add_response_header(response, "X-Request-Id", r->id);
 	(void)MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+	if (r->is_tls)
+		(void)MHD_add_response_header(response, "Strict-Transport-Security", "max-age=31536000");
 	if (r->traceparent[0])
 		(void)MHD_add_response_header(response, "traceparent", r->traceparent);
 	if (!has_header(r, "Cache-Control"))

@@ -50,7 +50,6 @@ struct http {
 	struct turns *turns;
 	struct api_request *requests;
 	struct http_stats stats;
-	char *certificate, *key; /* PEM */
 	uint64_t next_id;
 	bool quiet; /* no new connections */
 };

@@ -17,18 +17,17 @@
 #include "api/listen.h"
 #include "api/metrics.h"
 #include "api/peer.h"
+#include "api/tls.h"
 #include "api/turns.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
-#include "util/settings.h"
 
 #define TICK_MS	       500
 #define TURNS	       16	    /* of MHD before others have theirs */
 #define CONN_MEMORY    (24u << 10) /* headers of one request, and what is being sent */
 #define UPLOAD_RATE    (256u << 10) /* bytes/s that a body may always take */
 #define DOWNLOAD_RATE  (64u << 10)
-#define PEM_MAX	       (1u << 20)
 
 static void on_again(void *arg);
 
@@ -311,16 +310,15 @@ static int start(struct http_listener *l, struct err *err)
 	unsigned int flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
 	const union MHD_DaemonInfo *info;
 	struct MHD_OptionItem tls[] = {
-		{ MHD_OPTION_HTTPS_MEM_CERT, 0, h->certificate },
-		{ MHD_OPTION_HTTPS_MEM_KEY, 0, h->key },
-		{ MHD_OPTION_HTTPS_PRIORITIES, 0, (char *)"NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2" },
+		{ MHD_OPTION_HTTPS_CERT_CALLBACK, 0, tls_callback() },
+		{ MHD_OPTION_HTTPS_PRIORITIES, 0, (char *)TLS_PRIORITIES },
 		{ MHD_OPTION_END, 0, NULL },
 	};
 
 	if (l->is_tls)
 		flags |= MHD_USE_TLS;
 	else
-		tls[0] = tls[3];
+		tls[0] = tls[2];
 	l->daemon = MHD_start_daemon(flags, 0, on_accept, l, on_request, l, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
 				     MHD_OPTION_LISTEN_SOCKET, l->fd, MHD_OPTION_CONNECTION_LIMIT, c->connections,
 				     MHD_OPTION_CONNECTION_TIMEOUT, c->idle_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
@@ -329,31 +327,17 @@ static int start(struct http_listener *l, struct err *err)
 				     keep_escapes, NULL, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, tls,
 				     MHD_OPTION_END);
 	if (!l->daemon)
-		return err_set(err, -EIO, "cannot serve on '%s'%s", l->address,
-			       l->is_tls ? " (are 'tls.certificate' and 'tls.key' a pair, in PEM?)" : "");
+		return err_set(err, -EIO, "cannot serve on '%s'", l->address);
 	l->fd = -1; /* MHD's now */
 	info = MHD_get_daemon_info(l->daemon, MHD_DAEMON_INFO_EPOLL_FD);
 	l->watch = info ? loop_fd_add(h->api->loop, info->epoll_fd, EPOLLIN, on_ready, l) : NULL;
 	return l->watch ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
 
-static int read_pem(struct http *h, const struct api_config *c, struct err *err)
-{
-	size_t len;
-
-	if (!c->tls_certificate)
-		return 0;
-	h->certificate = settings_read_whole(c->tls_certificate, PEM_MAX, &len, err);
-	if (!h->certificate)
-		return err_prefix(err, "'tls.certificate'");
-	h->key = settings_read_whole(c->tls_key, PEM_MAX, &len, err);
-	return h->key ? 0 : err_prefix(err, "'tls.key'");
-}
-
 static int open_all(struct http *h, struct err *err)
 {
 	const struct api_config *c = h->api->config;
-	int rc = read_pem(h, c, err);
+	int rc = tls_load(c, err);
 
 	h->listeners = calloc(c->n_listens, sizeof(*h->listeners));
 	h->tick = loop_timer_add(h->api->loop, TICK_MS * NSEC_PER_MSEC, TICK_MS * NSEC_PER_MSEC, on_tick, h);
@@ -441,10 +425,7 @@ void http_free(struct http *h)
 	free(h->listeners);
 	peers_free(h->peers);
 	turns_free(h->turns);
-	free(h->certificate);
-	if (h->key)
-		explicit_bzero(h->key, strlen(h->key));
-	free(h->key);
+	tls_free();
 	free(h);
 }
 

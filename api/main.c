@@ -16,6 +16,7 @@
 #include "api/make_token.h"
 #include "api/metrics.h"
 #include "api/routes.h"
+#include "api/tls.h"
 #include "api/trace.h"
 #include "api/wait.h"
 #include "util/clock.h"
@@ -77,13 +78,26 @@ static void on_signal(void *arg, int signo)
 	loop_stop(arg);
 }
 
+/* The certificate and the key are read again. */
+static void on_hangup(void *arg, int signo)
+{
+	const struct api *api = arg;
+	struct err err = { 0 };
+
+	(void)signo;
+	if (tls_load(api->config, &err))
+		log_error("%s, keeping the old ones", err.text);
+	else if (api->config->tls_certificate)
+		log_info("'tls.certificate' and 'tls.key' were read again");
+}
+
 static int start(struct api *api, struct err *err)
 {
 	struct db_config dc = api_config_db(api->config);
 
 	api->loop = loop_new();
 	if (!api->loop || loop_signal(api->loop, SIGTERM, on_signal, api->loop) ||
-	    loop_signal(api->loop, SIGINT, on_signal, api->loop))
+	    loop_signal(api->loop, SIGINT, on_signal, api->loop) || loop_signal(api->loop, SIGHUP, on_hangup, api))
 		return err_set(err, -1, "cannot start: %m");
 	api->db = db_new(api->loop, &dc, err);
 	if (!api->db)

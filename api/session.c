@@ -17,14 +17,19 @@
 
 /* --- cookies, and who sends them --- */
 
-/* "a=b; skep_session=VALUE"; the first of the name.  A value of another length is none of ours: cut off, it is not valid either. */
-static bool find_cookie(const char *header, char cookie[static TOKEN_TEXT])
+static const char *cookie_name(const struct api_request *r)
 {
-	size_t name = strlen(SESSION_COOKIE);
+	return api_is_tls(r) ? "__Host-" SESSION_COOKIE : SESSION_COOKIE;
+}
+
+/* "a=b; skep_session=VALUE"; the first of the name.  A value of another length is none of ours: cut off, it is not valid either. */
+static bool find_cookie(const char *header, const char *own, char cookie[static TOKEN_TEXT])
+{
+	size_t name = strlen(own);
 
 	while (header && *header) {
 		header += strspn(header, " ;");
-		if (strncmp(header, SESSION_COOKIE, name) == 0 && header[name] == '=') {
+		if (strncmp(header, own, name) == 0 && header[name] == '=') {
 			snprintf(cookie, TOKEN_TEXT, "%.*s", (int)strcspn(header + name + 1, "; "), header + name + 1);
 			return true;
 		}
@@ -35,7 +40,7 @@ static bool find_cookie(const char *header, char cookie[static TOKEN_TEXT])
 
 bool session_cookie(const struct api_request *r, char cookie[static TOKEN_TEXT])
 {
-	return find_cookie(api_request_header(r, "Cookie"), cookie);
+	return find_cookie(api_request_header(r, "Cookie"), cookie_name(r), cookie);
 }
 
 /* A page of this server?  Its scheme may differ from ours behind a proxy that does TLS. */
@@ -67,7 +72,7 @@ static void set_cookie(struct api_request *r, const char *value, int age_s)
 {
 	char text[TOKEN_TEXT + 128];
 
-	snprintf(text, sizeof(text), SESSION_COOKIE "=%s; Path=/; HttpOnly; SameSite=Strict; Max-Age=%d%s", value, age_s,
+	snprintf(text, sizeof(text), "%s=%s; Path=/; HttpOnly; SameSite=Strict; Max-Age=%d%s", cookie_name(r), value, age_s,
 		 api_is_tls(r) ? "; Secure" : "");
 	api_header(r, "Set-Cookie", text);
 	api_header(r, "Cache-Control", "no-store");

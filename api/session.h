@@ -8,7 +8,7 @@
 #include "api/request.h"
 #include "api/token.h"
 
-#define SESSION_COOKIE "skep_session"
+#define SESSION_COOKIE "skep_session" /* with TLS: "__Host-" before it, so that no other host of the domain sets it */
 #define SESSION_S      (12 * 3600)
 
 /* The cookie's value; false: there is none. */
