@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "api/idempotency.h"
+#include "api/metrics.h"
 #include "api/problem.h"
 
 void api_header(struct api_request *r, const char *name, const char *value)
@@ -100,6 +101,10 @@ void api_problem(struct api_request *r, int status, const char *slug, const stru
 	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
 
 	json_decref(body);
+	if (!r->answered)
+		api_metrics_denied(r->api->metrics, status, slug);
+	if (!r->why && err)
+		r->why = arena_printf(&r->arena, "%s", err->text);
 	if (status == 503 && !has_header(r, "Retry-After"))
 		api_header(r, "Retry-After", "1");
 	api_answer_text(r, status, "application/problem+json", text, text ? strlen(text) : 0);

@@ -26,5 +26,6 @@ struct http_stats {
 	uint64_t bytes_in, bytes_out;		 /* of bodies */
 	uint32_t open, streams, pending;	 /* now: connections, streams, requests being worked on */
 	uint64_t body_bytes;			 /* now: memory of bodies that are coming in */
+	uint64_t stream_bytes;			 /* now: memory of events that wait to be read */
 };
 const struct http_stats *http_stats(const struct http *h);

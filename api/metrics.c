@@ -8,6 +8,7 @@
 #include "api/exchange.h"
 #include "api/http.h"
 #include "api/routes.h"
+#include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/traceparent.h"
@@ -19,12 +20,16 @@ static const int statuses[] = { 200, 201, 202, 204, 304, 400, 401, 403, 404, 405
 static const char *const methods[] = { "GET", "POST", "PUT", "PATCH", "DELETE", "other" };
 #define METHODS_MAX (sizeof(methods) / sizeof(methods[0]))
 
-#define LOG_NS	  (NSEC_PER_SEC / 10) /* of warnings, and of traced requests */
+/* Why somebody was not let in, or not allowed; others are "other". */
+static const char *const denials[] = { "unauthorized", "forbidden", "quota_exceeded", "too_many_requests", "busy", "other" };
+
+#define LOG_NS	  (NSEC_PER_SEC / 10) /* of warnings, of those who were refused, of traced requests */
 #define LOG_BURST 20
 
 struct api_metrics {
 	unsigned int n_routes;
-	uint64_t warn_tat_ns, trace_tat_ns;
+	uint64_t warn_tat_ns, denied_tat_ns, trace_tat_ns;
+	uint64_t denied[ARRAY_SIZE(denials)];
 	struct histogram took[METHODS_MAX];
 	uint64_t count[][STATUSES_MAX]; /* of each route; the last one: none */
 };
@@ -79,15 +84,31 @@ static unsigned int method_index(const char *method)
 	return i;
 }
 
+static bool is_denied(int status)
+{
+	return status == 401 || status == 403 || status == 429;
+}
+
+void api_metrics_denied(struct api_metrics *m, int status, const char *slug)
+{
+	size_t i = 0;
+
+	if (!is_denied(status))
+		return;
+	while (i < ARRAY_SIZE(denials) - 1 && strcmp(denials[i], slug) != 0)
+		i++;
+	m->denied[i]++;
+}
+
 /*
- * What we could not do is a warning, and a request whose trace somebody records is told, neither more often than somebody can read; all the rest is there on
- * request.  Who wrote what is in the audit.
+ * What we could not do is a warning; who was refused is told of, and a request whose trace somebody records; none of them more often than somebody can read.  All
+ * the rest is there on request.  Who wrote what is in the audit.
  */
 static enum log_level level_of(struct api_metrics *m, const struct api_request *r, int status, uint64_t now_ns)
 {
-	uint64_t *tat_ns = status >= 500 ? &m->warn_tat_ns : &m->trace_tat_ns;
+	uint64_t *tat_ns = status >= 500 ? &m->warn_tat_ns : is_denied(status) ? &m->denied_tat_ns : &m->trace_tat_ns;
 
-	if ((status < 500 && !traceparent_sampled(r->traceparent)) || *tat_ns > now_ns + LOG_BURST * LOG_NS)
+	if ((status < 500 && !is_denied(status) && !traceparent_sampled(r->traceparent)) || *tat_ns > now_ns + LOG_BURST * LOG_NS)
 		return LOG_DEBUG_LEVEL;
 	*tat_ns = (*tat_ns > now_ns ? *tat_ns : now_ns) + LOG_NS;
 	return status >= 500 ? LOG_WARN_LEVEL : LOG_INFO_LEVEL;
@@ -160,6 +181,18 @@ static void write_requests(const struct api_metrics *m, struct metrics *out)
 		metrics_histogram(out, took, "method", methods[i], &m->took[i]);
 }
 
+static void write_denied(const struct api_metrics *m, struct metrics *out)
+{
+	static const char name[] = "skep_api_denied_total";
+
+	metrics_family(out, name, "counter", "Requests of those who were not let in, or not allowed, by reason.");
+	for (size_t i = 0; i < ARRAY_SIZE(denials); i++) {
+		metrics_sample(out, name);
+		metrics_label(out, "reason", denials[i]);
+		metrics_value(out, m->denied[i]);
+	}
+}
+
 static void write_http(const struct http_stats *s, struct metrics *out)
 {
 	metrics_counter(out, "skep_api_connections_total", "Connections that were taken.", s->connections);
@@ -169,6 +202,7 @@ static void write_http(const struct http_stats *s, struct metrics *out)
 	metrics_gauge(out, "skep_api_connections_open", "Connections that are open.", s->open);
 	metrics_gauge(out, "skep_api_streams_open", "Streams of events that are open.", s->streams);
 	metrics_gauge(out, "skep_api_requests_pending", "Requests that are being worked on.", s->pending);
+	metrics_gauge(out, "skep_api_stream_bytes", "Memory of events that wait to be read.", s->stream_bytes);
 	metrics_gauge(out, "skep_api_body_bytes", "Memory of bodies that are coming in.", s->body_bytes);
 }
 
@@ -220,6 +254,7 @@ static void on_metrics(struct api_request *r)
 
 	write_process(&out);
 	write_requests(api->metrics, &out);
+	write_denied(api->metrics, &out);
 	write_http(http_stats(api->http), &out);
 	write_cache(cache_stats(api->cache), &out);
 	write_db(api->db, &out);

@@ -15,3 +15,5 @@ struct api_metrics *api_metrics_new(void); /* NULL: no memory */
 void api_metrics_free(struct api_metrics *m); /* takes NULL */
 /* http.c: the request is being answered. */
 void api_metrics_answered(struct api_request *r, int status);
+/* answer.c: a problem; counted if somebody was not let in, or not allowed. */
+void api_metrics_denied(struct api_metrics *m, int status, const char *slug);

@@ -7,7 +7,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define PENDING_MAX (1u << 20) /* a client that is so far behind is let go */
+#define PENDING_MAX  (1u << 20) /* a client that is so far behind is let go */
+#define KEPT_MAX     4096	/* of a buffer that is empty */
+#define STREAMS_PART 8		/* of memory_max: what all that are behind may have; then who has more than its share is let go */
 
 struct api_stream {
 	struct api_request *r; /* NULL: gone */
@@ -20,6 +22,19 @@ struct api_stream {
 };
 
 struct api_stream *stream_new(struct api_request *r, const struct api_stream_ops *ops, void *arg, struct MHD_Response **response);
+
+/* The buffer is as large as that; false: no memory. */
+static bool resize(struct api_stream *s, size_t cap)
+{
+	char *data = realloc(s->data, cap);
+
+	if (!data)
+		return false;
+	s->http->stats.stream_bytes += cap - s->cap;
+	s->data = data;
+	s->cap = cap;
+	return true;
+}
 
 static ssize_t on_read(void *cls, uint64_t pos, char *buf, size_t max)
 {
@@ -40,8 +55,11 @@ static ssize_t on_read(void *cls, uint64_t pos, char *buf, size_t max)
 		n = max;
 	memcpy(buf, s->data + s->sent, n);
 	s->sent += n;
-	if (s->sent == s->len)
+	if (s->sent == s->len) {
 		s->sent = s->len = 0;
+		if (s->cap > KEPT_MAX)
+			(void)resize(s, KEPT_MAX);
+	}
 	return (ssize_t)n;
 }
 
@@ -72,8 +90,9 @@ static void wake(struct api_stream *s)
 
 int api_stream_write(struct api_stream *s, const char *data, size_t len)
 {
+	const uint64_t most = s->http->api->config->memory_max / STREAMS_PART;
 	size_t cap = s->cap ? s->cap : 1024;
-	char *more;
+	bool far;
 
 	if (s->broken || s->ending)
 		return -ENOBUFS;
@@ -85,15 +104,14 @@ int api_stream_write(struct api_stream *s, const char *data, size_t len)
 	while (cap < s->len + len)
 		cap *= 2;
 	/* one message may be larger than what may wait */
-	more = s->len > PENDING_MAX ? NULL : cap == s->cap ? s->data : realloc(s->data, cap);
-	if (!more) {
+	far = s->len > PENDING_MAX || (cap > s->cap && (s->len + len) * s->http->stats.streams > most &&
+				       s->http->stats.stream_bytes + cap - s->cap > most);
+	if (far || (cap > s->cap && !resize(s, cap))) {
 		s->broken = true;
 		(void)shutdown(s->r->conn->fd, SHUT_RDWR); /* MHD may be waiting for a socket that never takes more */
 		wake(s);
 		return -ENOBUFS;
 	}
-	s->data = more;
-	s->cap = cap;
 	memcpy(s->data + s->len, data, len);
 	s->len += len;
 	wake(s);
@@ -109,6 +127,7 @@ void api_stream_end(struct api_stream *s)
 void stream_closed(struct api_stream *s)
 {
 	s->http->stats.streams--;
+	s->http->stats.stream_bytes -= s->cap;
 	s->ops.closed(s->arg);
 	free(s->data);
 	free(s);

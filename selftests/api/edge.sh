@@ -45,6 +45,13 @@ python3 -c 'print("{\"bridges\": [" + ", ".join("{\"name\": \"b%d\"}" % i for i 
 answers '... also a document' 200 1 PUT $T/acme/topology "$ACME" --data-binary "@$work/doc" -H 'Expect:'
 kill $sender 2>/dev/null
 
+# --- who is refused ---
+metric() { call 1 GET /metrics "$OP"; sed -n "s/^skep_api_$1 //p" <<<"$body"; }
+before=$(metric 'denied_total{reason="unauthorized"}')
+answers 'a wrong token' 401 1 GET "$T/acme" "${ACME%?}#"
+contains '... is told of in the log, with the reason' "GET $T/acme .*status=401.*client=127.0.0.1.*why=.*token" "$(cat "$work/api1/log")"
+equal '... and counted' $((before + 1)) "$(metric 'denied_total{reason="unauthorized"}')"
+
 # --- time ---
 python3 -c 'print("{\"bridges\": [" + ", ".join("{\"nam\": \"b%d\"}" % i for i in range(5000)) + "]}")' >"$work/wrong"
 call 1 PUT $T/beta/quota "$OP" -d '{"objects": {"bridges": 4000}}'
@@ -122,5 +129,29 @@ equal 'X-Forwarded-For of anybody is not believed' 127.0.0.1 "$(by -H 'X-Forward
 equal '... of a proxy it is' 192.0.2.7 "$(by --interface 127.0.0.9 -H 'X-Forwarded-For: 192.0.2.7')"
 equal '... the last one that is not a proxy' 192.0.2.8 "$(by --interface 127.0.0.9 -H 'X-Forwarded-For: 192.0.2.7, 192.0.2.8, 127.0.0.9')"
 equal '... if it is an address' 127.0.0.9 "$(by --interface 127.0.0.9 -H 'X-Forwarded-For: root')"
+
+# --- streams ---
+api_stop 1
+api_start 1 memory_max=64MB
+python3 - "$ACME" "$work" <<'PY' &
+import socket, sys, time
+token, work = sys.argv[1:]
+keep = []
+for _ in range(40):
+    s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048); s.connect(("127.0.0.1", 8461)); s.settimeout(20)
+    s.sendall(("GET /api/v1/tenants/acme/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n" % token).encode())
+    s.recv(10); keep.append(s)
+open(work + "/streams", "w").write("all")
+time.sleep(60)
+PY
+background+=("$!")
+wait_for 20 test -s "$work/streams" || not_ok '40 streams'
+python3 -c '
+import json
+print(json.dumps({"operations": [{"method": "PUT", "path": "bridges/s%d" % i, "body": {"description": "x" * 900}} for i in range(900)]}))' >"$work/batch"
+answers 'a megabyte of events for 40 who do not read' 200 1 POST $T/acme/batch "$OP" --data-binary "@$work/batch" -H 'Expect:'
+bytes=$(metric stream_bytes)
+[ -n "$bytes" ] && [ "$bytes" -lt 17000000 ] && ok "... takes $bytes bytes" || not_ok "... takes ${bytes:-no} bytes"
+answers '... and who reads is served' 200 1 GET $T/acme/bridges/s1 "$ACME"
 
 api_stop 1 && ok 'it stops' || not_ok 'it stops'

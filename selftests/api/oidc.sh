@@ -135,8 +135,12 @@ for i in {1..10}; do call 2 GET /api/v1/whoami "$(jwt evil '{}' "{\"alg\": \"RS2
 equal '... keys that nobody has make no more questions' $((before + 1)) "$(asked)"
 evil=$(jwt evil '{}' '{"alg": "RS256", "kid": "one"}')
 neighbours=("$(jwt two '{"sub": "n1"}')" "$(jwt two '{"sub": "n2"}')" "$(jwt two '{"sub": "n3"}')")
-for _ in {1..40}; do call 2 GET /api/v1/whoami "$evil"; done
-equal 'an address that shows wrong tokens is slowed down' 429 "$status"
+n429=0
+for _ in {1..40}; do
+	call 2 GET /api/v1/whoami "$evil"
+	[ "$status" = 429 ] && n429=$((n429 + 1))
+done
+[ $n429 -gt 0 ] && ok "an address that shows wrong tokens is slowed down ($n429 of 40)" || not_ok 'an address that shows wrong tokens is slowed down'
 for good in "${neighbours[@]}"; do answers '... and who shares it is let in' 200 2 GET /api/v1/whoami "$good"; done
 api_stop 2
 touch "$work/hang"
