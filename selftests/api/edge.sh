@@ -120,15 +120,17 @@ python3 "$work/takers.py" "$work" 127.0.0.9 100 &
 background+=("$!")
 many() { call 1 GET /api/v1/status "$OP"; [ "$(field http.open)" -ge 100 ]; }
 wait_for 10 many && ok 'a proxy may have more' || { not_ok 'a proxy may have more'; echo "$body" | note; }
-by() { # CURL-OPTION...: the address that the audit has of a write
-	call 1 PUT "$T/acme/bridges/b$RANDOM" "$ACME" -d '{}' "$@"
+by() { # NAME CURL-OPTION...: the address that the audit has of a write
+	local name=$1
+	shift
+	call 1 PUT "$T/acme/bridges/$name" "$ACME" -d '{}' "$@"
 	call 1 GET "$T/acme/audit?limit=1" "$ACME"
 	field items.0.address
 }
-equal 'X-Forwarded-For of anybody is not believed' 127.0.0.1 "$(by -H 'X-Forwarded-For: 192.0.2.7')"
-equal '... of a proxy it is' 192.0.2.7 "$(by --interface 127.0.0.9 -H 'X-Forwarded-For: 192.0.2.7')"
-equal '... the last one that is not a proxy' 192.0.2.8 "$(by --interface 127.0.0.9 -H 'X-Forwarded-For: 192.0.2.7, 192.0.2.8, 127.0.0.9')"
-equal '... if it is an address' 127.0.0.9 "$(by --interface 127.0.0.9 -H 'X-Forwarded-For: root')"
+equal 'X-Forwarded-For of anybody is not believed' 127.0.0.1 "$(by from1 -H 'X-Forwarded-For: 192.0.2.7')"
+equal '... of a proxy it is' 192.0.2.7 "$(by from2 --interface 127.0.0.9 -H 'X-Forwarded-For: 192.0.2.7')"
+equal '... the last one that is not a proxy' 192.0.2.8 "$(by from3 --interface 127.0.0.9 -H 'X-Forwarded-For: 192.0.2.7, 192.0.2.8, 127.0.0.9')"
+equal '... if it is an address' 127.0.0.9 "$(by from4 --interface 127.0.0.9 -H 'X-Forwarded-For: root')"
 
 # --- streams ---
 api_stop 1
