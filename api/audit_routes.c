@@ -2,10 +2,12 @@
 /* /api/v1/tenants/{tenant}/audit, and /api/v1/audit: of tokens and quotas. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/audit.h"
 #include "api/auth.h"
+#include "api/cache.h"
 #include "api/change.h"
 #include "api/page.h"
 #include "api/role.h"
@@ -59,9 +61,44 @@ static json_t *view(const json_t *entry)
 	return o;
 }
 
+/* What is asked, and from where on it is the caller's: what is older is of another tenant, which had the name before.  Operators see all. */
+struct question {
+	uint64_t since;
+	json_t *changes; /* to undo */
+};
+
+static void question_free(void *data)
+{
+	struct question *q = data;
+
+	json_decref(q->changes);
+	free(q);
+}
+
+/* False: answered. */
+static bool ask(struct api_request *r, uint64_t since)
+{
+	struct question *q = calloc(1, sizeof(*q));
+
+	if (q) {
+		q->since = since;
+		api_keep(r, q, question_free);
+	} else {
+		api_problemf(r, 503, "overloaded", "out of memory");
+	}
+	return q;
+}
+
+static bool is_hidden(const struct api_request *r, const json_t *entry)
+{
+	const struct question *q = api_kept(r);
+
+	return (uint64_t)json_integer_value(json_object_get(entry, "rev")) <= q->since;
+}
+
 static void on_listed(void *arg, const struct err *err, const json_t *reply)
 {
-	json_t *items = json_array(), *entry;
+	json_t *items = json_array(), *entry, *next = json_object_get(reply, "next");
 	struct api_request *r = arg;
 	size_t i;
 
@@ -70,9 +107,14 @@ static void on_listed(void *arg, const struct err *err, const json_t *reply)
 	else if (err)
 		api_fail(r, err);
 	if (!err) {
-		json_array_foreach(json_object_get(reply, "entries"), i, entry)
+		json_array_foreach(json_object_get(reply, "entries"), i, entry) {
+			if (is_hidden(r, entry)) { /* and so are all that are older */
+				next = NULL;
+				break;
+			}
 			json_array_append_new(items, view(entry));
-		api_answer(r, 200, json_pack("{s:O, s:O}", "items", items, "next", json_object_get(reply, "next")));
+		}
+		api_answer(r, 200, json_pack("{s:O, s:O?}", "items", items, "next", next));
 	}
 	json_decref(items);
 }
@@ -105,25 +147,33 @@ static void list(struct api_request *r, const char *space, const char *object)
 		db_audit_list(api_of(r)->db, space, api_query(r, "cursor"), limit, object, *by ? by : NULL, on_listed, r);
 }
 
-static bool tenant_ok(struct api_request *r)
+/* A tenant that was deleted has an audit still, for operators; others are asked which one they are of. */
+static void of_tenant(struct api_request *r, void (*fn)(struct api_request *r, struct cache_tenant *t))
 {
-	if (role_tenant_ok(api_param(r, "tenant")))
-		return true;
-	api_problemf(r, 404, "not_found", "tenant '%.63s' does not exist", api_param(r, "tenant"));
-	return false;
+	if (*api_caller_of(r)->tenant)
+		api_with_tenant(r, fn);
+	else if (role_tenant_ok(api_param(r, "tenant")))
+		fn(r, NULL);
+	else
+		api_problemf(r, 404, "not_found", "tenant '%.63s' does not exist", api_param(r, "tenant"));
+}
+
+static void list_of_tenant(struct api_request *r, struct cache_tenant *t)
+{
+	if (ask(r, t ? cache_since(t) : 0))
+		list(r, api_param(r, "tenant"), api_query(r, "object"));
 }
 
 static void on_list(struct api_request *r)
 {
-	if (tenant_ok(r))
-		list(r, api_param(r, "tenant"), api_query(r, "object"));
+	of_tenant(r, list_of_tenant);
 }
 
 static void on_got(void *arg, const struct err *err, const json_t *reply)
 {
 	struct api_request *r = arg;
 
-	if (err && err->code == -ENOENT)
+	if ((err && err->code == -ENOENT) || (!err && is_hidden(r, reply)))
 		api_problemf(r, 404, "not_found", "audit entry '%.63s' does not exist", api_param(r, "id"));
 	else if (err)
 		api_fail(r, err);
@@ -131,22 +181,28 @@ static void on_got(void *arg, const struct err *err, const json_t *reply)
 		api_answer(r, 200, view(reply));
 }
 
+static void get(struct api_request *r, struct cache_tenant *t)
+{
+	if (ask(r, t ? cache_since(t) : 0) && auth_may(r, api_caller_of(r), AUTH_AUDIT))
+		db_audit_get(api_of(r)->db, api_param(r, "tenant"), api_param(r, "id"), on_got, r);
+}
+
 static void on_get(struct api_request *r)
 {
-	if (tenant_ok(r) && auth_may(r, api_caller_of(r), AUTH_AUDIT))
-		db_audit_get(api_of(r)->db, api_param(r, "tenant"), api_param(r, "id"), on_got, r);
+	of_tenant(r, get);
 }
 
 /* Of tokens and quotas; an admin of a tenant sees those that are about it. */
 static void on_list_all(struct api_request *r)
 {
 	const char *tenant = api_caller_of(r)->tenant;
+	const struct store_life *life = store_life(auth_store(api_of(r)->auth), tenant);
 	char object[TOPO_NAME_MAX + 16];
 
 	snprintf(object, sizeof(object), "about/%s", tenant);
 	if (*tenant && api_query(r, "object"))
 		api_problemf(r, 403, "forbidden", "query parameter 'object' is for operators");
-	else
+	else if (ask(r, life && life->since ? life->since - 1 : 0)) /* that it was made is told */
 		list(r, DB_API, *tenant ? object : api_query(r, "object"));
 }
 
@@ -186,34 +242,35 @@ static void undo(struct api_request *r, struct cache_tenant *t)
 
 	if (!w)
 		return;
-	w->body = json_incref(api_kept(r));
+	w->body = json_incref(((struct question *)api_kept(r))->changes);
 	write_submit(t, w);
-}
-
-static void free_changes(void *changes)
-{
-	json_decref(changes);
 }
 
 static void on_read(void *arg, const struct err *err, const json_t *reply)
 {
 	struct api_request *r = arg;
 	json_t *changes = json_object_get(reply, "changes");
+	struct question *q = api_kept(r);
 
-	if (err) {
+	if (err || is_hidden(r, reply)) {
 		on_got(r, err, reply);
 	} else if (!json_is_object(changes)) {
 		api_problemf(r, 409, "conflict", "this cannot be undone: it was too large for its changes to be kept");
 	} else {
-		api_keep(r, json_incref(changes), free_changes);
+		q->changes = json_incref(changes);
 		api_with_tenant(r, undo);
 	}
 }
 
+static void read_undo(struct api_request *r, struct cache_tenant *t)
+{
+	if (ask(r, t ? cache_since(t) : 0) && auth_may(r, api_caller_of(r), AUTH_AUDIT))
+		db_audit_get(api_of(r)->db, api_param(r, "tenant"), api_param(r, "id"), on_read, r);
+}
+
 static void on_undo(struct api_request *r)
 {
-	if (tenant_ok(r) && auth_may(r, api_caller_of(r), AUTH_AUDIT))
-		db_audit_get(api_of(r)->db, api_param(r, "tenant"), api_param(r, "id"), on_read, r);
+	of_tenant(r, read_undo);
 }
 
 const struct api_route audit_routes[] = {

@@ -107,7 +107,7 @@ static bool settle(struct auth *a, const struct auth_wait *w, bool last)
 	if (!last && !tokens_find(all, w->kind, w->id))
 		return false;
 	t = tokens_check(all, w->kind, w->id, w->sha, now_s());
-	if (!t) {
+	if (!t || !store_admits(a->store, t)) {
 		fail(a, w->address, w->kind == TOKEN_SESSION ? "the session is over" : "the token is not valid", w->done, w->arg);
 		return true;
 	}
@@ -209,14 +209,26 @@ void auth_session(struct auth *a, const char *address, const char *text, auth_do
 
 /* --- tokens of the issuer --- */
 
+/* One that was issued to the customers of another tenant, which had the name before, is theirs. */
+static const char *outlived(const struct auth *a, const struct api_caller *caller)
+{
+	const struct store_life *life = *caller->tenant ? store_life(a->store, caller->tenant) : NULL;
+
+	return life && life->born_s && caller->issued_s && caller->issued_s < life->born_s ?
+		       "the token is not valid: it was issued before its tenant was made" :
+		       NULL;
+}
+
 static void on_jwt(void *arg, const struct api_caller *caller, const struct err *err)
 {
 	struct auth_wait *w = arg, own_w = *w;
 
 	unlink_wait(w);
 	free(w);
-	if (caller)
+	if (caller && !outlived(own_w.auth, caller))
 		own_w.done(own_w.arg, caller, 0, 0, NULL);
+	else if (caller)
+		fail(own_w.auth, own_w.address, outlived(own_w.auth, caller), own_w.done, own_w.arg);
 	else if (err->code == -EAGAIN)
 		own_w.done(own_w.arg, NULL, 503, 10, err->text);
 	else
@@ -230,7 +242,7 @@ static void jwt(struct auth *a, const char *address, const char *text, auth_done
 	char buf[PEER_TEXT];
 	uint64_t wait;
 
-	if (oidc_known(a->oidc, text, now_s(), &caller)) {
+	if (oidc_known(a->oidc, text, now_s(), &caller) && !outlived(a, &caller)) {
 		done(arg, &caller, 0, 0, NULL);
 		return;
 	}

@@ -44,9 +44,11 @@ struct cache_object {
 };
 
 const char *cache_name(const struct cache_tenant *t);
-/* What is said of the tenant itself, a record of state: {"description", "created"}, or {"deleted": true}. */
+/* What is said of the tenant itself, a record of state: {"description", "since"}, or {"deleted": true}. */
 #define CACHE_TENANT "info/tenant"
 bool cache_exists(const struct cache_tenant *t); /* false: nothing was ever written, or it was deleted since */
+/* What was written up to this revision is of another tenant, which had the name before; 0 = of none. */
+uint64_t cache_since(const struct cache_tenant *t);
 uint64_t cache_rev(const struct cache_tenant *t);
 uint64_t cache_crev(const struct cache_tenant *t);
 const struct quota_use *cache_use(const struct cache_tenant *t); /* how much it has */

@@ -281,7 +281,7 @@ static void begin(struct events *e, struct follower *f, const char *seen)
 		tell_one(f, text, (size_t)n); /* the first words of it */
 		return;
 	}
-	if (!event_id_parse(seen, &f->seen, &epoch) || epoch != e->epoch) {
+	if (!event_id_parse(seen, &f->seen, &epoch) || epoch != e->epoch || f->seen < cache_since(e->t)) {
 		reset_one(e, f);
 		return;
 	}

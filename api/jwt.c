@@ -342,6 +342,8 @@ static int check_claims(const struct jwt_rules *rules, const json_t *claims, int
 	if (rc)
 		return rc;
 	c.expires_s += JWT_LEEWAY_S;
+	if (!time_of(json_object_get(claims, "iat"), &c.issued_s))
+		c.issued_s = 0;
 	set_name(claims, &c);
 	if (!*c.name)
 		return refuse(err, "it does not say whom it is for ('sub')");

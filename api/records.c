@@ -264,6 +264,14 @@ bool cache_exists(const struct cache_tenant *t)
 	return false;
 }
 
+uint64_t cache_since(const struct cache_tenant *t)
+{
+	const json_t *info = json_object_get(t->records, CACHE_TENANT);
+	bool gone = json_is_true(json_object_get(info, "deleted"));
+
+	return (uint64_t)json_integer_value(json_object_get(info, gone ? "rev" : "since"));
+}
+
 uint64_t cache_rev(const struct cache_tenant *t)
 {
 	return t->rev;

@@ -29,6 +29,7 @@ struct api_caller {
 	enum api_role role;
 	char tenant[TOPO_NAME_MAX + 1]; /* "" = all */
 	int64_t expires_s;		/* UNIX time; 0 = never */
+	int64_t issued_s;		/* a JWT: UNIX time; 0 = not known */
 	char token[64];			/* id of the token that was shown, or that the session was made with; "" = none of ours */
 	char session[24];		/* id of the panel's session; "" = none */
 	bool read_only;			/* may change nothing, whatever its role */

@@ -33,8 +33,10 @@ struct job {
 
 struct store_tenant {
 	struct hmap_node by_name;
+	bool has_quota, has_life;
 	struct quota quota;
-	uint64_t rev;
+	uint64_t rev; /* of the quota */
+	struct store_life life;
 	char name[TOPO_NAME_MAX + 1];
 };
 
@@ -80,30 +82,57 @@ static void drop_tenant(struct store *s, struct store_tenant *t)
 	free(t);
 }
 
-static void take_quota(struct store *s, const char *name, const json_t *record)
+static struct store_tenant *add_tenant(struct store *s, const char *name)
 {
 	struct store_tenant *t = find_tenant(s, name);
+
+	if (t || !role_tenant_ok(name))
+		return t;
+	t = calloc(1, sizeof(*t));
+	if (!t || hmap_insert(&s->tenants, &t->by_name, hash_str(name, 0))) {
+		free(t);
+		return NULL;
+	}
+	quota_defaults(&t->quota);
+	snprintf(t->name, sizeof(t->name), "%s", name);
+	return t;
+}
+
+static void take_quota(struct store *s, const char *name, const json_t *record)
+{
+	struct store_tenant *t = json_is_object(record) ? add_tenant(s, name) : find_tenant(s, name);
 	struct err err;
 
-	if (!role_tenant_ok(name))
+	if (!t)
 		return;
-	if (!json_is_object(record)) {
-		if (t)
-			drop_tenant(s, t);
-		return;
-	}
-	if (!t) {
-		t = calloc(1, sizeof(*t));
-		if (!t || hmap_insert(&s->tenants, &t->by_name, hash_str(name, 0))) {
-			free(t);
-			return;
-		}
-		quota_defaults(&t->quota);
-		snprintf(t->name, sizeof(t->name), "%s", name);
-	}
-	if (quota_parse(record, &t->quota, &err))
-		log_warn("quota of tenant '%s' in the state DB: %s", name, err.text);
+	t->has_quota = json_is_object(record);
 	t->rev = (uint64_t)json_integer_value(json_object_get(record, "rev"));
+	if (!t->has_quota) {
+		quota_defaults(&t->quota);
+		if (!t->has_life)
+			drop_tenant(s, t);
+	} else if (quota_parse(record, &t->quota, &err)) {
+		log_warn("quota of tenant '%s' in the state DB: %s", name, err.text);
+	}
+}
+
+/* One that was born with this record has nothing older than it. */
+static void take_life(struct store *s, const char *name, const json_t *record)
+{
+	struct store_tenant *t = json_is_object(record) ? add_tenant(s, name) : find_tenant(s, name);
+	const json_t *rev = json_object_get(record, "rev"), *since = json_object_get(record, "since");
+
+	if (!t)
+		return;
+	t->has_life = json_is_object(record);
+	t->life = (struct store_life){ .is_over = json_object_get(record, "deleted"),
+				       .born_s = json_integer_value(json_object_get(record, "born")) };
+	if (t->life.is_over || (t->life.born_s && !since))
+		t->life.since = (uint64_t)json_integer_value(rev);
+	else
+		t->life.since = (uint64_t)json_integer_value(since);
+	if (!t->has_life && !t->has_quota)
+		drop_tenant(s, t);
 }
 
 static void take_used(struct store *s, const char *id, const json_t *record)
@@ -126,7 +155,7 @@ static void take_record(struct store *s, const char *path, const json_t *record)
 	else if (strncmp(path, "used/", 5) == 0)
 		take_used(s, path + 5, record);
 	else if (strncmp(path, "tenant/", 7) == 0)
-		return; /* for the audit, and who looks into the database */
+		take_life(s, path + 7, record);
 	else if (slash && !json_is_object(record))
 		tokens_remove(&s->tokens, kind, slash + 1);
 	else if (!token_of_record(path, record, &t) || tokens_put(&s->tokens, &t))
@@ -159,9 +188,7 @@ static void on_snapshot(void *arg, const json_t *records, uint64_t rev, uint64_t
 	hmap_for_each (node, tmp, &s->tenants) {
 		struct store_tenant *t = container_of(node, struct store_tenant, by_name);
 
-		snprintf(path, sizeof(path), "quota/%s", t->name);
-		if (!json_object_get(records, path))
-			drop_tenant(s, t);
+		drop_tenant(s, t);
 	}
 	json_object_foreach((json_t *)records, p, v)
 		if (strncmp(p, "used/", 5) != 0)
@@ -225,6 +252,20 @@ const struct quota *store_quota(const struct store *s, const char *tenant, uint6
 	if (rev)
 		*rev = t ? t->rev : 0;
 	return t ? &t->quota : &s->fallback;
+}
+
+const struct store_life *store_life(const struct store *s, const char *tenant)
+{
+	const struct store_tenant *t = find_tenant(s, tenant);
+
+	return t && t->has_life ? &t->life : NULL;
+}
+
+bool store_admits(const struct store *s, const struct token *t)
+{
+	const struct store_life *life = *t->tenant ? store_life(s, t->tenant) : NULL;
+
+	return !life || (!life->is_over && t->rev > life->since);
 }
 
 void store_watch(struct store *s, void (*changed)(void *arg), void *arg)
@@ -292,7 +333,7 @@ static json_t *before_of(const struct store *s, const char *path)
 
 	if (strncmp(path, "quota/", 6) == 0) {
 		tenant = find_tenant(s, path + 6);
-		return tenant ? quota_json(&tenant->quota) : json_null();
+		return tenant && tenant->has_quota ? quota_json(&tenant->quota) : json_null();
 	}
 	t = strncmp(path, "token/", 6) ? NULL : tokens_find(&s->tokens, TOKEN_BEARER, path + 6);
 	return t ? token_public(t) : json_null();

@@ -31,6 +31,17 @@ bool store_fresh(const struct store *s); /* and not too old */
 const struct tokens *store_tokens(const struct store *s);
 /* Of the tenant, or the defaults; valid until the loop goes on.  'rev': of the record, 0 = there is none; may be NULL. */
 const struct quota *store_quota(const struct store *s, const char *tenant, uint64_t *rev);
+/*
+ * What is known of a tenant's life; NULL: nothing, it was never made here.  Tokens and sessions that were written up to revision 'since' are those of
+ * another one, which had the name before; valid until the loop goes on.
+ */
+struct store_life {
+	bool is_over;	 /* deleted: nobody has tokens of it */
+	int64_t born_s;	 /* UNIX time; 0 = not known */
+	uint64_t since;
+};
+const struct store_life *store_life(const struct store *s, const char *tenant);
+bool store_admits(const struct store *s, const struct token *t); /* one of 'store_tokens' */
 /* 'changed' is called behind each change of the records; one only. */
 void store_watch(struct store *s, void (*changed)(void *arg), void *arg);
 void store_used(struct store *s, struct token *t, int64_t now_s); /* a token of 'store_tokens' was used */

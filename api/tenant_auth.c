@@ -8,31 +8,23 @@
 
 #include "api/audit.h"
 #include "api/auth.h"
+#include "util/json.h"
 
 struct tenant_write {
 	struct api_request *r;
 	json_t *info; /* NULL: it goes */
+	bool created;
 	store_done *done;
 	void *arg;
 };
 
-/* A record stays that says that it has gone, so that there is something to tell of. */
-static json_t *make(void *arg, const struct store *s, struct err *err)
+/* Tokens and sessions. */
+static void take_tokens(const struct store *s, const char *tenant, json_t *changes)
 {
-	struct tenant_write *w = arg;
-	const char *tenant = api_param(w->r, "tenant");
 	const struct tokens *all = store_tokens(s);
 	struct hmap_node *node, *tmp;
 	char path[TOPO_NAME_MAX + 16];
-	json_t *changes;
 
-	(void)err;
-	snprintf(path, sizeof(path), "tenant/%s", tenant);
-	if (w->info)
-		return json_pack("{s:O}", path, w->info);
-	changes = json_pack("{s:{s:I}}", path, "deleted", (json_int_t)time(NULL));
-	snprintf(path, sizeof(path), "quota/%s", tenant);
-	json_object_set_new(changes, path, json_null());
 	hmap_for_each (node, tmp, &all->by_id) {
 		const struct token *t = container_of(node, struct token, by_id);
 
@@ -42,6 +34,40 @@ static json_t *make(void *arg, const struct store *s, struct err *err)
 		snprintf(path, sizeof(path), "used/%s", t->id);
 		json_object_set_new(changes, path, json_null());
 	}
+}
+
+/* One whose name another one had is "born" now: who is older is not let in. */
+static json_t *life(const struct store *s, const struct tenant_write *w, const char *tenant, bool is_new)
+{
+	const struct store_life *was = store_life(s, tenant);
+	const char *description = json_str(w->info, "description");
+
+	if (is_new)
+		return json_pack("{s:s, s:I}", "description", description, "born", (json_int_t)time(NULL));
+	if (!was)
+		return json_pack("{s:s}", "description", description);
+	return json_pack("{s:s, s:I, s:I}", "description", description, "born", (json_int_t)was->born_s, "since", (json_int_t)was->since);
+}
+
+/* A record stays that says that it has gone, so that there is something to tell of. */
+static json_t *make(void *arg, const struct store *s, struct err *err)
+{
+	struct tenant_write *w = arg;
+	const char *tenant = api_param(w->r, "tenant");
+	const struct store_life *was = store_life(s, tenant);
+	bool is_new = w->info && was && (w->created || was->is_over);
+	json_t *changes = json_object();
+	char path[TOPO_NAME_MAX + 16];
+
+	(void)err;
+	if (!w->info || w->created || is_new)
+		take_tokens(s, tenant, changes);
+	if (!w->info) { /* the next one's may be set before it is made */
+		snprintf(path, sizeof(path), "quota/%s", tenant);
+		json_object_set_new(changes, path, json_null());
+	}
+	snprintf(path, sizeof(path), "tenant/%s", tenant);
+	json_object_set_new(changes, path, w->info ? life(s, w, tenant, is_new) : json_pack("{s:I}", "deleted", (json_int_t)time(NULL)));
 	return changes;
 }
 
@@ -54,7 +80,7 @@ static void on_done(void *arg, const struct err *err, uint64_t rev)
 	free(w);
 }
 
-static void submit(struct api_request *r, const json_t *info, store_done *done, void *arg)
+static void submit(struct api_request *r, const json_t *info, bool created, store_done *done, void *arg)
 {
 	struct tenant_write *w = calloc(1, sizeof(*w));
 	struct err err = { 0 };
@@ -64,16 +90,16 @@ static void submit(struct api_request *r, const json_t *info, store_done *done, 
 		done(arg, &err, 0);
 		return;
 	}
-	*w = (struct tenant_write){ r, json_incref((json_t *)info), done, arg };
+	*w = (struct tenant_write){ r, json_incref((json_t *)info), created, done, arg };
 	store_write(auth_store(api_of(r)->auth), make, audit_meta(r, api_param(r, "tenant")), on_done, w);
 }
 
-void auth_tenant_made(struct api_request *r, const json_t *info, store_done *done, void *arg)
+void auth_tenant_made(struct api_request *r, const json_t *info, bool created, store_done *done, void *arg)
 {
-	submit(r, info, done, arg);
+	submit(r, info, created, done, arg);
 }
 
 void auth_tenant_gone(struct api_request *r, store_done *done, void *arg)
 {
-	submit(r, NULL, done, arg);
+	submit(r, NULL, false, done, arg);
 }

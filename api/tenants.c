@@ -193,12 +193,14 @@ static void make(void *arg, struct cache_tenant *t, const struct err *err)
 		api_answer(r, 200, json_pack("{s:s, s:b, s:b}", "name", cache_name(t), "created", m->created, "dry_run", 1));
 		return;
 	}
+	if (cache_since(t))
+		json_object_set_new(m->info, "since", json_integer((json_int_t)cache_since(t)));
 	if (tenant_is_closing(t))
 		again(m);
 	else if (m->told)
 		claim(m);
 	else
-		auth_tenant_made(r, m->info, on_told, m);
+		auth_tenant_made(r, m->info, m->created, on_told, m);
 }
 
 static void on_put(struct api_request *r)

@@ -182,6 +182,7 @@ bool token_of_record(const char *path, const json_t *record, struct token *t)
 	t->read_only = json_is_true(json_object_get(record, "read_only"));
 	t->created_s = json_integer_value(json_object_get(record, "created"));
 	t->expires_s = json_integer_value(json_object_get(record, "expires"));
+	t->rev = (uint64_t)json_integer_value(json_object_get(record, "rev"));
 	/* one that belongs to no tenant is an operator's; a record that says otherwise opens nothing */
 	return role_fits_tenant(t->role, t->tenant);
 }

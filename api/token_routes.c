@@ -8,6 +8,7 @@
 
 #include "api/audit.h"
 #include "api/auth.h"
+#include "api/cache.h"
 #include "api/page.h"
 #include "api/role.h"
 #include "util/cleanup.h"
@@ -92,14 +93,18 @@ struct making {
 static json_t *make(void *arg, const struct store *s, struct err *err)
 {
 	struct making *m = arg;
-	const struct api_caller *c = api_caller_of(m->r);
 	const char *tenant = m->token.tenant;
+	const struct store_life *life = store_life(s, tenant);
 	int64_t max = store_quota(s, tenant, NULL)->tokens;
 	char path[TOKEN_PATH];
 
-	/* who asks may have been shut out since, with its tenant perhaps: what it makes would stay */
-	if (*c->token && !tokens_find(store_tokens(s), TOKEN_BEARER, c->token)) {
-		err_tag(err, -EPERM, "forbidden", "the token that asks has been revoked");
+	/* who asks may have been shut out since, alone or with its tenant: what it makes would stay */
+	if (!auth_still(api_of(m->r)->auth, api_caller_of(m->r))) {
+		err_tag(err, -EPERM, "forbidden", "the token that asks is not valid any more");
+		return NULL;
+	}
+	if (life && life->is_over) {
+		err_set(err, -EINVAL, "field 'tenant': tenant '%s' was deleted (make it again first: PUT /api/v1/tenants/%s)", tenant, tenant);
 		return NULL;
 	}
 	/* what is counted here is what is committed on: others' tokens make the commit fail, and this is asked again */
@@ -108,6 +113,12 @@ static json_t *make(void *arg, const struct store *s, struct err *err)
 		return NULL;
 	}
 	return json_pack("{s:o}", token_path(TOKEN_BEARER, m->token.id, path), token_record(&m->token));
+}
+
+static void making_free(struct making *m)
+{
+	explicit_bzero(m, sizeof(*m));
+	free(m);
 }
 
 static void on_made(void *arg, const struct err *err, uint64_t rev)
@@ -127,8 +138,29 @@ static void on_made(void *arg, const struct err *err, uint64_t rev)
 		json_object_set_new(body, "token", json_string(m->text));
 		api_answer(m->r, 201, body);
 	}
-	explicit_bzero(m, sizeof(*m));
-	free(m);
+	making_free(m);
+}
+
+static void submit(struct making *m)
+{
+	store_write(auth_store(api_of(m->r)->auth), make, audit_meta(m->r, m->token.tenant), on_made, m);
+}
+
+/* One for a tenant that is not there would open the next one of the name. */
+static void on_tenant(void *arg, struct cache_tenant *t, const struct err *err)
+{
+	struct making *m = arg;
+
+	if (!err && cache_exists(t)) {
+		submit(m);
+		return;
+	}
+	if (err)
+		api_fail(m->r, err);
+	else
+		api_problemf(m->r, 422, "invalid", "field 'tenant': tenant '%s' does not exist (make it first: PUT /api/v1/tenants/%s)",
+			     cache_name(t), cache_name(t));
+	making_free(m);
 }
 
 static void on_create(struct api_request *r)
@@ -159,7 +191,10 @@ static void on_create(struct api_request *r)
 	} else {
 		m->r = r;
 		snprintf(m->token.by, sizeof(m->token.by), "%s", c->name);
-		store_write(auth_store(api_of(r)->auth), make, audit_meta(r, m->token.tenant), on_made, m);
+		if (*m->token.tenant)
+			cache_get(api_of(r)->cache, m->token.tenant, on_tenant, m);
+		else
+			submit(m);
 		return;
 	}
 	free(m);

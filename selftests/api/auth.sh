@@ -166,6 +166,7 @@ while [ $n -lt 40 ]; do
 done
 [ $too_many -gt 5 ] && ok "it is kept to ($too_many of 40 refused)" || not_ok "it is kept to ($too_many of 40 refused)"
 contains '... told when to come again' '^[1-9]' "${again:-}"
+call 1 PUT /api/v1/tenants/other "$OP" -d '{}'
 answers '... others are not slowed' 200 1 GET /api/v1/whoami "$(make_token tenant-reader other)"
 answers 'the quota is told' 200 1 GET $A/quota "$OP"
 contains '... with what is used' '"used":\{"objects":.*"bridges":2' "$body"
