@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Who is asking?  "Authorization: Bearer", or the panel's cookie with what guards against forged requests, or root on the local socket: who may read the
- * database's password may do everything anyway.
+ * database's password may do everything anyway.  A proxy that belongs to root asks for others.
  */
 #include "api/authenticate.h"
 
@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include "api/auth.h"
+#include "api/config.h"
 #include "api/role.h"
 #include "api/session.h"
 
@@ -48,6 +49,16 @@ static void on_auth(void *arg, const struct api_caller *caller, int status, unsi
 		q.done(q.r, caller, 0, NULL);
 }
 
+static bool is_forwarded(const struct api_request *r)
+{
+	static const char *const headers[] = { "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Via" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(headers); i++)
+		if (api_request_header(r, headers[i]))
+			return true;
+	return false;
+}
+
 void api_authenticate(struct api_request *r,
 		      void (*done)(struct api_request *r, const struct api_caller *caller, int status, const char *why))
 {
@@ -58,7 +69,7 @@ void api_authenticate(struct api_request *r,
 	char cookie[TOKEN_TEXT];
 
 	if (!authorization && !session_cookie(r, cookie)) {
-		if (api_is_root(r))
+		if (api_is_root(r) && api_of(r)->config->local_root && !is_forwarded(r))
 			done(r, &root, 0, NULL);
 		else
 			done(r, NULL, 401, "no credentials (want 'Authorization: Bearer TOKEN')");

@@ -17,6 +17,8 @@ static const int mode_values[] = { DB_SERVER, DB_CLUSTER };
 static const char *const format_words[] = { "text", "json", NULL };
 static const int format_values[] = { LOG_TEXT, LOG_JSON };
 static const char *const level_words[] = { "error", "warning", "info", "debug", NULL };
+static const char *const root_words[] = { "operator", "nobody", NULL };
+static const int root_values[] = { 1, 0 };
 static const int level_values[] = { LOG_ERROR_LEVEL, LOG_WARN_LEVEL, LOG_INFO_LEVEL, LOG_DEBUG_LEVEL };
 
 #define DB_TIMEOUT_MS 15000 /* a document of 40 000 ports is one commit */
@@ -38,6 +40,8 @@ static const struct setting table[] = {
 	{ "listen", SETTING_LIST, AT(listen), .fallback = "127.0.0.1:8460,unix:/run/skep/api.sock",
 	  .help = "address:port, [v6]:port or unix:/path; without tls loopback and sockets only" },
 	{ "trusted_proxies", SETTING_LIST, AT(trusted_proxies), .help = "addresses, prefixes: whose X-Forwarded-For is believed" },
+	{ "local_root", SETTING_CHOICE, AT(local_root), .fallback = "operator", .words = root_words, .values = root_values,
+	  .help = "operator or nobody: who root is on a socket, without credentials" },
 	{ "tls.certificate", SETTING_PATH, AT(tls_certificate), .help = "file, PEM: the server's and its issuers'" },
 	{ "tls.key", SETTING_PATH, AT(tls_key), .help = "file, PEM" },
 	{ "panel", SETTING_PATH, AT(panel), .help = "directory of the web panel" },

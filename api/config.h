@@ -21,6 +21,7 @@ struct api_config {
 	char *db_password_file;
 	uint32_t db_wait_replicas, db_wait_ms;
 	char *listen;
+	int local_root; /* root on a UNIX socket is an operator */
 	char *tls_certificate, *tls_key; /* files, PEM; NULL = no TLS */
 	char *panel;			 /* directory; NULL = none */
 	char *oidc_issuer, *oidc_audience, *oidc_jwks; /* issuer NULL = own tokens only */

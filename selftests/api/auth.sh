@@ -179,6 +179,17 @@ chmod -R a+rX "$work"; chmod a+rw "$work/api1/sock"
 status=$(setpriv --reuid 65534 --regid 65534 --clear-groups curl -s -o /dev/null -w '%{http_code}' --unix-socket "$work/api1/sock" http://api/api/v1/whoami)
 equal 'others on it are nobody' 401 "$status"
 
+for h in 'Forwarded: for=192.0.2.1' 'X-Forwarded-For: 192.0.2.1' 'x-forwarded-proto: https' 'X-Forwarded-Host: a' 'X-Real-IP: 192.0.2.1' 'Via: 1.1 proxy'; do
+	status=$(curl -s -o /dev/null -w '%{http_code}' -H "$h" --unix-socket "$work/api1/sock" http://api/api/v1/whoami)
+	equal "root that passes on what others ask is nobody (${h%%:*})" 401 "$status"
+done
+status=$(curl -s -o /dev/null -w '%{http_code}' -H 'Via: 1.1 proxy' -H "Authorization: Bearer $OP" --unix-socket "$work/api1/sock" http://api/api/v1/whoami)
+equal '... and with a token who that is' 200 "$status"
+api_start 4 local_root=nobody
+status=$(curl -s -o /dev/null -w '%{http_code}' --unix-socket "$work/api4/sock" http://api/api/v1/whoami)
+equal 'root is nobody, if so set' 401 "$status"
+api_stop 4
+
 # --- the database is gone ---
 answers 'before' 200 1 GET $A/bridges "$OP"
 kill -STOP "$redis_pid"
