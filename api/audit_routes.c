@@ -210,7 +210,7 @@ static void on_list_all(struct api_request *r)
 
 static json_t *plan_undo(struct write *w, struct writer *wr, struct err *err)
 {
-	_json_ json_t *inverse = audit_inverse(write_records(wr), w->body, err), *merged = NULL;
+	_json_ json_t *inverse = write_precondition_all(wr, w, err) ? NULL : audit_inverse(write_records(wr), w->body, err), *merged = NULL;
 	struct err why = { 0 };
 	const char *path, *name;
 	enum topo_kind kind;
@@ -276,7 +276,7 @@ static void on_undo(struct api_request *r)
 const struct api_route audit_routes[] = {
 	{ "GET", "/api/v1/tenants/{tenant}/audit", on_list, API_READER, 0, "limit cursor object by", "who changed what, newest first" },
 	{ "GET", "/api/v1/tenants/{tenant}/audit/{id}", on_get, API_READER, 0, NULL, "one change, with before and after" },
-	{ "POST", "/api/v1/tenants/{tenant}/audit/{id}/undo", on_undo, API_ADMIN, API_WRITES, NULL, "make the inverse change" },
+	{ "POST", "/api/v1/tenants/{tenant}/audit/{id}/undo", on_undo, API_ADMIN, API_WRITES | API_MATCHES, NULL, "make the inverse change" },
 	{ "GET", "/api/v1/audit", on_list_all, API_ADMIN, 0, "limit cursor object by", "who changed tokens and quotas, newest first" },
 };
 const unsigned int n_audit_routes = ARRAY_SIZE(audit_routes);

@@ -205,9 +205,11 @@ static json_t *plan(struct write *w, struct writer *wr, struct err *err)
 	struct batch b = { .w = w, .wr = wr, .deleted = json_object(), .puts = json_object(), .err = err };
 	json_t *ops = json_object_get(w->body, "operations"), *op, *changes = NULL;
 	size_t i;
-	int rc = 0;
+	int rc = write_precondition_all(wr, w, err);
 
 	json_array_foreach (ops, i, op) {
+		if (rc)
+			break;
 		rc = json_is_object(op) ? run_one(&b, op) : err_set(err, -EINVAL, "not an object");
 		if (rc) {
 			err_prefix(err, "operation %zu", i + 1);
@@ -258,6 +260,6 @@ static void on_batch(struct api_request *r)
 }
 
 const struct api_route batch_routes[] = {
-	{ "POST", "/api/v1/tenants/{tenant}/batch", on_batch, API_ADMIN, API_WRITES | API_LARGE, NULL, "several writes as one" },
+	{ "POST", "/api/v1/tenants/{tenant}/batch", on_batch, API_ADMIN, API_WRITES | API_LARGE | API_MATCHES, NULL, "several writes as one" },
 };
 const unsigned int n_batch_routes = ARRAY_SIZE(batch_routes);

@@ -275,8 +275,8 @@ static void on_delete(struct api_request *r)
 #define OBJECT "/api/v1/tenants/{tenant}/{kind}/{name}"
 const struct api_route change_routes[] = {
 	{ "POST", LIST, on_create, API_ADMIN, API_WRITES | API_LARGE, NULL, "create an object" },
-	{ "PUT", OBJECT, on_replace, API_ADMIN, API_WRITES | API_LARGE, NULL, "replace an object, or create it" },
-	{ "PATCH", OBJECT, on_patch, API_ADMIN, API_WRITES | API_MERGE_PATCH | API_LARGE, NULL, "change some fields of an object" },
-	{ "DELETE", OBJECT, on_delete, API_ADMIN, API_WRITES, NULL, "delete an object" },
+	{ "PUT", OBJECT, on_replace, API_ADMIN, API_WRITES | API_MATCHES | API_LARGE, NULL, "replace an object, or create it" },
+	{ "PATCH", OBJECT, on_patch, API_ADMIN, API_WRITES | API_MERGE_PATCH | API_MATCHES | API_LARGE, NULL, "change some fields of an object" },
+	{ "DELETE", OBJECT, on_delete, API_ADMIN, API_WRITES | API_MATCHES, NULL, "delete an object" },
 };
 const unsigned int n_change_routes = ARRAY_SIZE(change_routes);

@@ -265,6 +265,10 @@ void dispatch(struct api_request *r)
 			too_large(r);
 		return;
 	}
+	if (!role_method_safe(r->method) && !(r->route->flags & API_MATCHES) && (r->if_match || r->if_none_match)) {
+		api_problemf(r, 400, "malformed", "%s is not looked at here, and would not guard anything", r->if_match ? "If-Match" : "If-None-Match");
+		return;
+	}
 	if (!turns_wait(r->http->turns, r))
 		dispatch_now(r);
 }

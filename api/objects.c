@@ -38,20 +38,25 @@ uint64_t object_rev(const struct cache_object *o)
 	return (uint64_t)json_integer_value(json_object_get(o->record, "rev"));
 }
 
-bool object_matches(const char *header, uint64_t rev)
+/* A list of "tags", W/"weak" ones among them, or an asterisk and nothing else. */
+bool object_matches(const char *header, uint64_t rev, bool strong)
 {
 	char tag[32];
-	size_t len = (size_t)snprintf(tag, sizeof(tag), "\"%" PRIu64 "\"", rev);
+	size_t len = (size_t)snprintf(tag, sizeof(tag), "%" PRIu64, rev), n;
+	const char *p = header + strspn(header, " \t");
 
-	for (const char *p = header; p && *p;) {
-		p += strspn(p, " ,\t");
-		if (*p == '*')
+	if (*p == '*')
+		return !p[1 + strspn(p + 1, " \t")];
+	for (; *p; p += strspn(p, " ,\t")) {
+		bool weak = !strncmp(p, "W/", 2);
+
+		p += weak ? 2 : 0;
+		n = *p == '"' ? strcspn(p + 1, "\"") : 0;
+		if (*p != '"' || !p[n + 1])
+			return false; /* not a list of them */
+		if (n == len && !memcmp(p + 1, tag, len) && !(weak && strong))
 			return true;
-		if (!strncmp(p, "W/", 2))
-			p += 2;
-		if (!strncmp(p, tag, len) && (!p[len] || strchr(" ,\t", p[len])))
-			return true;
-		p += strcspn(p, ",");
+		p += n + 2;
 	}
 	return false;
 }
@@ -71,7 +76,7 @@ static void get_one(struct api_request *r, struct cache_tenant *t)
 	snprintf(tag, sizeof(tag), "\"%" PRIu64 "\"", object_rev(o));
 	api_header(r, "ETag", tag);
 	api_header(r, "Cache-Control", "private, no-cache");
-	if (seen && object_matches(seen, object_rev(o)))
+	if (seen && object_matches(seen, object_rev(o), false))
 		api_answer(r, 304, NULL);
 	else
 		api_answer(r, 200, object_view(kind, o));
@@ -90,7 +95,7 @@ static void get_list(struct api_request *r, struct cache_tenant *t)
 	snprintf(tag, sizeof(tag), "W/\"%" PRIu64 "\"", cache_crev(t));
 	api_header(r, "ETag", tag);
 	api_header(r, "Cache-Control", "private, no-cache");
-	if (seen && object_matches(seen, cache_crev(t)))
+	if (seen && object_matches(seen, cache_crev(t), false))
 		api_answer(r, 304, NULL);
 	else
 		list_answer(r, t, object_kind(r));

@@ -117,7 +117,9 @@ static json_t *parameters(const struct operation *op)
 	add_words(list, json_string_value(json_object_get(op->said, "parameters")));
 	if (op->kind >= 0 && get)
 		add_parameter(list, "if_none_match");
-	else if (op->kind >= 0 && strcmp(route->method, "POST") != 0)
+	else if (route->flags & API_MATCHES && get)
+		add_parameter(list, "if_none_match");
+	else if (route->flags & API_MATCHES)
 		add_words(list, "if_match if_none_match");
 	return list;
 }
@@ -235,7 +237,7 @@ static void add_problems(const struct operation *op, json_t *answers)
 			add_problem(answers, (const char *const[]){ "413", "415", "422" }[i]);
 	if (route->flags & API_WRITES)
 		add_problem(answers, "409");
-	if (route->flags & API_WRITES || op->kind >= 0)
+	if (route->flags & (API_WRITES | API_MATCHES) || op->kind >= 0)
 		add_problem(answers, "412");
 	if (!open)
 		add_problem(answers, "503");

@@ -68,11 +68,24 @@ int write_precondition(const struct writer *wr, const struct write *w, enum topo
 	/* one of the same commit has no revision that anybody could know */
 	uint64_t rev = rec && !write_is_pending(wr, path) ? (uint64_t)json_integer_value(json_object_get(rec, "rev")) : 0;
 
-	if (match && (!rec || !object_matches(match, rev)))
+	if (match && (!rec || !object_matches(match, rev, true)))
 		return err_tag(err, -ESTALE, "precondition_failed", "%s '%s' is not the one of If-Match any more%s",
 			       topo_kind_name(kind), name ? name : "", rec ? " (get it again)" : ": it does not exist");
-	if (none && rec && object_matches(none, rev))
+	if (none && rec && object_matches(none, rev, false))
 		return err_tag(err, -ESTALE, "precondition_failed", "%s '%s' exists already", topo_kind_name(kind), name);
+	return 0;
+}
+
+int write_precondition_all(const struct writer *wr, const struct write *w, struct err *err)
+{
+	const char *match = w->r->if_match, *none = w->r->if_none_match;
+	bool is_known = !json_object_size(wr->overlay); /* with what is on its way nobody can know the revision */
+	uint64_t rev = cache_crev(wr->t);
+
+	if (match && !object_matches(match, is_known ? rev : UINT64_MAX, true))
+		return err_tag(err, -ESTALE, "precondition_failed", "the network is not the one of If-Match any more (get it again)");
+	if (none && object_matches(none, is_known ? rev : UINT64_MAX, false))
+		return err_tag(err, -ESTALE, "precondition_failed", "the network is the one of If-None-Match");
 	return 0;
 }
 

@@ -111,7 +111,7 @@ static void on_put(struct api_request *r)
 #define PATH "/api/v1/tenants/{tenant}/quota"
 const struct api_route quota_routes[] = {
 	{ "GET", PATH, on_get, API_READER, 0, NULL, "limits of the tenant, and what it has" },
-	{ "PUT", PATH, on_put, API_OPERATOR, 0, NULL, "set limits; what is left out is the default" },
-	{ "DELETE", PATH, on_put, API_OPERATOR, 0, NULL, "back to the default limits" },
+	{ "PUT", PATH, on_put, API_OPERATOR, API_MATCHES, NULL, "set limits; what is left out is the default" },
+	{ "DELETE", PATH, on_put, API_OPERATOR, API_MATCHES, NULL, "back to the default limits" },
 };
 const unsigned int n_quota_routes = ARRAY_SIZE(quota_routes);

@@ -43,6 +43,7 @@ enum api_route_flags {
 	API_WRITES = 1 << 2,	/* takes dry_run, wait, Idempotency-Key; may be written to the audit log */
 	API_LISTS = 1 << 3,	/* takes limit, cursor, sort, filter, fields */
 	API_RAW = 1 << 4,	/* body as it came, of any type */
+	API_MATCHES = 1 << 6,	/* looks at If-Match and If-None-Match; writes that do not refuse them */
 	API_MERGE_PATCH = 1 << 5, /* body is application/merge-patch+json, or JSON */
 	API_LARGE = 1 << 8,	  /* body of up to limits.body; all others are small */
 };

@@ -6,6 +6,7 @@
 
 #include "api/auth.h"
 #include "api/cache.h"
+#include "api/exchange.h"
 #include "api/request.h"
 #include "api/tenant_delete.h"
 #include "topology/schema.h"
@@ -186,6 +187,11 @@ static void make(void *arg, struct cache_tenant *t, const struct err *err)
 	}
 	m->t = cache_hold(t);
 	m->created = !cache_exists(t);
+	if (m->created ? !!r->if_match : !!r->if_none_match) {
+		api_problemf(r, 412, "precondition_failed", "tenant '%s' %s", cache_name(t),
+			     m->created ? "does not exist" : "exists already");
+		return;
+	}
 	dry = api_query_bool(r, "dry_run");
 	if (dry < 0)
 		return;
@@ -221,6 +227,10 @@ static void on_put(struct api_request *r)
 			return;
 		}
 	}
+	if ((r->if_match && strcmp(r->if_match, "*")) || (r->if_none_match && strcmp(r->if_none_match, "*"))) {
+		api_problemf(r, 400, "malformed", "a tenant has no ETag (want If-Match: * or If-None-Match: *)");
+		return;
+	}
 	description = json_str(body, "description");
 	if ((body && !json_is_object(body)) || (json_object_get(body, "description") && !description) ||
 	    (description && strlen(description) > DESCRIPTION_MAX) ||
@@ -243,7 +253,7 @@ static void on_put(struct api_request *r)
 const struct api_route tenants_routes[] = {
 	{ "GET", "/api/v1/tenants", on_list, API_READER, 0, NULL, "tenants that the caller sees" },
 	{ "GET", TENANT, on_get, API_READER, 0, NULL, "a tenant: how much it has" },
-	{ "PUT", TENANT, on_put, API_OPERATOR, API_WRITES, NULL, "make a tenant, or describe it" },
+	{ "PUT", TENANT, on_put, API_OPERATOR, API_WRITES | API_MATCHES, NULL, "make a tenant, or describe it" },
 	{ "DELETE", TENANT, tenant_delete, API_OPERATOR, API_WRITES, "recursive", "delete a tenant" },
 };
 const unsigned int n_tenants_routes = ARRAY_SIZE(tenants_routes);

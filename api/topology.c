@@ -8,6 +8,7 @@
 #include "api/cache_private.h"
 #include "api/change.h"
 #include "api/exchange.h"
+#include "api/object.h"
 #include "api/parse.h"
 #include "topology/doc.h"
 #include "util/yaml.h"
@@ -46,12 +47,20 @@ static bool make_text(struct cache_tenant *t, bool yaml, struct err *err)
 
 static void get(struct api_request *r, struct cache_tenant *t)
 {
+	const char *seen = api_request_header(r, "If-None-Match");
 	const bool yaml = wants_yaml(r);
 	struct err err = { 0 };
 	char tag[40], *text;
 
-	snprintf(tag, sizeof(tag), "W/\"%llu\"", (unsigned long long)cache_crev(t));
+	/* of the network, in whatever form it is told: the one tag that If-Match is compared with */
+	snprintf(tag, sizeof(tag), "\"%llu\"", (unsigned long long)cache_crev(t));
 	api_header(r, "ETag", tag);
+	api_header(r, "Vary", "Accept");
+	api_header(r, "Cache-Control", "private, no-cache");
+	if (seen && object_matches(seen, cache_crev(t), false)) {
+		api_answer(r, 304, NULL);
+		return;
+	}
 	if (!make_text(t, yaml, &err)) {
 		api_fail(r, &err);
 		return;
@@ -97,8 +106,11 @@ static json_t *merge(json_t *docs, const char *tenant, struct err *err)
 
 static json_t *plan(struct write *w, struct writer *wr, struct err *err)
 {
-	json_t *changes = write_apply(wr, write_records(wr), w->body, w->prune, err);
+	json_t *changes;
 
+	if (write_precondition_all(wr, w, err))
+		return NULL;
+	changes = write_apply(wr, write_records(wr), w->body, w->prune, err);
 	if (changes && change_allowed(w->r, changes, err)) {
 		json_decref(changes);
 		return NULL;
@@ -205,8 +217,8 @@ static void on_diff(struct api_request *r)
 
 #define TOPOLOGY "/api/v1/tenants/{tenant}/topology"
 const struct api_route topology_routes[] = {
-	{ "GET", TOPOLOGY, on_get, API_READER, 0, NULL, "the whole network as a document" },
-	{ "PUT", TOPOLOGY, on_put, API_ADMIN, API_WRITES | API_YAML | API_LARGE, "prune", "apply a document" },
-	{ "POST", TOPOLOGY "/diff", on_diff, API_READER, API_YAML | API_LARGE, "prune", "what a document would change" },
+	{ "GET", TOPOLOGY, on_get, API_READER, API_MATCHES, NULL, "the whole network as a document" },
+	{ "PUT", TOPOLOGY, on_put, API_ADMIN, API_WRITES | API_YAML | API_LARGE | API_MATCHES, "prune", "apply a document" },
+	{ "POST", TOPOLOGY "/diff", on_diff, API_READER, API_YAML | API_LARGE | API_MATCHES, "prune", "what a document would change" },
 };
 const unsigned int n_topology_routes = ARRAY_SIZE(topology_routes);

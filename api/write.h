@@ -52,6 +52,8 @@ const char *write_find(const struct writer *writer, enum topo_kind kind, const c
 /* If-Match and If-None-Match of the request, or of an operation of a batch ("if_match"): 0, or 'err'. */
 int write_precondition(const struct writer *writer, const struct write *w, enum topo_kind kind, const char *name,
 		       struct err *err);
+/* The same of the whole network: its revision is the tag. */
+int write_precondition_all(const struct writer *writer, const struct write *w, struct err *err);
 bool write_is_pending(const struct writer *writer, const char *path); /* was changed by a write before it in the same commit */
 /* One object, put or deleted. */
 json_t *write_put(struct writer *writer, enum topo_kind kind, const json_t *object, struct err *err);
