@@ -9,6 +9,8 @@
 #include "api/audit.h"
 #include "api/auth.h"
 #include "api/cache.h"
+#include "api/exchange.h"
+#include "api/object.h"
 #include "api/role.h"
 #include "util/cleanup.h"
 #include "util/json.h"
@@ -52,14 +54,13 @@ static void on_get(struct api_request *r)
 static json_t *make(void *arg, const struct store *s, struct err *err)
 {
 	struct api_request *r = arg;
-	const char *tenant = api_param(r, "tenant"), *match = api_kept(r);
-	char path[TOPO_NAME_MAX + 16], want[32];
+	const char *tenant = api_param(r, "tenant");
+	char path[TOPO_NAME_MAX + 16];
 	struct quota q;
 	uint64_t rev;
 
 	(void)store_quota(s, tenant, &rev);
-	snprintf(want, sizeof(want), "\"%" PRIu64 "\"", rev);
-	if (match && strcmp(match, "*") != 0 && strcmp(match, want) != 0) {
+	if ((r->if_match && !object_matches(r->if_match, rev, true)) || (r->if_none_match && object_matches(r->if_none_match, rev, false))) {
 		err_tag(err, -ESTALE, "precondition_failed", "the quota is not the one of If-Match any more (get it again)");
 		return NULL;
 	}
@@ -98,10 +99,8 @@ static void on_made(void *arg, const struct err *err, uint64_t rev)
 /* Of a tenant that need not exist yet: limits may come before the tenant. */
 static void on_put(struct api_request *r)
 {
-	const char *tenant = api_param(r, "tenant"), *match = api_request_header(r, "If-Match");
+	const char *tenant = api_param(r, "tenant");
 
-	if (match) /* the client may be gone when it is looked at */
-		api_keep(r, strdup(match), free);
 	if (!role_tenant_ok(tenant))
 		api_problemf(r, 404, "not_found", "tenant '%.63s' does not exist", tenant);
 	else
