@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "api/api.h"
+#include "api/config.h"
 #include "topology/schema.h"
 #include "util/cleanup.h"
 #include "topology/doc.h"
@@ -19,8 +21,15 @@ json_t *audit_meta(const struct api_request *r, const char *tenant)
 {
 	const struct api_caller *c = api_caller_of(r);
 	json_t *meta = json_object();
+	bool is_root = !*c->token && !*c->session && !*c->subject;
 
+	/* a name is what people read; who it was says the source */
 	put_text(meta, "by", c->name);
+	put_text(meta, "source", is_root ? "socket" : *c->session ? "session" : *c->subject ? "issuer" : "token");
+	if (is_root)
+		json_object_set_new(meta, "uid", json_integer(0));
+	put_text(meta, "issuer", *c->subject ? api_of(r)->config->oidc_issuer : NULL);
+	put_text(meta, "subject", c->subject);
 	put_text(meta, "role", api_role_name(c->role));
 	put_text(meta, "token", c->token);
 	put_text(meta, "session", c->session);

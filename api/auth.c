@@ -85,6 +85,7 @@ static struct api_caller caller_of(const struct token *t)
 
 	snprintf(c.name, sizeof(c.name), "%s", t->name);
 	snprintf(c.tenant, sizeof(c.tenant), "%s", t->tenant);
+	snprintf(c.subject, sizeof(c.subject), "%s", t->subject);
 	snprintf(c.token, sizeof(c.token), "%s", t->kind == TOKEN_BEARER ? t->id : t->parent);
 	if (t->kind == TOKEN_SESSION)
 		snprintf(c.session, sizeof(c.session), "%s", t->id);

@@ -311,11 +311,16 @@ static int check_time(const json_t *claims, int64_t now_s, int64_t *expires_s, s
 	return 0;
 }
 
-/* Names may be anything: what is not a letter of ours becomes '_'. */
-static void set_name(const json_t *claims, struct api_caller *caller)
+static bool is_taken(const char *name)
 {
-	const char *sub = text_of(claims, "sub");
-	size_t n = 0;
+	return !strcmp(name, "root") || !strcmp(name, "skep-api");
+}
+
+/* Names may be anything: what is not a letter of ours becomes '_'.  One that is changed, or that others have here, ends in 64 bits of its hash: two are not one. */
+static void set_name(const char *sub, struct api_caller *caller)
+{
+	uint8_t sha[32];
+	size_t n = 0, max = sizeof(caller->name) - 18;
 
 	for (; sub[n] && n < sizeof(caller->name) - 1; n++) {
 		char one[2] = { sub[n], 0 };
@@ -323,6 +328,13 @@ static void set_name(const json_t *claims, struct api_caller *caller)
 		caller->name[n] = role_name_ok(one) ? sub[n] : '_';
 	}
 	caller->name[n] = 0;
+	if (!strcmp(caller->name, sub) && !is_taken(sub))
+		return;
+	gnutls_hash_fast(GNUTLS_DIG_SHA256, sub, strlen(sub), sha);
+	n = n < max ? n : max;
+	n += (size_t)snprintf(caller->name + n, sizeof(caller->name) - n, "-");
+	for (size_t i = 0; i < 8; i++)
+		n += (size_t)snprintf(caller->name + n, sizeof(caller->name) - n, "%02x", sha[i]);
 }
 
 static int check_claims(const struct jwt_rules *rules, const json_t *claims, int64_t now_s,
@@ -331,6 +343,7 @@ static int check_claims(const struct jwt_rules *rules, const json_t *claims, int
 	const json_t *role = claim(claims, rules->role_claim);
 	const char *tenant = json_string_value(claim(claims, rules->tenant_claim));
 	struct api_caller c = { .role = API_NOBODY };
+	const char *sub;
 	int rc;
 
 	if (!json_is_string(json_object_get(claims, "iss")) ||
@@ -344,9 +357,11 @@ static int check_claims(const struct jwt_rules *rules, const json_t *claims, int
 	c.expires_s += JWT_LEEWAY_S;
 	if (!time_of(json_object_get(claims, "iat"), &c.issued_s))
 		c.issued_s = 0;
-	set_name(claims, &c);
-	if (!*c.name)
+	sub = text_of(claims, "sub");
+	if (!*sub || strlen(sub) >= sizeof(c.subject))
 		return refuse(err, "it does not say whom it is for ('sub')");
+	snprintf(c.subject, sizeof(c.subject), "%s", sub);
+	set_name(sub, &c);
 	for (int r = API_OPERATOR; r > API_NOBODY && c.role == API_NOBODY; r--)
 		if (has_text(role, api_role_name((enum api_role)r)))
 			c.role = (enum api_role)r;

@@ -24,11 +24,14 @@ enum api_role { API_NOBODY, API_READER, API_ADMIN, API_OPERATOR }; /* each may w
 const char *api_role_name(enum api_role role); /* "tenant-admin" */
 int api_role_find(const char *name);	       /* -1 */
 
+#define API_SUBJECT 256 /* bytes, and NUL: OpenID Connect has no longer ones */
+
 struct api_caller {
 	char name[TOPO_NAME_MAX + 1];
 	enum api_role role;
 	char tenant[TOPO_NAME_MAX + 1]; /* "" = all */
 	int64_t expires_s;		/* UNIX time; 0 = never */
+	char subject[API_SUBJECT];	/* of a JWT: "sub", as it is; "" = it was not one */
 	int64_t issued_s;		/* a JWT: UNIX time; 0 = not known */
 	char token[64];			/* id of the token that was shown, or that the session was made with; "" = none of ours */
 	char session[24];		/* id of the panel's session; "" = none */

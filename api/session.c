@@ -181,6 +181,7 @@ static void on_token(void *arg, const struct api_caller *c, int status, unsigned
 		l->session.expires_s = c->expires_s;
 	snprintf(l->session.name, sizeof(l->session.name), "%s", c->name);
 	snprintf(l->session.tenant, sizeof(l->session.tenant), "%s", c->tenant);
+	snprintf(l->session.subject, sizeof(l->session.subject), "%s", c->subject);
 	snprintf(l->session.parent, sizeof(l->session.parent), "%.16s", c->token);
 	if (token_make(&l->session, l->text)) {
 		store_write(auth_store(api_of(r)->auth), make_session, NULL, on_made, l);

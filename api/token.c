@@ -131,10 +131,10 @@ json_t *token_record(const struct token *t)
 	char sha[2 * TOKEN_SHA + 1];
 
 	to_hex(t->sha, TOKEN_SHA, sha);
-	return json_pack("{s:s, s:s, s:s, s:s, s:b, s:s, s:I, s:o, s:s}", "name", t->name, "role",
+	return json_pack("{s:s, s:s, s:s, s:s, s:b, s:s, s:I, s:o, s:s, s:s*}", "name", t->name, "role",
 			 api_role_name(t->role), "tenant", t->tenant, "sha256", sha, "read_only",
 			 t->read_only, "by", t->by, "created", (json_int_t)t->created_s, "expires",
-			 seconds(t->expires_s), "parent", t->parent);
+			 seconds(t->expires_s), "parent", t->parent, "subject", *t->subject ? t->subject : NULL);
 }
 
 json_t *token_public(const struct token *t)
@@ -182,6 +182,8 @@ bool token_of_record(const char *path, const json_t *record, struct token *t)
 	t->read_only = json_is_true(json_object_get(record, "read_only"));
 	t->created_s = json_integer_value(json_object_get(record, "created"));
 	t->expires_s = json_integer_value(json_object_get(record, "expires"));
+	if (json_object_get(record, "subject") && !copy_text(record, "subject", t->subject, sizeof(t->subject)))
+		return false;
 	t->rev = (uint64_t)json_integer_value(json_object_get(record, "rev"));
 	/* one that belongs to no tenant is an operator's; a record that says otherwise opens nothing */
 	return role_fits_tenant(t->role, t->tenant);
@@ -240,6 +242,8 @@ int token_of_request(const json_t *body, int64_t now_s, struct token *t, struct 
 	    (!json_is_integer(expires) || json_integer_value(expires) < 1 ||
 	     json_integer_value(expires) > EXPIRES_MAX))
 		return bad_field(err, "expires_s", expires, "1 to 316224000 seconds, or null for never");
+	if (*t->tenant && (!strcmp(json_string_value(name), "root") || !strcmp(json_string_value(name), "skep-api")))
+		return bad_field(err, "name", name, "another one: this stands for others in the audit");
 	if (read_only && !json_is_boolean(read_only))
 		return bad_field(err, "read_only", read_only, "true or false");
 	t->expires_s = json_is_integer(expires) ? now_s + json_integer_value(expires) : 0;

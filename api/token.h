@@ -33,6 +33,7 @@ struct token {
 	char by[TOPO_NAME_MAX + 1];   /* who made it */
 	uint64_t rev;		      /* of the record; 0 = not written yet */
 	char parent[TOKEN_ID];	      /* SESSION: the token that it was made with; "" = a JWT */
+	char subject[API_SUBJECT];    /* SESSION: of the JWT that it was made with; "" = none */
 	int64_t used_s;		      /* about, as all know it; 0 = not known */
 	int64_t seen_s;		      /* by this instance */
 };

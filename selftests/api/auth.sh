@@ -179,6 +179,12 @@ chmod -R a+rX "$work"; chmod a+rw "$work/api1/sock"
 status=$(setpriv --reuid 65534 --regid 65534 --clear-groups curl -s -o /dev/null -w '%{http_code}' --unix-socket "$work/api1/sock" http://api/api/v1/whoami)
 equal 'others on it are nobody' 401 "$status"
 
+call 1 GET '/api/v1/audit?limit=1' "$OP"
+equal 'what a token did' "token $(cut -d_ -f2 <<<"$OP")" "$(field items.0.source) $(field items.0.token)"
+curl -s -o /dev/null -X PUT -H 'Content-Type: application/json' -d '{}' --unix-socket "$work/api1/sock" http://api/api/v1/tenants/sock
+call 1 GET '/api/v1/audit?limit=1' "$OP"
+equal '... and root on the socket, of the same name' 'root socket 0' "$(field items.0.by) $(field items.0.source) $(field items.0.uid)"
+answers "a tenant's token is not called as others are" 422 1 POST /api/v1/tokens "$OP" -d '{"name": "root", "role": "tenant-admin", "tenant": "acme"}'
 for h in 'Forwarded: for=192.0.2.1' 'X-Forwarded-For: 192.0.2.1' 'x-forwarded-proto: https' 'X-Forwarded-Host: a' 'X-Real-IP: 192.0.2.1' 'Via: 1.1 proxy'; do
 	status=$(curl -s -o /dev/null -w '%{http_code}' -H "$h" --unix-socket "$work/api1/sock" http://api/api/v1/whoami)
 	equal "root that passes on what others ask is nobody (${h%%:*})" 401 "$status"

@@ -55,6 +55,7 @@ token=$(jwt one)
 answers 'it writes' 201 1 PUT $T/bridges/b2 "$token" -d '{}'
 answers '... and is told of by name' 200 1 GET "$T/audit?by=ann" "$token"
 contains '... in the audit' '"by":"ann"' "$body"
+contains '... who that is' '"source":"issuer","issuer":"https://id.example","subject":"ann"' "$body"
 answers '... in its tenant only' 404 1 GET /api/v1/tenants/other "$token"
 refused() { # TEXT TOKEN PATTERN
 	call 1 GET /api/v1/whoami "$2"
@@ -79,6 +80,20 @@ refused 'no role' "$(jwt one '{"role": "admin"}')" 'no role'
 refused 'no tenant' "$(jwt one '{"tenant": null}')" 'names no tenant'
 refused 'a space of the database for a tenant' "$(jwt one '{"tenant": "_api"}')" 'names no tenant'
 answers 'clocks may differ by a minute' 200 1 GET /api/v1/whoami "$(jwt one "{\"exp\": $((now - 30))}")"
+names=
+for sub in 'a|b' 'a b' root skep-api "$(printf 'x%.0s' {1..62})yz" "$(printf 'x%.0s' {1..62})yw"; do
+	call 1 PUT $T/bridges/b3 "$(jwt ed "{\"sub\": \"$sub\"}")" -d "{\"description\": \"$sub\"}"
+	call 1 GET "$T/audit?limit=1" "$token"
+	equal "subject '${sub:0:8}' is told of as it is" "$sub" "$(field items.0.subject)"
+	names+="$(field items.0.by)"$'\n'
+done
+equal '... each by another name' 6 "$(sort -u <<<"${names%?}" | wc -l)"
+refute '... none by one that others have' grep -qx 'root\|skep-api' <<<"$names"
+call 1 POST /api/v1/session '' -d "{\"token\": \"$(jwt ed '{"sub": "a|b"}')\"}"
+cookie=$(sed -n 's/^set-cookie: \(skep_session=[^;]*\).*/\1/Ip' <<<"$headers") csrf=$(field csrf)
+call 1 PUT $T/bridges/b3 '' -H "Cookie: $cookie" -H "X-CSRF-Token: $csrf" -d '{"description": "by session"}'
+call 1 GET "$T/audit?limit=1" "$token"
+equal 'a session says whose it is' 'session a|b' "$(field items.0.source) $(field items.0.subject)"
 answers 'an operator of the issuer' 200 1 GET /api/v1/status "$(jwt one '{"role": ["x", "operator"], "tenant": null}')"
 call 1 POST /api/v1/session '' -d "{\"token\": \"$(jwt one)\"}"
 equal 'a session is begun with one' 201 "$status"

@@ -257,7 +257,9 @@ static void claims_elsewhere(void **state)
 	assert_int_equal(jwt_check(jwks, &deep, token, NOW, &c, &err), 0);
 	assert_int_equal(c.role, API_ADMIN); /* the strongest */
 	assert_string_equal(c.tenant, "acme");
-	assert_string_equal(c.name, "f_1_ann_____");
+	assert_string_equal(c.subject, "f:1/ann \u00e9<>");
+	assert_memory_equal(c.name, "f_1_ann_____-", 13);
+	assert_int_equal(strlen(c.name), 13 + 16);
 	deep.role_claim = "realm_access.roles.x.y";
 	assert_int_equal(jwt_check(jwks, &deep, token, NOW, &c, &err), -EACCES);
 	free(token);
