@@ -111,8 +111,12 @@ static bool exists(const struct writer *wr, enum topo_kind kind, const char *nam
 
 static json_t *plan_create(struct write *w, struct writer *wr, struct err *err)
 {
-	const char *name = json_str(w->body, topo_shapes[w->kind].key);
+	const char *name = json_str(w->body, topo_shapes[w->kind].key), *port = NULL;
 
+	if (name && w->kind == TOPO_BIND) /* called by its port, which may be told by id */
+		port = write_find(wr, TOPO_PORT, name);
+	if (port)
+		name = port;
 	if (name && exists(wr, w->kind, name)) {
 		err_tag(err, -EEXIST, "exists", "%s '%s': it exists already (PUT replaces, PATCH changes it)",
 			topo_kind_name(w->kind), name);

@@ -49,7 +49,7 @@ static bool foreign(const struct api_request *r)
 	const char *origin = api_request_header(r, "Origin"), *site = api_request_header(r, "Sec-Fetch-Site");
 	const char *host = api_request_header(r, "Host"), *at;
 
-	if (site && strcmp(site, "same-origin") != 0 && strcmp(site, "none") != 0)
+	if (site && strcmp(site, "same-origin") != 0)
 		return true;
 	if (!origin)
 		return false;

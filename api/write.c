@@ -8,9 +8,10 @@
 #include <string.h>
 
 #include "api/audit.h"
-#include "api/turns.h"
+#include "api/auth.h"
 #include "api/cache_private.h"
 #include "api/idempotency.h"
+#include "api/turns.h"
 #include "api/wait.h"
 #include "api/writer.h"
 #include "topology/doc.h"
@@ -294,6 +295,8 @@ static void plan_one(struct writer *wr, struct write *w)
 	w->changes = NULL;
 	if (!w->dry_run && is_gone(wr))
 		err_set(&w->err, -ENOENT, "tenant '%s' does not exist", cache_name(wr->t));
+	else if (!auth_still(wr->api->auth, api_caller_of(w->r))) /* shut out while it waited */
+		err_tag(&w->err, -EPERM, "forbidden", "the token that asks is not valid any more");
 	else
 		w->changes = w->plan(w, wr, &w->err);
 	if (!w->changes || writer_quota(wr, w->changes, &use, &w->err)) {
@@ -396,6 +399,11 @@ static struct writer *writer_of(struct cache_tenant *t)
 	wr->dirty = true;
 	wr->overlay = json_object();
 	wr->watch = cache_watch(t, on_changed, wr);
+	if (!wr->overlay || !wr->watch) {
+		cache_unwatch(wr->watch);
+		writer_free(wr);
+		return NULL;
+	}
 	wr->watch->quiet = true;
 	t->writer = wr;
 	return wr;

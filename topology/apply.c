@@ -127,6 +127,14 @@ static int name_binding(struct apply *a, json_t *rec)
 	return 0;
 }
 
+/* It may be the name that is wrong with it. */
+static int prefix_object(struct err *err, const struct topo_shape *shape, const json_t *obj)
+{
+	const char *name = topo_str(obj, shape->key);
+
+	return name ? err_prefix(err, "%s '%s'", shape->what, name) : err_prefix(err, "%s", shape->what);
+}
+
 static int put_object(struct apply *a, enum topo_kind kind, const json_t *obj)
 {
 	const struct topo_shape *shape = &topo_shapes[kind];
@@ -138,7 +146,7 @@ static int put_object(struct apply *a, enum topo_kind kind, const json_t *obj)
 
 	rc = topo_object_check(shape, obj, false, true, &rec, NULL, a->err);
 	if (rc)
-		return err_prefix(a->err, "%s '%s'", shape->what, topo_str(obj, shape->key));
+		return prefix_object(a->err, shape, obj);
 	if (topo_defaults(shape, rec) || (kind == TOPO_BIND && name_binding(a, rec)))
 		return no_memory(a);
 	name = topo_str(rec, "name");
