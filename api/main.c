@@ -235,6 +235,8 @@ int main(int argc, char **argv)
 	}
 	log_init("skep-api", config.log_level);
 	log_format(config.log_format);
+	if (config.db_mode == DB_CLUSTER && !config.db_wait_replicas)
+		log_warn("'db.wait_replicas' is 0: what was answered, also that a token was revoked, may be lost with a master of the cluster");
 	if (what == PRINT)
 		api_config_print(&config, stdout);
 	else if (what == MAKE_TOKEN)
