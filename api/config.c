@@ -17,6 +17,8 @@ static const int mode_values[] = { DB_SERVER, DB_CLUSTER };
 static const char *const format_words[] = { "text", "json", NULL };
 static const int format_values[] = { LOG_TEXT, LOG_JSON };
 static const char *const level_words[] = { "error", "warning", "info", "debug", NULL };
+static const char *const no_words[] = { "no", "yes", NULL };
+static const int no_values[] = { 0, 1 };
 static const char *const root_words[] = { "operator", "nobody", NULL };
 static const int root_values[] = { 1, 0 };
 static const int level_values[] = { LOG_ERROR_LEVEL, LOG_WARN_LEVEL, LOG_INFO_LEVEL, LOG_DEBUG_LEVEL };
@@ -29,6 +31,8 @@ static const struct setting table[] = {
 	  .values = level_values, .help = "error, warning, info or debug" },
 	{ "log.format", SETTING_CHOICE, AT(log_format), .fallback = "text", .words = format_words,
 	  .values = format_values, .help = "text or json" },
+	{ "log.writes", SETTING_CHOICE, AT(log_writes), .fallback = "no", .words = no_words, .values = no_values,
+	  .help = "yes: who has written what is a message, too" },
 	{ "db.mode", SETTING_CHOICE, AT(db_mode), .fallback = "server", .words = mode_words,
 	  .values = mode_values, .help = "server or cluster" },
 	{ "db.addresses", SETTING_LIST, AT(db_addresses),

@@ -16,6 +16,7 @@
 struct api_config {
 	int log_level;	   /* enum log_level */
 	int log_format;	   /* enum log_format */
+	int log_writes;	   /* each is a message */
 	int db_mode;	   /* DB_SERVER or DB_CLUSTER */
 	char *db_addresses; /* commas between; as written; likewise 'listen' */
 	char *db_password_file;

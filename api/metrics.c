@@ -7,6 +7,7 @@
 #include "api/cache.h"
 #include "api/exchange.h"
 #include "api/http.h"
+#include "api/role.h"
 #include "api/routes.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -108,6 +109,8 @@ static enum log_level level_of(struct api_metrics *m, const struct api_request *
 {
 	uint64_t *tat_ns = status >= 500 ? &m->warn_tat_ns : is_denied(status) ? &m->denied_tat_ns : &m->trace_tat_ns;
 
+	if (r->api->config->log_writes && status < 300 && r->route && r->route->least > API_READER && !role_method_safe(r->method))
+		return LOG_INFO_LEVEL;
 	if ((status < 500 && !is_denied(status) && !traceparent_sampled(r->traceparent)) || *tat_ns > now_ns + LOG_BURST * LOG_NS)
 		return LOG_DEBUG_LEVEL;
 	*tat_ns = (*tat_ns > now_ns ? *tat_ns : now_ns) + LOG_NS;
@@ -129,6 +132,7 @@ static void log_request(const struct api_request *r, int status, uint64_t took_n
 	const struct log_field fields[] = {
 		{ "request_id", r->id },	{ "traceparent", r->traceparent }, { "status", code },
 		{ "duration_ms", ms },		{ "caller", r->caller.name },	   { "client", r->address },
+		{ "token", r->caller.token },	{ "session", r->caller.session },  { "subject", r->caller.subject },
 		{ "tenant", r->route ? api_param(r, "tenant") : NULL },
 		{ "revision", revision_of(r) },
 		{ "why", r->why },

@@ -7,7 +7,7 @@ servers_up
 printf 'tenant: acme\nbridges: [{name: b0}]\n' | "$SKEP" apply -f - >/dev/null || bail 'skep apply'
 printf 'tenant: rival\nbridges: [{name: b0}]\n' | "$SKEP" apply -f - >/dev/null || bail 'skep apply'
 api_start 1
-api_start 2
+api_start 2 log.writes=yes
 admin=$(make_token tenant-admin acme) reader=$(make_token tenant-reader acme) rival=$(make_token tenant-admin rival)
 T=/api/v1/tenants/acme
 entries() { # QUERY: how many; $body is the list
@@ -42,6 +42,10 @@ now=$(date +%s%3N) at=$(field time_ms)
 equal '... the object' 'bridge/b1 created' "$(field changes.0.path) $(field changes.0.op)"
 equal '... before' '' "$(field changes.0.before)"
 equal '... after' first "$(field changes.0.after.description)"
+call 2 GET $T/bridges/b1 "$admin"
+logged() { grep -q "PUT $T/bridges/b1.*$(cut -d_ -f2 <<<"$admin")" "$work/api2/log"; }
+wait_for 5 logged && ok '... the log tells of it too, if so set' || not_ok '... the log tells of it too, if so set'
+refute '... and of nothing else' grep -q "GET $T" "$work/api2/log"
 call 1 PATCH $T/bridges/b1 "$admin" -d '{"description": "second"}'
 call 1 GET "$T/audit/$(newest)" "$reader"
 equal 'a change: before and after' 'first second' "$(field changes.0.before.description) $(field changes.0.after.description)"
