@@ -9,6 +9,7 @@
 #include "api/audit.h"
 #include "api/auth.h"
 #include "api/cache.h"
+#include "api/config.h"
 #include "api/page.h"
 #include "api/role.h"
 #include "util/cleanup.h"
@@ -163,6 +164,22 @@ static void on_tenant(void *arg, struct cache_tenant *t, const struct err *err)
 	making_free(m);
 }
 
+/* Without a wish it is as long as may be. */
+static int limit_age(const struct api_request *r, struct token *t, struct err *err)
+{
+	const uint32_t days = api_of(r)->config->token_days;
+	const int64_t last = t->created_s + (int64_t)days * 24 * 3600;
+
+	if (!days)
+		return 0;
+	if (t->expires_s > last)
+		return err_set(err, -EINVAL, "field 'expires_s': '%lld' is not allowed (want at most %u days: 'limits.token_days')",
+			       (long long)(t->expires_s - t->created_s), days);
+	if (!t->expires_s)
+		t->expires_s = last;
+	return 0;
+}
+
 static void on_create(struct api_request *r)
 {
 	const struct api_caller *c = api_caller_of(r);
@@ -181,7 +198,7 @@ static void on_create(struct api_request *r)
 		api_problemf(r, 503, "overloaded", "out of memory");
 		return;
 	}
-	if (token_of_request(body, (int64_t)time(NULL), &m->token, &err)) {
+	if (token_of_request(body, (int64_t)time(NULL), &m->token, &err) || limit_age(r, &m->token, &err)) {
 		api_fail(r, &err);
 	} else if (m->token.role > c->role || (*c->tenant && strcmp(c->tenant, m->token.tenant) != 0)) {
 		api_problemf(r, 403, "forbidden", "'%s' (%s) cannot make a token for others, or with more rights", c->name,

@@ -191,9 +191,14 @@ for h in 'Forwarded: for=192.0.2.1' 'X-Forwarded-For: 192.0.2.1' 'x-forwarded-pr
 done
 status=$(curl -s -o /dev/null -w '%{http_code}' -H 'Via: 1.1 proxy' -H "Authorization: Bearer $OP" --unix-socket "$work/api1/sock" http://api/api/v1/whoami)
 equal '... and with a token who that is' 200 "$status"
-api_start 4 local_root=nobody
+api_start 4 local_root=nobody limits.token_days=2
 status=$(curl -s -o /dev/null -w '%{http_code}' --unix-socket "$work/api4/sock" http://api/api/v1/whoami)
 equal 'root is nobody, if so set' 401 "$status"
+answers 'a token of three days where two are allowed' 422 4 POST /api/v1/tokens "$OP" -d '{"name": "x", "role": "operator", "expires_s": 259200}'
+contains '... told so' 'at most 2 days' "$body"
+answers '... of one' 201 4 POST /api/v1/tokens "$OP" -d '{"name": "x", "role": "operator", "expires_s": 86400}'
+answers '... without a wish' 201 4 POST /api/v1/tokens "$OP" -d '{"name": "x", "role": "operator", "expires_s": null}'
+equal '... ends after two' 172800 $(($(field expires) - $(field created)))
 api_stop 4
 
 # --- the database is gone ---
