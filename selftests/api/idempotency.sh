@@ -35,7 +35,8 @@ equal '... each written once' 30 "$(grep -o '"bridge/round[0-9]*"' <<<"$body" | 
 post 1 mine mine
 answers 'the same key, another body' 422 2 POST "$A/bridges" "$OP" -d '{"name": "other"}' -H 'Idempotency-Key: mine'
 answers '... another query' 422 2 POST "$A/bridges?dry_run=true" "$OP" -d '{"name": "mine"}' -H 'Idempotency-Key: mine'
-answers '... another precondition' 422 2 POST "$A/bridges" "$OP" -d '{"name": "mine"}' -H 'If-None-Match: *' -H 'Idempotency-Key: mine'
+call 1 PUT "$A/bridges/pre" "$OP" -d '{}' -H 'Idempotency-Key: pre'
+answers '... another precondition' 422 2 PUT "$A/bridges/pre" "$OP" -d '{}' -H 'If-None-Match: *' -H 'Idempotency-Key: pre'
 admin=$(make_token tenant-admin acme)
 again=$(make_token tenant-admin acme)
 answers "another's key is not ours" 201 2 POST "$A/bridges" "$admin" -d '{"name": "other"}' -H 'Idempotency-Key: mine'
