@@ -34,6 +34,7 @@ struct live_tenant {
 	bool busy;    /* it is being read */
 	json_t *said; /* {host: what it says} */
 	json_t *seen; /* {host: [its "at_ms", when that was another one: CLOCK_MONOTONIC, ms]} */
+	json_t *leases; /* {"host/NAME": ...} of agents that live; NULL: not known yet */
 	char trouble[512]; /* why 'said' is older; "" = it is not */
 	struct waiter *waiters;
 	char name[];
@@ -58,6 +59,7 @@ static void forget(struct live_tenant *lt)
 	hmap_remove(&lt->live->tenants, &lt->node);
 	json_decref(lt->said);
 	json_decref(lt->seen);
+	json_decref(lt->leases);
 	free(lt);
 }
 
@@ -152,13 +154,24 @@ static const json_t *said_of(const struct live_tenant *lt, const char *host, con
 	return host ? json_object_get(json_object_get(json_object_get(lt->said, host), "ports"), port) : NULL;
 }
 
-/* 'live': its record, or NULL. */
+static bool agent_lives(const struct live_tenant *lt, const char *host)
+{
+	char lease[TOPO_NAME_MAX + 8];
+
+	snprintf(lease, sizeof(lease), "host/%s", host ? host : "");
+	return !host || !lt->leases || json_object_get(lt->leases, lease);
+}
+
+/* 'live': its record, or NULL.  An agent that was killed leaves such records behind: they count as long as it has its lease. */
 static json_t *port_json(const struct live_tenant *lt, const char *name, const char *host, const json_t *live)
 {
-	json_t *o = json_pack("{s:s?, s:b}", "host", host, "up", live != NULL), *v;
-	const json_t *said = said_of(lt, host, name);
+	const bool lives = agent_lives(lt, host);
+	json_t *o = json_pack("{s:s?, s:b}", "host", host, "up", live && lives), *v;
+	const json_t *said = lives ? said_of(lt, host, name) : NULL;
 	const char *key;
 
+	if (!lives)
+		json_object_set_new(o, "state", json_string("no agent"));
 	json_object_foreach ((json_t *)said, key, v)
 		json_object_set(o, key, v);
 	return o;
@@ -283,15 +296,12 @@ static void take_all(struct live_tenant *lt, const json_t *reply)
 	lt->read_ns = clock_mono_ns();
 }
 
-static void on_said(void *arg, const struct err *err, const json_t *reply)
+static void done(struct live_tenant *lt, const struct err *err)
 {
-	struct live_tenant *lt = arg;
 	struct waiter *w;
 
 	lt->busy = false;
 	snprintf(lt->trouble, sizeof(lt->trouble), "%s", err ? err->text : "");
-	if (!err)
-		take_all(lt, reply);
 	while ((w = lt->waiters)) {
 		lt->waiters = w->next;
 		if (err && err->code == -ECANCELED) { /* the end: the cache has gone */
@@ -302,6 +312,29 @@ static void on_said(void *arg, const struct err *err, const json_t *reply)
 		}
 		free(w);
 	}
+}
+
+static void on_leases(void *arg, const struct err *err, const json_t *reply)
+{
+	struct live_tenant *lt = arg;
+
+	if (!err) {
+		json_decref(lt->leases);
+		lt->leases = json_incref((json_t *)reply);
+	}
+	done(lt, err);
+}
+
+static void on_said(void *arg, const struct err *err, const json_t *reply)
+{
+	struct live_tenant *lt = arg;
+
+	if (err) {
+		done(lt, err);
+		return;
+	}
+	take_all(lt, reply);
+	db_leases(lt->live->api->db, "host/", on_leases, lt);
 }
 
 static void on_wished(void *arg, const struct err *err, const json_t *reply)

@@ -6,6 +6,7 @@ import { Badge, Time, Fault, number, short } from './ui.js';
 import { link } from './router.js';
 
 const EVERY_MS = 2000, POINTS = 60;
+export const NO_AGENT = 'no agent'; // what the server says in place of a state when the host's lease is over
 
 /* {ports: {name: {host, up, ...}}, hosts: {name: {age_ms}}, drops, events}: of all ports that are anywhere, or of one. */
 export const liveOf = (tenant, signal, port) => get(tenantPath(tenant, 'live'), port && { port }, signal);
@@ -30,7 +31,7 @@ const DRAWN = [['tx_bps', 'Received', 'bit/s'], ['rx_bps', 'Sent', 'bit/s'], ['d
 function Port({ tenant, name, live, rates }) {
 	const told = live && live.rx_packets !== undefined;
 
-	return html`<dl class="facts"><dt>State</dt><dd>${live?.up ? html`<${Badge} tone="good">up</${Badge}>` : html`<${Badge} tone="plain">not up</${Badge}>`}</dd>
+	return html`<dl class="facts"><dt>State</dt><dd>${live?.up ? html`<${Badge} tone="good">up</${Badge}>` : live?.state === NO_AGENT ? html`<${Badge} tone="bad">no agent</${Badge}> <span class="dim">The agent of its host does not live: what the port carries is not known.</span>` : html`<${Badge} tone="plain">not up</${Badge}>`}</dd>
 		${live?.host && html`<dt>Host</dt><dd><a href=${link(['t', tenant, 'topology'], { at: `hosts/${live.host}` })}>${live.host}</a></dd>`}
 		${live?.interface && html`<dt>Interface</dt><dd class="mono">${live.interface}</dd>`}</dl>
 		${told ? html`<div class="sparks">${DRAWN.map(([rate, label, unit]) => html`<${Spark} key=${rate} values=${rates[rate] || []} label=${label} unit=${unit} />`)}</div>

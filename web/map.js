@@ -5,7 +5,7 @@ import { loadGraph, openBridge, countPorts, pinPort, applyChanges } from './grap
 import { layout } from './layout.js';
 import { MapView } from './mapview.js';
 import { useChanges } from './live.js';
-import { liveOf } from './livepart.js';
+import { liveOf, NO_AGENT } from './livepart.js';
 import { search } from './search.js';
 import { KINDS } from './kinds.js';
 import { Combo, Fault, Busy, Empty, number } from './ui.js';
@@ -63,6 +63,12 @@ function nextTo(m, id, dx, dy) {
 	return best;
 }
 
+/* What is said of a host and its ports: true, false, or undefined: nothing. */
+function hostLives(said, name) {
+	const ports = Object.values(said.ports || {}).filter((p) => p.host === name);
+	return ports.some((p) => p.state === NO_AGENT) ? false : ports.length || said.hosts?.[name] ? true : undefined;
+}
+
 /* One line of ports' places for each bridge and host. */
 function hostLinksOf(m, g) {
 	const pairs = new Map();
@@ -95,6 +101,7 @@ export function Map_({ tenant, selected, onSelect, trace, panel, label }) {
 	const [busy, setBusy] = useState('Loading the network');
 	const [focus, setFocus] = useState(null);
 	const [text, setText] = useState('');
+	const [, setStates] = useState(''); // which ports are up: what is told beside the map is of it
 	const size = useSize(box);
 	const again = useCallback(() => bump((v) => v + 1), []);
 	const abort = useRef(new AbortController());
@@ -151,8 +158,9 @@ export function Map_({ tenant, selected, onSelect, trace, panel, label }) {
 					const said = await liveOf(tenant, abort.current.signal);
 					live.current = said.ports || {};
 					for (const [name, h] of graph.current.hosts)
-						h.live = said.hosts?.[name] ? said.hosts[name].age_ms < 15000 : undefined;
+						h.live = hostLives(said, name);
 					view.current?.draw();
+					setStates(JSON.stringify(Object.entries(live.current).map(([name, p]) => [name, p.up, p.state])));
 				} catch { /* the map is right without, too */ }
 			}
 			if (!gone)
@@ -190,7 +198,7 @@ export function Map_({ tenant, selected, onSelect, trace, panel, label }) {
 		}
 	}, [size.width, size.height]);
 
-	const stateOf = (p) => (p.admin_up === false ? 'off' : live.current[p.name]?.up ? 'up' : graph.current.bindings.has(p.name) ? 'placed' : 'loose');
+	const stateOf = (p) => (p.admin_up === false ? 'off' : live.current[p.name]?.up ? 'up' : live.current[p.name]?.state === NO_AGENT ? 'lost' : graph.current.bindings.has(p.name) ? 'placed' : 'loose');
 
 	// the layout anew, when the network or what is open has changed
 	useEffect(() => {
@@ -496,7 +504,7 @@ export function Map_({ tenant, selected, onSelect, trace, panel, label }) {
 				<p><a class="button primary" href=${`#/t/${encodeURIComponent(tenant)}/bridges?new=1`}>Make a bridge</a></p></${Empty}></div>`}
 		</div>
 		${g && html`<p class="map-foot"><span>${number(g.routers.size)} ${g.routers.size === 1 ? 'router' : 'routers'}, ${number(g.bridges.size)} ${g.bridges.size === 1 ? 'bridge' : 'bridges'}, ${number(g.total)} ports${g.whole ? '' : `, ${number(openCount)} of them shown`}</span>
-			<span class="legend"><i class="key up"></i>up <i class="key placed"></i>bound <i class="key loose"></i>not bound</span>
+			<span class="legend"><i class="key up"></i>up <i class="key placed"></i>bound <i class="key lost"></i>no agent <i class="key loose"></i>not bound</span>
 			${g.cut && html`<span class="warn-text">Not all devices are shown.</span>`}</p>`}
-		${panel && g && panel({ graph: g, model: model.current, toggle, version })}</div>`;
+		${panel && g && panel({ graph: g, model: model.current, toggle, version, stateOf })}</div>`;
 }

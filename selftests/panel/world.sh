@@ -67,6 +67,11 @@ panel_control() {
 			exit 1 ;;
 		pause) kill -STOP \$(pid) ;;
 		resume) kill -CONT \$(pid) ;;
+		kill-agent) kill -KILL ${agent_pid[h2]} ;;
+		freeze-db)
+			nsenter --net=/run/netns/$id-h1 redis-cli -h ${underlay[h1]} info server | sed -n 's/^process_id:\([0-9]*\).*/\1/p' >$work/db-pid
+			kill -STOP \$(cat $work/db-pid) ;;
+		thaw-db) kill -CONT \$(cat $work/db-pid) ;;
 		traffic) # what arrives, and what is dropped
 			nsenter --net=/run/netns/$id-vm1 ping -q -c 5 -i 0.05 -W 1 10.0.1.12
 			nsenter --net=/run/netns/$id-vm1 ping -q -c 2 -i 0.05 -W 1 -I 10.0.1.11 192.0.2.1

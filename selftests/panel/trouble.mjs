@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// The panel when not all is well.  trouble.sh has made the network: tenant t as in panel.mjs; tenant long: 2600 ports of machines on bridges net0 and net1.
+// Argument: the operator's token.  Those that end something for good come last.
+import { execFileSync } from 'node:child_process';
+import { start, person, signIn, to, mapReady, shot, equal, truth, until, test, finish, api, url } from './person.mjs';
+
+const token = process.argv[2];
+const T = '/api/v1/tenants/t';
+const command = (name) => execFileSync(process.env.PANEL_CONTROL, [name], { stdio: ['ignore', 'pipe', 'inherit'], timeout: 30000 }).toString();
+const model = (page, fn, arg) => page.evaluate(`(${fn})(document.querySelector('.map').mapView.model, ${JSON.stringify(arg)})`);
+const live = (page) => page.getByText('live', { exact: true }).waitFor();
+const problem = (status, headers = {}) => ({ status, headers: { 'Content-Type': 'application/problem+json', ...headers }, body: JSON.stringify({ type: 'about:blank', title: 'Not now', status, detail: 'this is not the time' }) });
+const stream = (body) => ({ status: 200, headers: { 'Content-Type': 'text/event-stream' }, body });
+async function made(method, where, body) {
+	const answer = await api(token, method, where, body);
+	truth(answer.status < 300, `${method} ${where}: ${JSON.stringify(answer)}`);
+	return answer.body;
+}
+
+await start();
+const me = await person();
+await signIn(me, token, '#/t/t/ports/vm1');
+
+// --- the host's agent is killed: from here on h2 is dead ---
+
+await test('an agent was killed: its ports are not up, on their page and on the map', me, async (page) => {
+	const state = page.locator('section[aria-label="Live"] dl .badge').first();
+	await to(page, '#/t/t/ports/vm2');
+	await until(async () => await state.textContent() === 'up', 'vm2 is up');
+	command('kill-agent');
+	await until(async () => await state.textContent() === 'no agent', 'vm2 is not up any more', 20000);
+	await page.getByText('The agent of its host does not live').waitFor();
+	await to(page, '#/t/t/topology?at=ports/vm2');
+	await mapReady(page);
+	await until(() => model(page, (m) => m.stateOf({ name: 'vm2' }) === 'lost' && m.stateOf({ name: 'vm1' }) === 'up' && m.hosts.find((h) => h.name === 'h2').object.live === false), 'the map shows it');
+	await page.getByRole('complementary', { name: 'What is chosen' }).getByText('no agent').waitFor();
+	await shot(page, 'no-agent');
+});
+
+await finish();
