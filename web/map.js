@@ -94,6 +94,7 @@ function hostLinksOf(m, g) {
 export function Map_({ tenant, selected, onSelect, trace, panel, label }) {
 	const graph = useRef(null), view = useRef(null), model = useRef(null), canvas = useRef(), box = useRef(), ring = useRef(), fitted = useRef(false);
 	const moved = useRef(readMoved(tenant)), pinned = useRef(new Set()), live = useRef({}), counting = useRef(new Set());
+	const loading = useRef(0), missed = useRef([]); // loads under way; changes that came meanwhile
 	const want = useRef(null); // what is to be brought into sight as soon as it is on the map
 	const [version, bump] = useState(0);
 	const [laid, setLaid] = useState(-1);
@@ -110,7 +111,10 @@ export function Map_({ tenant, selected, onSelect, trace, panel, label }) {
 		abort.current.abort();
 		abort.current = new AbortController();
 		const { signal } = abort.current;
+		let whole = true;
 		const opened = keepOpen && graph.current?.tenant === tenant ? [...graph.current.opened] : [];
+		loading.current++;
+		missed.current = [];
 		try {
 			const g = await loadGraph(tenant, signal);
 			for (const b of opened)
@@ -122,12 +126,16 @@ export function Map_({ tenant, selected, onSelect, trace, panel, label }) {
 			setError(null);
 			setBusy('');
 			again();
+			whole = missed.current.every((b) => applyChanges(g, b));
 		} catch (e) {
 			if (e.name !== 'AbortError') {
 				setError(e);
 				setBusy('');
 			}
 		}
+		loading.current--;
+		if (!whole && !signal.aborted)
+			look(true);
 	}, [tenant]);
 
 	useEffect(() => {
@@ -141,11 +149,11 @@ export function Map_({ tenant, selected, onSelect, trace, panel, label }) {
 	}, [tenant]);
 
 	useChanges((b) => {
-		if (!graph.current)
-			return;
-		if (applyChanges(graph.current, b))
+		if (loading.current)
+			missed.current.push(b); // what is being loaded may be of before
+		if (graph.current && applyChanges(graph.current, b))
 			again();
-		else
+		else if (!loading.current)
 			look(true);
 	});
 

@@ -21,6 +21,25 @@ await start();
 const me = await person();
 await signIn(me, token, '#/t/t/ports/vm1');
 
+await test('what changes while the map loads is on it', me, async (page) => {
+	await to(page, '#/t/t/ports');
+	await live(page);
+	let old;
+	await page.route('**/t/bridges?*', async (route) => {
+		old = await route.fetch();
+		const told = page.waitForResponse(/t\/quota/);
+		await made('POST', `${T}/bridges`, { name: 'meanwhile' });
+		await told; // the batch with it has come
+		await route.fulfill({ response: old });
+	}, { times: 1 });
+	await to(page, '#/t/t/topology');
+	await mapReady(page);
+	truth(!(await old.text()).includes('meanwhile'), 'the answer is the one of before');
+	await until(() => model(page, (m) => m.devices.has('bridges/meanwhile')), 'the new bridge is on the map');
+	await made('DELETE', `${T}/bridges/meanwhile`);
+	await until(() => model(page, (m) => !m.devices.has('bridges/meanwhile')), 'it goes');
+});
+
 // --- the host's agent is killed: from here on h2 is dead ---
 
 await test('an agent was killed: its ports are not up, on their page and on the map', me, async (page) => {
