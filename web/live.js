@@ -8,14 +8,15 @@ import { useEffect, useRef, useState } from './lib.js';
 const BATCH_MS = 400;
 
 let tenant = null, stop = null, state = 'connecting', timer = null;
-let batch = { kinds: new Set(), events: [], reset: false };
+const empty = () => ({ kinds: new Set(), events: [], reset: false });
+let batch = empty();
 const changed = new Set(), states = new Set();
 
 function flush() {
 	const b = batch;
 
 	timer = null;
-	batch = { kinds: new Set(), events: [], reset: false };
+	batch = empty();
 	for (const fn of [...changed])
 		fn(b);
 }
@@ -38,6 +39,9 @@ export function followTenant(name) {
 	if (name === tenant)
 		return;
 	stop?.();
+	clearTimeout(timer); // what was told of another tenant is no business of what is shown now
+	timer = null;
+	batch = empty();
 	tenant = name;
 	stop = name ? follow(name, onEvent, (s) => {
 		state = s;

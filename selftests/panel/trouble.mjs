@@ -40,6 +40,31 @@ await test('what changes while the map loads is on it', me, async (page) => {
 	await until(() => model(page, (m) => !m.devices.has('bridges/meanwhile')), 'it goes');
 });
 
+await test('a change of one tenant does not reach what is shown of another', me, async (page) => {
+	for (const tenant of ['two', 'three']) {
+		await made('PUT', `/api/v1/tenants/${tenant}`, {});
+		await made('POST', `/api/v1/tenants/${tenant}/bridges`, { name: 'p1000' });
+	}
+	await to(page, '#/t/two/bridges/p1000');
+	await page.getByRole('heading', { name: 'p1000' }).waitFor();
+	await live(page);
+	await page.evaluate(() => { // batches are handed on when this test says so
+		const real = globalThis.setTimeout;
+		globalThis.held = [];
+		globalThis.setTimeout = (fn, ms, ...rest) => (ms === 400 ? globalThis.held.push(fn) && -1 : real(fn, ms, ...rest));
+	});
+	await made('DELETE', '/api/v1/tenants/two/bridges/p1000');
+	await until(() => page.evaluate(() => globalThis.held.length), 'the change has come');
+	await page.evaluate(() => { location.hash = '#/t/three/bridges/p1000'; });
+	await page.getByRole('link', { name: 'Show on map' }).and(page.locator('[href*="/three/"]')).waitFor();
+	await page.evaluate(() => new Promise((done) => {
+		globalThis.held.forEach((fn) => fn());
+		requestAnimationFrame(() => requestAnimationFrame(done));
+	}));
+	equal(await page.getByText('deleted', { exact: true }).count(), 0, 'told as deleted');
+	await page.reload();
+});
+
 // --- the host's agent is killed: from here on h2 is dead ---
 
 await test('an agent was killed: its ports are not up, on their page and on the map', me, async (page) => {
