@@ -65,6 +65,23 @@ await test('a change of one tenant does not reach what is shown of another', me,
 	await page.reload();
 });
 
+await test('the policy matrix says what was asked, not what is being typed; and that the network has changed', me, async (page) => {
+	const side = page.getByRole('complementary', { name: 'This pair' });
+	await to(page, '#/t/t/policy?proto=tcp/443&q=vm');
+	await side.getByText('tcp/443').waitFor();
+	await page.getByLabel('Service').fill('tcp/23');
+	await page.getByRole('combobox', { name: 'Service' }).press('Escape');
+	equal(await side.getByText('tcp/443').count(), 1, 'tcp/443 beside the matrix');
+	equal(await side.getByText('tcp/23').count(), 0, 'tcp/23, which was not asked');
+	truth(/proto=tcp%2F443/.test(await side.getByRole('link', { name: 'See the path' }).getAttribute('href')), 'the path of what was asked');
+	await live(page);
+	await made('PATCH', `${T}/ports/vm1`, { description: 'changed under the matrix' });
+	await page.getByText('The network has changed').waitFor();
+	await page.getByRole('button', { name: 'Show again' }).click();
+	await side.getByText('tcp/23').waitFor();
+	equal(await page.getByText('The network has changed').count(), 0, 'told still');
+});
+
 // --- the host's agent is killed: from here on h2 is dead ---
 
 await test('an agent was killed: its ports are not up, on their page and on the map', me, async (page) => {
