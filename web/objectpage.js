@@ -68,7 +68,7 @@ export function ObjectPage({ tenant, plural, name, query, me }) {
 	const [all, setAll] = useState(null);
 	const [asking, setAsking] = useState(false);
 	const [gone, setGone] = useState(false);
-	const { data, error, reload } = useLoad((signal) => get(tenantPath(tenant, `${plural}/${seg(name)}`), undefined, signal), [`${tenant}/${plural}/${name}`]);
+	const { data, error, busy, reload } = useLoad((signal) => get(tenantPath(tenant, `${plural}/${seg(name)}`), undefined, signal), [`${tenant}/${plural}/${name}`]);
 	const editing = query.has('edit');
 	const fresh = useRef();
 	const writable = me.role !== 'tenant-reader' && (plural !== 'bindings' || me.role === 'operator');
@@ -79,11 +79,16 @@ export function ObjectPage({ tenant, plural, name, query, me }) {
 		const mine = b.events.filter((e) => e.kind === K.kind && e.name === name).pop();
 		if (mine?.type === 'delete')
 			setGone(true);
-		else if (mine || b.reset) {
-			setGone(false);
+		else if (mine || b.reset)
 			reload();
-		}
 	});
+	// what came of it: an object may go while nobody tells of it
+	useEffect(() => {
+		if (!busy && !error)
+			setGone(false);
+		else if (error?.status === 404)
+			setGone(true);
+	}, [busy, error, data]);
 	useEffect(() => {
 		if (fresh.current && data && fresh.current !== data.rev)
 			document.querySelector('.object')?.classList.add('changed');
@@ -113,6 +118,7 @@ export function ObjectPage({ tenant, plural, name, query, me }) {
 			${plural === 'ports' && !data.peer && data.bridge && html`<a class="button" href=${link(['t', tenant, 'trace'], { from: data.name })}>Trace from here</a>`}
 			${writable && !gone && html`<a class="button" href=${link(['t', tenant, plural, data.name], { edit: '1' })}>Edit</a>
 				<button type="button" class="danger-quiet" onClick=${() => setAsking(true)}>Delete</button>`}</header>
+		${error && error.status !== 404 && html`<${Fault} error=${error} onRetry=${reload} />`}
 		${data.description && html`<p class="lead">${data.description}</p>`}
 		<div class="columns"><div>
 			<section aria-label="Fields"><dl class="facts">${set.filter((f) => !LONG.has(f.type) && f.name !== 'description').map((f) => html`<dt>${fieldLabel(f.name)}</dt><dd><${Value} tenant=${tenant} f=${f} value=${data[f.name]} /></dd>`)}</dl></section>

@@ -21,6 +21,30 @@ await start();
 const me = await person();
 await signIn(me, token, '#/t/t/ports/vm1');
 
+// --- what was missed ---
+
+await test('what was deleted while the line was gone is told as deleted, and an error above what was there', me, async (page) => {
+	await made('POST', `${T}/bridges`, { name: 'goes' });
+	page.expected.add('404').add('503').add('cut');
+	await page.route('**/t/events', (route) => route.abort('connectionrefused'));
+	await page.reload();
+	await to(page, '#/t/t/bridges/goes');
+	await page.getByRole('heading', { name: 'goes' }).waitFor();
+	await page.route('**/bridges/goes', (route) => route.fulfill(problem(503)));
+	await page.route('**/t/events', (route) => route.fulfill(stream('event: reset\ndata: {}\n\n')));
+	await page.getByRole('alert').getByText('this is not the time').first().waitFor();
+	equal(await page.getByText('deleted', { exact: true }).count(), 0, 'told as deleted by a 503');
+	await page.unroute('**/bridges/goes');
+	await made('DELETE', `${T}/bridges/goes`);
+	await page.locator('.page-head .badge', { hasText: 'deleted' }).waitFor();
+	await page.getByRole('heading', { name: 'goes' }).waitFor();
+	equal(await page.getByRole('link', { name: 'Edit' }).count(), 0, 'Edit is offered');
+	await page.unrouteAll({ behavior: 'ignoreErrors' });
+	await to(page, '#/t/t/ports');
+	page.expected.clear();
+	await page.reload();
+});
+
 await test('what changes while the map loads is on it', me, async (page) => {
 	await to(page, '#/t/t/ports');
 	await live(page);
