@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // One object: its fields, what refers to it, where it is now and how it fares, what became of it.
-import { html, useState, useEffect, useRef, useLoad } from './lib.js';
-import { ask, get, list, tenantPath, seg } from './api.js';
-import { KINDS, fieldLabel } from './kinds.js';
+import { html, useState, useEffect, useRef, useMemo, useLoad } from './lib.js';
+import { ask, get, tenantPath, seg } from './api.js';
+import { KINDS, kindOf, fieldLabel } from './kinds.js';
 import { schemas, referrers } from './schema.js';
 import { useChanges } from './live.js';
 import { ObjectForm } from './form.js';
@@ -12,33 +12,20 @@ import { link, go } from './router.js';
 import { Fault, Busy, Sign, Value, Ref, Badge, Dialog, Empty, Copy, number } from './ui.js';
 
 const LONG = new Set(['objects']);
-const LOOKED_AT = 200;
 
 /* The objects that name this one, a few of each kind and field. */
 function UsedBy({ tenant, plural, name, all }) {
-	const { data, error, reload } = useLoad(async (signal) => {
-		const found = await Promise.all(referrers(all, plural).map(async (r) => {
-			const [top, inner] = r.field.split('.');
-			if (!inner) {
-				const page = await list(tenant, r.plural, { filter: `${r.field}:${name}`, limit: 8, fields: 'name' }, signal);
-				return { ...r, items: page.items, total: page.total };
-			}
-			// within rules and the like the server does not look: of so many objects it is done here
-			const { items } = await list(tenant, r.plural, { limit: LOOKED_AT, fields: `name,${top}` }, signal);
-			const mine = items.filter((o) => (o[top] || []).some((x) => [].concat(x[inner] ?? []).includes(name)));
-			return { ...r, items: mine.slice(0, 8), total: mine.length, inner: true };
-		}));
-		return found.filter((f) => f.total);
-	}, [`${plural}/${name}`]);
+	const { data, error, reload } = useLoad(async (signal) => (await get(tenantPath(tenant, `${plural}/${seg(name)}/references`), undefined, signal)).items, [`${tenant}/${plural}/${name}`]);
+	const kinds = useMemo(() => new Set(referrers(all, plural).map((r) => kindOf(r.plural))), [all, plural]);
 
-	useChanges((b) => (b.reset || b.kinds.size) && reload());
-	if (error)
-		return html`<${Fault} error=${error} onRetry=${reload} />`;
+	useChanges((b) => (b.reset || [...b.kinds].some((k) => kinds.has(k))) && reload());
+	if (error && !data)
+		return error.status === 404 ? null : html`<${Fault} error=${error} onRetry=${reload} />`;
 	if (!data)
 		return html`<${Busy} />`;
-	return data.length ? html`<dl class="facts">${data.map((r) => html`<dt>${KINDS[r.plural].many}<br /><small class="dim">as ${fieldLabel(r.field.split('.').pop()).toLowerCase()}</small></dt><dd class="values">
-		${r.items.map((o) => html`<${Ref} tenant=${tenant} plural=${r.plural} name=${o.name} />`)} ${r.total > r.items.length && r.inner && html`<span class="more">and ${number(r.total - r.items.length)} more</span>`}${r.total > r.items.length && !r.inner && html`
-		<a class="more" href=${link(['t', tenant, r.plural], { q: `${r.field}:${name}` })}>all ${number(r.total)}</a>`}</dd>`)}</dl>` :
+	return data.length ? html`<dl class="facts">${data.map((r) => html`<dt>${KINDS[r.kind].many}<br /><small class="dim">as ${fieldLabel(r.field.split('.').pop()).toLowerCase()}</small></dt><dd class="values">
+		${r.names.map((n) => html`<${Ref} tenant=${tenant} plural=${r.kind} name=${n} />`)} ${r.total > r.names.length && (r.field.includes('.') ? html`<span class="more">and ${number(r.total - r.names.length)} more</span>` : html`
+		<a class="more" href=${link(['t', tenant, r.kind], { q: `${r.field}:${name}` })}>all ${number(r.total)}</a>`)}</dd>`)}</dl>` :
 		html`<p class="dim">Nothing names this ${KINDS[plural].one.toLowerCase()}.</p>`;
 }
 

@@ -106,6 +106,18 @@ await test('the policy matrix says what was asked, not what is being typed; and 
 	equal(await page.getByText('The network has changed').count(), 0, 'told still');
 });
 
+await test('who names an object is told also when it is within a rule, however many there are', me, async (page) => {
+	const group = (name, remote) => ({ method: 'POST', path: 'security_groups', body: { name, rules: [{ direction: 'ingress', ...(remote && { remote_group: remote }) }] } });
+	await made('PUT', '/api/v1/tenants/groups', {});
+	await made('POST', '/api/v1/tenants/groups/batch', { operations: [group('named'), ...Array.from({ length: 250 }, (x, i) => group(`g${i}`)), group('zz', 'named')] });
+	await to(page, '#/t/groups/security_groups/named');
+	const used = page.locator('section[aria-label="Used by"]');
+	await used.getByRole('link', { name: 'zz' }).waitFor();
+	await live(page);
+	await made('DELETE', '/api/v1/tenants/groups/security_groups/zz');
+	await used.getByText('Nothing names this security group.').waitFor();
+});
+
 // --- the host's agent is killed: from here on h2 is dead ---
 
 await test('an agent was killed: its ports are not up, on their page and on the map', me, async (page) => {
