@@ -118,6 +118,53 @@ await test('who names an object is told also when it is within a rule, however m
 	await used.getByText('Nothing names this security group.').waitFor();
 });
 
+await test('a list that the server refuses to go on with is asked for later, and goes on then', me, async (page) => {
+	const asked = [];
+	page.expected.add('503');
+	await page.route('**/long/ports?*cursor=*', (route) => {
+		asked.push(Date.now());
+		return asked.length < 3 ? route.fulfill(problem(503, { 'Retry-After': '3' })) : route.continue();
+	});
+	await to(page, '#/t/long/ports?q=vm');
+	await page.getByRole('link', { name: 'vm0', exact: true }).waitFor();
+	await page.locator('.vtable').evaluate((el) => { el.scrollTop = el.scrollHeight; });
+	await page.getByRole('alert').getByText('this is not the time').waitFor();
+	await until(() => asked.length >= 3, 'asked again', 15000);
+	truth(asked[1] - asked[0] > 2900 && asked[2] - asked[1] > 2900, `asked after ${asked.map((t) => t - asked[0])} ms`);
+	await until(async () => !await page.getByRole('alert').count(), 'the error is gone');
+	await until(() => page.evaluate(() => document.querySelector('.vbody').clientHeight > 250 * 36), 'more rows');
+	await page.unrouteAll({ behavior: 'ignoreErrors' });
+	page.expected.clear();
+});
+
+await test('a long list stays where it is when something in it changes', me, async (page) => {
+	const box = page.locator('.vtable');
+	const at = () => box.evaluate((el) => ({ top: el.scrollTop, height: el.querySelector('.vbody').clientHeight }));
+	await to(page, '#/t/long/ports?q=vm');
+	await page.reload();
+	await page.getByRole('link', { name: 'vm0', exact: true }).waitFor();
+	await live(page);
+	await until(async () => (await box.evaluate((el) => { el.scrollTop = el.scrollHeight; return el.querySelector('.vbody').clientHeight; })) === 2600 * 36, 'all rows', 30000);
+	const name = await page.locator('.vbody [role=row] a.strong').first().textContent();
+	const before = await at();
+	let asked = 0;
+	page.on('request', (r) => { asked += /long\/ports\?/.test(r.url()); });
+	await made('PATCH', `/api/v1/tenants/long/ports/${name}`, { addresses: ['10.77.7.7'] });
+	await page.getByText('10.77.7.7').waitFor();
+	equal(await at(), before, 'where it is');
+	truth(asked >= 1 && asked <= 2, `${asked} requests`);
+	// one that goes: the rest stays
+	const other = await page.locator('.vbody [role=row] a.strong').nth(1).textContent();
+	await made('DELETE', `/api/v1/tenants/long/ports/${other}`);
+	await until(async () => !await page.getByRole('link', { name: other, exact: true }).count(), 'it goes');
+	await until(async () => (await at()).height === 2599 * 36, 'a row less');
+	// and what was not in sight is read again when it is
+	await made('PATCH', '/api/v1/tenants/long/ports/vm0', { addresses: ['10.77.7.8'] });
+	await box.evaluate((el) => { el.scrollTop = 0; });
+	await page.getByText('10.77.7.8').waitFor();
+	page.removeAllListeners('request');
+});
+
 // --- the host's agent is killed: from here on h2 is dead ---
 
 await test('an agent was killed: its ports are not up, on their page and on the map', me, async (page) => {
