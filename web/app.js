@@ -103,7 +103,7 @@ function Palette({ tenant, me, onClose }) {
 		<${Fault} error=${error} />
 		<ul id=${id} role="listbox" aria-label="Found">${all.map((o, i) => html`<li id=${`${id}-${i}`} key=${o.href} role="option" aria-selected=${i === at} class=${i === at ? 'at' : ''} onClick=${() => pick(o)} onMouseMove=${() => setAt(i)}>
 			<${Sign} of=${o.sign} /><span>${o.name}</span>${o.note && html`<small>${o.note}</small>`}</li>`)}</ul>
-		${t && !busy && settled === text && !found.length && html`<p class="dim" role="status">No object matches.</p>`}</div></${Dialog}>`;
+		${t && !busy && !error && settled === text && !found.length && html`<p class="dim" role="status">No object matches.</p>`}</div></${Dialog}>`;
 }
 
 const KEYS = [['/', 'search'], ['g then m', 'map'], ['g then t', 'path trace'], ['g then p', 'policy matrix'], ['g then h', 'change history'], ['g then c', 'capacity'], ['g then k', 'tokens'], ['g then o', 'hosts'], ['g then s', 'health'],

@@ -165,6 +165,21 @@ await test('a long list stays where it is when something in it changes', me, asy
 	page.removeAllListeners('request');
 });
 
+await test('a search that is answered in part only says so', me, async (page) => {
+	page.expected.add('503').add('429');
+	for (const status of [503, 429]) {
+		await page.route('**/t/bridges?*', (route) => route.fulfill(problem(status)));
+		await to(page, '#/t/t/ports');
+		await page.getByRole('button', { name: 'Search' }).click();
+		await page.getByRole('combobox', { name: /Name, address/ }).fill('nothing-like-it');
+		await page.getByRole('dialog').getByText('this is not the time').waitFor();
+		equal(await page.getByText('No object matches.').count(), 0, 'that there is none');
+		await page.unrouteAll({ behavior: 'ignoreErrors' });
+		await page.getByRole('button', { name: 'Close' }).click();
+	}
+	page.expected.clear();
+});
+
 // --- the host's agent is killed: from here on h2 is dead ---
 
 await test('an agent was killed: its ports are not up, on their page and on the map', me, async (page) => {
