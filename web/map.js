@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The map as a part of pages: what is loaded, what is open, what is chosen; pointer, wheel, touch and keys.  mapview.js draws it.
 import { html, useState, useEffect, useLayoutEffect, useRef, useMemo, useSize, useCallback, announce } from './lib.js';
-import { loadGraph, openBridge, countPorts, pinPort, applyChanges } from './graph.js';
+import { loadGraph, openBridge, countPorts, countAll, pinPort, applyChanges } from './graph.js';
 import { layout } from './layout.js';
 import { MapView } from './mapview.js';
 import { useChanges } from './live.js';
@@ -67,6 +67,44 @@ function nextTo(m, id, dx, dy) {
 function hostLives(said, name) {
 	const ports = Object.values(said.ports || {}).filter((p) => p.host === name);
 	return ports.some((p) => p.state === NO_AGENT) ? false : ports.length || said.hosts?.[name] ? true : undefined;
+}
+
+const ASKED_MAX = 8, ASKED_CHARS = 3500;
+
+/* Which ports are up.  Of a large network: those on the map, and one of each host. */
+async function liveOnMap(g, m, signal) {
+	if (g.whole)
+		return liveOf(g.tenant, signal);
+	const said = { ports: {}, hosts: {} };
+	const names = new Set(new Map([...g.bindings].map(([name, b]) => [b.host, name])).values());
+	for (const name of m.portHome.keys())
+		if (g.bindings.has(name) || g.cutBindings)
+			names.add(name);
+	const left = [...names];
+	for (let n = 0; n < ASKED_MAX && left.length; n++) {
+		let text = left.shift();
+		while (left.length && text.length + left[0].length < ASKED_CHARS)
+			text += `,${left.shift()}`;
+		const part = await liveOf(g.tenant, signal, text);
+		Object.assign(said.ports, part.ports);
+		Object.assign(said.hosts, part.hosts);
+		said.telemetry_error ||= part.telemetry_error;
+	}
+	return said;
+}
+
+/* Of very many bindings not all are loaded: what is told of ports says where they are.  True: something is new. */
+function placeBy(g, ports) {
+	let found = false;
+
+	for (const [name, p] of Object.entries(ports))
+		if (g.cutBindings && p.host && !g.bindings.has(name)) {
+			g.bindings.set(name, { name, port: name, host: p.host });
+			if (!g.hosts.has(p.host))
+				g.hosts.set(p.host, { name: p.host });
+			found = true;
+		}
+	return found;
 }
 
 /* One line of ports' places for each bridge and host. */
@@ -157,14 +195,16 @@ export function Map_({ tenant, selected, onSelect, trace, panel, label }) {
 			look(true);
 	});
 
-	// where ports are up: asked for now and then while the map is looked at, and only for networks that are small enough
+	// where ports are up: asked for now and then while the map is looked at
 	useEffect(() => {
 		let timer, gone = false;
 		const tick = async () => {
-			if (graph.current?.whole && document.visibilityState === 'visible') {
+			if (graph.current && model.current && document.visibilityState === 'visible') {
 				try {
-					const said = await liveOf(tenant, abort.current.signal);
+					const said = await liveOnMap(graph.current, model.current, abort.current.signal);
 					live.current = said.ports || {};
+					if (placeBy(graph.current, live.current))
+						again();
 					for (const [name, h] of graph.current.hosts)
 						h.live = hostLives(said, name);
 					view.current?.draw();
@@ -240,18 +280,25 @@ export function Map_({ tenant, selected, onSelect, trace, panel, label }) {
 	useEffect(() => {
 		const timer = setInterval(() => {
 			const g = graph.current, m = model.current, v = view.current;
+			if (g?.recount && !counting.current.has('')) {
+				counting.current.add('');
+				countAll(g, abort.current.signal).then(again, () => {}).finally(() => counting.current.delete(''));
+			}
 			if (!g || !m || g.whole || v.at.k < 0.3 || !v.seen)
 				return;
 			for (const d of m.devices.values()) {
 				if (counting.current.size >= 4)
 					break;
-				if (d.kind !== 'bridges' || d.count !== undefined || counting.current.has(d.name) || !v.inSight(d.x, d.y, d.w, d.h))
+				if (d.kind !== 'bridges' || (d.count !== undefined && !g.miscounted.has(d.name)) || counting.current.has(d.name) || !v.inSight(d.x, d.y, d.w, d.h))
 					continue;
 				counting.current.add(d.name);
-				countPorts(g, d.name, abort.current.signal).then((n) => {
-					d.count = n;
+				const told = (n) => { // meanwhile there may be another layout
+					const now = model.current.devices.get(d.id);
+					if (now)
+						now.count = n;
 					v.draw();
-				}, () => { d.count = null; }).finally(() => counting.current.delete(d.name));
+				};
+				countPorts(g, d.name, abort.current.signal).then(told, () => told(null)).finally(() => counting.current.delete(d.name));
 			}
 		}, 150);
 		return () => clearInterval(timer);
@@ -513,6 +560,7 @@ export function Map_({ tenant, selected, onSelect, trace, panel, label }) {
 		</div>
 		${g && html`<p class="map-foot"><span>${number(g.routers.size)} ${g.routers.size === 1 ? 'router' : 'routers'}, ${number(g.bridges.size)} ${g.bridges.size === 1 ? 'bridge' : 'bridges'}, ${number(g.total)} ports${g.whole ? '' : `, ${number(openCount)} of them shown`}</span>
 			<span class="legend"><i class="key up"></i>up <i class="key placed"></i>bound <i class="key lost"></i>no agent <i class="key loose"></i>not bound</span>
+			${g.cutBindings && html`<span class="warn-text">Where ports are is loaded of ${number(g.bindings.size)} only, and of those that are opened.</span>`}
 			${g.cut && html`<span class="warn-text">Not all devices are shown.</span>`}</p>`}
 		${panel && g && panel({ graph: g, model: model.current, toggle, version, stateOf })}</div>`;
 }

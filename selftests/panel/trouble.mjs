@@ -180,6 +180,40 @@ await test('a search that is answered in part only says so', me, async (page) =>
 	page.expected.clear();
 });
 
+await test('the map counts ports of closed bridges as they come, move and go', me, async (page) => {
+	const L = '/api/v1/tenants/long';
+	const count = (name) => model(page, (m, n) => m.devices.get(`bridges/${n}`).count, name);
+	const total = async () => (await api(token, 'GET', `${L}/ports?limit=1`)).body.total;
+	const sees = async (name, n) => {
+		await until(async () => await count(name) === n, `${name} has ${n}`);
+		await page.getByText(`${(await total()).toLocaleString('en').replace(',', '\u2009')} ports`).waitFor();
+	};
+	const real = async (name) => (await api(token, 'GET', `${L}/ports?filter=bridge:${name}&limit=1`)).body.total;
+	await to(page, '#/t/long/topology');
+	await mapReady(page);
+	await live(page);
+	const [a, b] = [await real('net0'), await real('net1')];
+	await sees('net0', a);
+	await sees('net1', b);
+	await made('DELETE', `${L}/ports/vm100`);
+	await sees('net0', a - 1);
+	await made('PATCH', `${L}/ports/vm101`, { bridge: 'net1', addresses: [] });
+	await sees('net1', b + 1);
+	await sees('net0', a - 2);
+	await made('POST', `${L}/ports`, { name: 'fresh', bridge: 'net0' });
+	await sees('net0', a - 1);
+});
+
+await test('the map of a large network has all its hosts, and says which live', me, async (page) => {
+	const bind = (n, host) => ({ method: 'PUT', path: `bindings/vm${n}`, body: { host, interface: `i${n}` } });
+	await made('POST', '/api/v1/tenants/long/batch', { operations: [...Array.from({ length: 250 }, (x, i) => bind(1000 + i, 'h8')), bind(999, 'h9')] });
+	await to(page, '#/t/long/topology?at=ports/vm1001');
+	await page.reload();
+	await mapReady(page);
+	equal(await model(page, (m) => m.hosts.map((h) => h.name).sort()), ['h8', 'h9'], 'hosts');
+	await until(() => model(page, (m) => m.hosts.every((h) => h.object.live === false) && m.stateOf({ name: 'vm1001' }) === 'lost'), 'no agent lives there', 15000);
+});
+
 // --- the host's agent is killed: from here on h2 is dead ---
 
 await test('an agent was killed: its ports are not up, on their page and on the map', me, async (page) => {
