@@ -78,8 +78,8 @@ export function CapacityPage({ tenant, me }) {
 		${me.role === 'operator' && data && html`<button type="button" onClick=${() => setEditing(true)}>Change limits</button>`}</header>
 		<${Fault} error=${error} onRetry=${reload} />
 		${!data && !error && html`<${Busy} />`}
-		${q && html`<div class="meters">${PLURALS.map((p) => html`<a class="meter-link" href=${link(['t', tenant, p])}><${Meter} label=${KINDS[p].many} used=${Number(q.used[p] ?? 0)} limit=${Number(q.limits[p] ?? 0)} /></a>`)}
-			${data.used?.bytes !== undefined && html`<${Meter} label="Size of all records (kB)" used=${Math.round(data.used.bytes / 1000)} limit=${Math.round((data.bytes || 0) / 1000)} />`}
+		${q && html`<div class="meters">${PLURALS.map((p) => html`<a class="meter-link" href=${link(['t', tenant, p])}><${Meter} label=${KINDS[p].many} used=${Number(q.used[p] ?? 0)} limit=${q.limits[p]} /></a>`)}
+			${data.used?.bytes !== undefined && html`<${Meter} label="Size of all records (kB)" used=${Math.round(data.used.bytes / 1000)} limit=${data.bytes === undefined ? undefined : Math.round(data.bytes / 1000)} />`}
 			${data.used?.tokens !== undefined && html`<${Meter} label="Tokens" used=${data.used.tokens} limit=${data.tokens} />`}</div>
 			${q.rate > 0 && html`<p class="dim">At most <b class="num">${number(q.rate)}</b> requests a second.</p>`}`}
 		${editing && html`<${QuotaDialog} tenant=${tenant} quota=${data} onClose=${() => { setEditing(false); reload(); }} />`}</section>`;

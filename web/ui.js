@@ -187,12 +187,13 @@ export const finder = (tenant, plural, extra) => async (text, signal) => {
 
 /* A part of a whole, in words as well. */
 export function Meter({ label, used, limit, unit = '' }) {
-	const part = limit > 0 ? Math.min(1, used / limit) : 0;
-	const tone = !limit ? '' : part >= 0.95 ? 'bad' : part >= 0.8 ? 'warn' : 'good';
+	const bound = typeof limit === 'number'; // 0 is one, too
+	const part = limit > 0 ? Math.min(1, used / limit) : bound ? 1 : 0;
+	const tone = !bound ? '' : part >= 0.95 ? 'bad' : part >= 0.8 ? 'warn' : 'good';
 
 	return html`<div class="meter ${tone}"><span class="meter-label">${label}</span>
-		<span class="meter-num num">${number(used)}${unit}${limit ? html` <span class="dim">of ${number(limit)}</span>` : html` <span class="dim">no limit</span>`}</span>
-		<svg class="bar" viewBox="0 0 100 6" preserveAspectRatio="none" role="img" aria-label=${limit ? `${label}: ${Math.round(part * 100)} percent used` : `${label}: no limit`}>
+		<span class="meter-num num">${number(used)}${unit}${bound ? html` <span class="dim">of ${number(limit)}</span>` : html` <span class="dim">no limit</span>`}</span>
+		<svg class="bar" viewBox="0 0 100 6" preserveAspectRatio="none" role="img" aria-label=${bound ? `${label}: ${Math.round(part * 100)} percent used` : `${label}: no limit`}>
 			<rect class="bar-bed" width="100" height="6" /><rect class="bar-used" width=${100 * part} height="6" /></svg></div>`;
 }
 

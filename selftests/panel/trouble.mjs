@@ -214,6 +214,15 @@ await test('the map of a large network has all its hosts, and says which live', 
 	await until(() => model(page, (m) => m.hosts.every((h) => h.object.live === false) && m.stateOf({ name: 'vm1001' }) === 'lost'), 'no agent lives there', 15000);
 });
 
+await test('a limit of none at all is a limit', me, async (page) => {
+	await made('PUT', '/api/v1/tenants/nothing', {});
+	const quota = (await api(token, 'GET', '/api/v1/tenants/nothing/quota')).body;
+	await made('PUT', '/api/v1/tenants/nothing/quota', { objects: { ...quota.objects, mirrors: 0 } });
+	await to(page, '#/t/nothing/capacity');
+	await page.getByRole('img', { name: 'Mirrors: 100 percent used' }).waitFor();
+	equal(await page.getByRole('img', { name: 'Mirrors: no limit' }).count(), 0, 'no limit');
+});
+
 // --- the host's agent is killed: from here on h2 is dead ---
 
 await test('an agent was killed: its ports are not up, on their page and on the map', me, async (page) => {
