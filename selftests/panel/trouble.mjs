@@ -214,6 +214,29 @@ await test('the map of a large network has all its hosts, and says which live', 
 	await until(() => model(page, (m) => m.hosts.every((h) => h.object.live === false) && m.stateOf({ name: 'vm1001' }) === 'lost'), 'no agent lives there', 15000);
 });
 
+// --- what is done, and not by accident ---
+
+await test('all tokens are listed, and none is revoked by a slip', me, async (page) => {
+	await to(page, '#/t/t/ports');
+	for (let i = 0; i < 105; i++)
+		await made('POST', '/api/v1/tokens', { name: `many-${i}`, role: 'tenant-reader', tenant: 't' });
+	await to(page, '#/t/t/tokens');
+	const rows = page.getByRole('row', { name: /many-/ });
+	await rows.first().waitFor();
+	while (await page.getByRole('button', { name: 'More tokens' }).count()) {
+		const n = await rows.count();
+		await page.getByRole('button', { name: 'More tokens' }).click();
+		await until(async () => await rows.count() > n, 'more of them');
+	}
+	equal(await rows.count(), 105, 'tokens');
+	await page.getByRole('button', { name: 'Revoke many-7', exact: true }).click();
+	await page.getByRole('dialog').getByRole('button', { name: 'Keep it' }).click();
+	equal(await page.getByRole('row', { name: /^many-7 / }).count(), 1, 'it is kept');
+	await page.getByRole('button', { name: 'Revoke many-7', exact: true }).click();
+	await page.getByRole('dialog').getByRole('button', { name: 'Revoke' }).click();
+	await until(async () => await rows.count() === 104, 'it is gone, and the others are not');
+});
+
 await test('a limit of none at all is a limit', me, async (page) => {
 	await made('PUT', '/api/v1/tenants/nothing', {});
 	const quota = (await api(token, 'GET', '/api/v1/tenants/nothing/quota')).body;
