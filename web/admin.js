@@ -170,7 +170,7 @@ function NewToken({ tenant, me, onClose }) {
 	};
 	const secret = made?.token;
 
-	return html`<${Dialog} title=${made ? `Token ${made.name || name}` : 'New token'} onClose=${onClose}>${made ? html`<p>This is shown once. Keep it where passwords are kept.</p><p><code class="mono secret" tabindex="0">${secret}</code> <${Copy} text=${secret} /></p>
+	return html`<${Dialog} title=${made ? `Token ${made.name || name}` : 'New token'} keep=${!!made} onClose=${onClose}>${made ? html`<p>This is shown once. Keep it where passwords are kept.</p><p><code class="mono secret" tabindex="0">${secret}</code> <${Copy} text=${secret} /></p>
 		<footer><button type="button" class="primary" onClick=${onClose}>Done</button></footer>` : html`<form class="stack" onSubmit=${make}><${Fault} error=${error} />
 		<label>Name<input type="text" value=${name} required autocomplete="off" onInput=${(e) => setName(e.target.value)} placeholder="for example ci" /></label>
 		<label>Role<select value=${role} onChange=${(e) => setRole(e.target.value)}><option value="tenant-reader">tenant-reader: looks only</option><option value="tenant-admin">tenant-admin: changes ${tenant}</option>${me.role === 'operator' && html`<option value="operator">operator: everything</option>`}</select></label>

@@ -116,9 +116,10 @@ export function Fault({ error, onRetry }) {
 export const Empty = ({ title, children, action }) => html`<div class="empty"><h2>${title}</h2>${children}${action}</div>`;
 export const Busy = ({ label = 'Loading' }) => html`<div class="busy" role="status"><span class="pulse" aria-hidden="true"></span>${label}…</div>`;
 
-/* <dialog>: the browser keeps focus inside, and Escape closes. */
-export function Dialog({ title, onClose, children, wide }) {
+/* <dialog>: the browser keeps focus inside, and Escape closes; not with 'keep', when what it shows would be lost. */
+export function Dialog({ title, onClose, children, wide, keep }) {
 	const ref = useRef();
+	const pressed = useRef(null); // where: a selection that ends beside it is no click there
 	const id = useId('dialog');
 
 	useLayoutEffect(() => {
@@ -127,7 +128,8 @@ export function Dialog({ title, onClose, children, wide }) {
 		return () => before?.isConnected && before.focus();
 	}, []);
 	return html`<dialog ref=${ref} class=${wide ? 'wide' : ''} aria-labelledby=${id} onClose=${onClose}
-		onClick=${(e) => e.target === ref.current && ref.current.close()}>
+		onCancel=${(e) => keep && e.preventDefault()} onPointerDown=${(e) => { pressed.current = e.target; }}
+		onClick=${(e) => !keep && e.target === ref.current && pressed.current === ref.current && ref.current.close()}>
 		<header><h2 id=${id}>${title}</h2><button type="button" class="quiet icon" aria-label="Close" onClick=${() => ref.current.close()}>✕</button></header>
 		${children}</dialog>`;
 }

@@ -246,6 +246,30 @@ await test('a limit of none at all is a limit', me, async (page) => {
 	equal(await page.getByRole('img', { name: 'Mirrors: no limit' }).count(), 0, 'no limit');
 });
 
+await test('a new token stays on the screen until one says that one has it', me, async (page) => {
+	await to(page, '#/t/t/tokens');
+	await page.getByRole('button', { name: 'New token' }).click();
+	const dialog = page.getByRole('dialog');
+	await dialog.getByLabel('Name').fill('dragged');
+	await dialog.getByRole('button', { name: 'Make it' }).click();
+	const box = await page.locator('.secret').boundingBox();
+	await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+	await page.mouse.down();
+	await page.mouse.move(5, 5, { steps: 5 });
+	await page.mouse.up();
+	equal(await page.locator('.secret').count(), 1, 'a selection that ends beside it: still there');
+	await page.mouse.click(5, 5);
+	equal(await page.locator('.secret').count(), 1, 'a click beside it: still there');
+	await page.keyboard.press('Escape');
+	equal(await page.locator('.secret').count(), 1, 'Escape: still there');
+	await dialog.getByRole('button', { name: 'Done' }).click();
+	await until(async () => !await dialog.count(), 'it closes');
+	await page.getByRole('button', { name: 'New token' }).click(); // nothing was made: a click beside it closes
+	await dialog.getByLabel('Name').waitFor();
+	await page.mouse.click(5, 5);
+	await until(async () => !await dialog.count(), 'it closes');
+});
+
 // --- the host's agent is killed: from here on h2 is dead ---
 
 await test('an agent was killed: its ports are not up, on their page and on the map', me, async (page) => {
