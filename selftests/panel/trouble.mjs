@@ -246,6 +246,23 @@ await test('a limit of none at all is a limit', me, async (page) => {
 	equal(await page.getByRole('img', { name: 'Mirrors: no limit' }).count(), 0, 'no limit');
 });
 
+await test('a history that was unfolded stays so when something changes', me, async (page) => {
+	await made('PUT', '/api/v1/tenants/busy', {});
+	for (let i = 0; i < 60; i++)
+		await made('PUT', `/api/v1/tenants/busy/bridges/b${i}`, {});
+	await to(page, '#/t/busy/history');
+	const rows = page.locator('.changes li');
+	await until(async () => await rows.count() === 50, 'the first page');
+	await live(page);
+	await page.getByRole('button', { name: 'Older changes' }).click();
+	await until(async () => await rows.count() >= 60, 'the second page');
+	const n = await rows.count();
+	await made('PUT', '/api/v1/tenants/busy/bridges/new-one', {});
+	await page.getByText('new-one').waitFor();
+	equal(await rows.count(), n + 1, 'changes');
+	equal(await rows.filter({ hasText: 'b0' }).count(), 1, 'the first change');
+});
+
 await test('a new token stays on the screen until one says that one has it', me, async (page) => {
 	await to(page, '#/t/t/tokens');
 	await page.getByRole('button', { name: 'New token' }).click();
