@@ -263,6 +263,25 @@ await test('a history that was unfolded stays so when something changes', me, as
 	equal(await rows.filter({ hasText: 'b0' }).count(), 1, 'the first change');
 });
 
+await test('who cannot take in what another has written is told why', me, async (page) => {
+	await made('PUT', `${T}/bridges/shared`, { description: 'one' });
+	await to(page, '#/t/t/bridges/shared?edit=1');
+	const text = page.getByRole('textbox', { name: 'Description' });
+	await text.fill('mine');
+	await made('PATCH', `${T}/bridges/shared`, { description: 'theirs' });
+	page.expected.add('412').add('503');
+	await page.getByRole('button', { name: 'Save' }).click();
+	await page.getByText('Somebody else has changed this object').waitFor();
+	await page.route('**/bridges/shared', (route) => (route.request().method() === 'GET' ? route.fulfill(problem(503)) : route.continue()));
+	await page.getByRole('button', { name: 'Take in their change' }).click();
+	await page.getByRole('alert').getByText('this is not the time').waitFor();
+	await page.unrouteAll({ behavior: 'ignoreErrors' });
+	await page.getByRole('button', { name: 'Take in their change' }).click();
+	await page.getByRole('button', { name: 'Save' }).click();
+	await page.getByRole('heading', { name: 'shared', exact: true }).waitFor();
+	page.expected.clear();
+});
+
 await test('a new token stays on the screen until one says that one has it', me, async (page) => {
 	await to(page, '#/t/t/tokens');
 	await page.getByRole('button', { name: 'New token' }).click();
