@@ -11,10 +11,11 @@ import { Fault, Busy, Empty, Badge, Meter, Dialog, Time, Value, Copy, number, sh
 function usePolled(load, deps, ms) {
 	const state = useLoad(load, deps);
 
+	// counted from the answer: one that takes longer than that would never be heard
 	useEffect(() => {
-		const timer = setInterval(() => document.visibilityState === 'visible' && state.reload(), ms);
+		const timer = !state.busy && setInterval(() => document.visibilityState === 'visible' && state.reload(), ms);
 		return () => clearInterval(timer);
-	}, deps);
+	}, [...deps, state.busy]);
 	return state;
 }
 

@@ -165,6 +165,22 @@ await test('a long list stays where it is when something in it changes', me, asy
 	page.removeAllListeners('request');
 });
 
+await test('the state DB hangs: pages that ask again and again say so, and go on when it is back', me, async (page) => {
+	page.expected.add('503');
+	await to(page, '#/t/t/ports');
+	command('freeze-db');
+	try {
+		await to(page, '#/hosts');
+		await page.getByRole('alert').waitFor({ timeout: 20000 });
+		await shot(page, 'db-hangs');
+	} finally {
+		command('thaw-db');
+	}
+	await page.getByRole('row', { name: /h1.*alive/ }).waitFor({ timeout: 20000 });
+	await until(async () => !await page.getByRole('alert').count(), 'no error any more');
+	page.expected.clear();
+});
+
 await test('a search that is answered in part only says so', me, async (page) => {
 	page.expected.add('503').add('429');
 	for (const status of [503, 429]) {
