@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The frame around all pages: who is signed in, which tenant, where one is, and the keys that work everywhere.
 import { html, render, Component, useState, useEffect, useRef, useSettled, useLoad, useId } from './lib.js';
-import { session, whenSignedOut, signIn, signOut, get, tenantPath } from './api.js';
+import { session, identity, whenSignedOut, whenOther, signIn, signOut, get, tenantPath } from './api.js';
 import { GROUPS, KINDS, PLURALS } from './kinds.js';
 import { useRoute, link, objectLink, go } from './router.js';
 import { followTenant, useLiveState, useChanges } from './live.js';
@@ -214,7 +214,7 @@ function Shell({ me }) {
 				go(tenants.length ? link(['t', tenants[0], 'topology']) : link(['hosts']), true);
 		}
 	}, [where, tenants]);
-	useEffect(() => { followTenant(tenant); }, [tenant]);
+	useEffect(() => { followTenant(tenant); }, [tenant, me]);
 	useEffect(() => {
 		document.title = `${title}${tenant ? ` - ${tenant}` : ''} - skep`;
 		setNav(false);
@@ -275,6 +275,10 @@ function App() {
 
 	useEffect(() => {
 		look();
+		whenOther(() => {
+			followTenant(null); // a stream is of who has begun it
+			look();
+		});
 		whenSignedOut(() => {
 			followTenant(null);
 			setMe((old) => {
@@ -288,7 +292,7 @@ function App() {
 		return html`<main class="signin"><${Fault} error=${error} onRetry=${look} /></main>`;
 	if (me === undefined)
 		return html`<div class="boot"><span class="word">skep</span></div>`;
-	return me ? html`<div class="shell"><${Shell} me=${me} /></div>` : html`<${SignIn} why=${why} onDone=${look} />`;
+	return me ? html`<div class="shell"><${Shell} me=${me} key=${identity(me)} /></div>` : html`<${SignIn} why=${why} onDone=${look} />`;
 }
 
 const root = document.getElementById('app');

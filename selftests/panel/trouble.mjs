@@ -262,6 +262,36 @@ await test('a limit of none at all is a limit', me, async (page) => {
 	equal(await page.getByRole('img', { name: 'Mirrors: no limit' }).count(), 0, 'no limit');
 });
 
+// --- two in one browser ---
+
+await test('who signs in or out in another tab does so in this one', await person(), async (page) => {
+	const { token: reader } = await made('POST', '/api/v1/tokens', { name: 'other-one', role: 'tenant-reader', tenant: 't' });
+	await signIn(page, token, '#/t/t/bridges');
+	const other = await page.context().newPage();
+	const same = async (name) => {
+		await other.goto(`${url}/#/t/t/ports`);
+		await until(() => other.getByRole('button', { name: 'Sign out' }).count(), 'signed in there');
+		await page.locator('.who', { hasText: name }).waitFor();
+	};
+	await same('panel-test');
+	page.expected.add('401').add('403');
+	await other.getByRole('button', { name: 'Sign out' }).click();
+	await page.getByRole('button', { name: 'Sign in' }).waitFor();
+	await other.getByLabel('Token').fill(reader);
+	await other.getByRole('button', { name: 'Sign in' }).click();
+	await same('other-one');
+	equal(await page.getByRole('link', { name: 'New bridge' }).count(), 0, 'what an operator may');
+	// the same person again, and nobody tells: the CSRF word of before is of no use, and a new one is got
+	await other.getByRole('button', { name: 'Sign out' }).click();
+	await page.getByRole('button', { name: 'Sign in' }).waitFor();
+	await signIn(page, token, '#/t/t/bridges?new=1');
+	await page.request.post(`${url}/api/v1/session`, { data: { token } });
+	await page.getByRole('textbox', { name: /^Name/ }).fill('two-tabs');
+	await page.getByRole('button', { name: 'Create' }).click();
+	await page.getByRole('heading', { name: 'two-tabs' }).waitFor();
+	await page.context().close();
+});
+
 await test('a history that was unfolded stays so when something changes', me, async (page) => {
 	await made('PUT', '/api/v1/tenants/busy', {});
 	for (let i = 0; i < 60; i++)
