@@ -110,7 +110,16 @@ const KEYS = [['/', 'search'], ['g then m', 'map'], ['g then t', 'path trace'], 
 	['g then b, r, n', 'bridges, routers, ports'], ['e', 'edit the object shown'], ['d', 'dark or light'], ['?', 'this help']];
 const ON_MAP = [['arrows', 'to the next thing'], ['Enter', 'choose it'], ['Space', 'open or close a bridge'], ['+ − 0', 'zoom; show all'], ['Shift + arrows', 'move a device (or Shift and drag)'], ['Esc', 'choose nothing']];
 
-const Help = ({ onClose }) => html`<${Dialog} title="Keys" onClose=${onClose}><div class="columns even">${[['Everywhere', KEYS], ['On the map', ON_MAP]].map(([name, keys]) => html`<div><h3>${name}</h3>
+/* WCAG 2.1.4: keys of one letter can be turned off, for who speaks to the machine or hits keys by accident. */
+const letters = () => localStorage.getItem('skep-letters') !== 'off';
+
+function Letters() {
+	const [on, set] = useState(letters());
+
+	return html`<p><label class="check"><input type="checkbox" checked=${on} onChange=${(e) => { localStorage.setItem('skep-letters', e.target.checked ? 'on' : 'off'); set(e.target.checked); }} /> Keys of one letter work everywhere</label></p>`;
+}
+
+const Help = ({ onClose }) => html`<${Dialog} title="Keys" onClose=${onClose}><${Letters} /><div class="columns even">${[['Everywhere', KEYS], ['On the map', ON_MAP]].map(([name, keys]) => html`<div><h3>${name}</h3>
 	<dl class="keys">${keys.map(([k, what]) => html`<dt><kbd>${k}</kbd></dt><dd>${what}</dd>`)}</dl></div>`)}</div></${Dialog}>`;
 
 function toggleTheme() {
@@ -224,7 +233,7 @@ function Shell({ me }) {
 	}, [where]);
 	useEffect(() => {
 		const key = (e) => {
-			if (e.ctrlKey || e.metaKey || e.altKey || typing(e.target))
+			if (e.ctrlKey || e.metaKey || e.altKey || typing(e.target) || !letters())
 				return;
 			const to = Date.now() - prefix.current < 1500 && tenant !== undefined && { m: 'topology', t: 'trace', p: 'policy', h: 'history', c: 'capacity', k: 'tokens', b: 'bridges', r: 'routers', n: 'ports', o: 'hosts', s: 'status' }[e.key];
 			prefix.current = 0;

@@ -352,6 +352,31 @@ await test('a new token stays on the screen until one says that one has it', me,
 	await until(async () => !await dialog.count(), 'it closes');
 });
 
+await test('keys of one letter can be turned off', me, async (page) => {
+	await to(page, '#/t/t/ports');
+	await page.getByRole('heading', { name: 'Ports', exact: true }).waitFor();
+	const body = () => page.evaluate(() => document.activeElement.blur());
+	await page.getByRole('button', { name: 'Keys' }).click();
+	await page.getByLabel('Keys of one letter').uncheck();
+	await page.getByRole('button', { name: 'Close' }).click();
+	await body();
+	await page.keyboard.type('?/gb');
+	equal(await page.getByRole('dialog').count(), 0, 'dialogs');
+	equal(await page.getByRole('heading', { name: 'Ports', exact: true }).count(), 1, 'the page');
+	await page.reload();
+	await page.getByRole('heading', { name: 'Ports', exact: true }).waitFor();
+	await body();
+	await page.keyboard.press('?');
+	equal(await page.getByRole('dialog').count(), 0, 'dialogs after a reload');
+	await page.getByRole('button', { name: 'Keys' }).click();
+	await page.getByLabel('Keys of one letter').check();
+	await page.getByRole('button', { name: 'Close' }).click();
+	await body();
+	await page.keyboard.press('?');
+	await page.getByRole('dialog').waitFor();
+	await page.keyboard.press('Escape');
+});
+
 // --- the host's agent is killed: from here on h2 is dead ---
 
 await test('an agent was killed: its ports are not up, on their page and on the map', me, async (page) => {
