@@ -26,6 +26,9 @@ const pages = {
 const VIEWS = [['topology', 'Map', 'm'], ['trace', 'Path trace', 't'], ['policy', 'Policy matrix', 'p'], ['history', 'Change history', 'h'], ['capacity', 'Capacity', 'c'], ['tokens', 'Tokens', 'k']];
 const SHARED = [['hosts', 'Hosts', 'o'], ['status', 'Health', 's']];
 
+const mayView = (me, page) => page !== 'tokens' || me.role !== 'tenant-reader';
+const mayWrite = (me, plural) => me.role !== 'tenant-reader' && (plural !== 'bindings' || me.role === 'operator');
+
 /* What goes wrong while a page is drawn is told, and does not take the rest along. */
 class Guard extends Component {
 	componentDidCatch(error) {
@@ -76,7 +79,7 @@ function Palette({ tenant, me, onClose }) {
 	const id = useId('palette');
 	const { data, error, busy } = useLoad((signal) => (settled.trim() && tenant ? search(tenant, settled, signal) : Promise.resolve([])), ['palette', settled]);
 	const t = text.trim().toLowerCase();
-	const places = [...(tenant ? VIEWS.map(([page, name]) => ({ href: link(['t', tenant, page]), name, sign: page })) : []),
+	const places = [...(tenant ? VIEWS.filter(([page]) => mayView(me, page)).map(([page, name]) => ({ href: link(['t', tenant, page]), name, sign: page })) : []),
 		...(tenant ? PLURALS.map((p) => ({ href: link(['t', tenant, p]), name: KINDS[p].many, sign: p })) : []),
 		...(me.role === 'operator' ? SHARED.map(([page, name]) => ({ href: link([page]), name, sign: page })) : [])].filter((p) => p.name.toLowerCase().includes(t));
 	const found = (settled === text ? data || [] : []).map((o) => ({ href: objectLink(tenant, o.plural, o.name), name: o.name, sign: o.plural, note: o.note }));
@@ -155,7 +158,7 @@ function Nav({ tenant, tenants, me, page, open }) {
 	return html`<nav class=${`nav ${open ? 'open' : ''}`} aria-label="Pages"><a class="brand" href="#/"><img src="icon.svg" alt="" width="22" height="22" />skep</a>
 		${tenants && tenants.length > 0 ? html`<label class="tenant"><span class="hidden">Tenant</span><select value=${tenant || ''} onChange=${(e) => go(link(['t', e.target.value, 'topology']))}>
 			${!tenant && html`<option value="">choose a tenant</option>`}${tenants.map((t) => html`<option value=${t}>${t}</option>`)}</select></label>` : html`<p class="tenant">${tenant || ''}</p>`}
-		${tenant && html`<ul>${VIEWS.filter(([p]) => p !== 'tokens' || me.role !== 'tenant-reader').map(([p, name]) => item(link(['t', tenant, p]), p, name, page === p))}</ul>
+		${tenant && html`<ul>${VIEWS.filter(([p]) => mayView(me, p)).map(([p, name]) => item(link(['t', tenant, p]), p, name, page === p))}</ul>
 			${GROUPS.map(([name, plurals]) => html`<h2>${name}</h2><ul>${plurals.map((p) => item(link(['t', tenant, p]), p, KINDS[p].many, page === p, counts[p]))}</ul>`)}`}
 		${me.role === 'operator' && html`<h2>Platform</h2><ul>${SHARED.map(([p, name]) => item(link([p]), p, name, page === p))}</ul>`}</nav>`;
 }
@@ -239,7 +242,7 @@ function Shell({ me }) {
 			prefix.current = 0;
 			if (to && (to === 'hosts' || to === 'status') && me.role === 'operator')
 				go(link([to]));
-			else if (to && tenant && to !== 'hosts' && to !== 'status')
+			else if (to && tenant && to !== 'hosts' && to !== 'status' && mayView(me, to))
 				go(link(['t', tenant, to]));
 			else if (e.key === 'g')
 				prefix.current = Date.now();
@@ -249,7 +252,7 @@ function Shell({ me }) {
 				setDialog('help');
 			else if (e.key === 'd')
 				toggleTheme();
-			else if (e.key === 'e' && kind === 'object' && !props.query.has('edit'))
+			else if (e.key === 'e' && kind === 'object' && !props.query.has('edit') && mayWrite(me, props.plural))
 				go(link(route.segments, { edit: '1' }));
 			else
 				return;

@@ -292,6 +292,20 @@ await test('who signs in or out in another tab does so in this one', await perso
 	await page.context().close();
 });
 
+await test('who may only look is not led to forms, nor to tokens, by keys', await person(), async (page) => {
+	const { token: reader } = await made('POST', '/api/v1/tokens', { name: 'only-looks', role: 'tenant-reader', tenant: 't' });
+	await signIn(page, reader, '#/t/t/ports/vm1');
+	await page.getByRole('heading', { name: 'vm1' }).waitFor();
+	await page.evaluate(() => document.activeElement.blur());
+	await page.keyboard.press('e');
+	await page.keyboard.type('gk');
+	await page.keyboard.press('/');
+	await page.getByRole('combobox', { name: /Name, address/ }).fill('token');
+	equal(await page.getByRole('option').count(), 0, 'pages that are found');
+	equal(await page.evaluate(() => location.hash), '#/t/t/ports/vm1', 'where one is');
+	await page.context().close();
+});
+
 await test('a history that was unfolded stays so when something changes', me, async (page) => {
 	await made('PUT', '/api/v1/tenants/busy', {});
 	for (let i = 0; i < 60; i++)
