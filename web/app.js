@@ -6,6 +6,7 @@ import { GROUPS, KINDS, PLURALS } from './kinds.js';
 import { useRoute, link, objectLink, go } from './router.js';
 import { followTenant, useLiveState, useChanges } from './live.js';
 import { search } from './search.js';
+import { useTenants, TenantsPage } from './tenants.js';
 import { Fault, Busy, Dialog, Sign, Empty, short } from './ui.js';
 
 const pages = {
@@ -15,6 +16,7 @@ const pages = {
 	history: () => import('./history.js').then((m) => m.HistoryPage),
 	capacity: () => import('./admin.js').then((m) => m.CapacityPage),
 	tokens: () => import('./admin.js').then((m) => m.TokensPage),
+	tenants: () => Promise.resolve(TenantsPage),
 	hosts: () => import('./admin.js').then((m) => m.HostsPage),
 	host: () => import('./admin.js').then((m) => m.HostPage),
 	status: () => import('./admin.js').then((m) => m.StatusPage),
@@ -24,7 +26,7 @@ const pages = {
 };
 
 const VIEWS = [['topology', 'Map', 'm'], ['trace', 'Path trace', 't'], ['policy', 'Policy matrix', 'p'], ['history', 'Change history', 'h'], ['capacity', 'Capacity', 'c'], ['tokens', 'Tokens', 'k']];
-const SHARED = [['hosts', 'Hosts', 'o'], ['status', 'Health', 's']];
+const SHARED = [['tenants', 'Tenants', 'a'], ['hosts', 'Hosts', 'o'], ['status', 'Health', 's']];
 
 const mayView = (me, page) => page !== 'tokens' || me.role !== 'tenant-reader';
 const mayWrite = (me, plural) => me.role !== 'tenant-reader' && (plural !== 'bindings' || me.role === 'operator');
@@ -170,6 +172,8 @@ function resolve(route, me) {
 
 	if (first === 'hosts')
 		return tenant ? ['host', { name: tenant }, `Host ${tenant}`, 'hosts'] : ['hosts', {}, 'Hosts', 'hosts'];
+	if (first === 'tenants')
+		return ['tenants', {}, 'Tenants', 'tenants'];
 	if (first === 'status')
 		return ['status', {}, 'Health', 'status'];
 	if (first === 't' && tenant) {
@@ -202,7 +206,8 @@ const typing = (el) => el?.closest?.('input, textarea, select, dialog, [contente
 
 function Shell({ me }) {
 	const route = useRoute();
-	const [tenants, setTenants] = useState(null);
+	const all = useTenants(me.role === 'operator' && !me.tenant);
+	const tenants = all.names;
 	const [dialog, setDialog] = useState(null);
 	const [nav, setNav] = useState(false);
 	const [, tenantInPath] = route.segments;
@@ -215,15 +220,11 @@ function Shell({ me }) {
 	const prefix = useRef(0);
 
 	useEffect(() => {
-		if (me.role === 'operator' && !me.tenant)
-			get('/api/v1/tenants').then((l) => setTenants(l.items.map((t) => t.name)), () => setTenants([]));
-	}, []);
-	useEffect(() => {
 		if (!route.segments.length) {
 			if (me.tenant)
 				go(link(['t', me.tenant, 'topology']), true);
 			else if (tenants)
-				go(tenants.length ? link(['t', tenants[0], 'topology']) : link(['hosts']), true);
+				go(tenants.length ? link(['t', tenants[0], 'topology']) : link(['tenants']), true);
 		}
 	}, [where, tenants]);
 	useEffect(() => { followTenant(tenant); }, [tenant, me]);
@@ -271,7 +272,7 @@ function Shell({ me }) {
 			<button type="button" class="quiet" aria-label="Keys" title="Keys (?)" onClick=${() => setDialog('help')}>?</button>
 			<span class="who" title=${me.tenant ? `of ${me.tenant}` : 'of all tenants'}>${me.name} <span class="dim">${me.role}</span></span>
 			<button type="button" class="quiet" onClick=${signOut}>Sign out</button></header>
-		<main id="main" ref=${main} tabindex="-1"><${Guard} at=${location.hash}>${route.segments.length ? html`<${Page} kind=${kind} props=${props} key=${`${kind} ${props.tenant} ${props.plural}`} />` : html`<${Busy} />`}</${Guard}></main>
+		<main id="main" ref=${main} tabindex="-1"><${Guard} at=${location.hash}>${route.segments.length ? html`<${Page} kind=${kind} props=${kind === 'tenants' ? { tenants: all } : props} key=${`${kind} ${props.tenant} ${props.plural}`} />` : html`<${Busy} />`}</${Guard}></main>
 		${dialog === 'search' && html`<${Palette} tenant=${tenant} me=${me} onClose=${() => setDialog(null)} />`}
 		${dialog === 'help' && html`<${Help} onClose=${() => setDialog(null)} />`}`;
 }

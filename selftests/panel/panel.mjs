@@ -538,7 +538,7 @@ await test('dark or light stays as one chose', me, async (page) => {
 });
 
 const PAGES = ['#/t/t/topology?at=ports/vm1', '#/t/t/ports', '#/t/t/mirrors', '#/t/t/ports/vm1', '#/t/t/ports/vm1?edit=1', '#/t/t/chains/panel-fw', '#/t/t/chains/panel-fw?edit=1',
-	'#/t/t/trace?mode=reach&from=vm1&to=vm4&proto=tcp/22', '#/t/t/policy?proto=tcp/22&q=vm', '#/t/t/history', '#/t/t/capacity', '#/t/t/tokens', '#/hosts', '#/hosts/h1', '#/status'];
+	'#/t/t/trace?mode=reach&from=vm1&to=vm4&proto=tcp/22', '#/t/t/policy?proto=tcp/22&q=vm', '#/t/t/history', '#/t/t/capacity', '#/t/t/tokens', '#/hosts', '#/hosts/h1', '#/status', '#/tenants'];
 for (const dark of [false, true]) {
 	const page = await person({ dark, inspect: true });
 	await test(`axe has nothing to say about any page, ${dark ? 'dark' : 'light'}`, page, async () => {

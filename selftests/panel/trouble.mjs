@@ -342,6 +342,36 @@ await test('who cannot take in what another has written is told why', me, async 
 	page.expected.clear();
 });
 
+// --- tenants ---
+
+await test('tenants: asked for until they are told; made and deleted by an operator', me, async (page) => {
+	const choose = page.getByRole('combobox', { name: 'Tenant' });
+	page.expected.add('503');
+	await page.route('**/api/v1/tenants', (route) => route.fulfill(problem(503)), { times: 1 });
+	await to(page, '#/t/t/ports');
+	await page.reload();
+	await choose.waitFor();
+	await page.getByRole('link', { name: 'Tenants' }).click();
+	await page.getByRole('button', { name: 'New tenant' }).click();
+	await page.getByRole('dialog').getByLabel('Name').fill('by-hand');
+	await page.getByRole('button', { name: 'Make it' }).click();
+	await page.getByRole('row', { name: /by-hand/ }).waitFor();
+	await choose.selectOption('by-hand');
+	await page.getByText('This network is empty').waitFor();
+	await made('PUT', '/api/v1/tenants/by-hand/bridges/b', {});
+	await to(page, '#/tenants');
+	const dialog = page.getByRole('dialog');
+	await page.getByRole('button', { name: 'Delete by-hand' }).click();
+	await dialog.getByText('1 object').waitFor();
+	equal(await dialog.getByRole('button', { name: 'Delete' }).isDisabled(), true, 'Delete, before the name is typed');
+	await dialog.getByLabel('Its name').fill('by-hand');
+	await dialog.getByRole('button', { name: 'Delete' }).click();
+	await until(async () => !await page.getByRole('row', { name: /by-hand/ }).count(), 'it is gone');
+	await until(async () => !await choose.locator('option', { hasText: 'by-hand' }).count(), 'from the choice, too');
+	await shot(page, 'tenants');
+	page.expected.clear();
+});
+
 await test('a new token stays on the screen until one says that one has it', me, async (page) => {
 	await to(page, '#/t/t/tokens');
 	await page.getByRole('button', { name: 'New token' }).click();
