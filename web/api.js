@@ -28,6 +28,7 @@ let onSignedOut = () => {}, onOther = () => {};
 export const whenSignedOut = (fn) => { onSignedOut = fn; };
 /* Calls 'fn' when somebody has signed in or out in another tab: they share the cookie. */
 export const whenOther = (fn) => { onOther = fn; };
+export const signedOut = () => onSignedOut();
 const tabs = new BroadcastChannel('skep-session');
 tabs.onmessage = () => onOther();
 

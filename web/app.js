@@ -214,6 +214,8 @@ function Shell({ me }) {
 	const [kind, props, title, page] = resolve(route, me);
 	const last = useRef(me.tenant || null); // pages that are of no tenant keep the one that one comes from
 	const tenant = last.current = route.segments[0] === 't' ? tenantInPath : last.current;
+	if (route.segments[0] !== 't' && tenants && !tenants.includes(tenant))
+		last.current = null; // it was deleted
 	const main = useRef();
 	const first = useRef(true);
 	const where = route.segments.join('/');

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Changes of a tenant as they happen.  Server-sent events are read here and not by EventSource: that hides the server's pings, and
 // without them a silent line cannot be told from a quiet network.
-import { requestHeaders, tenantPath, Problem } from './api.js';
+import { requestHeaders, tenantPath, signedOut, Problem } from './api.js';
 
 const SILENCE_MS = 20000; // the server pings every 15 s
 const RETRY_MS = [500, 1000, 2000, 5000];
+const REFUSED_MS = 10000; // a tenant may be made, a role be given: it is asked again, but not soon
 
 /* Splits a stream of text into events: {id, event, data}; pings and comments give null. */
 export function sseParser(emit) {
@@ -93,8 +94,13 @@ export function follow(tenant, onEvent, onState) {
 				parse(text.decode(value, { stream: true }));
 			}
 		} catch (e) {
-			if (e.status === 401 || e.status === 403 || e.status === 404) {
+			if (e.status === 401 && !stopped)
+				signedOut();
+			if (e.status === 401 || stopped)
+				return;
+			if (e.status === 403 || e.status === 404) {
 				say('stale');
+				wait = setTimeout(connect, REFUSED_MS);
 				return;
 			}
 		}

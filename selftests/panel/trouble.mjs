@@ -323,6 +323,21 @@ await test('a history that was unfolded stays so when something changes', me, as
 	equal(await rows.filter({ hasText: 'b0' }).count(), 1, 'the first change');
 });
 
+await test('a stream that is refused is asked for again; one whose session is over leads to the door', await person(), async (page) => {
+	await signIn(page, token, '#/t/t/ports');
+	await live(page);
+	page.expected.add('404').add('403').add('401');
+	const refused = [404, 403];
+	await page.route('**/t/events', (route) => (refused.length ? route.fulfill(problem(refused.shift())) : route.continue()));
+	await page.reload();
+	await page.getByText('stale', { exact: true }).waitFor();
+	await page.getByText('live', { exact: true }).waitFor({ timeout: 30000 });
+	await page.route('**/t/events', (route) => route.fulfill(problem(401)));
+	await page.reload();
+	await page.getByRole('button', { name: 'Sign in' }).waitFor();
+	await page.context().close();
+});
+
 await test('who cannot take in what another has written is told why', me, async (page) => {
 	await made('PUT', `${T}/bridges/shared`, { description: 'one' });
 	await to(page, '#/t/t/bridges/shared?edit=1');
@@ -346,7 +361,7 @@ await test('who cannot take in what another has written is told why', me, async 
 
 await test('tenants: asked for until they are told; made and deleted by an operator', me, async (page) => {
 	const choose = page.getByRole('combobox', { name: 'Tenant' });
-	page.expected.add('503');
+	page.expected.add('503').add('404'); // a deleted one may be asked about once more
 	await page.route('**/api/v1/tenants', (route) => route.fulfill(problem(503)), { times: 1 });
 	await to(page, '#/t/t/ports');
 	await page.reload();
