@@ -213,9 +213,9 @@ function Shell({ me }) {
 	const [, tenantInPath] = route.segments;
 	const [kind, props, title, page] = resolve(route, me);
 	const last = useRef(me.tenant || null); // pages that are of no tenant keep the one that one comes from
-	const tenant = last.current = route.segments[0] === 't' ? tenantInPath : last.current;
-	if (route.segments[0] !== 't' && tenants && !tenants.includes(tenant))
+	if (tenants && !tenants.includes(last.current))
 		last.current = null; // it was deleted
+	const tenant = last.current = route.segments[0] === 't' ? tenantInPath : last.current;
 	const main = useRef();
 	const first = useRef(true);
 	const where = route.segments.join('/');
