@@ -4,7 +4,7 @@ import { html, render, Component, useState, useEffect, useRef, useSettled, useLo
 import { session, whenSignedOut, signIn, signOut, get, tenantPath } from './api.js';
 import { GROUPS, KINDS, PLURALS } from './kinds.js';
 import { useRoute, link, objectLink, go } from './router.js';
-import { followTenant, useLiveState, useChanges } from './live.js';
+import { followTenant, useLiveState, useChanges, heardAt } from './live.js';
 import { search } from './search.js';
 import { Fault, Busy, Dialog, Sign, Empty, short } from './ui.js';
 
@@ -124,10 +124,29 @@ function toggleTheme() {
 
 function Live() {
 	const state = useLiveState();
-	const words = { live: ['live', 'Changes are shown as they happen'], connecting: ['connecting', 'Not connected yet'], stale: ['stale', 'Nothing has been heard from the server; what is shown may be old'] }[state];
+	const words = { live: ['live', 'Changes are shown as they happen'], connecting: ['connecting', 'Not connected yet'], stale: ['stale', 'Nothing has been heard from the server; what is shown may be old'],
+		denied: ['not yours', 'One may not see this tenant'], gone: ['gone', 'There is no such tenant'] }[state];
 
-	return html`<span class=${`live ${state}`} role="status" title=${words[1]}><i aria-hidden="true"></i>${words[0]}</span>`;
+	return html`<span class=${`line ${state}`} role="status" title=${words[1]}><i aria-hidden="true"></i>${words[0]}</span>`;
 }
+
+/* In words, and for all to see: what is below is not what is. */
+const StaleBar = () => (useLiveState() === 'stale' ? html`<p class="stale-bar" role="status"><b>Not connected since ${new Date(heardAt()).toLocaleTimeString()}.</b> What is shown is from before, and may have changed. It is read anew as soon as the server answers.</p>` : null);
+
+/* A tenant that one may not see, or that is not there: instead of its pages. */
+function TenantGuard({ tenant, me, children }) {
+	const state = useLiveState();
+	const own = me.tenant && me.tenant !== tenant ? html`<p><a class="button" href=${link(['t', me.tenant, 'topology'])}>To ${me.tenant}</a></p>` : null;
+
+	if (state === 'denied' || (state === 'gone' && own))
+		return html`<section class="page"><${Empty} title="This is not your tenant"><p>Your token lets you see “${me.tenant || 'others'}”; what is called “${tenant}” is another’s, or is not there.</p>${own}</${Empty}></section>`;
+	if (state === 'gone')
+		return html`<section class="page"><${Empty} title=${`There is no tenant “${tenant}”`}><p>It was deleted, or was never made. ${me.role === 'operator' ? 'Should it be made again, it is shown here.' : ''}</p></${Empty}></section>`;
+	return children;
+}
+
+const Denied = ({ title, me }) => html`<section class="page"><${Empty} title=${title}><p>Your token, ${me.name}, is a ${me.role}’s${me.read_only ? ' that may only look' : ''}. Operators make others.</p>
+	<p><a class="button" href="#/">To the beginning</a></p></${Empty}></section>`;
 
 /* How many there are of each kind, beside the links to them. */
 function useCounts(tenant) {
@@ -156,6 +175,10 @@ function resolve(route, me) {
 	const [first, tenant, third, name] = route.segments;
 	const { query } = route;
 
+	const denied = (title) => ['denied', { title, me }, 'Not allowed'];
+
+	if ((first === 'hosts' || first === 'status') && me.role !== 'operator')
+		return denied(`${first === 'hosts' ? 'Hosts are' : 'Health is'} for operators`);
 	if (first === 'hosts')
 		return tenant ? ['host', { name: tenant }, `Host ${tenant}`, 'hosts'] : ['hosts', {}, 'Hosts', 'hosts'];
 	if (first === 'status')
@@ -163,8 +186,12 @@ function resolve(route, me) {
 	if (first === 't' && tenant) {
 		const props = { tenant, me, query };
 		const view = VIEWS.find(([p]) => p === (third || 'topology'));
+		if (view && view[0] === 'tokens' && me.role === 'tenant-reader')
+			return denied('Tokens are for those who may change the tenant');
 		if (view)
 			return [view[0], props, view[1], view[0]];
+		if (KINDS[third] && !me.writes && (query.has('edit') || query.has('new')))
+			return denied('You may look, not change');
 		if (KINDS[third] && name)
 			return ['object', { ...props, plural: third, name }, `${KINDS[third].one} ${name}`, third];
 		if (KINDS[third])
@@ -174,7 +201,7 @@ function resolve(route, me) {
 }
 
 function Page({ kind, props }) {
-	const [Loaded, set] = useState({});
+	const [Loaded, set] = useState({ denied: Denied });
 
 	useEffect(() => {
 		if (kind && !Loaded[kind])
@@ -259,7 +286,7 @@ function Shell({ me }) {
 			<button type="button" class="quiet" aria-label="Keys" title="Keys (?)" onClick=${() => setDialog('help')}>?</button>
 			<span class="who" title=${me.tenant ? `of ${me.tenant}` : 'of all tenants'}>${me.name} <span class="dim">${me.role}</span></span>
 			<button type="button" class="quiet" onClick=${signOut}>Sign out</button></header>
-		<main id="main" ref=${main} tabindex="-1"><${Guard} at=${location.hash}>${route.segments.length ? html`<${Page} kind=${kind} props=${props} key=${`${kind} ${props.tenant} ${props.plural}`} />` : html`<${Busy} />`}</${Guard}></main>
+		<main id="main" ref=${main} tabindex="-1">${tenant && html`<${StaleBar} />`}<${Guard} at=${location.hash}>${!route.segments.length ? html`<${Busy} />` : route.segments[0] === 't' ? html`<${TenantGuard} tenant=${tenant} me=${me}>${shown}</${TenantGuard}>` : shown}</${Guard}></main>
 		${dialog === 'search' && html`<${Palette} tenant=${tenant} me=${me} onClose=${() => setDialog(null)} />`}
 		${dialog === 'help' && html`<${Help} onClose=${() => setDialog(null)} />`}`;
 }
@@ -270,7 +297,7 @@ function App() {
 	const [why, setWhy] = useState('');
 	const look = () => {
 		setError(null);
-		session().then((m) => { setMe(m); performance.mark('skep-ready'); }, (e) => (e.status === 401 ? setMe(null) : setError(e)));
+		session().then((m) => { setMe({ ...m, writes: m.role !== 'tenant-reader' && !m.read_only }); performance.mark('skep-ready'); }, (e) => (e.status === 401 ? setMe(null) : setError(e)));
 	};
 
 	useEffect(() => {

@@ -8,6 +8,7 @@ import { useEffect, useRef, useState } from './lib.js';
 const BATCH_MS = 400;
 
 let tenant = null, stop = null, state = 'connecting', timer = null;
+let heard = 0; // until when nothing was missed
 let batch = { kinds: new Set(), events: [], reset: false };
 const changed = new Set(), states = new Set();
 
@@ -39,7 +40,11 @@ export function followTenant(name) {
 		return;
 	stop?.();
 	tenant = name;
-	stop = name ? follow(name, onEvent, (s) => {
+	state = 'connecting';
+	for (const fn of [...states])
+		fn(state);
+	stop = name ? follow(name, onEvent, (s, at) => {
+		heard = at;
 		state = s;
 		for (const fn of [...states])
 			fn(s);
@@ -57,6 +62,9 @@ export function useChanges(fn) {
 		return () => changed.delete(call);
 	}, []);
 }
+
+/* While the line is not good: when it was last. */
+export const heardAt = () => heard;
 
 export function useLiveState() {
 	const [s, set] = useState(state);

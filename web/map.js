@@ -93,6 +93,7 @@ export function Map_({ tenant, selected, onSelect, trace, panel, label }) {
 	const [laid, setLaid] = useState(-1);
 	const [error, setError] = useState(null);
 	const [busy, setBusy] = useState('Loading the network');
+	const [unknown, setUnknown] = useState(false); // which ports are up
 	const [focus, setFocus] = useState(null);
 	const [text, setText] = useState('');
 	const size = useSize(box);
@@ -142,6 +143,15 @@ export function Map_({ tenant, selected, onSelect, trace, panel, label }) {
 			look(true);
 	});
 
+	/* null: it is not known. */
+	const showLive = (said) => {
+		live.current = said?.ports || {};
+		for (const [name, h] of graph.current.hosts)
+			h.live = said?.hosts?.[name] ? said.hosts[name].age_ms < 15000 : undefined;
+		setUnknown(!said);
+		view.current?.draw();
+	};
+
 	// where ports are up: asked for now and then while the map is looked at, and only for networks that are small enough
 	useEffect(() => {
 		let timer, gone = false;
@@ -149,11 +159,11 @@ export function Map_({ tenant, selected, onSelect, trace, panel, label }) {
 			if (graph.current?.whole && document.visibilityState === 'visible') {
 				try {
 					const said = await liveOf(tenant, abort.current.signal);
-					live.current = said.ports || {};
-					for (const [name, h] of graph.current.hosts)
-						h.live = said.hosts?.[name] ? said.hosts[name].age_ms < 15000 : undefined;
-					view.current?.draw();
-				} catch { /* the map is right without, too */ }
+					showLive(said.telemetry_error ? null : said);
+				} catch (e) {
+					if (e.name !== 'AbortError')
+						showLive(null); // colours of before would tell what is so no more
+				}
 			}
 			if (!gone)
 				timer = setTimeout(tick, 5000);
@@ -267,7 +277,8 @@ export function Map_({ tenant, selected, onSelect, trace, panel, label }) {
 		return () => { gone = true; };
 	}, [selected, version > 0]);
 
-	const path = useMemo(() => trace && pathOnMap(trace), [trace]);
+	const same = trace ? JSON.stringify([trace.verdict, trace.steps, trace.outputs]) : ''; // a way that is told again is not drawn again
+	const path = useMemo(() => trace && pathOnMap(trace), [same]);
 	useEffect(() => {
 		const draw = async () => {
 			if (!path) {
@@ -497,6 +508,7 @@ export function Map_({ tenant, selected, onSelect, trace, panel, label }) {
 		</div>
 		${g && html`<p class="map-foot"><span>${number(g.routers.size)} ${g.routers.size === 1 ? 'router' : 'routers'}, ${number(g.bridges.size)} ${g.bridges.size === 1 ? 'bridge' : 'bridges'}, ${number(g.total)} ports${g.whole ? '' : `, ${number(openCount)} of them shown`}</span>
 			<span class="legend"><i class="key up"></i>up <i class="key placed"></i>bound <i class="key loose"></i>not bound</span>
+			${unknown && html`<span class="warn-text">It is not known which ports are up.</span>`}
 			${g.cut && html`<span class="warn-text">Not all devices are shown.</span>`}</p>`}
 		${panel && g && panel({ graph: g, model: model.current, toggle, version })}</div>`;
 }

@@ -90,7 +90,7 @@ export function ObjectPage({ tenant, plural, name, query, me }) {
 		fresh.current = data?.rev;
 	}, [data]);
 
-	if (error && !data)
+	if (error && (!data || error.status === 404))
 		return error.status === 404 ? html`<section class="page"><${Empty} title=${`There is no ${K.one.toLowerCase()} “${name}”`} action=${html`<a class="button" href=${link(['t', tenant, plural])}>${K.many}</a>`}>
 			<p>It may have been deleted or renamed.</p></${Empty}></section>` : html`<section class="page"><${Fault} error=${error} onRetry=${reload} /></section>`;
 	if (!data || !all)
