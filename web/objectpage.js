@@ -12,21 +12,13 @@ import { link, go } from './router.js';
 import { Fault, Busy, Sign, Value, Ref, Badge, Dialog, Empty, Copy, number } from './ui.js';
 
 const LONG = new Set(['objects']);
-const LOOKED_AT = 200;
 
 /* The objects that name this one, a few of each kind and field. */
 function UsedBy({ tenant, plural, name, all }) {
 	const { data, error, reload } = useLoad(async (signal) => {
 		const found = await Promise.all(referrers(all, plural).map(async (r) => {
-			const [top, inner] = r.field.split('.');
-			if (!inner) {
-				const page = await list(tenant, r.plural, { filter: `${r.field}:${name}`, limit: 8, fields: 'name' }, signal);
-				return { ...r, items: page.items, total: page.total };
-			}
-			// within rules and the like the server does not look: of so many objects it is done here
-			const { items } = await list(tenant, r.plural, { limit: LOOKED_AT, fields: `name,${top}` }, signal);
-			const mine = items.filter((o) => (o[top] || []).some((x) => [].concat(x[inner] ?? []).includes(name)));
-			return { ...r, items: mine.slice(0, 8), total: mine.length, inner: true };
+			const page = await list(tenant, r.plural, { filter: `${r.field}:${name}`, limit: 8, fields: 'name' }, signal);
+			return { ...r, items: page.items, total: page.total };
 		}));
 		return found.filter((f) => f.total);
 	}, [`${plural}/${name}`]);
@@ -37,7 +29,7 @@ function UsedBy({ tenant, plural, name, all }) {
 	if (!data)
 		return html`<${Busy} />`;
 	return data.length ? html`<dl class="facts">${data.map((r) => html`<dt>${KINDS[r.plural].many}<br /><small class="dim">as ${fieldLabel(r.field.split('.').pop()).toLowerCase()}</small></dt><dd class="values">
-		${r.items.map((o) => html`<${Ref} tenant=${tenant} plural=${r.plural} name=${o.name} />`)} ${r.total > r.items.length && r.inner && html`<span class="more">and ${number(r.total - r.items.length)} more</span>`}${r.total > r.items.length && !r.inner && html`
+		${r.items.map((o) => html`<${Ref} tenant=${tenant} plural=${r.plural} name=${o.name} />`)} ${r.total > r.items.length && html`
 		<a class="more" href=${link(['t', tenant, r.plural], { q: `${r.field}:${name}` })}>all ${number(r.total)}</a>`}</dd>`)}</dl>` :
 		html`<p class="dim">Nothing names this ${KINDS[plural].one.toLowerCase()}.</p>`;
 }
