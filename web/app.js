@@ -12,6 +12,7 @@ const pages = {
 	topology: () => import('./topology.js').then((m) => m.TopologyPage),
 	trace: () => import('./tracepage.js').then((m) => m.TracePage),
 	policy: () => import('./policy.js').then((m) => m.PolicyPage),
+	gateways: () => import('./gateways.js').then((m) => m.GatewaysPage),
 	history: () => import('./history.js').then((m) => m.HistoryPage),
 	capacity: () => import('./admin.js').then((m) => m.CapacityPage),
 	tokens: () => import('./admin.js').then((m) => m.TokensPage),
@@ -23,7 +24,7 @@ const pages = {
 	new: () => import('./objectpage.js').then((m) => m.NewPage),
 };
 
-const VIEWS = [['topology', 'Map', 'm'], ['trace', 'Path trace', 't'], ['policy', 'Policy matrix', 'p'], ['history', 'Change history', 'h'], ['capacity', 'Capacity', 'c'], ['tokens', 'Tokens', 'k']];
+const VIEWS = [['topology', 'Map', 'm'], ['trace', 'Path trace', 't'], ['gateways', 'Gateways', 'w'], ['policy', 'Policy matrix', 'p'], ['history', 'Change history', 'h'], ['capacity', 'Capacity', 'c'], ['tokens', 'Tokens', 'k']];
 const SHARED = [['hosts', 'Hosts', 'o'], ['status', 'Health', 's']];
 
 /* What goes wrong while a page is drawn is told, and does not take the rest along. */
@@ -106,7 +107,7 @@ function Palette({ tenant, me, onClose }) {
 		${t && !busy && settled === text && !found.length && html`<p class="dim" role="status">No object matches.</p>`}</div></${Dialog}>`;
 }
 
-const KEYS = [['/', 'search'], ['g then m', 'map'], ['g then t', 'path trace'], ['g then p', 'policy matrix'], ['g then h', 'change history'], ['g then c', 'capacity'], ['g then k', 'tokens'], ['g then o', 'hosts'], ['g then s', 'health'],
+const KEYS = [['/', 'search'], ['g then m', 'map'], ['g then t', 'path trace'], ['g then w', 'gateways'], ['g then p', 'policy matrix'], ['g then h', 'change history'], ['g then c', 'capacity'], ['g then k', 'tokens'], ['g then o', 'hosts'], ['g then s', 'health'],
 	['g then b, r, n', 'bridges, routers, ports'], ['e', 'edit the object shown'], ['d', 'dark or light'], ['?', 'this help']];
 const ON_MAP = [['arrows', 'to the next thing'], ['Enter', 'choose it'], ['Space', 'open or close a bridge'], ['+ − 0', 'zoom; show all'], ['Shift + arrows', 'move a device (or Shift and drag)'], ['Esc', 'choose nothing']];
 
@@ -253,7 +254,7 @@ function Shell({ me }) {
 		const key = (e) => {
 			if (e.ctrlKey || e.metaKey || e.altKey || typing(e.target))
 				return;
-			const to = Date.now() - prefix.current < 1500 && tenant !== undefined && { m: 'topology', t: 'trace', p: 'policy', h: 'history', c: 'capacity', k: 'tokens', b: 'bridges', r: 'routers', n: 'ports', o: 'hosts', s: 'status' }[e.key];
+			const to = Date.now() - prefix.current < 1500 && tenant !== undefined && { m: 'topology', t: 'trace', w: 'gateways', p: 'policy', h: 'history', c: 'capacity', k: 'tokens', b: 'bridges', r: 'routers', n: 'ports', o: 'hosts', s: 'status' }[e.key];
 			prefix.current = 0;
 			if (to && (to === 'hosts' || to === 'status') && me.role === 'operator')
 				go(link([to]));
