@@ -214,6 +214,8 @@ function Page({ kind, props }) {
 	return C ? html`<${C} ...${props} />` : html`<section class="page"><${Busy} /></section>`;
 }
 
+const BY_VISIT = new Set(['trace', 'policy', 'list']); // that take what is asked from the address when they begin
+
 const typing = (el) => el?.closest?.('input, textarea, select, dialog, [contenteditable]');
 
 function Shell({ me }) {
@@ -277,6 +279,8 @@ function Shell({ me }) {
 		addEventListener('keydown', key);
 		return () => removeEventListener('keydown', key);
 	});
+
+	const shown = html`<${Page} kind=${kind} props=${props} key=${`${kind} ${props.tenant} ${props.plural} ${BY_VISIT.has(kind) ? route.visit : ''}`} />`;
 
 	return html`<a class="skip" href="#main" onClick=${(e) => { e.preventDefault(); main.current.focus(); }}>To the content</a>
 		<${Nav} tenant=${tenant} tenants=${tenants} me=${me} page=${page} open=${nav} />

@@ -63,7 +63,7 @@ export function ObjectPage({ tenant, plural, name, query, me }) {
 	const { data, error, reload } = useLoad((signal) => get(tenantPath(tenant, `${plural}/${seg(name)}`), undefined, signal), [`${tenant}/${plural}/${name}`]);
 	const editing = query.has('edit');
 	const fresh = useRef();
-	const writable = me.role !== 'tenant-reader' && (plural !== 'bindings' || me.role === 'operator');
+	const writable = me.writes && (plural !== 'bindings' || me.role === 'operator');
 
 	useEffect(() => { schemas().then(setAll, () => setAll({})); }, []);
 	useEffect(() => { setGone(false); setAsking(false); }, [plural, name]);
@@ -102,7 +102,8 @@ export function ObjectPage({ tenant, plural, name, query, me }) {
 			${data.admin_up === false && html`<${Badge} tone="warn">disabled</${Badge}>`}${gone && html`<${Badge} tone="bad">deleted</${Badge}>`}
 			<span class="grow"></span>
 			${onMap && html`<a class="button" href=${link(['t', tenant, 'topology'], { at: `${plural}/${data.name}` })}>Show on map</a>`}
-			${plural === 'ports' && !data.peer && data.bridge && html`<a class="button" href=${link(['t', tenant, 'trace'], { from: data.name })}>Trace from here</a>`}
+			${plural === 'ports' && !data.peer && html`<a class="button" href=${link(['t', tenant, 'trace'], { from: data.name })}>Trace from here</a>
+				<a class="button" href=${link(['t', tenant, 'trace'], { mode: 'live', from: data.name })}>Watch its flows</a>`}
 			${writable && !gone && html`<a class="button" href=${link(['t', tenant, plural, data.name], { edit: '1' })}>Edit</a>
 				<button type="button" class="danger-quiet" onClick=${() => setAsking(true)}>Delete</button>`}</header>
 		${data.description && html`<p class="lead">${data.description}</p>`}
