@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "loader/telemetry_flows.h"
 #include "util/clock.h"
 #include "util/log.h"
 
@@ -13,6 +14,7 @@
 #define DROPS	   32
 #define PORTS_MAX  4096 /* of a tenant */
 #define TEXT_BYTES 128
+#define FLOW_TENANTS 4
 
 struct event {
 	uint64_t at_ms; /* Unix time */
@@ -25,6 +27,7 @@ struct telemetry {
 	struct event events[EVENTS];
 	struct top_drop *drops; /* while somebody watches */
 	enum skep_drop reasons[DROPS];
+	struct flow_watch flows;
 };
 
 static uint64_t unix_ms(void)
@@ -83,10 +86,11 @@ static void stop(struct tenant *t)
 	m->until_ns = 0;
 	m->n_drops = 0;
 	free(TAKE_PTR(m->drops));
+	flow_watch_stop(&m->flows);
 	t->agent->telemetry.wished--;
 }
 
-void telemetry_wish(struct tenant *t)
+void telemetry_wish(struct tenant *t, const json_t *wish)
 {
 	struct telemetry *m = get(t);
 	struct agent *a = t->agent;
@@ -98,6 +102,7 @@ void telemetry_wish(struct tenant *t)
 		m->drops = calloc(DROPS, sizeof(*m->drops));
 	}
 	m->until_ns = clock_mono_ns() + DB_WISH_S * NSEC_PER_SEC;
+	flow_watch_wish(&m->flows, wish);
 	telemetry_tick(a, clock_mono_ns()); /* who has come to look does not like to wait */
 }
 
@@ -202,14 +207,39 @@ static void stash(struct tenant *t, const char *text)
 
 static void say(struct tenant *t)
 {
+	_free_ char *text = NULL;
 	json_t *o = json_pack("{s:s, s:I, s:i, s:i, s:o, s:o, s:o}", "host", t->agent->config->host, "at_ms", (json_int_t)unix_ms(), "every_ms",
 			      DB_TELEMETRY_S * 1000, "ports_here", (int)t->ports.n, "ports", ports_json(t), "drops", drops_json(t), "events",
 			      events_json(t));
-	_free_ char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
-
+	if (t->telemetry->flows.said)
+		json_object_set(o, FLOW_WISHES, t->telemetry->flows.said);
+	text = o ? json_dumps(o, JSON_COMPACT) : NULL;
 	json_decref(o);
 	if (text)
 		stash(t, text);
+}
+
+/* Flows are looked at for FLOW_TENANTS tenants in a round: with more, tenants take turns, and what was said of theirs before is said again with its time. */
+static void look_at_flows(struct agent *a)
+{
+	struct hmap_node *n, *tmp;
+	unsigned int tenants = 0, i = 0, turns;
+
+	hmap_for_each (n, tmp, &a->tenants) {
+		const struct tenant *t = container_of(n, struct tenant, node);
+
+		tenants += t->telemetry && t->telemetry->flows.n;
+	}
+	turns = (tenants + FLOW_TENANTS - 1) / FLOW_TENANTS;
+	a->telemetry.round++;
+	if (turns)
+		upcall_flush(a);
+	hmap_for_each (n, tmp, &a->tenants) {
+		struct tenant *t = container_of(n, struct tenant, node);
+
+		if (t->telemetry && t->telemetry->flows.n && (i++ + a->telemetry.round) % turns == 0)
+			flow_watch_look(&t->telemetry->flows, t, unix_ms());
+	}
 }
 
 void telemetry_topped(struct agent *a)
@@ -219,6 +249,7 @@ void telemetry_topped(struct agent *a)
 	if (!a->telemetry.due)
 		return;
 	a->telemetry.due = false;
+	look_at_flows(a);
 	hmap_for_each (n, tmp, &a->tenants) {
 		struct tenant *t = container_of(n, struct tenant, node);
 

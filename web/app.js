@@ -4,7 +4,7 @@ import { html, render, Component, useState, useEffect, useRef, useSettled, useLo
 import { session, identity, whenSignedOut, whenOther, signIn, signOut, get, tenantPath } from './api.js';
 import { GROUPS, KINDS, PLURALS } from './kinds.js';
 import { useRoute, link, objectLink, go } from './router.js';
-import { followTenant, useLiveState, useChanges } from './live.js';
+import { followTenant, useLiveState, useChanges, heardAt } from './live.js';
 import { search } from './search.js';
 import { useTenants, TenantsPage } from './tenants.js';
 import { Fault, Busy, Dialog, Sign, Empty, short } from './ui.js';
@@ -13,6 +13,7 @@ const pages = {
 	topology: () => import('./topology.js').then((m) => m.TopologyPage),
 	trace: () => import('./tracepage.js').then((m) => m.TracePage),
 	policy: () => import('./policy.js').then((m) => m.PolicyPage),
+	gateways: () => import('./gateways.js').then((m) => m.GatewaysPage),
 	history: () => import('./history.js').then((m) => m.HistoryPage),
 	capacity: () => import('./admin.js').then((m) => m.CapacityPage),
 	tokens: () => import('./admin.js').then((m) => m.TokensPage),
@@ -25,11 +26,11 @@ const pages = {
 	new: () => import('./objectpage.js').then((m) => m.NewPage),
 };
 
-const VIEWS = [['topology', 'Map', 'm'], ['trace', 'Path trace', 't'], ['policy', 'Policy matrix', 'p'], ['history', 'Change history', 'h'], ['capacity', 'Capacity', 'c'], ['tokens', 'Tokens', 'k']];
+const VIEWS = [['topology', 'Map', 'm'], ['trace', 'Path trace', 't'], ['gateways', 'Gateways', 'w'], ['policy', 'Policy matrix', 'p'], ['history', 'Change history', 'h'], ['capacity', 'Capacity', 'c'], ['tokens', 'Tokens', 'k']];
 const SHARED = [['tenants', 'Tenants', 'a'], ['hosts', 'Hosts', 'o'], ['status', 'Health', 's']];
 
 const mayView = (me, page) => page !== 'tokens' || me.role !== 'tenant-reader';
-const mayWrite = (me, plural) => me.role !== 'tenant-reader' && (plural !== 'bindings' || me.role === 'operator');
+const mayWrite = (me, plural) => me.writes && (plural !== 'bindings' || me.role === 'operator');
 
 /* What goes wrong while a page is drawn is told, and does not take the rest along. */
 class Guard extends Component {
@@ -111,7 +112,7 @@ function Palette({ tenant, me, onClose }) {
 		${t && !busy && !error && settled === text && !found.length && html`<p class="dim" role="status">No object matches.</p>`}</div></${Dialog}>`;
 }
 
-const KEYS = [['/', 'search'], ['g then m', 'map'], ['g then t', 'path trace'], ['g then p', 'policy matrix'], ['g then h', 'change history'], ['g then c', 'capacity'], ['g then k', 'tokens'], ['g then o', 'hosts'], ['g then s', 'health'],
+const KEYS = [['/', 'search'], ['g then m', 'map'], ['g then t', 'path trace'], ['g then w', 'gateways'], ['g then p', 'policy matrix'], ['g then h', 'change history'], ['g then c', 'capacity'], ['g then k', 'tokens'], ['g then o', 'hosts'], ['g then s', 'health'],
 	['g then b, r, n', 'bridges, routers, ports'], ['e', 'edit the object shown'], ['d', 'dark or light'], ['?', 'this help']];
 const ON_MAP = [['arrows', 'to the next thing'], ['Enter', 'choose it'], ['Space', 'open or close a bridge'], ['+ − 0', 'zoom; show all'], ['Shift + arrows', 'move a device (or Shift and drag)'], ['Esc', 'choose nothing']];
 
@@ -138,10 +139,29 @@ function toggleTheme() {
 
 function Live() {
 	const state = useLiveState();
-	const words = { live: ['live', 'Changes are shown as they happen'], connecting: ['connecting', 'Not connected yet'], stale: ['stale', 'Nothing has been heard from the server; what is shown may be old'] }[state];
+	const words = { live: ['live', 'Changes are shown as they happen'], connecting: ['connecting', 'Not connected yet'], stale: ['stale', 'Nothing has been heard from the server; what is shown may be old'],
+		denied: ['not yours', 'One may not see this tenant'], gone: ['gone', 'There is no such tenant'] }[state];
 
-	return html`<span class=${`live ${state}`} role="status" title=${words[1]}><i aria-hidden="true"></i>${words[0]}</span>`;
+	return html`<span class=${`line ${state}`} role="status" title=${words[1]}><i aria-hidden="true"></i>${words[0]}</span>`;
 }
+
+/* In words, and for all to see: what is below is not what is. */
+const StaleBar = () => (useLiveState() === 'stale' ? html`<p class="stale-bar" role="status"><b>Not connected since ${new Date(heardAt()).toLocaleTimeString()}.</b> What is shown is from before, and may have changed. It is read anew as soon as the server answers.</p>` : null);
+
+/* A tenant that one may not see, or that is not there: instead of its pages. */
+function TenantGuard({ tenant, me, children }) {
+	const state = useLiveState();
+	const own = me.tenant && me.tenant !== tenant ? html`<p><a class="button" href=${link(['t', me.tenant, 'topology'])}>To ${me.tenant}</a></p>` : null;
+
+	if (state === 'denied' || (state === 'gone' && own))
+		return html`<section class="page"><${Empty} title="This is not your tenant"><p>Your token lets you see “${me.tenant || 'others'}”; what is called “${tenant}” is another’s, or is not there.</p>${own}</${Empty}></section>`;
+	if (state === 'gone')
+		return html`<section class="page"><${Empty} title=${`There is no tenant “${tenant}”`}><p>It was deleted, or was never made. ${me.role === 'operator' ? 'Should it be made again, it is shown here.' : ''}</p></${Empty}></section>`;
+	return children;
+}
+
+const Denied = ({ title, me }) => html`<section class="page"><${Empty} title=${title}><p>Your token, ${me.name}, is a ${me.role}’s${me.read_only ? ' that may only look' : ''}. Operators make others.</p>
+	<p><a class="button" href="#/">To the beginning</a></p></${Empty}></section>`;
 
 /* How many there are of each kind, beside the links to them. */
 function useCounts(tenant) {
@@ -170,6 +190,10 @@ function resolve(route, me) {
 	const [first, tenant, third, name] = route.segments;
 	const { query } = route;
 
+	const denied = (title) => ['denied', { title, me }, 'Not allowed'];
+
+	if ((first === 'hosts' || first === 'status' || first === 'tenants') && me.role !== 'operator')
+		return denied(`${first === 'hosts' ? 'Hosts are' : 'Health is'} for operators`);
 	if (first === 'hosts')
 		return tenant ? ['host', { name: tenant }, `Host ${tenant}`, 'hosts'] : ['hosts', {}, 'Hosts', 'hosts'];
 	if (first === 'tenants')
@@ -179,8 +203,12 @@ function resolve(route, me) {
 	if (first === 't' && tenant) {
 		const props = { tenant, me, query };
 		const view = VIEWS.find(([p]) => p === (third || 'topology'));
+		if (view && view[0] === 'tokens' && me.role === 'tenant-reader')
+			return denied('Tokens are for those who may change the tenant');
 		if (view)
 			return [view[0], props, view[1], view[0]];
+		if (KINDS[third] && !me.writes && (query.has('edit') || query.has('new')))
+			return denied('You may look, not change');
 		if (KINDS[third] && name)
 			return ['object', { ...props, plural: third, name }, `${KINDS[third].one} ${name}`, third];
 		if (KINDS[third])
@@ -190,7 +218,7 @@ function resolve(route, me) {
 }
 
 function Page({ kind, props }) {
-	const [Loaded, set] = useState({});
+	const [Loaded, set] = useState({ denied: Denied });
 
 	useEffect(() => {
 		if (kind && !Loaded[kind])
@@ -201,6 +229,8 @@ function Page({ kind, props }) {
 	const C = Loaded[kind];
 	return C ? html`<${C} ...${props} />` : html`<section class="page"><${Busy} /></section>`;
 }
+
+const BY_VISIT = new Set(['trace', 'policy', 'list']); // that take what is asked from the address when they begin
 
 const typing = (el) => el?.closest?.('input, textarea, select, dialog, [contenteditable]');
 
@@ -241,7 +271,7 @@ function Shell({ me }) {
 		const key = (e) => {
 			if (e.ctrlKey || e.metaKey || e.altKey || typing(e.target) || !letters())
 				return;
-			const to = Date.now() - prefix.current < 1500 && tenant !== undefined && { m: 'topology', t: 'trace', p: 'policy', h: 'history', c: 'capacity', k: 'tokens', b: 'bridges', r: 'routers', n: 'ports', o: 'hosts', s: 'status' }[e.key];
+			const to = Date.now() - prefix.current < 1500 && tenant !== undefined && { m: 'topology', t: 'trace', w: 'gateways', p: 'policy', h: 'history', c: 'capacity', k: 'tokens', b: 'bridges', r: 'routers', n: 'ports', o: 'hosts', s: 'status' }[e.key];
 			prefix.current = 0;
 			if (to && (to === 'hosts' || to === 'status') && me.role === 'operator')
 				go(link([to]));
@@ -265,6 +295,8 @@ function Shell({ me }) {
 		return () => removeEventListener('keydown', key);
 	});
 
+	const shown = html`<${Page} kind=${kind} props=${kind === 'tenants' ? { tenants: all } : props} key=${`${kind} ${props.tenant} ${props.plural} ${BY_VISIT.has(kind) ? route.visit : ''}`} />`;
+
 	return html`<a class="skip" href="#main" onClick=${(e) => { e.preventDefault(); main.current.focus(); }}>To the content</a>
 		<${Nav} tenant=${tenant} tenants=${tenants} me=${me} page=${page} open=${nav} />
 		<header class="top"><button type="button" class="menu icon" aria-label="Menu" aria-expanded=${nav} onClick=${() => setNav(!nav)}>☰</button>
@@ -274,7 +306,7 @@ function Shell({ me }) {
 			<button type="button" class="quiet" aria-label="Keys" title="Keys (?)" onClick=${() => setDialog('help')}>?</button>
 			<span class="who" title=${me.tenant ? `of ${me.tenant}` : 'of all tenants'}>${me.name} <span class="dim">${me.role}</span></span>
 			<button type="button" class="quiet" onClick=${signOut}>Sign out</button></header>
-		<main id="main" ref=${main} tabindex="-1"><${Guard} at=${location.hash}>${route.segments.length ? html`<${Page} kind=${kind} props=${kind === 'tenants' ? { tenants: all } : props} key=${`${kind} ${props.tenant} ${props.plural}`} />` : html`<${Busy} />`}</${Guard}></main>
+		<main id="main" ref=${main} tabindex="-1">${tenant && html`<${StaleBar} />`}<${Guard} at=${location.hash}>${!route.segments.length ? html`<${Busy} />` : route.segments[0] === 't' ? html`<${TenantGuard} tenant=${tenant} me=${me}>${shown}</${TenantGuard}>` : shown}</${Guard}></main>
 		${dialog === 'search' && html`<${Palette} tenant=${tenant} me=${me} onClose=${() => setDialog(null)} />`}
 		${dialog === 'help' && html`<${Help} onClose=${() => setDialog(null)} />`}`;
 }
@@ -285,7 +317,7 @@ function App() {
 	const [why, setWhy] = useState('');
 	const look = () => {
 		setError(null);
-		session().then((m) => { setMe(m); performance.mark('skep-ready'); }, (e) => (e.status === 401 ? setMe(null) : setError(e)));
+		session().then((m) => { setMe({ ...m, writes: m.role !== 'tenant-reader' && !m.read_only }); performance.mark('skep-ready'); }, (e) => (e.status === 401 ? setMe(null) : setError(e)));
 	};
 
 	useEffect(() => {

@@ -4,8 +4,7 @@
 import { requestHeaders, tenantPath, signedOut, Problem } from './api.js';
 
 const SILENCE_MS = 20000; // the server pings every 15 s
-const RETRY_MS = [500, 1000, 2000, 5000];
-const REFUSED_MS = 10000; // a tenant may be made, a role be given: it is asked again, but not soon
+const RETRY_MS = [500, 1000, 2000, 5000], GONE_MS = 5000; // what is refused is asked for again: a tenant may be made, a role be given
 
 /* Splits a stream of text into events: {id, event, data}; pings and comments give null. */
 export function sseParser(emit) {
@@ -41,16 +40,18 @@ export function sseParser(emit) {
 
 /*
  * Follows a tenant until stop() is called.  'onEvent' gets {type: put|delete|reset, kind, name, rev, object}; 'onState' gets 'live',
- * 'connecting' (never connected yet) or 'stale' (nothing was heard for too long, or the line is gone).
+ * and when something was heard last: 'connecting' (never connected yet), 'stale' (nothing was heard for too long, or the line is gone), 'denied' (one may not see it) or 'gone' (there is no such
+ * tenant: it may come back).
  */
 export function follow(tenant, onEvent, onState) {
-	let stopped = false, lastId = '', tries = 0, wait, abort, silence, state;
+	let stopped = false, lastId = '', tries = 0, wait, abort, silence, state, last = Date.now();
 
 	const say = (s) => {
 		if (s !== state && !stopped)
-			onState(state = s);
+			onState(state = s, last);
 	};
 	const heard = () => {
+		last = Date.now();
 		clearTimeout(silence);
 		silence = setTimeout(() => {
 			say('stale');
@@ -99,8 +100,10 @@ export function follow(tenant, onEvent, onState) {
 			if (e.status === 401 || stopped)
 				return;
 			if (e.status === 403 || e.status === 404) {
-				say('stale');
-				wait = setTimeout(connect, REFUSED_MS);
+				say(e.status === 403 ? 'denied' : 'gone');
+				lastId = ''; // another one of its name would begin anew
+				wait = setTimeout(connect, GONE_MS);
+				tries = 1;
 				return;
 			}
 		}

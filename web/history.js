@@ -70,7 +70,7 @@ function Entry({ tenant, id, me, onClose }) {
 			${data.tooLarge && html`<p class="dim">This change was too large to be kept with all that was before.</p>`}
 			${preview && html`<div class="hint"><b>Undoing this would:</b><ul>${preview.slice(0, 20).map((c) => html`<li>${{ created: 'make', deleted: 'delete', changed: 'change back' }[c.op] || c.op} ${c.path || c.object}</li>`)}</ul>${preview.length > 20 && html`and ${number(preview.length - 20)} more`}</div>`}
 			<${Fault} error=${problem} />
-			${me.role !== 'tenant-reader' && !data.tooLarge && html`<footer>${preview ? html`<button type="button" class="primary" disabled=${busy} onClick=${() => undo(false)}>Undo it</button>` :
+			${me.writes && !data.tooLarge && html`<footer>${preview ? html`<button type="button" class="primary" disabled=${busy} onClick=${() => undo(false)}>Undo it</button>` :
 				html`<button type="button" disabled=${busy} onClick=${() => undo(true)}>Undo…</button>`}<button type="button" onClick=${onClose}>Close</button></footer>`}`}</${Dialog}>`;
 }
 

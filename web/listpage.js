@@ -6,14 +6,14 @@ import { KINDS, fieldLabel } from './kinds.js';
 import { schemas } from './schema.js';
 import { useChanges } from './live.js';
 import { link, objectLink, setQuery, go } from './router.js';
-import { Fault, Busy, Empty, Sign, Value, number, Ref } from './ui.js';
+import { Old, Busy, Empty, Sign, Value, number, Ref } from './ui.js';
 
 const PAGE = 200, ROW = 36;
 
 /* Filters as people write them: "web" is a part of the name, "mac:02:00.." a field. */
 export function filters(text) {
 	return text.trim().split(/\s+/).filter(Boolean).map((word) => {
-		const m = /^([a-z_]+):(.+)$/.exec(word);
+		const m = /^([a-z_.]+):(.+)$/.exec(word);
 		return m ? `${m[1]}:${m[2]}` : `name:*${word}*`;
 	});
 }
@@ -57,7 +57,7 @@ async function loadAgain({ pages, next, total }, which, ask) {
  */
 export function usePages(tenant, plural, query) {
 	const key = JSON.stringify([tenant, plural, query]);
-	const none = { key, pages: [], total: null, next: null, error: null, again: false, busy: true, age: 0 };
+	const none = { key, pages: [], total: null, next: null, at: 0, error: null, again: false, busy: true, age: 0 };
 	const [kept, set] = useState(none);
 	const run = useRef({ abort: null, tries: 0, age: 0 });
 	const state = kept.key === key ? kept : none;
@@ -73,7 +73,7 @@ export function usePages(tenant, plural, query) {
 			if (mine.signal.aborted)
 				return;
 			me.tries = 0;
-			set((s) => ({ ...s, ...fresh, error: null, busy: false }));
+			set((s) => ({ ...s, ...fresh, at: Date.now(), error: null, busy: false }));
 		}, (error) => !mine.signal.aborted && set((s) => ({ ...s, error, busy: false })));
 	};
 	const more = (s) => load(async (ask) => {
@@ -136,7 +136,7 @@ export function ListPage({ tenant, plural, query, me }) {
 	const [at, setAt] = useState(0);
 	const first = Math.max(0, Math.floor(top / ROW) - 8);
 	const last = Math.min(pages.items.length, Math.ceil((top + size.height) / ROW) + 8);
-	const writable = me.role !== 'tenant-reader' && (plural !== 'bindings' || me.role === 'operator');
+	const writable = me.writes && (plural !== 'bindings' || me.role === 'operator');
 
 	useEffect(() => { schemas().then((s) => setFields(s[plural]), () => {}); }, [plural]);
 	useEffect(() => { setQuery({ q: settled }); }, [settled]);
@@ -177,7 +177,7 @@ export function ListPage({ tenant, plural, query, me }) {
 			<input type="search" aria-label=${`Filter ${K.many.toLowerCase()}`} placeholder="Filter: part of a name, or field:value" value=${text} onInput=${(e) => setText(e.target.value)} />
 			${writable && html`<a class="button primary" href=${link(['t', tenant, plural], { new: '1' })}>New ${K.one.toLowerCase()}</a>`}
 		</header>
-		<${Fault} error=${pages.error} onRetry=${pages.retry} />
+		<${Old} error=${pages.error} at=${pages.at} onRetry=${pages.retry} />
 		${empty && (settled ? html`<${Empty} title=${`No ${K.one.toLowerCase()} matches “${settled}”`}
 				action=${html`<button type="button" onClick=${() => setText('')}>Show all</button>`}><p>A word is looked for in names. Other fields by their name: <code>mac:02:00:00:00:00:01</code>, <code>name:*db*</code>.</p></${Empty}>` :
 			html`<${Empty} title=${`No ${K.many.toLowerCase()} yet`} action=${writable && html`<a class="button primary" href=${link(['t', tenant, plural], { new: '1' })}>Make the first one</a>`}><p>${K.about}</p></${Empty}>`)}

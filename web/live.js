@@ -10,6 +10,7 @@ const BATCH_MS = 400;
 let tenant = null, stop = null, state = 'connecting', timer = null;
 const empty = () => ({ kinds: new Set(), events: [], reset: false });
 let batch = empty();
+let heard = 0; // until when nothing was missed
 const changed = new Set(), states = new Set();
 
 function flush() {
@@ -43,7 +44,11 @@ export function followTenant(name) {
 	timer = null;
 	batch = empty();
 	tenant = name;
-	stop = name ? follow(name, onEvent, (s) => {
+	state = 'connecting';
+	for (const fn of [...states])
+		fn(state);
+	stop = name ? follow(name, onEvent, (s, at) => {
+		heard = at;
 		state = s;
 		for (const fn of [...states])
 			fn(s);
@@ -61,6 +66,9 @@ export function useChanges(fn) {
 		return () => changed.delete(call);
 	}, []);
 }
+
+/* While the line is not good: when it was last. */
+export const heardAt = () => heard;
 
 export function useLiveState() {
 	const [s, set] = useState(state);

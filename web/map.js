@@ -138,6 +138,7 @@ export function Map_({ tenant, selected, onSelect, trace, panel, label }) {
 	const [laid, setLaid] = useState(-1);
 	const [error, setError] = useState(null);
 	const [busy, setBusy] = useState('Loading the network');
+	const [unknown, setUnknown] = useState(false); // which ports are up
 	const [focus, setFocus] = useState(null);
 	const [text, setText] = useState('');
 	const [, setStates] = useState(''); // which ports are up: what is told beside the map is of it
@@ -195,6 +196,18 @@ export function Map_({ tenant, selected, onSelect, trace, panel, label }) {
 			look(true);
 	});
 
+	/* null: it is not known. */
+	const showLive = (said) => {
+		live.current = said?.ports || {};
+		if (placeBy(graph.current, live.current))
+			again();
+		for (const [name, h] of graph.current.hosts)
+			h.live = said ? hostLives(said, name) : undefined;
+		setUnknown(!said);
+		setStates(JSON.stringify(Object.entries(live.current).map(([name, p]) => [name, p.up, p.state])));
+		view.current?.draw();
+	};
+
 	// where ports are up: asked for now and then while the map is looked at
 	useEffect(() => {
 		let timer, gone = false;
@@ -202,14 +215,11 @@ export function Map_({ tenant, selected, onSelect, trace, panel, label }) {
 			if (graph.current && model.current && document.visibilityState === 'visible') {
 				try {
 					const said = await liveOnMap(graph.current, model.current, abort.current.signal);
-					live.current = said.ports || {};
-					if (placeBy(graph.current, live.current))
-						again();
-					for (const [name, h] of graph.current.hosts)
-						h.live = hostLives(said, name);
-					view.current?.draw();
-					setStates(JSON.stringify(Object.entries(live.current).map(([name, p]) => [name, p.up, p.state])));
-				} catch { /* the map is right without, too */ }
+					showLive(said.telemetry_error ? null : said);
+				} catch (e) {
+					if (e.name !== 'AbortError')
+						showLive(null); // colours of before would tell what is so no more
+				}
 			}
 			if (!gone)
 				timer = setTimeout(tick, 5000);
@@ -330,7 +340,8 @@ export function Map_({ tenant, selected, onSelect, trace, panel, label }) {
 		return () => { gone = true; };
 	}, [selected, version > 0]);
 
-	const path = useMemo(() => trace && pathOnMap(trace), [trace]);
+	const same = trace ? JSON.stringify([trace.verdict, trace.steps, trace.outputs]) : ''; // a way that is told again is not drawn again
+	const path = useMemo(() => trace && pathOnMap(trace), [same]);
 	useEffect(() => {
 		const draw = async () => {
 			if (!path) {
@@ -561,6 +572,7 @@ export function Map_({ tenant, selected, onSelect, trace, panel, label }) {
 		${g && html`<p class="map-foot"><span>${number(g.routers.size)} ${g.routers.size === 1 ? 'router' : 'routers'}, ${number(g.bridges.size)} ${g.bridges.size === 1 ? 'bridge' : 'bridges'}, ${number(g.total)} ports${g.whole ? '' : `, ${number(openCount)} of them shown`}</span>
 			<span class="legend"><i class="key up"></i>up <i class="key placed"></i>bound <i class="key lost"></i>no agent <i class="key loose"></i>not bound</span>
 			${g.cutBindings && html`<span class="warn-text">Where ports are is loaded of ${number(g.bindings.size)} only, and of those that are opened.</span>`}
+			${unknown && html`<span class="warn-text">It is not known which ports are up.</span>`}
 			${g.cut && html`<span class="warn-text">Not all devices are shown.</span>`}</p>`}
 		${panel && g && panel({ graph: g, model: model.current, toggle, version, stateOf })}</div>`;
 }

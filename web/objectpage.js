@@ -24,8 +24,8 @@ function UsedBy({ tenant, plural, name, all }) {
 	if (!data)
 		return html`<${Busy} />`;
 	return data.length ? html`<dl class="facts">${data.map((r) => html`<dt>${KINDS[r.kind].many}<br /><small class="dim">as ${fieldLabel(r.field.split('.').pop()).toLowerCase()}</small></dt><dd class="values">
-		${r.names.map((n) => html`<${Ref} tenant=${tenant} plural=${r.kind} name=${n} />`)} ${r.total > r.names.length && (r.field.includes('.') ? html`<span class="more">and ${number(r.total - r.names.length)} more</span>` : html`
-		<a class="more" href=${link(['t', tenant, r.kind], { q: `${r.field}:${name}` })}>all ${number(r.total)}</a>`)}</dd>`)}</dl>` :
+		${r.names.map((n) => html`<${Ref} tenant=${tenant} plural=${r.kind} name=${n} />`)} ${r.total > r.names.length && html`
+		<a class="more" href=${link(['t', tenant, r.kind], { q: `${r.field}:${name}` })}>all ${number(r.total)}</a>`}</dd>`)}</dl>` :
 		html`<p class="dim">Nothing names this ${KINDS[plural].one.toLowerCase()}.</p>`;
 }
 
@@ -58,7 +58,7 @@ export function ObjectPage({ tenant, plural, name, query, me }) {
 	const { data, error, busy, reload } = useLoad((signal) => get(tenantPath(tenant, `${plural}/${seg(name)}`), undefined, signal), [`${tenant}/${plural}/${name}`]);
 	const editing = query.has('edit');
 	const fresh = useRef();
-	const writable = me.role !== 'tenant-reader' && (plural !== 'bindings' || me.role === 'operator');
+	const writable = me.writes && (plural !== 'bindings' || me.role === 'operator');
 
 	useEffect(() => { schemas().then(setAll, () => setAll({})); }, []);
 	useEffect(() => { setGone(false); setAsking(false); }, [plural, name]);
@@ -102,7 +102,8 @@ export function ObjectPage({ tenant, plural, name, query, me }) {
 			${data.admin_up === false && html`<${Badge} tone="warn">disabled</${Badge}>`}${gone && html`<${Badge} tone="bad">deleted</${Badge}>`}
 			<span class="grow"></span>
 			${onMap && html`<a class="button" href=${link(['t', tenant, 'topology'], { at: `${plural}/${data.name}` })}>Show on map</a>`}
-			${plural === 'ports' && !data.peer && data.bridge && html`<a class="button" href=${link(['t', tenant, 'trace'], { from: data.name })}>Trace from here</a>`}
+			${plural === 'ports' && !data.peer && html`<a class="button" href=${link(['t', tenant, 'trace'], { from: data.name })}>Trace from here</a>
+				<a class="button" href=${link(['t', tenant, 'trace'], { mode: 'live', from: data.name })}>Watch its flows</a>`}
 			${writable && !gone && html`<a class="button" href=${link(['t', tenant, plural, data.name], { edit: '1' })}>Edit</a>
 				<button type="button" class="danger-quiet" onClick=${() => setAsking(true)}>Delete</button>`}</header>
 		${error && error.status !== 404 && html`<${Fault} error=${error} onRetry=${reload} />`}

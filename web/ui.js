@@ -113,6 +113,10 @@ export function Fault({ error, onRetry }) {
 		${error.instance && html`<p class="dim small">Request ${error.instance}</p>`}</div>`;
 }
 
+/* The same above what was loaded before: it says from when that is. */
+export const Old = ({ error, at, what = 'What is shown', onRetry }) => html`<${Fault} error=${error} onRetry=${onRetry} />
+	${error && at > 0 && html`<p class="warn-text old-note" role="status">${what} is from ${new Date(at).toLocaleTimeString()}, and may have changed since.</p>`}`;
+
 export const Empty = ({ title, children, action }) => html`<div class="empty"><h2>${title}</h2>${children}${action}</div>`;
 export const Busy = ({ label = 'Loading' }) => html`<div class="busy" role="status"><span class="pulse" aria-hidden="true"></span>${label}…</div>`;
 

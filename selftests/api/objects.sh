@@ -171,6 +171,17 @@ put ports/l0 '{"bridge": "b"}'
 call 1 DELETE "$A/ports/l2" "$OP"
 call 1 GET "$A/ports?fields=name&filter=name:l*&limit=2&cursor=$next" "$OP"
 contains '... the next one, whatever came and went' '"items":\[\{"name":"l3"\}\],"next":null' "$body"
+put security_groups/asked '{"rules": []}'
+put security_groups/asks '{"rules": [{"name": "a", "direction": "ingress", "proto": "tcp", "dst_ports": 80}, {"name": "b", "direction": "ingress", "remote_group": "asked"}]}'
+call 1 GET "$A/security_groups?fields=name&filter=rules.remote_group:asked" "$OP"
+contains 'found by what its rules name' '"items":\[\{"name":"asks"\}\]' "$body"
+call 1 GET "$A/security_groups?fields=name&filter=rules.remote_group:*&filter=rules.proto:tcp" "$OP"
+contains '... by two of them' '"items":\[\{"name":"asks"\}\]' "$body"
+call 1 GET "$A/security_groups?fields=name&filter=rules.remote_group:asks" "$OP"
+contains '... by none' '"items":\[\]' "$body"
+for bad in 'filter=rules.nosuch:1' 'filter=name.x:1' 'filter=rules.:1' 'filter=.name:1' 'filter=nosuch.name:1' 'sort=rules.name' 'fields=rules.name'; do
+	answers "list with $bad" 400 1 GET "$A/security_groups?$bad" "$OP"
+done
 for bad in 'limit=0' 'limit=1001' 'limit=x' 'sort=nosuch' 'filter=name' 'filter=nosuch:1' 'fields=nosuch' 'cursor=zz' 'limit=1&limit=2'; do
 	answers "list with $bad" 400 1 GET "$A/ports?$bad" "$OP"
 done

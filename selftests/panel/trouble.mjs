@@ -168,13 +168,13 @@ await test('a long list stays where it is when something in it changes', me, asy
 await test('the state DB hangs: pages that ask again and again say so, and go on when it is back', me, async (page) => {
 	page.expected.add('503');
 	await to(page, '#/t/t/ports');
-	command('freeze-db');
+	command('db-pause');
 	try {
 		await to(page, '#/hosts');
 		await page.getByRole('alert').waitFor({ timeout: 20000 });
 		await shot(page, 'db-hangs');
 	} finally {
-		command('thaw-db');
+		command('db-resume');
 	}
 	await page.getByRole('row', { name: /h1.*alive/ }).waitFor({ timeout: 20000 });
 	await until(async () => !await page.getByRole('alert').count(), 'no error any more');
@@ -330,7 +330,7 @@ await test('a stream that is refused is asked for again; one whose session is ov
 	const refused = [404, 403];
 	await page.route('**/t/events', (route) => (refused.length ? route.fulfill(problem(refused.shift())) : route.continue()));
 	await page.reload();
-	await page.getByText('stale', { exact: true }).waitFor();
+	await page.getByText('gone', { exact: true }).waitFor();
 	await page.getByText('live', { exact: true }).waitFor({ timeout: 30000 });
 	await page.route('**/t/events', (route) => route.fulfill(problem(401)));
 	await page.reload();
