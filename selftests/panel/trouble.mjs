@@ -145,6 +145,7 @@ await test('a long list stays where it is when something in it changes', me, asy
 	await page.getByRole('link', { name: 'vm0', exact: true }).waitFor();
 	await live(page);
 	await until(async () => (await box.evaluate((el) => { el.scrollTop = el.scrollHeight; return el.querySelector('.vbody').clientHeight; })) === 2600 * 36, 'all rows', 30000);
+	await page.locator('.vbody [data-row="2599"]').waitFor(); // rows follow the scrolling a moment later
 	const name = await page.locator('.vbody [role=row] a.strong').first().textContent();
 	const before = await at();
 	let asked = 0;
