@@ -262,6 +262,11 @@ static bool is_down(const struct cache *c)
 	return c->down_ns && c->down_ns + CACHE_STALE_MS * NSEC_PER_MSEC < clock_mono_ns();
 }
 
+bool cache_is_current(const struct cache_tenant *t)
+{
+	return t->cache && !is_down(t->cache);
+}
+
 void cache_get(struct cache *c, const char *tenant, cache_ready *ready, void *arg)
 {
 	struct cache_tenant *t = find(c, tenant);

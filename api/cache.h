@@ -49,6 +49,7 @@ const char *cache_name(const struct cache_tenant *t);
 bool cache_exists(const struct cache_tenant *t); /* false: nothing was ever written, or it was deleted since */
 /* What was written up to this revision is of another tenant, which had the name before; 0 = of none. */
 uint64_t cache_since(const struct cache_tenant *t);
+bool cache_is_current(const struct cache_tenant *t); /* false: the state DB has been away for so long that nobody is told records any more */
 uint64_t cache_rev(const struct cache_tenant *t);
 uint64_t cache_crev(const struct cache_tenant *t);
 const struct quota_use *cache_use(const struct cache_tenant *t); /* how much it has */

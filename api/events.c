@@ -195,6 +195,8 @@ static void on_ping(void *arg)
 {
 	struct events *e = arg;
 	uint64_t now = clock_mono_ns();
+	/* who cannot be told of changes is not to take silence for none: it comes back, and hears why */
+	const bool over = !cache_is_current(e->t) || !cache_exists(e->t);
 
 	for (struct follower *f = e->followers; f && e->pinged_ns + PING_NS <= now; f = f->next)
 		tell_one(f, ": ping\n\n", 8);
@@ -207,7 +209,7 @@ static void on_ping(void *arg)
 			reset_one(e, f); /* nobody has ever told that */
 	/* a token that is revoked ends what it began */
 	for (struct follower *f = e->followers; f; f = f->next)
-		if (!f->ended && (f->began_ns + AGE_NS < now || !auth_still(e->auth, &f->caller))) {
+		if (!f->ended && (over || f->began_ns + AGE_NS < now || !auth_still(e->auth, &f->caller))) {
 			f->ended = true;
 			api_stream_end(f->stream);
 		}

@@ -35,20 +35,32 @@ struct list {
 	json_t *after; /* [key, ..., name]; NULL = from the beginning */
 };
 
-static bool has_field(enum topo_kind kind, const char *name)
+/* "rules.remote_group": a field of what is in a list, for filters. */
+static bool has_inner(const struct topo_shape *shape, const char *path)
+{
+	const char *dot = strchr(path, '.');
+	const struct topo_field *f;
+	char name[64];
+
+	snprintf(name, sizeof(name), "%.*s", (int)(dot ? dot - path : 63), path);
+	f = topo_field_find(shape, name);
+	return f && (!dot || (f->type == TOPO_T_OBJECTS && f->shape && has_inner(f->shape, dot + 1)));
+}
+
+static bool has_field(enum topo_kind kind, const char *name, bool inner)
 {
 	return !strcmp(name, "id") || !strcmp(name, "rev") || !strcmp(name, "name") ||
-	       topo_field_find(&topo_shapes[kind], name);
+	       (inner ? has_inner(&topo_shapes[kind], name) : !!topo_field_find(&topo_shapes[kind], name));
 }
 
 /* --- the query --- */
 
-static bool take_field(struct list *l, const char *param, const char *from, size_t len, char out[static 64])
+static bool take_field(struct list *l, const char *param, const char *from, size_t len, bool inner, char out[static 64])
 {
 	if (len < 64) {
 		memcpy(out, from, len);
 		out[len] = 0;
-		if (has_field(l->kind, out))
+		if (has_field(l->kind, out, inner))
 			return true;
 	}
 	api_problemf(l->r, 400, "malformed", "query parameter '%s': '%.*s' is not a field of %s", param, (int)(len > 60 ? 60 : len),
@@ -72,7 +84,7 @@ static bool take_sort(struct list *l)
 
 		if (l->sort.n == ORDER_KEYS_MAX)
 			return too_many(l, "sort", ORDER_KEYS_MAX);
-		if (!take_field(l, "sort", p + down, n - down, l->sort.keys[l->sort.n].field))
+		if (!take_field(l, "sort", p + down, n - down, false, l->sort.keys[l->sort.n].field))
 			return false;
 		l->sort.keys[l->sort.n++].down = down;
 		p += n + !!p[n];
@@ -93,7 +105,7 @@ static bool take_filters(struct list *l)
 		}
 		if (l->n_filters == FILTERS_MAX)
 			return too_many(l, "filter", FILTERS_MAX);
-		if (!take_field(l, "filter", text, (size_t)(colon - text), l->filters[l->n_filters].field))
+		if (!take_field(l, "filter", text, (size_t)(colon - text), true, l->filters[l->n_filters].field))
 			return false;
 		l->filters[l->n_filters++].pattern = colon + 1;
 	}
@@ -109,7 +121,7 @@ static bool take_fields(struct list *l)
 
 		if (l->n_fields == FIELDS_MAX)
 			return too_many(l, "fields", FIELDS_MAX);
-		if (!take_field(l, "fields", p, n, l->fields[l->n_fields++]))
+		if (!take_field(l, "fields", p, n, false, l->fields[l->n_fields++]))
 			return false;
 		p += n + !!p[n];
 	}
@@ -196,11 +208,37 @@ static bool matches_value(const char *pattern, const json_t *v)
 	}
 }
 
+/* 'path': fields of 'v', or of any of its elements. */
+static bool matches_inner(const char *pattern, const json_t *v, const char *path)
+{
+	const size_t n = strcspn(path, ".");
+	json_t *item;
+	size_t i;
+
+	if (!*path)
+		return matches_value(pattern, v);
+	if (json_is_object(v))
+		return matches_inner(pattern, json_object_getn(v, path, n), path + n + !!path[n]);
+	json_array_foreach (v, i, item)
+		if (matches_inner(pattern, item, path))
+			return true;
+	return false;
+}
+
 static bool matches(const struct list *l, const struct cache_object *o)
 {
-	for (unsigned int i = 0; i < l->n_filters; i++)
-		if (!matches_value(l->filters[i].pattern, order_value(o, l->filters[i].field)))
+	for (unsigned int i = 0; i < l->n_filters; i++) {
+		const char *field = l->filters[i].field, *dot = strchr(field, '.');
+		bool found;
+
+		if (dot) {
+			found = matches_inner(l->filters[i].pattern, json_object_getn(o->record, field, (size_t)(dot - field)), dot + 1);
+		} else {
+			found = matches_value(l->filters[i].pattern, order_value(o, field));
+		}
+		if (!found)
 			return false;
+	}
 	return true;
 }
 

@@ -8,6 +8,7 @@
 
 #include "api/api.h"
 #include "api/cache.h"
+#include "api/live_flows.h"
 #include "api/request.h"
 #include "statedb/telemetry.h"
 #include "util/cleanup.h"
@@ -21,6 +22,7 @@
 #define STALE_NS    (DB_TELEMETRY_TTL_S * NSEC_PER_SEC) /* a host that says the same for so long says nothing any more */
 #define TENANTS_MAX 1024
 #define SHOWN_MAX   100 /* drops, events */
+#define WISH_GAP_NS NSEC_PER_SEC /* between two wishes of a tenant, however its people change their minds */
 
 struct waiter {
 	struct waiter *next;
@@ -35,6 +37,9 @@ struct live_tenant {
 	bool busy;    /* it is being read */
 	json_t *said; /* {host: what it says} */
 	json_t *seen; /* {host: [its "at_ms", when that was another one: CLOCK_MONOTONIC, ms]} */
+	json_t *leases; /* {"host/NAME": ...} of agents that live; NULL: not known yet */
+	json_t *flows; /* live_flows_wish(): what is wished of flows ... */
+	bool untold;   /* ... and not all of it is written */
 	char trouble[512]; /* why 'said' is older; "" = it is not */
 	struct waiter *waiters;
 	char name[];
@@ -59,6 +64,8 @@ static void forget(struct live_tenant *lt)
 	hmap_remove(&lt->live->tenants, &lt->node);
 	json_decref(lt->said);
 	json_decref(lt->seen);
+	json_decref(lt->leases);
+	json_decref(lt->flows);
 	free(lt);
 }
 
@@ -110,11 +117,13 @@ static struct live_tenant *get(struct live *l, const char *name)
 	lt->live = l;
 	lt->said = json_object();
 	lt->seen = json_object();
+	lt->flows = json_object();
 	memcpy(lt->name, name, strlen(name) + 1);
-	if (lt->said && lt->seen && !hmap_insert(&l->tenants, &lt->node, hash))
+	if (lt->said && lt->seen && lt->flows && !hmap_insert(&l->tenants, &lt->node, hash))
 		return lt;
 	json_decref(lt->said);
 	json_decref(lt->seen);
+	json_decref(lt->flows);
 	free(lt);
 	return NULL;
 }
@@ -153,13 +162,24 @@ static const json_t *said_of(const struct live_tenant *lt, const char *host, con
 	return host ? json_object_get(json_object_get(json_object_get(lt->said, host), "ports"), port) : NULL;
 }
 
-/* 'live': its record, or NULL. */
+static bool agent_lives(const struct live_tenant *lt, const char *host)
+{
+	char lease[TOPO_NAME_MAX + 8];
+
+	snprintf(lease, sizeof(lease), "host/%s", host ? host : "");
+	return !host || !lt->leases || json_object_get(lt->leases, lease);
+}
+
+/* 'live': its record, or NULL.  An agent that was killed leaves such records behind: they count as long as it has its lease. */
 static json_t *port_json(const struct live_tenant *lt, const char *name, const char *host, const json_t *live)
 {
-	json_t *o = json_pack("{s:s?, s:b}", "host", host, "up", live != NULL), *v;
-	const json_t *said = said_of(lt, host, name);
+	const bool lives = agent_lives(lt, host);
+	json_t *o = json_pack("{s:s?, s:b}", "host", host, "up", live && lives), *v;
+	const json_t *said = lives ? said_of(lt, host, name) : NULL;
 	const char *key;
 
+	if (!lives)
+		json_object_set_new(o, "state", json_string("no agent"));
 	json_object_foreach ((json_t *)said, key, v)
 		json_object_set(o, key, v);
 	return o;
@@ -183,21 +203,25 @@ static json_t *ports_json(const struct api_request *r, const struct live_tenant 
 	return ports;
 }
 
-static json_t *hosts_json(const struct api_request *r, const struct live_tenant *lt)
+/* How long ago it said what is known of it. */
+static uint64_t age_ms(const struct live_tenant *lt, const char *host)
 {
 	const uint64_t now_ms = clock_mono_ns() / NSEC_PER_MSEC;
+	const uint64_t since = (uint64_t)json_integer_value(json_array_get(json_object_get(lt->seen, host), 1));
+
+	return now_ms > since ? now_ms - since : 0;
+}
+
+static json_t *hosts_json(const struct api_request *r, const struct live_tenant *lt)
+{
 	json_t *hosts = json_object(), *v;
 	const char *host;
 
-	json_object_foreach (lt->said, host, v) {
-		const uint64_t since = (uint64_t)json_integer_value(json_array_get(json_object_get(lt->seen, host), 1));
-
+	json_object_foreach (lt->said, host, v)
 		if (is_asked(r, "host", host))
 			json_object_set_new(hosts, host,
 					    json_pack("{s:O, s:I, s:O}", "at_ms", json_object_get(v, "at_ms"), "age_ms",
-						      (json_int_t)(now_ms > since ? now_ms - since : 0), "ports_here",
-						      json_object_get(v, "ports_here")));
-	}
+						      (json_int_t)age_ms(lt, host), "ports_here", json_object_get(v, "ports_here")));
 	return hosts;
 }
 
@@ -236,14 +260,43 @@ static json_t *newest(const struct api_request *r, const struct live_tenant *lt,
 	return list;
 }
 
+static json_t *trouble_json(const struct live_tenant *lt)
+{
+	return *lt->trouble ? json_string(lt->trouble) : json_null();
+}
+
+static json_t *all_json(const struct api_request *r, const struct live_tenant *lt, const struct cache_tenant *t)
+{
+	return json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o}", "tenant", cache_name(t), "at_ms", (json_int_t)unix_ms(), "ports",
+			      ports_json(r, lt, t), "hosts", hosts_json(r, lt), "drops", newest(r, lt, "drops"), "events",
+			      newest(r, lt, "events"), "telemetry_error", trouble_json(lt));
+}
+
+/* What the host of the port says of the flows; 'text': the wish. */
+static json_t *flows_json(const struct api_request *r, const struct live_tenant *lt, const struct cache_tenant *t, const char *text)
+{
+	char path[TOPO_NAME_MAX + 8];
+	struct flow_wish w;
+	const char *host;
+	json_t *o;
+
+	flow_wish_parse(text, &w);
+	snprintf(path, sizeof(path), "live/%s", w.port);
+	host = json_string_value(json_object_get(cache_record(t, path), "host"));
+	o = json_pack("{s:s, s:I, s:s, s:s?, s:o, s:o}", "tenant", cache_name(t), "at_ms", (json_int_t)unix_ms(), "port", w.port, "host", host, "drops",
+		      newest(r, lt, "drops"), "telemetry_error", trouble_json(lt));
+	if (o)
+		live_flows_answer(o, host ? json_object_get(lt->said, host) : NULL, text, host ? age_ms(lt, host) : 0);
+	return o;
+}
+
+/* A request that has kept a wish is about flows. */
 static void answer(struct api_request *r, const struct live_tenant *lt, const struct cache_tenant *t)
 {
-	json_t *o = json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o}", "tenant", cache_name(t), "at_ms", (json_int_t)unix_ms(), "ports",
-			      ports_json(r, lt, t), "hosts", hosts_json(r, lt), "drops", newest(r, lt, "drops"), "events",
-			      newest(r, lt, "events"), "telemetry_error", *lt->trouble ? json_string(lt->trouble) : json_null());
+	const char *flows = api_kept(r);
 
 	api_header(r, "Cache-Control", "private, no-store");
-	api_answer(r, 200, o);
+	api_answer(r, 200, flows ? flows_json(r, lt, t, flows) : all_json(r, lt, t));
 }
 
 /* --- reading --- */
@@ -284,17 +337,14 @@ static void take_all(struct live_tenant *lt, const json_t *reply)
 	lt->read_ns = clock_mono_ns();
 }
 
-static void on_said(void *arg, const struct err *err, const json_t *reply)
+static void done(struct live_tenant *lt, const struct err *err)
 {
-	struct live_tenant *lt = arg;
 	struct waiter *w;
 
 	lt->busy = false;
 	if (err)
 		log_debug("telemetry of '%s': %s", lt->name, err->text);
 	snprintf(lt->trouble, sizeof(lt->trouble), "%s", err ? "the state DB does not answer" : "");
-	if (!err)
-		take_all(lt, reply);
 	while ((w = lt->waiters)) {
 		lt->waiters = w->next;
 		if (err && err->code == -ECANCELED) /* the end: the cache has gone */
@@ -306,6 +356,29 @@ static void on_said(void *arg, const struct err *err, const json_t *reply)
 	}
 }
 
+static void on_leases(void *arg, const struct err *err, const json_t *reply)
+{
+	struct live_tenant *lt = arg;
+
+	if (!err) {
+		json_decref(lt->leases);
+		lt->leases = json_incref((json_t *)reply);
+	}
+	done(lt, err);
+}
+
+static void on_said(void *arg, const struct err *err, const json_t *reply)
+{
+	struct live_tenant *lt = arg;
+
+	if (err) {
+		done(lt, err);
+		return;
+	}
+	take_all(lt, reply);
+	db_leases(lt->live->api->db, "host/", on_leases, lt);
+}
+
 static void on_wished(void *arg, const struct err *err, const json_t *reply)
 {
 	(void)arg; /* whoever looks again wishes again */
@@ -313,21 +386,27 @@ static void on_wished(void *arg, const struct err *err, const json_t *reply)
 	(void)reply;
 }
 
-static void wish(struct live_tenant *lt, uint64_t now_ns)
+/* 'flows': the wish of the one who looks now; NULL = none. */
+static void wish(struct live_tenant *lt, const struct cache_tenant *t, uint64_t now_ns, const char *flows)
 {
+	const uint64_t now_ms = unix_ms();
 	json_t *o;
 
-	if (lt->wished_ns && now_ns - lt->wished_ns < DB_WISH_RENEW_S * NSEC_PER_SEC)
+	if (flows && live_flows_wish(lt->flows, flows, now_ms))
+		lt->untold = true;
+	if (lt->wished_ns && now_ns - lt->wished_ns < (lt->untold ? WISH_GAP_NS : DB_WISH_RENEW_S * NSEC_PER_SEC))
 		return;
-	o = json_pack("{s:{s:I}}", DB_WISH, "at_ms", (json_int_t)unix_ms());
+	o = json_pack("{s:{s:I, s:o}}", DB_WISH, "at_ms", (json_int_t)now_ms, FLOW_WISHES,
+		      live_flows_record(lt->flows, cache_record(t, DB_WISH), now_ms));
 	if (!o)
 		return;
 	lt->wished_ns = now_ns;
+	lt->untold = false;
 	db_put(lt->live->api->db, lt->name, NULL, o, on_wished, NULL);
 	json_decref(o);
 }
 
-static void get_live(struct api_request *r, struct cache_tenant *t)
+static void look(struct api_request *r, struct cache_tenant *t)
 {
 	struct live_tenant *lt = get(api_of(r)->live, cache_name(t));
 	const uint64_t now = clock_mono_ns();
@@ -338,7 +417,7 @@ static void get_live(struct api_request *r, struct cache_tenant *t)
 		return;
 	}
 	lt->asked_ns = now;
-	wish(lt, now);
+	wish(lt, t, now, api_kept(r));
 	if (!lt->busy && lt->read_ns && now - lt->read_ns < FRESH_NS) {
 		free(w);
 		answer(r, lt, t);
@@ -352,12 +431,30 @@ static void get_live(struct api_request *r, struct cache_tenant *t)
 	}
 }
 
-/* As it stands in the records: agents need not be asked. */
+/* As it stands in the records, and which agents live: they need not be asked. */
+static void on_places(void *arg, const struct err *err, const json_t *reply)
+{
+	const struct live_tenant nothing = { .leases = (json_t *)reply };
+	struct waiter *w = arg;
+
+	if (err)
+		api_fail(w->r, err);
+	else
+		answer(w->r, &nothing, w->t);
+	cache_release(w->t);
+	free(w);
+}
+
 static void get_places(struct api_request *r, struct cache_tenant *t)
 {
-	static const struct live_tenant nothing;
+	struct waiter *w = calloc(1, sizeof(*w));
 
-	answer(r, &nothing, t);
+	if (!w) {
+		api_problemf(r, 503, "unavailable", "out of memory");
+		return;
+	}
+	*w = (struct waiter){ .r = r, .t = cache_hold(t) };
+	db_leases(api_of(r)->db, "host/", on_places, w);
 }
 
 static void on_live(struct api_request *r)
@@ -365,11 +462,30 @@ static void on_live(struct api_request *r)
 	const int places = api_query_bool(r, "places");
 
 	if (places >= 0)
-		api_with_tenant(r, places ? get_places : get_live);
+		api_with_tenant(r, places ? get_places : look);
+}
+
+static void look_at_flows(struct api_request *r, struct cache_tenant *t)
+{
+	_free_ char *text = malloc(FLOW_WISH_TEXT);
+
+	if (!text) {
+		api_problemf(r, 503, "unavailable", "out of memory");
+	} else if (live_flows_asked(r, t, text)) {
+		api_keep(r, TAKE_PTR(text), free);
+		look(r, t);
+	}
+}
+
+static void on_flows(struct api_request *r)
+{
+	api_with_tenant(r, look_at_flows);
 }
 
 const struct api_route live_routes[] = {
 	{ "GET", "/api/v1/tenants/{tenant}/live", on_live, API_READER, 0, "port host places",
 	  "where ports are, what they carry, what was dropped and what happened" },
+	{ "GET", "/api/v1/tenants/{tenant}/live/flows", on_flows, API_READER, 0, "port proto address number flow",
+	  "the flows of a port as its host has them now, and the way of one" },
 };
 const unsigned int n_live_routes = ARRAY_SIZE(live_routes);

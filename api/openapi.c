@@ -102,6 +102,17 @@ static void add_path_parameters(json_t *list, const char *path)
 	}
 }
 
+/* 'needed': the one of them that has to be given, "needed_port" in openapi.yaml; NULL = none. */
+static void add_query(json_t *list, const char *words, const char *needed)
+{
+	char name[64], other[72];
+
+	for (int n; words && sscanf(words, " %63s%n", name, &n) == 1; words += n) {
+		snprintf(other, sizeof(other), "needed_%s", name);
+		add_parameter(list, needed && !strcmp(name, needed) ? other : name);
+	}
+}
+
 static json_t *parameters(const struct operation *op)
 {
 	const struct api_route *route = op->route;
@@ -113,7 +124,7 @@ static json_t *parameters(const struct operation *op)
 		add_words(list, "limit cursor sort filter fields");
 	if (route->flags & API_WRITES)
 		add_words(list, "dry_run wait idempotency_key");
-	add_words(list, route->query);
+	add_query(list, route->query, json_string_value(json_object_get(op->said, "needs")));
 	add_words(list, json_string_value(json_object_get(op->said, "parameters")));
 	if (op->kind >= 0 && get)
 		add_parameter(list, "if_none_match");

@@ -18,6 +18,7 @@
 	X(objects) \
 	X(openapi) \
 	X(quota) \
+	X(references) \
 	X(session) \
 	X(static) \
 	X(status) \

@@ -91,8 +91,8 @@ static json_t *answer_of(const struct api_caller *c, const char *cookie)
 	char csrf[TOKEN_CSRF];
 
 	token_csrf(cookie, csrf);
-	return json_pack("{s:s, s:s, s:s, s:s?, s:o}", "csrf", csrf, "name", c->name, "role", api_role_name(c->role), "tenant",
-			 *c->tenant ? c->tenant : NULL, "expires", c->expires_s ? json_integer(c->expires_s) : json_null());
+	return json_pack("{s:s, s:s, s:s, s:b, s:s?, s:o}", "csrf", csrf, "name", c->name, "role", api_role_name(c->role), "read_only", c->read_only,
+			 "tenant", *c->tenant ? c->tenant : NULL, "expires", c->expires_s ? json_integer(c->expires_s) : json_null());
 }
 
 /* The session, and in place of one that ends first, if its tenant has too many. */

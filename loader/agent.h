@@ -15,7 +15,7 @@
  * - conns.c: connections; state.c: messages between agents about them; mirror.c: their copy in the DB;
  *   natblock.c: leased source ports; recheck.c: flows and connections after changes
  * - rules.c: counters and logs of rules
- * - telemetry.c: for those who watch a tenant from elsewhere
+ * - telemetry.c, telemetry_flows.c: for those who watch a tenant, or a port's flows, from elsewhere
  * - records.c, records_out.c, records_file.c, ipfix.c: records of flows for collectors
  * - metrics.c, metrics_server.c: for Prometheus; inforce.c: how long changes take
  * - top.c: what ports and flows carry
@@ -40,6 +40,7 @@
 #include "loader/top.h"
 #include "simulator/conns.h"
 #include "simulator/simulator.h"
+#include "statedb/flow_wish.h"
 #include "statedb/statedb.h"
 #include "topology/topology.h"
 #include "util/arena.h"
@@ -474,6 +475,8 @@ void recheck_tag(struct tenant *t, const struct topo_tag *tag);
 /* Policy has changed: the tenant's connections are to be admitted again. */
 void recheck_policy(struct tenant *t);
 void recheck_forget(struct tenant *t); /* the tenant goes */
+/* The steps of a packet of the flow, as it would be simulated now: as of sim_trace_json().  NULL: such a packet cannot be had, or no memory. */
+json_t *recheck_trace(struct agent *a, const struct index_flow *f);
 
 /* --- advertise.c --- */
 void advertise_port(struct lport *p, const struct topo_port *port); /* in line with its bridge's subnets */
@@ -539,6 +542,8 @@ json_t *report_flow(struct agent *a, const struct index_flow *x, const struct sk
 /* Of a wildcard flow: the fields that it looks at, as sim_mask_format() prints them, and "ct"; the packets that it is for.  false: it has an exact key. */
 bool report_mask(const struct agent *a, const struct dp_flow_key *key, char *mask, char *match,
 		 size_t size);
+/* May packets that the flow, of either kind, is for be among those that are wished? */
+bool report_meets(const struct agent *a, const struct dp_flow_key *key, const struct flow_wish *wish);
 
 /* --- report_top.c --- */
 json_t *report_top(struct agent *a, const json_t *request, struct err *err);

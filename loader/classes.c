@@ -161,7 +161,7 @@ static const struct sim_conn *conn_as_if(void *arg, const struct topo_port *port
 }
 
 int class_simulate(struct tenant *t, const struct topo_port *in, const struct pkt *pkt, const struct dp_flow_key *key, const char *other_port,
-		   struct sim_result *res)
+		   unsigned int flags, struct sim_result *res)
 {
 	const uint16_t nat = key->v6 ? key->k6.nat : key->k4.nat;
 	struct agent *a = t->agent;
@@ -179,5 +179,5 @@ int class_simulate(struct tenant *t, const struct topo_port *in, const struct pk
 	if (x.ct != SKEP_CT_NONE)
 		x.view.s.view.conn = conn_as_if;
 	x.view.s.view.member = nat ? x.nat.member : 0;
-	return sim_run(&a->sim, t->snap, &x.view.s.view, in, pkt, now, AGENT_SEED, 0, res, &err);
+	return sim_run(&a->sim, t->snap, &x.view.s.view, in, pkt, now, AGENT_SEED, flags, res, &err);
 }

@@ -27,7 +27,6 @@ void class_note(struct index_flow *f, const struct work *w, const struct sim_res
 /* The wildcard flow that holds for the packet of 'w', whose connection is in state 'ct' and is translated by 'nat' (maps/nat.h); NULL: none. */
 struct index_flow *class_find(struct work *w, enum skep_ct ct, uint16_t nat);
 
-/* Simulates as if the packet's connection were in the state that the key of a wildcard flow says, with its other end at 'other_port'. */
+/* Simulates as if the packet's connection were in the state that the key of a wildcard flow says, with its other end at 'other_port'.  'flags': of sim_run(). */
 int class_simulate(struct tenant *t, const struct topo_port *in, const struct pkt *pkt, const struct dp_flow_key *key, const char *other_port,
-		   struct sim_result *res);
-
+		   unsigned int flags, struct sim_result *res);

@@ -574,6 +574,11 @@ void index_walk(struct index *x, const void *scope, void (*cb)(void *arg, struct
 	}
 }
 
+void index_walk_port(const struct index *x, uint32_t key, bool (*cb)(void *arg, struct index_flow *flow), void *arg)
+{
+	index_ports_walk(&x->ports, key, cb, arg);
+}
+
 void index_free(struct index *x)
 {
 	if (!x)

@@ -113,6 +113,8 @@ bool index_uses(const struct index *x, const void *scope, const struct topo_tag 
 /* Calls back for all flows of 'scope' (NULL: all); the callback may delete the one it is shown. */
 void index_walk(struct index *x, const void *scope, void (*cb)(void *arg, struct index_flow *flow),
 		void *arg);
+/* The same for the flows of an ingress port, the youngest first, until the callback says false; it must not change the index. */
+void index_walk_port(const struct index *x, uint32_t key, bool (*cb)(void *arg, struct index_flow *flow), void *arg);
 const struct topo_tag *index_ref_tag(const struct index_ref *ref);
 static inline uint32_t index_in_key(const struct index_flow *f)
 {

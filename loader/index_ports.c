@@ -90,6 +90,14 @@ uint32_t index_ports_has(const struct index_flow *f)
 	return f->port->n;
 }
 
+void index_ports_walk(const struct index_ports *x, uint32_t key, bool (*cb)(void *arg, struct index_flow *f), void *arg)
+{
+	const struct index_port *p = find_port(x, key);
+
+	for (struct index_flow *f = p ? p->newest : NULL; f && cb(arg, f); f = f->port_older)
+		;
+}
+
 void index_ports_fini(struct index_ports *x)
 {
 	hmap_fini(&x->by_key);

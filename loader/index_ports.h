@@ -17,4 +17,6 @@ uint32_t index_ports_part(const struct index_ports *x, uint32_t key, uint32_t ma
 /* The oldest flow of the port, no wildcard one if that can be, if it has its part; else NULL. */
 struct index_flow *index_ports_excess(const struct index_ports *x, uint32_t key, uint32_t part);
 uint32_t index_ports_has(const struct index_flow *f); /* flows of its port */
+/* Calls back for the port's flows, the youngest first and wildcard ones among them, until it says false; it must not change the index. */
+void index_ports_walk(const struct index_ports *x, uint32_t key, bool (*cb)(void *arg, struct index_flow *f), void *arg);
 void index_ports_fini(struct index_ports *x); /* all have left */

@@ -140,6 +140,23 @@ static const struct topo_port *replay(struct agent *a, const struct index_flow *
 	return topo_find_port(p->tenant->snap, p->name);
 }
 
+json_t *recheck_trace(struct agent *a, const struct index_flow *f)
+{
+	struct tenant *t = (struct tenant *)f->scope;
+	struct sim_result res = { 0 };
+	uint8_t buf[REPLAY_MAX];
+	const struct topo_port *in;
+	struct pkt pkt;
+	int rc;
+
+	arena_reset(&a->arena);
+	in = replay(a, f, buf, &pkt);
+	if (!in)
+		return NULL;
+	rc = dp_flow_mask(&f->key) ? class_simulate(t, in, &pkt, &f->key, f->other_port, SIM_TRACE, &res) : simulate(t, in, &pkt, SIM_TRACE, &res);
+	return rc ? NULL : sim_trace_json(&a->sim, &pkt, &res);
+}
+
 /* The same of a wildcard flow: the packet that it was made of stands for its class. */
 static bool class_still_right(struct agent *a, struct index_flow *f)
 {
@@ -155,7 +172,7 @@ static bool class_still_right(struct agent *a, struct index_flow *f)
 
 	arena_reset(&a->arena);
 	w.in = replay(a, f, buf, &w.pkt);
-	if (!w.in || class_simulate(w.t, w.in, &w.pkt, &f->key, f->other_port, &res) || res.n_learns ||
+	if (!w.in || class_simulate(w.t, w.in, &w.pkt, &f->key, f->other_port, 0, &res) || res.n_learns ||
 	    res.n_neighs || res.end_conn || !forward_make(a, &w.pkt, &res, &plan, &m))
 		return false;
 	tags = forward_tags(a, &f->key, &f->sample, &res, &n_tags);

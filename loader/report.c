@@ -2,11 +2,14 @@
 /* What skepd tells about itself, and of dropped packets, with the names of control.h. */
 #include "loader/agent.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "packet/packet.h"
 #include "util/clock.h"
+
+#define WHOLE_MAX (1u << 17)
 
 /* --- status --- */
 
@@ -136,12 +139,21 @@ json_t *report_status(const struct agent *a)
 
 /* --- drops --- */
 
+/* A sample is cut short: with zeros for the rest what its lengths promise is there, and its fields can be read.  NULL: no memory, or no packet's length. */
+static uint8_t *whole(const uint8_t *data, uint32_t have, uint32_t len)
+{
+	uint8_t *copy = len <= WHOLE_MAX ? calloc(1, (have > len ? have : len) + 1) : NULL;
+
+	return copy ? memcpy(copy, data, have) : NULL;
+}
+
 json_t *report_drop(struct agent *a, uint64_t time_ns, enum skep_drop reason, uint32_t key,
 		    const char *culprit, const uint8_t *data, uint32_t have, uint32_t len,
 		    const struct skep_ip *remote)
 {
 	struct lport *p = ports_find(a, key);
 	struct arena arena; /* not the agent's: a packet's work may be under way in that */
+	_free_ uint8_t *frame = whole(data, have, len);
 	char text[ADDR_TEXT], note[160];
 	struct pkt pkt;
 	json_t *o;
@@ -151,8 +163,7 @@ json_t *report_drop(struct agent *a, uint64_t time_ns, enum skep_drop reason, ui
 		      "reason", skep_drop_name(reason), "help", skep_drop_help(reason), "tenant",
 		      p ? p->tenant->name : "", "port", p ? p->name : "", "culprit",
 		      culprit ? culprit : "", "length", (json_int_t)len);
-	/* a sample is cut short: what its lengths promise is not there, but its fields are */
-	if (pkt_parse(data, have, &pkt) == SKEP_DROP_NONE || pkt.f.eth_type)
+	if (pkt_parse(frame ?: data, !frame || have > len ? have : len, &pkt) == SKEP_DROP_NONE || pkt.f.eth_type)
 		json_object_set_new(o, "packet", json_string(pkt_summary(&pkt, &arena) ?: ""));
 	else
 		json_object_set_new(o, "packet", json_string(""));

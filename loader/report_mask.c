@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Wildcard flows in words: which fields they look at, and for which packets they are.  Called by report_flows.c. */
+/* For which packets flows are: in words, for wildcard ones (report_flows.c), and whether they are those that somebody asks about (telemetry_flows.c). */
 #include "loader/vips.h"
 
 #include <arpa/inet.h>
@@ -206,4 +206,66 @@ bool report_mask(const struct agent *a, const struct dp_flow_key *key, char *mas
 	if (m.by_nat)
 		nat_words(a, &m, match + n, size - n);
 	return true;
+}
+
+/* --- are these the packets? --- */
+
+static void take_exact(const struct dp_flow_key *key, struct match *m)
+{
+	const uint8_t len = key->v6 ? 128 : 32;
+
+	*m = (struct match){ .fields = SIM_FIELD_ETH_TYPE | SIM_FIELD_PROTO, .src_len = len, .dst_len = len, .sport_len = 16, .dport_len = 16 };
+	if (key->v6) {
+		m->eth_type = ntohs(key->k6.eth_type);
+		m->proto = key->k6.proto;
+		m->src = key->k6.src;
+		m->dst = key->k6.dst;
+		m->sport = ntohs(key->k6.sport);
+		m->dport = ntohs(key->k6.dport);
+	} else {
+		m->eth_type = ntohs(key->k4.eth_type);
+		m->proto = key->k4.proto;
+		m->src = ip_from_v4(key->k4.src);
+		m->dst = ip_from_v4(key->k4.dst);
+		m->sport = ntohs(key->k4.sport);
+		m->dport = ntohs(key->k4.dport);
+	}
+	m->icmp = m->proto == IPPROTO_ICMP || m->proto == IPPROTO_ICMPV6;
+}
+
+static bool address_meets(const struct flow_wish *w, const struct skep_ip *ip, unsigned int len)
+{
+	return ip_in_prefix(&w->address, ip, len < w->len ? len : w->len);
+}
+
+static bool end_meets(const struct flow_wish *w, uint16_t port, uint8_t len)
+{
+	return len && !((uint32_t)(port ^ w->number) >> (16 - len));
+}
+
+/* A flow for one service has clients with any port: that one of these might be the number does not make it what is asked for. */
+static bool number_meets(const struct flow_wish *w, const struct match *m)
+{
+	if (m->fields & SIM_FIELD_PROTO && m->icmp)
+		return false;
+	return (!m->sport_len && !m->dport_len) || end_meets(w, m->sport, m->sport_len) || end_meets(w, m->dport, m->dport_len);
+}
+
+bool report_meets(const struct agent *a, const struct dp_flow_key *key, const struct flow_wish *w)
+{
+	struct match m;
+	bool by_proto;
+
+	if (!w->by_proto && !w->by_address && !w->number)
+		return true;
+	if (!take(a, key, &m))
+		take_exact(key, &m);
+	if (!key->v6 && m.fields & SIM_FIELD_ETH_TYPE && m.eth_type != ETH_P_IP)
+		return false;
+	by_proto = m.fields & SIM_FIELD_PROTO;
+	if (w->by_proto && by_proto && m.proto != w->proto && !(m.icmp && w->proto == IPPROTO_ICMP))
+		return false;
+	if (w->number && !number_meets(w, &m))
+		return false;
+	return !w->by_address || (ip_is_v4(&w->address) == !key->v6 && (address_meets(w, &m.src, m.src_len) || address_meets(w, &m.dst, m.dst_len)));
 }

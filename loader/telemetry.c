@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "loader/telemetry_flows.h"
 #include "util/clock.h"
 #include "util/log.h"
 
@@ -14,6 +15,7 @@
 #define PORTS_MAX  4096 /* of a tenant */
 #define TEXT_BYTES 128
 #define TURN_NS	   NSEC_PER_MSEC
+#define FLOW_TENANTS 4
 
 struct event {
 	uint64_t at_ms; /* Unix time */
@@ -27,6 +29,7 @@ struct telemetry {
 	struct event events[EVENTS];
 	struct top_drop *drops; /* while somebody watches */
 	enum skep_drop reasons[DROPS];
+	struct flow_watch flows;
 };
 
 /* What is being said: a host may have thousands of ports, so it is put together in turns, between packets. */
@@ -109,10 +112,11 @@ static void stop(struct tenant *t)
 	m->is_due = false;
 	m->n_drops = 0;
 	free(TAKE_PTR(m->drops));
+	flow_watch_stop(&m->flows);
 	t->agent->telemetry.wished--;
 }
 
-void telemetry_wish(struct tenant *t)
+void telemetry_wish(struct tenant *t, const json_t *wish)
 {
 	struct telemetry *m = get(t);
 	struct agent *a = t->agent;
@@ -124,6 +128,7 @@ void telemetry_wish(struct tenant *t)
 		m->drops = calloc(DROPS, sizeof(*m->drops));
 	}
 	m->until_ns = clock_mono_ns() + DB_WISH_S * NSEC_PER_SEC;
+	flow_watch_wish(&m->flows, wish);
 	telemetry_tick(a, clock_mono_ns()); /* who has come to look does not like to wait */
 }
 
@@ -268,6 +273,8 @@ static void finish(struct telemetry_say *say)
 	fputc('}', say->f);
 	put_list(say->f, "drops", drops_json(say->t));
 	put_list(say->f, "events", events_json(say->t));
+	if (say->t->telemetry->flows.said)
+		put_list(say->f, FLOW_WISHES, json_incref(say->t->telemetry->flows.said));
 	fputc('}', say->f);
 	if (!fflush(say->f) && !ferror(say->f))
 		stash(say->t, say->text);
@@ -309,6 +316,29 @@ static void on_turn(void *arg)
 	r->turn = loop_timer_add(a->loop, 0, 0, on_turn, a);
 }
 
+/* Flows are looked at for FLOW_TENANTS tenants in a round: with more, tenants take turns, and what was said of theirs before is said again with its time. */
+static void look_at_flows(struct agent *a)
+{
+	struct hmap_node *n, *tmp;
+	unsigned int tenants = 0, i = 0, turns;
+
+	hmap_for_each (n, tmp, &a->tenants) {
+		const struct tenant *t = container_of(n, struct tenant, node);
+
+		tenants += t->telemetry && t->telemetry->flows.n;
+	}
+	turns = (tenants + FLOW_TENANTS - 1) / FLOW_TENANTS;
+	a->telemetry.round++;
+	if (turns)
+		upcall_flush(a);
+	hmap_for_each (n, tmp, &a->tenants) {
+		struct tenant *t = container_of(n, struct tenant, node);
+
+		if (t->telemetry && t->telemetry->flows.n && (i++ + a->telemetry.round) % turns == 0)
+			flow_watch_look(&t->telemetry->flows, t, unix_ms());
+	}
+}
+
 void telemetry_topped(struct agent *a)
 {
 	struct telemetry_round *r = &a->telemetry;
@@ -317,6 +347,7 @@ void telemetry_topped(struct agent *a)
 	if (!r->due)
 		return;
 	r->due = false;
+	look_at_flows(a);
 	hmap_for_each (n, tmp, &a->tenants) {
 		struct tenant *t = container_of(n, struct tenant, node);
 

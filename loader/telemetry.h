@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -26,10 +27,11 @@ struct telemetry_round {
 	struct loop_timer *turn; /* there is more to be said than one turn has time for */
 	struct telemetry_say *say; /* NULL = nothing is begun */
 	uint64_t at_ns;		/* of the last one */
+	unsigned int round;	/* whose flows are looked at */
 };
 
-/* The wish has been made, or renewed. */
-void telemetry_wish(struct tenant *t);
+/* The wish, the record DB_WISH, has been made, or renewed. */
+void telemetry_wish(struct tenant *t, const json_t *wish);
 /* Something has happened: "port_up", "port_down", "port_failed", "changed", "trouble", "usable".  'port': "" = none. */
 void telemetry_event(struct tenant *t, const char *what, const char *port, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 void telemetry_dropped(struct tenant *t, enum skep_drop reason, uint64_t time_ns, uint32_t key, const char *culprit, const uint8_t *data,

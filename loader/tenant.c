@@ -263,7 +263,7 @@ static void apply(struct tenant *t, const char *path, const json_t *record)
 	else if (is_topology(path))
 		tenant_changed_record(t, path);
 	else if (record)
-		telemetry_wish(t);
+		telemetry_wish(t, record);
 	if (!record)
 		(void)json_object_del(t->records, path);
 	else if (json_object_set(t->records, path, (json_t *)record))

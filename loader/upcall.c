@@ -448,7 +448,7 @@ static bool readopt_class(struct work *w, const struct dp_flow_key *key, const s
 	bool same;
 
 	if (!dp_wild_read(a->dp, key, &wild) ||
-	    class_simulate(w->t, w->in, &w->pkt, key, adopted_other(w->t, &wild), &res) ||
+	    class_simulate(w->t, w->in, &w->pkt, key, adopted_other(w->t, &wild), 0, &res) ||
 	    !forward_make(a, &w->pkt, &res, &plan, &m))
 		return false;
 	w->key.v6 = pkt_flow_key(&w->pkt.f, w->in_key, &w->key.k4, &w->key.k6);

@@ -1,27 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Pages about what carries the networks: hosts, the state DB, what a tenant may use, who may sign in.
-import { html, useState, useEffect, useLoad } from './lib.js';
+import { html, useState, useLoad, usePolled } from './lib.js';
 import { get, ask, post, tenantPath, seg } from './api.js';
 import { KINDS, PLURALS, fieldLabel } from './kinds.js';
 import { link } from './router.js';
 import { useChanges } from './live.js';
-import { Fault, Busy, Empty, Badge, Meter, Dialog, Time, Value, Copy, number, short } from './ui.js';
+import { Fault, Old, Busy, Empty, Badge, Meter, Dialog, Time, Value, Copy, number, short } from './ui.js';
 
-/* Asks again every so often while the page is looked at. */
-function usePolled(load, deps, ms) {
-	const state = useLoad(load, deps);
-
-	useEffect(() => {
-		const timer = setInterval(() => document.visibilityState === 'visible' && state.reload(), ms);
-		return () => clearInterval(timer);
-	}, deps);
-	return state;
-}
-
-const portsOf = (h) => (Array.isArray(h.ports) ? h.ports.length : typeof h.ports === 'object' && h.ports ? Object.keys(h.ports).length : h.ports);
+const Tenants = ({ names }) => html`<span class="values">${(names || []).slice(0, 20).map((t) => html`<a href=${link(['t', t, 'topology'])}>${t}</a>`)}${names?.length > 20 && html`<span class="more">+${number(names.length - 20)}</span>`}</span>`;
 
 export function HostsPage() {
-	const { data, error, reload } = usePolled((signal) => get('/api/v1/hosts', undefined, signal), ['hosts'], 5000);
+	const { data, at, error, reload } = usePolled((signal) => get('/api/v1/hosts', undefined, signal), ['hosts'], 5000);
 	const [text, setText] = useState('');
 	const items = (data?.items || []).filter((h) => h.name.includes(text.trim()));
 	const dead = (data?.items || []).filter((h) => h.live === false).length;
@@ -29,12 +18,12 @@ export function HostsPage() {
 	return html`<section class="page" aria-labelledby="title"><header class="page-head"><h1 id="title">Hosts</h1>
 		<span class="count num">${data && number(data.total ?? data.items.length)}</span>${dead > 0 && html`<${Badge} tone="bad">${dead} not alive</${Badge}>`}<span class="grow"></span>
 		<input type="search" aria-label="Filter hosts" placeholder="Filter by name" value=${text} onInput=${(e) => setText(e.target.value)} /></header>
-		<${Fault} error=${error} onRetry=${reload} />
+		<${Old} error=${error} at=${at} onRetry=${reload} />
 		${!data && !error && html`<${Busy} />`}
 		${data && !data.items.length && html`<${Empty} title="No host has come yet"><p>A host is here as soon as its agent, skepd, has reached the state DB.</p></${Empty}>`}
-		${items.length > 0 && html`<div class="table-wrap" tabindex="0" role="group" aria-label="Hosts"><table class="plain wide"><thead><tr><th scope="col">Host</th><th scope="col">State</th><th scope="col">Underlay address</th><th scope="col">Instance</th><th scope="col" class="num">Ports</th></tr></thead>
+		${items.length > 0 && html`<div class="table-wrap" tabindex="0" role="group" aria-label="Hosts"><table class="plain wide"><thead><tr><th scope="col">Host</th><th scope="col">State</th><th scope="col">Underlay address</th><th scope="col">Version</th><th scope="col">Tenants</th></tr></thead>
 		<tbody>${items.map((h) => html`<tr><th scope="row"><a class="strong" href=${link(['hosts', h.name])}>${h.name}</a></th><td><${Badge} tone=${h.live ? 'good' : 'bad'}>${h.live ? 'alive' : 'not alive'}</${Badge}></td>
-			<td class="mono">${h.address || ''}</td><td class="mono dim">${h.instance || ''}</td><td class="num">${number(Number(portsOf(h) ?? 0))}</td></tr>`)}</tbody></table></div>`}</section>`;
+			<td class="mono">${h.address || ''}</td><td class="mono dim">${h.version || ''}</td><td><${Tenants} names=${h.tenants} /></td></tr>`)}</tbody></table></div>`}</section>`;
 }
 
 function Facts({ object, skip = [] }) {
@@ -43,25 +32,22 @@ function Facts({ object, skip = [] }) {
 }
 
 export function HostPage({ name }) {
-	const { data, error, reload } = usePolled((signal) => get(`/api/v1/hosts/${seg(name)}`, undefined, signal), [name], 5000);
-	const ports = Array.isArray(data?.ports) ? data.ports : Object.entries(data?.ports || {}).map(([k, v]) => ({ name: k, ...v }));
+	const { data, at, error, reload } = usePolled((signal) => get(`/api/v1/hosts/${seg(name)}`, undefined, signal), [name], 5000);
 
 	return html`<section class="page" aria-labelledby="title"><nav class="crumbs" aria-label="Where this is"><a href="#/hosts">Hosts</a></nav>
 		<header class="page-head"><h1 id="title">${name}</h1>${data && html`<${Badge} tone=${data.live ? 'good' : 'bad'}>${data.live ? 'alive' : 'not alive'}</${Badge}>`}</header>
-		<${Fault} error=${error} onRetry=${reload} />
+		<${Old} error=${error} at=${at} onRetry=${reload} />
 		${data && html`<${Facts} object=${data} skip=${['name', 'live']} />
-			${ports.length > 0 && html`<h2>Ports <span class="count num">${number(ports.length)}</span></h2><div class="table-wrap" tabindex="0" role="group" aria-label="Ports of the host"><table class="plain"><thead><tr><th scope="col">Tenant</th><th scope="col">Port</th><th scope="col">Interface</th><th scope="col">State</th></tr></thead>
-			<tbody>${ports.slice(0, 500).map((p) => html`<tr><td>${p.tenant}</td><td>${p.tenant ? html`<a href=${link(['t', p.tenant, 'ports', p.port || p.name])}>${p.port || p.name}</a>` : p.port || p.name}</td><td class="mono">${p.interface}</td>
-				<td><${Badge} tone=${p.up ? 'good' : 'plain'}>${p.up ? 'up' : 'not up'}</${Badge}></td></tr>`)}</tbody></table>${ports.length > 500 && html`<p class="dim">and ${number(ports.length - 500)} more</p>`}</div>`}`}</section>`;
+			<h2>Tenants <span class="count num">${number((data.tenants || []).length)}</span></h2><p class="dim">Those that have ports here.</p><${Tenants} names=${data.tenants} />`}</section>`;
 }
 
 export function StatusPage() {
-	const { data, error, reload } = usePolled((signal) => get('/api/v1/status', undefined, signal), ['status'], 3000);
+	const { data, at, error, reload } = usePolled((signal) => get('/api/v1/status', undefined, signal), ['status'], 3000);
 	const parts = Object.entries(data || {}).filter(([, v]) => v && typeof v === 'object' && !Array.isArray(v));
 	const lists = Object.entries(data || {}).filter(([, v]) => Array.isArray(v) && v.length);
 
 	return html`<section class="page" aria-labelledby="title"><header class="page-head"><h1 id="title">Health</h1><span class="dim">This server and the state DB, every three seconds.</span></header>
-		<${Fault} error=${error} onRetry=${reload} />
+		<${Old} error=${error} at=${at} onRetry=${reload} />
 		${!data && !error && html`<${Busy} />`}
 		${data && html`<div class="cards-row"><section class="panel"><h2>Server</h2><${Facts} object=${data} /></section>
 			${parts.map(([k, v]) => html`<section class="panel"><h2>${fieldLabel(k)}</h2><${Facts} object=${v} />${Object.entries(v).filter(([, x]) => Array.isArray(x) && x.length).map(([name, x]) => html`<h3>${fieldLabel(name)}</h3><${Value} value=${x} />`)}</section>`)}
@@ -69,17 +55,17 @@ export function StatusPage() {
 }
 
 export function CapacityPage({ tenant, me }) {
-	const { data, error, reload } = useLoad((signal) => get(tenantPath(tenant, 'quota'), undefined, signal), [tenant]);
+	const { data, at, error, reload } = useLoad((signal) => get(tenantPath(tenant, 'quota'), undefined, signal), [tenant]);
 	const [editing, setEditing] = useState(false);
 	useChanges(() => reload());
 	const q = data && { limits: data.objects || {}, used: data.used?.objects || {}, rate: data.requests_per_s };
 
 	return html`<section class="page" aria-labelledby="title"><header class="page-head"><h1 id="title">Capacity</h1><span class="dim">What ${tenant} uses of what it may have.</span><span class="grow"></span>
-		${me.role === 'operator' && data && html`<button type="button" onClick=${() => setEditing(true)}>Change limits</button>`}</header>
-		<${Fault} error=${error} onRetry=${reload} />
+		${me.role === 'operator' && me.writes && data && html`<button type="button" onClick=${() => setEditing(true)}>Change limits</button>`}</header>
+		<${Old} error=${error} at=${at} onRetry=${reload} />
 		${!data && !error && html`<${Busy} />`}
-		${q && html`<div class="meters">${PLURALS.map((p) => html`<a class="meter-link" href=${link(['t', tenant, p])}><${Meter} label=${KINDS[p].many} used=${Number(q.used[p] ?? 0)} limit=${Number(q.limits[p] ?? 0)} /></a>`)}
-			${data.used?.bytes !== undefined && html`<${Meter} label="Size of all records (kB)" used=${Math.round(data.used.bytes / 1000)} limit=${Math.round((data.bytes || 0) / 1000)} />`}
+		${q && html`<div class="meters">${PLURALS.map((p) => html`<a class="meter-link" href=${link(['t', tenant, p])}><${Meter} label=${KINDS[p].many} used=${Number(q.used[p] ?? 0)} limit=${q.limits[p]} /></a>`)}
+			${data.used?.bytes !== undefined && html`<${Meter} label="Size of all records (kB)" used=${Math.round(data.used.bytes / 1000)} limit=${data.bytes === undefined ? undefined : Math.round(data.bytes / 1000)} />`}
 			${data.used?.tokens !== undefined && html`<${Meter} label="Tokens" used=${data.used.tokens} limit=${data.tokens} />`}</div>
 			${q.rate > 0 && html`<p class="dim">At most <b class="num">${number(q.rate)}</b> requests a second.</p>`}`}
 		${editing && html`<${QuotaDialog} tenant=${tenant} quota=${data} onClose=${() => { setEditing(false); reload(); }} />`}</section>`;
@@ -107,12 +93,25 @@ function QuotaDialog({ tenant, quota, onClose }) {
 
 const LIVES = [['30 days', 2592000], ['1 day', 86400], ['90 days', 7776000], ['1 year', 31536000], ['for ever', 0]];
 
+const TOKENS = 100;
+
 export function TokensPage({ tenant, me }) {
-	const { data, error, reload } = useLoad((signal) => get('/api/v1/tokens', undefined, signal), ['tokens']);
+	const [upTo, setUpTo] = useState(TOKENS);
+	const { data, error, reload } = useLoad(async (signal) => {
+		let page, cursor, items = [];
+		do {
+			page = await get('/api/v1/tokens', { limit: TOKENS, cursor }, signal);
+			items = items.concat(page.items);
+			cursor = page.next;
+		} while (cursor && items.length < upTo);
+		return { items, next: cursor };
+	}, ['tokens', upTo]);
+	const [asking, setAsking] = useState(null);
 	const [making, setMaking] = useState(false);
 	const [problem, setProblem] = useState(null);
 	const revoke = async (t) => {
 		setProblem(null);
+		setAsking(null);
 		try {
 			await ask('DELETE', `/api/v1/tokens/${seg(t.id)}`);
 			reload();
@@ -122,13 +121,16 @@ export function TokensPage({ tenant, me }) {
 	};
 
 	return html`<section class="page" aria-labelledby="title"><header class="page-head"><h1 id="title">Tokens</h1><span class="dim">Who may use the API and this panel.</span><span class="grow"></span>
-		<button type="button" class="primary" onClick=${() => setMaking(true)}>New token</button></header>
+		${me.writes && html`<button type="button" class="primary" onClick=${() => setMaking(true)}>New token</button>`}</header>
 		<${Fault} error=${error || problem} onRetry=${error && reload} />
 		${data && !data.items.length && html`<${Empty} title="No tokens"><p>A token lets a person or a program act for this tenant, for as long and as far as you say.</p></${Empty}>`}
 		${data?.items.length > 0 && html`<div class="table-wrap" tabindex="0" role="group" aria-label="Tokens"><table class="plain wide"><thead><tr><th scope="col">Name</th><th scope="col">Role</th><th scope="col">Tenant</th><th scope="col">Expires</th><th scope="col">Last used</th><th scope="col"><span class="hidden">Revoke</span></th></tr></thead>
 		<tbody>${data.items.map((t) => html`<tr><th scope="row">${t.name} <span class="mono dim small">${t.id}</span></th><td>${t.role}${t.read_only && html` <${Badge}>read only</${Badge}>`}</td><td>${t.tenant || html`<span class="dim">all</span>`}</td>
 			<td>${t.expires ? html`<${Time} at=${t.expires} />` : html`<span class="dim">never</span>`}</td><td>${t.last_used ? html`<${Time} at=${t.last_used} />` : html`<span class="dim">–</span>`}</td>
-			<td><button type="button" class="danger-quiet small" onClick=${() => revoke(t)} aria-label=${`Revoke ${t.name}`}>Revoke</button></td></tr>`)}</tbody></table></div>`}
+			<td>${me.writes && html`<button type="button" class="danger-quiet small" onClick=${() => setAsking(t)} aria-label=${`Revoke ${t.name}`}>Revoke</button>`}</td></tr>`)}</tbody></table></div>`}
+		${data?.next && html`<button type="button" onClick=${() => setUpTo(data.items.length + TOKENS)}>More tokens</button>`}
+		${asking && html`<${Dialog} title=${`Revoke ${asking.name}?`} onClose=${() => setAsking(null)}><p>Who uses this token, or has signed in with it, is out at once. It cannot be given back; a new one can be made.</p>
+			<footer><button type="button" class="danger" onClick=${() => revoke(asking)}>Revoke</button><button type="button" onClick=${() => setAsking(null)}>Keep it</button></footer></${Dialog}>`}
 		${making && html`<${NewToken} tenant=${tenant} me=${me} onClose=${() => { setMaking(false); reload(); }} />`}</section>`;
 }
 
@@ -154,7 +156,7 @@ function NewToken({ tenant, me, onClose }) {
 	};
 	const secret = made?.token;
 
-	return html`<${Dialog} title=${made ? `Token ${made.name || name}` : 'New token'} onClose=${onClose}>${made ? html`<p>This is shown once. Keep it where passwords are kept.</p><p><code class="mono secret" tabindex="0">${secret}</code> <${Copy} text=${secret} /></p>
+	return html`<${Dialog} title=${made ? `Token ${made.name || name}` : 'New token'} keep=${!!made} onClose=${onClose}>${made ? html`<p>This is shown once. Keep it where passwords are kept.</p><p><code class="mono secret" tabindex="0">${secret}</code> <${Copy} text=${secret} /></p>
 		<footer><button type="button" class="primary" onClick=${onClose}>Done</button></footer>` : html`<form class="stack" onSubmit=${make}><${Fault} error=${error} />
 		<label>Name<input type="text" value=${name} required autocomplete="off" onInput=${(e) => setName(e.target.value)} placeholder="for example ci" /></label>
 		<label>Role<select value=${role} onChange=${(e) => setRole(e.target.value)}><option value="tenant-reader">tenant-reader: looks only</option><option value="tenant-admin">tenant-admin: changes ${tenant}</option>${me.role === 'operator' && html`<option value="operator">operator: everything</option>`}</select></label>

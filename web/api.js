@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The REST API: one function that asks, errors as problem documents, and lists by page.  The session is a cookie that scripts cannot
 // read; what belongs to it here is the CSRF word, which other origins can neither read nor guess.
-let csrf = '';
+let csrf = '', who = '';
 
 export class Problem extends Error {
 	constructor(status, body, retryAfter) {
@@ -24,8 +24,13 @@ export class Unreachable extends Error {
 	}
 }
 
-let onSignedOut = () => {};
+let onSignedOut = () => {}, onOther = () => {};
 export const whenSignedOut = (fn) => { onSignedOut = fn; };
+/* Calls 'fn' when somebody has signed in or out in another tab: they share the cookie. */
+export const whenOther = (fn) => { onOther = fn; };
+export const signedOut = () => onSignedOut();
+const tabs = new BroadcastChannel('skep-session');
+tabs.onmessage = () => onOther();
 
 export const seg = (text) => encodeURIComponent(text);
 export const tenantPath = (tenant, rest = '') => `/api/v1/tenants/${seg(tenant)}${rest && '/'}${rest}`;
@@ -60,8 +65,28 @@ export function requestHeaders(method, extra) {
 	return headers;
 }
 
+/* The cookie is of another session than the CSRF word.  True: of the same person, and the word is known now. */
+async function sameAgain() {
+	const before = who;
+
+	await session().catch(() => { who = ''; });
+	if (who !== before)
+		onOther();
+	return who === before;
+}
+
 /* Asks; answers {status, body, headers}.  Throws a Problem, Unreachable, or AbortError. */
-export async function ask(method, path, { query, body, headers, signal, cache = 'no-store' } = {}) {
+export async function ask(method, path, options = {}) {
+	try {
+		return await askOnce(method, path, options);
+	} catch (e) {
+		if (e.status !== 403 || !e.message.includes('X-CSRF-Token') || !await sameAgain())
+			throw e;
+		return askOnce(method, path, options);
+	}
+}
+
+async function askOnce(method, path, { query, body, headers, signal, cache = 'no-store' }) {
 	const sent = requestHeaders(method, headers);
 	let res;
 
@@ -92,19 +117,24 @@ export async function signIn(token) {
 	const answer = await post('/api/v1/session', { token });
 
 	csrf = answer?.csrf || '';
+	tabs.postMessage('in');
 }
 
 export async function signOut() {
 	await ask('DELETE', '/api/v1/session').catch(() => {});
 	csrf = '';
+	tabs.postMessage('out');
 	onSignedOut();
 }
+
+export const identity = (me) => (me ? JSON.stringify([me.name, me.role, me.tenant]) : '');
 
 /* Who is signed in, by the cookie that the browser has kept: {name, role, tenant, expires}. */
 export async function session() {
 	const me = await get('/api/v1/session');
 
 	csrf = me.csrf || '';
+	who = identity(me);
 	return me;
 }
 

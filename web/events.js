@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Changes of a tenant as they happen.  Server-sent events are read here and not by EventSource: that hides the server's pings, and
 // without them a silent line cannot be told from a quiet network.
-import { requestHeaders, tenantPath, Problem } from './api.js';
+import { requestHeaders, tenantPath, signedOut, Problem } from './api.js';
 
 const SILENCE_MS = 20000; // the server pings every 15 s
-const RETRY_MS = [500, 1000, 2000, 5000];
+const RETRY_MS = [500, 1000, 2000, 5000], GONE_MS = 5000; // what is refused is asked for again: a tenant may be made, a role be given
 
 /* Splits a stream of text into events: {id, event, data}; pings and comments give null. */
 export function sseParser(emit) {
@@ -40,16 +40,18 @@ export function sseParser(emit) {
 
 /*
  * Follows a tenant until stop() is called.  'onEvent' gets {type: put|delete|reset, kind, name, rev, object}; 'onState' gets 'live',
- * 'connecting' (never connected yet) or 'stale' (nothing was heard for too long, or the line is gone).
+ * and when something was heard last: 'connecting' (never connected yet), 'stale' (nothing was heard for too long, or the line is gone), 'denied' (one may not see it) or 'gone' (there is no such
+ * tenant: it may come back).
  */
 export function follow(tenant, onEvent, onState) {
-	let stopped = false, lastId = '', tries = 0, wait, abort, silence, state;
+	let stopped = false, lastId = '', tries = 0, wait, abort, silence, state, last = Date.now();
 
 	const say = (s) => {
 		if (s !== state && !stopped)
-			onState(state = s);
+			onState(state = s, last);
 	};
 	const heard = () => {
+		last = Date.now();
 		clearTimeout(silence);
 		silence = setTimeout(() => {
 			say('stale');
@@ -93,8 +95,15 @@ export function follow(tenant, onEvent, onState) {
 				parse(text.decode(value, { stream: true }));
 			}
 		} catch (e) {
-			if (e.status === 401 || e.status === 403 || e.status === 404) {
-				say('stale');
+			if (e.status === 401 && !stopped)
+				signedOut();
+			if (e.status === 401 || stopped)
+				return;
+			if (e.status === 403 || e.status === 404) {
+				say(e.status === 403 ? 'denied' : 'gone');
+				lastId = ''; // another one of its name would begin anew
+				wait = setTimeout(connect, GONE_MS);
+				tries = 1;
 				return;
 			}
 		}

@@ -225,6 +225,7 @@ export function ObjectForm({ tenant, plural, before, onDone }) {
 	const [value, setValue] = useState(() => before ? Object.fromEntries(Object.entries(before).filter(([, v]) => v !== null)) : {});
 	const [base, setBase] = useState(before || {});
 	const [error, setError] = useState(null);
+	const [taking, setTaking] = useState(null); // why their change could not be taken in
 	const [checked, setChecked] = useState(false);
 	const [busy, setBusy] = useState(false);
 	const form = useRef();
@@ -271,7 +272,14 @@ export function ObjectForm({ tenant, plural, before, onDone }) {
 		setBusy(false);
 	};
 	const takeTheirs = async () => {
-		const { body } = await ask('GET', tenantPath(tenant, `${plural}/${seg(before.name)}`));
+		let body;
+		setTaking(null);
+		try {
+			({ body } = await ask('GET', tenantPath(tenant, `${plural}/${seg(before.name)}`)));
+		} catch (e) {
+			setTaking(e);
+			return;
+		}
 		setBase(body); // what was changed here is kept, and is sent against the newest revision
 		setValue((v) => ({ ...body, ...Object.fromEntries(Object.keys(patch).map((k) => [k, v[k]])) }));
 		setError(null);
@@ -284,7 +292,7 @@ export function ObjectForm({ tenant, plural, before, onDone }) {
 		<h1 id="title"><${Sign} of=${plural} />${before ? html`Edit <span class="name">${before.name}</span>` : `New ${K.one.toLowerCase()}`}</h1>
 		${!before && html`<p class="dim">${K.about}</p>`}
 		${error?.status === 412 ? html`<div class="fault" role="alert"><strong>Somebody else has changed this object meanwhile</strong>
-			<p>Nothing was written. Take in their change; yours stay in the form, for you to look at once more.</p><button type="button" onClick=${takeTheirs}>Take in their change</button></div>` :
+			<p>Nothing was written. Take in their change; yours stay in the form, for you to look at once more.</p><button type="button" onClick=${takeTheirs}>Take in their change</button></div><${Fault} error=${taking} />` :
 			html`<${Fault} error=${error && placed.size && placed.size === error.errors.length ? { title: 'Nothing was written: see what is marked', message: '', instance: error.instance } : error} />`}
 		<${Fields} tenant=${tenant} fields=${fields} value=${value} errors=${at} first=${before ? [] : FIRST[plural]} onChange=${(v) => { setValue(v); setChecked(false); }} />
 		<footer class="form-foot"><button type="submit" class="primary" disabled=${busy || (before && !changes.length)}>${before ? 'Save' : 'Create'}</button>

@@ -20,11 +20,13 @@ export async function loadGraph(tenant, signal) {
 		// all ports, or else those of routers, and those that are linked: what the skeleton is made of
 		whole ? listUpTo(tenant, 'ports', fields, OPEN_ALL, signal) : listUpTo(tenant, 'ports', { ...fields, filter: 'router:*' }, LINKS_MAX, signal),
 		whole ? { items: [] } : listUpTo(tenant, 'ports', { ...fields, filter: 'peer:*' }, LINKS_MAX, signal),
-		listUpTo(tenant, 'bindings', { fields: 'name,port,host,interface' }, whole ? BINDINGS_MAX : 200, signal),
+		listUpTo(tenant, 'bindings', { fields: 'name,port,host,interface' }, BINDINGS_MAX, signal),
 	]);
 	const g = {
 		tenant, total: one.total, whole, routers: byName(routers.items), bridges: byName(bridges.items), ports: byName([...ports.items, ...linked.items]), opened: new Set(), counts: new Map(),
 		bindings: new Map(bindings.items.map((b) => [b.port || b.name, b])), hosts: new Map(),
+		recount: false, miscounted: new Set(), // is the total, are counts of bridges to be asked for anew?
+		cutBindings: bindings.total > bindings.items.length,
 		cut: routers.total > routers.items.length || bridges.total > bridges.items.length,
 	};
 
@@ -50,11 +52,30 @@ export async function openBridge(g, name, signal, each) {
 
 /* How many ports a closed bridge has. */
 export async function countPorts(g, name, signal) {
-	if (!g.counts.has(name)) {
+	if (!g.counts.has(name) || g.miscounted.delete(name)) {
 		const { total } = await list(g.tenant, 'ports', { filter: `bridge:${name}`, limit: 1, fields: 'name' }, signal);
 		g.counts.set(name, total);
 	}
 	return g.counts.get(name);
+}
+
+export async function countAll(g, signal) {
+	g.recount = false;
+	g.total = (await list(g.tenant, 'ports', { limit: 1, fields: 'name' }, signal)).total;
+}
+
+/* A port has come, changed or gone: of those that are not loaded nobody knows where they were. */
+function miscount(g, old, object) {
+	if (!g.whole && !old) {
+		g.recount = true;
+		for (const b of g.counts.keys())
+			g.miscounted.add(b);
+	}
+	for (const b of [old?.bridge, object?.bridge])
+		if (b && g.counts.has(b) && old?.bridge !== object?.bridge)
+			g.miscounted.add(b);
+	if (g.whole || old)
+		g.total += !!object - !!old;
 }
 
 /* A port that is to be seen although its bridge is closed: selected, found, or on a path.  False: there is none. */
@@ -85,13 +106,9 @@ export function applyChanges(g, batch) {
 		if (!map)
 			continue;
 		if (type === 'delete') {
-			const old = map.get(name);
+			if (kind === 'port')
+				miscount(g, map.get(name), null);
 			map.delete(name);
-			if (kind === 'port') {
-				g.total--;
-				if (old?.bridge && g.counts.has(old.bridge))
-					g.counts.set(old.bridge, g.counts.get(old.bridge) - 1);
-			}
 			if (kind === 'bridge')
 				g.opened.delete(name);
 		} else {
@@ -101,7 +118,7 @@ export function applyChanges(g, batch) {
 			if (kind === 'bridge' && fresh && g.whole)
 				g.opened.add(name);
 			if (kind === 'port') {
-				g.counts.delete(object.bridge);
+				miscount(g, map.get(name), object);
 				if (!g.whole && !object.router && !object.peer && !g.opened.has(object.bridge) && fresh)
 					continue;
 			}

@@ -70,7 +70,7 @@ function Entry({ tenant, id, me, onClose }) {
 			${data.tooLarge && html`<p class="dim">This change was too large to be kept with all that was before.</p>`}
 			${preview && html`<div class="hint"><b>Undoing this would:</b><ul>${preview.slice(0, 20).map((c) => html`<li>${{ created: 'make', deleted: 'delete', changed: 'change back' }[c.op] || c.op} ${c.path || c.object}</li>`)}</ul>${preview.length > 20 && html`and ${number(preview.length - 20)} more`}</div>`}
 			<${Fault} error=${problem} />
-			${me.role !== 'tenant-reader' && !data.tooLarge && html`<footer>${preview ? html`<button type="button" class="primary" disabled=${busy} onClick=${() => undo(false)}>Undo it</button>` :
+			${me.writes && !data.tooLarge && html`<footer>${preview ? html`<button type="button" class="primary" disabled=${busy} onClick=${() => undo(false)}>Undo it</button>` :
 				html`<button type="button" disabled=${busy} onClick=${() => undo(true)}>Undo…</button>`}<button type="button" onClick=${onClose}>Close</button></footer>`}`}</${Dialog}>`;
 }
 
@@ -83,6 +83,14 @@ function What({ changes, object, most }) {
 		${more > 0 && html`<span class="dim">${object ? `with ${number(more)} ${more === 1 ? 'other' : 'others'}` : `and ${number(more)} more`}</span>`}`;
 }
 
+/* 'before' and the page behind it; or a first page, and behind it what is there of 'old' if the two meet. */
+function joined(before, page, old) {
+	const items = [...before, ...page.items.map(entryOf)];
+	const last = old?.items ? old.items.findIndex((e) => e.id === items[items.length - 1]?.id) : -1;
+
+	return last >= 0 ? { items: [...items, ...old.items.slice(last + 1)], next: last + 1 < old.items.length ? old.next : page.next } : { items, next: page.next };
+}
+
 /* A list of changes; of one object, if 'object' is given. */
 export function Changes({ tenant, object, limit, me, full }) {
 	const [state, set] = useState({ items: null, next: null, error: null });
@@ -90,14 +98,14 @@ export function Changes({ tenant, object, limit, me, full }) {
 	const load = async (cursor) => {
 		try {
 			const page = await get(tenantPath(tenant, 'audit'), { limit: limit || PAGE, object, cursor });
-			set((s) => ({ items: cursor ? [...s.items, ...page.items.map(entryOf)] : page.items.map(entryOf), next: page.next, error: null }));
+			set((s) => ({ ...joined(cursor ? s.items : [], page, cursor ? null : s), error: null }));
 		} catch (error) {
 			set((s) => ({ ...s, error }));
 		}
 	};
 
 	useEffect(() => { load(); }, [tenant, object]);
-	useChanges(() => load());
+	useChanges((b) => (b.reset || !object || b.events.some((e) => object === `${e.kind}/${e.name}`)) && load());
 	const items = state.items;
 	if (state.error && !items)
 		return html`<${Fault} error=${state.error} onRetry=${() => load()} />`;

@@ -8,11 +8,11 @@ export const html = htm.bind(h);
 export { h, render, Fragment, Component, useState, useEffect, useLayoutEffect, useRef, useMemo, useCallback };
 
 /*
- * Loads by an async function whenever 'deps' change: {data, error, busy, reload}.  What was loaded stays while the next is on its
+ * Loads by an async function whenever 'deps' change: {data, at (when it came), error, busy, reload}.  What was loaded stays while the next is on its
  * way, unless the first dependency (the subject) changed.  Of two loads under way the older one is aborted.
  */
 export function useLoad(load, deps) {
-	const [state, set] = useState({ data: null, error: null, busy: true });
+	const [state, set] = useState({ data: null, at: 0, error: null, busy: true });
 	const run = useRef({ n: 0, subject: undefined, abort: null });
 	const go = useCallback(() => {
 		const me = run.current;
@@ -22,11 +22,11 @@ export function useLoad(load, deps) {
 		me.subject = deps[0];
 		me.abort?.abort();
 		me.abort = new AbortController();
-		set((s) => ({ data: fresh ? null : s.data, error: fresh ? null : s.error, busy: true }));
+		set((s) => ({ data: fresh ? null : s.data, at: fresh ? 0 : s.at, error: fresh ? null : s.error, busy: true }));
 		load(me.abort.signal).then(
-			(data) => n === me.n && set({ data, error: null, busy: false }),
+			(data) => n === me.n && set({ data, at: Date.now(), error: null, busy: false }),
 			(error) => n === me.n && error.name !== 'AbortError' &&
-				set((s) => ({ data: s.data, error, busy: false })));
+				set((s) => ({ ...s, error, busy: false })));
 	}, deps);
 
 	useEffect(() => {
@@ -37,6 +37,18 @@ export function useLoad(load, deps) {
 		};
 	}, deps);
 	return { ...state, reload: go };
+}
+
+/* The same, and again every so often while the page is looked at. */
+export function usePolled(load, deps, ms) {
+	const state = useLoad(load, deps);
+
+	// counted from the answer: one that takes longer than that would never be heard
+	useEffect(() => {
+		const timer = !state.busy && setInterval(() => document.visibilityState === 'visible' && state.reload(), ms);
+		return () => clearInterval(timer);
+	}, [...deps, state.busy]);
+	return state;
 }
 
 /* 'value' as it was when it had not changed for 'ms'. */

@@ -1,60 +1,112 @@
 // SPDX-License-Identifier: Apache-2.0
 // Lists of objects.  The server sorts and filters; pages of 200 come as one scrolls, and only the rows in sight are in the document.
-import { html, useState, useEffect, useRef, useSettled, useSize, useCallback } from './lib.js';
+import { html, useState, useEffect, useRef, useSettled, useSize, useMemo } from './lib.js';
 import { list } from './api.js';
 import { KINDS, fieldLabel } from './kinds.js';
 import { schemas } from './schema.js';
 import { useChanges } from './live.js';
 import { link, objectLink, setQuery, go } from './router.js';
-import { Fault, Busy, Empty, Sign, Value, number, Ref } from './ui.js';
+import { Old, Busy, Empty, Sign, Value, number, Ref } from './ui.js';
 
 const PAGE = 200, ROW = 36;
 
 /* Filters as people write them: "web" is a part of the name, "mac:02:00.." a field. */
 export function filters(text) {
 	return text.trim().split(/\s+/).filter(Boolean).map((word) => {
-		const m = /^([a-z_]+):(.+)$/.exec(word);
+		const m = /^([a-z_.]+):(.+)$/.exec(word);
 		return m ? `${m[1]}:${m[2]}` : `name:*${word}*`;
 	});
 }
 
-/* Objects of a kind as far as they were asked for: {items, total, more(), error, busy, reload()}. */
+const RETRY_MS = 2000, RETRY_MOST_MS = 30000;
+
+/* Which pages have rows from 'first' to 'last'. */
+function inSight(pages, first, last) {
+	let row = 0;
+
+	return pages.map((p, i) => {
+		const from = row;
+		row += p.items.length;
+		return from <= last && row >= first ? i : -1;
+	}).filter((i) => i >= 0);
+}
+
+/* These pages as they are now.  One ends where the next one begins, as long as that object is there; else those behind it are loaded when one comes to them. */
+async function loadAgain({ pages, next, total }, which, ask) {
+	pages = pages.slice();
+	for (const i of which) {
+		if (i >= pages.length)
+			break;
+		const page = await ask(pages[i].cursor, Math.min(1000, pages[i].items.length + PAGE / 4));
+		const before = new Set(pages[i - 1]?.items.map((o) => o.name));
+		const items = page.items.filter((o) => !before.has(o.name));
+		const end = pages[i + 1]?.items.length ? items.findIndex((o) => o.name === pages[i + 1].items[0].name) : -1;
+		pages[i] = { cursor: pages[i].cursor, items: end < 0 ? items : items.slice(0, end), of: page.of };
+		if (end < 0) {
+			pages.length = i + 1;
+			next = page.next;
+		}
+		total = page.total;
+	}
+	return { pages, next, total };
+}
+
+/*
+ * Objects of a kind as far as they were asked for: {items, total, error, busy, change(), tend(first, last), retry()}.  After change() what is in sight is read
+ * again, the rest when it comes into sight.  tend() is called as rows come into sight, and loads what is missing.
+ */
 export function usePages(tenant, plural, query) {
 	const key = JSON.stringify([tenant, plural, query]);
-	const [state, set] = useState({ key, items: [], total: null, next: null, error: null, busy: true });
-	const run = useRef(0);
+	const none = { key, pages: [], total: null, next: null, at: 0, error: null, again: false, busy: true, age: 0 };
+	const [kept, set] = useState(none);
+	const run = useRef({ abort: null, tries: 0, age: 0 });
+	const state = kept.key === key ? kept : none;
+	const items = useMemo(() => state.pages.flatMap((p) => p.items), [state.pages]);
 
-	const load = useCallback(async (old, upTo) => {
-		const n = ++run.current;
-		try {
-			let items = old ? old.items : [], page, next = old ? old.next : undefined;
-			do {
-				page = await list(tenant, plural, { ...query, limit: PAGE, cursor: next });
-				items = items.concat(page.items);
-				next = page.next;
-			} while (next && items.length < upTo);
-			if (n === run.current)
-				set({ key, items, total: page.total, next, error: null, busy: false });
-		} catch (error) {
-			if (n === run.current)
-				set((s) => ({ ...s, key, error, busy: false }));
-		}
-	}, [key]);
+	const load = (fn) => {
+		const me = run.current, of = me.age;
+		me.abort?.abort();
+		const mine = me.abort = new AbortController();
+		const ask = async (cursor, limit) => ({ ...await list(tenant, plural, { ...query, limit, cursor }, mine.signal), of });
+		set((s) => ({ ...(s.key === key ? s : none), again: false, busy: true }));
+		fn(ask).then((fresh) => {
+			if (mine.signal.aborted)
+				return;
+			me.tries = 0;
+			set((s) => ({ ...s, ...fresh, at: Date.now(), error: null, busy: false }));
+		}, (error) => !mine.signal.aborted && set((s) => ({ ...s, error, busy: false })));
+	};
+	const more = (s) => load(async (ask) => {
+		const page = await ask(s.next || undefined, PAGE);
+		return { pages: [...s.pages, { cursor: s.next || undefined, items: page.items, of: page.of }], next: page.next, total: page.total };
+	});
+	const retry = () => (state.pages.length ? set((s) => ({ ...s, again: true })) : more(none));
 
 	useEffect(() => {
-		set((s) => ({ ...s, error: null, busy: true }));
-		load(null, PAGE);
-		return () => { run.current++; };
+		run.current.tries = 0;
+		more(none);
+		return () => run.current.abort.abort();
 	}, [key]);
+	// who is refused waits, as long as the server says, and longer each time
+	useEffect(() => {
+		const timer = state.error && setTimeout(retry, Math.min(RETRY_MOST_MS, Math.max(1000 * (state.error.retryAfter || 0), RETRY_MS * 2 ** run.current.tries++)));
+		return () => clearTimeout(timer);
+	}, [state.error]);
 	return {
-		...state, busy: state.busy || state.key !== key,
-		more: () => {
-			if (!state.busy && state.next && state.key === key) {
-				set((s) => ({ ...s, busy: true }));
-				load(state, state.items.length + PAGE);
-			}
+		...state, items, retry,
+		change: () => {
+			run.current.age++;
+			set((s) => ({ ...s, age: run.current.age }));
 		},
-		reload: () => load(null, Math.max(PAGE, Math.min(2000, state.items.length))),
+		tend: (first, last) => {
+			if (state.busy || (state.error && !state.again))
+				return;
+			const which = inSight(state.pages, first, last);
+			if (which.some((i) => state.pages[i].of < state.age))
+				load((ask) => loadAgain(state, which, ask));
+			else if (state.next && last > items.length - 40)
+				more(state);
+		},
 	};
 }
 
@@ -84,16 +136,13 @@ export function ListPage({ tenant, plural, query, me }) {
 	const [at, setAt] = useState(0);
 	const first = Math.max(0, Math.floor(top / ROW) - 8);
 	const last = Math.min(pages.items.length, Math.ceil((top + size.height) / ROW) + 8);
-	const writable = me.role !== 'tenant-reader' && (plural !== 'bindings' || me.role === 'operator');
+	const writable = me.writes && (plural !== 'bindings' || me.role === 'operator');
 
 	useEffect(() => { schemas().then((s) => setFields(s[plural]), () => {}); }, [plural]);
 	useEffect(() => { setQuery({ q: settled }); }, [settled]);
 	useEffect(() => { setText(query.get('q') || ''); setAt(0); if (box.current) box.current.scrollTop = 0; }, [plural]);
-	useChanges((b) => (b.reset || b.kinds.has(K.kind)) && pages.reload());
-	useEffect(() => {
-		if (last > pages.items.length - 40)
-			pages.more();
-	}, [last, pages.items.length, pages.busy]);
+	useChanges((b) => (b.reset || b.kinds.has(K.kind)) && pages.change());
+	useEffect(() => pages.tend(first, last), [first, last, pages.items, pages.busy, pages.error, pages.again, pages.age]);
 
 	const move = (to) => {
 		to = Math.max(0, Math.min(pages.items.length - 1, to));
@@ -128,7 +177,7 @@ export function ListPage({ tenant, plural, query, me }) {
 			<input type="search" aria-label=${`Filter ${K.many.toLowerCase()}`} placeholder="Filter: part of a name, or field:value" value=${text} onInput=${(e) => setText(e.target.value)} />
 			${writable && html`<a class="button primary" href=${link(['t', tenant, plural], { new: '1' })}>New ${K.one.toLowerCase()}</a>`}
 		</header>
-		<${Fault} error=${pages.error} onRetry=${pages.reload} />
+		<${Old} error=${pages.error} at=${pages.at} onRetry=${pages.retry} />
 		${empty && (settled ? html`<${Empty} title=${`No ${K.one.toLowerCase()} matches “${settled}”`}
 				action=${html`<button type="button" onClick=${() => setText('')}>Show all</button>`}><p>A word is looked for in names. Other fields by their name: <code>mac:02:00:00:00:00:01</code>, <code>name:*db*</code>.</p></${Empty}>` :
 			html`<${Empty} title=${`No ${K.many.toLowerCase()} yet`} action=${writable && html`<a class="button primary" href=${link(['t', tenant, plural], { new: '1' })}>Make the first one</a>`}><p>${K.about}</p></${Empty}>`)}

@@ -8,14 +8,16 @@ import { useEffect, useRef, useState } from './lib.js';
 const BATCH_MS = 400;
 
 let tenant = null, stop = null, state = 'connecting', timer = null;
-let batch = { kinds: new Set(), events: [], reset: false };
+const empty = () => ({ kinds: new Set(), events: [], reset: false });
+let batch = empty();
+let heard = 0; // until when nothing was missed
 const changed = new Set(), states = new Set();
 
 function flush() {
 	const b = batch;
 
 	timer = null;
-	batch = { kinds: new Set(), events: [], reset: false };
+	batch = empty();
 	for (const fn of [...changed])
 		fn(b);
 }
@@ -38,8 +40,15 @@ export function followTenant(name) {
 	if (name === tenant)
 		return;
 	stop?.();
+	clearTimeout(timer); // what was told of another tenant is no business of what is shown now
+	timer = null;
+	batch = empty();
 	tenant = name;
-	stop = name ? follow(name, onEvent, (s) => {
+	state = 'connecting';
+	for (const fn of [...states])
+		fn(state);
+	stop = name ? follow(name, onEvent, (s, at) => {
+		heard = at;
 		state = s;
 		for (const fn of [...states])
 			fn(s);
@@ -57,6 +66,9 @@ export function useChanges(fn) {
 		return () => changed.delete(call);
 	}, []);
 }
+
+/* While the line is not good: when it was last. */
+export const heardAt = () => heard;
 
 export function useLiveState() {
 	const [s, set] = useState(state);

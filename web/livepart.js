@@ -2,10 +2,11 @@
 // What agents tell of ports: where they are, whether they are up, counters, rates, the last drops and events.  They tell while somebody asks.
 import { html, useState, useEffect, useRef } from './lib.js';
 import { get, list, tenantPath } from './api.js';
-import { Badge, Time, Fault, number, short } from './ui.js';
+import { Badge, Time, Old, number, short } from './ui.js';
 import { link } from './router.js';
 
 const EVERY_MS = 2000, POINTS = 60;
+export const NO_AGENT = 'no agent'; // what the server says in place of a state when the host's lease is over
 
 /* {ports: {name: {host, up, ...}}, hosts: {name: {age_ms}}, drops, events}: of all ports that are anywhere, or of one. */
 export const liveOf = (tenant, signal, port) => get(tenantPath(tenant, 'live'), port && { port }, signal);
@@ -27,14 +28,14 @@ const COUNTERS = [['rx_packets', 'rx_pps', 'Packets sent', ''], ['rx_bytes', 'rx
 	['drops', 'drops_ps', 'Packets dropped', ''], ['upcalls', 'upcalls_ps', 'Asked of the agent', ''], ['conns', null, 'Connections', ''], ['conns_refused', null, 'Connections refused', '']];
 const DRAWN = [['tx_bps', 'Received', 'bit/s'], ['rx_bps', 'Sent', 'bit/s'], ['drops_ps', 'Dropped', '/s']];
 
-function Port({ tenant, name, live, rates }) {
+function Port({ tenant, name, live, rates, old }) {
 	const told = live && live.rx_packets !== undefined;
 
-	return html`<dl class="facts"><dt>State</dt><dd>${live?.up ? html`<${Badge} tone="good">up</${Badge}>` : html`<${Badge} tone="plain">not up</${Badge}>`}</dd>
+	return html`<dl class="facts"><dt>State</dt><dd>${old ? html`<${Badge} tone="warn">not known</${Badge}>` : live?.up ? html`<${Badge} tone="good">up</${Badge}>` : live?.state === NO_AGENT ? html`<${Badge} tone="bad">no agent</${Badge}> <span class="dim">The agent of its host does not live: what the port carries is not known.</span>` : html`<${Badge} tone="plain">not up</${Badge}>`}</dd>
 		${live?.host && html`<dt>Host</dt><dd><a href=${link(['t', tenant, 'topology'], { at: `hosts/${live.host}` })}>${live.host}</a></dd>`}
 		${live?.interface && html`<dt>Interface</dt><dd class="mono">${live.interface}</dd>`}</dl>
-		${told ? html`<div class="sparks">${DRAWN.map(([rate, label, unit]) => html`<${Spark} key=${rate} values=${rates[rate] || []} label=${label} unit=${unit} />`)}</div>
-			<table class="plain counters"><caption class="hidden">Counters of ${name}</caption><thead><tr><th scope="col">Since the agent began</th><th class="num" scope="col">Total</th><th class="num" scope="col">Now</th></tr></thead>
+		${told ? html`<div class="sparks ${old ? 'old' : ''}">${DRAWN.map(([rate, label, unit]) => html`<${Spark} key=${rate} values=${rates[rate] || []} label=${label} unit=${unit} />`)}</div>
+			<table class="plain counters"><caption class="hidden">Counters of ${name}</caption><thead><tr><th scope="col">Since the agent began</th><th class="num" scope="col">Total</th><th class="num" scope="col">${old ? 'Then' : 'Now'}</th></tr></thead>
 			<tbody>${COUNTERS.filter(([k]) => live[k] !== undefined).map(([k, rate, words, unit]) => html`<tr><th scope="row">${words}</th><td class="num">${number(Number(live[k]))}</td>
 				<td class="num">${rate && live[rate] !== undefined ? short(live[rate], unit || '/s') : ''}</td></tr>`)}</tbody></table>` :
 			live?.up && html`<p class="dim" role="status">Its host is asked for counters…</p>`}`;
@@ -61,6 +62,7 @@ function DevicePorts({ tenant, plural, name }) {
 export function LivePart({ tenant, plural, object }) {
 	const [now, setNow] = useState(null);
 	const [error, setError] = useState(null);
+	const [at, setAt] = useState(0); // when it was told
 	const rates = useRef({});
 	const name = object.name;
 
@@ -79,6 +81,7 @@ export function LivePart({ tenant, plural, object }) {
 						if (port?.[k] !== undefined)
 							rates.current[k] = [...(rates.current[k] || []), Number(port[k])].slice(-POINTS);
 					setNow({ port, drops: (all.drops || []).filter((d) => d.port === name).slice(0, 8), events: (all.events || []).filter((e) => !e.port || e.port === name).slice(0, 8), trouble: all.telemetry_error });
+					setAt(Date.now());
 					setError(null);
 				} catch (e) {
 					if (e.name !== 'AbortError')
@@ -100,7 +103,8 @@ export function LivePart({ tenant, plural, object }) {
 	if (object.peer)
 		return null;
 	return html`<section aria-label="Live"><h2>Now</h2>
-		${error && !now ? html`<${Fault} error=${error} />` : html`<${Port} tenant=${tenant} name=${name} live=${now?.port} rates=${rates.current} />`}
+		<${Old} error=${error} at=${at} what="What is below" />
+		${(now || !error) && html`<${Port} tenant=${tenant} name=${name} live=${now?.port} rates=${rates.current} old=${!!error} />`}
 		${now?.trouble && html`<p class="warn-text">This may be old: ${now.trouble}</p>`}
 		${now && html`<${List} title="Last drops" none="No packet of this port was dropped lately." rows=${now.drops.map((d) => html`<li><${Time} at=${d.at_ms} /> <b class="bad-text">${d.help || d.reason}</b>
 			${d.culprit && html` <span>${d.culprit}</span>`}${d.packet && html`<br /><code class="mono">${d.packet}</code>`}</li>`)} />

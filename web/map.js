@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The map as a part of pages: what is loaded, what is open, what is chosen; pointer, wheel, touch and keys.  mapview.js draws it.
 import { html, useState, useEffect, useLayoutEffect, useRef, useMemo, useSize, useCallback, announce } from './lib.js';
-import { loadGraph, openBridge, countPorts, pinPort, applyChanges } from './graph.js';
+import { loadGraph, openBridge, countPorts, countAll, pinPort, applyChanges } from './graph.js';
 import { layout } from './layout.js';
 import { MapView } from './mapview.js';
 import { useChanges } from './live.js';
-import { liveOf } from './livepart.js';
+import { liveOf, NO_AGENT } from './livepart.js';
 import { search } from './search.js';
 import { KINDS } from './kinds.js';
 import { Combo, Fault, Busy, Empty, number } from './ui.js';
@@ -63,6 +63,50 @@ function nextTo(m, id, dx, dy) {
 	return best;
 }
 
+/* What is said of a host and its ports: true, false, or undefined: nothing. */
+function hostLives(said, name) {
+	const ports = Object.values(said.ports || {}).filter((p) => p.host === name);
+	return ports.some((p) => p.state === NO_AGENT) ? false : ports.length || said.hosts?.[name] ? true : undefined;
+}
+
+const ASKED_MAX = 8, ASKED_CHARS = 3500;
+
+/* Which ports are up.  Of a large network: those on the map, and one of each host. */
+async function liveOnMap(g, m, signal) {
+	if (g.whole)
+		return liveOf(g.tenant, signal);
+	const said = { ports: {}, hosts: {} };
+	const names = new Set(new Map([...g.bindings].map(([name, b]) => [b.host, name])).values());
+	for (const name of m.portHome.keys())
+		if (g.bindings.has(name) || g.cutBindings)
+			names.add(name);
+	const left = [...names];
+	for (let n = 0; n < ASKED_MAX && left.length; n++) {
+		let text = left.shift();
+		while (left.length && text.length + left[0].length < ASKED_CHARS)
+			text += `,${left.shift()}`;
+		const part = await liveOf(g.tenant, signal, text);
+		Object.assign(said.ports, part.ports);
+		Object.assign(said.hosts, part.hosts);
+		said.telemetry_error ||= part.telemetry_error;
+	}
+	return said;
+}
+
+/* Of very many bindings not all are loaded: what is told of ports says where they are.  True: something is new. */
+function placeBy(g, ports) {
+	let found = false;
+
+	for (const [name, p] of Object.entries(ports))
+		if (g.cutBindings && p.host && !g.bindings.has(name)) {
+			g.bindings.set(name, { name, port: name, host: p.host });
+			if (!g.hosts.has(p.host))
+				g.hosts.set(p.host, { name: p.host });
+			found = true;
+		}
+	return found;
+}
+
 /* One line of ports' places for each bridge and host. */
 function hostLinksOf(m, g) {
 	const pairs = new Map();
@@ -88,13 +132,16 @@ function hostLinksOf(m, g) {
 export function Map_({ tenant, selected, onSelect, trace, panel, label }) {
 	const graph = useRef(null), view = useRef(null), model = useRef(null), canvas = useRef(), box = useRef(), ring = useRef(), fitted = useRef(false);
 	const moved = useRef(readMoved(tenant)), pinned = useRef(new Set()), live = useRef({}), counting = useRef(new Set());
+	const loading = useRef(0), missed = useRef([]); // loads under way; changes that came meanwhile
 	const want = useRef(null); // what is to be brought into sight as soon as it is on the map
 	const [version, bump] = useState(0);
 	const [laid, setLaid] = useState(-1);
 	const [error, setError] = useState(null);
 	const [busy, setBusy] = useState('Loading the network');
+	const [unknown, setUnknown] = useState(false); // which ports are up
 	const [focus, setFocus] = useState(null);
 	const [text, setText] = useState('');
+	const [, setStates] = useState(''); // which ports are up: what is told beside the map is of it
 	const size = useSize(box);
 	const again = useCallback(() => bump((v) => v + 1), []);
 	const abort = useRef(new AbortController());
@@ -103,7 +150,10 @@ export function Map_({ tenant, selected, onSelect, trace, panel, label }) {
 		abort.current.abort();
 		abort.current = new AbortController();
 		const { signal } = abort.current;
+		let whole = true;
 		const opened = keepOpen && graph.current?.tenant === tenant ? [...graph.current.opened] : [];
+		loading.current++;
+		missed.current = [];
 		try {
 			const g = await loadGraph(tenant, signal);
 			for (const b of opened)
@@ -115,12 +165,16 @@ export function Map_({ tenant, selected, onSelect, trace, panel, label }) {
 			setError(null);
 			setBusy('');
 			again();
+			whole = missed.current.every((b) => applyChanges(g, b));
 		} catch (e) {
 			if (e.name !== 'AbortError') {
 				setError(e);
 				setBusy('');
 			}
 		}
+		loading.current--;
+		if (!whole && !signal.aborted)
+			look(true);
 	}, [tenant]);
 
 	useEffect(() => {
@@ -134,26 +188,38 @@ export function Map_({ tenant, selected, onSelect, trace, panel, label }) {
 	}, [tenant]);
 
 	useChanges((b) => {
-		if (!graph.current)
-			return;
-		if (applyChanges(graph.current, b))
+		if (loading.current)
+			missed.current.push(b); // what is being loaded may be of before
+		if (graph.current && applyChanges(graph.current, b))
 			again();
-		else
+		else if (!loading.current)
 			look(true);
 	});
 
-	// where ports are up: asked for now and then while the map is looked at, and only for networks that are small enough
+	/* null: it is not known. */
+	const showLive = (said) => {
+		live.current = said?.ports || {};
+		if (placeBy(graph.current, live.current))
+			again();
+		for (const [name, h] of graph.current.hosts)
+			h.live = said ? hostLives(said, name) : undefined;
+		setUnknown(!said);
+		setStates(JSON.stringify(Object.entries(live.current).map(([name, p]) => [name, p.up, p.state])));
+		view.current?.draw();
+	};
+
+	// where ports are up: asked for now and then while the map is looked at
 	useEffect(() => {
 		let timer, gone = false;
 		const tick = async () => {
-			if (graph.current?.whole && document.visibilityState === 'visible') {
+			if (graph.current && model.current && document.visibilityState === 'visible') {
 				try {
-					const said = await liveOf(tenant, abort.current.signal);
-					live.current = said.ports || {};
-					for (const [name, h] of graph.current.hosts)
-						h.live = said.hosts?.[name] ? said.hosts[name].age_ms < 15000 : undefined;
-					view.current?.draw();
-				} catch { /* the map is right without, too */ }
+					const said = await liveOnMap(graph.current, model.current, abort.current.signal);
+					showLive(said.telemetry_error ? null : said);
+				} catch (e) {
+					if (e.name !== 'AbortError')
+						showLive(null); // colours of before would tell what is so no more
+				}
 			}
 			if (!gone)
 				timer = setTimeout(tick, 5000);
@@ -190,7 +256,7 @@ export function Map_({ tenant, selected, onSelect, trace, panel, label }) {
 		}
 	}, [size.width, size.height]);
 
-	const stateOf = (p) => (p.admin_up === false ? 'off' : live.current[p.name]?.up ? 'up' : graph.current.bindings.has(p.name) ? 'placed' : 'loose');
+	const stateOf = (p) => (p.admin_up === false ? 'off' : live.current[p.name]?.up ? 'up' : live.current[p.name]?.state === NO_AGENT ? 'lost' : graph.current.bindings.has(p.name) ? 'placed' : 'loose');
 
 	// the layout anew, when the network or what is open has changed
 	useEffect(() => {
@@ -224,18 +290,25 @@ export function Map_({ tenant, selected, onSelect, trace, panel, label }) {
 	useEffect(() => {
 		const timer = setInterval(() => {
 			const g = graph.current, m = model.current, v = view.current;
+			if (g?.recount && !counting.current.has('')) {
+				counting.current.add('');
+				countAll(g, abort.current.signal).then(again, () => {}).finally(() => counting.current.delete(''));
+			}
 			if (!g || !m || g.whole || v.at.k < 0.3 || !v.seen)
 				return;
 			for (const d of m.devices.values()) {
 				if (counting.current.size >= 4)
 					break;
-				if (d.kind !== 'bridges' || d.count !== undefined || counting.current.has(d.name) || !v.inSight(d.x, d.y, d.w, d.h))
+				if (d.kind !== 'bridges' || (d.count !== undefined && !g.miscounted.has(d.name)) || counting.current.has(d.name) || !v.inSight(d.x, d.y, d.w, d.h))
 					continue;
 				counting.current.add(d.name);
-				countPorts(g, d.name, abort.current.signal).then((n) => {
-					d.count = n;
+				const told = (n) => { // meanwhile there may be another layout
+					const now = model.current.devices.get(d.id);
+					if (now)
+						now.count = n;
 					v.draw();
-				}, () => { d.count = null; }).finally(() => counting.current.delete(d.name));
+				};
+				countPorts(g, d.name, abort.current.signal).then(told, () => told(null)).finally(() => counting.current.delete(d.name));
 			}
 		}, 150);
 		return () => clearInterval(timer);
@@ -267,7 +340,8 @@ export function Map_({ tenant, selected, onSelect, trace, panel, label }) {
 		return () => { gone = true; };
 	}, [selected, version > 0]);
 
-	const path = useMemo(() => trace && pathOnMap(trace), [trace]);
+	const same = trace ? JSON.stringify([trace.verdict, trace.steps, trace.outputs]) : ''; // a way that is told again is not drawn again
+	const path = useMemo(() => trace && pathOnMap(trace), [same]);
 	useEffect(() => {
 		const draw = async () => {
 			if (!path) {
@@ -496,7 +570,9 @@ export function Map_({ tenant, selected, onSelect, trace, panel, label }) {
 				<p><a class="button primary" href=${`#/t/${encodeURIComponent(tenant)}/bridges?new=1`}>Make a bridge</a></p></${Empty}></div>`}
 		</div>
 		${g && html`<p class="map-foot"><span>${number(g.routers.size)} ${g.routers.size === 1 ? 'router' : 'routers'}, ${number(g.bridges.size)} ${g.bridges.size === 1 ? 'bridge' : 'bridges'}, ${number(g.total)} ports${g.whole ? '' : `, ${number(openCount)} of them shown`}</span>
-			<span class="legend"><i class="key up"></i>up <i class="key placed"></i>bound <i class="key loose"></i>not bound</span>
+			<span class="legend"><i class="key up"></i>up <i class="key placed"></i>bound <i class="key lost"></i>no agent <i class="key loose"></i>not bound</span>
+			${g.cutBindings && html`<span class="warn-text">Where ports are is loaded of ${number(g.bindings.size)} only, and of those that are opened.</span>`}
+			${unknown && html`<span class="warn-text">It is not known which ports are up.</span>`}
 			${g.cut && html`<span class="warn-text">Not all devices are shown.</span>`}</p>`}
-		${panel && g && panel({ graph: g, model: model.current, toggle, version })}</div>`;
+		${panel && g && panel({ graph: g, model: model.current, toggle, version, stateOf })}</div>`;
 }

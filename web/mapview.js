@@ -270,7 +270,7 @@ export class MapView {
 		if (!d.ports.length || r0 >= r1 || c0 >= c1)
 			return;
 		const live = this.model.stateOf;
-		const groups = { up: [], placed: [], loose: [], off: [] };
+		const groups = { up: [], lost: [], placed: [], loose: [], off: [] };
 		for (let r = r0; r < r1; r++)
 			for (let col = c0; col < c1; col++) {
 				const i = r * d.cols + col;
@@ -279,7 +279,7 @@ export class MapView {
 			}
 		const box = (i) => ctx.rect(d.gridX + (i % d.cols) * (PORT_W + GAP), d.gridY + Math.floor(i / d.cols) * (PORT_H + GAP), PORT_W, PORT_H);
 		const text = k >= 0.55;
-		const tones = { up: [c['good-bed'], c.good], placed: [c.raised, c['strong-line']], loose: [c.map, c['strong-line']], off: [c.map, c.line] };
+		const tones = { up: [c['good-bed'], c.good], lost: [c['bad-bed'], c.bad], placed: [c.raised, c['strong-line']], loose: [c.map, c['strong-line']], off: [c.map, c.line] };
 		for (const [state, list] of Object.entries(groups)) {
 			if (!list.length)
 				continue;
@@ -289,7 +289,7 @@ export class MapView {
 				box(i);
 			// from afar a box is a dot of colour: thousands of outlines, let alone dashed ones, would cost more than they tell
 			const far = k < 0.35;
-			ctx.fillStyle = !far ? bed : state === 'up' || state === 'placed' ? line : c.line;
+			ctx.fillStyle = !far ? bed : state === 'up' || state === 'lost' || state === 'placed' ? line : c.line;
 			ctx.fill();
 			if (!far) {
 				ctx.strokeStyle = line;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // One object: its fields, what refers to it, where it is now and how it fares, what became of it.
-import { html, useState, useEffect, useRef, useLoad } from './lib.js';
-import { ask, get, list, tenantPath, seg } from './api.js';
-import { KINDS, fieldLabel } from './kinds.js';
+import { html, useState, useEffect, useRef, useMemo, useLoad } from './lib.js';
+import { ask, get, tenantPath, seg } from './api.js';
+import { KINDS, kindOf, fieldLabel } from './kinds.js';
 import { schemas, referrers } from './schema.js';
 import { useChanges } from './live.js';
 import { ObjectForm } from './form.js';
@@ -12,33 +12,20 @@ import { link, go } from './router.js';
 import { Fault, Busy, Sign, Value, Ref, Badge, Dialog, Empty, Copy, number } from './ui.js';
 
 const LONG = new Set(['objects']);
-const LOOKED_AT = 200;
 
 /* The objects that name this one, a few of each kind and field. */
 function UsedBy({ tenant, plural, name, all }) {
-	const { data, error, reload } = useLoad(async (signal) => {
-		const found = await Promise.all(referrers(all, plural).map(async (r) => {
-			const [top, inner] = r.field.split('.');
-			if (!inner) {
-				const page = await list(tenant, r.plural, { filter: `${r.field}:${name}`, limit: 8, fields: 'name' }, signal);
-				return { ...r, items: page.items, total: page.total };
-			}
-			// within rules and the like the server does not look: of so many objects it is done here
-			const { items } = await list(tenant, r.plural, { limit: LOOKED_AT, fields: `name,${top}` }, signal);
-			const mine = items.filter((o) => (o[top] || []).some((x) => [].concat(x[inner] ?? []).includes(name)));
-			return { ...r, items: mine.slice(0, 8), total: mine.length, inner: true };
-		}));
-		return found.filter((f) => f.total);
-	}, [`${plural}/${name}`]);
+	const { data, error, reload } = useLoad(async (signal) => (await get(tenantPath(tenant, `${plural}/${seg(name)}/references`), undefined, signal)).items, [`${tenant}/${plural}/${name}`]);
+	const kinds = useMemo(() => new Set(referrers(all, plural).map((r) => kindOf(r.plural))), [all, plural]);
 
-	useChanges((b) => (b.reset || b.kinds.size) && reload());
-	if (error)
-		return html`<${Fault} error=${error} onRetry=${reload} />`;
+	useChanges((b) => (b.reset || [...b.kinds].some((k) => kinds.has(k))) && reload());
+	if (error && !data)
+		return error.status === 404 ? null : html`<${Fault} error=${error} onRetry=${reload} />`;
 	if (!data)
 		return html`<${Busy} />`;
-	return data.length ? html`<dl class="facts">${data.map((r) => html`<dt>${KINDS[r.plural].many}<br /><small class="dim">as ${fieldLabel(r.field.split('.').pop()).toLowerCase()}</small></dt><dd class="values">
-		${r.items.map((o) => html`<${Ref} tenant=${tenant} plural=${r.plural} name=${o.name} />`)} ${r.total > r.items.length && r.inner && html`<span class="more">and ${number(r.total - r.items.length)} more</span>`}${r.total > r.items.length && !r.inner && html`
-		<a class="more" href=${link(['t', tenant, r.plural], { q: `${r.field}:${name}` })}>all ${number(r.total)}</a>`}</dd>`)}</dl>` :
+	return data.length ? html`<dl class="facts">${data.map((r) => html`<dt>${KINDS[r.kind].many}<br /><small class="dim">as ${fieldLabel(r.field.split('.').pop()).toLowerCase()}</small></dt><dd class="values">
+		${r.names.map((n) => html`<${Ref} tenant=${tenant} plural=${r.kind} name=${n} />`)} ${r.total > r.names.length && html`
+		<a class="more" href=${link(['t', tenant, r.kind], { q: `${r.field}:${name}` })}>all ${number(r.total)}</a>`}</dd>`)}</dl>` :
 		html`<p class="dim">Nothing names this ${KINDS[plural].one.toLowerCase()}.</p>`;
 }
 
@@ -68,10 +55,10 @@ export function ObjectPage({ tenant, plural, name, query, me }) {
 	const [all, setAll] = useState(null);
 	const [asking, setAsking] = useState(false);
 	const [gone, setGone] = useState(false);
-	const { data, error, reload } = useLoad((signal) => get(tenantPath(tenant, `${plural}/${seg(name)}`), undefined, signal), [`${tenant}/${plural}/${name}`]);
+	const { data, error, busy, reload } = useLoad((signal) => get(tenantPath(tenant, `${plural}/${seg(name)}`), undefined, signal), [`${tenant}/${plural}/${name}`]);
 	const editing = query.has('edit');
 	const fresh = useRef();
-	const writable = me.role !== 'tenant-reader' && (plural !== 'bindings' || me.role === 'operator');
+	const writable = me.writes && (plural !== 'bindings' || me.role === 'operator');
 
 	useEffect(() => { schemas().then(setAll, () => setAll({})); }, []);
 	useEffect(() => { setGone(false); setAsking(false); }, [plural, name]);
@@ -79,11 +66,16 @@ export function ObjectPage({ tenant, plural, name, query, me }) {
 		const mine = b.events.filter((e) => e.kind === K.kind && e.name === name).pop();
 		if (mine?.type === 'delete')
 			setGone(true);
-		else if (mine || b.reset) {
-			setGone(false);
+		else if (mine || b.reset)
 			reload();
-		}
 	});
+	// what came of it: an object may go while nobody tells of it
+	useEffect(() => {
+		if (!busy && !error)
+			setGone(false);
+		else if (error?.status === 404)
+			setGone(true);
+	}, [busy, error, data]);
 	useEffect(() => {
 		if (fresh.current && data && fresh.current !== data.rev)
 			document.querySelector('.object')?.classList.add('changed');
@@ -110,9 +102,11 @@ export function ObjectPage({ tenant, plural, name, query, me }) {
 			${data.admin_up === false && html`<${Badge} tone="warn">disabled</${Badge}>`}${gone && html`<${Badge} tone="bad">deleted</${Badge}>`}
 			<span class="grow"></span>
 			${onMap && html`<a class="button" href=${link(['t', tenant, 'topology'], { at: `${plural}/${data.name}` })}>Show on map</a>`}
-			${plural === 'ports' && !data.peer && data.bridge && html`<a class="button" href=${link(['t', tenant, 'trace'], { from: data.name })}>Trace from here</a>`}
+			${plural === 'ports' && !data.peer && html`<a class="button" href=${link(['t', tenant, 'trace'], { from: data.name })}>Trace from here</a>
+				<a class="button" href=${link(['t', tenant, 'trace'], { mode: 'live', from: data.name })}>Watch its flows</a>`}
 			${writable && !gone && html`<a class="button" href=${link(['t', tenant, plural, data.name], { edit: '1' })}>Edit</a>
 				<button type="button" class="danger-quiet" onClick=${() => setAsking(true)}>Delete</button>`}</header>
+		${error && error.status !== 404 && html`<${Fault} error=${error} onRetry=${reload} />`}
 		${data.description && html`<p class="lead">${data.description}</p>`}
 		<div class="columns"><div>
 			<section aria-label="Fields"><dl class="facts">${set.filter((f) => !LONG.has(f.type) && f.name !== 'description').map((f) => html`<dt>${fieldLabel(f.name)}</dt><dd><${Value} tenant=${tenant} f=${f} value=${data[f.name]} /></dd>`)}</dl></section>

@@ -3,6 +3,7 @@
 import { html, useState, useEffect, useRef, useSize, announce } from './lib.js';
 import { post, list, tenantPath } from './api.js';
 import { setQuery, link, objectLink } from './router.js';
+import { useChanges } from './live.js';
 import { Combo, Fault, Busy, Empty, Badge, number } from './ui.js';
 import { filters } from './listpage.js';
 
@@ -83,18 +84,20 @@ export function PolicyPage({ tenant, query }) {
 	const [proto, setProto] = useState(query.get('proto') || 'tcp/443');
 	const [state, set] = useState({ busy: true });
 	const [at, setAt] = useState([0, 1]);
+	const [changed, setChanged] = useState(false);
 	const abort = useRef(new AbortController());
 
 	const run = async () => {
 		abort.current.abort();
 		const mine = abort.current = new AbortController();
 		set({ busy: true });
+		setChanged(false);
 		setQuery({ q: text, proto });
 		try {
 			const { names, more } = await portsOf(tenant, text, mine.signal);
 			const matrix = names.length ? await post(tenantPath(tenant, 'policy_matrix'), { ports: names, proto }, { signal: mine.signal }) : { ports: [], cells: [] };
 			const cells = matrix.cells.flat();
-			set({ matrix, more, allowed: cells.filter((c) => c.verdict === 'allow').length, pairs: cells.filter((c) => c.verdict !== 'self').length });
+			set({ matrix, asked: proto, more, allowed: cells.filter((c) => c.verdict === 'allow').length, pairs: cells.filter((c) => c.verdict !== 'self').length });
 			setAt(names.length > 1 ? [0, 1] : [0, 0]);
 		} catch (error) {
 			if (error.name !== 'AbortError')
@@ -106,6 +109,7 @@ export function PolicyPage({ tenant, query }) {
 		run();
 		return () => abort.current.abort();
 	}, [tenant]);
+	useChanges((b) => state.matrix && (b.reset || b.kinds.size) && setChanged(true));
 	const m = state.matrix;
 	const cell = m?.cells[at[0]]?.[at[1]];
 	const from = m?.ports[at[0]], to = m?.ports[at[1]];
@@ -118,16 +122,17 @@ export function PolicyPage({ tenant, query }) {
 			<label>Ports<input type="search" value=${text} placeholder="all, or: part of a name, bridge:web, security_groups:db" onInput=${(e) => setText(e.target.value)} /></label>
 			<button type="submit" class="primary" disabled=${state.busy}>Show</button>
 			${m && html`<span class="dim" role="status">${number(m.ports.length)} ports, <b class="num">${number(state.allowed)}</b> of ${number(state.pairs)} pairs may talk${state.more ? html`; <b>only the first ${MOST} ports are shown</b>, narrow it down` : ''}</span>`}</form>
+		${changed && m && html`<p class="warn-text" role="status">The network has changed since. <button type="button" class="small" onClick=${run}>Show again</button></p>`}
 		<${Fault} error=${state.error} onRetry=${run} />
 		${state.busy && html`<${Busy} label="Asking for each pair" />`}
 		${m && !m.ports.length && html`<${Empty} title="No machine’s ports here"><p>The matrix is about ports of bridges that machines are behind. ${text ? 'The filter finds none.' : 'This network has none yet.'}</p></${Empty}>`}
 		${m && m.ports.length > 0 && html`<div class="policy-split"><${Grid} matrix=${m} at=${at} onAt=${setAt} />
 			<aside class="side" aria-label="This pair">${cell && (cell.verdict === 'self' ? html`<p class="dim">${from} is the same port.</p>` : html`
 				<h2><a href=${objectLink(tenant, 'ports', from)}>${from}</a> <span aria-label="to">→</span> <a href=${objectLink(tenant, 'ports', to)}>${to}</a></h2>
-				<p><${Badge} tone=${TONE[verdictOf(cell)]}>${WORD[verdictOf(cell)]}</${Badge}> <span class="mono">${proto}</span></p>
+				<p><${Badge} tone=${TONE[verdictOf(cell)]}>${WORD[verdictOf(cell)]}</${Badge}> <span class="mono">${state.asked}</span></p>
 				${cell.rule && html`<p><b>Decided by</b> ${ruleLink(tenant, cell.rule) ? html`<a href=${ruleLink(tenant, cell.rule)}>${cell.rule}</a>` : cell.rule}</p>`}
 				${cell.text && html`<p>${cell.text}</p>`}
-				<p class="button-row"><a class="button" href=${link(['t', tenant, 'trace'], { from, to, proto })}>See the path</a>
+				<p class="button-row"><a class="button" href=${link(['t', tenant, 'trace'], { from, to, proto: state.asked })}>See the path</a>
 				<button type="button" onClick=${() => setAt([at[1], at[0]])}>The other way</button></p>`)}
 				<p class="legend">${['allow', 'deny', 'away', 'unknown'].map((v) => html`<span><span class=${`cell ${v}`} aria-hidden="true">${SIGN[v]}</span> ${WORD[v]}</span>`)}</p></aside></div>`}</section>`;
 }

@@ -52,11 +52,12 @@ export function setQuery(changes) {
 		go(href, true);
 }
 
+/* {segments, query, visit}: 'visit' is another one when somebody went there, by a link or by the browser's buttons, and not when a page has noted its own state. */
 export function useRoute() {
-	const [route, set] = useState(() => parse(location.hash));
+	const [route, set] = useState(() => ({ ...parse(location.hash), visit: 0 }));
 
 	useEffect(() => {
-		const look = () => set(parse(location.hash));
+		const look = (e) => set((old) => ({ ...parse(location.hash), visit: old.visit + (e.isTrusted ? 1 : 0) }));
 		addEventListener('hashchange', look);
 		return () => removeEventListener('hashchange', look);
 	}, []);

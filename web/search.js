@@ -22,7 +22,8 @@ export async function search(tenant, text, signal, { plurals = PLURALS, max = 30
 		...(MACISH.test(t) ? BY_MAC : []), ...(IPISH.test(t) ? BY_ADDRESS : []), ...(IPISH.test(t) && t.includes(':') ? [] : plurals.map((p) => [p, 'name'])),
 	]).filter(([p]) => plurals.includes(p)).map(([p, field]) => list(tenant, p, { filter: field === 'id' ? `id:${t.toLowerCase()}` : `${field}:*${t}*`, limit: each }, signal).then((page) => page.items.map((o) => [p, o])));
 	const found = (await Promise.allSettled(asked));
-	const down = found.find((f) => f.status === 'rejected' && (f.reason.name === 'AbortError' || f.reason.name === 'Unreachable'));
+	// of a search that was answered in part nobody can say that there is nothing
+	const down = found.find((f) => f.status === 'rejected' && (f.reason.name === 'AbortError' || f.reason.name === 'Unreachable' || [401, 403, 429].includes(f.reason.status) || f.reason.status >= 500));
 	if (down)
 		throw down.reason;
 	const seen = new Set();

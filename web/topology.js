@@ -35,16 +35,19 @@ function neighbours(id, graph, m) {
 	return [...new Set(found)];
 }
 
-function Side({ tenant, id, graph, model, onSelect, toggle, me }) {
+const STATES = { up: ['good', 'up'], lost: ['bad', 'no agent'], placed: ['plain', 'not up'] };
+
+function Side({ tenant, id, graph, model, onSelect, toggle, me, stateOf }) {
 	const [kind, name] = [id.slice(0, id.indexOf('/')), id.slice(id.indexOf('/') + 1)];
 	const o = { routers: graph.routers, bridges: graph.bridges, ports: graph.ports, hosts: graph.hosts }[kind]?.get(name);
 	const near = o ? neighbours(id, graph, model) : [];
 	const binding = kind === 'ports' && graph.bindings.get(name);
 	const open = graph.opened.has(name);
+	const [tone, word] = (kind === 'ports' && o && STATES[stateOf(o)]) || (kind === 'hosts' && o?.live === false ? ['bad', 'no agent'] : []);
 
 	return html`<aside class="side" aria-label="What is chosen">
 		<header><h2>${KINDS[kind] && html`<${Sign} of=${kind} />`}<span class="name">${name}</span></h2><button type="button" class="quiet icon" aria-label="Close" onClick=${() => onSelect(null)}>✕</button></header>
-		<p class="dim">${kind === 'hosts' ? 'Host' : KINDS[kind].one}${o?.admin_up === false && html` <${Badge} tone="warn">disabled</${Badge}>`}</p>
+		<p class="dim">${kind === 'hosts' ? 'Host' : KINDS[kind].one}${o?.admin_up === false && html` <${Badge} tone="warn">disabled</${Badge}>`}${word && html` <${Badge} tone=${tone}>${word}</${Badge}>`}</p>
 		${!o && html`<p>It is not there (any more).</p>`}
 		${o && html`<dl class="facts">${o.addresses?.length > 0 && html`<dt>Addresses</dt><dd class="mono">${o.addresses.join(' ')}</dd>`}
 			${o.mac && html`<dt>MAC</dt><dd class="mono">${o.mac}</dd>`}${o.vlan && html`<dt>VLAN</dt><dd class="num">${o.vlan}</dd>`}
@@ -66,5 +69,5 @@ export function TopologyPage({ tenant, query, me }) {
 
 	return html`<section class="page fill topology" aria-labelledby="title"><h1 id="title" class="hidden">Network map of ${tenant}</h1>
 		<${Map_} tenant=${tenant} selected=${valid} onSelect=${select}
-			panel=${({ graph, model, toggle }) => valid && html`<${Side} tenant=${tenant} me=${me} id=${valid} graph=${graph} model=${model} toggle=${toggle} onSelect=${select} />`} /></section>`;
+			panel=${({ graph, model, toggle, stateOf }) => valid && html`<${Side} tenant=${tenant} me=${me} id=${valid} graph=${graph} model=${model} toggle=${toggle} stateOf=${stateOf} onSelect=${select} />`} /></section>`;
 }

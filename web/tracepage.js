@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// What would happen to a packet: asked of the server's simulator, told step by step, drawn on the map.
-import { html, useState, useEffect, useRef, announce } from './lib.js';
+// What would happen to a packet: asked of the server's simulator, told step by step, drawn on the map; or what hosts make of real ones (livetrace.js).
+import { html, useState, useEffect, useSettled, announce } from './lib.js';
 import { post, get, tenantPath, seg } from './api.js';
 import { Map_ } from './map.js';
 import { decidingStep } from './path.js';
+import { LiveTrace } from './livetrace.js';
+import { useChanges } from './live.js';
 import { setQuery, objectLink } from './router.js';
 import { Combo, finder, Fault, Badge, Ref, verdictTone } from './ui.js';
 import { search } from './search.js';
@@ -57,14 +59,15 @@ export function TracePage({ tenant, query }) {
 	const [busy, setBusy] = useState(false);
 	const [way, setWay] = useState('forward');
 	const [selected, setSelected] = useState(null);
-	const asked = useRef('');
+	const [live, setLive] = useState(null); // the way that is shown in live mode
+	const [since, setSince] = useState(false); // the network has changed since
 
 	const run = async () => {
 		setBusy(true);
 		setError(null);
 		setAnswer(null);
-		setQuery({ mode, from, to: mode === 'reach' ? to : '', proto: mode === 'reach' ? service : '', packet: mode === 'packet' ? packet : '' });
-		asked.current = JSON.stringify([mode, from, to, service, packet]);
+		setQuery({ address: '', number: '', flow: '', mode, from, to: mode === 'reach' ? to : '', proto: mode === 'reach' ? service : '', packet: mode === 'packet' ? packet : '' });
+		setSince(false);
 		try {
 			if (mode === 'reach') {
 				const a = await post(tenantPath(tenant, 'reachability'), { from, to, proto: service });
@@ -82,8 +85,9 @@ export function TracePage({ tenant, query }) {
 		setBusy(false);
 	};
 
+	useChanges((b) => (b.reset || b.events.length) && setSince(true));
 	useEffect(() => {
-		if (query.get('from') && (query.get('to') || query.get('packet')))
+		if (mode !== 'live' && query.get('from') && (query.get('to') || query.get('packet')))
 			run();
 	}, []);
 	// a packet to begin with, once one knows where it comes from
@@ -98,30 +102,33 @@ export function TracePage({ tenant, query }) {
 		return () => abort.abort();
 	}, [mode, from]);
 
-	const trace = answer?.trace || answer?.reach?.[way] || null;
+	const known = useSettled(from.trim(), 300); // people type
+	const trace = mode === 'live' ? live : answer?.trace || answer?.reach?.[way] || null;
 	const reach = answer?.reach;
 	const ends = async (text, signal) => (await search(tenant, text, signal, { plurals: ['ports'], max: 12 }));
 	const anyPort = finder(tenant, 'ports');
 	const findEnd = (text, signal) => (text ? ends(text, signal) : anyPort(text, signal));
 
 	return html`<section class="page fill trace" aria-labelledby="title">
-		<header class="page-head"><h1 id="title">Path trace</h1><span class="dim">What would happen; nothing is sent.</span></header>
+		<header class="page-head"><h1 id="title">Path trace</h1><span class="dim">${mode === 'live' ? 'What happens to packets of a port, as its host decides.' : 'What would happen; nothing is sent.'}</span></header>
 		<div class="trace-split"><div class="trace-side">
-			<form class="stack" onSubmit=${(e) => { e.preventDefault(); run(); }}>
-				<div class="tabs" role="radiogroup" aria-label="What to ask">${[['reach', 'Can it reach…'], ['packet', 'One packet']].map(([m, text]) => html`
-					<label class=${mode === m ? 'on' : ''}><input type="radio" name="mode" checked=${mode === m} onChange=${() => { setMode(m); setAnswer(null); setError(null); }} />${text}</label>`)}</div>
+			<form class="stack" aria-label="Question" onSubmit=${(e) => { e.preventDefault(); if (mode !== 'live') run(); }}>
+				<div class="tabs" role="radiogroup" aria-label="What to ask">${[['reach', 'Can it reach…'], ['packet', 'One packet'], ['live', 'Live']].map(([m, text]) => html`
+					<label class=${mode === m ? 'on' : ''}><input type="radio" name="mode" checked=${mode === m} onChange=${() => { setMode(m); setAnswer(null); setError(null); setLive(null); }} />${text}</label>`)}</div>
 				<label>From port<${Combo} value=${from} onInput=${setFrom} find=${findEnd} required placeholder="name, address or MAC of a port" /></label>
 				${mode === 'reach' ? html`<label>To port or address<${Combo} value=${to} onInput=${setTo} find=${findEnd} required placeholder="db1 or 10.0.2.12" /></label>
-					<label>Service<input type="text" class="mono" value=${service} required placeholder="tcp/443, udp/53, icmp" onInput=${(e) => setService(e.target.value)} /></label>` : html`
+					<label>Service<input type="text" class="mono" value=${service} required placeholder="tcp/443, udp/53, icmp" onInput=${(e) => setService(e.target.value)} /></label>` : mode === 'packet' && html`
 					<label>Packet<input type="text" class="mono" value=${packet} required placeholder="tcp 10.0.1.11:4000 > 10.0.2.12:23 syn" onInput=${(e) => setPacket(e.target.value)} /></label>`}
-				<button type="submit" class="primary" disabled=${busy || !from}>${busy ? 'Asking…' : 'Trace'}</button></form>
+				${mode !== 'live' && html`<button type="submit" class="primary" disabled=${busy || !from}>${busy ? 'Asking…' : 'Trace'}</button>`}</form>
+			${mode === 'live' && html`<${LiveTrace} tenant=${tenant} port=${known} query=${query} onTrace=${setLive} Result=${TraceResult} />`}
 			<${Fault} error=${error} />
+			${mode !== 'live' && answer && since && html`<p class="warn-text" role="status">The network has changed since; ask again to know what is so now.</p>`}
 			${reach && html`<p class=${`verdict big ${reach.reachable === true ? 'good' : reach.reachable === false ? 'bad' : 'warn'}`} role="status">
 				<strong>${reach.reachable === true ? 'Yes' : reach.reachable === false ? 'No' : 'Not known'}</strong> ${String(reach.text || '').replace(/^(yes|no|unknown)[:,] /, '')}</p>
 				${reach.reply && html`<div class="tabs" role="radiogroup" aria-label="Direction">${[['forward', 'Request'], ['reply', 'Answer']].map(([w, text]) => html`
 					<label class=${way === w ? 'on' : ''}><input type="radio" name="way" checked=${way === w} onChange=${() => setWay(w)} />${text}</label>`)}</div>`}`}
-			${trace && html`<${TraceResult} tenant=${tenant} trace=${trace} told=${reach && trace.verdict !== 'forward'} />`}
-			${!answer && !error && !busy && html`<p class="dim">Choose where a packet enters and where it should go. The answer names the rule, route or port that decides, and the map shows the way.</p>`}
+			${mode !== 'live' && trace && html`<${TraceResult} tenant=${tenant} trace=${trace} told=${reach && trace.verdict !== 'forward'} />`}
+			${mode !== 'live' && !answer && !error && !busy && html`<p class="dim">Choose where a packet enters and where it should go. The answer names the rule, route or port that decides, and the map shows the way.</p>`}
 		</div>
 		<${Map_} tenant=${tenant} trace=${trace} selected=${selected} onSelect=${setSelected} label="Map with the traced path" /></div></section>`;
 }

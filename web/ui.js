@@ -113,12 +113,17 @@ export function Fault({ error, onRetry }) {
 		${error.instance && html`<p class="dim small">Request ${error.instance}</p>`}</div>`;
 }
 
+/* The same above what was loaded before: it says from when that is. */
+export const Old = ({ error, at, what = 'What is shown', onRetry }) => html`<${Fault} error=${error} onRetry=${onRetry} />
+	${error && at > 0 && html`<p class="warn-text old-note" role="status">${what} is from ${new Date(at).toLocaleTimeString()}, and may have changed since.</p>`}`;
+
 export const Empty = ({ title, children, action }) => html`<div class="empty"><h2>${title}</h2>${children}${action}</div>`;
 export const Busy = ({ label = 'Loading' }) => html`<div class="busy" role="status"><span class="pulse" aria-hidden="true"></span>${label}…</div>`;
 
-/* <dialog>: the browser keeps focus inside, and Escape closes. */
-export function Dialog({ title, onClose, children, wide }) {
+/* <dialog>: the browser keeps focus inside, and Escape closes; not with 'keep', when what it shows would be lost. */
+export function Dialog({ title, onClose, children, wide, keep }) {
 	const ref = useRef();
+	const pressed = useRef(null); // where: a selection that ends beside it is no click there
 	const id = useId('dialog');
 
 	useLayoutEffect(() => {
@@ -127,7 +132,8 @@ export function Dialog({ title, onClose, children, wide }) {
 		return () => before?.isConnected && before.focus();
 	}, []);
 	return html`<dialog ref=${ref} class=${wide ? 'wide' : ''} aria-labelledby=${id} onClose=${onClose}
-		onClick=${(e) => e.target === ref.current && ref.current.close()}>
+		onCancel=${(e) => keep && e.preventDefault()} onPointerDown=${(e) => { pressed.current = e.target; }}
+		onClick=${(e) => !keep && e.target === ref.current && pressed.current === ref.current && ref.current.close()}>
 		<header><h2 id=${id}>${title}</h2><button type="button" class="quiet icon" aria-label="Close" onClick=${() => ref.current.close()}>✕</button></header>
 		${children}</dialog>`;
 }
@@ -187,12 +193,13 @@ export const finder = (tenant, plural, extra) => async (text, signal) => {
 
 /* A part of a whole, in words as well. */
 export function Meter({ label, used, limit, unit = '' }) {
-	const part = limit > 0 ? Math.min(1, used / limit) : 0;
-	const tone = !limit ? '' : part >= 0.95 ? 'bad' : part >= 0.8 ? 'warn' : 'good';
+	const bound = typeof limit === 'number'; // 0 is one, too
+	const part = limit > 0 ? Math.min(1, used / limit) : bound ? 1 : 0;
+	const tone = !bound ? '' : part >= 0.95 ? 'bad' : part >= 0.8 ? 'warn' : 'good';
 
 	return html`<div class="meter ${tone}"><span class="meter-label">${label}</span>
-		<span class="meter-num num">${number(used)}${unit}${limit ? html` <span class="dim">of ${number(limit)}</span>` : html` <span class="dim">no limit</span>`}</span>
-		<svg class="bar" viewBox="0 0 100 6" preserveAspectRatio="none" role="img" aria-label=${limit ? `${label}: ${Math.round(part * 100)} percent used` : `${label}: no limit`}>
+		<span class="meter-num num">${number(used)}${unit}${bound ? html` <span class="dim">of ${number(limit)}</span>` : html` <span class="dim">no limit</span>`}</span>
+		<svg class="bar" viewBox="0 0 100 6" preserveAspectRatio="none" role="img" aria-label=${bound ? `${label}: ${Math.round(part * 100)} percent used` : `${label}: no limit`}>
 			<rect class="bar-bed" width="100" height="6" /><rect class="bar-used" width=${100 * part} height="6" /></svg></div>`;
 }
 

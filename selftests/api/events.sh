@@ -100,4 +100,24 @@ for i in {1..60}; do
 	[ "$(streams)" -lt "$before" ] && break
 done
 [ "$(streams)" -lt "$before" ] && ok "who does not read is let go (after $i batches)" || not_ok 'who does not read is let go'
+
+# --- who can be told of nothing any more is not left in silence ---
+ended() { ! kill -0 "$1" 2>/dev/null; }
+printf 'tenant: brief\nbridges: [{name: b}]\n' | "$SKEP" apply -f - >/dev/null || bail 'skep apply'
+A=/api/v1/tenants/brief follow "$work/brief" 1
+brief=$follower
+wait_for 5 has "$work/brief" '^id: ' || not_ok 'a stream of another tenant'
+answers 'its tenant is deleted' 204 1 DELETE '/api/v1/tenants/brief?recursive=true' "$OP"
+wait_for 5 ended "$brief" && ok '... the stream ends' || not_ok '... the stream ends'
+follow "$work/five" 1
+five=$follower
+wait_for 5 has "$work/five" '^id: ' || not_ok 'a stream'
+kill -STOP "$redis_pid"
+wait_for 15 ended "$five" && ok 'the state DB is away: a stream ends' || not_ok 'the state DB is away: a stream ends'
+answers '... and does not begin again' 503 1 GET "$A/events" "$OP"
+kill -CONT "$redis_pid"
+readable() { call 1 GET "$A/bridges?limit=1" "$OP"; [ "$status" = 200 ]; }
+wait_for 15 readable || not_ok 'the state DB is back'
+follow "$work/six" 1 -H "Last-Event-ID: 0"
+wait_for 5 has "$work/six" '^event: reset' && ok '... until it is back' || not_ok '... until it is back'
 api_stop 1 && ok 'a server stops with streams open' || not_ok 'a server stops with streams open'

@@ -72,6 +72,23 @@ for k in $kinds; do
 done
 answers 'a router that others need' 409 1 DELETE "$A/routers/k-routers" "$OP"
 contains '... who' "'k-" "$body"
+
+# --- who names an object ---
+references() { call 1 GET "$A/$1/references" "$OP"; python3 -c 'import json, sys
+print(" ".join(sorted("%s:%s:%d:%s" % (i["kind"], i["field"], i["total"], ",".join(i["names"])) for i in json.loads(sys.argv[1])["items"])))' "$body"; }
+equal 'who names a port' 'bindings:port:1:k-ports floating_ips:port:1:k-floating_ips mirrors:at.port:1:k-mirrors' "$(references ports/k-ports)"
+equal '... by its id' "$(references ports/k-ports)" "$(references "ports/$(call 1 GET "$A/ports/k-ports" "$OP"; field id)")"
+put security_groups/remote '{"rules": []}'
+for i in 0 1 2 3 4 5 6 7 8 9; do put security_groups/r$i '{"rules": [{"direction": "ingress", "proto": "tcp", "remote_group": "remote"}, {"direction": "ingress", "proto": "udp", "remote_group": "remote"}]}'; done
+equal '... within rules, each once; the first eight' 'security_groups:rules.remote_group:10:r0,r1,r2,r3,r4,r5,r6,r7' "$(references security_groups/remote)"
+for i in 0 1 2 3 4 5 6 7 8 9; do call 1 DELETE "$A/security_groups/r$i" "$OP"; done
+equal '... nobody' '' "$(references security_groups/remote)"
+call 1 GET "$A/security_groups/remote/references" "$OP"
+tag=$(header ETag)
+answers '... as before: 304' 304 1 GET "$A/security_groups/remote/references" "$OP" -H "If-None-Match: $tag"
+answers '... of what is not there' 404 1 GET "$A/security_groups/nosuch/references" "$OP"
+call 1 DELETE "$A/security_groups/remote" "$OP"
+
 for m in $made; do
 	answers "${m#*:}: DELETE" 204 1 DELETE "$A/${m#*:}/${m%:*}" "$OP"
 	[ "$m" != k-mirrors:mirrors ] || answers 'and the port that it sent to' 204 1 DELETE "$A/ports/sink" "$OP"
@@ -154,6 +171,17 @@ put ports/l0 '{"bridge": "b"}'
 call 1 DELETE "$A/ports/l2" "$OP"
 call 1 GET "$A/ports?fields=name&filter=name:l*&limit=2&cursor=$next" "$OP"
 contains '... the next one, whatever came and went' '"items":\[\{"name":"l3"\}\],"next":null' "$body"
+put security_groups/asked '{"rules": []}'
+put security_groups/asks '{"rules": [{"name": "a", "direction": "ingress", "proto": "tcp", "dst_ports": 80}, {"name": "b", "direction": "ingress", "remote_group": "asked"}]}'
+call 1 GET "$A/security_groups?fields=name&filter=rules.remote_group:asked" "$OP"
+contains 'found by what its rules name' '"items":\[\{"name":"asks"\}\]' "$body"
+call 1 GET "$A/security_groups?fields=name&filter=rules.remote_group:*&filter=rules.proto:tcp" "$OP"
+contains '... by two of them' '"items":\[\{"name":"asks"\}\]' "$body"
+call 1 GET "$A/security_groups?fields=name&filter=rules.remote_group:asks" "$OP"
+contains '... by none' '"items":\[\]' "$body"
+for bad in 'filter=rules.nosuch:1' 'filter=name.x:1' 'filter=rules.:1' 'filter=.name:1' 'filter=nosuch.name:1' 'sort=rules.name' 'fields=rules.name'; do
+	answers "list with $bad" 400 1 GET "$A/security_groups?$bad" "$OP"
+done
 for bad in 'limit=0' 'limit=1001' 'limit=x' 'sort=nosuch' 'filter=name' 'filter=nosuch:1' 'fields=nosuch' 'cursor=zz' 'limit=1&limit=2'; do
 	answers "list with $bad" 400 1 GET "$A/ports?$bad" "$OP"
 done

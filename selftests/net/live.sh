@@ -66,6 +66,47 @@ can 'the last drops, and who is to blame' wait_for 8 says \
 can 'drops are counted' wait_for 8 says "j['ports']['vm1']['drops'] >= 70"
 check 'events: ports that came up' says "{e['port'] for e in j['events'] if e['event'] == 'port_up'} == {'vm1', 'vm2', 'vm3', 'vm4'}"
 check '... the newest first' says "[e['at_ms'] for e in j['events']] == sorted([e['at_ms'] for e in j['events']], reverse=True)"
+
+# --- flows of a port ---
+flows() { curl -sS --unix-socket "$work/api/sock" "http://localhost/api/v1/tenants/${2:-t}/live/flows?$1"; }
+shows() { [ "$(flows "$2" "${3:-t}" | json "$1" 2>/dev/null)" = True ]; }
+talk() { in_vm vm1 "$stream" send 10.0.1.12 7003 100 2000; in_vm vm1 "$stream" send 10.0.2.13 9 20 1000; }
+flow_of() { flows "$1" | json "next(f['id'] for f in j['flows'] if $2)"; }
+shows_after_talk() { talk; shows "$@"; }
+goes="any({'port': 'vm2', 'host': 'h2'} in f['output'] and f['packets'] > 0 for f in j['flows'])"
+dropped="any(f['action'] == 'drop' and f['reason'] == 'policy' and 'no-discard' in f['culprit'] for f in j['flows'])"
+talk
+can 'flows of a port: where they go, as its host has them' wait_for 10 shows_after_talk "j['host'] == 'h1' and j['age_ms'] < 5000 and $goes" port=vm1
+can '... and which are dropped, by which rule' wait_for 10 shows_after_talk "$dropped" port=vm1
+can '... by port number' wait_for 10 shows_after_talk "$dropped and not $goes" 'port=vm1&proto=udp&number=9'
+can '... by address' wait_for 10 shows_after_talk "$goes" 'port=vm1&address=10.0.1.0/24'
+can '... none of an address of another family' wait_for 10 shows "j['flows'] == []" 'port=vm1&proto=tcp&address=2001:db8::1'
+can '... at how many packets a second' wait_for 10 shows_after_talk "any(f['pps'] > 5 for f in j['flows'])" port=vm1
+drop=$(flow_of port=vm1 "f['action'] == 'drop' and 'no-discard' in f.get('culprit', '')")
+can 'the way of a dropped one: the rule that decides' wait_for 10 shows_after_talk \
+	"j['flow']['id'] == '$drop' and j['trace']['verdict'] == 'drop' and any(r['rule'] == 'no-discard' for r in j['trace']['rules'])" "port=vm1&flow=$drop"
+way=$(flow_of port=vm1 "f['output'] and f['output'][0]['port'] == 'vm2'")
+can '... of one that arrives' wait_for 10 shows_after_talk \
+	"j['trace']['verdict'] == 'forward' and j['trace']['outputs'][0]['port'] == 'vm2' and j['trace']['steps'][0]['name'] == 'vm1'" "port=vm1&flow=$way"
+apply > /dev/null <<< '{tenant: t, chains: [{name: fw, rules: []}]}'
+arrives="any(any(o['port'] == 'vm3' for o in f['output']) for f in j['flows'])"
+can 'a rule is taken away: it is seen on its flows' wait_for 10 shows_after_talk "not $dropped and $arrives" 'port=vm1&number=9'
+apply > /dev/null <<< '{tenant: t, chains: [{name: fw, rules: [{name: no-discard, action: drop, proto: udp, dst_ports: "9"}]}]}'
+can 'a flow that is not there' wait_for 10 shows "j['flows'] is not None and j['flow'] is None and j['trace'] is None" 'port=vm1&flow=00000000000000ff'
+check 'a port that is up nowhere' shows "j['host'] is None and j['flows'] is None" port=lone other
+contains "another tenant's port" '"status": *404' "$(flows port=vm1 other)"
+for bad in '' port= 'port=vm1&proto=x' 'port=vm1&proto=0' 'port=vm1&address=10.' 'port=vm1&number=0' 'port=vm1&number=65536' 'port=vm1&flow=x' 'port=vm1&flow=0000000000000000'; do
+	contains "flows?$bad" '"status": *40[04]' "$(flows "$bad")"
+done
+
+# --- a person who asks something else each time loads nobody ---
+w=$(writes) s=$SECONDS
+for n in $(seq 200); do flows "port=vm1&number=$n" > /dev/null; done
+s=$((SECONDS - s + 1))
+check "200 questions in $s s, $(($(writes) - w)) writes" [ $(($(writes) - w)) -le $((s * 4 + 10)) ]
+wishes() { redis --scan --pattern 'skep:*:t:t:*' | while read -r k; do redis hget "$k" wish/telemetry 2>/dev/null; done | grep -ao '"vm1 [^"]*"' | sort -u | wc -l; }
+can '... of which the last few count' wait_for 10 eval 'shows "j[\"flows\"] is not None" "port=vm1&number=200" && [ "$(wishes)" -ge 1 ] && [ "$(wishes)" -le 8 ]'
+
 ip -n "$id-h1" link del vm3
 can 'a port goes down' wait_for 10 says "not j['ports']['vm3']['up'] and any(e['event'] == 'port_down' and e['port'] == 'vm3' for e in j['events'])"
 apply > /dev/null <<< '{tenant: t, ports: [{name: later, bridge: left}]}'
@@ -108,6 +149,8 @@ check "... $(($(writes) - w)) writes" [ $(($(writes) - w)) -le $((s * 4 + 10)) ]
 
 # --- a host is gone; nobody looks any more ---
 stop_skepd h2 KILL
+can 'an agent that was killed: its ports are not up, and why' wait_for 20 says \
+	"[j['ports'][p] for p in ('vm2', 'vm4')] == [{'host': 'h2', 'up': False, 'state': 'no agent'}] * 2 and j['ports']['vm1']['up']"
 can 'a host that says nothing any more is not quoted' wait_for 20 says "sorted(j['hosts']) == ['h1'] and 'rx_packets' not in j['ports']['vm2']"
 silent() { ! telemetry_key; }
 can 'nobody looks: it is taken back' wait_for 40 silent

@@ -3,6 +3,7 @@
 // router r; tenant big with 40 000 ports.  Arguments: the operator's token.
 import { execFileSync } from 'node:child_process';
 import { start, person, signIn, to, mapReady, shot, findings, equal, truth, until, test, finish, api, url } from './person.mjs';
+import { liveTraces, gateways, references, rights, goneThings, everywhere } from './watching.mjs';
 
 const token = process.argv[2];
 const hostile = '<img src=x onerror="document.title=1"><script>document.title=2</script>&amp;';
@@ -375,6 +376,8 @@ await test('a packet that cannot be read is told so', me, async (page) => {
 	page.expected.clear();
 });
 
+await liveTraces(me, token, command);
+
 await test('the policy matrix: who may talk to whom, and why not', me, async (page) => {
 	await to(page, '#/t/t/policy?proto=tcp/22&q=vm');
 	const cell = (a, b) => page.getByRole('gridcell', { name: `${a} to ${b}:` });
@@ -418,7 +421,11 @@ await test('what was changed since is not undone, and why', me, async (page) => 
 	page.expected.clear();
 });
 
+await references(me, token);
+
 // --- the platform ---
+
+await gateways(me, token, command);
 
 await test('hosts, health, capacity', me, async (page) => {
 	await to(page, '#/hosts');
@@ -467,6 +474,7 @@ await test('who may only look is offered nothing else', looker, async (page) => 
 await test('a revoked token ends its session', looker, async (page) => {
 	await to(me, '#/t/t/tokens');
 	await me.getByRole('button', { name: 'Revoke looker' }).click();
+	await me.getByRole('dialog').getByRole('button', { name: 'Revoke' }).click();
 	await until(async () => !(await me.getByText('looker').count()), 'it is gone');
 	page.expected.add('401');
 	await page.goto(`${url}/#/t/t/bridges`);
@@ -474,12 +482,14 @@ await test('a revoked token ends its session', looker, async (page) => {
 	await page.context().close();
 });
 
+await rights(me, token);
+
 // --- keys, themes, everybody ---
 
 await test('keys lead everywhere', me, async (page) => {
 	await to(page, '#/t/t/ports');
 	await page.getByRole('link', { name: 'vm4' }).waitFor();
-	for (const [keys, heading] of [['gb', 'Bridges'], ['gt', 'Path trace'], ['gp', 'Policy matrix'], ['gh', 'Change history'], ['gc', 'Capacity'], ['go', 'Hosts']]) {
+	for (const [keys, heading] of [['gb', 'Bridges'], ['gt', 'Path trace'], ['gw', 'Gateways'], ['gp', 'Policy matrix'], ['gh', 'Change history'], ['gc', 'Capacity'], ['go', 'Hosts']]) {
 		await page.evaluate(() => document.activeElement.blur());
 		await page.keyboard.type(keys);
 		await page.getByRole('heading', { name: heading, exact: true }).waitFor();
@@ -537,7 +547,7 @@ await test('dark or light stays as one chose', me, async (page) => {
 });
 
 const PAGES = ['#/t/t/topology?at=ports/vm1', '#/t/t/ports', '#/t/t/mirrors', '#/t/t/ports/vm1', '#/t/t/ports/vm1?edit=1', '#/t/t/chains/panel-fw', '#/t/t/chains/panel-fw?edit=1',
-	'#/t/t/trace?mode=reach&from=vm1&to=vm4&proto=tcp/22', '#/t/t/policy?proto=tcp/22&q=vm', '#/t/t/history', '#/t/t/capacity', '#/t/t/tokens', '#/hosts', '#/hosts/h1', '#/status'];
+	'#/t/t/trace?mode=reach&from=vm1&to=vm4&proto=tcp/22', '#/t/t/trace?mode=live&from=vm1', '#/t/t/gateways', '#/t/t/policy?proto=tcp/22&q=vm', '#/t/t/history', '#/t/t/capacity', '#/t/t/tokens', '#/hosts', '#/hosts/h1', '#/status', '#/tenants'];
 for (const dark of [false, true]) {
 	const page = await person({ dark, inspect: true });
 	await test(`axe has nothing to say about any page, ${dark ? 'dark' : 'light'}`, page, async () => {
@@ -559,6 +569,8 @@ for (const dark of [false, true]) {
 	});
 	await page.context().close();
 }
+
+await everywhere(token, PAGES);
 
 for (const width of [420, 900]) {
 	const page = await person({ width, height: 800 });
@@ -629,6 +641,8 @@ await test('a server that is silent is told of, and one that is gone; then all g
 	await api(token, 'POST', `${T}/bridges`, { name: 'afterwards' });
 	await page.getByRole('link', { name: 'afterwards' }).waitFor();
 });
+
+await goneThings(me, token, command);
 
 await test('one signs out, and is out', me, async (page) => {
 	page.expected.add('401');

@@ -51,6 +51,7 @@ panel_control() {
 	cat >"$work/control" <<-SH
 		#!/bin/bash
 		pid() { cat $work/api/pid; }
+		db() { cat $work/api/db; }
 		case \$1 in
 		start)
 			cd $work/api || exit 1
@@ -67,8 +68,17 @@ panel_control() {
 			exit 1 ;;
 		pause) kill -STOP \$(pid) ;;
 		resume) kill -CONT \$(pid) ;;
+		kill-agent) kill -KILL ${agent_pid[h2]} ;;
+		db-pause) kill -STOP \$(db) ;;
+		db-resume) kill -CONT \$(db) ;;
+		uplinks) # an interface that leads outside on either host; ends with them
+			for h in h1 h2; do
+				ip -n $id-\$h link add up-\$h type veth peer name out-\$h && ip -n $id-\$h link set up-\$h up && ip -n $id-\$h link set out-\$h up
+			done ;;
+		uplink-down) ip -n $id-h2 link del up-h2 ;;
 		traffic) # what arrives, and what is dropped
 			nsenter --net=/run/netns/$id-vm1 ping -q -c 5 -i 0.05 -W 1 10.0.1.12
+			nsenter --net=/run/netns/$id-vm1 ping -q -c 2 -i 0.05 -W 1 10.0.2.13
 			nsenter --net=/run/netns/$id-vm1 ping -q -c 2 -i 0.05 -W 1 -I 10.0.1.11 192.0.2.1
 			true ;;
 		esac
@@ -79,6 +89,7 @@ panel_control() {
 panel_up() {
 	standard
 	panel_control
+	in_host h1 redis-cli -h "${underlay[h1]}" info server | sed -n 's/^process_id:\([0-9]*\).*/\1/p' >"$work/api/db"
 	"$work/control" start || bail "skep-api does not start: $(tail -n 5 "$work/api/log")"
 	token=$(in_host h1 "$api" --set "db.addresses=${underlay[h1]}:6379" --make-token panel-test) || bail 'no token'
 }
