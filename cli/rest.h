@@ -16,6 +16,10 @@ void rest_close(struct cli *cli);
 /* One request: the answer's body (new reference; an empty object when it has none).  NULL: 'err', from the problem document if there is one. */
 json_t *rest_call(struct cli *cli, const char *method, const char *path, const json_t *body, struct err *err);
 
+#define REST_URL_MAX 1024
+/* "/api/v1/tenants/<tenant><rest>", in 'path': whatever somebody calls a tenant, it is one part of the path. */
+const char *rest_of_tenant(char path[static REST_URL_MAX], const char *tenant, const char *rest);
+
 /* The same of any body, as it came: valid until the next request. */
 const char *rest_text(struct cli *cli, const char *method, const char *path, const char *body, size_t *len, struct err *err);
 

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What the state DB would have answered, put together from what the API answers. */
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/rest.h"
+#include "topology/doc.h"
+#include "topology/topology.h"
+#include "util/json.h"
+
+/* The page behind 'cursor'; "" = the first one. */
+static json_t *page_of(struct cli *cli, const char *path, const char *cursor, struct err *err)
+{
+	char *escaped = curl_easy_escape(NULL, cursor, 0);
+	_free_ char *where = NULL;
+
+	if (!escaped || asprintf(&where, "%s?limit=1000%s%s", path, *cursor ? "&cursor=" : "", escaped) < 0)
+		where = NULL;
+	curl_free(escaped);
+	if (where)
+		return rest_call(cli, "GET", where, NULL, err);
+	err_set(err, -ENOMEM, "out of memory");
+	return NULL;
+}
+
+/* All pages of a list, calling back for each item. */
+static int each(struct cli *cli, const char *path, int (*cb)(void *arg, json_t *item), void *arg, struct err *err)
+{
+	_free_ char *cursor = strdup("");
+
+	while (cursor) {
+		_json_ json_t *page = page_of(cli, path, cursor, err);
+		const char *next = json_str(page, "next");
+		json_t *item;
+		size_t i;
+
+		if (!page)
+			return err->code;
+		json_array_foreach(json_object_get(page, "items"), i, item)
+			if (cb(arg, item))
+				return err_set(err, -ENOMEM, "out of memory");
+		if (!next)
+			return 0;
+		if (!strcmp(next, cursor))
+			return err_set(err, -EPROTO, "'%s' has no end: a page leads to itself", path);
+		free(cursor);
+		cursor = strdup(next);
+	}
+	return err_set(err, -ENOMEM, "out of memory");
+}
+
+static int add_name(void *arg, json_t *item)
+{
+	return json_array_append(arg, json_object_get(item, "name"));
+}
+
+json_t *rest_tenants(struct cli *cli, struct err *err)
+{
+	_json_ json_t *names = json_array(), *page = rest_call(cli, "GET", "/api/v1/tenants", NULL, err);
+	json_t *item;
+	size_t i;
+
+	if (!page)
+		return NULL;
+	json_array_foreach(json_object_get(page, "items"), i, item)
+		(void)add_name(names, item);
+	return TAKE_PTR(names);
+}
+
+struct reading {
+	json_t *records;
+	enum topo_kind kind;
+};
+
+/* In the order of records. */
+static int add_record(void *arg, json_t *item)
+{
+	const struct reading *in = arg;
+	const char *name = json_str(item, "name");
+	char path[TOPO_NAME_MAX + 40];
+	json_t *record;
+
+	if (!name)
+		return 0;
+	snprintf(path, sizeof(path), "%s/%s", topo_kind_name(in->kind), name);
+	record = json_pack("{s:O*}", "rev", json_object_get(item, "rev"));
+	if (json_object_update(record, item)) {
+		json_decref(record);
+		return -ENOMEM;
+	}
+	if (in->kind == TOPO_BIND) /* records are named by the port, and say it once */
+		(void)json_object_del(record, "port");
+	return json_object_set_new(in->records, path, record);
+}
+
+json_t *rest_read(struct cli *cli, const char *tenant, struct err *err)
+{
+	_json_ json_t *records = json_object();
+	char path[REST_URL_MAX], kind[64];
+	json_t *about;
+
+	about = rest_call(cli, "GET", rest_of_tenant(path, tenant, ""), NULL, err);
+	if (!about) {
+		if (err->code == -ENOENT)
+			cli_no_tenant(tenant, err);
+		return NULL;
+	}
+	for (int k = 0; k < TOPO_KIND_MAX; k++) {
+		struct reading in = { records, (enum topo_kind)k };
+
+		snprintf(kind, sizeof(kind), "/%s", topo_kind_plural(in.kind));
+		if (each(cli, rest_of_tenant(path, tenant, kind), add_record, &in, err)) {
+			json_decref(about);
+			return NULL;
+		}
+	}
+	json_object_set(about, "records", records);
+	json_object_set(about, "rev", json_object_get(about, "revision"));
+	return about;
+}
+
+int rest_add_live(struct cli *cli, const char *tenant, json_t *records, struct err *err)
+{
+	_json_ json_t *live = NULL;
+	char path[REST_URL_MAX];
+	const char *name;
+	json_t *port;
+
+	live = rest_call(cli, "GET", rest_of_tenant(path, tenant, "/live?places=true"), NULL, err);
+	if (!live)
+		return err->code;
+	json_object_foreach(json_object_get(live, "ports"), name, port) {
+		snprintf(path, sizeof(path), "live/%.*s", TOPO_NAME_MAX, name);
+		if (json_is_true(json_object_get(port, "up")))
+			json_object_set_new(records, path, json_pack("{s:O?}", "host", json_object_get(port, "host")));
+	}
+	return 0;
+}
+
+json_t *rest_leases(struct cli *cli, struct err *err)
+{
+	_json_ json_t *page = rest_call(cli, "GET", "/api/v1/hosts", NULL, err);
+	json_t *leases, *host;
+	char path[TOPO_NAME_MAX + 8];
+	size_t i;
+
+	if (!page) {
+		if (err->code == -EPERM)
+			*err = (struct err){ 0 };
+		return NULL;
+	}
+	leases = json_object();
+	json_array_foreach(json_object_get(page, "items"), i, host) {
+		snprintf(path, sizeof(path), "host/%.63s", json_str(host, "name") ? json_str(host, "name") : "");
+		if (json_is_true(json_object_get(host, "live")))
+			json_object_set_new(leases, path, json_object());
+	}
+	return leases;
+}
+
+json_t *rest_registry(struct cli *cli, struct err *err)
+{
+	_json_ json_t *page = rest_call(cli, "GET", "/api/v1/hosts", NULL, err), *records = json_object();
+	char path[2 * TOPO_NAME_MAX + 8];
+	json_t *host, *tenant;
+	size_t i, k;
+
+	if (!page)
+		return NULL;
+	json_array_foreach(json_object_get(page, "items"), i, host) {
+		const char *name = json_str(host, "name") ? json_str(host, "name") : "";
+
+		snprintf(path, sizeof(path), "host/%.*s", TOPO_NAME_MAX, name);
+		json_object_set(records, path, host);
+		json_array_foreach(json_object_get(host, "tenants"), k, tenant) {
+			snprintf(path, sizeof(path), "use/%.*s/%.*s", TOPO_NAME_MAX, name, TOPO_NAME_MAX,
+				 json_is_string(tenant) ? json_string_value(tenant) : "");
+			json_object_set_new(records, path, json_object());
+		}
+	}
+	return json_pack("{s:O}", "records", records);
+}
+
+json_t *rest_bindings(struct cli *cli, const char *tenant, struct err *err)
+{
+	_json_ json_t *records = json_object();
+	struct reading in = { records, TOPO_BIND };
+	char path[TOPO_NAME_MAX + 64];
+
+	snprintf(path, sizeof(path), "/api/v1/tenants/%.*s/%s", TOPO_NAME_MAX, tenant, topo_kind_plural(TOPO_BIND));
+	return each(cli, path, add_record, &in, err) ? NULL : json_pack("{s:O}", "records", records);
+}
+
+static int add_item(void *arg, json_t *item)
+{
+	return json_array_append(arg, item);
+}
+
+json_t *rest_tokens(struct cli *cli, struct err *err)
+{
+	_json_ json_t *list = json_array();
+
+	return each(cli, "/api/v1/tokens", add_item, list, err) ? NULL : TAKE_PTR(list);
+}
