@@ -191,11 +191,25 @@ json_t *write_apply(struct writer *wr, const json_t *records, const json_t *doc,
 	return rc == -EOPNOTSUPP ? topo_doc_apply(records, doc, false, new_id, NULL, err) : NULL;
 }
 
+/* "port 1: ...": there is but one, and its number in a document that nobody has written says nothing. */
+static void unnumber(enum topo_kind kind, struct err *err)
+{
+	char label[64];
+	int n = snprintf(label, sizeof(label), "%s 1: ", topo_shapes[kind].what);
+	char *rest = err->text + n - 2;
+
+	if (!strncmp(err->text, label, (size_t)n))
+		memmove(rest - 2, rest, strlen(rest) + 1);
+}
+
 json_t *write_put(struct writer *wr, enum topo_kind kind, const json_t *object, struct err *err)
 {
 	_json_ json_t *doc = json_pack("{s:s, s:[O]}", "tenant", cache_name(wr->t), topo_kind_plural(kind), object);
+	json_t *changes = doc ? write_apply(wr, wr->records, doc, false, err) : NULL;
 
-	return doc ? write_apply(wr, wr->records, doc, false, err) : NULL;
+	if (doc && !changes)
+		unnumber(kind, err);
+	return changes;
 }
 
 /* --- deletes --- */

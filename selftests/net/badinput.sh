@@ -43,7 +43,7 @@ contains 'with -j the error is JSON' '^\{"error": ?\{"code": ?"[a-z_]+", ?"messa
 	"$(skep - -j apply -f - 2>/dev/null <<<'{"tenant": "t", "ports": [{"name": "x", "bridge": "left", "mac": "zz"}]}')"
 out=$(skep - apply -f "$work/nosuch.yaml" 2>&1); rc=$?
 contains 'a file that is not there' 'nosuch.yaml.*No such file' "$out"
-equal '... not found' 3 $rc
+equal '... which is no object that was not found' 1 $rc
 contains 'a directory for a document is named' "$work.*[Ii]s a directory" "$(skep - apply -f "$work" 2>&1)"
 out=$(skep h1 rule list --chain nosuch 2>&1); rc=$?
 equal 'rules of a chain that is not there: not found' 3 $rc
