@@ -125,7 +125,7 @@ for f in 4 6; do
 		contains "$family: from $v: all members, on both hosts" '^vm2=[0-9]+ vm3=[0-9]+ vm4=[0-9]+$' "$seen"
 		contains '... UDP' '^vm2=[0-9]+ vm3=[0-9]+ vm4=[0-9]+$' "$(probe $v spread udp $vip 53 30)"
 	done
-	seen=$(for _ in $(seq 20); do tcp_ask vm1 $vip 80; done | sort -u | tr '\n' ' ')
+	seen=$(for _ in $(seq 60); do tcp_ask vm1 $vip 80; done | sort -u | tr '\n' ' ')
 	equal 'a member on the client'\''s subnet sees the router, others the client' "$left vm2 ${left}1 vm3 ${left}1 vm4 " "$seen"
 	equal '... a client from outside is seen by all' "$cli vm2 $cli vm3 $cli vm4 " \
 		"$(for _ in $(seq 20); do tcp_ask cli $vip 80; done | sort -u | tr '\n' ' ')"
