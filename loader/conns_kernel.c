@@ -4,9 +4,7 @@
  * taken over when it says so (a ring), when a simulation asks for it, and by a slow walk over the table, which also brings what packets
  * have changed, and deletes what is over.  A skepd that was killed has all of them again.
  */
-#include <arpa/inet.h>
-#include <linux/if_ether.h>
-#include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -353,6 +353,14 @@ static json_t *run(struct apply *a, const json_t *doc, bool prune)
 	return changes;
 }
 
+static void fini(struct apply *a)
+{
+	json_decref(a->merged);
+	json_decref(a->touched);
+	json_decref(a->unlinked);
+	json_decref(a->ids);
+}
+
 json_t *topo_doc_apply(const json_t *records, const json_t *doc, bool prune,
 		       void (*uuid)(void *arg, char out[static 37]), void *arg, struct err *err)
 {
@@ -369,10 +377,7 @@ json_t *topo_doc_apply(const json_t *records, const json_t *doc, bool prune,
 		changes = run(&a, doc, prune);
 	else
 		no_memory(&a);
-	json_decref(a.merged);
-	json_decref(a.touched);
-	json_decref(a.unlinked);
-	json_decref(a.ids);
+	fini(&a);
 	return changes;
 }
 
@@ -452,9 +457,6 @@ json_t *topo_doc_changes(const json_t *records, const json_t *doc,
 		if (!changes)
 			no_memory(&a);
 	}
-	json_decref(a.merged);
-	json_decref(a.touched);
-	json_decref(a.unlinked);
-	json_decref(a.ids);
+	fini(&a);
 	return changes;
 }
