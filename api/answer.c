@@ -58,8 +58,6 @@ void api_answer_text(struct api_request *r, int status, const char *type, char *
 	}
 	if (idempotency_keep(r, status, type, text, len))
 		return; /* comes again */
-	if (r->on_answer)
-		r->on_answer(r->on_answer_arg, r, status, text, len);
 	response = MHD_create_response_from_buffer(len, text, text ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
 	if (!response) {
 		free(text);
@@ -133,13 +131,6 @@ void api_fail(struct api_request *r, const struct err *err)
 	} else {
 		api_problem(r, status, slug, err);
 	}
-}
-
-void api_on_answer(struct api_request *r, void (*cb)(void *arg, struct api_request *r, int status, const char *body, size_t len),
-		   void *arg)
-{
-	r->on_answer = cb;
-	r->on_answer_arg = arg;
 }
 
 /* stream.c makes the response */

@@ -241,11 +241,6 @@ struct api *api_of(const struct api_request *r)
 	return r->api;
 }
 
-const struct api_route *api_route_of(const struct api_request *r)
-{
-	return r->route;
-}
-
 const struct api_caller *api_caller_of(const struct api_request *r)
 {
 	return &r->caller;
@@ -313,11 +308,6 @@ const char *api_traceparent(const struct api_request *r)
 void api_waits(struct api_request *r)
 {
 	r->ready_ns = clock_mono_ns();
-}
-
-uint64_t api_began_ns(const struct api_request *r)
-{
-	return r->began_ns;
 }
 
 bool api_is_tls(const struct api_request *r)

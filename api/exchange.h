@@ -93,8 +93,6 @@ struct api_request {
 	int status;
 	const char *why; /* it is refused, for the log; NULL */
 	struct MHD_Response *response;
-	void (*on_answer)(void *arg, struct api_request *r, int status, const char *body, size_t len);
-	void *on_answer_arg;
 	void (*with_tenant)(struct api_request *r, struct cache_tenant *t);
 	void *kept;
 	void (*kept_free)(void *data);

@@ -64,7 +64,6 @@ struct api_route {
 /* --- what was asked --- */
 
 struct api *api_of(const struct api_request *r);
-const struct api_route *api_route_of(const struct api_request *r);
 const struct api_caller *api_caller_of(const struct api_request *r);
 const char *api_method(const struct api_request *r);
 const char *api_path(const struct api_request *r);			  /* as sent, without query */
@@ -76,7 +75,6 @@ json_t *api_body(const struct api_request *r);	     /* borrowed; NULL = there wa
 const char *api_body_text(const struct api_request *r, size_t *len); /* as it came */
 const char *api_request_id(const struct api_request *r);
 const char *api_traceparent(const struct api_request *r); /* "" = none */
-uint64_t api_began_ns(const struct api_request *r);	  /* CLOCK_MONOTONIC */
 void api_waits(struct api_request *r); /* the answer is known; it is kept back as long as the client has asked for: no time that we take */
 bool api_is_tls(const struct api_request *r);
 const char *api_address(const struct api_request *r); /* of the client: "192.0.2.1", "2001:db8::1", "unix" */
@@ -101,9 +99,6 @@ void api_problemf(struct api_request *r, int status, const char *slug, const cha
 void api_fail(struct api_request *r, const struct err *err);
 /* A header of the answer to come. */
 void api_header(struct api_request *r, const char *name, const char *value);
-/* Called with the answer's status and body as it is sent; for those who measure. */
-void api_on_answer(struct api_request *r, void (*cb)(void *arg, struct api_request *r, int status, const char *body, size_t len),
-		   void *arg);
 
 /* --- streams: an answer that goes on --- */
 
