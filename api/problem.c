@@ -98,6 +98,18 @@ static const char *take_object(const char *p, json_t *e)
 	return p + kind + 2 + name + 3;
 }
 
+/* "port: field ...": the object of the request, which has no name that is one. */
+static const char *take_kind(const char *p)
+{
+	char kind[32];
+	size_t n = strspn(p, "abcdefghijklmnopqrstuvwxyz_");
+
+	if (!n || n >= sizeof(kind) || strncmp(p + n, ": field '", 9))
+		return p;
+	snprintf(kind, sizeof(kind), "%.*s", (int)n, p);
+	return topo_kind_find(kind) < 0 ? p : p + n + 2;
+}
+
 /* "rule 2: ", "element 1: " -> "element": 2; what follows it is of that element. */
 static const char *take_element(const char *p, json_t *e)
 {
@@ -173,6 +185,7 @@ static json_t *details(const char *text)
 		was = p;
 		p = take_place(p, e);
 		p = take_object(p, e);
+		p = take_kind(p);
 		p = take_field(p, e);
 		p = take_element(p, e);
 		if (p == was)
