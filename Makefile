@@ -219,12 +219,15 @@ deps: ## check this machine, install what is missing with apt (packaging/package
 	$(Q)./configure --install
 	$(Q)$(MAKE) --no-print-directory npm
 
+# What is built for tests is built on all processors, unless -j says on how many.
+JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+
 # The tests run on a sanitizer build; speed is measured on the ordinary one.
 .PHONY: check
 check: deps ## install what is missing, build, run every test; NAME='nat*' selects, SKIP=fail makes skips fail
-	$(Q)$(MAKE) --no-print-directory O=$(O)/san SAN=1 all tests
-	$(Q)$(MAKE) --no-print-directory O=$(O) all other-version
-	$(Q)$(MAKE) --no-print-directory O=$(O)/fuzz fuzz-build
+	$(Q)$(MAKE) --no-print-directory $(JOBS) O=$(O)/san SAN=1 all tests
+	$(Q)$(MAKE) --no-print-directory $(JOBS) O=$(O) all other-version
+	$(Q)$(MAKE) --no-print-directory $(JOBS) O=$(O)/fuzz fuzz-build
 	$(Q)O=$(abspath $(O)/san) O_FAST=$(abspath $(O)) O_FUZZ=$(abspath $(O)/fuzz) NAME='$(NAME)' SKIP='$(SKIP)' selftests/run
 
 .PHONY: check-ovn
