@@ -59,10 +59,6 @@ void sim_conns_block_del(struct sim_conns *c, const char *router, const struct s
 /* When the block was last of use (a record has a port of it: now); 0 = not ours. */
 uint64_t sim_conns_block_used(const struct sim_conns *c, const char *router, const struct skep_ip *ip,
 			      uint16_t first, uint64_t now_ns);
-void sim_conns_blocks(const struct sim_conns *c,
-		      void (*cb)(void *arg, const char *router, const struct skep_ip *ip, uint16_t first,
-				 uint32_t in_use),
-		      void *arg);
 /*
  * As sim_view.snat.  TCP, UDP, echo: a port in our blocks that no record uses towards this destination (the same port serves many
  * destinations); the packet's own source port if it can be had; in further tries deterministic from the tuple.  Other protocols: an address of

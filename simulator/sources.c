@@ -458,15 +458,6 @@ uint64_t sim_conns_block_used(const struct sim_conns *c, const char *router, con
 	return in_use(c, b) ? now_ns : b->used_ns ? b->used_ns : 1;
 }
 
-void sim_conns_blocks(const struct sim_conns *c,
-		      void (*cb)(void *arg, const char *router, const struct skep_ip *ip, uint16_t first,
-				 uint32_t in_use),
-		      void *arg)
-{
-	for (uint32_t i = 0; i < c->n_blocks; i++)
-		cb(arg, c->blocks[i].name, &c->blocks[i].ip, c->blocks[i].first, in_use(c, &c->blocks[i]));
-}
-
 /* --- addresses that have no more --- */
 
 static struct conns_full *find_full(const struct sim_conns *c, uint64_t router,

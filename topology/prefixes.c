@@ -269,19 +269,6 @@ void topo_prefixes_init(struct topo_prefixes *p, struct pool *pool)
 	*p = (struct topo_prefixes){ .pool = pool };
 }
 
-void topo_prefixes_fini(struct topo_prefixes *p)
-{
-	for (int v4 = 0; v4 < 2; v4++) {
-		struct topo_prefix_side *s = side_of(p, v4);
-
-		for (uint32_t i = 0; i < s->n_pieces; i++)
-			pool_free(p->pool, s->pieces[i], piece_size(v4, s->pieces[i]->max));
-		pool_free(p->pool, s->pieces, s->max_pieces * sizeof(struct topo_piece *));
-		pool_free(p->pool, s->firsts, s->max_pieces * key_size(v4));
-	}
-	topo_prefixes_init(p, p->pool);
-}
-
 /* 'n' entries of one piece to another one, or within it. */
 static void copy_entries(struct topo_piece *to, uint32_t at, const struct topo_piece *from,
 			 uint32_t first, uint32_t n, bool v4)

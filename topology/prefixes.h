@@ -27,11 +27,6 @@ struct topo_prefixes {
 /* struct topo_prefix_at is a place in it, until it changes; side NULL: nowhere. */
 
 void topo_prefixes_init(struct topo_prefixes *p, struct pool *pool);
-void topo_prefixes_fini(struct topo_prefixes *p); /* gives its memory back to the pool */
-static inline uint32_t topo_prefixes_count(const struct topo_prefixes *p)
-{
-	return p->v4.n + p->v6.n;
-}
 /* The value's place; made if need be (*made).  NULL: no memory.  'len' is in the family's own bits, 'ip' has none behind it. */
 void **topo_prefixes_put(struct topo_prefixes *p, const struct skep_ip *ip, unsigned int len,
 			 bool *made);

@@ -176,11 +176,6 @@ void loop_stop(struct loop *l)
 	l->stop = true;
 }
 
-uint64_t loop_now_ns(const struct loop *l)
-{
-	return l->now_ns;
-}
-
 struct loop_fd *loop_fd_add(struct loop *l, int fd, uint32_t events,
 			    void (*cb)(void *arg, uint32_t events), void *arg)
 {

@@ -15,8 +15,6 @@ int loop_run(struct loop *loop);   /* until loop_stop(); 0 or -errno */
 /* One round: waits at most 'timeout_ms' (-1 = for ever) for something to happen.  0 or -errno.  Also from within a callback. */
 int loop_once(struct loop *loop, int timeout_ms);
 void loop_stop(struct loop *loop);
-/* Start of the present round, CLOCK_MONOTONIC. */
-uint64_t loop_now_ns(const struct loop *loop);
 
 /* 'events' are EPOLLIN, EPOLLOUT, ...  The descriptor stays the caller's.  NULL: errno. */
 struct loop_fd *loop_fd_add(struct loop *loop, int fd, uint32_t events,

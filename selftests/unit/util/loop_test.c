@@ -170,7 +170,6 @@ static void timers(void **state)
 	assert_int_equal(w->calls, 3);
 	assert_int_equal(w->other, 1);
 	assert_true(clock_mono_ns() - start >= 50 * MS); /* 10 + 20 + 20 */
-	assert_true(loop_now_ns(w->loop) >= start + 50 * MS);
 	loop_timer_del(w->t);
 	loop_timer_del(NULL);
 }
