@@ -30,7 +30,7 @@ Q :=
 say =
 endif
 
-LIBS_PKG := libbpf hiredis libmnl jansson yaml-0.1 libmicrohttpd
+LIBS_PKG := libbpf hiredis libmnl jansson yaml-0.1 libmicrohttpd gnutls
 LDLIBS    = -Wl,--as-needed $(shell pkg-config --libs $(LIBS_PKG)) -lelf -lz
 CLI_LDLIBS = $(LDLIBS) $(shell pkg-config --libs libcurl gnutls)
 API_LDLIBS = $(LDLIBS) $(shell pkg-config --libs libmicrohttpd gnutls libcurl)

@@ -20,6 +20,7 @@ struct api_config {
 	int db_mode;	   /* DB_SERVER or DB_CLUSTER */
 	char *db_addresses; /* commas between; as written; likewise 'listen' */
 	char *db_password_file;
+	struct db_tls db_tls; /* files; NULL = none */
 	uint32_t db_wait_replicas, db_wait_ms;
 	char *listen;
 	int local_root; /* root on a UNIX socket is an operator */

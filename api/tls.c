@@ -58,7 +58,6 @@ static int read_key(struct pair *p, const char *file, struct err *err)
 	size_t len;
 	char *text = settings_read_whole(file, PEM_MAX, &len, err);
 	const gnutls_datum_t data = { (unsigned char *)text, (unsigned int)len };
-	struct stat st;
 	int rc;
 
 	if (!text)
@@ -70,9 +69,7 @@ static int read_key(struct pair *p, const char *file, struct err *err)
 	free(text);
 	if (rc < 0)
 		return err_set(err, -EINVAL, "'tls.key': '%s': %s (want a key in PEM)", file, gnutls_strerror(rc));
-	if (!stat(file, &st) && (st.st_mode & 07))
-		return err_set(err, -EPERM, "'tls.key': everybody may read '%s' (want mode 0600 or 0640)", file);
-	return 0;
+	return settings_check_private("tls.key", file, err);
 }
 
 static bool is_pair(const struct pair *p)

@@ -89,6 +89,23 @@ static int read_password(struct config *config, const char *path, struct err *er
 	return config->password ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
 
+static int copy(const json_t *tls, const char *key, const char **to, struct err *err)
+{
+	const char *text = json_str(tls, key);
+
+	*to = text ? strdup(text) : NULL;
+	return text && !*to ? err_set(err, -ENOMEM, "out of memory") : 0;
+}
+
+static int take_tls(struct db_tls *to, const json_t *tls, struct err *err)
+{
+	int rc = copy(tls, "ca", &to->ca, err);
+
+	rc = rc ? rc : copy(tls, "certificate", &to->certificate, err);
+	rc = rc ? rc : copy(tls, "key", &to->key, err);
+	return rc ? rc : copy(tls, "name", &to->name, err);
+}
+
 static int take_db(struct config *config, const json_t *db, const char *path, struct err *err)
 {
 	const json_t *list = json_object_get(db, "addresses"), *item;
@@ -113,6 +130,8 @@ static int take_db(struct config *config, const json_t *db, const char *path, st
 			return err->code;
 	}
 	config->has_db = true;
+	if (take_tls(&config->tls, json_object_get(db, "tls"), err))
+		return err->code;
 	return password ? read_password(config, password, err) : 0;
 }
 
@@ -150,5 +169,9 @@ void config_fini(struct config *config)
 		free(config->addresses[i]);
 	free(config->run_dir);
 	free(config->password);
+	free((char *)config->tls.ca);
+	free((char *)config->tls.certificate);
+	free((char *)config->tls.key);
+	free((char *)config->tls.name);
 	*config = (struct config){ 0 };
 }

@@ -12,6 +12,7 @@
 struct config {
 	char *run_dir;	/* NULL = not said */
 	char *password; /* NULL = none */
+	struct db_tls tls; /* owned strings */
 	char *addresses[64];
 	unsigned int n_addresses;
 	enum db_mode mode;

@@ -60,6 +60,7 @@ int cli_db_open(struct cli *cli, struct err *err)
 	struct db_config config = { 0 };
 	struct config *c;
 	char path[256];
+	bool own;
 	int rest;
 
 	if (cli->db)
@@ -72,7 +73,8 @@ int cli_db_open(struct cli *cli, struct err *err)
 	if (read_config(cli, err))
 		return err->code;
 	c = cli->config;
-	if (!c->has_db || c->mode == DB_EMBEDDED) { /* somebody else's private server: a socket to
+	own = !c->has_db || c->mode == DB_EMBEDDED;
+	if (own) { /* somebody else's private server: a socket to
 						       talk to, nothing to start */
 		snprintf(path, sizeof(path), "unix:%s/db.sock", run_dir(cli));
 		if (config_address(c, path, err))
@@ -82,6 +84,8 @@ int cli_db_open(struct cli *cli, struct err *err)
 	config.addresses = (const char *const *)c->addresses;
 	config.n_addresses = c->n_addresses;
 	config.password = c->password;
+	if (!own)
+		config.tls = c->tls;
 	if (config.mode ==
 	    DB_CLUSTER) { /* a write that only one node has seen dies with that node */
 		config.wait_replicas = 1;

@@ -292,6 +292,7 @@ static int start_db(struct agent *a, struct err *err)
 		.addresses = (const char *const *)c->addresses,
 		.n_addresses = c->n_addresses,
 		.password = c->password,
+		.tls = c->db_tls,
 		.state_dir = c->path_state,
 		.run_dir = c->path_run,
 		.listen = c->db_listen,
@@ -300,7 +301,7 @@ static int start_db(struct agent *a, struct err *err)
 		.wait_ms = c->db_wait_ms,
 	};
 
-	if (c->db_listen && !c->password)
+	if (c->db_listen && !c->password && !c->db_tls.ca)
 		log_warn(
 			"the state DB listens on %s without a password: whoever reaches it controls the network "
 			"(set 'db.password_file')",

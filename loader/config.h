@@ -26,6 +26,7 @@ struct config {
 	int db_mode;					/* enum db_mode */
 	char *db_addresses;				/* commas between; as written */
 	char *db_listen, *db_password_file, *db_server; /* NULL = none */
+	struct db_tls db_tls;				/* files; NULL = none */
 	uint32_t db_wait_replicas, db_wait_ms;
 	char *underlay_interface;
 	struct skep_ip underlay_address; /* zero: the interface's first */

@@ -299,6 +299,7 @@ struct node *cluster_node(struct db *db, const struct db_addr *addr)
 	struct node_config c = { .loop = db->loop,
 				 .addr = *addr,
 				 .password = db->password,
+				 .tls = &db->tls,
 				 .stall_ms = db->stall_ms,
 				 .on_state = db_on_node_state,
 				 .arg = db };

@@ -11,6 +11,7 @@
 #include <sys/random.h>
 
 #include "statedb/private.h"
+#include "statedb/node_tls.h"
 
 #define TIMEOUT_MS	  5000
 #define STALL_MIN_MS	  1000
@@ -171,10 +172,36 @@ static int set_socket(struct db *db, const struct db_config *c, struct err *err)
 	return 0;
 }
 
-static int configure(struct db *db, const struct db_config *c, struct err *err)
+static int copy(const char *text, const char **copied, struct err *err)
 {
+	*copied = text && *text ? strdup(text) : NULL;
+	return text && *text && !*copied ? err_set(err, -ENOMEM, "out of memory") : 0;
+}
+
+static int set_tls(struct db *db, const struct db_config *c, struct err *err)
+{
+	const struct db_tls *tls = &c->tls;
 	int rc;
 
+	if (!tls->certificate != !tls->key)
+		return err_set(err, -EINVAL, "state DB: 'db.tls': want both 'certificate' and 'key', or neither");
+	if (!tls->ca)
+		return tls->certificate || tls->name ? err_set(err, -EINVAL, "state DB: 'db.tls': want 'ca', whose certificates are trusted") : 0;
+	if (c->mode == DB_EMBEDDED && (!tls->certificate || !c->listen))
+		return err_set(err, -EINVAL, "state DB: 'db.tls' of an embedded database wants 'certificate', 'key' and 'db.listen'");
+	rc = copy(tls->ca, &db->tls.ca, err);
+	rc = rc ? rc : copy(tls->certificate, &db->tls.certificate, err);
+	rc = rc ? rc : copy(tls->key, &db->tls.key, err);
+	rc = rc ? rc : copy(tls->name, &db->tls.name, err);
+	return rc ? rc : node_tls_check(&db->tls, err);
+}
+
+static int configure(struct db *db, const struct db_config *c, struct err *err)
+{
+	int rc = set_tls(db, c, err);
+
+	if (rc)
+		return rc;
 	if (c->password && *c->password) {
 		db->password = strdup(c->password);
 		if (!db->password)
@@ -244,6 +271,10 @@ void db_free(struct db *db, bool stop_server)
 	space_fini(db);
 	embedded_free(db->embedded, stop_server);
 	free(db->password);
+	free((char *)db->tls.ca);
+	free((char *)db->tls.certificate);
+	free((char *)db->tls.key);
+	free((char *)db->tls.name);
 	free(db->seeds);
 	free(db);
 }

@@ -114,13 +114,26 @@ static void on_listening(void *arg, struct node *n, const redisReply *r, const c
 			 r->str);
 }
 
-/* An adopted server was started with another configuration, perhaps: it is told where to listen.
+/* Of the port that it is not to have it says so in vain, if it was built without TLS. */
+static void on_closed(void *arg, struct node *n, const redisReply *r, const char *why)
+{
+	(void)arg;
+	(void)n;
+	(void)r;
+	(void)why;
+}
+
+/* An adopted server was started with another configuration, perhaps: it is told where to listen, and to read its certificate again.
  * Without 'listen' it is left as it is. */
 void embedded_connected(struct embedded *e, struct node *n)
 {
+	const struct db_tls *tls = &e->db->tls;
 	struct db_addr listen;
 	char port[8];
-	const char *argv[] = { "CONFIG", "SET", "port", port, "bind", listen.host };
+	const char *closed[] = { "CONFIG", "SET", tls->ca ? "port" : "tls-port", "0" };
+	const char *argv[] = { "CONFIG", "SET", tls->ca ? "tls-port" : "port", port, "bind", listen.host,
+			       "tls-cert-file", tls->certificate, "tls-key-file", tls->key, "tls-ca-cert-file", tls->ca,
+			       "tls-auth-clients", "yes" };
 
 	e->why[0] = 0;
 	e->backoff_ms = 0;
@@ -128,7 +141,8 @@ void embedded_connected(struct embedded *e, struct node *n)
 	if (e->is_child || !e->listen || !db_addr_parse(e->listen, &listen))
 		return;
 	snprintf(port, sizeof(port), "%u", listen.port);
-	(void)node_send(n, 6, argv, NULL, 0, on_listening,
+	(void)node_send(n, 4, closed, NULL, 0, on_closed, e);
+	(void)node_send(n, tls->ca ? (int)ARRAY_SIZE(argv) : 6, argv, NULL, 0, on_listening,
 			e); /* if it fails, the connection does */
 }
 
@@ -174,6 +188,7 @@ static void put_quoted(FILE *f, const char *name, const char *value)
 /* Written anew at each start; 0600, for it may hold the password. */
 static int write_config(const struct embedded *e, const char *path, struct err *err)
 {
+	const struct db_tls *tls = &e->db->tls;
 	struct db_addr listen = { .port = 0 };
 	char value[512];
 	FILE *f;
@@ -191,9 +206,15 @@ static int write_config(const struct embedded *e, const char *path, struct err *
 	      "appendonly yes\nappendfsync everysec\nsave \"\"\ndaemonize no\nunixsocketperm 700\n"
 	      "always-show-logo no\nprotected-mode no\ntcp-backlog 128\n",
 	      f);
-	fprintf(f, "port %u\n", listen.port);
+	fprintf(f, "port %u\n", tls->ca ? 0 : listen.port);
 	if (listen.port)
 		put_quoted(f, "bind", listen.host);
+	if (tls->ca) {
+		fprintf(f, "tls-port %u\ntls-auth-clients yes\ntls-protocols \"TLSv1.2 TLSv1.3\"\n", listen.port);
+		put_quoted(f, "tls-ca-cert-file", tls->ca);
+		put_quoted(f, "tls-cert-file", tls->certificate);
+		put_quoted(f, "tls-key-file", tls->key);
+	}
 	put_quoted(f, "dir", e->dir);
 	put_quoted(f, "unixsocket", e->db->seeds[0].host);
 	snprintf(value, sizeof(value), "%.480s/db.pid", e->run_dir);

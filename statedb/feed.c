@@ -421,6 +421,7 @@ static void feed_connect(struct feed *f)
 	struct node *serving = cluster_node_of_slot(f->db, f->slot), *old = f->conn;
 	struct node_config c = { .loop = f->db->loop,
 				 .password = f->db->password,
+				 .tls = &f->db->tls,
 				 .stall_ms = f->db->stall_ms,
 				 .on_state = on_feed_state,
 				 .arg = f };

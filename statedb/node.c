@@ -21,6 +21,7 @@
 
 #include "statedb/resolve.h"
 #include "statedb/slots.h"
+#include "statedb/node_tls.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 
@@ -31,7 +32,7 @@
 #define REPLY_SIZE_MAX (1u << 30)
 #define ELEMENTS_MAX   (16 * 1024 * 1024)
 
-enum node_state { NODE_DOWN, NODE_RESOLVING, NODE_CONNECTING, NODE_GREETING, NODE_UP };
+enum node_state { NODE_DOWN, NODE_RESOLVING, NODE_CONNECTING, NODE_SECURING, NODE_GREETING, NODE_UP };
 
 struct pending {
 	struct pending *next;
@@ -45,6 +46,7 @@ struct node {
 	enum node_state state;
 	int fd;
 	struct loop_fd *f;
+	struct node_tls *tls; /* NULL = none */
 	struct resolve *resolve;
 	redisReader *reader;
 	redisReplyObjectFunctions fn; /* the reader's, with a bound on arrays */
@@ -93,6 +95,7 @@ static void disconnect(struct node *n)
 	n->state = NODE_DOWN;
 	resolve_cancel(TAKE_PTR(n->resolve));
 	loop_fd_del(TAKE_PTR(n->f));
+	node_tls_free(TAKE_PTR(n->tls));
 	if (n->fd >= 0)
 		close(TAKE_FD(n->fd));
 	if (n->reader)
@@ -187,6 +190,18 @@ static int want_out(struct node *n, bool want)
 	return loop_fd_events(n->f, EPOLLIN | (want ? EPOLLOUT : 0u));
 }
 
+static ssize_t send_some(struct node *n)
+{
+	const char *p = n->out + n->out_off;
+	size_t len = n->out_len - n->out_off;
+	ssize_t sent;
+
+	if (n->tls)
+		return node_tls_send(n->tls, p, len);
+	sent = send(n->fd, p, len, MSG_NOSIGNAL);
+	return sent < 0 ? -errno : sent;
+}
+
 /* Sends what it can.  An error is left to be found by the next read, for nobody may be called back
  * from node_send(). */
 static void flush(struct node *n)
@@ -194,11 +209,11 @@ static void flush(struct node *n)
 	ssize_t sent;
 
 	while (n->out_off < n->out_len) {
-		sent = send(n->fd, n->out + n->out_off, n->out_len - n->out_off, MSG_NOSIGNAL);
+		sent = send_some(n);
+		if (sent == -EINTR)
+			continue;
 		if (sent < 0) {
-			if (errno == EINTR)
-				continue;
-			if (errno != EAGAIN)
+			if (sent != -EAGAIN)
 				n->out_off = n->out_len;
 			break;
 		}
@@ -359,21 +374,39 @@ static bool parse(struct node *n)
 	}
 }
 
+static ssize_t receive_some(struct node *n, char *buf, size_t size)
+{
+	ssize_t len;
+
+	if (n->tls)
+		return node_tls_recv(n->tls, buf, size);
+	len = recv(n->fd, buf, size, 0);
+	return len < 0 ? -errno : len;
+}
+
+/* Why nothing is to be read any more. */
+static void ended(struct node *n, ssize_t len)
+{
+	bool greeting = n->state == NODE_GREETING && !n->tls && !n->c.addr.is_unix;
+	const char *hint = greeting ? " (does it want TLS? 'db.tls.ca')" : "";
+
+	if (len == 0)
+		fail(n, "closed the connection%s", hint);
+	else
+		fail(n, "broke the connection: %.120s%s", len == -EPROTO && n->tls ? node_tls_why(n->tls) : strerror((int)-len), hint);
+}
+
 static void receive(struct node *n)
 {
-	char buf[65536];
+	char buf[65536]; /* a record of TLS fits */
 	ssize_t len;
 
 	for (int i = 0; i < 16; i++) {
-		len = recv(n->fd, buf, sizeof(buf), 0);
-		if (len < 0 && (errno == EAGAIN || errno == EINTR))
+		len = receive_some(n, buf, sizeof(buf));
+		if (len == -EAGAIN || len == -EINTR)
 			return;
-		if (len < 0) {
-			fail(n, "broke the connection: %s", strerror(errno));
-			return;
-		}
-		if (len == 0) {
-			fail(n, "closed the connection");
+		if (len <= 0) {
+			ended(n, len);
 			return;
 		}
 		n->rx_ns = clock_mono_ns();
@@ -382,9 +415,42 @@ static void receive(struct node *n)
 			fail(n, "sent more than can be held");
 			return;
 		}
-		if (!parse(n) || (size_t)len < sizeof(buf))
+		if (!parse(n) || (!n->tls && (size_t)len < sizeof(buf)))
 			return;
 	}
+}
+
+/* --- connecting --- */
+
+static void secure(struct node *n)
+{
+	struct err err = { 0 };
+	int rc = node_tls_handshake(n->tls, &err);
+
+	if (!rc)
+		greet(n);
+	else if (rc == -EAGAIN)
+		(void)want_out(n, node_tls_wants_out(n->tls));
+	else
+		fail(n, "%.180s", err.text);
+}
+
+static void on_connected(struct node *n)
+{
+	struct err err = { 0 };
+
+	n->want_out = true; /* as registered for connecting */
+	if (!n->c.tls->ca || n->c.addr.is_unix) {
+		greet(n);
+		return;
+	}
+	n->state = NODE_SECURING;
+	n->state_ns = clock_mono_ns();
+	n->tls = node_tls_new(n->c.tls, n->c.addr.host, n->fd, &err);
+	if (n->tls)
+		secure(n);
+	else
+		fail(n, "cannot be asked: %.160s", err.text);
 }
 
 static void on_socket(void *arg, uint32_t events)
@@ -399,9 +465,10 @@ static void on_socket(void *arg, uint32_t events)
 		if (error) {
 			fail(n, "cannot be reached: %s", strerror(error));
 		} else if (events & EPOLLOUT) {
-			n->want_out = true; /* as registered for connecting */
-			greet(n);
+			on_connected(n);
 		}
+	} else if (n->state == NODE_SECURING) {
+		secure(n);
 	} else {
 		if (events & EPOLLOUT)
 			flush(n);
@@ -410,8 +477,6 @@ static void on_socket(void *arg, uint32_t events)
 	}
 	leave(n);
 }
-
-/* --- connecting --- */
 
 #if HIREDIS_MAJOR >= 1
 typedef size_t reply_elements;
@@ -492,6 +557,7 @@ void node_tick(struct node *n, uint64_t now_ns)
 	} else if (n->state != NODE_UP && now_ns > n->state_ns + CONNECT_MS * NSEC_PER_MSEC) {
 		fail(n, n->state == NODE_RESOLVING    ? "cannot be resolved in time"
 			: n->state == NODE_CONNECTING ? "does not accept the connection in time"
+			: n->state == NODE_SECURING   ? "accepts connections, but does not speak TLS"
 						      : "accepts connections, but does not answer");
 	} else if (n->first && now_ns > n->first->late_ns &&
 		   now_ns > n->rx_ns + n->c.stall_ms * NSEC_PER_MSEC) {

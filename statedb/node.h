@@ -15,6 +15,7 @@ struct node_config {
 	struct loop *loop;
 	struct db_addr addr;
 	const char *password; /* NULL = none; outlives the node */
+	const struct db_tls *tls; /* its "ca" NULL = none; outlives the node */
 	uint32_t stall_ms;    /* a command unanswered for so long: the connection is given up */
 	void (*on_state)(void *arg, struct node *n, bool up);
 	void *arg;

@@ -49,6 +49,7 @@ struct db {
 	struct loop_timer *tick;
 	enum db_mode mode;
 	char *password; /* NULL = none */
+	struct db_tls tls; /* owned strings */
 	struct db_addr *seeds;
 	unsigned int n_seeds;
 	unsigned int wait_replicas, wait_ms, timeout_ms;

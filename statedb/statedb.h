@@ -26,11 +26,19 @@
 
 enum db_mode { DB_EMBEDDED, DB_SERVER, DB_CLUSTER };
 
+/* Files, PEM; read at each connection.  Sockets have no TLS. */
+struct db_tls {
+	const char *ca;		       /* whose certificates are trusted; NULL = no TLS */
+	const char *certificate, *key; /* our own, if servers ask for it, NULL = none; EMBEDDED: the server's, required */
+	const char *name;	       /* what servers' certificates are for; NULL = the name or address that is connected to */
+};
+
 struct db_config {
 	enum db_mode mode;
 	const char *const *addresses; /* "host:port", "[v6]:port", "unix:/path"; SERVER: one, CLUSTER: seeds.  EMBEDDED: unused */
 	unsigned int n_addresses;
 	const char *password; /* NULL = none */
+	struct db_tls tls;    /* EMBEDDED: of 'listen', and clients must have certificates of 'ca' */
 	const char *state_dir, *run_dir; /* EMBEDDED: data in <state_dir>/db, socket <run_dir>/db.sock */
 	const char *listen;   /* EMBEDDED: "address:port" for other hosts; NULL = socket only */
 	const char *server;   /* EMBEDDED: program; NULL = "redis-server" */

@@ -230,9 +230,17 @@ void settings_free_list(char **items, unsigned int n)
 	free(items);
 }
 
-char *settings_read_secret(const char *name, const char *path, struct err *err)
+int settings_check_private(const char *name, const char *path, struct err *err)
 {
 	struct stat st;
+
+	if (!stat(path, &st) && (st.st_mode & 07))
+		return err_set(err, -EPERM, "'%s': everybody may read '%s' (want mode 0600 or 0640)", name, path);
+	return 0;
+}
+
+char *settings_read_secret(const char *name, const char *path, struct err *err)
+{
 	char *text;
 	size_t len;
 
@@ -242,11 +250,9 @@ char *settings_read_secret(const char *name, const char *path, struct err *err)
 		return NULL;
 	}
 	text[strcspn(text, "\r\n")] = 0;
-	if (!stat(path, &st) && (st.st_mode & 07))
-		err_set(err, -EPERM, "'%s': everybody may read '%s' (want mode 0600 or 0640)", name, path);
-	else if (!*text)
+	if (!*text)
 		err_set(err, -EINVAL, "'%s': '%s' has no password in its first line", name, path);
-	else
+	else if (!settings_check_private(name, path, err))
 		return text;
 	explicit_bzero(text, len);
 	free(text);

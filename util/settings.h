@@ -62,6 +62,8 @@ void settings_free_list(char **items, unsigned int n); /* takes NULL */
 bool settings_is_name(const char *text);
 
 /* The file's contents and a NUL, at most 'max' bytes; the caller's to free.  NULL: 'err'. */
+/* -EPERM: everybody may read it, or write to it. */
+int settings_check_private(const char *name, const char *path, struct err *err);
 char *settings_read_whole(const char *path, size_t max, size_t *len, struct err *err);
 /* First line of a file that not everybody may read; to be wiped before it is freed.  NULL: 'err', whose text begins with the key's name. */
 char *settings_read_secret(const char *name, const char *path, struct err *err);

@@ -84,18 +84,17 @@ static void print_value(const void *of, const struct setting *k, FILE *out)
 
 void settings_print(const struct settings *s, const void *of, FILE *out)
 {
-	const char *section = "";
-	int section_len = 0;
+	const char *last = "";
 
 	for (unsigned int i = 0; i < s->n; i++) {
-		const char *name = s->table[i].name, *dot = strchr(name, '.');
-		int len = dot ? (int)(dot - name) : 0;
+		const char *name = s->table[i].name, *rest = name, *dot;
+		int depth = 0;
 
-		if (len && (len != section_len || strncmp(section, name, len)))
-			fprintf(out, "%.*s:\n", len, name);
-		section = name;
-		section_len = len;
-		fprintf(out, "%s%s: ", dot ? "  " : "", dot ? dot + 1 : name);
+		for (; (dot = strchr(rest, '.')); rest = dot + 1, depth++)
+			if (strncmp(name, last, (size_t)(dot + 1 - name)) != 0)
+				fprintf(out, "%*s%.*s:\n", 2 * depth, "", (int)(dot - rest), rest);
+		last = name;
+		fprintf(out, "%*s%s: ", 2 * depth, "", rest);
 		print_value(of, &s->table[i], out);
 	}
 }

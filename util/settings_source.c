@@ -20,7 +20,7 @@ static int raw_set(struct settings_raw *raw, int i, const char *text, const char
 	return raw->text[i] && raw->where[i] ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
 
-/* "host, instance, db.mode, ...", those below 'section' only and without it if that is not "" */
+/* "host, instance, db.mode, ...", those below 'section' only and without it if that is not "", sections as such */
 static const char *allowed(const struct settings_raw *raw, const char *section, char *buf, size_t size)
 {
 	size_t n = 0, skip = *section ? strlen(section) + 1 : 0;
@@ -34,7 +34,7 @@ static const char *allowed(const struct settings_raw *raw, const char *section, 
 		if (skip && (strncmp(name, section, skip - 1) || name[skip - 1] != '.'))
 			continue;
 		name += skip;
-		len = skip ? (int)strlen(name) : (int)strcspn(name, ".");
+		len = (int)strcspn(name, ".");
 		if (strlen(last) >= (size_t)len && !strncmp(last, name, len) &&
 		    (!last[len] || last[len] == '.'))
 			continue;
@@ -110,12 +110,12 @@ static int take_section(struct settings_raw *raw, const char *file, const struct
 		snprintf(name, sizeof(name), "%s%s%s", section, *section ? "." : "", key);
 		if (settings_find(raw->s, name) >= 0) {
 			rc = take_value(raw, name, v, where, err);
-		} else if (!*section && *allowed(raw, key, list, sizeof(list))) {
-			rc = json_is_object(v) ? take_section(raw, file, lines, key, v, err)
+		} else if (*allowed(raw, name, list, sizeof(list))) {
+			rc = json_is_object(v) ? take_section(raw, file, lines, name, v, err)
 			     : json_is_null(v)
 				     ? 0
 				     : err_set(err, -EINVAL, "%s: '%s': want a section with %s",
-					       where, key, list);
+					       where, name, list);
 		} else {
 			rc = err_set(err, -EINVAL, "%s: unknown key '%s' (allowed%s%s%s: %s)",
 				     where, name, *section ? " in '" : "", section,

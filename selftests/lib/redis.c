@@ -9,6 +9,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+static void take_tls(struct redis *r, const char *dir)
+{
+	static const char *const names[] = { "ca.pem", "client.pem", "client.key" };
+
+	for (int i = 0; i < 3; i++)
+		snprintf(r->file[i], sizeof(r->file[i]), "%.100s/%s", dir, names[i]);
+	r->tls = (struct db_tls){ .ca = r->file[0], .certificate = r->file[1], .key = r->file[2] };
+}
+
 bool redis_up(struct redis *r, const char *kind)
 {
 	char line[256];
@@ -32,6 +41,10 @@ bool redis_up(struct redis *r, const char *kind)
 	while (fgets(line, sizeof(line), r->from)) {
 		if (strcmp(line, "ready\n") == 0)
 			return true;
+		if (strncmp(line, "tls ", 4) == 0) {
+			line[strcspn(line, "\n")] = 0;
+			take_tls(r, line + 4);
+		}
 		if (sscanf(line, "node %u", &i) == 1 && i < REDIS_NODES &&
 		    sscanf(line, "node %*u %63s", r->address[i]) == 1)
 			r->n = i + 1;

@@ -17,9 +17,11 @@ struct redis {
 	FILE *to, *from;
 	unsigned int n;
 	char address[REDIS_NODES][64];
+	struct db_tls tls; /* a client's; without "ca" unless the kind is one of TLS */
+	char file[3][128]; /* what 'tls' names; in the same directory there are more: see redis.sh */
 };
 
-/* 'kind' is "single" or "cluster".  False: said why on stderr. */
+/* 'kind' is "single", "cluster", "tls" or "tls-cluster".  False: said why on stderr. */
 bool redis_up(struct redis *r, const char *kind);
 void redis_down(struct redis *r);
 /* One of redis.sh's commands; its answer without the line's end, "" if there is none. */

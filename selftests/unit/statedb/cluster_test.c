@@ -15,6 +15,10 @@
 #include "statedb/slots.h"
 #include "util/cleanup.h"
 
+#ifndef REDIS_KIND
+#define REDIS_KIND "cluster"
+#endif
+
 static struct redis redis;
 static struct loop *loop;
 static struct db *db, *db2;
@@ -25,6 +29,7 @@ static struct db *connect_with(unsigned int replicas)
 	struct db_config c = { .mode = DB_CLUSTER,
 			       .addresses = seeds,
 			       .n_addresses = 2,
+			       .tls = redis.tls,
 			       .wait_replicas = replicas,
 			       .wait_ms = 300,
 			       .timeout_ms = 15000 };
@@ -415,7 +420,7 @@ static void a_hanging_master_is_replaced(void **state)
 static int group_setup(void **state)
 {
 	(void)state;
-	return redis_up(&redis, "cluster") ? 0 : -1;
+	return redis_up(&redis, REDIS_KIND) ? 0 : -1;
 }
 
 static int group_teardown(void **state)

@@ -351,7 +351,7 @@ static void a_cluster_was_expected(void **state)
 {
 	const char *address = redis.address[0];
 	struct db_config c = {
-		.mode = DB_CLUSTER, .addresses = &address, .n_addresses = 1, .timeout_ms = 500
+		.mode = DB_CLUSTER, .addresses = &address, .n_addresses = 1, .tls = redis.tls, .timeout_ms = 500
 	};
 	struct err err = { 0 };
 	struct db *d = db_new(loop, &c, &err);

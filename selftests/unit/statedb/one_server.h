@@ -15,6 +15,10 @@
 #include "selftests/lib/redis.h"
 #include "util/cleanup.h"
 
+#ifndef REDIS_KIND
+#define REDIS_KIND "single"
+#endif
+
 static struct redis redis;
 static struct loop *loop;
 static struct db *db, *db2; /* two programs at the same database */
@@ -27,6 +31,7 @@ static inline struct db *connect_with(const char *password, unsigned int replica
 			       .addresses = &address,
 			       .n_addresses = 1,
 			       .password = password,
+			       .tls = redis.tls,
 			       .wait_replicas = replicas,
 			       .wait_ms = 100,
 			       .timeout_ms = timeout_ms };
@@ -145,7 +150,7 @@ static inline void assert_same(struct model *m, const char *space)
 static inline int group_setup(void **state)
 {
 	(void)state;
-	return redis_up(&redis, "single") ? 0 : -1;
+	return redis_up(&redis, REDIS_KIND) ? 0 : -1;
 }
 
 static inline int group_teardown(void **state)
