@@ -124,6 +124,9 @@ static void refusals(void **state)
 		  ":2: unknown key 'hots' (allowed: host, instance, log_level, log, db, underlay" },
 		{ "underlay:\n  interfac: e\n",
 		  ":2: unknown key 'underlay.interfac' (allowed in 'underlay': interface, address, port, xdp, encap, dscp)" },
+		{ "db:\n  tls:\n    kay: /k\n", ":3: unknown key 'db.tls.kay' (allowed in 'db.tls': ca, certificate, key, name)" },
+		{ "db:\n  tls: /k\n", ":2: 'db.tls': want a section with ca, certificate, key, name" },
+		{ "db:\n  tsl: /k\n", "listen, password_file, server, tls, wait_replicas, wait_ms)" },
 		{ "host: a\n", "'underlay.interface' is not set" },
 		{ "underlay: {interface: waytoolongforaname}\n",
 		  "'underlay.interface': 'waytoolongforaname' is not allowed (want 1 to 15" },
@@ -234,7 +237,7 @@ static void print_is_input(void **state)
 
 	must_load(
 		&c,
-		"host: a\nunderlay: {interface: \"we\\\"ird\", address: \"fd00::1\"}\ndb: {mode: cluster, addresses: [\"a:1\", \"b:2\"]}\n",
+		"host: a\nunderlay: {interface: \"we\\\"ird\", address: \"fd00::1\"}\ndb: {mode: cluster, addresses: [\"a:1\", \"b:2\"], tls: {ca: /ca.pem}}\n",
 		NULL, NULL, 0);
 	f = open_memstream(&first, &n1);
 	config_print(&c, f);
@@ -247,6 +250,7 @@ static void print_is_input(void **state)
 	config_fini(&c);
 	assert_string_equal(first, second);
 	assert_non_null(strstr(first, "interface: \"we\\\"ird\""));
+	assert_non_null(strstr(first, "  tls:\n    ca: \"/ca.pem\"\n"));
 	free(first);
 	free(second);
 }
