@@ -164,6 +164,12 @@ trace --port vm1 'icmp 10.0.1.11 > 10.0.9.9 echo' -t t
 trace --port nosuch 'tcp 10.0.1.11:4000 > 10.0.2.14:23 syn' -t t
 trace --port r-left 'tcp 10.0.1.11:4000 > 10.0.2.14:23 syn' -t t
 trace --port vm1 'cheese' -t t
+trace --port vm1 'icmp 10.0.1.11 > fd00::1' -t t
+trace --port vm1 'udp 10.0.1.11:9 > 10.0.2.13:9 ttl 1' -t t
+trace --port vm1 'arp who-has 10.0.1.1 from 10.0.1.11' -t t
+trace --port vm1 'tcp [fd00:1::11]:4000 > [fd00:2::14]:24 syn' -t t
+trace --port vm1 'tcp 10.0.9.9:4000 > 10.0.2.14:24 syn' -t t
+trace --port vm1 --diff 'icmp 10.0.1.11 > 10.0.1.12' -t t
 trace --port vm1 'tcp 10.0.1.11:4000 > 10.0.2.14:23 syn' -t nobody
 trace --port vm1 --eth '02:00:00:00:00:01>02:00:00:00:00:02' 'tcp 10.0.1.11:4000 > 10.0.1.12:23 syn' -t t
 trace --port vm1 --eth 'zz' 'tcp 10.0.1.11:4000 > 10.0.1.12:23 syn' -t t
@@ -174,10 +180,17 @@ why vm1 10.0.9.9 tcp/80 -t t
 why vm1 nosuch tcp/80 -t t
 why nosuch vm1 tcp/80 -t t
 why vm1 vm4 tcp -t t
+why vm1 fd00:2::14 icmp6 -t t
+why vm1/10.0.1.11 vm4/10.0.2.14 udp/53 -v -t t
+why vm1/10.0.9.9 vm4 udp/53 -t t
+why 10.0.1.11 10.0.2.14 tcp/24 -t t
+why vm1 vm1 tcp/24 -t t
+why r-left vm1 tcp/24 -t t
 why vm1 vm4 tcp/23 -t nobody
 get -o yaml -t t
 TABLE
 equal 'in the end, both have the same network' "$(over_db get -o yaml -t t | plain)" "$(over_api get -o yaml -t t | plain)"
+
 
 for verb in status top 'flow list' 'conn list' 'rule list'; do
 	contains "skep $verb is of this host: --api is refused" "has no option '--api'.*status 2" "$(over_api $verb | tr '\n' ' ')"
