@@ -33,12 +33,17 @@ says() { # TEXT PATTERN STATUS [NAME=VALUE...] ARGUMENTS...
 settings=()
 
 # --- words ---
+says 'a noun' "no command 'audt' .did you mean 'audit'.*skep help" 2 audt list
+says 'a verb' "'audit' cannot 'lsit' .did you mean 'list'. want list, show" 2 audit lsit
+says 'no verb' "'audit' what. .want list, show" 2 audit
 says 'a kind' "'brigde' is not a kind of object .did you mean 'bridge'. want " 2 get brigde --db "$db"
+says 'a kind of an option' "'prot' is not a kind of object .did you mean 'port'" 2 audit list --object prot/x --db "$db"
 says 'an option' "unknown option '--tennant' .did you mean '--tenant'" 2 get ports --tennant t
 says 'an option with its argument' "unknown option '--tennant=t' .did you mean '--tenant'" 2 get ports --tennant=t
 says 'a letter' "unknown option '-Z' .see" 2 get ports -Z
 says 'what is like nothing' "no command 'xyzzy' .see 'skep help'" 2 xyzzy
 says 'a very long word' 'no command' 2 "$(printf 'a%.0s' {1..300})"
+says '-j' '^{"error":{"code":"usage","message":".*did you mean' 2 -j audt list
 
 # --- tokens ---
 settings=("SKEP_CA=$work/right.pem")
@@ -55,6 +60,7 @@ says 'one that is none' "the token is not valid .*'skep login'" 1 get ports
 settings=("${settings[@]/#SKEP_TOKEN=*/SKEP_TOKEN=$reader}")
 says 'one that may not' 'this is for tenant-admin' 1 delete port vm1
 says "another tenant's network" "there is no tenant 'other'" 3 get ports -t other
+says "a tenant's token makes no tenants" 'for an operator to make' 1 tenant create x
 says 'SKEP_API and SKEP_TOKEN together' 'vm1' 0 get ports
 says "another way to write the same server" 'vm1' 0 get ports --api "$url/"
 
