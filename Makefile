@@ -57,7 +57,7 @@ LINK_LIBS = $(O)/statedb/libstatedb.a $(O)/simulator/libsimulator.a $(O)/topolog
 	    $(O)/maps/libmaps.a $(O)/util/libutil.a
 
 SKEPD_SRC := $(call src_of,loader)
-SKEP_SRC  := $(call src_of,cli) loader/control_client.c api/token.c api/role.c
+SKEP_SRC  := $(call src_of,cli) loader/control_client.c api/token.c api/role.c api/quota.c api/audit_read.c
 API_SRC   := $(call src_of,api)
 BPF_SRC   := $(sort $(wildcard bpf/*.bpf.c))
 BPF_OBJ   := $(patsubst %.c,$(O)/%.o,$(BPF_SRC))

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Implements audit.h.  Called by write.c for each write, token_routes.c, quota_routes.c, audit_routes.c. */
+/* Implements audit.h, with audit_read.c.  Called by write.c for each write, token_routes.c, quota_routes.c. */
 #include "api/audit.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include "api/api.h"
@@ -60,48 +59,4 @@ json_t *audit_entry(const struct api_request *r, const json_t *before, const jso
 	if (!json_object_size(is))
 		return json_null();
 	return json_pack("{s:o, s:O, s:O}", "meta", audit_meta(r, NULL), "before", was, "after", is);
-}
-
-/* Revisions aside: those are given by the state DB. */
-static bool same_record(const json_t *a, const json_t *b)
-{
-	_json_ json_t *x = NULL, *y = NULL;
-
-	if (!json_is_object(a) || !json_is_object(b))
-		return (!a || json_is_null(a)) && (!b || json_is_null(b));
-	x = topo_json_copy(a);
-	y = topo_json_copy(b);
-	if (!x || !y)
-		return false;
-	json_object_del(x, "rev");
-	json_object_del(y, "rev");
-	return json_equal(x, y);
-}
-
-json_t *audit_inverse(const json_t *records, const json_t *changes, struct err *err)
-{
-	_json_ json_t *inverse = json_object();
-	const char *path;
-	json_t *pair;
-
-	json_object_foreach((json_t *)changes, path, pair)
-	{
-		const json_t *before = json_array_get(pair, 0), *after = json_array_get(pair, 1);
-		const json_t *now = json_object_get(records, path);
-		json_t *record;
-
-		if (!same_record(now, after)) {
-			err_tag(err, -EBUSY, "changed_since", "'%.100s' %s, so this cannot be undone", path,
-				!now ? "was deleted since" : json_is_null(after) ? "was created again since" : "was changed since");
-			return NULL;
-		}
-		record = json_is_object(before) ? topo_json_copy(before) : json_null();
-		if (json_is_object(record))
-			json_object_del(record, "rev");
-		if (!record || json_object_set_new(inverse, path, record)) {
-			err_set(err, -ENOMEM, "out of memory");
-			return NULL;
-		}
-	}
-	return TAKE_PTR(inverse);
 }

@@ -17,6 +17,8 @@ json_t *audit_meta(const struct api_request *r, const char *tenant /* that it is
  * over.  New reference; json_null() if nothing remains; NULL: no memory.
  */
 json_t *audit_entry(const struct api_request *r, const json_t *before, const json_t *changes);
+/* An entry as the state DB has it, as it is told: times as people read them, and "meta" not a level of its own: new reference. */
+json_t *audit_view(const json_t *entry);
 /*
  * The change that undoes an entry's "changes" {path: [before, after]} on 'records': {path: object | null}, new reference.  NULL: 'err' (-EBUSY: something
  * was changed since; says what).  Pure.

@@ -17,50 +17,6 @@
 
 #define OBJECT_MAX 200
 
-/* Entries of tokens and quotas name the tenant among their objects, to be found by it. */
-static bool is_about(const char *path)
-{
-	return strncmp(path, "about/", 6) == 0;
-}
-
-/* What is kept, as it is told: times as people read them, and "meta" not a level of its own. */
-static json_t *view(const json_t *entry)
-{
-	const json_t *changes = json_object_get(entry, "changes");
-	json_t *o = json_object(), *list, *pair;
-	const char *path;
-	size_t i;
-
-	json_object_set(o, "id", json_object_get(entry, "id"));
-	json_object_set(o, "time_ms", json_object_get(entry, "ms"));
-	json_object_set(o, "rev", json_object_get(entry, "rev"));
-	json_object_set(o, "crev", json_object_get(entry, "crev"));
-	if (json_is_object(json_object_get(entry, "meta")))
-		json_object_update_missing(o, json_object_get(entry, "meta"));
-	if (!changes) {
-		list = json_array();
-		json_array_foreach(json_object_get(entry, "objects"), i, pair)
-			if (!is_about(json_string_value(pair)))
-				json_array_append(list, pair);
-		json_object_set_new(o, "objects", list);
-		return o;
-	}
-	list = json_is_null(changes) ? json_null() : json_array();
-	json_object_foreach((json_t *)changes, path, pair)
-	{
-		json_t *before = json_array_get(pair, 0), *after = json_array_get(pair, 1);
-
-		if (!is_about(path))
-			json_array_append_new(list, json_pack("{s:s, s:s, s:O, s:O}", "path", path, "op",
-							      json_is_null(after)    ? "deleted"
-							      : json_is_null(before) ? "created"
-										     : "changed",
-							      "before", before, "after", after));
-	}
-	json_object_set_new(o, "changes", list);
-	return o;
-}
-
 /* What is asked, and from where on it is the caller's: what is older is of another tenant, which had the name before.  Operators see all. */
 struct question {
 	uint64_t since;
@@ -112,7 +68,7 @@ static void on_listed(void *arg, const struct err *err, const json_t *reply)
 				next = NULL;
 				break;
 			}
-			json_array_append_new(items, view(entry));
+			json_array_append_new(items, audit_view(entry));
 		}
 		api_answer(r, 200, json_pack("{s:O, s:O?}", "items", items, "next", next));
 	}
@@ -178,7 +134,7 @@ static void on_got(void *arg, const struct err *err, const json_t *reply)
 	else if (err)
 		api_fail(r, err);
 	else
-		api_answer(r, 200, view(reply));
+		api_answer(r, 200, audit_view(reply));
 }
 
 static void get(struct api_request *r, struct cache_tenant *t)

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "api/audit.h"
 #include "cli/cli.h"
 #include "cli/rest.h"
 #include "util/json.h"
@@ -234,7 +235,7 @@ const char *cli_traceparent(void)
 }
 
 /* What the audit says of a change: configuration, not what agents publish. */
-static json_t *audit_entry(const json_t *records, const json_t *changes)
+static json_t *entries_of(const json_t *records, const json_t *changes)
 {
 	json_t *before = json_object(), *after = json_object(), *record, *was;
 	enum topo_kind kind;
@@ -261,9 +262,42 @@ json_t *change_of_none(const char *tenant, const json_t *doc, struct err *err)
 	return report;
 }
 
+/* What is wanted: a document, or the change back of what the audit has. */
+struct wish {
+	const json_t *doc, *undo;
+	enum change_how how;
+	bool prune, dry_run;
+};
+
+/* As skep-api does it, in its words. */
+static json_t *plan_undo(const json_t *records, const json_t *done, struct err *err)
+{
+	_json_ json_t *changes = audit_inverse(records, done, err), *merged = changes ? topo_records_merge(records, changes) : NULL;
+	struct err why = { 0 };
+
+	if (!changes)
+		return NULL;
+	if (!merged) {
+		err_set(err, -ENOMEM, "out of memory");
+		return NULL;
+	}
+	if (topo_validate(merged, &why)) {
+		err_tag(err, -EBUSY, "conflict", "this cannot be undone any more: %s", why.text);
+		return NULL;
+	}
+	return TAKE_PTR(changes);
+}
+
+static json_t *plan(const json_t *records, const struct wish *wish, struct err *err)
+{
+	if (wish->undo)
+		return plan_undo(records, wish->undo, err);
+	return wish->how == CHANGE_APPLY ? topo_doc_apply(records, wish->doc, wish->prune, new_id, NULL, err) :
+					   topo_doc_delete(records, wish->doc, err);
+}
+
 /* One attempt: NULL with -EAGAIN when the configuration moved. */
-static json_t *attempt(struct cli *cli, const char *tenant, const json_t *doc, enum change_how how,
-		       bool prune, bool dry_run, struct err *err)
+static json_t *attempt(struct cli *cli, const char *tenant, const struct wish *wish, struct err *err)
 {
 	_json_ json_t *state = cli_db_read(cli, tenant, err);
 	_json_ json_t *changes = NULL, *reply = NULL, *report = NULL, *entries = NULL;
@@ -274,8 +308,7 @@ static json_t *attempt(struct cli *cli, const char *tenant, const json_t *doc, e
 	if (!state)
 		return NULL;
 	records = json_object_get(state, "records");
-	changes = how == CHANGE_APPLY ? topo_doc_apply(records, doc, prune, new_id, NULL, err)
-				      : topo_doc_delete(records, doc, err);
+	changes = plan(records, wish, err);
 	if (!changes)
 		return NULL;
 	report = describe(tenant, records, changes);
@@ -283,11 +316,11 @@ static json_t *attempt(struct cli *cli, const char *tenant, const json_t *doc, e
 		err_set(err, -ENOMEM, "out of memory");
 		return NULL;
 	}
-	if (dry_run || !json_object_size(changes))
+	if (wish->dry_run || !json_object_size(changes))
 		return TAKE_PTR(report);
 	if (announce_bindings(cli, tenant, changes, err))
 		return NULL;
-	entries = audit_entry(records, changes);
+	entries = entries_of(records, changes);
 	audit.entries = entries;
 	audit.traces = cli_traceparent();
 	reply = cli_db_commit(cli, tenant,
@@ -301,18 +334,13 @@ static json_t *attempt(struct cli *cli, const char *tenant, const json_t *doc, e
 	return TAKE_PTR(report);
 }
 
-json_t *change_run(struct cli *cli, const char *tenant, const json_t *doc, enum change_how how,
-		   bool prune, bool dry_run, struct err *err)
+static json_t *run(struct cli *cli, const char *tenant, const struct wish *wish, struct err *err)
 {
-	int rest = rest_wanted(cli, err);
-
-	if (rest)
-		return rest < 0 ? NULL : rest_change(cli, tenant, doc, how, prune, dry_run, err);
 	for (unsigned int i = 0; i < ATTEMPTS; i++) {
 		json_t *report;
 
 		*err = (struct err){ 0 };
-		report = attempt(cli, tenant, doc, how, prune, dry_run, err);
+		report = attempt(cli, tenant, wish, err);
 		if (report)
 			return report;
 		if (err->code != -EAGAIN)
@@ -322,4 +350,22 @@ json_t *change_run(struct cli *cli, const char *tenant, const json_t *doc, enum 
 		"tenant '%s': others changed it %d times in a row while this was being applied (try again)",
 		tenant, ATTEMPTS);
 	return NULL;
+}
+
+json_t *change_run(struct cli *cli, const char *tenant, const json_t *doc, enum change_how how,
+		   bool prune, bool dry_run, struct err *err)
+{
+	const struct wish wish = { .doc = doc, .how = how, .prune = prune, .dry_run = dry_run };
+	int rest = rest_wanted(cli, err);
+
+	if (rest)
+		return rest < 0 ? NULL : rest_change(cli, tenant, doc, how, prune, dry_run, err);
+	return run(cli, tenant, &wish, err);
+}
+
+json_t *change_undo(struct cli *cli, const char *tenant, const json_t *changes, bool dry_run, struct err *err)
+{
+	const struct wish wish = { .undo = changes, .dry_run = dry_run };
+
+	return run(cli, tenant, &wish, err);
 }

@@ -52,6 +52,11 @@ enum cli_exit {
 	X(CONFIG, "config", 0, "FILE", "skepd's configuration, for the addresses in it")          \
 	X(API, "api", 0, "URL", "skep-api to ask instead: https://host:port, or unix:/path")      \
 	X(CONTEXT, "context", 0, "NAME", "which of those that 'skep login' has made")              \
+	X(OBJECT, "object", 0, "KIND/NAME", "what was done to this object only")                   \
+	X(SINCE, "since", 0, "TIME", "not what is older: 90s, 30m, 12h, 7d")                       \
+	X(BY, "by", 0, "NAME", "what was done by this one only")                                  \
+	X(ACCESS, "access", 0, NULL, "what was done to tokens, quotas and tenants themselves")     \
+	X(RECURSIVE, "recursive", 0, NULL, "with all its objects")                                \
 	X(READ_ONLY, "read-only", 0, NULL, "of a token: it changes nothing")                      \
 	X(SOCKET, "socket", 0, "PATH", "control socket of the skepd to ask")                      \
 	X(HELP, "help", 'h', NULL, "what the command does")                                       \
@@ -64,7 +69,7 @@ enum cli_option {
 		CLI_O_MAX
 };
 enum cli_option_bit {
-#define X(id, name, letter, arg, help) CLI_O_##id = 1 << CLI_O_##id##_BIT,
+#define X(id, name, letter, arg, help) CLI_O_##id = 1ULL << CLI_O_##id##_BIT,
 	CLI_OPTIONS(X)
 #undef X
 };
@@ -74,7 +79,7 @@ enum cli_format { CLI_TABLE, CLI_JSON, CLI_YAML };
 
 struct rest;
 struct cli {
-	uint32_t given; /* options on the command line, 1 << enum cli_option */
+	uint64_t given; /* options on the command line, 1 << enum cli_option */
 	enum cli_format format;
 	const char *value[CLI_O_MAX]; /* arguments of the options; NULL = not given */
 	uint64_t count;		      /* --count; 0 = no limit */
@@ -83,6 +88,7 @@ struct cli {
 	double interval_s, rate_s;    /* --interval, --rate; 0 = not given */
 	char **args;		      /* positional */
 	int n_args;
+	const char *token; /* for --api, whatever the environment says; NULL = as that says */
 	int status; /* exit status when nothing failed: CLI_FAILED for an answer that is a no */
 
 	struct loop *loop; /* conn.c */
@@ -97,11 +103,11 @@ struct cmd {
 	int (*fn)(struct cli *cli, struct err *err);
 	const char *usage;	/* positional arguments */
 	int min_args, max_args; /* max_args -1 = any */
-	uint32_t options;	/* beyond CLI_O_ALWAYS */
+	uint64_t options;	/* beyond CLI_O_ALWAYS */
 	const char *help;
 };
 
-static inline bool cli_has(const struct cli *cli, uint32_t option)
+static inline bool cli_has(const struct cli *cli, uint64_t option)
 {
 	return cli->given & option;
 }
@@ -115,12 +121,17 @@ json_t *cli_db_commit(struct cli *cli, const char *space, uint64_t crev, const j
 		      const struct db_audit *audit, struct err *err);
 /* 'owner': db_put() */
 json_t *cli_db_put(struct cli *cli, const char *space, const char *owner, const json_t *changes, struct err *err);
+/* db_audit_list(), db_audit_get() */
+json_t *cli_db_audit_list(struct cli *cli, const char *space, const char *before, unsigned int count, const char *path, const char *meta, struct err *err);
+json_t *cli_db_audit_get(struct cli *cli, const char *space, const char *id, struct err *err);
 json_t *cli_db_tenants(struct cli *cli, struct err *err); /* array of names */
 json_t *cli_db_leases(struct cli *cli, const char *prefix, struct err *err);
 /* --tenant, or the only one that there is.  NULL: 'err'.  Valid until cli_close(). */
 const char *cli_tenant(struct cli *cli, struct err *err);
 /* Records of a tenant that must exist: {"records", "rev", "crev"}. */
 json_t *cli_db_read_tenant(struct cli *cli, const char *tenant, struct err *err);
+/* The same where one 'kind' is enough (-1: all), or one object (NULL: all of them): there may be others, too. */
+json_t *cli_db_read_kind(struct cli *cli, const char *tenant, int kind, const char *name, struct err *err);
 
 int cli_no_tenant(const char *tenant, struct err *err);
 
@@ -136,6 +147,8 @@ enum change_how { CHANGE_APPLY, CHANGE_DELETE };
  * {"tenant", "changes": [{"path", "op", "before", "after"}], "warning"}. */
 json_t *change_run(struct cli *cli, const char *tenant, const json_t *doc, enum change_how how,
 		   bool prune, bool dry_run, struct err *err);
+/* The change back of what the audit has as an entry's "changes": the same report.  -EBUSY: something was changed since. */
+json_t *change_undo(struct cli *cli, const char *tenant, const json_t *changes, bool dry_run, struct err *err);
 /* The same report for a tenant that does not exist yet; nothing is written. */
 json_t *change_of_none(const char *tenant, const json_t *doc, struct err *err);
 /* Who sits here, as the audit says it: {"by", "tool", "traceparent"}. */
@@ -146,6 +159,23 @@ const char *cli_traceparent(void);
 json_t *change_read_file(struct cli *cli, struct err *err);
 /* The text of --file as it is. */
 char *change_read_text(struct cli *cli, size_t *len, struct err *err);
+
+/* --- cmd_topo.c: what a report says --- */
+
+void change_print_diff(const json_t *report); /* field by field */
+/* As apply does: with --json all of it. */
+void change_print(const struct cli *cli, const json_t *report, bool dry_run);
+/* "security-groups", "sg", ... to enum topo_kind; negative: 'err'. */
+int cli_find_kind(const char *text, struct err *err);
+
+/* --- access.c: tokens and quotas, in the state DB --- */
+
+struct access_entry {
+	const char *path;
+	const json_t *before, *after; /* as the audit shows them; NULL = it is not there */
+	const char *tenant;	      /* that it is about; "" = none */
+};
+int access_commit(struct cli *cli, const json_t *changes, const struct access_entry *entry, struct err *err);
 
 /* --- commands --- */
 
@@ -180,3 +210,13 @@ int cmd_context_remove(struct cli *cli, struct err *err);
 int cmd_logout(struct cli *cli, struct err *err);
 int cmd_login(struct cli *cli, struct err *err);
 int cmd_api(struct cli *cli, struct err *err);
+int cmd_audit_list(struct cli *cli, struct err *err);
+int cmd_audit_show(struct cli *cli, struct err *err);
+int cmd_undo(struct cli *cli, struct err *err);
+int cmd_events(struct cli *cli, struct err *err);
+int cmd_quota_show(struct cli *cli, struct err *err);
+int cmd_quota_set(struct cli *cli, struct err *err);
+int cmd_tenant_list(struct cli *cli, struct err *err);
+int cmd_tenant_show(struct cli *cli, struct err *err);
+int cmd_tenant_create(struct cli *cli, struct err *err);
+int cmd_tenant_delete(struct cli *cli, struct err *err);

@@ -35,10 +35,10 @@ static void hide(void)
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
 }
 
-/* The token: SKEP_TOKEN, or a line of standard input, which a terminal does not show. */
-static int read_token(char *token, size_t size, struct err *err)
+/* The token: SKEP_TOKEN, if it is not another server's, or a line of standard input, which a terminal does not show. */
+static int read_token(const char *url, char *token, size_t size, struct err *err)
 {
-	const char *env = getenv("SKEP_TOKEN");
+	const char *env = getenv("SKEP_API") && *getenv("SKEP_API") && !rest_env_is_for(url) ? NULL : getenv("SKEP_TOKEN");
 	bool tty = isatty(STDIN_FILENO) && !tcgetattr(STDIN_FILENO, &shown);
 	char *line;
 
@@ -72,14 +72,16 @@ int cmd_login(struct cli *cli, struct err *err)
 		url = getenv("SKEP_API");
 	if (!url || !*url)
 		return err_tag(err, -EINVAL, "usage", "where? (want --api URL)");
-	if (read_token(token, sizeof(token), err) || setenv("SKEP_TOKEN", token, 1))
+	if (read_token(url, token, sizeof(token), err))
 		return err->code;
+	cli->value[CLI_O_API_BIT] = url;
+	cli->token = token;
 	rc = rest_wanted(cli, err);
 	who = rc > 0 ? rest_call(cli, "GET", "/api/v1/whoami", NULL, err) : NULL;
 	if (!who)
 		return err->code;
 	tenant = cli->value[CLI_O_TENANT_BIT] ? cli->value[CLI_O_TENANT_BIT] : json_str(who, "tenant");
-	c = (struct context){ (char *)url, token, (char *)tenant, getenv("SKEP_CA") };
+	c = (struct context){ (char *)url, token, (char *)tenant, (char *)rest_ca(cli) };
 	rc = context_write(name, &c, err);
 	explicit_bzero(token, sizeof(token));
 	if (rc)

@@ -13,48 +13,23 @@
 #include "util/cleanup.h"
 #include "util/json.h"
 
-#define ATTEMPTS 8
-
-static json_t *entries_of(const char *path, const json_t *before, const json_t *after, const char *tenant)
-{
-	char about[TOPO_NAME_MAX + 16];
-	json_t *was = json_pack("{s:O?}", path, before), *is = json_pack("{s:O?}", path, after);
-	json_t *meta = cli_who();
-
-	if (*tenant) { /* as skep-api does: so that the tenant's admin finds it */
-		snprintf(about, sizeof(about), "about/%s", tenant);
-		json_object_set_new(was, about, json_null());
-		json_object_set_new(is, about, json_null());
-		json_object_set_new(meta, "tenant", json_string(tenant));
-	}
-	return json_pack("[{s:o, s:o, s:o}]", "meta", meta, "before", was, "after", is);
-}
-
-/* Tokens do not depend on one another, so what others wrote meanwhile does not matter. */
-static int commit(struct cli *cli, const json_t *changes, const json_t *entries, struct err *err)
-{
-	const struct db_audit audit = { .entries = entries };
-
-	for (unsigned int i = 0; i < ATTEMPTS; i++) {
-		_json_ json_t *state = cli_db_read(cli, DB_API, err), *reply = NULL;
-
-		if (!state)
-			return err->code;
-		*err = (struct err){ 0 };
-		reply = cli_db_commit(cli, DB_API, (uint64_t)json_integer_value(json_object_get(state, "crev")), changes,
-				      &audit, err);
-		if (reply || err->code != -EAGAIN)
-			return reply ? 0 : err->code;
-	}
-	return err->code;
-}
-
 static void print_made(const struct cli *cli, const json_t *shown)
 {
 	if (cli->format == CLI_JSON)
 		out_json(shown);
 	else
 		puts(json_str(shown, "token") ? json_str(shown, "token") : "");
+}
+
+/* What is wrong may be that the tenant is not there. */
+static int explain_tenant(struct cli *cli, const char *tenant, struct err *err)
+{
+	_json_ json_t *there = NULL;
+	char path[REST_URL_MAX];
+	struct err why = { 0 };
+
+	there = rest_call(cli, "GET", rest_of_tenant(path, tenant, ""), NULL, &why);
+	return !there && why.code == -ENOENT ? cli_no_tenant(tenant, err) : err->code;
 }
 
 /* A context's tenant is not that of an operator. */
@@ -65,9 +40,17 @@ static int create_over_api(struct cli *cli, json_t *want, struct err *err)
 	if (!json_str(want, "tenant") && strcmp(json_str(want, "role"), api_role_name(API_OPERATOR)) && cli->value[CLI_O_TENANT_BIT])
 		json_object_set_new(want, "tenant", json_string(cli->value[CLI_O_TENANT_BIT]));
 	shown = rest_call(cli, "POST", "/api/v1/tokens", want, err);
-	if (shown)
-		print_made(cli, shown);
-	return shown ? 0 : err->code;
+	if (!shown)
+		return err->code == -EINVAL && json_str(want, "tenant") ? explain_tenant(cli, json_str(want, "tenant"), err) : err->code;
+	print_made(cli, shown);
+	return 0;
+}
+
+static bool tenant_is_there(struct cli *cli, const char *tenant, struct err *err)
+{
+	_json_ json_t *state = cli_db_read_tenant(cli, tenant, err);
+
+	return state;
 }
 
 int cmd_token_create(struct cli *cli, struct err *err)
@@ -76,18 +59,18 @@ int cmd_token_create(struct cli *cli, struct err *err)
 	_json_ json_t *want = json_pack("{s:s, s:s, s:s*, s:b}", "name", cli->args[0], "role", cli->args[1], "tenant", tenant, "read_only",
 					cli_has(cli, CLI_O_READ_ONLY));
 	const int rest = rest_wanted(cli, err);
-	_json_ json_t *changes = NULL, *entries = NULL, *shown = NULL;
+	_json_ json_t *changes = NULL, *shown = NULL;
 	char text[TOKEN_TEXT], path[TOKEN_PATH], *end;
 	struct token t;
 
 	if (seconds) {
 		json_object_set_new(want, "expires_s", json_integer(strtoll(seconds, &end, 10)));
 		if (*end || !*seconds)
-			return err_set(err, -EINVAL, "'%.40s' is not a number of seconds", seconds);
+			return err_tag(err, -EINVAL, "usage", "'%.40s' is not a number of seconds", seconds);
 	}
 	if (rest)
 		return rest < 0 ? rest : create_over_api(cli, want, err);
-	if (token_of_request(want, (int64_t)time(NULL), &t, err))
+	if (token_of_request(want, (int64_t)time(NULL), &t, err) || (*t.tenant && !tenant_is_there(cli, t.tenant, err)))
 		return err->code;
 	if (!token_make(&t, text))
 		return err_set(err, -EIO, "there are no random bits");
@@ -95,8 +78,7 @@ int cmd_token_create(struct cli *cli, struct err *err)
 	token_path(TOKEN_BEARER, t.id, path);
 	changes = json_pack("{s:o}", path, token_record(&t));
 	shown = token_public(&t);
-	entries = entries_of(path, NULL, shown, t.tenant);
-	if (commit(cli, changes, entries, err))
+	if (access_commit(cli, changes, &(struct access_entry){ path, NULL, shown, t.tenant }, err))
 		return err->code;
 	json_object_set_new(shown, "token", json_string(text));
 	print_made(cli, shown);
@@ -208,7 +190,7 @@ static void print_revoked(const struct cli *cli, const char *id)
 
 static int revoke_in_db(struct cli *cli, const char *id, struct err *err)
 {
-	_json_ json_t *state = cli_db_read(cli, DB_API, err), *changes = NULL, *entries = NULL, *shown = NULL;
+	_json_ json_t *state = cli_db_read(cli, DB_API, err), *changes = NULL, *shown = NULL;
 	const json_t *records = json_object_get(state, "records");
 	const char *path;
 	char own[TOKEN_PATH], used[TOKEN_PATH];
@@ -228,8 +210,7 @@ static int revoke_in_db(struct cli *cli, const char *id, struct err *err)
 	json_object_foreach ((json_t *)records, path, record)
 		if (strncmp(path, "session/", 8) == 0 && json_str(record, "parent") && strcmp(json_str(record, "parent"), id) == 0)
 			json_object_set_new(changes, path, json_null());
-	entries = entries_of(own, shown, NULL, shown ? t.tenant : "");
-	return commit(cli, changes, entries, err);
+	return access_commit(cli, changes, &(struct access_entry){ own, shown, NULL, shown ? t.tenant : "" }, err);
 }
 
 int cmd_token_revoke(struct cli *cli, struct err *err)

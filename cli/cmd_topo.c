@@ -7,6 +7,7 @@
 #include "cli/cli.h"
 #include "util/json.h"
 #include "cli/out.h"
+#include "cli/suggest.h"
 #include "topology/topology.h"
 
 /* --- reports of changes --- */
@@ -59,7 +60,7 @@ static bool is_bookkeeping(const char *key, const json_t *value)
 	       (json_is_array(value) && !json_array_size(value));
 }
 
-static void print_diff(const json_t *report)
+void change_print_diff(const json_t *report)
 {
 	const json_t *change;
 	size_t i;
@@ -100,6 +101,19 @@ static void print_warning(const json_t *report)
 			out_style(stderr, OUT_PLAIN), warning);
 }
 
+void change_print(const struct cli *cli, const json_t *report, bool dry_run)
+{
+	_json_ json_t *root = NULL;
+
+	if (cli->format == CLI_JSON) {
+		root = json_pack("{s:[O], s:b}", "tenants", report, "dry_run", dry_run);
+		out_json(root);
+		return;
+	}
+	print_summary(report, dry_run);
+	print_warning(report);
+}
+
 enum report { REPORT_SUMMARY, REPORT_DIFF };
 
 static int run_docs(struct cli *cli, const json_t *docs, enum change_how how, bool dry_run,
@@ -124,7 +138,7 @@ static int run_docs(struct cli *cli, const json_t *docs, enum change_how how, bo
 		if (cli->format == CLI_JSON)
 			continue;
 		if (style == REPORT_DIFF)
-			print_diff(report);
+			change_print_diff(report);
 		else
 			print_summary(report, dry_run);
 		print_warning(report);
@@ -164,20 +178,23 @@ int cmd_diff(struct cli *cli, struct err *err)
 
 /* --- delete --- */
 
-static int find_kind(const char *text, struct err *err)
+int cli_find_kind(const char *text, struct err *err)
 {
+	struct suggest near = suggest_for(text, strlen(text));
 	int kind = topo_kind_find(text);
-	char all[256] = "";
+	char all[256] = "", meant[SUGGEST_TEXT];
 
 	if (kind >= 0)
 		return kind;
 	for (int i = 0; i < TOPO_KIND_MAX; i++) {
 		size_t n = strlen(all);
 
+		suggest_try(&near, topo_kind_name((enum topo_kind)i));
+		suggest_try(&near, topo_kind_plural((enum topo_kind)i));
 		snprintf(all + n, sizeof(all) - n, "%s%s", n ? ", " : "",
 			 topo_kind_name((enum topo_kind)i));
 	}
-	return err_tag(err, -EINVAL, "usage", "'%s' is not a kind of object (want %s)", text, all);
+	return err_tag(err, -EINVAL, "usage", "'%.80s' is not a kind of object (%swant %s)", text, suggest_text(&near, "", meant), all);
 }
 
 int cmd_delete(struct cli *cli, struct err *err)
@@ -196,13 +213,13 @@ int cmd_delete(struct cli *cli, struct err *err)
 	}
 	if (cli->n_args != 2)
 		return err_tag(err, -EINVAL, "usage", "usage: skep delete -f FILE | KIND NAME");
-	kind = find_kind(cli->args[0], err);
+	kind = cli_find_kind(cli->args[0], err);
 	if (kind < 0)
 		return kind;
 	tenant = cli_tenant(cli, err);
 	if (!tenant)
 		return err->code;
-	state = cli_db_read_tenant(cli, tenant, err);
+	state = cli_db_read_kind(cli, tenant, kind, cli->args[1], err);
 	if (!state)
 		return err->code;
 	snprintf(path, sizeof(path), "%s/%s", topo_kind_name((enum topo_kind)kind), cli->args[1]);
@@ -217,7 +234,7 @@ int cmd_delete(struct cli *cli, struct err *err)
 
 /* --- get --- */
 
-static int get_tenants(struct cli *cli, struct err *err)
+int cmd_tenant_list(struct cli *cli, struct err *err)
 {
 	static const char *const headings[] = { "TENANT" };
 	_json_ json_t *names = cli_db_tenants(cli, err);
@@ -364,12 +381,12 @@ int cmd_get(struct cli *cli, struct err *err)
 {
 	_json_ json_t *state = NULL, *doc = NULL;
 	const char *kind_name = NULL, *tenant;
-	int kind;
+	int kind = -1;
 
 	if (cli->n_args && (!strcmp(cli->args[0], "tenants") || !strcmp(cli->args[0], "tenant")))
-		return get_tenants(cli, err);
+		return cmd_tenant_list(cli, err);
 	if (cli->n_args) {
-		kind = find_kind(cli->args[0], err);
+		kind = cli_find_kind(cli->args[0], err);
 		if (kind < 0)
 			return kind;
 		kind_name = topo_kind_name((enum topo_kind)kind);
@@ -377,7 +394,7 @@ int cmd_get(struct cli *cli, struct err *err)
 	tenant = cli_tenant(cli, err);
 	if (!tenant)
 		return err->code;
-	state = cli_db_read_tenant(cli, tenant, err);
+	state = cli_db_read_kind(cli, tenant, kind, cli->n_args == 2 ? cli->args[1] : NULL, err);
 	if (!state)
 		return err->code;
 	if (cli->n_args == 2) {

@@ -63,7 +63,7 @@ static json_t *ask_agent(struct cli *cli, json_t *request, struct err *err)
 	int rest = rest_wanted(cli, err);
 
 	if (rest) {
-		answer = rest < 0 ? NULL : rest_ask(cli, request, err);
+		answer = rest < 0 || cli_has(cli, CLI_O_DIFF) ? NULL : rest_ask(cli, request, err);
 		json_decref(request);
 		return answer;
 	}

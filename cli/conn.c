@@ -172,6 +172,26 @@ json_t *cli_db_put(struct cli *cli, const char *space, const char *owner, const 
 	return wait_answer(cli, &a, err);
 }
 
+json_t *cli_db_audit_list(struct cli *cli, const char *space, const char *before, unsigned int count, const char *path, const char *meta, struct err *err)
+{
+	struct answer a = { 0 };
+
+	if (cli_db_open(cli, err))
+		return NULL;
+	db_audit_list(cli->db, space, before, count, path, meta, answered, &a);
+	return wait_answer(cli, &a, err);
+}
+
+json_t *cli_db_audit_get(struct cli *cli, const char *space, const char *id, struct err *err)
+{
+	struct answer a = { 0 };
+
+	if (cli_db_open(cli, err))
+		return NULL;
+	db_audit_get(cli->db, space, id, answered, &a);
+	return wait_answer(cli, &a, err);
+}
+
 /* The DB never forgets a tenant's name (who writes and who follows it agree on its shard for ever);
  * for people it exists while it has an object. */
 static bool has_objects(const json_t *records)
@@ -290,6 +310,11 @@ int cli_no_tenant(const char *tenant, struct err *err)
 
 json_t *cli_db_read_tenant(struct cli *cli, const char *tenant, struct err *err)
 {
+	return cli_db_read_kind(cli, tenant, -1, NULL, err);
+}
+
+json_t *cli_db_read_kind(struct cli *cli, const char *tenant, int kind, const char *name, struct err *err)
+{
 	int rest = rest_wanted(cli, err);
 	json_t *reply;
 
@@ -300,7 +325,7 @@ json_t *cli_db_read_tenant(struct cli *cli, const char *tenant, struct err *err)
 		return NULL;
 	}
 	if (rest)
-		return rest_read(cli, tenant, err);
+		return rest_read(cli, tenant, kind, name, err);
 	reply = cli_db_read(cli, tenant, err);
 	if (reply && !json_object_size(json_object_get(reply, "records")) &&
 	    !json_integer_value(json_object_get(reply, "rev"))) {

@@ -13,6 +13,7 @@
 #include "cli/cli.h"
 #include "util/json.h"
 #include "cli/out.h"
+#include "cli/suggest.h"
 
 static int cmd_version(struct cli *cli, struct err *err);
 static int cmd_help(struct cli *cli, struct err *err);
@@ -78,6 +79,23 @@ static const struct cmd commands[] = {
 	  "take this host out: its agent removes all it did and exits" },
 	{ "host", "remove", cmd_host_remove, "HOST", 1, 1, CLI_O_DB,
 	  "forget a host that is gone for good; its ports stay bound" },
+	{ "tenant", "list", cmd_tenant_list, "", 0, 0, CLI_O_DB | CLI_O_API | CLI_O_CONTEXT, "tenants that there are" },
+	{ "tenant", "show", cmd_tenant_show, "TENANT", 1, 1, CLI_O_DB | CLI_O_API | CLI_O_CONTEXT, "how much it has of what" },
+	{ "tenant", "create", cmd_tenant_create, "TENANT [DESCRIPTION]", 1, 2, CLI_O_DB | CLI_O_API | CLI_O_CONTEXT, "make an empty one" },
+	{ "tenant", "delete", cmd_tenant_delete, "TENANT", 1, 1, CLI_O_RECURSIVE | CLI_O_DB | CLI_O_API | CLI_O_CONTEXT,
+	  "delete it; refused while it has objects, but with --recursive" },
+	{ "quota", "show", cmd_quota_show, "", 0, 0, CLI_O_TENANT | CLI_O_DB | CLI_O_API | CLI_O_CONTEXT,
+	  "how much the tenant may have, and has" },
+	{ "quota", "set", cmd_quota_set, "WHAT=N...", 1, -1, CLI_O_TENANT | CLI_O_DB | CLI_O_API | CLI_O_CONTEXT,
+	  "change limits: ports=1000, tokens=default, ...; the others stay" },
+	{ "audit", "list", cmd_audit_list, "", 0, 0,
+	  CLI_O_TENANT | CLI_O_OBJECT | CLI_O_SINCE | CLI_O_BY | CLI_O_ACCESS | CLI_O_LIMIT | CLI_O_DB | CLI_O_API | CLI_O_CONTEXT,
+	  "who has changed what, newest first" },
+	{ "audit", "show", cmd_audit_show, "ID", 1, 1, CLI_O_TENANT | CLI_O_DB | CLI_O_API | CLI_O_CONTEXT, "one change, field by field" },
+	{ "undo", NULL, cmd_undo, "ID", 1, 1, CLI_O_TENANT | CLI_O_DRY_RUN | CLI_O_DB | CLI_O_API | CLI_O_CONTEXT,
+	  "make the change of that audit entry back; refused if anything of it was changed since" },
+	{ "events", NULL, cmd_events, "", 0, 0, CLI_O_TENANT | CLI_O_COUNT | CLI_O_TIMEOUT | CLI_O_DB | CLI_O_API | CLI_O_CONTEXT,
+	  "changes of configuration as they happen" },
 	{ "context", "list", cmd_context_list, "", 0, 0, 0, "what 'skep login' has remembered; tokens are not shown" },
 	{ "context", "use", cmd_context_use, "CONTEXT", 1, 1, 0, "ask that one from now on" },
 	{ "context", "remove", cmd_context_remove, "CONTEXT", 1, 1, 0, "forget it; its token stays valid until it is revoked" },
@@ -85,7 +103,7 @@ static const struct cmd commands[] = {
 	{ "login", NULL, cmd_login, "[CONTEXT] --api URL", 0, 1, CLI_O_API | CLI_O_TENANT,
 	  "remember a skep-api and the token (SKEP_TOKEN, or a line of standard input) to show it" },
 	{ "api", NULL, cmd_api, "[METHOD] PATH [-f FILE]", 1, 2, CLI_O_FILE | CLI_O_API | CLI_O_CONTEXT,
-	  "a request to skep-api as it is, and its answer: 'skep api tenants/acme/audit'" },
+	  "a request to skep-api as it is, and its answer: 'skep api tenants/acme/ports'" },
 	{ "version", NULL, cmd_version, "", 0, 0, 0, "version of this program" },
 	{ "help", NULL, cmd_help, "[COMMAND]", 0, 2, 0, "this text, or that of a command" },
 };
@@ -100,7 +118,7 @@ static const struct {
 #undef X
 };
 
-static uint32_t allowed(const struct cmd *cmd)
+static uint64_t allowed(const struct cmd *cmd)
 {
 	return cmd->options | CLI_O_ALWAYS;
 }
@@ -139,7 +157,7 @@ static void help_cmd(FILE *f, const struct cmd *cmd)
 	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
 		char left[64];
 
-		if (!(allowed(cmd) & 1u << i))
+		if (!(allowed(cmd) & 1ULL << i))
 			continue;
 		snprintf(left, sizeof(left), "%c%c%s--%s%s%s", options[i].letter ? '-' : ' ',
 			 options[i].letter ? options[i].letter : ' ',
@@ -184,24 +202,34 @@ static bool is_noun(const char *noun)
 	return false;
 }
 
+static int no_such_verb(const char *noun, const char *verb, struct err *err)
+{
+	struct suggest near = suggest_for(verb ? verb : "", verb ? strlen(verb) : 0);
+	char verbs[128] = "", meant[SUGGEST_TEXT];
+
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		size_t n = strlen(verbs);
+
+		if (strcmp(commands[i].noun, noun))
+			continue;
+		snprintf(verbs + n, sizeof(verbs) - n, "%s%s", n ? ", " : "", commands[i].verb);
+		suggest_try(&near, commands[i].verb);
+	}
+	if (verb)
+		return err_tag(err, -EINVAL, "usage", "'%s' cannot '%s' (%swant %s)", noun, verb, suggest_text(&near, "", meant), verbs);
+	return err_tag(err, -EINVAL, "usage", "'%s' what? (want %s)", noun, verbs);
+}
+
 static int no_such_cmd(const char *noun, const char *verb, struct err *err)
 {
-	if (is_noun(noun)) {
-		char verbs[128] = "";
+	struct suggest near = suggest_for(noun, strlen(noun));
+	char meant[SUGGEST_TEXT];
 
-		for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-			if (!strcmp(commands[i].noun, noun)) {
-				size_t n = strlen(verbs);
-
-				snprintf(verbs + n, sizeof(verbs) - n, "%s%s", n ? ", " : "",
-					 commands[i].verb);
-			}
-		if (verb)
-			return err_tag(err, -EINVAL, "usage", "'%s' cannot '%s' (want %s)", noun,
-				       verb, verbs);
-		return err_tag(err, -EINVAL, "usage", "'%s' what? (want %s)", noun, verbs);
-	}
-	return err_tag(err, -EINVAL, "usage", "there is no command '%s' (see 'skep help')", noun);
+	if (is_noun(noun))
+		return no_such_verb(noun, verb, err);
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		suggest_try(&near, commands[i].noun);
+	return err_tag(err, -EINVAL, "usage", "there is no command '%s' (%ssee 'skep help')", noun, suggest_text(&near, "", meant));
 }
 
 static int cmd_help(struct cli *cli, struct err *err)
@@ -309,6 +337,19 @@ static int check_values(struct cli *cli, struct err *err)
 	return 0;
 }
 
+/* 'given' is what the command line has: "--name", "--name=value", or letters of which one is 'letter'. */
+static int no_such_option(const char *given, int letter, struct err *err)
+{
+	struct suggest near = suggest_for(given + 2, given[1] == '-' ? strcspn(given + 2, "=") : 0);
+	char meant[SUGGEST_TEXT];
+
+	if (given[1] != '-')
+		return err_tag(err, -EINVAL, "usage", "unknown option '-%c' (see 'skep help')", letter);
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+		suggest_try(&near, options[i].name);
+	return err_tag(err, -EINVAL, "usage", "unknown option '%.80s' (%ssee 'skep help')", given, suggest_text(&near, "--", meant));
+}
+
 /* Options may stand anywhere.  Fills 'cli'; what is left are the command's words and its arguments.
  */
 static int parse_options(struct cli *cli, int argc, char **argv, struct err *err)
@@ -333,8 +374,7 @@ static int parse_options(struct cli *cli, int argc, char **argv, struct err *err
 		unsigned int o = CLI_O_MAX;
 
 		if (c == '?')
-			return err_tag(err, -EINVAL, "usage", "unknown option '%s'",
-				       argv[optind - 1]);
+			return no_such_option(argv[optind - 1], optopt, err);
 		if (c == ':')
 			return err_tag(err, -EINVAL, "usage", "option '%s' wants an argument",
 				       argv[optind - 1]);
@@ -344,7 +384,7 @@ static int parse_options(struct cli *cli, int argc, char **argv, struct err *err
 			for (o = 0; o < CLI_O_MAX && options[o].letter != c; o++)
 				;
 		if (o < CLI_O_MAX) {
-			cli->given |= 1u << o;
+			cli->given |= 1ULL << o;
 			cli->value[o] = optarg;
 		}
 	}
@@ -359,7 +399,7 @@ static int check_usage(const struct cli *cli, const struct cmd *cmd, struct err 
 
 	cmd_name(cmd, name, sizeof(name));
 	for (unsigned int i = 0; i < CLI_O_MAX; i++)
-		if (cli->given & ~allowed(cmd) & 1u << i)
+		if (cli->given & ~allowed(cmd) & 1ULL << i)
 			return err_tag(err, -EINVAL, "usage",
 				       "'skep %s' has no option '--%s' (see 'skep help %s')", name,
 				       options[i].name, name);
@@ -402,15 +442,16 @@ static int run(struct cli *cli, int argc, char **argv, struct err *err)
 	return cmd->fn(cli, err);
 }
 
+/* The table of the manual page. */
 static int exit_status(const struct err *err)
 {
 	const char *name = err_name(err);
 
 	if (!strcmp(name, "usage"))
 		return CLI_USAGE;
-	if (!strcmp(name, "cannot_read")) /* a file, no object */
+	if (!strcmp(name, "cannot_read") || !strcmp(name, "no_agent")) /* a file, a socket: no object */
 		return CLI_FAILED;
-	if (err->code == -ENOENT || !strncmp(name, "no_such_", 8) || !strcmp(name, "not_found"))
+	if (err->code == -ENOENT) /* a reference to what is not there is a wrong document: -EINVAL */
 		return CLI_NOT_FOUND;
 	if (!strcmp(name, "conflict") || !strcmp(name, "exists") || err->code == -EEXIST ||
 	    err->code == -EBUSY || err->code == -EAGAIN)

@@ -151,6 +151,15 @@ void out_table_end(struct out_table *t)
 	fflush(stdout);
 }
 
+static char *clean_copy(const char *s)
+{
+	char *copy = strdup(s);
+
+	if (copy)
+		clean(copy);
+	return copy;
+}
+
 char *out_text(const json_t *value)
 {
 	char *text = NULL;
@@ -160,7 +169,7 @@ char *out_text(const json_t *value)
 	FILE *f;
 
 	if (json_is_string(value))
-		return strdup(json_string_value(value));
+		return clean_copy(json_string_value(value));
 	f = open_memstream(&text, &size);
 	if (!f)
 		return NULL;

@@ -26,7 +26,7 @@ void out_cellf(struct out_table *t, const char *fmt, ...) __attribute__((format(
 /* Prints and frees. */
 void out_table_end(struct out_table *t);
 
-/* A field for people: strings bare, arrays joined by commas, objects compact; "" for what is not
+/* A field for people: strings bare but for control characters, arrays joined by commas, objects compact; "" for what is not
  * there.  Caller frees. */
 char *out_text(const json_t *value);
 

@@ -11,10 +11,27 @@
 int rest_wanted(struct cli *cli, struct err *err);
 
 const char *rest_api(const struct cli *cli); /* where, if it is */
+const char *rest_ca(const struct cli *cli);  /* the file of certificates to know it by, or NULL */
+/* For what is done by the API only: 0, or an error that says so, and what may be done 'instead' (NULL: nothing). */
+int rest_needed(struct cli *cli, const char *instead, struct err *err);
+/* Is it SKEP_API, in whatever way it is written?  Then SKEP_TOKEN is for it. */
+bool rest_env_is_for(const char *url);
 void rest_close(struct cli *cli);
 
 /* One request: the answer's body (new reference; an empty object when it has none).  NULL: 'err', from the problem document if there is one. */
 json_t *rest_call(struct cli *cli, const char *method, const char *path, const json_t *body, struct err *err);
+
+/* The same with one header more, 'If-Match: "7"'. */
+json_t *rest_call_if(struct cli *cli, const char *condition, const char *method, const char *path, const json_t *body, struct err *err);
+
+/* Follows a stream of server-sent events, also when the server has been away; 'event' returns nonzero to end it.  0: ended by that, or because 'timeout_ms' (0 = none)
+ * are over. */
+struct rest_events {
+	int (*event)(void *arg, const char *name, const json_t *data);
+	void *arg;
+	char last[64]; /* id of the last one that had one; "" = none: what there is from now on */
+};
+int rest_follow(struct cli *cli, const char *path, struct rest_events *events, uint64_t timeout_ms, struct err *err);
 
 #define REST_URL_MAX 1024
 /* "/api/v1/tenants/<tenant><rest>", in 'path': whatever somebody calls a tenant, it is one part of the path. */
@@ -23,8 +40,12 @@ const char *rest_of_tenant(char path[static REST_URL_MAX], const char *tenant, c
 /* The same of any body, as it came: valid until the next request. */
 const char *rest_text(struct cli *cli, const char *method, const char *path, const char *body, size_t *len, struct err *err);
 
+/* Items of a list, page by page, in its order: 'cb' returns nonzero when it wants no more (negative: out of memory). */
+int rest_each(struct cli *cli, const char *path, int (*cb)(void *arg, json_t *item), void *arg, struct err *err);
+
 json_t *rest_tenants(struct cli *cli, struct err *err);				      /* array of names */
-json_t *rest_read(struct cli *cli, const char *tenant, struct err *err);	      /* as cli_db_read() */
+/* As cli_db_read(); of one kind only unless that is -1, of one name unless that is NULL. */
+json_t *rest_read(struct cli *cli, const char *tenant, int kind, const char *name, struct err *err);
 json_t *rest_change(struct cli *cli, const char *tenant, const json_t *doc, enum change_how how, bool prune,
 		    bool dry_run, struct err *err);				      /* as change_run() */
 /* Adds "live/<port>" {"host"} of the ports that are up, as agents publish it. */

@@ -16,7 +16,7 @@ static json_t *page_of(struct cli *cli, const char *path, const char *cursor, st
 	char *escaped = curl_easy_escape(NULL, cursor, 0);
 	_free_ char *where = NULL;
 
-	if (!escaped || asprintf(&where, "%s?limit=1000%s%s", path, *cursor ? "&cursor=" : "", escaped) < 0)
+	if (!escaped || asprintf(&where, "%s%climit=1000%s%s", path, strchr(path, '?') ? '&' : '?', *cursor ? "&cursor=" : "", escaped) < 0)
 		where = NULL;
 	curl_free(escaped);
 	if (where)
@@ -25,8 +25,7 @@ static json_t *page_of(struct cli *cli, const char *path, const char *cursor, st
 	return NULL;
 }
 
-/* All pages of a list, calling back for each item. */
-static int each(struct cli *cli, const char *path, int (*cb)(void *arg, json_t *item), void *arg, struct err *err)
+int rest_each(struct cli *cli, const char *path, int (*cb)(void *arg, json_t *item), void *arg, struct err *err)
 {
 	_free_ char *cursor = strdup("");
 
@@ -35,12 +34,13 @@ static int each(struct cli *cli, const char *path, int (*cb)(void *arg, json_t *
 		const char *next = json_str(page, "next");
 		json_t *item;
 		size_t i;
+		int rc;
 
 		if (!page)
 			return err->code;
 		json_array_foreach(json_object_get(page, "items"), i, item)
-			if (cb(arg, item))
-				return err_set(err, -ENOMEM, "out of memory");
+			if ((rc = cb(arg, item)))
+				return rc > 0 ? 0 : err_set(err, -ENOMEM, "out of memory");
 		if (!next)
 			return 0;
 		if (!strcmp(next, cursor))
@@ -95,11 +95,22 @@ static int add_record(void *arg, json_t *item)
 	return json_object_set_new(in->records, path, record);
 }
 
-json_t *rest_read(struct cli *cli, const char *tenant, struct err *err)
+/* One kind's objects; the one of that name, if it may be one. */
+static int read_kind(struct cli *cli, const char *tenant, enum topo_kind kind, const char *name, json_t *records, struct err *err)
 {
-	_json_ json_t *records = json_object();
-	char path[REST_URL_MAX], kind[64];
-	json_t *about;
+	struct reading in = { records, kind };
+	char path[REST_URL_MAX], rest[64 + TOPO_NAME_MAX];
+	const bool one = name && topo_name_valid(name);
+
+	snprintf(rest, sizeof(rest), "/%s%s%.*s", topo_kind_plural(kind), one ? "?filter=name:" : "", TOPO_NAME_MAX, one ? name : "");
+	return rest_each(cli, rest_of_tenant(path, tenant, rest), add_record, &in, err);
+}
+
+json_t *rest_read(struct cli *cli, const char *tenant, int kind, const char *name, struct err *err)
+{
+	_json_ json_t *records = json_object(), *about = NULL;
+	const json_t *counts;
+	char path[REST_URL_MAX];
 
 	about = rest_call(cli, "GET", rest_of_tenant(path, tenant, ""), NULL, err);
 	if (!about) {
@@ -107,18 +118,18 @@ json_t *rest_read(struct cli *cli, const char *tenant, struct err *err)
 			cli_no_tenant(tenant, err);
 		return NULL;
 	}
+	counts = json_object_get(about, "objects");
 	for (int k = 0; k < TOPO_KIND_MAX; k++) {
-		struct reading in = { records, (enum topo_kind)k };
+		const json_t *n = json_object_get(counts, topo_kind_plural((enum topo_kind)k));
 
-		snprintf(kind, sizeof(kind), "/%s", topo_kind_plural(in.kind));
-		if (each(cli, rest_of_tenant(path, tenant, kind), add_record, &in, err)) {
-			json_decref(about);
+		if ((kind >= 0 && k != kind) || (n && !json_integer_value(n)))
+			continue;
+		if (read_kind(cli, tenant, (enum topo_kind)k, name, records, err))
 			return NULL;
-		}
 	}
 	json_object_set(about, "records", records);
 	json_object_set(about, "rev", json_object_get(about, "revision"));
-	return about;
+	return TAKE_PTR(about);
 }
 
 int rest_add_live(struct cli *cli, const char *tenant, json_t *records, struct err *err)
@@ -190,7 +201,7 @@ json_t *rest_bindings(struct cli *cli, const char *tenant, struct err *err)
 	char path[TOPO_NAME_MAX + 64];
 
 	snprintf(path, sizeof(path), "/api/v1/tenants/%.*s/%s", TOPO_NAME_MAX, tenant, topo_kind_plural(TOPO_BIND));
-	return each(cli, path, add_record, &in, err) ? NULL : json_pack("{s:O}", "records", records);
+	return rest_each(cli, path, add_record, &in, err) ? NULL : json_pack("{s:O}", "records", records);
 }
 
 static int add_item(void *arg, json_t *item)
@@ -202,5 +213,5 @@ json_t *rest_tokens(struct cli *cli, struct err *err)
 {
 	_json_ json_t *list = json_array();
 
-	return each(cli, "/api/v1/tokens", add_item, list, err) ? NULL : TAKE_PTR(list);
+	return rest_each(cli, "/api/v1/tokens", add_item, list, err) ? NULL : TAKE_PTR(list);
 }

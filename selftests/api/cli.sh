@@ -76,7 +76,7 @@ contains 'api without one' 'which API' "$(env -u SKEP_API SKEP_CONTEXTS=/nonexis
 token=$("$API" -c /dev/null --set db.mode=server --set "db.addresses=$db" --make-token cli 2>/dev/null) || bail 'make-token'
 url=http://127.0.0.1:$port
 contains 'without a token: refused' 'status [1-4]' "$("$SKEP" get ports --api "$url" 2>&1; echo "status $?")"
-contains 'with SKEP_TOKEN' '^vm1' "$(SKEP_TOKEN=$token "$SKEP" get ports --api "$url" 2>&1)"
+contains 'with SKEP_TOKEN' '^vm1' "$(SKEP_API=$url SKEP_TOKEN=$token "$SKEP" get ports 2>&1)"
 contains 'login with a wrong token' 'status 1' "$("$SKEP" login --api "$url" <<<'skep_x_y' 2>&1; echo "status $?")"
 refute '... writes nothing' test -e "$SKEP_CONTEXTS"
 contains 'login' "context 'prod': cli, operator" "$("$SKEP" login prod --api "$url" --tenant t <<<"$token" 2>&1)"
@@ -104,9 +104,9 @@ for command in 'member up m1' 'host remove h1'; do
 	contains '... with --db, there' 'status 3' "$("$SKEP" $command --db "$db" 2>&1; echo "status $?")"
 done
 contains '--db is stronger than the current context' '^vm1' "$("$SKEP" get ports --db "$db" 2>&1)"
-contains 'a token is not sent in clear' 'in clear' "$(SKEP_TOKEN=$token "$SKEP" get ports --api http://192.0.2.1:80 2>&1)"
-contains '... nor to a name that looks like this host' 'in clear' "$(SKEP_TOKEN=$token "$SKEP" get ports --api http://127.0.0.1.example:80 2>&1)"
-contains '... nor behind a user name' 'in clear' "$(SKEP_TOKEN=$token "$SKEP" get ports --api http://127.0.0.1@192.0.2.1:80 2>&1)"
+contains 'a token is not sent in clear' 'in clear' "$(SKEP_API=http://192.0.2.1:80 SKEP_TOKEN=$token "$SKEP" get ports 2>&1)"
+contains '... nor to a name that looks like this host' 'in clear' "$(SKEP_API=http://127.0.0.1.example:80 SKEP_TOKEN=$token "$SKEP" get ports 2>&1)"
+contains '... nor behind a user name' 'in clear' "$(SKEP_API=http://127.0.0.1@192.0.2.1:80 SKEP_TOKEN=$token "$SKEP" get ports 2>&1)"
 contains 'what is no address' 'is no API' "$("$SKEP" get ports --api ftp://x 2>&1)"
 contains 'nobody is there' 'cannot be reached' "$("$SKEP" get ports --api http://127.0.0.1:1 2>&1)"
 

@@ -164,6 +164,12 @@ trace --port vm1 'icmp 10.0.1.11 > 10.0.9.9 echo' -t t
 trace --port nosuch 'tcp 10.0.1.11:4000 > 10.0.2.14:23 syn' -t t
 trace --port r-left 'tcp 10.0.1.11:4000 > 10.0.2.14:23 syn' -t t
 trace --port vm1 'cheese' -t t
+trace --port vm1 'icmp 10.0.1.11 > fd00::1' -t t
+trace --port vm1 'udp 10.0.1.11:9 > 10.0.2.13:9 ttl 1' -t t
+trace --port vm1 'arp who-has 10.0.1.1 from 10.0.1.11' -t t
+trace --port vm1 'tcp [fd00:1::11]:4000 > [fd00:2::14]:24 syn' -t t
+trace --port vm1 'tcp 10.0.9.9:4000 > 10.0.2.14:24 syn' -t t
+trace --port vm1 --diff 'icmp 10.0.1.11 > 10.0.1.12' -t t
 trace --port vm1 'tcp 10.0.1.11:4000 > 10.0.2.14:23 syn' -t nobody
 trace --port vm1 --eth '02:00:00:00:00:01>02:00:00:00:00:02' 'tcp 10.0.1.11:4000 > 10.0.1.12:23 syn' -t t
 trace --port vm1 --eth 'zz' 'tcp 10.0.1.11:4000 > 10.0.1.12:23 syn' -t t
@@ -174,10 +180,66 @@ why vm1 10.0.9.9 tcp/80 -t t
 why vm1 nosuch tcp/80 -t t
 why nosuch vm1 tcp/80 -t t
 why vm1 vm4 tcp -t t
+why vm1 fd00:2::14 icmp6 -t t
+why vm1/10.0.1.11 vm4/10.0.2.14 udp/53 -v -t t
+why vm1/10.0.9.9 vm4 udp/53 -t t
+why 10.0.1.11 10.0.2.14 tcp/24 -t t
+why vm1 vm1 tcp/24 -t t
+why r-left vm1 tcp/24 -t t
 why vm1 vm4 tcp/23 -t nobody
 get -o yaml -t t
+tenant list
+tenant show t
+tenant show t2
+tenant show nosuch
+tenant show ..
+tenant show
+quota show -t t
+quota show -t nobody
+quota set ports=50 bytes=1000000 -t t
+quota set bridges=default requests_per_s=9 -t t
+quota show -t t
+quota set requests_per_s=0 -t t
+quota set ports=-1 -t t
+quota set ports -t t
+quota set brigdes=1 -t t
+quota set ports=1 -t '..'
+quota set tokens=3 -t later
+audit list -t nobody
+audit list --since 1 -t t
+audit list --object cheese/x -t t
+audit list --object port -t t
+audit list --object port/nosuch -t t
+audit list --access --object port/x
+audit list --by 'no body' -t t
+audit show 1-1 -t t
+audit show nosuch -t t
+audit show 1-1 -t nobody
+undo 1-1 -t t
+undo 1-1/undo -t t
+undo 1-1 -t nobody
+undo
+events -t nobody
+token create x tenant-admin -t nobody
+token create x king
+token create x operator soon
+token revoke 0123456789abcdef | who has the state DB is told how to find ids
+host list
 TABLE
 equal 'in the end, both have the same network' "$(over_db get -o yaml -t t | plain)" "$(over_api get -o yaml -t t | plain)"
+
+
+for verb in 'tenant create x' 'tenant delete t'; do
+	contains "skep $verb: on the state DB it says who does it" 'by skep-api only .want --api URL.*status 1' "$(over_db $verb | tr '\n' ' ')"
+done
+# a reference to what is not there is a wrong document; what is named, and is not there, is not found
+for way in over_db over_api; do
+	for doc in dangling.yaml dangling_new.yaml half.yaml; do equal "$way: $doc refers to what is not there" 'status 1' "$($way apply -f $doc | tail -n 1)"; done
+	for named in 'get port nosuch -t t' 'delete -f gone.yaml' 'port bind nosuch --host h1 --interface tap0 -t t' 'why nosuch vm1 tcp/80 -t t' 'get ports -t nobody'; do
+		equal "$way: $named" 'status 3' "$($way $named | tail -n 1)"
+	done
+done
+equal 'no agent: no object that is missing' 'status 1' "$("$SKEP" status --socket "$work/nosuch" >/dev/null 2>&1; echo "status $?")"
 
 for verb in status top 'flow list' 'conn list' 'rule list'; do
 	contains "skep $verb is of this host: --api is refused" "has no option '--api'.*status 2" "$(over_api $verb | tr '\n' ' ')"

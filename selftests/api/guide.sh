@@ -12,7 +12,8 @@ for _ in {1..20}; do
 	(: <>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || break
 done
 api_up --set "listen=unix:$work/api.sock,127.0.0.1:$port"
-export API=http://127.0.0.1:$port TOKEN
+export API=http://127.0.0.1:$port TOKEN PATH=$(dirname "$(realpath "$SKEP")"):$PATH
+unset SKEP_DB
 TOKEN=$("$program" -c /dev/null --set db.mode=server --set "db.addresses=unix:$work/db.sock" --make-token guide 2>/dev/null) || bail 'skep-api --make-token'
 check 'the server answers on TCP' api_tcp_answers
 mkdir "$work/guide"
