@@ -38,7 +38,7 @@ static void hide(void)
 /* The token: SKEP_TOKEN, if it is not another server's, or a line of standard input, which a terminal does not show. */
 static int read_token(const char *url, char *token, size_t size, struct err *err)
 {
-	const char *env = getenv("SKEP_API") && *getenv("SKEP_API") && !rest_env_is_for(url) ? NULL : getenv("SKEP_TOKEN");
+	const char *env = rest_env_is_for(url) ? getenv("SKEP_TOKEN") : NULL;
 	bool tty = isatty(STDIN_FILENO) && !tcgetattr(STDIN_FILENO, &shown);
 	char *line;
 

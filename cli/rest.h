@@ -14,7 +14,7 @@ const char *rest_api(const struct cli *cli); /* where, if it is */
 const char *rest_ca(const struct cli *cli);  /* the file of certificates to know it by, or NULL */
 /* For what is done by the API only: 0, or an error that says so, and what may be done 'instead' (NULL: nothing). */
 int rest_needed(struct cli *cli, const char *instead, struct err *err);
-/* Is it SKEP_API, in whatever way it is written?  Then SKEP_TOKEN is for it. */
+/* Is SKEP_TOKEN for it?  If it is SKEP_API, in whatever way that is written, or there is no SKEP_API. */
 bool rest_env_is_for(const char *url);
 void rest_close(struct cli *cli);
 

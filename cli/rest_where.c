@@ -129,24 +129,23 @@ static int take_env(struct context *c, struct err *err)
 
 bool rest_env_is_for(const char *url)
 {
-	return env_of("SKEP_API") && same_server(url, env_of("SKEP_API"));
+	const char *own = env_of("SKEP_API");
+
+	return !own || same_server(url, own);
 }
 
-/* Of --api.  Whose SKEP_TOKEN alone is nobody says: it is not sent on trust, nor is something done without it as somebody else. */
+/* Of --api, which is not sent what is there for another server. */
 static int read_url(struct cli *cli, struct rest *r, const char *url, struct err *err)
 {
 	const bool env = rest_env_is_for(url);
 
 	if (replace(&r->c.api, url, err))
 		return err->code;
-	if ((env || !env_of("SKEP_API")) && replace(&r->c.ca, env_of("SKEP_CA"), err))
+	if (env && replace(&r->c.ca, env_of("SKEP_CA"), err))
 		return err->code;
 	if (env || cli->token)
 		return replace(&r->c.token, cli->token ? cli->token : env_of("SKEP_TOKEN"), err);
 	r->kept_token = env_of("SKEP_TOKEN");
-	if (r->kept_token && !env_of("SKEP_API"))
-		return err_tag(err, -EINVAL, "usage",
-			       "SKEP_TOKEN is not sent to whatever --api names (want SKEP_API=%.200s beside it, or 'skep login' once)", url);
 	return 0;
 }
 
