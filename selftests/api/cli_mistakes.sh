@@ -65,7 +65,7 @@ says 'SKEP_API and SKEP_TOKEN together' 'vm1' 0 get ports
 says "another way to write the same server" 'vm1' 0 get ports --api "$url/"
 
 # --- a token is for one server: who listens at $odd writes down what it is told ---
-python3 - "$work/odd.port" "$work/asked" <<-'PY' >"$work/odd" &
+python3 - "$work/odd.port" "$work/asked" <<-'PY' >>"$work/odd" &
 	import http.server, os, sys, time
 	asked = {}
 	class Odd(http.server.BaseHTTPRequestHandler):
