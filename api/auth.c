@@ -277,7 +277,12 @@ unsigned int auth_rate(struct auth *a, const struct api_caller *caller)
 {
 	const struct api_config *c = a->api->config;
 	uint32_t rate = c->rate, burst = c->burst;
+	char key[TOPO_NAME_MAX + 16];
 	const struct quota *q;
+	if (caller->role == API_MONITOR) { /* each token by itself: no tenant has a '/' in its name */
+		snprintf(key, sizeof(key), "monitor/%.63s", *caller->token ? caller->token : caller->name);
+		return rate_retry_s(rate_take(a->tenants, key, clock_mono_ns(), rate, burst));
+	}
 
 	if (!*caller->tenant)
 		return 0;

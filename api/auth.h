@@ -28,7 +28,7 @@ typedef void auth_done(void *arg, const struct api_caller *caller, int status, u
 void auth_token(struct auth *a, const char *address, const char *text, auth_done *done, void *arg);
 /* 'text' of the cookie. */
 void auth_session(struct auth *a, const char *address, const char *text, auth_done *done, void *arg);
-/* One more request of the tenant: 0, or seconds to wait.  Operators are not counted. */
+/* One more request of the tenant, or of the monitor: 0, or seconds to wait.  Operators are not counted. */
 unsigned int auth_rate(struct auth *a, const struct api_caller *caller);
 /*
  * Requests that cost the state DB more than others, or take from what all tenants share: counted apart.  False: answered with 429.

@@ -68,8 +68,8 @@ static void print_routes(void)
 	const struct api_route *route;
 
 	for (unsigned int i = 0; (route = routes_at(i)); i++)
-		printf("{\"method\": \"%s\", \"path\": \"%s\", \"role\": \"%s\", \"open\": %s}\n", route->method, route->path,
-		       api_role_name(route->least), route->flags & API_OPEN ? "true" : "false");
+		printf("{\"method\": \"%s\", \"path\": \"%s\", \"role\": \"%s\", \"open\": %s, \"monitors\": %s}\n", route->method, route->path,
+		       api_role_name(route->least), route->flags & API_OPEN ? "true" : "false", route->flags & API_MONITORS ? "true" : "false");
 }
 
 static void on_signal(void *arg, int signo)

@@ -177,6 +177,10 @@ static void on_token(void *arg, const struct api_caller *c, int status, unsigned
 	l->r = r;
 	l->session = (struct token){ .kind = TOKEN_SESSION, .role = c->role, .read_only = c->read_only, .created_s = now };
 	l->session.expires_s = now + SESSION_S;
+	if (c->role == API_MONITOR) {
+		api_problemf(r, 403, "forbidden", "the panel has nothing for a monitor");
+		return;
+	}
 	if (c->expires_s && c->expires_s < l->session.expires_s)
 		l->session.expires_s = c->expires_s;
 	snprintf(l->session.name, sizeof(l->session.name), "%s", c->name);

@@ -227,7 +227,7 @@ int token_of_request(const json_t *body, int64_t now_s, struct token *t, struct 
 				 "1 to 63 letters, digits and ._@-");
 	if (!json_is_string(role) || api_role_find(json_string_value(role)) <= API_NOBODY)
 		return bad_field(err, "role", role ? role : json_null(),
-				 "operator, tenant-admin or tenant-reader");
+				 "operator, monitor, tenant-admin or tenant-reader");
 	t->role = (enum api_role)api_role_find(json_string_value(role));
 	if (tenant && !json_is_null(tenant) &&
 	    (!json_is_string(tenant) || !role_tenant_ok(json_string_value(tenant))))
@@ -236,8 +236,9 @@ int token_of_request(const json_t *body, int64_t now_s, struct token *t, struct 
 		 json_is_string(tenant) ? json_string_value(tenant) : "");
 	if (!role_fits_tenant(t->role, t->tenant))
 		return bad_field(err, "tenant", tenant ? tenant : json_null(),
-				 t->role == API_OPERATOR ? "none, for an operator"
-							 : "the tenant that the token is for");
+				 role_has_tenant(t->role)   ? "the tenant that the token is for"
+				 : t->role == API_OPERATOR ? "none, for an operator"
+							   : "none, for a monitor");
 	if (expires && !json_is_null(expires) &&
 	    (!json_is_integer(expires) || json_integer_value(expires) < 1 ||
 	     json_integer_value(expires) > EXPIRES_MAX))

@@ -145,7 +145,7 @@ function NewToken({ tenant, me, onClose }) {
 		setError(null);
 		try {
 			const body = { name, role };
-			if (role !== 'operator')
+			if (role.startsWith('tenant-'))
 				body.tenant = tenant;
 			if (Number(life))
 				body.expires_s = Number(life);
@@ -159,7 +159,7 @@ function NewToken({ tenant, me, onClose }) {
 	return html`<${Dialog} title=${made ? `Token ${made.name || name}` : 'New token'} keep=${!!made} onClose=${onClose}>${made ? html`<p>This is shown once. Keep it where passwords are kept.</p><p><code class="mono secret" tabindex="0">${secret}</code> <${Copy} text=${secret} /></p>
 		<footer><button type="button" class="primary" onClick=${onClose}>Done</button></footer>` : html`<form class="stack" onSubmit=${make}><${Fault} error=${error} />
 		<label>Name<input type="text" value=${name} required autocomplete="off" onInput=${(e) => setName(e.target.value)} placeholder="for example ci" /></label>
-		<label>Role<select value=${role} onChange=${(e) => setRole(e.target.value)}><option value="tenant-reader">tenant-reader: looks only</option><option value="tenant-admin">tenant-admin: changes ${tenant}</option>${me.role === 'operator' && html`<option value="operator">operator: everything</option>`}</select></label>
+		<label>Role<select value=${role} onChange=${(e) => setRole(e.target.value)}><option value="tenant-reader">tenant-reader: looks only</option><option value="tenant-admin">tenant-admin: changes ${tenant}</option>${me.role === 'operator' && html`<option value="operator">operator: everything</option><option value="monitor">monitor: metrics and hosts, for Prometheus</option>`}</select></label>
 		<label>Valid for<select value=${life} onChange=${(e) => setLife(e.target.value)}>${LIVES.map(([text, s]) => html`<option value=${s}>${text}</option>`)}</select></label>
 		<footer><button type="submit" class="primary">Make it</button><button type="button" onClick=${onClose}>Cancel</button></footer></form>`}</${Dialog}>`;
 }
