@@ -23,16 +23,12 @@ static void take_tokens(const struct store *s, const char *tenant, json_t *chang
 {
 	const struct tokens *all = store_tokens(s);
 	struct hmap_node *node, *tmp;
-	char path[TOPO_NAME_MAX + 16];
 
 	hmap_for_each (node, tmp, &all->by_id) {
 		const struct token *t = container_of(node, struct token, by_id);
 
-		if (strcmp(t->tenant, tenant) != 0)
-			continue;
-		json_object_set_new(changes, token_path(t->kind, t->id, path), json_null());
-		snprintf(path, sizeof(path), "used/%s", t->id);
-		json_object_set_new(changes, path, json_null());
+		if (strcmp(t->tenant, tenant) == 0)
+			token_gone(t, changes);
 	}
 }
 

@@ -109,12 +109,14 @@ export function TokensPage({ tenant, me }) {
 	const [asking, setAsking] = useState(null);
 	const [making, setMaking] = useState(false);
 	const [problem, setProblem] = useState(null);
+	const [revoked, setRevoked] = useState(0);
 	const revoke = async (t) => {
 		setProblem(null);
 		setAsking(null);
 		try {
 			await ask('DELETE', `/api/v1/tokens/${seg(t.id)}`);
 			reload();
+			setRevoked(revoked + 1);
 		} catch (e) {
 			setProblem(e);
 		}
@@ -131,7 +133,29 @@ export function TokensPage({ tenant, me }) {
 		${data?.next && html`<button type="button" onClick=${() => setUpTo(data.items.length + TOKENS)}>More tokens</button>`}
 		${asking && html`<${Dialog} title=${`Revoke ${asking.name}?`} onClose=${() => setAsking(null)}><p>Who uses this token, or has signed in with it, is out at once. It cannot be given back; a new one can be made.</p>
 			<footer><button type="button" class="danger" onClick=${() => revoke(asking)}>Revoke</button><button type="button" onClick=${() => setAsking(null)}>Keep it</button></footer></${Dialog}>`}
+		<${Sessions} me=${me} revoked=${revoked} />
 		${making && html`<${NewToken} tenant=${tenant} me=${me} onClose=${() => { setMaking(false); reload(); }} />`}</section>`;
+}
+
+/* Who is signed in to the panel; who sees this page may end each of those. */
+function Sessions({ me, revoked }) {
+	const { data, error, reload } = usePolled((signal) => get('/api/v1/sessions', { limit: TOKENS }, signal), ['sessions', revoked], 5000);
+	const [problem, setProblem] = useState(null);
+	const end = async (s) => {
+		setProblem(null);
+		try {
+			await ask('DELETE', `/api/v1/sessions/${seg(s.id)}`);
+			reload();
+		} catch (e) {
+			setProblem(e);
+		}
+	};
+
+	return html`<h2>Sessions <span class="count num">${data && number(data.total)}</span></h2><p class="dim">Who is signed in to this panel.</p><${Fault} error=${error || problem} onRetry=${error && reload} />
+		${data?.items.length > 0 && html`<div class="table-wrap" tabindex="0" role="group" aria-label="Sessions"><table class="plain wide"><thead><tr><th scope="col">Name</th><th scope="col">Role</th><th scope="col">From</th><th scope="col">Begun</th><th scope="col">Last used</th><th scope="col">Ends</th><th scope="col"><span class="hidden">End</span></th></tr></thead>
+		<tbody>${data.items.map((s) => html`<tr><th scope="row">${s.name} <span class="mono dim small">${s.id}</span></th><td>${s.role}</td><td title=${s.user_agent || ''}><span class="mono">${s.address || ''}</span></td><td><${Time} at=${s.created} /></td>
+			<td>${s.last_used ? html`<${Time} at=${s.last_used} />` : html`<span class="dim">–</span>`}</td><td><${Time} at=${s.expires} /></td>
+			<td>${me.writes && html`<button type="button" class="danger-quiet small" onClick=${() => end(s)} aria-label=${`End the session of ${s.name}`}>End</button>`}</td></tr>`)}</tbody></table></div>`}`;
 }
 
 function NewToken({ tenant, me, onClose }) {

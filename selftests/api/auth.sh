@@ -142,6 +142,46 @@ login 1 "$ro"
 answers 'a session for reading only does not write' 403 1 PUT $A/bridges/b3 '' -H "Cookie: $cookie" -H "X-CSRF-Token: $csrf" -d '{}'
 answers '... and may end' 204 1 DELETE /api/v1/session '' -H "Cookie: $cookie" -H "X-CSRF-Token: $csrf"
 
+# --- which sessions there are ---
+call 1 PUT /api/v1/tenants/other "$OP" -d '{}'
+reader2=$(make_token tenant-reader acme) admin2=$(make_token tenant-admin acme) stranger=$(make_token tenant-admin other)
+agent=$(printf 'Mozilla <b>"x"\\\xc3\xa9%.0s' {1..30})
+call 1 POST /api/v1/session '' -A "$agent" -d "{\"token\": \"$reader2\"}"
+read_cookie=$(sed -n 's/^set-cookie: \(skep_session=[^;]*\).*/\1/Ip' <<<"$headers") read_id=$(sed 's/.*=\(.*\)_.*/\1/' <<<"$read_cookie")
+login 1 "$admin2"
+admin_cookie=$cookie admin_csrf=$csrf admin_id=$(sed 's/.*=\(.*\)_.*/\1/' <<<"$cookie")
+ids() { # TOKEN [CURL-OPTION...]: of the sessions that it sees
+	call 2 GET '/api/v1/sessions?limit=1000' "$@"
+	python3 -c 'import json, sys; print(*sorted(s["id"] for s in json.loads(sys.argv[1])["items"]))' "$body"
+}
+both() { [ "$(ids "$admin2")" = "$(printf '%s\n' "$admin_id" "$read_id" | sort | xargs)" ]; }
+wait_for 2 both && ok 'an admin sees the sessions of the tenant' || not_ok 'an admin sees the sessions of the tenant'
+equal 'others see their own' "$read_id" "$(ids '' -H "Cookie: $read_cookie")"
+equal '... also by the token that they were begun with' "$read_id" "$(ids "$reader2")"
+equal '... and nobody else' '' "$(ids "$stranger")"
+contains 'an operator sees all' "$admin_id" "$(ids "$OP")"
+answers 'one session' 200 1 GET "/api/v1/sessions/$read_id" "$reader2"
+equal '... where from' 127.0.0.1 "$(field address)"
+equal '... by which browser, in 200 characters that harm nobody' "$(printf 'Mozilla <b>"x"\\??%.0s' {1..30} | head -c 200)" "$(field user_agent)"
+equal '... with which token' "$(cut -d_ -f2 <<<"$reader2")" "$(field token)"
+refute '... no secret' grep -q "${read_cookie##*_}\|sha256\|csrf" <<<"$body"
+answers 'the page is bounded' 200 1 GET '/api/v1/sessions?limit=1' "$admin2"
+equal '... and goes on' 2 "$(field total)"
+answers "another tenant's session is not there" 404 1 DELETE "/api/v1/sessions/$read_id" "$stranger"
+answers '... nor the admin’s for a reader' 404 1 DELETE "/api/v1/sessions/$admin_id" "$reader2"
+ro2=$(make_token tenant-admin acme '"read_only": true')
+answers 'who may only read does not end what is not its own' 403 1 DELETE "/api/v1/sessions/$read_id" "$ro2"
+answers '... with a cookie it needs X-CSRF-Token' 403 1 DELETE "/api/v1/sessions/$read_id" '' -H "Cookie: $admin_cookie"
+answers 'the admin ends it' 204 1 DELETE "/api/v1/sessions/$read_id" '' -H "Cookie: $admin_cookie" -H "X-CSRF-Token: $admin_csrf"
+gone() { call 2 GET /api/v1/whoami '' -H "Cookie: $read_cookie"; [ "$status" = 401 ]; }
+wait_for 2 gone && ok '... and who has its cookie is out, everywhere' || not_ok '... and who has its cookie is out, everywhere'
+answers '... which is told of' 200 1 GET '/api/v1/audit?limit=1' "$admin2"
+contains '... what' "\"method\":\"DELETE\",\"path\":\"/api/v1/sessions/$read_id\"" "$body"
+answers '... not twice' 404 1 DELETE "/api/v1/sessions/$read_id" "$admin2"
+answers 'one ends one’s own by its token' 204 1 DELETE "/api/v1/sessions/$admin_id" "$admin2"
+monitor=$(make_token monitor)
+answers 'a monitor has no session' 403 1 POST /api/v1/session '' -d "{\"token\": \"$monitor\"}"
+
 # --- who fails often ---
 api_stop 2
 api_start 2 # nothing is remembered of the failures above
