@@ -194,6 +194,47 @@ done
 [ $n401 -ge 15 ] && [ $n429 -ge 15 ] && ok "wrong tokens are slowed down ($n401 tried, $n429 not)" || not_ok "wrong tokens are slowed down ($n401 tried, $n429 not)"
 contains '... told when to come again' '^[1-9][0-9]*$' "${retry:-}"
 answers '... a good one from the same address is not' 200 2 GET /api/v1/whoami "$OP"
+neighbour=$(make_token tenant-reader acme)
+login 2 "$neighbour"
+known() { call 2 GET /api/v1/whoami "$neighbour"; [ "$status" = 200 ]; }
+wait_for 2 known || not_ok 'a new token is known to all'
+cat >"$work/flood.py" <<'PY'
+# wrong tokens, as many as go through, on four connections; meanwhile those who share the address
+import http.client, os, socket, sys, threading, time
+good = [("Authorization", "Bearer " + sys.argv[1]), ("Cookie", sys.argv[2])]
+stop, started, wrong, refused = threading.Event(), threading.Barrier(5), [0] * 4, []
+def flood(k):
+    s = socket.create_connection(("127.0.0.1", 8462))
+    while not stop.is_set():
+        for _ in range(50):
+            s.sendall(b"GET /api/v1/whoami HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer skep_%s_%s\r\n\r\n" % (os.urandom(8).hex().encode(), os.urandom(32).hex().encode()))
+        answers = b""
+        while answers.count(b"HTTP/1.1 4") < 50:
+            d = s.recv(65536)
+            if not d: return
+            answers += d
+        if not wrong[k]: started.wait()
+        wrong[k] += 50
+threads = [threading.Thread(target=flood, args=(k,)) for k in range(4)]
+for t in threads: t.start()
+started.wait()
+begin, before = time.monotonic(), sum(wrong)
+c = http.client.HTTPConnection("127.0.0.1", 8462, timeout=20)
+asked = 0
+while asked < 100 or sum(wrong) - before < 2000:
+    c.request("GET", "/api/v1/whoami", headers=dict([good[asked % 2]]))
+    asked += 1
+    r = c.getresponse()
+    r.read()
+    if r.status != 200: refused.append(r.status)
+took, n = time.monotonic() - begin, sum(wrong) - before
+stop.set()
+for t in threads: t.join()
+print(int(n / took), *refused[:10])
+PY
+read -r rate refused < <(python3 "$work/flood.py" "$neighbour" "$cookie")
+[ "${rate:-0}" -gt 0 ] && [ -z "$refused" ] && ok "... nor a token and a session that are right, beside $rate wrong ones a second" ||
+	not_ok "... nor a token and a session that are right, beside $rate wrong ones a second (${refused:0:100})"
 
 # --- rates ---
 rated=$(make_token tenant-reader acme)
