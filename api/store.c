@@ -79,6 +79,7 @@ static struct store_tenant *find_tenant(const struct store *s, const char *name)
 static void drop_tenant(struct store *s, struct store_tenant *t)
 {
 	hmap_remove(&s->tenants, &t->by_name);
+	json_decref(t->life.open);
 	free(t);
 }
 
@@ -124,9 +125,13 @@ static void take_life(struct store *s, const char *name, const json_t *record)
 
 	if (!t)
 		return;
+	json_decref(t->life.open);
 	t->has_life = json_is_object(record);
 	t->life = (struct store_life){ .is_over = json_object_get(record, "deleted"),
-				       .born_s = json_integer_value(json_object_get(record, "born")) };
+				       .born_s = json_integer_value(json_object_get(record, "born")),
+				       .rev = (uint64_t)json_integer_value(rev),
+				       .open_ns = clock_mono_ns(),
+				       .open = json_is_true(json_object_get(record, "open")) ? json_incref((json_t *)record) : NULL };
 	if (t->life.is_over || (t->life.born_s && !since))
 		t->life.since = (uint64_t)json_integer_value(rev);
 	else
@@ -261,6 +266,18 @@ const struct store_life *store_life(const struct store *s, const char *tenant)
 	return t && t->has_life ? &t->life : NULL;
 }
 
+void store_each_open(const struct store *s, bool (*fn)(void *arg, const char *tenant, const struct store_life *life), void *arg)
+{
+	struct hmap_node *node, *tmp;
+
+	hmap_for_each (node, tmp, &s->tenants) {
+		const struct store_tenant *t = container_of(node, struct store_tenant, by_name);
+
+		if (t->life.open && !fn(arg, t->name, &t->life))
+			return;
+	}
+}
+
 bool store_admits(const struct store *s, const struct token *t)
 {
 	const struct store_life *life = *t->tenant ? store_life(s, t->tenant) : NULL;
@@ -349,6 +366,11 @@ static json_t *after_of(const char *path, const json_t *record)
 
 	if (json_is_object(record) && token_of_record(path, record, &t))
 		return token_public(&t);
+	if (strncmp(path, "tenant/", 7) == 0) { /* how far it is concerns nobody */
+		record = json_copy((json_t *)record);
+		json_object_del((json_t *)record, "open");
+		return (json_t *)record;
+	}
 	return json_incref((json_t *)record);
 }
 

@@ -32,17 +32,17 @@ static void take_tokens(const struct store *s, const char *tenant, json_t *chang
 	}
 }
 
-/* One whose name another one had is "born" now: who is older is not let in. */
+/* One whose name another one had is "born" now: who is older is not let in.  "open": tenant_settle.c. */
 static json_t *life(const struct store *s, const struct tenant_write *w, const char *tenant, bool is_new)
 {
 	const struct store_life *was = store_life(s, tenant);
 	const char *description = json_str(w->info, "description");
 
 	if (is_new)
-		return json_pack("{s:s, s:I}", "description", description, "born", (json_int_t)time(NULL));
+		return json_pack("{s:s, s:b, s:I}", "description", description, "open", 1, "born", (json_int_t)time(NULL));
 	if (!was)
-		return json_pack("{s:s}", "description", description);
-	return json_pack("{s:s, s:I, s:I}", "description", description, "born", (json_int_t)was->born_s, "since", (json_int_t)was->since);
+		return json_pack("{s:s, s:b}", "description", description, "open", 1);
+	return json_pack("{s:s, s:b, s:I, s:I}", "description", description, "open", 1, "born", (json_int_t)was->born_s, "since", (json_int_t)was->since);
 }
 
 /* A record stays that says that it has gone, so that there is something to tell of. */

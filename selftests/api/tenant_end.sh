@@ -103,6 +103,30 @@ left() { # what is still in the database, but for the records that say that ther
 }
 equal '... and nothing stays' '' "$(left)"
 
+# --- one who dies between what is told and what is done: the state DB takes nothing but what lies with the audit meanwhile ---
+told() { # how many entries there are of it
+	call 2 GET "/api/v1/audit?object=tenant/$1" "$OP"
+	python3 -c 'import json, sys; print(len(json.loads(sys.argv[1])["items"]))' "$body"
+}
+made() { call 2 GET $T/torn "$OP"; [ "$status" = 200 ] && [ "$(field description)" = "$1" ]; }
+closed() { db hget "$api_records" tenant/torn | grep -qv '"open"'; }
+for description in first second; do
+	db acl setuser default -xadd '(+xadd ~skep:*:t:_api:*)' >/dev/null
+	call 1 PUT $T/torn "$OP" -d "{\"description\": \"$description\"}"
+	[ "$status" -ge 500 ] && ok "a tenant's $description description is not written ($status)" || not_ok "a tenant's $description description is not written ($status)"
+	kill -9 "${api_pid[1]}"
+	wait "${api_pid[1]}" 2>/dev/null
+	refute '... nor there' made $description
+	db acl setuser default clearselectors +xadd >/dev/null
+	wait_for 20 made $description && ok '... what the audit tells of is done by another server' || not_ok '... what the audit tells of is done by another server'
+	wait_for 10 closed && ok '... once' || not_ok '... once'
+	api_start 1 limits.rate=1000000 limits.burst=1000000
+done
+equal '... each is told of once' 2 "$(told torn)"
+call 1 GET $T "$OP"
+contains '... it is on the list' '"torn"' "$body"
+answers '... it has tokens' 200 2 GET $T/torn "$(make_token tenant-reader torn)"
+
 # --- two who delete it at the same time; one who dies in between ---
 for i in {1..10}; do
 	call 1 PUT $T/twice "$OP" -d '{}'
