@@ -38,10 +38,10 @@ bool auth_may(struct api_request *r, const struct api_caller *caller, enum auth_
 /* Is what let the caller in still good?  For answers that go on for long. */
 bool auth_still(const struct auth *a, const struct api_caller *caller);
 
-/* A tenant is made ('created': whatever is left of one that had the name goes) or described: told of before it is done; 'info' is borrowed. */
-void auth_tenant_made(struct api_request *r, const json_t *info, bool created, store_done *done, void *arg);
-/* A tenant is deleted: nobody comes in by its tokens and sessions any more, nor has the next one of its name its quota. */
-void auth_tenant_gone(struct api_request *r, store_done *done, void *arg);
+/* A tenant is made ('created': whatever is left of one that had the name goes) or described: told of before it is done; 'info' is kept. */
+void auth_tenant_made(struct api_request *r, json_t *info, bool created, store_done *done, void *arg);
+/* A tenant is deleted: nobody comes in by its tokens and sessions any more, nor has the next one of its name its quota.  'meta' (taken): of the audit. */
+void auth_tenant_gone(struct api *api, const char *tenant, json_t *meta, store_done *done, void *arg);
 
 struct store *auth_store(struct auth *a);
 /* Limits of a tenant, for write.c (quota_check()). */

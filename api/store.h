@@ -2,7 +2,7 @@
 /*
  * The space of skep-api in the state DB: tokens, sessions, quotas.  Followed by each instance, so that what one writes the others know within
  * milliseconds; nothing is asked of the state DB while a request waits.  Records: "token/<id>", "quota/<tenant>", "tenant/<tenant>" (configuration, with audit);
- * "session/<id>", "used/<token id>" (state).
+ * "session/<id>", "used/<id of either>" (state).
  */
 #pragma once
 

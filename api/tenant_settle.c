@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A tenant is made, or described, in two places: what lets people in, with the audit's entry, lies in the space of skep-api, the tenant itself in its own, which no
+ * A tenant is made, described, or deleted, in two places: what lets people in, with the audit's entry, lies in the space of skep-api, the tenant itself in its own, which no
  * write reaches together.  So the first says that it is "open" until the second is as it says: whichever instance finds one that is open for longer than a request
  * takes does what is left (its server died, or the state DB went away), and closes it.
  */
@@ -29,7 +29,7 @@ struct tenant_settle {
 	bool busy;
 	char tenant[TOPO_NAME_MAX + 1]; /* busy with */
 	uint64_t rev;			/* of the record that is open */
-	json_t *record;
+	json_t *record, *ending;	/* the record as it is once it is closed; who deletes it, NULL = nobody */
 	struct cache_tenant *t;
 };
 
@@ -41,8 +41,9 @@ static void end(struct tenant_settle *s, const struct err *err)
 		log_warn("tenant '%s': what was begun cannot be brought to its end now: %s", s->tenant, err->text);
 	cache_release(s->t);
 	json_decref(s->record);
+	json_decref(s->ending);
 	s->t = NULL;
-	s->record = NULL;
+	s->record = s->ending = NULL;
 	s->busy = false;
 }
 
@@ -86,19 +87,35 @@ static void on_claimed(void *arg, const struct err *err, const json_t *reply)
 		db_remember(s->api->db, s->tenant, on_listed, s);
 }
 
+/* It is closed when that is looked at again. */
+static void on_ended(void *arg, const struct err *err)
+{
+	struct tenant_settle *s = arg;
+
+	if (!err)
+		log_info("tenant '%s' is deleted: the server that had begun did not come to the end", s->tenant);
+	end(s, err);
+}
+
 static void on_tenant(void *arg, struct cache_tenant *t, const struct err *err)
 {
 	struct tenant_settle *s = arg;
 	const json_t *is = err ? NULL : cache_record(t, CACHE_TENANT);
-	const char *description = json_str(s->record, "description");
+	const char *was = json_str(is, "description"), *description = json_str(s->record, "description");
 	_json_ json_t *info = NULL;
 
-	if (err || tenant_is_closing(t)) { /* who deletes it says so in the record, soon */
+	if (err) {
 		end(s, err);
 		return;
 	}
 	s->t = cache_hold(t);
-	if (cache_exists(t) && json_str(is, "description") && !strcmp(json_str(is, "description"), description)) {
+	if (tenant_is_closing(t)) {
+		info = json_pack("{s:s, s:s}", "by", "skep-api", "tenant", s->tenant);
+		tenant_finish(s->api, t, json_incref(s->ending ? s->ending : info), on_ended, s);
+		return;
+	}
+	/* deleted; or it was not, after all; or it is as it should be */
+	if (!description || s->ending || (cache_exists(t) && was && !strcmp(was, description))) {
 		close_it(s);
 		return;
 	}
@@ -114,10 +131,12 @@ static bool look_at(void *arg, const char *tenant, const struct store_life *life
 
 	if (clock_mono_ns() - life->open_ns < s->open_ns)
 		return true;
-	s->record = json_pack("{s:s, s:I, s:I}", "description", json_str(life->open, "description"), "born", (json_int_t)life->born_s, "since",
-			      (json_int_t)life->since);
+	s->record = life->is_over ? json_pack("{s:O}", "deleted", json_object_get(life->open, "deleted")) :
+				    json_pack("{s:s, s:I, s:I}", "description", json_str(life->open, "description"), "born",
+					      (json_int_t)life->born_s, "since", (json_int_t)life->since);
 	if (!s->record)
 		return false;
+	s->ending = json_incref(json_object_get(life->open, "ending"));
 	snprintf(s->tenant, sizeof(s->tenant), "%s", tenant);
 	s->rev = life->rev;
 	s->busy = true;
