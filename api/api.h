@@ -11,6 +11,7 @@ struct api_metrics;
 struct auth;
 struct cache;
 struct live;
+struct tenant_settle;
 
 struct api {
 	const struct api_config *config;
@@ -20,5 +21,6 @@ struct api {
 	struct cache *cache;
 	struct http *http;
 	struct live *live;
+	struct tenant_settle *settle;
 	struct api_metrics *metrics;
 };

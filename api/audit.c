@@ -30,6 +30,7 @@ json_t *audit_meta(const struct api_request *r, const char *tenant)
 	put_text(meta, "issuer", *c->subject ? api_of(r)->config->oidc_issuer : NULL);
 	put_text(meta, "subject", c->subject);
 	put_text(meta, "role", api_role_name(c->role));
+	put_text(meta, "caller_tenant", c->tenant);
 	put_text(meta, "token", c->token);
 	put_text(meta, "session", c->session);
 	put_text(meta, "request", api_request_id(r));

@@ -10,7 +10,7 @@
 #include "api/request.h"
 #include "util/err.h"
 
-/* {"by", "source", "uid", "issuer", "subject", "role", "token", "session", "request", "method", "path", "address", "traceparent", "tenant"}, as far as known: new reference. */
+/* {"by", "source", "uid", "issuer", "subject", "role", "caller_tenant", "token", "session", "request", "method", "path", "address", "traceparent", "tenant"}, as far as known: new reference. */
 json_t *audit_meta(const struct api_request *r, const char *tenant /* that it is about; NULL = the space's own */);
 /*
  * The entry of a write of configuration: 'before' {path: object} what was there, 'changes' {path: object | null}.  What agents publish is passed

@@ -112,8 +112,7 @@ static bool settle(struct auth *a, const struct auth_wait *w, bool last)
 		fail(a, w->address, w->kind == TOKEN_SESSION ? "the session is over" : "the token is not valid", w->done, w->arg);
 		return true;
 	}
-	if (w->kind == TOKEN_BEARER)
-		store_used(a->store, t, now_s());
+	store_used(a->store, t, now_s());
 	caller = caller_of(t);
 	w->done(w->arg, &caller, 0, 0, NULL);
 	return true;
@@ -278,7 +277,12 @@ unsigned int auth_rate(struct auth *a, const struct api_caller *caller)
 	const struct api_config *c = a->api->config;
 	uint32_t rate = c->rate, burst = c->burst;
 	const struct quota *q;
+	char key[TOPO_NAME_MAX + 16];
 
+	if (caller->role == API_MONITOR) { /* each token by itself: no tenant has a '/' in its name */
+		snprintf(key, sizeof(key), "monitor/%.63s", *caller->token ? caller->token : caller->name);
+		return rate_retry_s(rate_take(a->tenants, key, clock_mono_ns(), rate, burst));
+	}
 	if (!*caller->tenant)
 		return 0;
 	q = store_quota(a->store, caller->tenant, NULL);

@@ -28,7 +28,7 @@ typedef void auth_done(void *arg, const struct api_caller *caller, int status, u
 void auth_token(struct auth *a, const char *address, const char *text, auth_done *done, void *arg);
 /* 'text' of the cookie. */
 void auth_session(struct auth *a, const char *address, const char *text, auth_done *done, void *arg);
-/* One more request of the tenant: 0, or seconds to wait.  Operators are not counted. */
+/* One more request of the tenant, or of the monitor: 0, or seconds to wait.  Operators are not counted. */
 unsigned int auth_rate(struct auth *a, const struct api_caller *caller);
 /*
  * Requests that cost the state DB more than others, or take from what all tenants share: counted apart.  False: answered with 429.
@@ -38,10 +38,10 @@ bool auth_may(struct api_request *r, const struct api_caller *caller, enum auth_
 /* Is what let the caller in still good?  For answers that go on for long. */
 bool auth_still(const struct auth *a, const struct api_caller *caller);
 
-/* A tenant is made ('created': whatever is left of one that had the name goes) or described: told of before it is done; 'info' is borrowed. */
-void auth_tenant_made(struct api_request *r, const json_t *info, bool created, store_done *done, void *arg);
-/* A tenant is deleted: nobody comes in by its tokens and sessions any more, nor has the next one of its name its quota. */
-void auth_tenant_gone(struct api_request *r, store_done *done, void *arg);
+/* A tenant is made ('created': whatever is left of one that had the name goes) or described: told of before it is done; 'info' is kept. */
+void auth_tenant_made(struct api_request *r, json_t *info, bool created, store_done *done, void *arg);
+/* A tenant is deleted: nobody comes in by its tokens and sessions any more, nor has the next one of its name its quota.  'meta' (taken): of the audit. */
+void auth_tenant_gone(struct api *api, const char *tenant, json_t *meta, store_done *done, void *arg);
 
 struct store *auth_store(struct auth *a);
 /* Limits of a tenant, for write.c (quota_check()). */

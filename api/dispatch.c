@@ -245,7 +245,7 @@ static void check_caller(struct api_request *r)
 	}
 	if (r->route->flags & API_OPEN)
 		return;
-	status = role_check(&r->caller, r->route->least, changes, api_param(r, "tenant"), &err);
+	status = role_check(&r->caller, r->route->least, r->route->flags & API_MONITORS, changes, api_param(r, "tenant"), &err);
 	if (status)
 		api_problem(r, status, err.tag, &err);
 }

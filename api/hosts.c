@@ -101,6 +101,18 @@ static void on_leases(void *arg, const struct err *err, const json_t *leases)
 		api_problemf(r, 404, "not_found", "host '%.63s' does not exist", name);
 }
 
+/* A monitor is told of none. */
+static void forget_tenants(json_t *records)
+{
+	const char *path;
+	json_t *unused;
+	void *next;
+
+	json_object_foreach_safe (records, next, path, unused)
+		if (!strncmp(path, "use/", 4))
+			json_object_del(records, path);
+}
+
 static void on_registry(void *arg, struct cache_tenant *t, const struct err *err)
 {
 	struct asking *a = arg;
@@ -110,6 +122,8 @@ static void on_registry(void *arg, struct cache_tenant *t, const struct err *err
 		return;
 	}
 	a->records = json_copy((json_t *)cache_records(t));
+	if (api_caller_of(a->r)->role == API_MONITOR)
+		forget_tenants(a->records);
 	db_leases(api_of(a->r)->db, "host/", on_leases, a);
 }
 
@@ -127,7 +141,7 @@ static void on_hosts(struct api_request *r)
 }
 
 const struct api_route hosts_routes[] = {
-	{ "GET", "/api/v1/hosts", on_hosts, API_OPERATOR, 0, NULL, "hosts, and whether their agents live" },
-	{ "GET", "/api/v1/hosts/{name}", on_hosts, API_OPERATOR, 0, NULL, "one host" },
+	{ "GET", "/api/v1/hosts", on_hosts, API_OPERATOR, API_MONITORS, NULL, "hosts, and whether their agents live" },
+	{ "GET", "/api/v1/hosts/{name}", on_hosts, API_OPERATOR, API_MONITORS, NULL, "one host" },
 };
 const unsigned int n_hosts_routes = ARRAY_SIZE(hosts_routes);

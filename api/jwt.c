@@ -337,6 +337,19 @@ static void set_name(const char *sub, struct api_caller *caller)
 		n += (size_t)snprintf(caller->name + n, sizeof(caller->name) - n, "%02x", sha[i]);
 }
 
+/* The strongest that is known. */
+static void set_role(const json_t *claim, struct api_caller *c)
+{
+	/* a token of ours says "read_only" beside its role */
+	if (!has_text(claim, api_role_name(API_OPERATOR)) && has_text(claim, "operator-reader")) {
+		c->role = API_OPERATOR;
+		c->read_only = true;
+	}
+	for (int r = API_OPERATOR; r > API_NOBODY && c->role == API_NOBODY; r--)
+		if (has_text(claim, api_role_name((enum api_role)r)))
+			c->role = (enum api_role)r;
+}
+
 static int check_claims(const struct jwt_rules *rules, const json_t *claims, int64_t now_s,
 			struct api_caller *caller, struct err *err)
 {
@@ -362,12 +375,10 @@ static int check_claims(const struct jwt_rules *rules, const json_t *claims, int
 		return refuse(err, "it does not say whom it is for ('sub')");
 	snprintf(c.subject, sizeof(c.subject), "%s", sub);
 	set_name(sub, &c);
-	for (int r = API_OPERATOR; r > API_NOBODY && c.role == API_NOBODY; r--)
-		if (has_text(role, api_role_name((enum api_role)r)))
-			c.role = (enum api_role)r;
+	set_role(role, &c);
 	if (c.role == API_NOBODY)
 		return refuse(err, "it has no role that is known here");
-	if (c.role != API_OPERATOR) {
+	if (role_has_tenant(c.role)) {
 		if (!tenant || !role_tenant_ok(tenant))
 			return refuse(err, "it names no tenant");
 		memcpy(c.tenant, tenant, strlen(tenant) + 1);

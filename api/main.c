@@ -16,6 +16,7 @@
 #include "api/make_token.h"
 #include "api/metrics.h"
 #include "api/routes.h"
+#include "api/tenant_settle.h"
 #include "api/tls.h"
 #include "api/trace.h"
 #include "api/wait.h"
@@ -68,8 +69,8 @@ static void print_routes(void)
 	const struct api_route *route;
 
 	for (unsigned int i = 0; (route = routes_at(i)); i++)
-		printf("{\"method\": \"%s\", \"path\": \"%s\", \"role\": \"%s\", \"open\": %s}\n", route->method, route->path,
-		       api_role_name(route->least), route->flags & API_OPEN ? "true" : "false");
+		printf("{\"method\": \"%s\", \"path\": \"%s\", \"role\": \"%s\", \"open\": %s, \"monitors\": %s}\n", route->method, route->path,
+		       api_role_name(route->least), route->flags & API_OPEN ? "true" : "false", route->flags & API_MONITORS ? "true" : "false");
 }
 
 static void on_signal(void *arg, int signo)
@@ -108,7 +109,8 @@ static int start(struct api *api, struct err *err)
 	api->cache = cache_new(api);
 	api->live = live_new(api);
 	api->metrics = api_metrics_new();
-	if (!api->cache || !api->live || !api->metrics)
+	api->settle = api->cache ? tenant_settle_new(api) : NULL;
+	if (!api->cache || !api->live || !api->metrics || !api->settle)
 		return err_set(err, -1, "out of memory");
 	api->http = http_new(api, err);
 	return api->http ? 0 : -1;
@@ -128,6 +130,7 @@ static void stop(struct api *api)
 	auth_stop(api->auth);
 	cache_free(api->cache);
 	db_free(api->db, false);
+	tenant_settle_free(api->settle);
 	live_free(api->live);
 	auth_free(api->auth);
 	http_free(api->http);

@@ -271,6 +271,6 @@ static void on_metrics(struct api_request *r)
 }
 
 const struct api_route metrics_routes[] = {
-	{ "GET", "/metrics", on_metrics, API_OPERATOR, 0, NULL, "metrics of this server, for Prometheus" },
+	{ "GET", "/metrics", on_metrics, API_OPERATOR, API_MONITORS, NULL, "metrics of this server, for Prometheus" },
 };
 const unsigned int n_metrics_routes = ARRAY_SIZE(metrics_routes);

@@ -303,6 +303,8 @@ static json_t *operation(const struct operation *op)
 	json_object_set_new(o, "tags", json_pack("[o]", said_text(op, "tag")));
 	json_object_set_new(o, "x-skep-role",
 			    json_string(op->route->flags & API_OPEN ? "none" : api_role_name(op->route->least)));
+	if (op->route->flags & API_MONITORS)
+		json_object_set_new(o, "x-skep-monitors", json_true());
 	json_object_set_new(o, "security", security(op->route));
 	json_object_set_new(o, "parameters", params);
 	if (body)

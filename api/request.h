@@ -20,7 +20,8 @@ struct api_route;
 struct api_stream;
 struct cache_tenant;
 
-enum api_role { API_NOBODY, API_READER, API_ADMIN, API_OPERATOR }; /* each may what the ones before it may */
+/* Each may what the ones before it may; but what a monitor sees of the platform (API_MONITORS), those of a tenant do not. */
+enum api_role { API_NOBODY, API_MONITOR, API_READER, API_ADMIN, API_OPERATOR };
 const char *api_role_name(enum api_role role); /* "tenant-admin" */
 int api_role_find(const char *name);	       /* -1 */
 
@@ -49,6 +50,7 @@ enum api_route_flags {
 	API_MATCHES = 1 << 6,	/* looks at If-Match and If-None-Match; writes that do not refuse them */
 	API_MERGE_PATCH = 1 << 5, /* body is application/merge-patch+json, or JSON */
 	API_LARGE = 1 << 8,	  /* body of up to limits.body; all others are small */
+	API_MONITORS = 1 << 9,	  /* for monitors, too */
 };
 
 struct api_route {

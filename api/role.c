@@ -11,6 +11,7 @@
 
 static const char *const names[] = {
 	[API_NOBODY] = "nobody",
+	[API_MONITOR] = "monitor",
 	[API_READER] = "tenant-reader",
 	[API_ADMIN] = "tenant-admin",
 	[API_OPERATOR] = "operator",
@@ -41,9 +42,14 @@ bool role_tenant_ok(const char *tenant)
 	return isalnum((unsigned char)*tenant) && role_name_ok(tenant) && !strchr(tenant, '@');
 }
 
+bool role_has_tenant(enum api_role role)
+{
+	return role == API_READER || role == API_ADMIN;
+}
+
 bool role_fits_tenant(enum api_role role, const char *tenant)
 {
-	return role == API_OPERATOR ? !*tenant : role_tenant_ok(tenant);
+	return role_has_tenant(role) ? role_tenant_ok(tenant) : !*tenant;
 }
 
 bool role_method_safe(const char *method)
@@ -51,7 +57,7 @@ bool role_method_safe(const char *method)
 	return !strcmp(method, "GET") || !strcmp(method, "HEAD") || !strcmp(method, "OPTIONS");
 }
 
-int role_check(const struct api_caller *caller, enum api_role least, bool changes,
+int role_check(const struct api_caller *caller, enum api_role least, bool monitors, bool changes,
 	       const char *tenant, struct err *err)
 {
 	/* first of all: nothing is learnt about other tenants, not even that they would be forbidden */
@@ -59,12 +65,12 @@ int role_check(const struct api_caller *caller, enum api_role least, bool change
 		err_tag(err, -ENOENT, "not_found", "tenant '%.63s' does not exist", tenant);
 		return 404;
 	}
-	if (caller->role < least) {
+	if (caller->role < least && !(monitors && caller->role == API_MONITOR)) {
 		err_tag(err, -EPERM, "forbidden", "this is for %s; '%s' is %s", api_role_name(least),
 			caller->name, api_role_name(caller->role));
 		return 403;
 	}
-	if (changes && caller->read_only) {
+	if (changes && (caller->read_only || caller->role == API_MONITOR)) {
 		err_tag(err, -EPERM, "forbidden", "the token of '%s' is for reading only",
 			caller->name);
 		return 403;

@@ -20,6 +20,7 @@
 	X(quota) \
 	X(references) \
 	X(session) \
+	X(sessions) \
 	X(static) \
 	X(status) \
 	X(tenants) \

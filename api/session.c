@@ -121,7 +121,7 @@ static json_t *make_session(void *arg, const struct store *s, struct err *err)
 			first = t;
 	}
 	if (n >= STORE_SESSIONS_MAX)
-		json_object_set_new(changes, token_path(TOKEN_SESSION, first->id, path), json_null());
+		token_gone(first, changes);
 	json_object_set_new(changes, token_path(TOKEN_SESSION, l->session.id, path), token_record(&l->session));
 	return changes;
 }
@@ -143,6 +143,16 @@ static void on_made(void *arg, const struct err *err, uint64_t rev)
 	}
 	explicit_bzero(l, sizeof(*l));
 	free(l);
+}
+
+/* What a browser sends is for people's eyes: a line of them. */
+static void take_agent(const char *header, char agent[static TOKEN_AGENT])
+{
+	size_t n = 0;
+
+	for (; header && header[n] && n < TOKEN_AGENT - 1; n++)
+		agent[n] = header[n] >= ' ' && header[n] <= '~' ? header[n] : '?';
+	agent[n] = 0;
 }
 
 static void on_token(void *arg, const struct api_caller *c, int status, unsigned int retry_s, const char *why)
@@ -167,6 +177,10 @@ static void on_token(void *arg, const struct api_caller *c, int status, unsigned
 		api_problemf(r, status, status == 429 ? "too_many_requests" : status == 503 ? "unavailable" : "unauthorized", "%s", why);
 		return;
 	}
+	if (c->role == API_MONITOR) {
+		api_problemf(r, 403, "forbidden", "the panel has nothing for a monitor");
+		return;
+	}
 	if (!auth_may(r, c, AUTH_LOGIN))
 		return;
 	l = calloc(1, sizeof(*l));
@@ -183,6 +197,8 @@ static void on_token(void *arg, const struct api_caller *c, int status, unsigned
 	snprintf(l->session.tenant, sizeof(l->session.tenant), "%s", c->tenant);
 	snprintf(l->session.subject, sizeof(l->session.subject), "%s", c->subject);
 	snprintf(l->session.parent, sizeof(l->session.parent), "%.16s", c->token);
+	snprintf(l->session.address, sizeof(l->session.address), "%s", api_address(r));
+	take_agent(api_request_header(r, "User-Agent"), l->session.agent);
 	if (token_make(&l->session, l->text)) {
 		store_write(auth_store(api_of(r)->auth), make_session, NULL, on_made, l);
 		return;
@@ -221,11 +237,13 @@ static void on_session(struct api_request *r)
 
 static json_t *end_session(void *arg, const struct store *s, struct err *err)
 {
-	char path[TOKEN_PATH];
+	const struct token *own = tokens_find(store_tokens(s), TOKEN_SESSION, api_caller_of(arg)->session);
+	json_t *changes = json_object();
 
-	(void)s;
 	(void)err;
-	return json_pack("{s:n}", token_path(TOKEN_SESSION, api_caller_of(arg)->session, path));
+	if (own)
+		token_gone(own, changes);
+	return changes;
 }
 
 static void on_ended(void *arg, const struct err *err, uint64_t rev)

@@ -46,7 +46,7 @@ static void on_status(struct api_request *r)
 const struct api_route status_routes[] = {
 	{ "GET", "/healthz", on_health, API_NOBODY, API_OPEN, NULL, "is the server alive?" },
 	{ "GET", "/readyz", on_ready, API_NOBODY, API_OPEN, NULL, "can it serve, is the state DB there?" },
-	{ "GET", "/api/v1/whoami", on_whoami, API_READER, 0, NULL, "who the caller is" },
-	{ "GET", "/api/v1/status", on_status, API_OPERATOR, 0, NULL, "how the server is" },
+	{ "GET", "/api/v1/whoami", on_whoami, API_READER, API_MONITORS, NULL, "who the caller is" },
+	{ "GET", "/api/v1/status", on_status, API_OPERATOR, API_MONITORS, NULL, "how the server is" },
 };
 const unsigned int n_status_routes = ARRAY_SIZE(status_routes);

@@ -79,6 +79,7 @@ static struct store_tenant *find_tenant(const struct store *s, const char *name)
 static void drop_tenant(struct store *s, struct store_tenant *t)
 {
 	hmap_remove(&s->tenants, &t->by_name);
+	json_decref(t->life.open);
 	free(t);
 }
 
@@ -124,9 +125,13 @@ static void take_life(struct store *s, const char *name, const json_t *record)
 
 	if (!t)
 		return;
+	json_decref(t->life.open);
 	t->has_life = json_is_object(record);
 	t->life = (struct store_life){ .is_over = json_object_get(record, "deleted"),
-				       .born_s = json_integer_value(json_object_get(record, "born")) };
+				       .born_s = json_integer_value(json_object_get(record, "born")),
+				       .rev = (uint64_t)json_integer_value(rev),
+				       .open_ns = clock_mono_ns(),
+				       .open = json_is_true(json_object_get(record, "open")) ? json_incref((json_t *)record) : NULL };
 	if (t->life.is_over || (t->life.born_s && !since))
 		t->life.since = (uint64_t)json_integer_value(rev);
 	else
@@ -137,7 +142,7 @@ static void take_life(struct store *s, const char *name, const json_t *record)
 
 static void take_used(struct store *s, const char *id, const json_t *record)
 {
-	struct token *t = tokens_find(&s->tokens, TOKEN_BEARER, id);
+	struct token *token = tokens_find(&s->tokens, TOKEN_BEARER, id), *t = token ? token : tokens_find(&s->tokens, TOKEN_SESSION, id);
 	int64_t at = json_integer_value(json_object_get(record, "at"));
 
 	if (t && at > t->used_s)
@@ -261,6 +266,18 @@ const struct store_life *store_life(const struct store *s, const char *tenant)
 	return t && t->has_life ? &t->life : NULL;
 }
 
+void store_each_open(const struct store *s, bool (*fn)(void *arg, const char *tenant, const struct store_life *life), void *arg)
+{
+	struct hmap_node *node, *tmp;
+
+	hmap_for_each (node, tmp, &s->tenants) {
+		const struct store_tenant *t = container_of(node, struct store_tenant, by_name);
+
+		if (t->life.open && !fn(arg, t->name, &t->life))
+			return;
+	}
+}
+
 bool store_admits(const struct store *s, const struct token *t)
 {
 	const struct store_life *life = *t->tenant ? store_life(s, t->tenant) : NULL;
@@ -335,6 +352,10 @@ static json_t *before_of(const struct store *s, const char *path)
 		tenant = find_tenant(s, path + 6);
 		return tenant && tenant->has_quota ? quota_json(&tenant->quota) : json_null();
 	}
+	if (strncmp(path, "session/", 8) == 0) {
+		t = tokens_find(&s->tokens, TOKEN_SESSION, path + 8);
+		return t ? session_public(t) : json_null();
+	}
 	t = strncmp(path, "token/", 6) ? NULL : tokens_find(&s->tokens, TOKEN_BEARER, path + 6);
 	return t ? token_public(t) : json_null();
 }
@@ -345,6 +366,11 @@ static json_t *after_of(const char *path, const json_t *record)
 
 	if (json_is_object(record) && token_of_record(path, record, &t))
 		return token_public(&t);
+	if (strncmp(path, "tenant/", 7) == 0) { /* how far it is concerns nobody */
+		record = json_copy((json_t *)record);
+		json_object_del((json_t *)record, "open");
+		return (json_t *)record;
+	}
 	return json_incref((json_t *)record);
 }
 
@@ -358,7 +384,7 @@ static json_t *entries_of(const struct store *s, json_t *meta, const json_t *cha
 
 	json_object_foreach((json_t *)changes, path, record)
 	{
-		if (strncmp(path, "token/", 6) != 0 && strncmp(path, "quota/", 6) != 0 && strncmp(path, "tenant/", 7) != 0)
+		if (strncmp(path, "used/", 5) == 0)
 			continue;
 		json_object_set_new(before, path, before_of(s, path));
 		json_object_set_new(after, path, after_of(path, record));
@@ -454,15 +480,12 @@ static json_t *state_to_tidy(void *arg, const struct store *s, struct err *err)
 
 		if (json_object_size(changes) >= TIDY_MAX)
 			break;
-		if (t->kind == TOKEN_BEARER && t->seen_s - t->used_s >= USED_S) {
+		if (t->kind == TOKEN_SESSION &&
+		    (token_expired(t, now_s()) || (*t->parent && !tokens_find(&s->tokens, TOKEN_BEARER, t->parent)))) {
+			token_gone(t, changes);
+		} else if (t->seen_s - t->used_s >= USED_S) {
 			snprintf(path, sizeof(path), "used/%s", t->id);
-			json_object_set_new(changes, path,
-					    json_pack("{s:I}", "at", (json_int_t)t->seen_s));
-		} else if (t->kind == TOKEN_SESSION &&
-			   (token_expired(t, now_s()) ||
-			    (*t->parent && !tokens_find(&s->tokens, TOKEN_BEARER, t->parent)))) {
-			json_object_set_new(changes, token_path(TOKEN_SESSION, t->id, path),
-					    json_null());
+			json_object_set_new(changes, path, json_pack("{s:I}", "at", (json_int_t)t->seen_s));
 		}
 	}
 	return changes;
@@ -472,7 +495,6 @@ static json_t *tokens_to_tidy(void *arg, const struct store *s, struct err *err)
 {
 	json_t *changes = json_object();
 	struct hmap_node *node, *tmp;
-	char path[TOKEN_PATH];
 
 	(void)arg;
 	(void)err;
@@ -481,8 +503,7 @@ static json_t *tokens_to_tidy(void *arg, const struct store *s, struct err *err)
 
 		if (t->kind == TOKEN_BEARER && json_object_size(changes) < TIDY_MAX &&
 		    t->expires_s && now_s() - t->expires_s > STORE_KEEP_EXPIRED_S)
-			json_object_set_new(changes, token_path(TOKEN_BEARER, t->id, path),
-					    json_null());
+			token_gone(t, changes);
 	}
 	return changes;
 }

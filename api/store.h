@@ -2,7 +2,7 @@
 /*
  * The space of skep-api in the state DB: tokens, sessions, quotas.  Followed by each instance, so that what one writes the others know within
  * milliseconds; nothing is asked of the state DB while a request waits.  Records: "token/<id>", "quota/<tenant>", "tenant/<tenant>" (configuration, with audit);
- * "session/<id>", "used/<token id>" (state).
+ * "session/<id>", "used/<id of either>" (state).
  */
 #pragma once
 
@@ -39,7 +39,12 @@ struct store_life {
 	bool is_over;	 /* deleted: nobody has tokens of it */
 	int64_t born_s;	 /* UNIX time; 0 = not known */
 	uint64_t since;
+	json_t *open;	 /* the record, if the tenant itself may not be as it says yet (tenant_settle.c); NULL */
+	uint64_t rev;	 /* of the record */
+	uint64_t open_ns; /* when that was seen, clock_mono_ns() */
 };
+/* Those that are open, until 'fn' says false. */
+void store_each_open(const struct store *s, bool (*fn)(void *arg, const char *tenant, const struct store_life *life), void *arg);
 const struct store_life *store_life(const struct store *s, const char *tenant);
 bool store_admits(const struct store *s, const struct token *t); /* one of 'store_tokens' */
 /* 'changed' is called behind each change of the records; one only. */

@@ -11,7 +11,7 @@
 #include "util/json.h"
 
 struct tenant_write {
-	struct api_request *r;
+	char tenant[TOPO_NAME_MAX + 1];
 	json_t *info; /* NULL: it goes */
 	bool created;
 	store_done *done;
@@ -23,37 +23,33 @@ static void take_tokens(const struct store *s, const char *tenant, json_t *chang
 {
 	const struct tokens *all = store_tokens(s);
 	struct hmap_node *node, *tmp;
-	char path[TOPO_NAME_MAX + 16];
 
 	hmap_for_each (node, tmp, &all->by_id) {
 		const struct token *t = container_of(node, struct token, by_id);
 
-		if (strcmp(t->tenant, tenant) != 0)
-			continue;
-		json_object_set_new(changes, token_path(t->kind, t->id, path), json_null());
-		snprintf(path, sizeof(path), "used/%s", t->id);
-		json_object_set_new(changes, path, json_null());
+		if (strcmp(t->tenant, tenant) == 0)
+			token_gone(t, changes);
 	}
 }
 
-/* One whose name another one had is "born" now: who is older is not let in. */
+/* One whose name another one had is "born" now: who is older is not let in.  "open": tenant_settle.c. */
 static json_t *life(const struct store *s, const struct tenant_write *w, const char *tenant, bool is_new)
 {
 	const struct store_life *was = store_life(s, tenant);
 	const char *description = json_str(w->info, "description");
 
 	if (is_new)
-		return json_pack("{s:s, s:I}", "description", description, "born", (json_int_t)time(NULL));
+		return json_pack("{s:s, s:b, s:I}", "description", description, "open", 1, "born", (json_int_t)time(NULL));
 	if (!was)
-		return json_pack("{s:s}", "description", description);
-	return json_pack("{s:s, s:I, s:I}", "description", description, "born", (json_int_t)was->born_s, "since", (json_int_t)was->since);
+		return json_pack("{s:s, s:b}", "description", description, "open", 1);
+	return json_pack("{s:s, s:b, s:I, s:I}", "description", description, "open", 1, "born", (json_int_t)was->born_s, "since", (json_int_t)was->since);
 }
 
 /* A record stays that says that it has gone, so that there is something to tell of. */
 static json_t *make(void *arg, const struct store *s, struct err *err)
 {
 	struct tenant_write *w = arg;
-	const char *tenant = api_param(w->r, "tenant");
+	const char *tenant = w->tenant;
 	const struct store_life *was = store_life(s, tenant);
 	bool is_new = w->info && was && (w->created || was->is_over);
 	json_t *changes = json_object();
@@ -67,7 +63,7 @@ static json_t *make(void *arg, const struct store *s, struct err *err)
 		json_object_set_new(changes, path, json_null());
 	}
 	snprintf(path, sizeof(path), "tenant/%s", tenant);
-	json_object_set_new(changes, path, w->info ? life(s, w, tenant, is_new) : json_pack("{s:I}", "deleted", (json_int_t)time(NULL)));
+	json_object_set_new(changes, path, w->info ? life(s, w, tenant, is_new) : json_pack("{s:I, s:b}", "deleted", (json_int_t)time(NULL), "open", 1));
 	return changes;
 }
 
@@ -80,26 +76,34 @@ static void on_done(void *arg, const struct err *err, uint64_t rev)
 	free(w);
 }
 
-static void submit(struct api_request *r, const json_t *info, bool created, store_done *done, void *arg)
+static void submit(struct api *api, const char *tenant, json_t *meta, const struct tenant_write *like)
 {
-	struct tenant_write *w = calloc(1, sizeof(*w));
+	struct tenant_write *w = malloc(sizeof(*w));
 	struct err err = { 0 };
 
 	if (!w) {
+		json_decref(meta);
 		err_set(&err, -ENOMEM, "out of memory");
-		done(arg, &err, 0);
+		like->done(like->arg, &err, 0);
 		return;
 	}
-	*w = (struct tenant_write){ r, json_incref((json_t *)info), created, done, arg };
-	store_write(auth_store(api_of(r)->auth), make, audit_meta(r, api_param(r, "tenant")), on_done, w);
+	*w = *like;
+	snprintf(w->tenant, sizeof(w->tenant), "%s", tenant);
+	json_incref(w->info);
+	store_write(auth_store(api->auth), make, meta, on_done, w);
 }
 
-void auth_tenant_made(struct api_request *r, const json_t *info, bool created, store_done *done, void *arg)
+void auth_tenant_made(struct api_request *r, json_t *info, bool created, store_done *done, void *arg)
 {
-	submit(r, info, created, done, arg);
+	const char *tenant = api_param(r, "tenant");
+	const struct tenant_write w = { .info = info, .created = created, .done = done, .arg = arg };
+
+	submit(api_of(r), tenant, audit_meta(r, tenant), &w);
 }
 
-void auth_tenant_gone(struct api_request *r, store_done *done, void *arg)
+void auth_tenant_gone(struct api *api, const char *tenant, json_t *meta, store_done *done, void *arg)
 {
-	submit(r, NULL, false, done, arg);
+	const struct tenant_write w = { .done = done, .arg = arg };
+
+	submit(api, tenant, meta, &w);
 }

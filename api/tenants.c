@@ -195,6 +195,13 @@ static void on_told(void *arg, const struct err *err, uint64_t rev)
 		claim(m);
 }
 
+static bool is_over(const struct making *m)
+{
+	const struct store_life *life = store_life(auth_store(api_of(m->r)->auth), cache_name(m->t));
+
+	return life && life->is_over;
+}
+
 static void make(void *arg, struct cache_tenant *t, const struct err *err)
 {
 	struct making *m = arg;
@@ -223,7 +230,7 @@ static void make(void *arg, struct cache_tenant *t, const struct err *err)
 		json_object_set_new(m->info, "since", json_integer((json_int_t)cache_since(t)));
 	if (tenant_is_closing(t))
 		again(m);
-	else if (m->told)
+	else if (m->told && !is_over(m)) /* one that was told of, and deleted since, is told of again */
 		claim(m);
 	else
 		auth_tenant_made(r, m->info, m->created, on_told, m);

@@ -121,9 +121,23 @@ const char *token_path(enum token_kind kind, const char *id, char buf[static TOK
 	return buf;
 }
 
+void token_gone(const struct token *t, json_t *changes)
+{
+	char path[TOKEN_PATH];
+
+	json_object_set_new(changes, token_path(t->kind, t->id, path), json_null());
+	snprintf(path, sizeof(path), "used/%.16s", t->id);
+	json_object_set_new(changes, path, json_null());
+}
+
 static json_t *seconds(int64_t s)
 {
 	return s ? json_integer(s) : json_null();
+}
+
+static json_t *last_used(const struct token *t)
+{
+	return seconds(t->seen_s > t->used_s ? t->seen_s : t->used_s);
 }
 
 json_t *token_record(const struct token *t)
@@ -131,10 +145,11 @@ json_t *token_record(const struct token *t)
 	char sha[2 * TOKEN_SHA + 1];
 
 	to_hex(t->sha, TOKEN_SHA, sha);
-	return json_pack("{s:s, s:s, s:s, s:s, s:b, s:s, s:I, s:o, s:s, s:s*}", "name", t->name, "role",
+	return json_pack("{s:s, s:s, s:s, s:s, s:b, s:s, s:I, s:o, s:s, s:s*, s:s*, s:s*}", "name", t->name, "role",
 			 api_role_name(t->role), "tenant", t->tenant, "sha256", sha, "read_only",
 			 t->read_only, "by", t->by, "created", (json_int_t)t->created_s, "expires",
-			 seconds(t->expires_s), "parent", t->parent, "subject", *t->subject ? t->subject : NULL);
+			 seconds(t->expires_s), "parent", t->parent, "subject", *t->subject ? t->subject : NULL,
+			 "address", *t->address ? t->address : NULL, "agent", *t->agent ? t->agent : NULL);
 }
 
 json_t *token_public(const struct token *t)
@@ -143,7 +158,15 @@ json_t *token_public(const struct token *t)
 			 t->name, "role", api_role_name(t->role), "tenant",
 			 *t->tenant ? t->tenant : NULL, "read_only", t->read_only, "created_by",
 			 t->by, "created", (json_int_t)t->created_s, "expires",
-			 seconds(t->expires_s), "last_used", seconds(t->seen_s > t->used_s ? t->seen_s : t->used_s));
+			 seconds(t->expires_s), "last_used", last_used(t));
+}
+
+json_t *session_public(const struct token *t)
+{
+	return json_pack("{s:s, s:s, s:s, s:s?, s:b, s:s?, s:I, s:o, s:o, s:s?, s:s?}", "id", t->id, "name", t->name, "role", api_role_name(t->role), "tenant",
+			 *t->tenant ? t->tenant : NULL, "read_only", t->read_only, "token", *t->parent ? t->parent : NULL, "created",
+			 (json_int_t)t->created_s, "expires", seconds(t->expires_s), "last_used", last_used(t), "address",
+			 *t->address ? t->address : NULL, "user_agent", *t->agent ? t->agent : NULL);
 }
 
 static bool copy_text(const json_t *record, const char *field, char *to, size_t size)
@@ -154,6 +177,11 @@ static bool copy_text(const json_t *record, const char *field, char *to, size_t 
 		return false;
 	memcpy(to, s, strlen(s) + 1);
 	return true;
+}
+
+static bool copy_known(const json_t *record, const char *field, char *to, size_t size)
+{
+	return !json_object_get(record, field) || copy_text(record, field, to, size);
 }
 
 bool token_of_record(const char *path, const json_t *record, struct token *t)
@@ -182,7 +210,8 @@ bool token_of_record(const char *path, const json_t *record, struct token *t)
 	t->read_only = json_is_true(json_object_get(record, "read_only"));
 	t->created_s = json_integer_value(json_object_get(record, "created"));
 	t->expires_s = json_integer_value(json_object_get(record, "expires"));
-	if (json_object_get(record, "subject") && !copy_text(record, "subject", t->subject, sizeof(t->subject)))
+	if (!copy_known(record, "subject", t->subject, sizeof(t->subject)) || !copy_known(record, "address", t->address, sizeof(t->address)) ||
+	    !copy_known(record, "agent", t->agent, sizeof(t->agent)))
 		return false;
 	t->rev = (uint64_t)json_integer_value(json_object_get(record, "rev"));
 	/* one that belongs to no tenant is an operator's; a record that says otherwise opens nothing */
@@ -227,7 +256,7 @@ int token_of_request(const json_t *body, int64_t now_s, struct token *t, struct 
 				 "1 to 63 letters, digits and ._@-");
 	if (!json_is_string(role) || api_role_find(json_string_value(role)) <= API_NOBODY)
 		return bad_field(err, "role", role ? role : json_null(),
-				 "operator, tenant-admin or tenant-reader");
+				 "operator, monitor, tenant-admin or tenant-reader");
 	t->role = (enum api_role)api_role_find(json_string_value(role));
 	if (tenant && !json_is_null(tenant) &&
 	    (!json_is_string(tenant) || !role_tenant_ok(json_string_value(tenant))))
@@ -236,8 +265,9 @@ int token_of_request(const json_t *body, int64_t now_s, struct token *t, struct 
 		 json_is_string(tenant) ? json_string_value(tenant) : "");
 	if (!role_fits_tenant(t->role, t->tenant))
 		return bad_field(err, "tenant", tenant ? tenant : json_null(),
-				 t->role == API_OPERATOR ? "none, for an operator"
-							 : "the tenant that the token is for");
+				 role_has_tenant(t->role)   ? "the tenant that the token is for"
+				 : t->role == API_OPERATOR ? "none, for an operator"
+							   : "none, for a monitor");
 	if (expires && !json_is_null(expires) &&
 	    (!json_is_integer(expires) || json_integer_value(expires) < 1 ||
 	     json_integer_value(expires) > EXPIRES_MAX))

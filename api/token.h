@@ -17,6 +17,7 @@
 #define TOKEN_ID     17 /* hexadecimal digits and NUL */
 #define TOKEN_SHA    32
 #define TOKEN_TEXT   87 /* "skep_" id "_" secret NUL */
+#define TOKEN_AGENT  201
 #define TOKEN_PREFIX "skep_"
 
 enum token_kind { TOKEN_BEARER, TOKEN_SESSION };
@@ -34,6 +35,8 @@ struct token {
 	uint64_t rev;		      /* of the record; 0 = not written yet */
 	char parent[TOKEN_ID];	      /* SESSION: the token that it was made with; "" = a JWT */
 	char subject[API_SUBJECT];    /* SESSION: of the JWT that it was made with; "" = none */
+	char address[48];	      /* SESSION: where it was begun; "" = not known */
+	char agent[TOKEN_AGENT];      /* SESSION: what the browser says that it is; printable ASCII */
 	int64_t used_s;		      /* about, as all know it; 0 = not known */
 	int64_t seen_s;		      /* by this instance */
 };
@@ -52,11 +55,14 @@ static inline bool token_expired(const struct token *t, int64_t now_s)
 /* "token/<id>", "session/<id>" */
 #define TOKEN_PATH 32
 const char *token_path(enum token_kind kind, const char *id, char buf[static TOKEN_PATH]);
+/* It goes, and when it was used: into 'changes' {path: null}. */
+void token_gone(const struct token *t, json_t *changes);
 /* As records, and back: false if it is not one. */
 json_t *token_record(const struct token *t);
 bool token_of_record(const char *path, const json_t *record, struct token *t);
 /* As callers of the API see it: nothing that would help to use it. */
 json_t *token_public(const struct token *t);
+json_t *session_public(const struct token *t);
 /* What somebody wants: {"name", "role", "tenant", "expires_s", "read_only"}.  'err' with field, value, what is allowed. */
 int token_of_request(const json_t *body, int64_t now_s, struct token *t, struct err *err);
 

@@ -10,74 +10,26 @@
 #include "api/auth.h"
 #include "api/cache.h"
 #include "api/config.h"
-#include "api/page.h"
 #include "api/role.h"
+#include "api/token_page.h"
 #include "util/cleanup.h"
 #include "util/json.h"
 
-static bool sees(const struct api_caller *c, const struct token *t)
+static bool sees(const struct api_request *r, const struct token *t)
 {
-	return t->kind == TOKEN_BEARER && (!*c->tenant || strcmp(c->tenant, t->tenant) == 0);
-}
+	const char *own = api_caller_of(r)->tenant;
 
-/* --- reading --- */
-
-static int by_id(const void *a, const void *b)
-{
-	return strcmp((*(const struct token *const *)a)->id, (*(const struct token *const *)b)->id);
-}
-
-/* Those that the caller sees, sorted by id: so that a page begins where the last one ended, whatever was made or revoked meanwhile. */
-static const struct token **seen(const struct api_request *r, size_t *n)
-{
-	const struct tokens *all = store_tokens(auth_store(api_of(r)->auth));
-	const struct token **list = calloc(all->n[TOKEN_BEARER] + 1, sizeof(*list));
-	struct hmap_node *node, *tmp;
-
-	*n = 0;
-	hmap_for_each (node, tmp, &all->by_id) {
-		const struct token *t = container_of(node, struct token, by_id);
-
-		if (list && sees(api_caller_of(r), t))
-			list[(*n)++] = t;
-	}
-	if (list)
-		qsort(list, *n, sizeof(*list), by_id);
-	return list;
+	return !*own || strcmp(own, t->tenant) == 0;
 }
 
 static void on_list(struct api_request *r)
 {
-	unsigned int limit = page_limit(r);
-	const char *after = api_query(r, "cursor");
-	_free_ const struct token **list = NULL;
-	json_t *items;
-	size_t n, i = 0;
-
-	if (!limit)
-		return;
-	list = seen(r, &n);
-	items = json_array();
-	while (after && i < n && strcmp(list[i]->id, after) <= 0)
-		i++;
-	for (; i < n && json_array_size(items) < limit; i++)
-		json_array_append_new(items, token_public(list[i]));
-	api_answer(r, 200, json_pack("{s:o, s:s?, s:I}", "items", items, "next", i < n ? list[i - 1]->id : NULL, "total", (json_int_t)n));
-}
-
-static struct token *find(struct api_request *r)
-{
-	struct token *t = tokens_find(store_tokens(auth_store(api_of(r)->auth)), TOKEN_BEARER, api_param(r, "id"));
-
-	if (t && sees(api_caller_of(r), t))
-		return t;
-	api_problemf(r, 404, "not_found", "token '%.63s' does not exist", api_param(r, "id"));
-	return NULL;
+	token_page(r, TOKEN_BEARER, sees, token_public);
 }
 
 static void on_get(struct api_request *r)
 {
-	const struct token *t = find(r);
+	const struct token *t = token_of_path(r, TOKEN_BEARER, sees);
 
 	if (t)
 		api_answer(r, 200, token_public(t));
@@ -225,21 +177,19 @@ static json_t *take_back(void *arg, const struct store *s, struct err *err)
 	const struct tokens *all = store_tokens(s);
 	const char *id = api_param(arg, "id");
 	struct hmap_node *node, *tmp;
-	char path[TOKEN_PATH];
 	json_t *changes;
 
 	if (!tokens_find(all, TOKEN_BEARER, id)) {
 		err_tag(err, -ENOENT, "not_found", "token '%.63s' does not exist", id);
 		return NULL;
 	}
-	changes = json_pack("{s:n}", token_path(TOKEN_BEARER, id, path));
-	snprintf(path, sizeof(path), "used/%.16s", id);
-	json_object_set_new(changes, path, json_null());
+	changes = json_object();
+	token_gone(tokens_find(all, TOKEN_BEARER, id), changes);
 	hmap_for_each (node, tmp, &all->by_id) {
 		const struct token *t = container_of(node, struct token, by_id);
 
 		if (t->kind == TOKEN_SESSION && strcmp(t->parent, id) == 0)
-			json_object_set_new(changes, token_path(TOKEN_SESSION, t->id, path), json_null());
+			token_gone(t, changes);
 	}
 	return changes;
 }
@@ -255,7 +205,7 @@ static void on_revoked(void *arg, const struct err *err, uint64_t rev)
 
 static void on_revoke(struct api_request *r)
 {
-	const struct token *t = find(r);
+	const struct token *t = token_of_path(r, TOKEN_BEARER, sees);
 
 	if (t && auth_may(r, api_caller_of(r), AUTH_TOKENS))
 		store_write(auth_store(api_of(r)->auth), take_back, audit_meta(r, t->tenant), on_revoked, r);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "api/role.h"
 #include "api/token.h"
 #include "cli/cli.h"
 #include "cli/out.h"
@@ -32,12 +33,19 @@ static int explain_tenant(struct cli *cli, const char *tenant, struct err *err)
 	return !there && why.code == -ENOENT ? cli_no_tenant(tenant, err) : err->code;
 }
 
-/* A context's tenant is not that of an operator. */
+static bool is_of_tenant(const char *role)
+{
+	int r = api_role_find(role);
+
+	return r < 0 || role_has_tenant((enum api_role)r);
+}
+
+/* A context's tenant is not that of an operator or monitor. */
 static int create_over_api(struct cli *cli, json_t *want, struct err *err)
 {
 	_json_ json_t *shown = NULL;
 
-	if (!json_str(want, "tenant") && strcmp(json_str(want, "role"), api_role_name(API_OPERATOR)) && cli->value[CLI_O_TENANT_BIT])
+	if (!json_str(want, "tenant") && is_of_tenant(json_str(want, "role")) && cli->value[CLI_O_TENANT_BIT])
 		json_object_set_new(want, "tenant", json_string(cli->value[CLI_O_TENANT_BIT]));
 	shown = rest_call(cli, "POST", "/api/v1/tokens", want, err);
 	if (!shown)

@@ -69,7 +69,7 @@ static const struct cmd commands[] = {
 	  "dropped packets as they happen: why, and which rule, route or port" },
 	{ "token", "create", cmd_token_create, "NAME ROLE [SECONDS]", 2, 3,
 	  CLI_O_TENANT | CLI_O_READ_ONLY | CLI_O_DB | CLI_O_API | CLI_O_CONTEXT,
-	  "a token of the REST API: operator, or tenant-admin or tenant-reader of --tenant; told once" },
+	  "a token of the REST API: operator, monitor, or tenant-admin or tenant-reader of --tenant; told once" },
 	{ "token", "list", cmd_token_list, "", 0, 0, CLI_O_TENANT | CLI_O_DB | CLI_O_API | CLI_O_CONTEXT,
 	  "tokens, whose, and when they were used" },
 	{ "token", "revoke", cmd_token_revoke, "ID", 1, 1, CLI_O_DB | CLI_O_API | CLI_O_CONTEXT, "refused from now on" },

@@ -108,7 +108,7 @@ static int keys_of(const struct request *rq, int *first)
 	*first = reads_audit ? SPACE_AUDIT : 0;
 	if (rq->n_names && rq->kind != REQUEST_COMMIT)
 		return 0;
-	return reads_audit ? 1 : rq->audited ? SPACE_KEY_MAX : SPACE_READ_KEYS;
+	return reads_audit ? SPACE_AUDIT_READ_KEYS : rq->audited ? SPACE_KEY_MAX : SPACE_READ_KEYS;
 }
 
 /* Keys are the space's own, then those of the stash's names. */

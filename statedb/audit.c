@@ -97,7 +97,7 @@ static char *changes_text(const json_t *before, const json_t *after)
 
 size_t audit_args_max(const struct db_audit *audit)
 {
-	return 5 + 3 * json_array_size(audit ? audit->entries : NULL);
+	return 5 + 4 * json_array_size(audit ? audit->entries : NULL);
 }
 
 static char *number(uint64_t v)
@@ -106,6 +106,13 @@ static char *number(uint64_t v)
 
 	snprintf(text, sizeof(text), "%" PRIu64, v);
 	return strdup(text);
+}
+
+static const char *whose(const json_t *meta)
+{
+	const char *tenant = json_string_value(json_object_get(meta, "caller_tenant"));
+
+	return tenant ? tenant : "";
 }
 
 bool audit_args(struct request *rq, const struct db_audit *audit)
@@ -135,7 +142,7 @@ bool audit_args(struct request *rq, const struct db_audit *audit)
 					"an audit entry must have 'meta', 'before' and 'after'");
 		ok = ok && request_arg(rq, json_dumps(meta, JSON_COMPACT)) &&
 		     request_arg(rq, objects_text(after)) &&
-		     request_arg(rq, changes_text(before, after));
+		     request_arg(rq, changes_text(before, after)) && request_arg(rq, strdup(whose(meta)));
 	}
 	return ok || !err_set(&rq->err, -ENOMEM, "out of memory");
 }

@@ -15,10 +15,11 @@
 #define KEY_LEASES \
 	"skep:{hosts}:leases" /* SET of the names of leases, live ones and some that are over */
 
-enum space_key { SPACE_OBJECTS, SPACE_REV, SPACE_CREV, SPACE_LOG, SPACE_AUDIT, SPACE_KEY_MAX };
+enum space_key { SPACE_OBJECTS, SPACE_REV, SPACE_CREV, SPACE_LOG, SPACE_AUDIT, SPACE_AUDIT_KEPT, SPACE_AUDIT_SIZES, SPACE_KEY_MAX };
 /* The first ones are all there once something was written, and no script may name keys that may not be: while a slot is being moved it would wait
  * (TRYAGAIN) for the whole of that. */
 #define SPACE_READ_KEYS SPACE_AUDIT
+#define SPACE_AUDIT_READ_KEYS 2
 
 /* "skep:{s07}:t:<tenant>:o", or "skep:{hosts}:o" for DB_HOSTS. */
 const char *schema_space_key(char buf[static DB_KEY], unsigned int shard, const char *space,
@@ -36,16 +37,16 @@ enum script_id {
 	SCRIPT_SCHEMA,	 /* KEYS schema; ARGV own version -> the database's version */
 	SCRIPT_REGISTER, /* KEYS tenants; ARGV tenant, shard -> shard */
 	SCRIPT_READ,	 /* KEYS o rev crev log -> [rev, crev, last id, [path, json, ...]] */
-	SCRIPT_WRITE,	 /* KEYS o rev crev log, audit if there are entries, stashes of reservations; ARGV crev or "", id, owner or "",
-			    log length, number of audit entries (if any: at most kept, bytes kept, ms kept,
-			    meta, objects, changes, ...), path, json or "", ..., of each reservation owner, status,
+	SCRIPT_WRITE,	 /* KEYS o rev crev log, if there are entries audit, audit:kept, audit:sizes, stashes of reservations; ARGV crev or "", id,
+			    owner or "", log length, number of audit entries (if any: at most kept, bytes kept, ms kept, traces,
+			    meta, objects, changes, whose, ...), path, json or "", ..., of each reservation owner, status,
 			    ttl s -> [ok, rev, crev]; ok -1: a reservation is another's */
 	SCRIPT_CLAIM,	 /* KEYS o rev crev log; ARGV revision or "0", id, log length, path, json
 			    -> [ok, rev, crev] */
-	SCRIPT_AUDIT,	 /* KEYS audit; ARGV where to begin, count, texts to look for
+	SCRIPT_AUDIT,	 /* KEYS audit, audit:kept; ARGV where to begin, count, texts to look for
 			    in objects and in meta or "" -> [where to go on or "", [id, rev, crev,
 			    meta, objects], ...] */
-	SCRIPT_AUDIT_GET, /* KEYS audit; ARGV id -> [[id, fields]] or [] */
+	SCRIPT_AUDIT_GET, /* KEYS audit, audit:kept; ARGV id -> [[id, fields]] or [] */
 	SCRIPT_STASH,	 /* KEYS stashes; ARGV ttl s, (number of key, field, text or "") ... -> 1 */
 	SCRIPT_UNSTASH,	 /* KEYS stash -> [field, text, ...] */
 	SCRIPT_DROP,	 /* KEYS stash -> number of those that were there */

@@ -76,7 +76,9 @@ void db_put(struct db *db, const char *space, const char *owner, const json_t *c
 	    void *arg);
 /*
  * The same, and says so in the space's audit: kept beside the records, sent to nobody who follows them.  In one atomic step with the write: an entry
- * stands for what was written, and nothing is written without its entry.
+ * stands for what was written, and nothing is written without its entry.  What is more than may be kept goes, the oldest first; but an entry of who has no
+ * more than a 32nd of the place is only put aside then, so that who writes a lot pushes out its own.  Put aside is a quarter as much.  Whose an entry is says
+ * "caller_tenant" in its "meta"; those without are operators', who are always put aside.
  */
 struct db_audit {
 	const json_t *entries;	/* [{"meta": object, "before": {path: object | null}, "after": {path: object | null}}], "before" and "after"

@@ -109,12 +109,14 @@ export function TokensPage({ tenant, me }) {
 	const [asking, setAsking] = useState(null);
 	const [making, setMaking] = useState(false);
 	const [problem, setProblem] = useState(null);
+	const [revoked, setRevoked] = useState(0);
 	const revoke = async (t) => {
 		setProblem(null);
 		setAsking(null);
 		try {
 			await ask('DELETE', `/api/v1/tokens/${seg(t.id)}`);
 			reload();
+			setRevoked(revoked + 1);
 		} catch (e) {
 			setProblem(e);
 		}
@@ -131,7 +133,29 @@ export function TokensPage({ tenant, me }) {
 		${data?.next && html`<button type="button" onClick=${() => setUpTo(data.items.length + TOKENS)}>More tokens</button>`}
 		${asking && html`<${Dialog} title=${`Revoke ${asking.name}?`} onClose=${() => setAsking(null)}><p>Who uses this token, or has signed in with it, is out at once. It cannot be given back; a new one can be made.</p>
 			<footer><button type="button" class="danger" onClick=${() => revoke(asking)}>Revoke</button><button type="button" onClick=${() => setAsking(null)}>Keep it</button></footer></${Dialog}>`}
+		<${Sessions} me=${me} revoked=${revoked} />
 		${making && html`<${NewToken} tenant=${tenant} me=${me} onClose=${() => { setMaking(false); reload(); }} />`}</section>`;
+}
+
+/* Who is signed in to the panel; who sees this page may end each of those. */
+function Sessions({ me, revoked }) {
+	const { data, error, reload } = usePolled((signal) => get('/api/v1/sessions', { limit: TOKENS }, signal), ['sessions', revoked], 5000);
+	const [problem, setProblem] = useState(null);
+	const end = async (s) => {
+		setProblem(null);
+		try {
+			await ask('DELETE', `/api/v1/sessions/${seg(s.id)}`);
+			reload();
+		} catch (e) {
+			setProblem(e);
+		}
+	};
+
+	return html`<h2>Sessions <span class="count num">${data && number(data.total)}</span></h2><p class="dim">Who is signed in to this panel.</p><${Fault} error=${error || problem} onRetry=${error && reload} />
+		${data?.items.length > 0 && html`<div class="table-wrap" tabindex="0" role="group" aria-label="Sessions"><table class="plain wide"><thead><tr><th scope="col">Name</th><th scope="col">Role</th><th scope="col">From</th><th scope="col">Begun</th><th scope="col">Last used</th><th scope="col">Ends</th><th scope="col"><span class="hidden">End</span></th></tr></thead>
+		<tbody>${data.items.map((s) => html`<tr><th scope="row">${s.name} <span class="mono dim small">${s.id}</span></th><td>${s.role}</td><td title=${s.user_agent || ''}><span class="mono">${s.address || ''}</span></td><td><${Time} at=${s.created} /></td>
+			<td>${s.last_used ? html`<${Time} at=${s.last_used} />` : html`<span class="dim">–</span>`}</td><td><${Time} at=${s.expires} /></td>
+			<td>${me.writes && html`<button type="button" class="danger-quiet small" onClick=${() => end(s)} aria-label=${`End the session of ${s.name}`}>End</button>`}</td></tr>`)}</tbody></table></div>`}`;
 }
 
 function NewToken({ tenant, me, onClose }) {
@@ -145,7 +169,7 @@ function NewToken({ tenant, me, onClose }) {
 		setError(null);
 		try {
 			const body = { name, role };
-			if (role !== 'operator')
+			if (role.startsWith('tenant-'))
 				body.tenant = tenant;
 			if (Number(life))
 				body.expires_s = Number(life);
@@ -159,7 +183,7 @@ function NewToken({ tenant, me, onClose }) {
 	return html`<${Dialog} title=${made ? `Token ${made.name || name}` : 'New token'} keep=${!!made} onClose=${onClose}>${made ? html`<p>This is shown once. Keep it where passwords are kept.</p><p><code class="mono secret" tabindex="0">${secret}</code> <${Copy} text=${secret} /></p>
 		<footer><button type="button" class="primary" onClick=${onClose}>Done</button></footer>` : html`<form class="stack" onSubmit=${make}><${Fault} error=${error} />
 		<label>Name<input type="text" value=${name} required autocomplete="off" onInput=${(e) => setName(e.target.value)} placeholder="for example ci" /></label>
-		<label>Role<select value=${role} onChange=${(e) => setRole(e.target.value)}><option value="tenant-reader">tenant-reader: looks only</option><option value="tenant-admin">tenant-admin: changes ${tenant}</option>${me.role === 'operator' && html`<option value="operator">operator: everything</option>`}</select></label>
+		<label>Role<select value=${role} onChange=${(e) => setRole(e.target.value)}><option value="tenant-reader">tenant-reader: looks only</option><option value="tenant-admin">tenant-admin: changes ${tenant}</option>${me.role === 'operator' && html`<option value="operator">operator: everything</option><option value="monitor">monitor: metrics and hosts, for Prometheus</option>`}</select></label>
 		<label>Valid for<select value=${life} onChange=${(e) => setLife(e.target.value)}>${LIVES.map(([text, s]) => html`<option value=${s}>${text}</option>`)}</select></label>
 		<footer><button type="submit" class="primary">Make it</button><button type="button" onClick=${onClose}>Cancel</button></footer></form>`}</${Dialog}>`;
 }

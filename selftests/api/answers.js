@@ -137,7 +137,8 @@ function examples(doc) {
 (async () => {
 	const doc = await Document.fetch();
 
-	if (doc.op('POST', '/api/v1/tokens')) await call('POST', '/api/v1/tokens', { name: 'test', role: 'tenant-reader', tenant });
+	const { token } = (await call('POST', '/api/v1/tokens', { name: 'test', role: 'tenant-reader', tenant })).json;
+	await call('POST', '/api/v1/session', { token });
 	examples(doc);
 	await operations(doc);
 	await methods(doc);

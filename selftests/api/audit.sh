@@ -32,6 +32,7 @@ answers 'its entry' 200 1 GET "$T/audit/$id" "$reader"
 equal '... who' test "$(field by)"
 equal '... with which token' "$(cut -d_ -f2 <<<"$admin")" "$(field token)"
 equal '... as what' tenant-admin "$(field role)"
+equal '... of which tenant, who makes place for more' acme "$(field caller_tenant)"
 equal '... what' "PUT $T/bridges/b1" "$(field method) $(field path)"
 equal '... from where' 127.0.0.1 "$(field address)"
 equal '... in which request' req-77 "$(field request)"
@@ -52,6 +53,9 @@ equal 'a change: before and after' 'first second' "$(field changes.0.before.desc
 contains 'no entry has a token' '^0$' "$(grep -c "${admin##*_}" <<<"$body")"
 
 # --- and what is not ---
+answers 'an operator is of none' 201 1 PUT $T/bridges/op "$OP" -d '{}'
+call 1 GET "$T/audit/$(newest)" "$reader"
+equal '... and makes place for itself' '' "$(field caller_tenant)"
 n=$(entries '')
 answers 'what is refused' 422 1 PUT $T/bridges/b9 "$admin" -d '{"nonsense": 1}'
 answers '... for its revision' 412 1 PUT $T/bridges/b1 "$admin" -H 'If-Match: "1"' -d '{}'

@@ -142,6 +142,46 @@ login 1 "$ro"
 answers 'a session for reading only does not write' 403 1 PUT $A/bridges/b3 '' -H "Cookie: $cookie" -H "X-CSRF-Token: $csrf" -d '{}'
 answers '... and may end' 204 1 DELETE /api/v1/session '' -H "Cookie: $cookie" -H "X-CSRF-Token: $csrf"
 
+# --- which sessions there are ---
+call 1 PUT /api/v1/tenants/other "$OP" -d '{}'
+reader2=$(make_token tenant-reader acme) admin2=$(make_token tenant-admin acme) stranger=$(make_token tenant-admin other)
+agent=$(printf 'Mozilla <b>"x"\\\xc3\xa9%.0s' {1..30})
+call 1 POST /api/v1/session '' -A "$agent" -d "{\"token\": \"$reader2\"}"
+read_cookie=$(sed -n 's/^set-cookie: \(skep_session=[^;]*\).*/\1/Ip' <<<"$headers") read_id=$(sed 's/.*=\(.*\)_.*/\1/' <<<"$read_cookie")
+login 1 "$admin2"
+admin_cookie=$cookie admin_csrf=$csrf admin_id=$(sed 's/.*=\(.*\)_.*/\1/' <<<"$cookie")
+ids() { # TOKEN [CURL-OPTION...]: of the sessions that it sees
+	call 2 GET '/api/v1/sessions?limit=1000' "$@"
+	python3 -c 'import json, sys; print(*sorted(s["id"] for s in json.loads(sys.argv[1])["items"]))' "$body"
+}
+both() { [ "$(ids "$admin2")" = "$(printf '%s\n' "$admin_id" "$read_id" | sort | xargs)" ]; }
+wait_for 2 both && ok 'an admin sees the sessions of the tenant' || not_ok 'an admin sees the sessions of the tenant'
+equal 'others see their own' "$read_id" "$(ids '' -H "Cookie: $read_cookie")"
+equal '... also by the token that they were begun with' "$read_id" "$(ids "$reader2")"
+equal '... and nobody else' '' "$(ids "$stranger")"
+contains 'an operator sees all' "$admin_id" "$(ids "$OP")"
+answers 'one session' 200 1 GET "/api/v1/sessions/$read_id" "$reader2"
+equal '... where from' 127.0.0.1 "$(field address)"
+equal '... by which browser, in 200 characters that harm nobody' "$(printf 'Mozilla <b>"x"\\??%.0s' {1..30} | head -c 200)" "$(field user_agent)"
+equal '... with which token' "$(cut -d_ -f2 <<<"$reader2")" "$(field token)"
+refute '... no secret' grep -q "${read_cookie##*_}\|sha256\|csrf" <<<"$body"
+answers 'the page is bounded' 200 1 GET '/api/v1/sessions?limit=1' "$admin2"
+equal '... and goes on' 2 "$(field total)"
+answers "another tenant's session is not there" 404 1 DELETE "/api/v1/sessions/$read_id" "$stranger"
+answers '... nor the admin’s for a reader' 404 1 DELETE "/api/v1/sessions/$admin_id" "$reader2"
+ro2=$(make_token tenant-admin acme '"read_only": true')
+answers 'who may only read does not end what is not its own' 403 1 DELETE "/api/v1/sessions/$read_id" "$ro2"
+answers '... with a cookie it needs X-CSRF-Token' 403 1 DELETE "/api/v1/sessions/$read_id" '' -H "Cookie: $admin_cookie"
+answers 'the admin ends it' 204 1 DELETE "/api/v1/sessions/$read_id" '' -H "Cookie: $admin_cookie" -H "X-CSRF-Token: $admin_csrf"
+gone() { call 2 GET /api/v1/whoami '' -H "Cookie: $read_cookie"; [ "$status" = 401 ]; }
+wait_for 2 gone && ok '... and who has its cookie is out, everywhere' || not_ok '... and who has its cookie is out, everywhere'
+answers '... which is told of' 200 1 GET '/api/v1/audit?limit=1' "$admin2"
+contains '... what' "\"method\":\"DELETE\",\"path\":\"/api/v1/sessions/$read_id\"" "$body"
+answers '... not twice' 404 1 DELETE "/api/v1/sessions/$read_id" "$admin2"
+answers 'one ends one’s own by its token' 204 1 DELETE "/api/v1/sessions/$admin_id" "$admin2"
+monitor=$(make_token monitor)
+answers 'a monitor has no session' 403 1 POST /api/v1/session '' -d "{\"token\": \"$monitor\"}"
+
 # --- who fails often ---
 api_stop 2
 api_start 2 # nothing is remembered of the failures above
@@ -154,6 +194,47 @@ done
 [ $n401 -ge 15 ] && [ $n429 -ge 15 ] && ok "wrong tokens are slowed down ($n401 tried, $n429 not)" || not_ok "wrong tokens are slowed down ($n401 tried, $n429 not)"
 contains '... told when to come again' '^[1-9][0-9]*$' "${retry:-}"
 answers '... a good one from the same address is not' 200 2 GET /api/v1/whoami "$OP"
+neighbour=$(make_token tenant-reader acme)
+login 2 "$neighbour"
+known() { call 2 GET /api/v1/whoami "$neighbour"; [ "$status" = 200 ]; }
+wait_for 2 known || not_ok 'a new token is known to all'
+cat >"$work/flood.py" <<'PY'
+# wrong tokens, as many as go through, on four connections; meanwhile those who share the address
+import http.client, os, socket, sys, threading, time
+good = [("Authorization", "Bearer " + sys.argv[1]), ("Cookie", sys.argv[2])]
+stop, started, wrong, refused = threading.Event(), threading.Barrier(5), [0] * 4, []
+def flood(k):
+    s = socket.create_connection(("127.0.0.1", 8462))
+    while not stop.is_set():
+        for _ in range(50):
+            s.sendall(b"GET /api/v1/whoami HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer skep_%s_%s\r\n\r\n" % (os.urandom(8).hex().encode(), os.urandom(32).hex().encode()))
+        answers = b""
+        while answers.count(b"HTTP/1.1 4") < 50:
+            d = s.recv(65536)
+            if not d: return
+            answers += d
+        if not wrong[k]: started.wait()
+        wrong[k] += 50
+threads = [threading.Thread(target=flood, args=(k,)) for k in range(4)]
+for t in threads: t.start()
+started.wait()
+begin, before = time.monotonic(), sum(wrong)
+c = http.client.HTTPConnection("127.0.0.1", 8462, timeout=20)
+asked = 0
+while asked < 100 or sum(wrong) - before < 2000:
+    c.request("GET", "/api/v1/whoami", headers=dict([good[asked % 2]]))
+    asked += 1
+    r = c.getresponse()
+    r.read()
+    if r.status != 200: refused.append(r.status)
+took, n = time.monotonic() - begin, sum(wrong) - before
+stop.set()
+for t in threads: t.join()
+print(int(n / took), *refused[:10])
+PY
+read -r rate refused < <(python3 "$work/flood.py" "$neighbour" "$cookie")
+[ "${rate:-0}" -gt 0 ] && [ -z "$refused" ] && ok "... nor a token and a session that are right, beside $rate wrong ones a second" ||
+	not_ok "... nor a token and a session that are right, beside $rate wrong ones a second (${refused:0:100})"
 
 # --- rates ---
 rated=$(make_token tenant-reader acme)

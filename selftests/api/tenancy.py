@@ -13,7 +13,7 @@ KINDS = ["address_groups", "port_groups", "security_groups", "chains", "qos_poli
          "floating_ips", "load_balancers", "pools", "members", "vips", "mirrors", "bindings"]
 NAMES = {"address_groups": "ag", "port_groups": "pg", "security_groups": "sg", "chains": "chain", "qos_policies": "qos", "bridges": "br", "routers": "gw",
          "ports": "p1", "pools": "pool", "members": "m1", "bindings": "p1"}
-TOKENS = {k: os.environ[k] for k in ("OP", "ACME_ADMIN", "ACME_READER", "ACME_RO", "RIVAL_ADMIN", "EXPIRED", "REVOKED")}
+TOKENS = {k: os.environ[k] for k in ("OP", "ACME_ADMIN", "ACME_READER", "ACME_RO", "RIVAL_ADMIN", "EXPIRED", "REVOKED", "MONITOR", "OP_RO")}
 routes = [json.loads(line) for line in open(sys.argv[1])]
 conn = http.client.HTTPConnection(os.environ["BASE"], timeout=20)
 failures = 0
@@ -150,6 +150,32 @@ for r in protected:
         if status != 403:
             wrong.append((r["method"], p, status, text))
 ok(not wrong and n > 20, "for reading only: 403 for each write (%d requests)" % n, *wrong)
+
+# --- those of no tenant who may not all ---
+wrong, n, seen = [], 0, 0
+for r in protected:
+    for p in paths(r, "acme"):
+        status, text, _ = ask(r["method"], p.replace("{name}", "h1"), TOKENS["MONITOR"])
+        n += 1
+        seen += status == 200
+        want = (200, 404) if r["monitors"] else (403,)
+        if status not in want or re.search("acme|rival", text.replace(p, "")):
+            wrong.append((r["method"], p, status, text))
+ok(not wrong and seen > 3, "a monitor: %d paths, and nothing of tenants (%d requests)" % (seen, n), *wrong)
+same = [plain(ask("GET", "/api/v1/tenants/%s/ports/%s-p1" % (t, t), TOKENS["MONITOR"])[1]).replace(t, "x") for t in ("acme", "none")]
+ok(same[0] == same[1], "... told the same of one that is there and of none", *same)
+ok(not [r for r in protected if r["monitors"] and (r["method"] != "GET" or "{tenant}" in r["path"])], "... it may read only, and of no tenant")
+wrong, n = [], 0
+for r in protected:
+    reads = r["method"] == "GET" or r["role"] == "tenant-reader"
+    if "/events" in r["path"] or r["path"].startswith("/api/v1/session"):
+        continue
+    for p in paths(r, "acme"):
+        status, text, _ = ask(r["method"], p, TOKENS["OP_RO"])
+        n += 1
+        if (status in (401, 403)) == reads:
+            wrong.append((r["method"], p, status, text))
+ok(not wrong, "an operator for reading only: all that can be read, no more (%d requests)" % n, *wrong)
 A = "/api/v1/tenants/acme/"
 ok(ask("PUT", A + "bindings/acme-up", TOKENS["ACME_ADMIN"], '{"host": "h1", "interface": "eth0"}')[0] == 403, "a binding by a tenant: 403")
 ok(ask("DELETE", A + "bindings/acme-p1", TOKENS["ACME_ADMIN"])[0] == 403, "... also to take one away")

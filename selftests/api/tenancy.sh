@@ -33,13 +33,14 @@ for role in admin reader; do
 	done
 done
 ACME_RO=$(make_token tenant-admin acme '"read_only": true') || bail 'no token'
+MONITOR=$(make_token monitor) && OP_RO=$(make_token operator '' '"read_only": true') || bail 'no token'
 EXPIRED=$(make_token tenant-admin acme '"expires_s": 1')
 REVOKED=$(make_token tenant-admin acme)
 call 1 DELETE "/api/v1/tokens/$(cut -d_ -f2 <<<"$REVOKED")" "$OP"
 answers 'an operator writes for any tenant' 200 1 PUT /api/v1/tenants/rival/bridges/rival-br "$OP" -d '{"description": "a"}'
 expired() { call 1 GET /api/v1/whoami "$EXPIRED"; [ "$status" = 401 ]; }
 wait_for 5 expired || bail 'the token does not expire'
-export ACME_RO EXPIRED REVOKED
+export ACME_RO EXPIRED REVOKED MONITOR OP_RO
 "$API" --routes >"$work/routes" || bail 'skep-api --routes'
 everything() { redis-cli -s "$work/db.sock" --raw hgetall "$(redis-cli -s "$work/db.sock" --raw keys 'skep:*:t:rival:o')" | sort; }
 before=$(everything)

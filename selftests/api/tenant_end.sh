@@ -103,7 +103,55 @@ left() { # what is still in the database, but for the records that say that ther
 }
 equal '... and nothing stays' '' "$(left)"
 
+# --- one who dies between what is told and what is done: the state DB takes nothing but what lies with the audit meanwhile ---
+told() { # how many entries there are of it
+	call 2 GET "/api/v1/audit?object=tenant/$1" "$OP"
+	python3 -c 'import json, sys; print(len(json.loads(sys.argv[1])["items"]))' "$body"
+}
+made() { call 2 GET $T/torn "$OP"; [ "$status" = 200 ] && [ "$(field description)" = "$1" ]; }
+closed() { db hget "$api_records" tenant/torn | grep -qv '"open"'; }
+for description in first second; do
+	db acl setuser default -xadd '(+xadd ~skep:*:t:_api:*)' >/dev/null
+	call 1 PUT $T/torn "$OP" -d "{\"description\": \"$description\"}"
+	[ "$status" -ge 500 ] && ok "a tenant's $description description is not written ($status)" || not_ok "a tenant's $description description is not written ($status)"
+	kill -9 "${api_pid[1]}"
+	wait "${api_pid[1]}" 2>/dev/null
+	refute '... nor there' made $description
+	db acl setuser default clearselectors +xadd >/dev/null
+	wait_for 20 made $description && ok '... what the audit tells of is done by another server' || not_ok '... what the audit tells of is done by another server'
+	wait_for 10 closed && ok '... once' || not_ok '... once'
+	api_start 1 limits.rate=1000000 limits.burst=1000000
+done
+equal '... each is told of once' 2 "$(told torn)"
+call 1 GET $T "$OP"
+contains '... it is on the list' '"torn"' "$body"
+answers '... it has tokens' 200 2 GET $T/torn "$(make_token tenant-reader torn)"
+
 # --- two who delete it at the same time; one who dies in between ---
+# ... while it is deleted
+call 1 PUT $T/torn/bridges/b "$OP" -d '{}'
+token=$(make_token tenant-admin torn)
+ended() { call 2 GET "/api/v1/tokens/$(cut -d_ -f2 <<<"$token")" "$OP"; [ "$status" = 404 ]; }
+n=$(told torn)
+db acl setuser default -xlen '(+xlen ~skep:*:t:torn:* ~skep:*:t:_api:log)' >/dev/null # what is told of cannot be, with what goes with it
+call 1 DELETE "$T/torn?recursive=true" "$OP"
+[ "$status" -ge 500 ] && ok "a tenant's end gets stuck ($status)" || not_ok "a tenant's end gets stuck ($status)"
+kill -9 "${api_pid[1]}"
+wait "${api_pid[1]}" 2>/dev/null
+answers '... when it has no configuration any more' 404 2 GET $T/torn "$OP"
+refute '... but tokens' ended
+db acl setuser default clearselectors +xlen >/dev/null
+wait_for 20 ended && ok '... another server ends it' || not_ok '... another server ends it'
+over() { db hget "$api_records" tenant/torn | grep -q '"deleted":[0-9]*}$'; }
+wait_for 20 over && ok '... once' || not_ok '... once'
+equal '... which is told of' $((n + 1)) "$(told torn)"
+call 2 GET '/api/v1/audit?object=tenant/torn&limit=1' "$OP"
+equal '... with who had begun' "DELETE $T/torn" "$(field items.0.method) $(field items.0.path)"
+api_start 1 limits.rate=1000000 limits.burst=1000000
+answers '... it can be made again' 201 1 PUT $T/torn "$OP" -d '{}'
+answers '... and is empty' 200 1 GET $T/torn/bridges "$OP"
+equal '... of the one before' 0 "$(field total)"
+
 for i in {1..10}; do
 	call 1 PUT $T/twice "$OP" -d '{}'
 	call 2 PUT $T/twice/bridges/b "$OP" -d '{}'

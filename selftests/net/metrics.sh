@@ -97,7 +97,7 @@ cat > "$work/api/api.yaml" <<-YAML
 	listen: ["${underlay[h2]}:8460", "unix:$work/api/sock"]
 	tls: {certificate: $work/prometheus/ca.pem, key: $work/prometheus/key.pem}
 YAML
-skep - token create prometheus operator --read-only > "$work/prometheus/token" || bail 'no token'
+skep - token create prometheus monitor > "$work/prometheus/token" || bail 'no token'
 nsenter --net="/run/netns/$id-h2" "$programs/skep-api" -c "$work/api/api.yaml" > "$work/api/log" 2>&1 & background+=($!)
 sed -e 's/scrape_interval: .*/scrape_interval: 1s/' -e "s/192.168.50.1:9460/127.0.0.1:9460/; s/192.168.50.2:9460/${underlay[h2]}:9460/; s/192.168.50.1:8460/${underlay[h2]}:8460/" \
 	-e "s|/etc/prometheus/skep.token|$work/prometheus/token|; s|/etc/prometheus/skep-ca.pem|$work/prometheus/ca.pem|" packaging/prometheus/skep.scrape.yaml > "$work/prometheus/prometheus.yml"

@@ -473,6 +473,7 @@ await test('who may only look is offered nothing else', looker, async (page) => 
 
 await test('a revoked token ends its session', looker, async (page) => {
 	await to(me, '#/t/t/tokens');
+	await me.getByRole('button', { name: 'End the session of looker' }).waitFor();
 	await me.getByRole('button', { name: 'Revoke looker' }).click();
 	await me.getByRole('dialog').getByRole('button', { name: 'Revoke' }).click();
 	await until(async () => !(await me.getByText('looker').count()), 'it is gone');

@@ -243,6 +243,17 @@ static void every_claim(void **state)
 
 static void claims_elsewhere(void **state)
 {
+	static const struct {
+		const char *claim;
+		enum api_role role;
+		bool read_only;
+	} none[] = {
+		{ "\"monitor\"", API_MONITOR, false },
+		{ "\"operator-reader\"", API_OPERATOR, true },
+		{ "[\"tenant-admin\",\"operator-reader\"]", API_OPERATOR, true },
+		{ "[\"operator-reader\",\"operator\"]", API_OPERATOR, false },
+		{ "[\"monitor\",\"tenant-admin\"]", API_ADMIN, false },
+	};
 	struct jwt_rules deep = rules;
 	struct api_caller c;
 	struct err err;
@@ -260,6 +271,20 @@ static void claims_elsewhere(void **state)
 	assert_string_equal(c.subject, "f:1/ann \u00e9<>");
 	assert_memory_equal(c.name, "f_1_ann_____-", 13);
 	assert_int_equal(strlen(c.name), 13 + 16);
+	free(token);
+	for (size_t i = 0; i < ARRAY_SIZE(none); i++) { /* those of no tenant */
+		char claims[256];
+
+		snprintf(claims, sizeof(claims), "{\"iss\":\"https://id.example\",\"aud\":\"skep\",\"sub\":\"ann\",\"exp\":1700000100,\"role\":%s,\"tenant\":\"acme\"}",
+			 none[i].claim);
+		token = sign("{\"alg\":\"ES256\"}", claims, EC);
+		assert_int_equal(jwt_check(jwks, &rules, token, NOW, &c, &err), 0);
+		assert_int_equal(c.role, none[i].role);
+		assert_int_equal(c.read_only, none[i].read_only);
+		assert_string_equal(c.tenant, none[i].role == API_ADMIN ? "acme" : "");
+		free(token);
+	}
+	token = sign("{\"alg\":\"ES256\"}", GOOD, EC);
 	deep.role_claim = "realm_access.roles.x.y";
 	assert_int_equal(jwt_check(jwks, &deep, token, NOW, &c, &err), -EACCES);
 	free(token);

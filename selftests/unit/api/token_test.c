@@ -147,8 +147,10 @@ static void what_is_asked_for(void **state)
 		{ "{\"name\": 5, \"role\": \"operator\"}", "field 'name'" },
 		{ "{\"name\": \"a\"}", "field 'role'" },
 		{ "{\"name\": \"a\", \"role\": \"nobody\"}", "field 'role': 'nobody'" },
-		{ "{\"name\": \"a\", \"role\": \"root\"}", "want operator, tenant-admin or tenant-reader" },
+		{ "{\"name\": \"a\", \"role\": \"root\"}", "want operator, monitor, tenant-admin or tenant-reader" },
 		{ "{\"name\": \"a\", \"role\": \"operator\", \"tenant\": \"acme\"}", "want none, for an operator" },
+		{ "{\"name\": \"a\", \"role\": \"monitor\"}", NULL },
+		{ "{\"name\": \"a\", \"role\": \"monitor\", \"tenant\": \"acme\"}", "want none, for a monitor" },
 		{ "{\"name\": \"a\", \"role\": \"tenant-admin\"}", "field 'tenant': 'null'" },
 		{ "{\"name\": \"a\", \"role\": \"tenant-admin\", \"tenant\": \"_api\"}", "field 'tenant'" },
 		{ "{\"name\": \"a\", \"role\": \"tenant-admin\", \"tenant\": \"a/b\"}", "field 'tenant'" },
@@ -252,23 +254,31 @@ static void who_may(void **state)
 		bool changes;
 		const char *tenant;
 		int want;
+		bool monitors;
 	} table[] = {
-		{ API_OPERATOR, "", false, API_OPERATOR, true, "acme", 0 },
-		{ API_OPERATOR, "", true, API_OPERATOR, false, "acme", 0 },
-		{ API_OPERATOR, "", true, API_ADMIN, true, "acme", 403 },
-		{ API_ADMIN, "acme", false, API_ADMIN, true, "acme", 0 },
-		{ API_ADMIN, "acme", false, API_OPERATOR, true, "acme", 403 },
-		{ API_ADMIN, "acme", false, API_ADMIN, true, "other", 404 },
-		{ API_ADMIN, "acme", false, API_OPERATOR, true, "other", 404 }, /* not 403 */
-		{ API_ADMIN, "acme", true, API_ADMIN, true, "other", 404 },
-		{ API_ADMIN, "acme", false, API_READER, false, "acm", 404 },
-		{ API_ADMIN, "acme", false, API_READER, false, "acmee", 404 },
-		{ API_ADMIN, "acme", false, API_READER, false, "ACME", 404 },
-		{ API_ADMIN, "acme", false, API_READER, false, "", 404 },
-		{ API_ADMIN, "acme", false, API_OPERATOR, false, NULL, 403 },
-		{ API_READER, "acme", false, API_READER, false, "acme", 0 },
-		{ API_READER, "acme", false, API_ADMIN, true, "acme", 403 },
-		{ API_READER, "acme", true, API_READER, false, "acme", 0 },
+		{ API_OPERATOR, "", false, API_OPERATOR, true, "acme", 0, false },
+		{ API_OPERATOR, "", true, API_OPERATOR, false, "acme", 0, false },
+		{ API_OPERATOR, "", true, API_ADMIN, true, "acme", 403, false },
+		{ API_ADMIN, "acme", false, API_ADMIN, true, "acme", 0, false },
+		{ API_ADMIN, "acme", false, API_OPERATOR, true, "acme", 403, false },
+		{ API_ADMIN, "acme", false, API_ADMIN, true, "other", 404, false },
+		{ API_ADMIN, "acme", false, API_OPERATOR, true, "other", 404, false }, /* not 403 */
+		{ API_ADMIN, "acme", true, API_ADMIN, true, "other", 404, false },
+		{ API_ADMIN, "acme", false, API_READER, false, "acm", 404, false },
+		{ API_ADMIN, "acme", false, API_READER, false, "acmee", 404, false },
+		{ API_ADMIN, "acme", false, API_READER, false, "ACME", 404, false },
+		{ API_ADMIN, "acme", false, API_READER, false, "", 404, false },
+		{ API_ADMIN, "acme", false, API_OPERATOR, false, NULL, 403, false },
+		{ API_READER, "acme", false, API_READER, false, "acme", 0, false },
+		{ API_READER, "acme", false, API_ADMIN, true, "acme", 403, false },
+		{ API_READER, "acme", true, API_READER, false, "acme", 0, false },
+		{ API_READER, "acme", false, API_OPERATOR, false, NULL, 403, true },
+		{ API_ADMIN, "acme", false, API_OPERATOR, false, NULL, 403, true },
+		{ API_MONITOR, "", false, API_OPERATOR, false, NULL, 0, true },
+		{ API_MONITOR, "", false, API_OPERATOR, true, NULL, 403, true },
+		{ API_MONITOR, "", false, API_OPERATOR, false, NULL, 403, false },
+		{ API_MONITOR, "", false, API_READER, false, NULL, 403, false },
+		{ API_MONITOR, "", false, API_READER, false, "acme", 403, false },
 	};
 	struct err err;
 
@@ -278,7 +288,7 @@ static void who_may(void **state)
 		int got;
 
 		snprintf(c.tenant, sizeof(c.tenant), "%s", table[i].own);
-		got = role_check(&c, table[i].least, table[i].changes, table[i].tenant, &err);
+		got = role_check(&c, table[i].least, table[i].monitors, table[i].changes, table[i].tenant, &err);
 		if (got != table[i].want)
 			fail_msg("case %zu: %d, want %d", i, got, table[i].want);
 	}

@@ -53,7 +53,7 @@ static const char *text(const json_t *o, const char *field)
 static void write_one(unsigned int crev, const char *who, const char *path, int v,
 		      struct db_audit *audit)
 {
-	json_t *entries = json_pack("[{s:{s:s}, s:{s:n}, s:{s:{s:i}}}]", "meta", "by", who,
+	json_t *entries = json_pack("[{s:{s:s, s:s*}, s:{s:n}, s:{s:{s:i}}}]", "meta", "by", who, "caller_tenant", strcmp(who, "op") ? who : NULL,
 				    "before", path, "after", path, "v", v);
 
 	audit->entries = entries;
@@ -240,6 +240,88 @@ static void bounded(void **state)
 	fail_msg("nothing was too old");
 }
 
+static void pushes_out_its_own(void **state)
+{
+	struct db_audit audit = { .keep = 64, .keep_bytes = 64 << 10 }; /* a share is one entry, or two */
+	struct answer a, b;
+	unsigned int crev = 0;
+	char next[64], id[64];
+
+	(void)state;
+	write_one(crev++, "op", "bridge/mine", 1, &audit);
+	a = list(NULL, 1, NULL, NULL);
+	snprintf(id, sizeof(id), "%s", text(entry(&a, 0), "id"));
+	assert_ok(a);
+	write_one(crev++, "bob", "bridge/his", 1, &audit);
+	for (int i = 0; i < 300; i++)
+		write_one(crev++, "ann", "port/p1", i, &audit);
+	a = list(NULL, 1000, NULL, NULL);
+	assert_int_equal(n_entries(&a), 64 + 2);
+	assert_true(json_is_null(json_object_get(a.reply, "next")));
+	assert_int_equal(json_integer_value(json_object_get(entry(&a, 65), "rev")), 1);
+	assert_int_equal(json_integer_value(json_object_get(entry(&a, 64), "rev")), 2);
+	assert_ok(a);
+	a = get(id);
+	assert_int_equal(json_object_size(json_object_get(a.reply, "changes")), 1);
+	assert_ok(a);
+	a = list(NULL, 1000, "bridge/mine", NULL);
+	assert_int_equal(n_entries(&a), 1);
+	assert_ok(a);
+
+	/* page by page, over the end of one and the beginning of the other */
+	a = list(NULL, 64, NULL, NULL);
+	assert_int_equal(n_entries(&a), 64);
+	snprintf(next, sizeof(next), "%s", answer_str(&a, "next"));
+	assert_ok(a);
+	b = list(next, 1, NULL, NULL);
+	assert_int_equal(json_integer_value(json_object_get(entry(&b, 0), "rev")), 2);
+	snprintf(next, sizeof(next), "%s", answer_str(&b, "next"));
+	assert_ok(b);
+	b = list(next, 1, NULL, NULL);
+	assert_int_equal(json_integer_value(json_object_get(entry(&b, 0), "rev")), 1);
+	assert_true(json_is_null(json_object_get(b.reply, "next")));
+	assert_ok(b);
+
+	/* what is put aside is bounded, too: a quarter */
+	for (int i = 0; i < 100; i++)
+		write_one(crev++, "op", "bridge/mine", i, &audit);
+	for (int i = 0; i < 100; i++)
+		write_one(crev++, "ann", "port/p1", i, &audit);
+	a = list(NULL, 1000, NULL, NULL);
+	assert_int_equal(n_entries(&a), 64 + 16);
+	assert_ok(a);
+	a = list(NULL, 1000, NULL, "\"by\":\"op\"");
+	assert_int_equal(n_entries(&a), 16);
+	assert_ok(a);
+}
+
+/* A few large ones are as many small ones. */
+static void large_ones_push_out_their_own(void **state)
+{
+	struct db_audit audit = { .keep_bytes = 100000 };
+	char junk[20001];
+	struct answer a;
+	json_t *entries;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(junk) - 1; i++)
+		junk[i] = (char)('a' + rand() % 26);
+	junk[sizeof(junk) - 1] = 0;
+	write_one(0, "op", "bridge/mine", 1, &audit);
+	for (int i = 1; i < 30; i++) {
+		entries = json_pack("[{s:{s:s}, s:{s:n}, s:{s:{s:s}}}]", "meta", "caller_tenant", "ann", "before", "port/p1", "after", "port/p1", "v", junk);
+		audit.entries = entries;
+		assert_ok(do_audited(db, "t1", (uint64_t)i, json_pack("{s:{s:i}}", "port/p1", "v", i), &audit));
+		json_decref(entries);
+	}
+	a = list(NULL, 1000, "bridge/mine", NULL);
+	assert_int_equal(n_entries(&a), 1);
+	assert_ok(a);
+	a = list(NULL, 1000, "port/p1", NULL);
+	assert_in_range(n_entries(&a), 4, 12);
+	assert_ok(a);
+}
+
 /* The newest is kept, however large it is. */
 static void larger_than_all_that_is_kept(void **state)
 {
@@ -321,6 +403,8 @@ int main(void)
 		T(what_is_no_id),
 		T(large_ones_are_compressed),
 		T(bounded),
+		T(pushes_out_its_own),
+		T(large_ones_push_out_their_own),
 		T(larger_than_all_that_is_kept),
 		T(spaces_that_are_no_tenants),
 	};
