@@ -37,8 +37,9 @@ export function HostPage({ name }) {
 	return html`<section class="page" aria-labelledby="title"><nav class="crumbs" aria-label="Where this is"><a href="#/hosts">Hosts</a></nav>
 		<header class="page-head"><h1 id="title">${name}</h1>${data && html`<${Badge} tone=${data.live ? 'good' : 'bad'}>${data.live ? 'alive' : 'not alive'}</${Badge}>`}</header>
 		<${Old} error=${error} at=${at} onRetry=${reload} />
-		${data && html`<${Facts} object=${data} skip=${['name', 'live']} />
-			<h2>Tenants <span class="count num">${number((data.tenants || []).length)}</span></h2><p class="dim">Those that have ports here.</p><${Tenants} names=${data.tenants} />`}</section>`;
+		${data && html`<${Facts} object=${data} skip=${['name', 'host', 'live', 'rev']} />
+			<section class="part" aria-label="Tenants"><h2>Tenants <span class="count num">${number((data.tenants || []).length)}</span></h2>
+			${data.tenants?.length ? html`<${Tenants} names=${data.tenants} />` : html`<p class="dim">No tenant has a port here.</p>`}</section>`}</section>`;
 }
 
 export function StatusPage() {
