@@ -200,7 +200,7 @@ export function Meter({ label, used, limit, unit = '' }) {
 	return html`<div class="meter ${tone}"><span class="meter-label">${label}</span>
 		<span class="meter-num num">${number(used)}${unit}${bound ? html` <span class="dim">of ${number(limit)}</span>` : html` <span class="dim">no limit</span>`}</span>
 		<svg class="bar" viewBox="0 0 100 6" preserveAspectRatio="none" role="img" aria-label=${bound ? `${label}: ${Math.round(part * 100)} percent used` : `${label}: no limit`}>
-			<rect class="bar-bed" width="100" height="6" /><rect class="bar-used" width=${100 * part} height="6" /></svg></div>`;
+			<rect class="bar-bed" width="100" height="6" /><rect class="bar-used" width=${used > 0 ? Math.max(0.6, 100 * part) : 0} height="6" /></svg></div>`;
 }
 
 /* Where the page came by plain HTTP from elsewhere there is no clipboard API: what is selected is copied. */
