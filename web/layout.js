@@ -249,6 +249,8 @@ export function layout(g, pinned = new Set(), moved = {}) {
 	/* From below a device to the top of one of its ports: between the others, never over them. */
 	const wayTo = (d, i) => {
 		const r = portRect(d, i), x = d.x + DEVICE_W / 2, first = d.y + DEVICE_H + PAD / 2, side = r.x - GAP / 2, above = r.y - GAP / 2;
+		if (i < d.cols)
+			return [{ x, y: d.y + DEVICE_H }, { x, y: first }, { x: r.x + PORT_W / 2, y: first }, { x: r.x + PORT_W / 2, y: r.y }];
 		return [{ x, y: d.y + DEVICE_H }, { x, y: first }, { x: side, y: first }, { x: side, y: above }, { x: r.x + PORT_W / 2, y: above }, { x: r.x + PORT_W / 2, y: r.y }];
 	};
 	/* From a port down to where its bridge's block ends. */
