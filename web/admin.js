@@ -37,8 +37,9 @@ export function HostPage({ name }) {
 	return html`<section class="page" aria-labelledby="title"><nav class="crumbs" aria-label="Where this is"><a href="#/hosts">Hosts</a></nav>
 		<header class="page-head"><h1 id="title">${name}</h1>${data && html`<${Badge} tone=${data.live ? 'good' : 'bad'}>${data.live ? 'alive' : 'not alive'}</${Badge}>`}</header>
 		<${Old} error=${error} at=${at} onRetry=${reload} />
-		${data && html`<${Facts} object=${data} skip=${['name', 'live']} />
-			<h2>Tenants <span class="count num">${number((data.tenants || []).length)}</span></h2><p class="dim">Those that have ports here.</p><${Tenants} names=${data.tenants} />`}</section>`;
+		${data && html`<${Facts} object=${data} skip=${['name', 'host', 'live', 'rev']} />
+			<section class="part" aria-label="Tenants"><h2>Tenants <span class="count num">${number((data.tenants || []).length)}</span></h2>
+			${data.tenants?.length ? html`<${Tenants} names=${data.tenants} />` : html`<p class="dim">No tenant has a port here.</p>`}</section>`}</section>`;
 }
 
 export function StatusPage() {
@@ -129,7 +130,7 @@ export function TokensPage({ tenant, me }) {
 		${data?.items.length > 0 && html`<div class="table-wrap" tabindex="0" role="group" aria-label="Tokens"><table class="plain wide"><thead><tr><th scope="col">Name</th><th scope="col">Role</th><th scope="col">Tenant</th><th scope="col">Expires</th><th scope="col">Last used</th><th scope="col"><span class="hidden">Revoke</span></th></tr></thead>
 		<tbody>${data.items.map((t) => html`<tr><th scope="row">${t.name} <span class="mono dim small">${t.id}</span></th><td>${t.role}${t.read_only && html` <${Badge}>read only</${Badge}>`}</td><td>${t.tenant || html`<span class="dim">all</span>`}</td>
 			<td>${t.expires ? html`<${Time} at=${t.expires} />` : html`<span class="dim">never</span>`}</td><td>${t.last_used ? html`<${Time} at=${t.last_used} />` : html`<span class="dim">–</span>`}</td>
-			<td>${me.writes && html`<button type="button" class="danger-quiet small" onClick=${() => setAsking(t)} aria-label=${`Revoke ${t.name}`}>Revoke</button>`}</td></tr>`)}</tbody></table></div>`}
+			<td class="actions">${me.writes && html`<button type="button" class="danger-quiet small" onClick=${() => setAsking(t)} aria-label=${`Revoke ${t.name}`}>Revoke</button>`}</td></tr>`)}</tbody></table></div>`}
 		${data?.next && html`<button type="button" onClick=${() => setUpTo(data.items.length + TOKENS)}>More tokens</button>`}
 		${asking && html`<${Dialog} title=${`Revoke ${asking.name}?`} onClose=${() => setAsking(null)}><p>Who uses this token, or has signed in with it, is out at once. It cannot be given back; a new one can be made.</p>
 			<footer><button type="button" class="danger" onClick=${() => revoke(asking)}>Revoke</button><button type="button" onClick=${() => setAsking(null)}>Keep it</button></footer></${Dialog}>`}

@@ -125,7 +125,7 @@ function Letters() {
 	return html`<p><label class="check"><input type="checkbox" checked=${on} onChange=${(e) => { localStorage.setItem('skep-letters', e.target.checked ? 'on' : 'off'); set(e.target.checked); }} /> Keys of one letter work everywhere</label></p>`;
 }
 
-const Help = ({ onClose }) => html`<${Dialog} title="Keys" onClose=${onClose}><${Letters} /><div class="columns even">${[['Everywhere', KEYS], ['On the map', ON_MAP]].map(([name, keys]) => html`<div><h3>${name}</h3>
+const Help = ({ onClose }) => html`<${Dialog} title="Keys" onClose=${onClose} wide><${Letters} /><div class="columns even">${[['Everywhere', KEYS], ['On the map', ON_MAP]].map(([name, keys]) => html`<div><h3>${name}</h3>
 	<dl class="keys">${keys.map(([k, what]) => html`<dt><kbd>${k}</kbd></dt><dd>${what}</dd>`)}</dl></div>`)}</div></${Dialog}>`;
 
 function toggleTheme() {

@@ -6,7 +6,8 @@ import { ask, tenantPath, seg } from './api.js';
 import { KINDS, fieldLabel } from './kinds.js';
 import { schemas } from './schema.js';
 import { objectLink, link, go } from './router.js';
-import { Combo, finder, Fault, Busy, Sign } from './ui.js';
+import { Combo, finder, Fault, Busy, Sign, Copy } from './ui.js';
+import { curlOf } from './curl.js';
 
 const isSet = (v) => v !== undefined && v !== null && v !== '';
 const same = (a, b) => JSON.stringify(a ?? null) === JSON.stringify(b ?? null);
@@ -249,16 +250,16 @@ export function ObjectForm({ tenant, plural, before, onDone }) {
 		return () => removeEventListener('beforeunload', leave);
 	}, [changes.length, busy]);
 
+	/* What would be sent: [method, path, {body, headers}]. */
+	const request = () => (before ? ['PATCH', tenantPath(tenant, `${plural}/${seg(before.name)}`), { body: patch, headers: base.rev === undefined ? {} : { 'If-Match': `"${base.rev}"` } }] :
+		['POST', tenantPath(tenant, plural), { body: Object.fromEntries(Object.entries(value).filter(([k]) => fields.some((f) => f.name === k && !f.readOnly))) }]);
 	const send = async (dry) => {
 		setBusy(true);
 		setError(null);
 		setChecked(false);
 		try {
-			const options = { query: { dry_run: dry ? 'true' : undefined } };
-			const clean = Object.fromEntries(Object.entries(value).filter(([k]) => fields.some((f) => f.name === k && !f.readOnly)));
-			const answer = before ?
-				await ask('PATCH', tenantPath(tenant, `${plural}/${seg(before.name)}`), { ...options, body: patch, headers: base.rev === undefined ? {} : { 'If-Match': `"${base.rev}"` } }) :
-				await ask('POST', tenantPath(tenant, plural), { ...options, body: clean });
+			const [method, path, what] = request();
+			const answer = await ask(method, path, { ...what, query: { dry_run: dry ? 'true' : undefined } });
 			if (dry) {
 				setChecked(true);
 				announce('This is valid; nothing was written.');
@@ -298,5 +299,6 @@ export function ObjectForm({ tenant, plural, before, onDone }) {
 		<footer class="form-foot"><button type="submit" class="primary" disabled=${busy || (before && !changes.length)}>${before ? 'Save' : 'Create'}</button>
 			<button type="button" disabled=${busy || !changes.length} onClick=${() => send(true)}>Check only</button>
 			<a class="button" href=${cancel}>Cancel</a>
+			${changes.length > 0 && html`<${Copy} label="Copy as curl" text=${() => curlOf(...request())} />`}
 			<span class="dim" role="status">${checked ? html`<span class="good-text">Valid; nothing was written.</span>` : before && changes.length ? `Changes: ${changes.map(fieldLabel).join(', ')}` : ''}</span></footer></form>`;
 }

@@ -116,6 +116,6 @@ export function GatewaysPage({ tenant, me }) {
 			<p>An uplink is a port of a router that is bound to an interface of a host and linked to no other port. Routes lead over it to the outside.</p></${Empty}>`}
 		${data?.routers.map((r) => html`<${Router} key=${r} tenant=${tenant} name=${r} ports=${data.uplinks.filter((p) => p.router === r)} data=${data} live=${now} dead=${dead} me=${me} />`)}
 		${data && data.total > data.uplinks.length && html`<p class="dim">${number(data.total - data.uplinks.length)} more uplinks are not shown; <a href=${link(['t', tenant, 'ports'], { q: 'router:* peer:null' })}>all of them</a>.</p>`}
-		${now && data?.uplinks.length > 0 && html`<section aria-label="Last drops"><h3>Last drops</h3>${now.drops.length ? html`<ol class="events">${now.drops.slice(0, 12).map((d) => html`<li><${Time} at=${d.at_ms} /> <${Ref} tenant=${tenant} plural="ports" name=${d.port} />
+		${now && data?.uplinks.length > 0 && html`<section aria-label="Last drops"><h3>Last drops</h3>${now.drops.length ? html`<ol class="events">${now.drops.slice(0, 12).map((d) => html`<li><${Time} at=${d.at_ms} /> <${Ref} tenant=${tenant} plural="ports" name=${d.port} />${' '}
 			<b class="bad-text">${d.help || d.reason}</b>${d.culprit && html` <span>${d.culprit}</span>`}${d.packet && html`<br /><code class="mono">${d.packet}</code>`}</li>`)}</ol>` : html`<p class="dim">No packet that came by an uplink was dropped lately.</p>`}</section>`}</section>`;
 }

@@ -57,11 +57,11 @@ export const pluralOf = (kind) => byKind[kind] || (K[kind] ? kind : { binding: '
 export const kindOf = (plural) => K[plural]?.kind;
 
 const WORDS = {
-	db: 'State DB', http: 'HTTP', id: 'Id', rev: 'Revision', mac: 'MAC', qos: 'QoS policy', dns: 'DNS servers', ntp: 'NTP servers', dhcp: 'DHCP', mtu: 'MTU',
+	db: 'State DB', http: 'HTTP', id: 'Id', rev: 'Revision', mac: 'MAC', qos: 'QoS policy', dns: 'DNS servers', ntp: 'NTP servers', dhcp: 'DHCP', mtu: 'MTU', encap: 'Encapsulation',
 	vlan: 'VLAN', vlan_aware: 'VLAN-aware', ra: 'Router advertisements', dscp: 'DSCP', admin_up: 'Enabled', src: 'Source', dst: 'Destination',
 	eth_src: 'Ethernet source', eth_dst: 'Ethernet destination', ct_state: 'Connection state', proto: 'Protocol', icmp_type: 'ICMP type',
 	icmp_code: 'ICMP code', tcp_flags: 'TCP flags', in_chain: 'Inbound chain', out_chain: 'Outbound chain', static_macs: 'Static MACs',
-	rate_in: 'Rate in', rate_out: 'Rate out', device: 'On', src_ports: 'Source ports', dst_ports: 'Destination ports',
+	rate_in: 'Rate in', rate_out: 'Rate out', device: 'On', src_ports: 'Source ports', dst_ports: 'Destination ports', src_group: 'Source group', dst_group: 'Destination group',
 };
 
 /* "security_groups" -> "Security groups" */

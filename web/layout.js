@@ -151,7 +151,7 @@ function place(d, box, x, y) {
 }
 
 /*
- * {devices: Map, links, uplinks, hosts, bounds, portAt(name), portRect(device, i)}.  'moved': {id: {dx, dy}}, what a person has put elsewhere.
+ * {devices: Map, links, uplinks, hosts, floor, bounds, portAt(name), portRect(device, i)}.  'moved': {id: {dx, dy}}, what a person has put elsewhere.
  */
 export function layout(g, pinned = new Set(), moved = {}) {
 	const { devices, links, uplinks } = collect(g, pinned);
@@ -223,6 +223,7 @@ export function layout(g, pinned = new Set(), moved = {}) {
 				l.to = { x, y: d.y };
 		});
 	}
+	lanes(links);
 	for (const l of links)
 		l.points = l.tree && !l.up.moved && !l.low.moved ? elbow(l) : null;
 
@@ -236,14 +237,30 @@ export function layout(g, pinned = new Set(), moved = {}) {
 		h.x = middle - (inRow * (HOST_W + COL_GAP) - COL_GAP) / 2 + (i % per2) * (HOST_W + COL_GAP);
 		h.y = y + Math.floor(i / per2) * (HOST_H + 24);
 	});
-	for (const h of hosts)
-		grow(h.x, h.y, h.w, h.h);
+	const floor = hosts.length ? { x: Math.min(...hosts.map((h) => h.x)) - 20, y: y - 24, w: 0, h: 0 } : null;
+	if (floor) {
+		floor.w = Math.max(...hosts.map((h) => h.x + h.w)) + 20 - floor.x;
+		floor.h = Math.max(...hosts.map((h) => h.y + h.h)) + 16 - floor.y;
+		grow(floor.x, floor.y, floor.w, floor.h);
+	}
 
 	const ports = new Map(uplinks.map((u) => [u.name, u]));
 	const linkOf = new Map(links.flatMap((l) => [[l.aPort, l], [l.bPort, l]]));
+	/* From below a device to the top of one of its ports: between the others, never over them. */
+	const wayTo = (d, i) => {
+		const r = portRect(d, i), x = d.x + DEVICE_W / 2, first = d.y + DEVICE_H + PAD / 2, side = r.x - GAP / 2, above = r.y - GAP / 2;
+		if (i < d.cols)
+			return [{ x, y: d.y + DEVICE_H }, { x, y: first }, { x: r.x + PORT_W / 2, y: first }, { x: r.x + PORT_W / 2, y: r.y }];
+		return [{ x, y: d.y + DEVICE_H }, { x, y: first }, { x: side, y: first }, { x: side, y: above }, { x: r.x + PORT_W / 2, y: above }, { x: r.x + PORT_W / 2, y: r.y }];
+	};
+	/* From a port down to where its bridge's block ends. */
+	const wayOut = (d, i) => {
+		const r = portRect(d, i), side = r.x + PORT_W + GAP / 2;
+		return [{ x: r.x + PORT_W, y: r.y + PORT_H / 2 }, { x: side, y: r.y + PORT_H / 2 }, { x: side, y: d.y + d.block.h }];
+	};
 	const portRect = (d, i) => ({ x: d.gridX + (i % d.cols) * (PORT_W + GAP), y: d.gridY + Math.floor(i / d.cols) * (PORT_H + GAP), w: PORT_W, h: PORT_H });
 	return {
-		devices, links, uplinks, hosts, bounds, portRect, linkOf, portHome,
+		devices, links, uplinks, hosts, floor, bounds, portRect, wayTo, wayOut, linkOf, portHome,
 		/* The box of a node by its id ("ports/web1"); null: it is not on the map. */
 		rectOf(id) {
 			const [kind, name] = [id.slice(0, id.indexOf('/')), id.slice(id.indexOf('/') + 1)];
@@ -263,10 +280,27 @@ export function layout(g, pinned = new Set(), moved = {}) {
 	};
 }
 
+const LANE = 5, LANES_MOST = 6;
+
+/* Links of one device to the row below it cross at heights of their own, so that each can be followed. */
+function lanes(links) {
+	const of = new Map();
+
+	for (const l of links)
+		if (l.tree && (l.low.rail === null || l.low.rail === undefined))
+			of.set(l.up, [...(of.get(l.up) || []), l]);
+	for (const list of of.values()) {
+		const left = list.filter((l) => l.to.x < l.from.x).sort((p, q) => q.to.x - p.to.x), right = list.filter((l) => l.to.x > l.from.x).sort((p, q) => p.to.x - q.to.x);
+		for (const side of [left, right])
+			if (side.length <= LANES_MOST)
+				side.forEach((l, i) => { l.lane = i * LANE; }); // the outermost the highest
+	}
+}
+
 /* Down, across, down; to rows below the first by a rail beside them. */
 function elbow(l) {
 	const { from, to, low } = l;
-	const bus = to.y - 18;
+	const bus = to.y - 18 - (l.lane || 0);
 
 	if (low.rail !== null && low.rail !== undefined && low.bus < bus - 1)
 		return [from, { x: from.x, y: low.bus }, { x: low.rail, y: low.bus }, { x: low.rail, y: bus }, { x: to.x, y: bus }, to];

@@ -8,7 +8,7 @@ import { useChanges } from './live.js';
 import { link, objectLink, setQuery, go } from './router.js';
 import { Old, Busy, Empty, Sign, Value, number, Ref } from './ui.js';
 
-const PAGE = 200, ROW = 36;
+const PAGE = 200, ROW = 32;
 
 /* Filters as people write them: "web" is a part of the name, "mac:02:00.." a field. */
 export function filters(text) {

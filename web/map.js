@@ -10,6 +10,7 @@ import { search } from './search.js';
 import { KINDS } from './kinds.js';
 import { Combo, Fault, Busy, Empty, number } from './ui.js';
 import { pathOnMap } from './path.js';
+import { tipOf, showTip } from './maptip.js';
 
 const movedKey = (tenant) => `skep-map:${tenant}`;
 const readMoved = (tenant) => {
@@ -130,7 +131,7 @@ function hostLinksOf(m, g) {
  * 'children' are shown beside the map, and get {graph, model, select, toggle} by 'panel'.
  */
 export function Map_({ tenant, selected, onSelect, trace, panel, label }) {
-	const graph = useRef(null), view = useRef(null), model = useRef(null), canvas = useRef(), box = useRef(), ring = useRef(), fitted = useRef(false);
+	const graph = useRef(null), view = useRef(null), model = useRef(null), canvas = useRef(), box = useRef(), ring = useRef(), tip = useRef(), fitted = useRef(false);
 	const moved = useRef(readMoved(tenant)), pinned = useRef(new Set()), live = useRef({}), counting = useRef(new Set());
 	const loading = useRef(0), missed = useRef([]); // loads under way; changes that came meanwhile
 	const want = useRef(null); // what is to be brought into sight as soon as it is on the map
@@ -212,7 +213,8 @@ export function Map_({ tenant, selected, onSelect, trace, panel, label }) {
 	useEffect(() => {
 		let timer, gone = false;
 		const tick = async () => {
-			if (graph.current && model.current && document.visibilityState === 'visible') {
+			const ready = graph.current && model.current; // at first the layout is about to come
+			if (ready && document.visibilityState === 'visible') {
 				try {
 					const said = await liveOnMap(graph.current, model.current, abort.current.signal);
 					showLive(said.telemetry_error ? null : said);
@@ -222,7 +224,7 @@ export function Map_({ tenant, selected, onSelect, trace, panel, label }) {
 				}
 			}
 			if (!gone)
-				timer = setTimeout(tick, 5000);
+				timer = setTimeout(tick, ready ? 5000 : 50);
 		};
 		if (!busy)
 			tick();
@@ -233,7 +235,7 @@ export function Map_({ tenant, selected, onSelect, trace, panel, label }) {
 	}, [tenant, busy]);
 
 	useLayoutEffect(() => {
-		view.current = new MapView(canvas.current, { onMove: () => placeRing() });
+		view.current = new MapView(canvas.current, { onMove: () => { placeRing(); showTip(tip.current, null); } });
 		box.current.mapView = view.current; // for measurements
 		const theme = () => view.current.readColours();
 		const media = matchMedia('(prefers-color-scheme: dark)');
@@ -246,6 +248,11 @@ export function Map_({ tenant, selected, onSelect, trace, panel, label }) {
 		};
 	}, []);
 
+	// what is told of what is chosen lies over the map: on narrow windows below, else on the right
+	useLayoutEffect(() => {
+		const beside = !!(panel && selected);
+		Object.assign(view.current.inset, { right: beside && size.width > 600 ? 316 : 0, bottom: beside && size.width && size.width <= 600 ? size.height * 0.45 : 0 });
+	}, [!!panel, !!selected, size.width, size.height]);
 	useEffect(() => {
 		if (size.width) {
 			view.current.resize(size.width, size.height);
@@ -456,6 +463,7 @@ export function Map_({ tenant, selected, onSelect, trace, panel, label }) {
 			if (id !== v.hover) {
 				v.hover = id;
 				box.current.classList.toggle('over', !!id);
+				showTip(tip.current, id && tipOf(id, graph.current, stateOf), p);
 				v.draw();
 			}
 			return;
@@ -559,9 +567,10 @@ export function Map_({ tenant, selected, onSelect, trace, panel, label }) {
 		</div>
 		<div class="map ${drag.current ? 'dragging' : ''}" ref=${box} tabindex="0" role="application" aria-label=${label || 'Map of the network'} aria-describedby="map-help"
 			aria-activedescendant=${focus ? 'map-ring' : undefined} data-ready=${g && !busy && laid === version ? version : undefined}
-			onPointerDown=${down} onPointerMove=${move} onPointerUp=${up} onPointerCancel=${up} onKeyDown=${key}
+			onPointerDown=${down} onPointerMove=${move} onPointerUp=${up} onPointerCancel=${up} onPointerLeave=${() => showTip(tip.current, null)} onKeyDown=${key}
 			onDblClick=${(e) => { const p = where(e); const id = view.current.hit(p.x, p.y); if (id && kindOfId(id) === 'bridges') toggle(nameOfId(id)); }}>
 			<canvas ref=${canvas} aria-hidden="true"></canvas>
+			<div class="map-tip" ref=${tip} aria-hidden="true" hidden></div>
 			<div class="ring" id="map-ring" ref=${ring} data-id=${focus || ''} role="img" aria-label=${focus ? idLabel(focus) : 'nothing'} hidden></div>
 			<p id="map-help" class="hidden">Arrow keys go from one thing to the next, Enter chooses it, Space opens or closes a bridge, plus and minus zoom, 0 shows all, Shift with arrows moves a device.</p>
 			${busy && html`<div class="map-over"><${Busy} label=${busy} /></div>`}

@@ -14,6 +14,7 @@ export class MapView {
 		this.onMove = onMove;
 		this.model = null;
 		this.path = null;
+		this.inset = { top: 56, right: 0, bottom: 0 }; // what lies over the map: tools, what is told of what is chosen
 		this.widths = new Map();
 		this.frames = [];
 		this.readColours();
@@ -59,8 +60,16 @@ export class MapView {
 		if (!box || !this.width)
 			return;
 		const w = box.x1 - box.x0 || 1, h = box.y1 - box.y0 || 1;
-		const k = Math.max(MIN, Math.min(most, (this.width - 48) / w, (this.height - 48) / h));
-		this.move({ k, x: (this.width - w * k) / 2 - box.x0 * k, y: (this.height - h * k) / 2 - box.y0 * k });
+		const { width, height, top } = this.free();
+		const k = Math.max(MIN, Math.min(most, (width - 48) / w, (height - 32) / h));
+		this.move({ k, x: (width - w * k) / 2 - box.x0 * k, y: top + (height - h * k) / 2 - box.y0 * k });
+	}
+
+	/* The part of the canvas that nothing lies over; all of it, if that would be next to nothing. */
+	free() {
+		const { top, right, bottom } = this.inset;
+		const tall = this.height - top - bottom > 120;
+		return { width: this.width - right > 200 ? this.width - right : this.width, height: tall ? this.height - top - bottom : this.height, top: tall ? top : 0 };
 	}
 
 	move(at) {
@@ -87,9 +96,10 @@ export class MapView {
 		if (near && k < 0.75)
 			k = 0.9;
 		const x = box.x * k + this.at.x, y = box.y * k + this.at.y;
-		if (k === this.at.k && x > 40 && y > 40 && x + box.w * k < this.width - 40 && y + box.h * k < this.height - 40)
+		const { width, height, top } = this.free();
+		if (k === this.at.k && x > 40 && y > top + 8 && x + box.w * k < width - 40 && y + box.h * k < top + height - 24)
 			return;
-		this.move({ k, x: this.width / 2 - (box.x + box.w / 2) * k, y: this.height / 2 - (box.y + box.h / 2) * k });
+		this.move({ k, x: width / 2 - (box.x + box.w / 2) * k, y: top + height / 2 - (box.y + box.h / 2) * k });
 	}
 
 	toWorld(x, y) {
@@ -182,8 +192,11 @@ export class MapView {
 		this.seen = { x0: a.x, y0: a.y, x1: b.x, y1: b.y };
 		const faint = !!this.path;
 
+		this.paintFloor();
 		this.paintLinks(faint);
 		this.paintHostLinks(faint);
+		if (this.path)
+			this.paintPlaces();
 		for (const d of m.devices.values())
 			if (this.inSight(d.blockX, d.y, d.block.w, d.block.h) || d.moved)
 				this.paintPorts(d, faint);
@@ -198,8 +211,10 @@ export class MapView {
 				this.paintHost(h, faint);
 		if (k > 0.3)
 			this.paintPegs();
-		if (this.path)
+		if (this.path) {
 			this.paintPath();
+			this.paintNote();
+		}
 		this.paintMarks();
 	}
 
@@ -218,6 +233,22 @@ export class MapView {
 			const bend = Math.max(30, Math.abs(l.to.y - l.from.y) / 2);
 			ctx.bezierCurveTo(l.from.x, l.from.y + bend, l.to.x, l.to.y - bend, l.to.x, l.to.y);
 		}
+	}
+
+	/* What carries the network stands on a floor of its own. */
+	paintFloor() {
+		const { ctx, c, model: m } = this;
+		if (!m.hosts.length)
+			return;
+		const f = m.floor;
+		ctx.fillStyle = c.line;
+		ctx.globalAlpha = 0.45;
+		ctx.beginPath();
+		ctx.roundRect(f.x, f.y, f.w, f.h, 10);
+		ctx.fill();
+		ctx.globalAlpha = 1;
+		if (this.at.k > 0.4)
+			this.label('HOSTS', f.x + 12, f.y + 12, 80, 10, c.dim);
 	}
 
 	paintLinks(faint) {
@@ -368,7 +399,7 @@ export class MapView {
 		const { ctx, c } = this;
 		const on = this.path?.nodes.has(h.id);
 		const dead = h.object.live === false;
-		ctx.fillStyle = faint && !on ? c.map : c.surface;
+		ctx.fillStyle = faint && !on ? c.map : c.raised;
 		ctx.fillRect(h.x, h.y, h.w, h.h);
 		ctx.strokeStyle = dead ? c.bad : faint && !on ? c.line : c['strong-line'];
 		ctx.lineWidth = Math.max(1.25, 0.8 / this.at.k);
@@ -413,6 +444,13 @@ export class MapView {
 			const a = m.rectOf(leg.from), b = m.rectOf(leg.to);
 			if (!a || !b || (a.peg && b.kind) || (b.peg && a.kind))
 				continue; // a port at the end of a link lies on its device
+			if (leg.to.startsWith('hosts/'))
+				continue; // where it runs is no hop of the network: paintPlaces()
+			const inner = this.innerWay(leg.from, leg.to) || this.innerWay(leg.to, leg.from);
+			if (inner) {
+				this.polyline(inner);
+				continue;
+			}
 			const ax = a.x + a.w / 2, bx = b.x + b.w / 2;
 			const down = a.y < b.y;
 			const ay = down ? a.y + a.h : a.y, by = down ? b.y : b.y + b.h;
@@ -442,6 +480,62 @@ export class MapView {
 		}
 	}
 
+	polyline(points) {
+		points.forEach((p, i) => (i ? this.ctx.lineTo(p.x, p.y) : this.ctx.moveTo(p.x, p.y)));
+	}
+
+	/* From a bridge to one of its ports. */
+	innerWay(device, port) {
+		const home = port.startsWith('ports/') && this.model.portHome.get(port.slice(6));
+		return home && home.device.id === device ? this.model.wayTo(home.device, home.i) : null;
+	}
+
+	/* From ports to the hosts that they are on: under everything, dashed, for it is not a hop. */
+	paintPlaces() {
+		const { ctx, c, path } = this;
+		ctx.strokeStyle = c[path.tone] || c.accent;
+		ctx.lineWidth = Math.max(1.5, 1.2 / this.at.k);
+		ctx.setLineDash([6, 5]);
+		ctx.beginPath();
+		for (const leg of path.legs)
+			if (leg.to.startsWith('hosts/'))
+				this.placeOf(leg.from, leg.to);
+		ctx.stroke();
+		ctx.setLineDash([]);
+	}
+
+	placeOf(from, to) {
+		const a = this.model.rectOf(from), b = this.model.rectOf(to);
+		if (!a || !b)
+			return;
+		const home = from.startsWith('ports/') && this.model.portHome.get(from.slice(6));
+		const way = home ? this.model.wayOut(home.device, home.i) : [{ x: a.x + a.w / 2, y: a.y + a.h }];
+		const { x, y } = way[way.length - 1], bx = b.x + b.w / 2;
+		this.polyline(way);
+		this.ctx.bezierCurveTo(x, (y + b.y) / 2, bx, (y + b.y) / 2, bx, b.y);
+	}
+
+	/* What decided, beside where it did; as large as it can be read. */
+	paintNote() {
+		const { ctx, c, path } = this;
+		const r = path.note && this.model.rectOf(path.note.at);
+		if (!r)
+			return;
+		const k = Math.max(this.at.k, 0.001), size = 12 / k, pad = 7 / k, h = 22 / k;
+		ctx.font = this.lastFont = `600 ${size}px ${this.font}`;
+		ctx.textAlign = this.lastAlign = 'left';
+		const text = this.cut(path.note.text, Math.min(420, this.free().width - 40) / k, ctx.font);
+		const w = ctx.measureText(text).width + 2 * pad;
+		const edge = (this.free().width - this.at.x) / k;
+		const x = Math.max(this.seen.x0 + pad, Math.min(r.x + r.w / 2 - w / 2, edge - w - pad)), y = r.y + r.h + 5 / k;
+		ctx.beginPath();
+		ctx.roundRect(x, y, w, h, 5 / k);
+		ctx.fillStyle = c[path.tone] || c.accent;
+		ctx.fill();
+		ctx.fillStyle = c.surface;
+		ctx.fillText(text, x + pad, y + h / 2);
+	}
+
 	outline(id, pad) {
 		const r = id && this.model.rectOf(id);
 		if (!r)
@@ -466,14 +560,8 @@ export class MapView {
 			ctx.strokeStyle = c.accent;
 			ctx.lineWidth = Math.max(2, 1.5 / this.at.k);
 			ctx.beginPath();
-			for (const [from, to] of this.related) {
-				const a = this.model.rectOf(from), b = this.model.rectOf(to);
-				if (a && b) {
-					const ax = a.x + a.w / 2, ay = a.y + a.h, bx = b.x + b.w / 2;
-					ctx.moveTo(ax, ay);
-					ctx.bezierCurveTo(ax, (ay + b.y) / 2, bx, (ay + b.y) / 2, bx, b.y);
-				}
-			}
+			for (const [from, to] of this.related)
+				this.placeOf(from, to);
 			ctx.stroke();
 		}
 		if (this.hover && this.hover !== this.selected)

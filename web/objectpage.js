@@ -9,6 +9,7 @@ import { ObjectForm } from './form.js';
 import { LivePart } from './livepart.js';
 import { Changes } from './history.js';
 import { link, go } from './router.js';
+import { curlOf } from './curl.js';
 import { Fault, Busy, Sign, Value, Ref, Badge, Dialog, Empty, Copy, number } from './ui.js';
 
 const LONG = new Set(['objects']);
@@ -94,6 +95,8 @@ export function ObjectPage({ tenant, plural, name, query, me }) {
 	const known = new Set((all[plural] || []).map((f) => f.name));
 	const extra = Object.keys(data).filter((k) => !known.has(k) && !['id', 'rev', 'name'].includes(k)).map((k) => ({ name: k, type: 'text' }));
 	const set = [...fields, ...extra].filter((f) => data[f.name] !== undefined && data[f.name] !== null && !(Array.isArray(data[f.name]) && !data[f.name].length));
+	const long = set.filter((f) => LONG.has(f.type));
+	const path = tenantPath(tenant, `${plural}/${seg(data.name)}`);
 	const onMap = ['bridges', 'routers', 'ports'].includes(plural);
 
 	return html`<section class="page object" aria-labelledby="title">
@@ -108,15 +111,16 @@ export function ObjectPage({ tenant, plural, name, query, me }) {
 				<button type="button" class="danger-quiet" onClick=${() => setAsking(true)}>Delete</button>`}</header>
 		${error && error.status !== 404 && html`<${Fault} error=${error} onRetry=${reload} />`}
 		${data.description && html`<p class="lead">${data.description}</p>`}
-		<div class="columns"><div>
-			<section aria-label="Fields"><dl class="facts">${set.filter((f) => !LONG.has(f.type) && f.name !== 'description').map((f) => html`<dt>${fieldLabel(f.name)}</dt><dd><${Value} tenant=${tenant} f=${f} value=${data[f.name]} /></dd>`)}</dl></section>
-			${set.filter((f) => LONG.has(f.type)).map((f) => html`<section aria-label=${fieldLabel(f.name)}><h2>${fieldLabel(f.name)} <span class="count num">${number(data[f.name].length)}</span></h2>
+		<div class="columns ${long.length ? 'long' : ''}"><div>
+			<section class="first-facts" aria-label="Fields"><dl class="facts">${set.filter((f) => !LONG.has(f.type) && f.name !== 'description').map((f) => html`<dt>${fieldLabel(f.name)}</dt><dd><${Value} tenant=${tenant} f=${f} value=${data[f.name]} /></dd>`)}</dl></section>
+			${long.map((f) => html`<section aria-label=${fieldLabel(f.name)}><h2>${fieldLabel(f.name)} <span class="count num">${number(data[f.name].length)}</span></h2>
 				<${Value} tenant=${tenant} f=${f} value=${data[f.name]} /></section>`)}
 			${['bridges', 'routers', 'ports'].includes(plural) && html`<${LivePart} tenant=${tenant} plural=${plural} object=${data} me=${me} />`}
 		</div><div>
 			<section aria-label="Used by"><h2>Used by</h2><${UsedBy} tenant=${tenant} plural=${plural} name=${data.name} all=${all} /></section>
-			<section aria-label="History"><h2>Changes</h2><${Changes} tenant=${tenant} object=${`${K.kind}/${data.name}`} limit=${6} me=${me} />
-				<p class="dim small mono">id ${data.id} <${Copy} text=${data.id || ''} /><br />revision ${data.rev}</p></section>
+			<section aria-label="History"><h2>Changes</h2><${Changes} tenant=${tenant} object=${`${K.kind}/${data.name}`} limit=${6} me=${me} /></section>
+			<section aria-label="API"><h2>API</h2><dl class="facts"><dt>Id</dt><dd class="mono">${data.id} <${Copy} text=${data.id || ''} what="the id" /></dd><dt>Revision</dt><dd class="num">${data.rev}</dd></dl>
+				<p class="button-row"><${Copy} label="Copy as curl" text=${() => curlOf('GET', path)} /><a class="button quiet small" href=${path} target="_blank" rel="noopener">JSON</a><a class="button quiet small" href="/openapi.json" target="_blank" rel="noopener">API document</a></p></section>
 		</div></div>
 		${asking && html`<${DeleteDialog} tenant=${tenant} plural=${plural} object=${data} onClose=${() => setAsking(false)} />`}</section>`;
 }

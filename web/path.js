@@ -2,13 +2,16 @@
 // The steps of a trace: which places of the map they lead over, and which of them decided.
 const PLACES = { port: 'ports', bridge: 'bridges', router: 'routers', unicast: 'ports', flood: null };
 
-/* {nodes: Set of ids, legs: [{from, to}], ends: {id: tone}, tone} for the map. */
+/* {nodes: Set of ids, legs: [{from, to}], ends: {id: tone}, tone, note: {at, text} or null: what decided, and where} for the map. */
 export function pathOnMap(trace) {
 	const nodes = new Set(), legs = [], ends = {};
 	const bad = trace.verdict === 'drop', tone = bad ? 'bad' : trace.verdict === 'need' ? 'warn' : 'good';
-	let before = null, first = null;
+	const decided = decidingStep(trace);
+	let before = null, first = null, at = null;
 
-	for (const s of trace.steps || []) {
+	for (const [i, s] of (trace.steps || []).entries()) {
+		if (i === decided)
+			at = before; // until a step of a place is met below
 		const plural = PLACES[s.what];
 		if (!plural || !s.name || (s.what === 'unicast'))
 			continue;
@@ -20,6 +23,8 @@ export function pathOnMap(trace) {
 			legs.push({ from: before, to: id });
 		first ||= id;
 		before = id;
+		if (i === decided)
+			at = id;
 	}
 	for (const o of trace.outputs || []) {
 		const id = `ports/${o.port}`;
@@ -38,7 +43,18 @@ export function pathOnMap(trace) {
 		ends[before] = tone;
 	else if (before && !(trace.outputs || []).length)
 		ends[before] = tone;
-	return { nodes, legs, ends, tone };
+	if (bad)
+		at = before;
+	return { nodes, legs, ends, tone, note: noteOf(trace, decided, at) };
+}
+
+/* In few words: the rule, route or port that decided. */
+function noteOf(trace, decided, at) {
+	const s = trace.steps?.[decided];
+	if (!at || !s)
+		return null;
+	const text = trace.verdict === 'drop' ? [trace.help || trace.reason, trace.culprit] : [`${s.what.replaceAll('_', ' ')}${s.name ? ` ${s.name}` : ''}`, s.text.replace(/^match: /, '').replace(/ \(.*\)$/, '')];
+	return { at, text: text.filter(Boolean).join(': ') };
 }
 
 const judges = (s) => (s.what === 'rule' && s.text.startsWith('match')) || (s.what === 'security_group' && /rule/.test(s.text));

@@ -11,8 +11,8 @@ const CELL = 26, HEAD = 132, MOST = 200;
 const SIGN = { allow: '●', deny: '×', away: '–', unknown: '?', self: '' };
 const WORD = { allow: 'allowed', deny: 'not allowed', away: 'not running', unknown: 'not known', self: 'the same port' };
 const TONE = { allow: 'good', deny: 'bad', away: 'plain', unknown: 'warn' };
-// dropped not because of a rule, but because the machine is nowhere
-const verdictOf = (cell) => (cell.verdict === 'deny' && cell.reason === 'not_live' ? 'away' : cell.verdict);
+// 'down': dropped not because of a rule, but because the machine is nowhere; a word that is new here is shown as what is not known
+const verdictOf = (cell) => (cell.verdict === 'down' ? 'away' : WORD[cell.verdict] ? cell.verdict : 'unknown');
 
 /* "rule 'no-telnet' of chain 'fw'" -> where to look. */
 export function ruleLink(tenant, text) {

@@ -78,8 +78,8 @@ export function TenantsPage({ tenants }) {
 		${names && !names.length && html`<${Empty} title="No tenant yet"><p>A tenant is a network of its own, with its own people. Make one, and tokens for them.</p></${Empty}>`}
 		${shown.length > 0 && html`<div class="table-wrap" tabindex="0" role="group" aria-label="Tenants"><table class="plain wide"><thead><tr><th scope="col">Name</th><th scope="col"><span class="hidden">Its pages</span></th><th scope="col"><span class="hidden">Delete</span></th></tr></thead>
 		<tbody>${shown.map((n) => html`<tr key=${n}><th scope="row"><a class="strong" href=${link(['t', n, 'topology'])}>${n}</a></th>
-			<td><a href=${link(['t', n, 'capacity'])}>Capacity</a> <a href=${link(['t', n, 'tokens'])}>Tokens</a></td>
-			<td><button type="button" class="danger-quiet small" aria-label=${`Delete ${n}`} onClick=${() => setDeleting(n)}>Delete</button></td></tr>`)}</tbody></table></div>`}
+			<td class="pages"><a href=${link(['t', n, 'capacity'])}>Capacity</a> <a href=${link(['t', n, 'tokens'])}>Tokens</a></td>
+			<td class="actions"><button type="button" class="danger-quiet small" aria-label=${`Delete ${n}`} onClick=${() => setDeleting(n)}>Delete</button></td></tr>`)}</tbody></table></div>`}
 		${making && html`<${MakeDialog} onClose=${() => { setMaking(false); reload(); }} />`}
 		${deleting && html`<${DeleteDialog} name=${deleting} onClose=${() => { setDeleting(null); reload(); }} />`}</section>`;
 }

@@ -60,7 +60,7 @@ export function Value({ tenant, f, value, brief }) {
 		return html`<span class="none">–</span>`;
 	if (Array.isArray(value)) {
 		if (!value.length)
-			return html`<span class="none">none</span>`;
+			return html`<span class="none">${brief ? '–' : 'none'}</span>`;
 		if (f?.type === 'objects' || typeof value[0] === 'object')
 			return brief ? html`<span class="num">${number(value.length)}</span>` : html`<${ObjectTable} tenant=${tenant} f=${f} rows=${value} />`;
 		const shown = brief ? value.slice(0, 2) : value.slice(0, 200);
@@ -68,7 +68,7 @@ export function Value({ tenant, f, value, brief }) {
 			${value.length > shown.length && html`<span class="more">+${number(value.length - shown.length)}</span>`}</span>`;
 	}
 	if (typeof value === 'boolean')
-		return html`<span class=${value ? 'yes' : 'no'}>${value ? 'yes' : 'no'}</span>`;
+		return brief && !value && f?.name === 'admin_up' ? html`<${Badge} tone="warn">no</${Badge}>` : html`<span class=${value ? 'yes' : 'no'}>${value ? 'yes' : 'no'}</span>`;
 	if (f?.type === 'ref')
 		return html`<${Ref} tenant=${tenant} plural=${f.ref} name=${String(value)} />`;
 	if (typeof value === 'object')
@@ -200,15 +200,32 @@ export function Meter({ label, used, limit, unit = '' }) {
 	return html`<div class="meter ${tone}"><span class="meter-label">${label}</span>
 		<span class="meter-num num">${number(used)}${unit}${bound ? html` <span class="dim">of ${number(limit)}</span>` : html` <span class="dim">no limit</span>`}</span>
 		<svg class="bar" viewBox="0 0 100 6" preserveAspectRatio="none" role="img" aria-label=${bound ? `${label}: ${Math.round(part * 100)} percent used` : `${label}: no limit`}>
-			<rect class="bar-bed" width="100" height="6" /><rect class="bar-used" width=${100 * part} height="6" /></svg></div>`;
+			<rect class="bar-bed" width="100" height="6" /><rect class="bar-used" width=${used > 0 ? Math.max(0.6, 100 * part) : 0} height="6" /></svg></div>`;
 }
 
-export function Copy({ text }) {
-	const [done, set] = useState(false);
+/* Where the page came by plain HTTP from elsewhere there is no clipboard API: what is selected is copied. */
+async function toClipboard(text) {
+	if (navigator.clipboard)
+		return navigator.clipboard.writeText(text);
+	const area = document.createElement('textarea');
+	const before = document.activeElement;
+	area.value = text;
+	area.className = 'hidden';
+	(before?.closest('dialog') || document.body).append(area); // what is behind a dialog takes no focus
+	area.select();
+	const done = document.execCommand('copy');
+	area.remove();
+	before?.focus();
+	return done ? undefined : Promise.reject(new Error('not copied'));
+}
+
+/* 'text' may be a function that makes it. */
+export function Copy({ text, label = 'Copy', what }) {
+	const [said, set] = useState('');
 
 	useEffect(() => {
-		const timer = done && setTimeout(() => set(false), 1500);
+		const timer = said && setTimeout(() => set(''), 1500);
 		return () => clearTimeout(timer);
-	}, [done]);
-	return html`<button type="button" class="quiet small" onClick=${() => navigator.clipboard?.writeText(text).then(() => set(true), () => {})}>${done ? 'Copied' : 'Copy'}</button>`;
+	}, [said]);
+	return html`<button type="button" class="quiet small copy" aria-label=${what && !said ? `${label} ${what}` : undefined} onClick=${() => toClipboard(typeof text === 'function' ? text() : text).then(() => set('Copied'), () => set('Not copied'))}>${said || label}</button>`;
 }

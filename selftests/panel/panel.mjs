@@ -3,6 +3,7 @@
 // router r; tenant big with 40 000 ports.  Arguments: the operator's token.
 import { execFileSync } from 'node:child_process';
 import { start, person, signIn, to, mapReady, shot, findings, equal, truth, until, test, finish, api, url } from './person.mjs';
+import { colours, hover, decided, commands, notRunning } from './looking.mjs';
 import { liveTraces, gateways, references, rights, goneThings, everywhere } from './watching.mjs';
 
 const token = process.argv[2];
@@ -484,6 +485,14 @@ await test('a revoked token ends its session', looker, async (page) => {
 });
 
 await rights(me, token);
+
+// --- what one sees, and takes along ---
+
+await colours(me);
+await hover(me);
+await decided(me, token);
+await commands(me, token);
+await notRunning(me, token);
 
 // --- keys, themes, everybody ---
 

@@ -4,6 +4,7 @@
 import { execFileSync } from 'node:child_process';
 import { start, person, signIn, to, mapReady, shot, equal, truth, until, test, finish, api, url } from './person.mjs';
 
+const ROW = 32; // height of a row in lists
 const token = process.argv[2];
 const T = '/api/v1/tenants/t';
 const command = (name) => execFileSync(process.env.PANEL_CONTROL, [name], { stdio: ['ignore', 'pipe', 'inherit'], timeout: 30000 }).toString();
@@ -132,7 +133,7 @@ await test('a list that the server refuses to go on with is asked for later, and
 	await until(() => asked.length >= 3, 'asked again', 15000);
 	truth(asked[1] - asked[0] > 2900 && asked[2] - asked[1] > 2900, `asked after ${asked.map((t) => t - asked[0])} ms`);
 	await until(async () => !await page.getByRole('alert').count(), 'the error is gone');
-	await until(() => page.evaluate(() => document.querySelector('.vbody').clientHeight > 250 * 36), 'more rows');
+	await until(() => page.evaluate((most) => document.querySelector('.vbody').clientHeight > most, 250 * ROW), 'more rows');
 	await page.unrouteAll({ behavior: 'ignoreErrors' });
 	page.expected.clear();
 });
@@ -144,7 +145,7 @@ await test('a long list stays where it is when something in it changes', me, asy
 	await page.reload();
 	await page.getByRole('link', { name: 'vm0', exact: true }).waitFor();
 	await live(page);
-	await until(async () => (await box.evaluate((el) => { el.scrollTop = el.scrollHeight; return el.querySelector('.vbody').clientHeight; })) === 2600 * 36, 'all rows', 30000);
+	await until(async () => (await box.evaluate((el) => { el.scrollTop = el.scrollHeight; return el.querySelector('.vbody').clientHeight; })) === 2600 * ROW, 'all rows', 30000);
 	await page.locator('.vbody [data-row="2599"]').waitFor(); // rows follow the scrolling a moment later
 	const name = await page.locator('.vbody [role=row] a.strong').first().textContent();
 	const before = await at();
@@ -158,7 +159,7 @@ await test('a long list stays where it is when something in it changes', me, asy
 	const other = await page.locator('.vbody [role=row] a.strong').nth(1).textContent();
 	await made('DELETE', `/api/v1/tenants/long/ports/${other}`);
 	await until(async () => !await page.getByRole('link', { name: other, exact: true }).count(), 'it goes');
-	await until(async () => (await at()).height === 2599 * 36, 'a row less');
+	await until(async () => (await at()).height === 2599 * ROW, 'a row less');
 	// and what was not in sight is read again when it is
 	await made('PATCH', '/api/v1/tenants/long/ports/vm0', { addresses: ['10.77.7.8'] });
 	await box.evaluate((el) => { el.scrollTop = 0; });
