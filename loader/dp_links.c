@@ -199,7 +199,7 @@ static int attach_xdp(struct dp *dp, uint32_t ifindex, enum dp_prog prog, bool g
 	return bpf_obj_pin(fd, path) < 0 ? -errno : 0;
 }
 
-/* "program 'x' (id 7)" that sits on the interface's XDP hook. */
+/* "program 'x' (id 7)" that sits on the interface's XDP hook.  Only CAP_SYS_ADMIN may ask for its name. */
 static const char *xdp_holder(uint32_t ifindex, char *buf, size_t size)
 {
 	struct bpf_prog_info info = { 0 };
@@ -212,8 +212,9 @@ static const char *xdp_holder(uint32_t ifindex, char *buf, size_t size)
 	}
 	fd = bpf_prog_get_fd_by_id(id);
 	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len) < 0)
-		info.name[0] = '\0';
-	snprintf(buf, size, "program '%s' (id %u)", info.name, id);
+		snprintf(buf, size, "another program (id %u)", id);
+	else
+		snprintf(buf, size, "program '%s' (id %u)", info.name, id);
 	return buf;
 }
 
