@@ -290,10 +290,12 @@ format: ## run clang-format over the tree
 
 .PHONY: install
 PREFIX ?= /usr
-install: all ## install programs, manual pages, systemd units below DESTDIR and PREFIX (/usr)
+install: all ## install programs, manual pages, systemd units, their user below DESTDIR and PREFIX (/usr)
 	install -D -m 755 $(O)/skepd $(DESTDIR)$(PREFIX)/sbin/skepd
 	install -D -m 755 $(O)/skep $(DESTDIR)$(PREFIX)/bin/skep
 	install -D -m 755 $(O)/skep-api $(DESTDIR)$(PREFIX)/sbin/skep-api
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	$(O)/skep completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/skep
 	for page in docs/man/*.[158]; do \
 		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; \
 	done
