@@ -310,6 +310,10 @@ install: all ## install programs, manual pages, systemd units, their user below 
 		sed 's|/usr/sbin|$(PREFIX)/sbin|' packaging/systemd/$$unit.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit.service || exit 1; \
 	done
 	install -m 644 packaging/systemd/skep-api.socket $(DESTDIR)$(PREFIX)/lib/systemd/system/skep-api.socket
+	install -D -m 644 packaging/sysusers/skep.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/skep.conf
+	if [ -z "$(DESTDIR)" ] && [ -d /run/systemd/system ]; then \
+		systemd-sysusers $(PREFIX)/lib/sysusers.d/skep.conf && systemctl daemon-reload; \
+	fi
 
 .PHONY: clean
 clean: ## remove what was built
