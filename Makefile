@@ -250,6 +250,12 @@ check-kernels: ## BPF programs of clang 14 and 19 on Debian's oldest and newest 
 	done
 	$(Q)O=$(abspath $(O)) KERNELS='$(KERNELS)' CLANGS='$(CLANGS)' NAME='$(NAME)' VM='$(VM)' TABLE='$(TABLE)' selftests/kernels/run
 
+.PHONY: check-systemd
+check-systemd: deps ## what 'make install' puts there under a booted systemd, in QEMU (packaging/packages.systemd)
+	$(Q)./configure --install packaging/packages.systemd
+	$(Q)$(MAKE) --no-print-directory $(JOBS) O=$(O) all
+	$(Q)O=$(abspath $(O)) VM='$(VM)' selftests/systemd/run
+
 .PHONY: kernels-table
 kernels-table: ## check-kernels, and write what it found into README.md
 	$(Q)$(MAKE) --no-print-directory check-kernels TABLE=write
