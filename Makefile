@@ -250,6 +250,12 @@ check-kernels: ## BPF programs of clang 14 and 19 on Debian's oldest and newest 
 	done
 	$(Q)O=$(abspath $(O)) KERNELS='$(KERNELS)' CLANGS='$(CLANGS)' NAME='$(NAME)' VM='$(VM)' TABLE='$(TABLE)' selftests/kernels/run
 
+.PHONY: check-systemd
+check-systemd: deps ## what 'make install' puts there under a booted systemd, in QEMU (packaging/packages.systemd)
+	$(Q)./configure --install packaging/packages.systemd
+	$(Q)$(MAKE) --no-print-directory $(JOBS) O=$(O) all
+	$(Q)O=$(abspath $(O)) VM='$(VM)' selftests/systemd/run
+
 .PHONY: kernels-table
 kernels-table: ## check-kernels, and write what it found into README.md
 	$(Q)$(MAKE) --no-print-directory check-kernels TABLE=write
@@ -290,10 +296,12 @@ format: ## run clang-format over the tree
 
 .PHONY: install
 PREFIX ?= /usr
-install: all ## install programs, manual pages, systemd units below DESTDIR and PREFIX (/usr)
+install: all ## install programs, manual pages, systemd units, their user below DESTDIR and PREFIX (/usr)
 	install -D -m 755 $(O)/skepd $(DESTDIR)$(PREFIX)/sbin/skepd
 	install -D -m 755 $(O)/skep $(DESTDIR)$(PREFIX)/bin/skep
 	install -D -m 755 $(O)/skep-api $(DESTDIR)$(PREFIX)/sbin/skep-api
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	$(O)/skep completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/skep
 	for page in docs/man/*.[158]; do \
 		install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} || exit 1; \
 	done
@@ -308,6 +316,10 @@ install: all ## install programs, manual pages, systemd units below DESTDIR and 
 		sed 's|/usr/sbin|$(PREFIX)/sbin|' packaging/systemd/$$unit.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit.service || exit 1; \
 	done
 	install -m 644 packaging/systemd/skep-api.socket $(DESTDIR)$(PREFIX)/lib/systemd/system/skep-api.socket
+	install -D -m 644 packaging/sysusers/skep.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/skep.conf
+	if [ -z "$(DESTDIR)" ] && [ -d /run/systemd/system ]; then \
+		systemd-sysusers $(PREFIX)/lib/sysusers.d/skep.conf && systemctl daemon-reload; \
+	fi
 
 .PHONY: clean
 clean: ## remove what was built

@@ -45,7 +45,7 @@ static const struct setting table[] = {
 	{ "db.wait_replicas", SETTING_NUMBER, AT(db_wait_replicas), 0, 16, "0",
 	  .help = "replicas that a write waits for" },
 	{ "db.wait_ms", SETTING_NUMBER, AT(db_wait_ms), 0, 60000, "200", .help = "how long it waits for them" },
-	{ "listen", SETTING_LIST, AT(listen), .fallback = "127.0.0.1:8460,unix:/run/skep/api.sock",
+	{ "listen", SETTING_LIST, AT(listen), .fallback = "127.0.0.1:8460,unix:/run/skep-api/api.sock",
 	  .help = "address:port, [v6]:port or unix:/path; without tls loopback and sockets only" },
 	{ "trusted_proxies", SETTING_LIST, AT(trusted_proxies), .help = "addresses, prefixes: whose X-Forwarded-For is believed" },
 	{ "local_root", SETTING_CHOICE, AT(local_root), .fallback = "operator", .words = root_words, .values = root_values,

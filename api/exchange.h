@@ -28,6 +28,7 @@ struct http_conn {
 	uint32_t *seat;	/* how many its address has; NULL: not counted */
 	bool is_root;	/* UNIX socket, its other end belongs to root */
 	bool receiving; /* nothing of an answer was sent yet */
+	bool answered;	/* one request at least */
 	uint64_t deadline_ns; /* what is going on must be over; UINT64_MAX = no deadline */
 };
 
@@ -51,7 +52,8 @@ struct http {
 	struct api_request *requests;
 	struct http_stats stats;
 	uint64_t next_id;
-	bool quiet; /* no new connections */
+	uint32_t unheard;   /* connections without an answer yet */
+	uint64_t quiet_ns; /* since when there are no new connections; 0: there are */
 };
 
 struct api_pair {

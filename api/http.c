@@ -28,6 +28,7 @@
 #define CONN_MEMORY    (24u << 10) /* headers of one request, and what is being sent */
 #define UPLOAD_RATE    (256u << 10) /* bytes/s that a body may always take */
 #define DOWNLOAD_RATE  (64u << 10)
+#define UNHEARD_NS     (2 * NSEC_PER_SEC) /* for who was let in, and has not asked, when the server is told to stop */
 
 static void on_again(void *arg);
 
@@ -159,6 +160,7 @@ static void conn_begin(struct http_listener *l, struct MHD_Connection *mhd, void
 		c->next->prev = &c->next;
 	h->conns = c;
 	h->stats.open++;
+	h->unheard++;
 	set_deadline(c, h->api->config->request_s); /* who has said nothing yet is not kept as one that will ask again */
 	*context = c;
 }
@@ -178,6 +180,7 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
 	if (c->next)
 		c->next->prev = c->prev;
 	l->http->stats.open--;
+	l->http->unheard -= !c->answered;
 	if (c->seat)
 		--*c->seat;
 	free(c);
@@ -194,6 +197,8 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **state, en
 	if (!r)
 		return;
 	r->conn->receiving = true;
+	l->http->unheard -= !r->conn->answered;
+	r->conn->answered = true;
 	set_deadline(r->conn, l->http->api->config->idle_s + l->http->api->config->request_s);
 	*state = NULL;
 	exchange_done(r);
@@ -212,6 +217,8 @@ static enum MHD_Result queue(struct api_request *r)
 	r->conn->receiving = false;
 	if (r->stream)
 		r->conn->deadline_ns = UINT64_MAX;
+	if (r->http->quiet_ns)
+		(void)MHD_add_response_header(r->response, MHD_HTTP_HEADER_CONNECTION, "close"); /* without, the connection is cut later */
 	return MHD_queue_response(r->mhd, (unsigned int)r->status, r->response);
 }
 
@@ -379,17 +386,17 @@ struct http *http_new(struct api *api, struct err *err)
 
 void http_quiesce(struct http *h)
 {
-	for (unsigned int i = 0; !h->quiet && i < h->n; i++) {
+	for (unsigned int i = 0; !h->quiet_ns && i < h->n; i++) {
 		int fd = MHD_quiesce_daemon(h->listeners[i].daemon);
 
 		listen_close(fd, &h->listeners[i].address[0]);
 	}
-	h->quiet = true;
+	h->quiet_ns = clock_mono_ns();
 }
 
 bool http_is_busy(const struct http *h)
 {
-	return h->stats.pending > h->stats.streams;
+	return h->stats.pending > h->stats.streams || (h->unheard && clock_mono_ns() < h->quiet_ns + UNHEARD_NS);
 }
 
 /* Connections must not sleep when MHD stops. */
@@ -417,7 +424,7 @@ void http_free(struct http *h)
 			MHD_run(l->daemon); /* connections that were woken */
 			MHD_stop_daemon(l->daemon);
 		}
-		if (!h->quiet)
+		if (!h->quiet_ns)
 			listen_close(l->fd, l->address);
 	}
 	loop_timer_del(h->tick);

@@ -12,9 +12,10 @@
 
 /* Listens on what the configuration says.  NULL: 'err'. */
 struct http *http_new(struct api *api, struct err *err);
-/* No new connections; what is on its way is answered.  Then http_free(). */
+/* No new connections; what is on its way is answered, and each connection is over with its answer.  Then http_free(). */
 void http_quiesce(struct http *h);
-bool http_is_busy(const struct http *h); /* requests are being worked on, streams aside */
+/* Requests are being worked on, streams aside, or may still come from who was let in a moment ago: those know of no other server. */
+bool http_is_busy(const struct http *h);
 /* Cuts what is still open.  Takes NULL.  No request may be unanswered: db_free() comes before, and fails them. */
 void http_free(struct http *h);
 /* For tests and logs: the address of the n-th listener as it is, "127.0.0.1:40123"; NULL = no more. */

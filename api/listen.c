@@ -120,6 +120,16 @@ static bool is_path(const char *path)
 	return path[0] == '/' && strlen(path) < sizeof(((struct sockaddr_un *)NULL)->sun_path);
 }
 
+/* /run is empty after each start of the machine.  bind() says what is wrong. */
+static void make_folder(const char *path)
+{
+	char folder[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
+
+	snprintf(folder, sizeof(folder), "%s", path);
+	*strrchr(folder, '/') = 0;
+	(void)mkdir(folder, 0755);
+}
+
 static int open_unix(const char *text, char address[static 128], struct err *err)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
@@ -136,6 +146,7 @@ static int open_unix(const char *text, char address[static 128], struct err *err
 	fd = take_given(&where);
 	if (fd >= 0)
 		return fd;
+	make_folder(path);
 	if (is_stale(&un))
 		(void)unlink(path); /* bind() says what is wrong */
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

@@ -11,12 +11,14 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/completion.h"
 #include "util/json.h"
 #include "cli/out.h"
 #include "cli/suggest.h"
 
 static int cmd_version(struct cli *cli, struct err *err);
 static int cmd_help(struct cli *cli, struct err *err);
+static int cmd_completion(struct cli *cli, struct err *err);
 
 static const struct cmd commands[] = {
 	/* noun, verb, function, arguments, min, max, options, help */
@@ -104,6 +106,7 @@ static const struct cmd commands[] = {
 	  "remember a skep-api and the token (SKEP_TOKEN, or a line of standard input) to show it" },
 	{ "api", NULL, cmd_api, "[METHOD] PATH [-f FILE]", 1, 2, CLI_O_FILE | CLI_O_API | CLI_O_CONTEXT,
 	  "a request to skep-api as it is, and its answer: 'skep api tenants/acme/ports'" },
+	{ "completion", NULL, cmd_completion, "bash", 1, 1, 0, "a script that completes these commands, and names, in the shell" },
 	{ "version", NULL, cmd_version, "", 0, 0, 0, "version of this program" },
 	{ "help", NULL, cmd_help, "[COMMAND]", 0, 2, 0, "this text, or that of a command" },
 };
@@ -266,6 +269,14 @@ static int cmd_version(struct cli *cli, struct err *err)
 	} else {
 		printf("skep %s\n", SKEP_VERSION);
 	}
+	return 0;
+}
+
+static int cmd_completion(struct cli *cli, struct err *err)
+{
+	if (strcmp(cli->args[0], "bash"))
+		return err_tag(err, -EINVAL, "usage", "there is no completion for '%s' (want bash)", cli->args[0]);
+	completion_bash(stdout, commands, ARRAY_SIZE(commands));
 	return 0;
 }
 

@@ -179,6 +179,14 @@ void dp_link_detach(struct dp *dp, uint32_t ifindex)
 
 /* --- XDP --- */
 
+/* Is a program there in this mode?  A link keeps the one that it was made with. */
+static bool xdp_is(uint32_t ifindex, uint32_t mode)
+{
+	__u32 id = 0;
+
+	return !bpf_xdp_query_id((int)ifindex, (int)mode, &id) && id;
+}
+
 static int attach_xdp(struct dp *dp, uint32_t ifindex, enum dp_prog prog, bool generic)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE);
@@ -187,7 +195,7 @@ static int attach_xdp(struct dp *dp, uint32_t ifindex, enum dp_prog prog, bool g
 	_close_ int fd = bpf_obj_get(link_taken(&dp->dirs, path, ifindex, "xdp"));
 
 	if (fd >= 0) {
-		if (link_id(fd, &on) && on == ifindex &&
+		if (link_id(fd, &on) && on == ifindex && xdp_is(ifindex, opts.flags) &&
 		    bpf_link_update(fd, dp->prog_fd[prog], NULL) == 0)
 			return 0;
 		remove_link(path);
@@ -199,7 +207,7 @@ static int attach_xdp(struct dp *dp, uint32_t ifindex, enum dp_prog prog, bool g
 	return bpf_obj_pin(fd, path) < 0 ? -errno : 0;
 }
 
-/* "program 'x' (id 7)" that sits on the interface's XDP hook. */
+/* "program 'x' (id 7)" that sits on the interface's XDP hook.  Only CAP_SYS_ADMIN may ask for its name. */
 static const char *xdp_holder(uint32_t ifindex, char *buf, size_t size)
 {
 	struct bpf_prog_info info = { 0 };
@@ -212,8 +220,9 @@ static const char *xdp_holder(uint32_t ifindex, char *buf, size_t size)
 	}
 	fd = bpf_prog_get_fd_by_id(id);
 	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len) < 0)
-		info.name[0] = '\0';
-	snprintf(buf, size, "program '%s' (id %u)", info.name, id);
+		snprintf(buf, size, "another program (id %u)", id);
+	else
+		snprintf(buf, size, "program '%s' (id %u)", info.name, id);
 	return buf;
 }
 

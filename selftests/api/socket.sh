@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Sockets that systemd has opened: taken where 'listen' names them, and left to it; connections wait while the server is started again.
+# Sockets that systemd has opened: taken where 'listen' names them, and left to it; connections wait while the server is started again.  Those that it opens itself; its end.
 . "$(dirname "$0")/servers.sh"
 
 servers_up
@@ -54,3 +54,24 @@ kill "$pid"
 read -rt 20 said <&"$from"
 equal 'that one stops as well' over "$said"
 kill "$holder"
+# without systemd
+no_wait=1 api_start 2 "listen=127.0.0.1:8462,unix:$work/made/api.sock"
+wait_for 10 test -S "$work/made/api.sock" && ok 'the folder of its socket is made' || not_ok 'the folder of its socket is made'
+equal '... which others may look into' 755 "$(stat -c %a "$work/made" 2>/dev/null)"
+equal '... and only who is of the group may connect' 660 "$(stat -c %a "$work/made/api.sock" 2>/dev/null)"
+# who was let in, and has not yet said what it wants, when the server is told to stop
+wait_for 10 api_ready 2 || bail 'no second server'
+exec 5<>/dev/tcp/127.0.0.1/8462
+api_ready 2 >"$work/later" # accepted after that one
+kill "${api_pid[2]}"
+refused() { ! curl -s --max-time 5 http://127.0.0.1:8462/healthz; }
+wait_for 5 refused && ok 'a server that stops lets nobody in' || not_ok 'a server that stops lets nobody in'
+(trap '' PIPE && printf 'GET /healthz HTTP/1.1\r\nHost: api\r\n\r\n' >&5) 2>/dev/null
+said=$(timeout 10 cat <&5 | tr -d '\r')
+exec 5>&-
+contains '... and answers who was in' '^HTTP/1.1 200' "$said"
+contains '... for the last time' '^Connection: close' "$said"
+gone() { ! kill -0 "${api_pid[2]}"; }
+wait_for 2 gone && ok '... and is gone at once' || not_ok '... and is gone at once'
+wait "${api_pid[2]}"
+equal '... as it should be' 0 "$?"

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-# For ./run: Debian's kernels and, where the machine's own QEMU is too old, its QEMU, unpacked below $dir.  The machine's lists of packages and
+# For ./run and ../systemd/run: Debian's kernels and, where the machine's own QEMU is too old, its QEMU, unpacked below $dir.  The machine's lists of packages and
 # its installed packages stay as they are: apt works on a configuration and lists of its own.  shellcheck shell=bash
 
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 qemu_min=10 # 7.2 lets one in five boots of 6.12 panic
 
 apt_own() { # COMMAND...: apt with bookworm, its security updates and its backports only
@@ -11,19 +12,21 @@ apt_own() { # COMMAND...: apt with bookworm, its security updates and its backpo
 		-o Dir::Cache="$dir/apt/cache" -o APT::Sandbox::User=root "$@"
 }
 
+apt_sources() { # 'SUITE ADDRESS' a line: where this machine has Debian's own packages from
+	apt-get indextargets --format '$(RELEASE) $(REPO_URI) $(COMPONENT)' 'Created-By: Packages' | awk '$3 == "main" && $2 ~ /debian(-security)?\/?$/ { print $1, $2 }'
+}
+
 apt_setup() { # lists that are a day old will do; without network, so will older ones
-	local uri
-	[ "$(dpkg --print-architecture)" = amd64 ] || { echo "check-kernels: only for amd64, this is $(dpkg --print-architecture)" >&2; return 1; }
+	[ "$(dpkg --print-architecture)" = amd64 ] || { echo "$me: only for amd64, this is $(dpkg --print-architecture)" >&2; return 1; }
 	mkdir -p "$dir/apt/lists/partial" "$dir/apt/cache/archives/partial" "$dir/debs"
 	[ -n "$(find "$dir/apt/updated" -mtime -1 2>/dev/null)" ] && return
-	# the mirrors that this machine uses, if it says
-	uri=$(apt-get indextargets --format '$(CODENAME) $(REPO_URI)' 'Created-By: Packages' 2>/dev/null | sort -u)
 	local main security
-	main=$(awk '$1 !~ /-/ && $2 ~ /debian\/?$/ { print $2; exit }' <<<"$uri")
-	security=$(awk '$1 ~ /-security$/ { print $2; exit }' <<<"$uri")
-	for suite in "${main:-http://deb.debian.org/debian} bookworm" "${main:-http://deb.debian.org/debian} bookworm-backports" \
-		"${security:-http://deb.debian.org/debian-security} bookworm-security"; do
-		echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $suite main"
+	main=$(apt_sources | awk '$1 !~ /-/ { print $2; exit }')
+	security=$(apt_sources | awk '$1 ~ /-security$/ { print $2; exit }')
+	[ -n "$main" ] && [ -n "$security" ] ||
+		{ echo "$me: the sources of this machine's apt have no ${main:+security updates of }Debian: where are its packages?" >&2; return 1; }
+	for suite in "$main bookworm" "$main bookworm-backports" "$security bookworm-security"; do
+		echo "deb [signed-by=$keyring] $suite main"
 	done >"$dir/apt/sources.list"
 	if apt_own apt-get -o APT::Update::Error-Mode=any update >"$dir/apt/log" 2>&1; then
 		touch "$dir/apt/updated"
@@ -35,7 +38,7 @@ apt_setup() { # lists that are a day old will do; without network, so will older
 
 unpack() { # PACKAGE[/SUITE] FOLDER: adds it to the folder
 	(cd "$dir/debs" && rm -f -- "${1%%/*}"_*.deb && apt_own apt-get download "$1" >"$dir/apt/log" 2>&1) && dpkg-deb -x "$dir/debs/${1%%/*}"_*.deb "$2" ||
-		{ cat "$dir/apt/log" >&2; echo "check-kernels: cannot get '$1'" >&2; return 1; }
+		{ cat "$dir/apt/log" >&2; echo "$me: cannot get '$1'" >&2; return 1; }
 	rm -f -- "$dir/debs/${1%%/*}"_*.deb
 }
 

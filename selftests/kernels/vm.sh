@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# For ./run: the initramfs of a virtual machine (busybox, iproute2, modules, the tests, their libraries) and the machine.  shellcheck shell=bash
+# For ./run, and in parts for ../systemd/run: the initramfs of a virtual machine (busybox, iproute2, modules, the tests, their libraries) and the machine.  shellcheck shell=bash
 
 modules='veth udp_tunnel ip6_udp_tunnel vxlan tun sch_ingress cls_bpf'
 
@@ -20,7 +20,7 @@ copy_modules() { # KERNEL-FOLDER ROOT
 		case $f in
 		*.xz) xz -dc "$f" >"$to/$m.ko" ;;
 		*.ko) cp "$f" "$to/" ;;
-		*) echo "check-kernels: ${tree##*/} has no module '$m'" >&2; return 1 ;;
+		*) echo "$me: ${tree##*/} has no module '$m'" >&2; return 1 ;;
 		esac
 	done
 	busybox depmod -b "$2" "${tree##*/}"

@@ -28,3 +28,20 @@ mkdir -p "$work/www" && head -c 8388608 /dev/urandom > "$work/www/big"
 http_server vm4 "$work/www" 8080
 equal '8 MiB over TCP' "$(sha256sum < "$work/www/big")" "$(in_vm vm1 curl -sS --max-time 60 http://10.0.2.14:8080/big | sha256sum)"
 contains 'XDP decapsulated some' '"xdp_decap": *[1-9]' "$(status h2)"
+
+# --- another mode, at the next start: a link keeps the one that it was made with ---
+
+in_host h2 ethtool -K u0 gro off >/dev/null 2>&1
+mode_is() { in_host h2 ip link show u0 | grep -q " $1 "; } # the first line's word for it
+check 'natively, at first' mode_is xdp
+stop_skepd h2
+xdp=generic
+config h2
+start_skepd h2 || bail 'skepd does not start again'
+check 'told to, it takes the generic one' mode_is xdpgeneric
+stop_skepd h2
+xdp=xdp
+config h2
+start_skepd h2 || bail 'skepd does not start again'
+check '... and the native one again' mode_is xdp
+check '... and routes' ping_ok vm1 10.0.2.14 10
