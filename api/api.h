@@ -9,6 +9,7 @@
 struct http;
 struct api_metrics;
 struct auth;
+struct budget;
 struct cache;
 struct live;
 
@@ -17,6 +18,7 @@ struct api {
 	struct loop *loop;
 	struct db *db;
 	struct auth *auth;
+	struct budget *budget;
 	struct cache *cache;
 	struct http *http;
 	struct live *live;

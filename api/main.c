@@ -9,6 +9,7 @@
 
 #include "api/api.h"
 #include "api/auth.h"
+#include "api/budget.h"
 #include "api/cache.h"
 #include "api/http.h"
 #include "api/live.h"
@@ -105,10 +106,11 @@ static int start(struct api *api, struct err *err)
 	api->auth = auth_new(api, err);
 	if (!api->auth)
 		return -1;
+	api->budget = budget_new();
 	api->cache = cache_new(api);
 	api->live = live_new(api);
 	api->metrics = api_metrics_new();
-	if (!api->cache || !api->live || !api->metrics)
+	if (!api->budget || !api->cache || !api->live || !api->metrics)
 		return err_set(err, -1, "out of memory");
 	api->http = http_new(api, err);
 	return api->http ? 0 : -1;
@@ -131,6 +133,7 @@ static void stop(struct api *api)
 	live_free(api->live);
 	auth_free(api->auth);
 	http_free(api->http);
+	budget_free(api->budget);
 	api_metrics_free(api->metrics);
 	loop_free(api->loop);
 }

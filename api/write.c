@@ -346,7 +346,7 @@ static void run(struct writer *wr)
 		last = &w->next;
 		began = clock_mono_ns();
 		plan_one(wr, w);
-		turns_spend(&w->r->caller, clock_mono_ns() - began);
+		turns_spend(wr->api->budget, &w->r->caller, clock_mono_ns() - began);
 		n++;
 	}
 	if (!err.code && writer_cascade(wr))
