@@ -11,6 +11,7 @@ struct api_metrics;
 struct auth;
 struct budget;
 struct cache;
+struct heavy;
 struct live;
 
 struct api {
@@ -20,6 +21,7 @@ struct api {
 	struct auth *auth;
 	struct budget *budget;
 	struct cache *cache;
+	struct heavy *heavy;
 	struct http *http;
 	struct live *live;
 	struct api_metrics *metrics;

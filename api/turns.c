@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Implements turns.h.  Called by dispatch.c (requests), and write.c (plans). */
+/* Implements turns.h.  Called by dispatch.c (requests), write.c (plans) and heavy.c (accounts). */
 #include "api/turns.h"
 
 #include <inttypes.h>
