@@ -9,7 +9,9 @@
 struct http;
 struct api_metrics;
 struct auth;
+struct budget;
 struct cache;
+struct heavy;
 struct live;
 struct tenant_settle;
 
@@ -18,7 +20,9 @@ struct api {
 	struct loop *loop;
 	struct db *db;
 	struct auth *auth;
+	struct budget *budget;
 	struct cache *cache;
+	struct heavy *heavy;
 	struct http *http;
 	struct live *live;
 	struct tenant_settle *settle;

@@ -9,6 +9,7 @@
 #include "api/auth.h"
 #include "api/cache.h"
 #include "api/change.h"
+#include "api/heavy.h"
 #include "api/page.h"
 #include "api/role.h"
 #include "topology/doc.h"
@@ -199,6 +200,7 @@ static void undo(struct api_request *r, struct cache_tenant *t)
 	if (!w)
 		return;
 	w->body = json_incref(((struct question *)api_kept(r))->changes);
+	w->apart = json_object_size(cache_records(t)) > HEAVY_RECORDS; /* what remains is judged as a whole */
 	write_submit(t, w);
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/change.h"
+#include "api/heavy.h"
 #include "api/object.h"
 #include "api/parse.h"
 #include "topology/doc.h"
@@ -227,6 +228,21 @@ static json_t *plan(struct write *w, struct writer *wr, struct err *err)
 	return changes;
 }
 
+/* Many objects, or any that go, are judged by all there is. */
+static bool is_heavy(const struct cache_tenant *t, const json_t *ops)
+{
+	bool deletes = false;
+	const json_t *op;
+	size_t i;
+
+	json_array_foreach (ops, i, op) {
+		const char *method = json_str(op, "method");
+
+		deletes = deletes || (method && !strcmp(method, "DELETE"));
+	}
+	return (deletes || json_array_size(ops) > WRITE_STEP) && json_object_size(cache_records(t)) + json_array_size(ops) > HEAVY_RECORDS;
+}
+
 static void submit(struct api_request *r, struct cache_tenant *t)
 {
 	json_t *body = NULL, *ops, *unused;
@@ -251,6 +267,7 @@ static void submit(struct api_request *r, struct cache_tenant *t)
 	if (!w)
 		return;
 	w->body = json_pack("{s:s, s:O}", "tenant", cache_name(t), "operations", ops);
+	w->apart = is_heavy(t, ops);
 	write_submit(t, w);
 }
 

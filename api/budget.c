@@ -2,17 +2,29 @@
 /* Implements budget.h.  Called by trace.c and matrix.c, and turns.c for all else. */
 #include "api/budget.h"
 
-#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "topology/topology.h"
-
-static struct account {
-	char tenant[BUDGET_KEY]; /* "" = nobody's */
-	int64_t left_ns;		/* at 'at_ns'; negative: debt */
+struct account {
+	char name[BUDGET_KEY]; /* "" = nobody's */
+	int64_t left_ns;       /* at 'at_ns'; negative: debt */
 	uint64_t at_ns;
-} accounts[BUDGET_TENANTS];
+};
+
+struct budget {
+	struct account accounts[BUDGET_ACCOUNTS];
+};
+
+struct budget *budget_new(void)
+{
+	return calloc(1, sizeof(struct budget));
+}
+
+void budget_free(struct budget *b)
+{
+	free(b);
+}
 
 static void refill(struct account *a, uint64_t now_ns)
 {
@@ -25,30 +37,30 @@ static void refill(struct account *a, uint64_t now_ns)
 	a->at_ns = now_ns;
 }
 
-static struct account *find(const char *tenant)
+static struct account *find(struct budget *b, const char *name)
 {
-	for (struct account *a = accounts; a < accounts + BUDGET_TENANTS && *a->tenant; a++)
-		if (!strcmp(a->tenant, tenant))
+	for (struct account *a = b->accounts; a < b->accounts + BUDGET_ACCOUNTS && *a->name; a++)
+		if (!strcmp(a->name, name))
 			return a;
 	return NULL;
 }
 
 /* In place of the one that has been quiet for the longest: its debt, if it had any, is the oldest. */
-static struct account *open_account(const char *tenant, uint64_t now_ns)
+static struct account *open_account(struct budget *b, const char *name, uint64_t now_ns)
 {
-	struct account *a = accounts;
+	struct account *a = b->accounts;
 
-	for (struct account *b = accounts; b < accounts + BUDGET_TENANTS && *a->tenant; b++)
-		if (!*b->tenant || b->at_ns < a->at_ns)
-			a = b;
+	for (struct account *other = a; other < b->accounts + BUDGET_ACCOUNTS && *a->name; other++)
+		if (!*other->name || other->at_ns < a->at_ns)
+			a = other;
 	*a = (struct account){ .left_ns = BUDGET_BURST_NS, .at_ns = now_ns };
-	snprintf(a->tenant, sizeof(a->tenant), "%s", tenant);
+	snprintf(a->name, sizeof(a->name), "%s", name);
 	return a;
 }
 
-uint64_t budget_wait_ns(const char *tenant, uint64_t now_ns)
+uint64_t budget_wait_ns(struct budget *b, const char *account, uint64_t now_ns)
 {
-	struct account *a = find(tenant);
+	struct account *a = find(b, account);
 
 	if (!a)
 		return 0;
@@ -56,9 +68,9 @@ uint64_t budget_wait_ns(const char *tenant, uint64_t now_ns)
 	return a->left_ns > 0 ? 0 : (uint64_t)(1 - a->left_ns) * 100 / BUDGET_SHARE;
 }
 
-uint64_t budget_used_ns(const char *tenant, uint64_t now_ns)
+uint64_t budget_used_ns(struct budget *b, const char *account, uint64_t now_ns)
 {
-	struct account *a = find(tenant);
+	struct account *a = find(b, account);
 
 	if (!a)
 		return 0;
@@ -66,12 +78,12 @@ uint64_t budget_used_ns(const char *tenant, uint64_t now_ns)
 	return (uint64_t)(BUDGET_BURST_NS - a->left_ns);
 }
 
-void budget_spend(const char *tenant, uint64_t spent_ns, uint64_t now_ns)
+void budget_spend(struct budget *b, const char *account, uint64_t spent_ns, uint64_t now_ns)
 {
-	struct account *a = find(tenant);
+	struct account *a = find(b, account);
 
 	if (!a)
-		a = open_account(tenant, now_ns);
+		a = open_account(b, account, now_ns);
 	refill(a, now_ns);
 	a->left_ns -= (int64_t)spent_ns;
 }

@@ -69,6 +69,7 @@ static const struct setting table[] = {
 	  .help = "a request that is not complete after so long is refused" },
 	{ "limits.rate", SETTING_NUMBER, AT(rate), 1, 10000000, "1000", .help = "requests/s of one tenant" },
 	{ "limits.burst", SETTING_NUMBER, AT(burst), 1, 10000000, "5000", .help = "requests of one tenant at once" },
+	{ "limits.heavy_s", SETTING_NUMBER, AT(heavy_s), 1, 75, "60", .help = "a large document that takes longer is given up" },
 	{ "limits.token_days", SETTING_NUMBER, AT(token_days), 0, 3650, "0", .help = "how long a token may be good; 0: for ever" },
 	{ "memory_max", SETTING_SIZE, AT(memory_max), 64, 1048576, "1GB", .help = "memory of the program" },
 };

@@ -33,6 +33,7 @@ struct api_config {
 	uint32_t per_address;	     /* connections; 0 = a quarter of all */
 	char *trusted_proxies;
 	uint32_t rate, burst;	     /* requests/s of a tenant */
+	uint32_t heavy_s;	     /* that a request may be worked on in a process of its own */
 	uint32_t token_days;	     /* that a token may be good; 0 = for ever */
 	uint64_t memory_max;	     /* bytes */
 	/* derived */

@@ -276,10 +276,12 @@ void dispatch(struct api_request *r)
 void dispatch_now(struct api_request *r)
 {
 	const struct api_caller caller = r->caller;
+	struct budget *budget = r->api->budget;
 	uint64_t began_ns = clock_mono_ns();
 
 	take_body(r);
 	if (!r->answered && !idempotency_begin(r))
 		r->route->handler(r);
-	turns_spend(&caller, clock_mono_ns() - began_ns); /* 'r' may be gone */
+	if (caller.role != API_NOBODY)
+		turns_spend(budget, &caller, clock_mono_ns() - began_ns); /* 'r' may be gone */
 }

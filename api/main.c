@@ -9,7 +9,9 @@
 
 #include "api/api.h"
 #include "api/auth.h"
+#include "api/budget.h"
 #include "api/cache.h"
+#include "api/heavy.h"
 #include "api/http.h"
 #include "api/live.h"
 #include "api/openapi.h"
@@ -106,11 +108,13 @@ static int start(struct api *api, struct err *err)
 	api->auth = auth_new(api, err);
 	if (!api->auth)
 		return -1;
+	api->budget = budget_new();
+	api->heavy = heavy_new(api);
 	api->cache = cache_new(api);
 	api->live = live_new(api);
 	api->metrics = api_metrics_new();
 	api->settle = api->cache ? tenant_settle_new(api) : NULL;
-	if (!api->cache || !api->live || !api->metrics || !api->settle)
+	if (!api->budget || !api->heavy || !api->cache || !api->live || !api->metrics || !api->settle)
 		return err_set(err, -1, "out of memory");
 	api->http = http_new(api, err);
 	return api->http ? 0 : -1;
@@ -126,6 +130,7 @@ static void stop(struct api *api)
 	wait_stop();
 	while (api->http && http_is_busy(api->http) && clock_mono_ns() < until && !loop_once(api->loop, 10))
 		;
+	heavy_stop(api->heavy);
 	matrix_stop();
 	auth_stop(api->auth);
 	cache_free(api->cache);
@@ -134,6 +139,8 @@ static void stop(struct api *api)
 	live_free(api->live);
 	auth_free(api->auth);
 	http_free(api->http);
+	heavy_free(api->heavy);
+	budget_free(api->budget);
 	api_metrics_free(api->metrics);
 	loop_free(api->loop);
 }

@@ -186,7 +186,7 @@ static int ask_some(struct matrix *m, uint64_t began_ns)
 static void slice(void *arg)
 {
 	struct matrix *m = arg;
-	uint64_t began_ns = clock_mono_ns(), now_ns, wait_ns = budget_wait_ns(m->snap->tenant, began_ns);
+	uint64_t began_ns = clock_mono_ns(), now_ns, wait_ns = budget_wait_ns(api_of(m->r)->budget, m->snap->tenant, began_ns);
 
 	m->timer = NULL;
 	if (!wait_ns) {
@@ -195,7 +195,7 @@ static void slice(void *arg)
 			return;
 		}
 		now_ns = clock_mono_ns();
-		budget_spend(m->snap->tenant, now_ns - began_ns, now_ns);
+		budget_spend(api_of(m->r)->budget, m->snap->tenant, now_ns - began_ns, now_ns);
 	}
 	if (m->done == m->n * m->n)
 		finish(m);

@@ -6,6 +6,7 @@
 
 #include "api/cache.h"
 #include "api/exchange.h"
+#include "api/heavy.h"
 #include "api/http.h"
 #include "api/role.h"
 #include "api/routes.h"
@@ -218,6 +219,27 @@ static void write_cache(const struct cache_stats s, struct metrics *out)
 	metrics_counter(out, "skep_api_cache_refused_total", "Tenants whose records did not fit into memory.", s.refused);
 }
 
+static void write_heavy(const struct heavy_stats s, struct metrics *out)
+{
+	static const char name[] = "skep_api_heavy_total", cpu[] = "skep_api_heavy_cpu_seconds_total";
+	const struct {
+		const char *end;
+		uint64_t n;
+	} ends[] = { { "done", s.done }, { "died", s.died }, { "late", s.late }, { "left", s.left }, { "refused", s.refused } };
+
+	metrics_family(out, name, "counter", "Requests that were worked on in a process of their own, by its end; refused: they had no turn.");
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+		metrics_sample(out, name);
+		metrics_label(out, "end", ends[i].end);
+		metrics_value(out, ends[i].n);
+	}
+	metrics_family(out, cpu, "counter", "Processor time of those processes.");
+	metrics_sample(out, cpu);
+	metrics_value_real(out, (double)s.cpu_ns / NSEC_PER_SEC);
+	metrics_gauge(out, "skep_api_heavy_running", "Processes that work on a request.", s.running);
+	metrics_gauge(out, "skep_api_heavy_waiting", "Requests that wait for their turn to have one.", s.waiting);
+}
+
 static void write_process(struct metrics *out)
 {
 	struct rusage used = { 0 };
@@ -261,6 +283,7 @@ static void on_metrics(struct api_request *r)
 	write_denied(api->metrics, &out);
 	write_http(http_stats(api->http), &out);
 	write_cache(cache_stats(api->cache), &out);
+	write_heavy(heavy_stats(api->heavy), &out);
 	write_db(api->db, &out);
 	if (out.failed) {
 		metrics_fini(&out);

@@ -16,8 +16,6 @@
 #include "util/log.h"
 #include "util/uuid.h"
 
-#define OBJECTS_STEP 100 /* of a document: so many are judged by what they touch */
-
 /* Ids of new objects. */
 static void new_id(void *arg, char out[static 37])
 {
@@ -163,7 +161,7 @@ int writer_quota(const struct writer *wr, const json_t *changes, struct quota_us
 
 /* --- puts --- */
 
-static size_t objects_in(const json_t *doc)
+size_t write_objects(const json_t *doc)
 {
 	size_t n = 0;
 
@@ -178,7 +176,7 @@ json_t *write_apply(struct writer *wr, const json_t *records, const json_t *doc,
 	int rc;
 
 	/* many are judged sooner together */
-	if (prune || records != wr->records || objects_in(doc) > OBJECTS_STEP)
+	if (prune || records != wr->records || write_objects(doc) > WRITE_STEP)
 		return topo_doc_apply(records, doc, prune, new_id, NULL, err);
 	changes = topo_doc_changes(records, doc, by_id, new_id, wr, err);
 	if (!changes)

@@ -59,6 +59,9 @@ int problem_status(const struct err *err, const char **slug)
 	case EDQUOT:
 		*slug = err->tag ? err->tag : "forbidden";
 		return 403;
+	case ECONNRESET: /* nobody reads it */
+		*slug = "timeout";
+		return 408;
 	case ENOMEM:
 		*slug = "overloaded";
 		return 503;

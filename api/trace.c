@@ -151,7 +151,7 @@ void trace_fail(struct api_request *r, const struct err *err)
 /* false: it has answered that the tenant has used up its time. */
 static bool may_ask(struct api_request *r, const char *tenant)
 {
-	uint64_t wait_ns = budget_wait_ns(tenant, clock_mono_ns());
+	uint64_t wait_ns = budget_wait_ns(api_of(r)->budget, tenant, clock_mono_ns());
 	char seconds[24];
 
 	if (!wait_ns)
@@ -169,7 +169,7 @@ static void answer(struct api_request *r, const char *tenant, uint64_t began_ns,
 {
 	uint64_t now_ns = clock_mono_ns();
 
-	budget_spend(tenant, now_ns - began_ns, now_ns);
+	budget_spend(api_of(r)->budget, tenant, now_ns - began_ns, now_ns);
 	if (body)
 		api_answer(r, 200, body);
 	else

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Implements turns.h.  Called by dispatch.c (requests) and write.c (plans). */
+/* Implements turns.h.  Called by dispatch.c (requests), write.c (plans) and heavy.c (accounts). */
 #include "api/turns.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/budget.h"
 #include "util/clock.h"
+#include "util/hash.h"
 
-/* Requests of one tenant that wait. */
+/* Requests of one account that wait. */
 struct turn {
 	struct turn *next;
-	char tenant[TOPO_NAME_MAX + 1];
+	char account[BUDGET_KEY];
 	struct api_request *first, **last;
 };
 
@@ -49,43 +50,49 @@ void turns_free(struct turns *t)
 	free(t);
 }
 
-/* No tenant has a '/' in its name. */
-static const char *account(const char *tenant, char key[static BUDGET_KEY])
+/* No name has a '/': neither a tenant's nor a token's. */
+const char *turns_account(const struct api_caller *c, char key[static BUDGET_KEY])
 {
-	snprintf(key, BUDGET_KEY, "turn/%s", tenant);
+	if (*c->tenant)
+		snprintf(key, BUDGET_KEY, "turn/%s", c->tenant);
+	else if (*c->subject)
+		snprintf(key, BUDGET_KEY, "operator/sub/%016" PRIx64, hash_str(c->subject, 0));
+	else
+		snprintf(key, BUDGET_KEY, "operator/%s", *c->token ? c->token : c->name);
 	return key;
 }
 
-void turns_spend(const struct api_caller *caller, uint64_t spent_ns)
+void turns_spend(struct budget *budget, const struct api_caller *caller, uint64_t spent_ns)
 {
 	char key[BUDGET_KEY];
 
-	if (*caller->tenant)
-		budget_spend(account(caller->tenant, key), spent_ns, clock_mono_ns());
+	budget_spend(budget, turns_account(caller, key), spent_ns, clock_mono_ns());
 }
 
-static struct turn *turn_of(struct turns *t, const char *tenant)
+static struct turn *turn_of(struct turns *t, const char *account)
 {
 	struct turn *u = t->turns;
 
-	while (u && strcmp(u->tenant, tenant) != 0)
+	while (u && strcmp(u->account, account) != 0)
 		u = u->next;
 	return u;
 }
 
 bool turns_wait(struct turns *t, struct api_request *r)
 {
-	const char *tenant = r->caller.tenant;
-	struct turn *u = turn_of(t, tenant);
 	char key[BUDGET_KEY];
+	struct turn *u;
 
-	if (!*tenant || (!u && budget_used_ns(account(tenant, key), clock_mono_ns()) <= TURNS_FREE_NS))
+	if (r->caller.role == API_NOBODY)
+		return false;
+	u = turn_of(t, turns_account(&r->caller, key));
+	if (!u && budget_used_ns(r->api->budget, key, clock_mono_ns()) <= TURNS_FREE_NS)
 		return false;
 	if (!u) {
 		u = calloc(1, sizeof(*u));
 		if (!u)
 			return false;
-		snprintf(u->tenant, sizeof(u->tenant), "%s", tenant);
+		snprintf(u->account, sizeof(u->account), "%s", key);
 		u->last = &u->first;
 		*t->last = u;
 		t->last = &u->next;

@@ -22,7 +22,8 @@ struct waiting {
 	struct api_request *r;
 	uint64_t crev, until_ns;
 	int status;
-	json_t *body;
+	char *text; /* the answer's, JSON; NULL = none */
+	size_t len;
 	json_t *hosts; /* {host: true}: those that have not told yet */
 };
 
@@ -52,19 +53,34 @@ bool wait_parse(struct api_request *r, uint32_t *ms)
 	return false;
 }
 
-static void end(struct waiting *w)
+/* {"waiting_for": [hosts], "result": what is told later otherwise} */
+static void answer_waiting(struct waiting *w)
 {
-	json_t *names = json_array(), *unused;
+	_json_ json_t *names = json_array();
+	_free_ char *list = NULL;
+	char *text = NULL;
+	json_t *unused;
 	const char *host;
+	int n;
 
 	json_object_foreach (w->hosts, host, unused)
 		json_array_append_new(names, json_string(host));
-	if (json_array_size(names)) {
-		api_answer(w->r, 202, json_pack("{s:o, s:o?}", "waiting_for", names, "result", w->body));
+	list = json_dumps(names, JSON_COMPACT);
+	n = list ? asprintf(&text, "{\"waiting_for\":%s%s%s}", list, w->text ? ",\"result\":" : "", w->text ? w->text : "") : -1;
+	free(w->text);
+	if (n < 0)
+		api_problemf(w->r, 503, "overloaded", "out of memory");
+	else
+		api_answer_text(w->r, 202, "application/json", text, (size_t)n);
+}
+
+static void end(struct waiting *w)
+{
+	if (json_object_size(w->hosts)) {
+		answer_waiting(w);
 	} else {
 		api_header(w->r, "Skep-In-Force", "true");
-		json_decref(names);
-		api_answer(w->r, w->status, w->body);
+		api_answer_text(w->r, w->status, w->text ? "application/json" : NULL, w->text, w->len);
 	}
 	json_decref(w->hosts);
 	free(w);
@@ -199,7 +215,7 @@ static bool join(struct waiting *w, struct cache_tenant *t)
 	return true;
 }
 
-void wait_answer(struct api_request *r, struct cache_tenant *t, uint64_t crev, int status, json_t *body)
+void wait_answer(struct api_request *r, struct cache_tenant *t, uint64_t crev, int status, char *text, size_t len)
 {
 	struct waiting *w = calloc(1, sizeof(*w));
 	const struct cache_object *const *rows;
@@ -207,12 +223,12 @@ void wait_answer(struct api_request *r, struct cache_tenant *t, uint64_t crev, i
 
 	if (!w || !wait_parse(r, &ms)) {
 		free(w);
-		api_answer(r, status, body); /* nothing, if it was answered */
+		api_answer_text(r, status, text ? "application/json" : NULL, text, len); /* nothing, if it was answered */
 		return;
 	}
 	api_waits(r);
 	rows = cache_rows(t, TOPO_BIND, &n);
-	*w = (struct waiting){ .r = r, .crev = crev, .status = status, .body = body, .until_ns = clock_mono_ns() + ms * NSEC_PER_MSEC,
+	*w = (struct waiting){ .r = r, .crev = crev, .status = status, .text = text, .len = len, .until_ns = clock_mono_ns() + ms * NSEC_PER_MSEC,
 			       .hosts = json_object() };
 	for (uint32_t i = 0; i < n; i++) {
 		const char *host = json_str(rows[i]->record, "host");

@@ -10,6 +10,7 @@
 #include "api/audit.h"
 #include "api/auth.h"
 #include "api/cache_private.h"
+#include "api/heavy.h"
 #include "api/idempotency.h"
 #include "api/turns.h"
 #include "api/wait.h"
@@ -28,10 +29,16 @@ static void soon(struct writer *wr, uint64_t ms);
 
 static void write_free(struct write *w)
 {
+	struct cache_tenant *t = w->t;
+
+	heavy_end(w->job);
+	free(w->report);
+	free(w->prepared);
 	json_decref(w->body);
 	json_decref(w->changes);
 	json_decref(w->before);
 	free(w);
+	cache_release(t); /* last: it may be the writer's end */
 }
 
 static void end(struct writer *wr, struct write *w, const struct err *err)
@@ -101,7 +108,7 @@ static void on_changed(void *arg, struct cache_tenant *t, const json_t *changes,
 		writer_step(wr, changes);
 }
 
-static int refresh(struct writer *wr)
+int writer_refresh(struct writer *wr)
 {
 	if (!wr->dirty)
 		return 0;
@@ -180,7 +187,7 @@ static void on_committed(void *arg, const struct err *err, const json_t *reply)
 }
 
 /* An entry of the audit for each write. */
-static json_t *entries_of(const struct writer *wr, json_t *marks)
+json_t *writer_entries(const struct writer *wr, json_t *marks)
 {
 	json_t *entries = json_array(), *entry;
 
@@ -200,7 +207,7 @@ static json_t *entries_of(const struct writer *wr, json_t *marks)
 }
 
 /* For agents, which say when it is in force; the first ones, if there are many. */
-static void traces_of(const struct writer *wr, char text[static DB_TRACES_MAX])
+void writer_traces(const struct writer *wr, char text[static DB_TRACES_MAX])
 {
 	size_t n = 0, len;
 
@@ -217,13 +224,20 @@ static void traces_of(const struct writer *wr, char text[static DB_TRACES_MAX])
 /* Nothing is written that the audit does not tell of. */
 static void send_commit(struct writer *wr)
 {
-	_json_ json_t *marks = json_array(), *entries = entries_of(wr, marks);
+	_json_ json_t *marks = json_array(), *entries = NULL;
+	const struct write *w = wr->flight;
+	struct db_audit audit = { .marks_keep_s = IDEMPOTENCY_KEEP_S };
 	char traces[DB_TRACES_MAX];
-	const struct db_audit audit = { .entries = entries, .marks = marks, .marks_keep_s = IDEMPOTENCY_KEEP_S, .traces = traces };
 	struct err err = { 0 };
 
-	traces_of(wr, traces);
-
+	if (w->prepared) {
+		db_commit_prepared(wr->api->db, cache_name(wr->t), wr->base, w->prepared, w->prepared_len, on_committed, wr);
+		return;
+	}
+	writer_traces(wr, traces);
+	audit.entries = entries = writer_entries(wr, marks);
+	audit.marks = marks;
+	audit.traces = traces;
 	if (entries) {
 		db_commit_audited(wr->api->db, cache_name(wr->t), wr->base, wr->overlay, &audit, on_committed, wr);
 		return;
@@ -285,7 +299,7 @@ static bool is_gone(const struct writer *wr)
 	return planned ? json_is_true(json_object_get(planned, "deleted")) : !cache_exists(wr->t);
 }
 
-static void plan_one(struct writer *wr, struct write *w)
+void writer_plan(struct writer *wr, struct write *w)
 {
 	struct quota_use use;
 
@@ -319,6 +333,17 @@ static void plan_one(struct writer *wr, struct write *w)
 	}
 }
 
+static struct write *take_first(struct writer *wr)
+{
+	struct write *w = wr->queue;
+
+	wr->queue = w->next;
+	if (!wr->queue)
+		wr->last = &wr->queue;
+	w->next = NULL;
+	return w;
+}
+
 static void run(struct writer *wr)
 {
 	struct write **last = &wr->flight;
@@ -326,27 +351,25 @@ static void run(struct writer *wr)
 	unsigned int n = 0;
 	struct err err = { 0 };
 
+	while (!wr->busy && wr->queue && wr->queue->apart)
+		apart_plan(wr, take_first(wr));
 	if (wr->busy || !wr->queue)
 		return;
-	if (refresh(wr) || !wr->t->is_ready) {
+	if (writer_refresh(wr) || !wr->t->is_ready) {
 		err_set(&err, -ENOMEM, "out of memory");
 		requeue(wr);
 	}
 	wr->base = cache_crev(wr->t);
 	wr->use = *cache_use(wr->t);
-	while (wr->queue && !err.code && n < FLIGHT_MAX && (!n || !wr->queue->first) && (!n || clock_mono_ns() < until) &&
+	while (wr->queue && !err.code && n < FLIGHT_MAX && (!n || !(wr->queue->first || wr->queue->apart)) && (!n || clock_mono_ns() < until) &&
 	       json_object_size(wr->overlay) < CHANGES_AT) {
-		struct write *w = wr->queue;
+		struct write *w = take_first(wr);
 
-		wr->queue = w->next;
-		if (!wr->queue)
-			wr->last = &wr->queue;
-		w->next = NULL;
 		*last = w;
 		last = &w->next;
 		began = clock_mono_ns();
-		plan_one(wr, w);
-		turns_spend(&w->r->caller, clock_mono_ns() - began);
+		writer_plan(wr, w);
+		turns_spend(wr->api->budget, &w->r->caller, clock_mono_ns() - began);
 		n++;
 	}
 	if (!err.code && writer_cascade(wr))
@@ -363,6 +386,21 @@ static void run(struct writer *wr)
 			soon(wr, 0);
 	}
 	cache_release(wr->t);
+}
+
+void writer_planned(struct writer *wr, struct write *w)
+{
+	struct cache_tenant *t = cache_hold(wr->t);
+
+	if (!w->dry_run && !w->err.code && json_object_size(wr->overlay)) {
+		wr->flight = w;
+		announce(wr);
+	} else {
+		end(wr, w, w->err.code ? &w->err : NULL);
+		if (!wr->busy && wr->queue)
+			soon(wr, 0);
+	}
+	cache_release(t);
 }
 
 static void on_timer(void *arg)
@@ -419,22 +457,42 @@ void writer_free(struct writer *wr)
 	free(wr); /* the watch is the tenant's, and ends with it */
 }
 
-void write_submit(struct cache_tenant *t, struct write *w)
+static void enqueue(struct writer *wr, struct write *w)
 {
-	struct writer *wr = writer_of(t);
-	struct err err = { 0 };
-
-	if (!wr) {
-		err_set(&err, -ENOMEM, "out of memory");
-		w->done(w, t, &err);
-		write_free(w);
-		return;
-	}
 	w->next = NULL;
 	*wr->last = w;
 	wr->last = &w->next;
 	if (!wr->busy)
 		soon(wr, 0);
+}
+
+static void on_turn(void *arg, struct heavy_job *job, const struct err *err)
+{
+	struct write *w = arg;
+	struct writer *wr = w->t->writer;
+
+	w->job = job;
+	if (err)
+		end(wr, w, err);
+	else
+		enqueue(wr, w);
+}
+
+void write_submit(struct cache_tenant *t, struct write *w)
+{
+	struct writer *wr = writer_of(t);
+	struct err err = { 0 };
+
+	w->t = cache_hold(t);
+	if (!wr) {
+		err_set(&err, -ENOMEM, "out of memory");
+		w->done(w, t, &err);
+		write_free(w);
+	} else if (w->apart) {
+		heavy_ask(w->r, on_turn, w);
+	} else {
+		enqueue(wr, w);
+	}
 }
 
 struct write *write_new(struct api_request *r, write_plan *plan, write_done *done)
@@ -473,7 +531,7 @@ json_t *write_report(const struct write *w)
 	return json_pack("{s:o, s:b}", "changes", list, "dry_run", w->dry_run);
 }
 
-void write_answer(struct write *w, struct cache_tenant *t, int status, json_t *body)
+static void answer_text(struct write *w, struct cache_tenant *t, int status, char *report, size_t len)
 {
 	char text[200];
 
@@ -483,15 +541,28 @@ void write_answer(struct write *w, struct cache_tenant *t, int status, json_t *b
 	if (w->rev)
 		api_header(w->r, "Skep-Durability", text);
 	if (w->dry_run || !api_query(w->r, "wait"))
-		api_answer(w->r, status, body);
+		api_answer_text(w->r, status, report ? "application/json" : NULL, report, len);
 	else
-		wait_answer(w->r, t, w->crev, status, body);
+		wait_answer(w->r, t, w->crev, status, report, len);
+}
+
+void write_answer(struct write *w, struct cache_tenant *t, int status, json_t *body)
+{
+	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+
+	if (body && !text)
+		api_problemf(w->r, 503, "overloaded", "out of memory");
+	else
+		answer_text(w, t, status, text, text ? strlen(text) : 0);
+	json_decref(body);
 }
 
 void write_done_report(struct write *w, struct cache_tenant *t, const struct err *err)
 {
 	if (err)
 		api_fail(w->r, err);
+	else if (w->report)
+		answer_text(w, t, 200, TAKE_PTR(w->report), w->report_len);
 	else
 		write_answer(w, t, 200, write_report(w));
 }

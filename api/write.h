@@ -9,6 +9,7 @@
 #include "api/request.h"
 #include "util/json.h"
 
+struct heavy_job;
 struct writer; /* a tenant's */
 struct write;
 
@@ -30,8 +31,13 @@ struct write {
 	char name_buf[TOPO_NAME_MAX + 1];
 	json_t *body;		     /* what the plan makes of the request; owned */
 	bool dry_run, prune, created;
+	bool apart; /* its plan looks at all there is, or reads much: in a child (heavy.h).  Its 'done' is write_done_report() */
 	bool first; /* of its commit: what was asked for before it is done, and answered, before it */
 	/* filled by the queue */
+	struct cache_tenant *t;
+	struct heavy_job *job;	     /* 'apart': its turn */
+	char *report, *prepared;     /* 'apart': the answer's text, and what db_commit_prepared() takes; NULL = not yet */
+	size_t report_len, prepared_len;
 	json_t *changes;	     /* {path: record | null} */
 	json_t *before;		     /* {path: record} of those that were there */
 	struct err err;
@@ -58,7 +64,9 @@ bool write_is_pending(const struct writer *writer, const char *path); /* was cha
 /* One object, put or deleted. */
 json_t *write_put(struct writer *writer, enum topo_kind kind, const json_t *object, struct err *err);
 json_t *write_delete(struct writer *writer, enum topo_kind kind, const char *name, struct err *err);
-/* A document's objects. */
+/* A document's objects; WRITE_STEP of them are judged by what they touch, more by all there is. */
+#define WRITE_STEP 100
+size_t write_objects(const json_t *doc);
 json_t *write_apply(struct writer *writer, const json_t *records, const json_t *doc, bool prune, struct err *err);
 
 /* --- for answers --- */

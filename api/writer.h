@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Private to write.c (the queue), plan.c (what a write changes). */
+/* Private to write.c (the queue), plan.c (what a write changes), apart.c (in a child). */
 #pragma once
 
 #include "api/write.h"
+#include "statedb/statedb.h"
 #include "topology/step.h"
 
 struct writer {
@@ -19,6 +20,19 @@ struct writer {
 	unsigned int attempts;
 	bool busy, own, dirty; /* a commit is on its way; the change being told is ours; 'records' must be taken anew */
 };
+
+/* write.c: 'records' are the cache's; -ENOMEM */
+int writer_refresh(struct writer *writer);
+/* Makes w->changes and w->before, or w->err; 'records' and 'overlay' with them, unless it is a dry run. */
+void writer_plan(struct writer *writer, struct write *w);
+/* The entries of the audit of what is in flight, and their reservations; NULL: no memory. */
+json_t *writer_entries(const struct writer *writer, json_t *marks);
+void writer_traces(const struct writer *writer, char text[static DB_TRACES_MAX]);
+/* What was planned in a child is to be committed, or w->err says why not. */
+void writer_planned(struct writer *writer, struct write *w);
+
+/* apart.c: 'w' is no member of the queue any more; writer_planned() is called. */
+void apart_plan(struct writer *writer, struct write *w);
 
 /* plan.c: the changes are part of 'records' and 'overlay' from now on.  -ENOMEM. */
 int writer_take(struct writer *writer, const json_t *changes, json_t **before);

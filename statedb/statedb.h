@@ -14,6 +14,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "util/err.h"
 #include "util/loop.h"
@@ -99,6 +100,12 @@ struct db_audit {
 #define DB_AUDIT_ENTRY_MAX (64 << 20) /* bytes of one entry's changes before compression: of larger ones only the names are kept */
 void db_commit_audited(struct db *db, const char *space, uint64_t crev, const json_t *changes, const struct db_audit *audit,
 		       db_done *done, void *arg);
+/*
+ * The same in two steps: the texts of a large write take their time, and may be made by a child of the process that writes them ('prepared' is what 'out' was
+ * given).  0, or -errno with 'err'.
+ */
+int db_prepare(const json_t *changes, const struct db_audit *audit, FILE *out, struct err *err);
+void db_commit_prepared(struct db *db, const char *space, uint64_t crev, const void *prepared, size_t len, db_done *done, void *arg);
 /*
  * What the audit says, newest first: {"entries": [{"id", "ms": of the Unix epoch, "rev", "crev", "meta", "objects": [paths, the first ones]}], "next": where
  * to go on, or null}.  'before': "next" of the previous answer, NULL = from the newest.  'path' and 'meta' NULL, or: only entries that name this

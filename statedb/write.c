@@ -93,7 +93,9 @@ static void write_args(struct request *rq, const char *crev, const char *owner,
 	}
 	rq->argv = calloc(4 + audit_args_max(audit) + 2 * json_object_size(changes) + 4 * json_array_size(marks),
 			  sizeof(*rq->argv));
-	write_id(rq->db, id);
+	id[0] = 0; /* a commit that is prepared gets it later */
+	if (rq->db)
+		write_id(rq->db, id);
 	snprintf(max, sizeof(max), "%d", DB_LOG_MAX);
 	ok = rq->argv && mark_names(rq, marks) && request_arg(rq, strdup(crev)) && request_arg(rq, strdup(id)) &&
 	     request_arg(rq, strdup(owner ? owner : "")) && request_arg(rq, strdup(max));
@@ -123,6 +125,75 @@ void db_commit_audited(struct db *db, const char *space, uint64_t crev, const js
 		return;
 	snprintf(text, sizeof(text), "%" PRIu64, crev);
 	write_args(rq, text, NULL, changes, audit);
+	request_submit(rq, space);
+}
+
+/* --- prepared --- */
+
+/* What a prepared commit begins with; then its arguments, each with its NUL. */
+struct prepared {
+	int argc, n_names;
+	bool audited;
+};
+
+int db_prepare(const json_t *changes, const struct db_audit *audit, FILE *out, struct err *err)
+{
+	struct request rq = { 0 };
+	struct prepared head;
+
+	write_args(&rq, "", NULL, changes, audit);
+	if (rq.err.code) {
+		*err = rq.err;
+	} else {
+		memset(&head, 0, sizeof(head));
+		head.argc = rq.argc;
+		head.n_names = rq.n_names;
+		head.audited = rq.audited;
+		fwrite(&head, sizeof(head), 1, out);
+		for (int i = 0; i < rq.argc; i++)
+			fwrite(rq.argv[i], strlen(rq.argv[i]) + 1, 1, out);
+		if (ferror(out))
+			err_set(err, -ENOMEM, "out of memory");
+	}
+	for (int i = 0; i < rq.argc; i++)
+		free(rq.argv[i]);
+	free(rq.argv);
+	return err->code;
+}
+
+static bool take_prepared(struct request *rq, const char *crev, const char *p, const char *end)
+{
+	struct prepared head;
+	char id[ID_TEXT];
+
+	if ((size_t)(end - p) < sizeof(head))
+		return false;
+	memcpy(&head, p, sizeof(head));
+	p += sizeof(head);
+	rq->argv = calloc((size_t)head.argc, sizeof(*rq->argv));
+	rq->n_names = head.n_names;
+	rq->audited = head.audited;
+	write_id(rq->db, id);
+	while (rq->argv && rq->argc < head.argc) {
+		const char *nul = memchr(p, 0, (size_t)(end - p));
+
+		if (!nul || !request_arg(rq, strdup(rq->argc == head.n_names ? crev : rq->argc == head.n_names + 1 ? id : p)))
+			return false;
+		p = nul + 1;
+	}
+	return rq->argv;
+}
+
+void db_commit_prepared(struct db *db, const char *space, uint64_t crev, const void *prepared, size_t len, db_done *done, void *arg)
+{
+	struct request *rq = request_new(db, REQUEST_COMMIT, done, arg);
+	char text[24];
+
+	if (!rq)
+		return;
+	snprintf(text, sizeof(text), "%" PRIu64, crev);
+	if (!take_prepared(rq, text, prepared, (const char *)prepared + len))
+		err_set(&rq->err, -ENOMEM, "out of memory");
 	request_submit(rq, space);
 }
 

@@ -151,6 +151,31 @@ static void kept_to(void **state)
 	assert_int_equal(quota_check(&q, &before, &after, &err), 0);
 }
 
+/* A record takes what it takes as JSON, whatever is in it. */
+static void as_json(void **state)
+{
+	static const char *const values[] = {
+		"{}", "[]", "\"\"", "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u0001\\u001f\\u007f\\u20ac\"", "\"\\u0000\\u0000\"", "\"\xc3\xa4\xf0\x9f\x90\x9d\"",
+		"-9223372036854775808", "0", "1.5", "1e300", "true", "false", "null", "[[], {}, [1, \"a\"]]", "{\"a\": {\"\\\"\": []}, \"b\": [true, null]}",
+	};
+	struct quota_use use;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
+		json_t *record = json_object(), *records = json_object();
+
+		json_object_set_new(record, "value", json_loads(values[i], JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL));
+		json_object_set_new(records, "port/p", record);
+		assert_non_null(json_object_get(record, "value"));
+		quota_count(records, &use);
+		assert_int_equal(use.bytes, json_dumpb(record, NULL, 0, JSON_COMPACT) + strlen("port/p"));
+		json_object_set_new(record, "rev", json_integer(1234567));
+		quota_count(records, &use);
+		assert_int_equal(use.bytes, json_dumpb(record, NULL, 0, JSON_COMPACT) - strlen(",\"rev\":1234567") + strlen("port/p"));
+		json_decref(records);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -158,6 +183,7 @@ int main(void)
 		cmocka_unit_test(there_and_back),
 		cmocka_unit_test(counted),
 		cmocka_unit_test(kept_to),
+		cmocka_unit_test(as_json),
 	};
 
 	return cmocka_run_group_tests_name("api/quota", tests, NULL, NULL);

@@ -97,6 +97,54 @@ static void a_write_and_its_entry(void **state)
 	model_fini(&m);
 }
 
+static struct answer do_prepared(uint64_t crev, const char *text, size_t len)
+{
+	struct answer a = { 0 };
+
+	db_commit_prepared(db, "t1", crev, text, len, answer_cb, &a);
+	await(&a);
+	return a;
+}
+
+/* Its texts are made beforehand, maybe elsewhere: the same write, entry and conflicts. */
+static void prepared_beforehand(void **state)
+{
+	json_t *entries = json_pack("[{s:{s:s}, s:{s:n}, s:{s:{s:i}}}]", "meta", "by", "ann", "before", "bridge/b1", "after",
+				    "bridge/b1", "v", 1);
+	json_t *changes = json_pack("{s:{s:i, s:i}, s:n}", "bridge/b1", "v", 1, "rev", 7, "bridge/b2"), *wrong = json_pack("{s:i}", "bridge/b1", 5);
+	struct db_audit audit = { .entries = entries };
+	struct err err = { 0 };
+	struct answer a;
+	struct model m = { 0 };
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	(void)state;
+	assert_true(model_follow(&m, db2, "t1"));
+	assert_int_equal(db_prepare(wrong, &audit, out, &err), -EINVAL);
+	err = (struct err){ 0 };
+	rewind(out);
+	assert_int_equal(db_prepare(changes, &audit, out, &err), 0);
+	fclose(out);
+	assert_err(do_prepared(5, text, len), -EAGAIN, "");
+	assert_ok(do_prepared(0, text, len));
+	assert_err(do_prepared(0, text, len), -EAGAIN, ""); /* another write, with an id of its own */
+	for (size_t cut = 0; cut < len; cut++)
+		assert_err(do_prepared(1, text, cut), -ENOMEM, "");
+	a = list(NULL, 10, NULL, NULL);
+	assert_int_equal(n_entries(&a), 1);
+	assert_string_equal(json_string_value(json_object_get(json_object_get(entry(&a, 0), "meta"), "by")), "ann");
+	assert_ok(a);
+	assert_same(&m, "t1");
+	assert_int_equal(json_object_size(m.records), 1);
+	model_fini(&m);
+	free(text);
+	json_decref(wrong);
+	json_decref(changes);
+	json_decref(entries);
+}
+
 static void no_write_no_entry(void **state)
 {
 	json_t *entries = json_pack("[{s:{}, s:{}, s:{s:n}}]", "meta", "before", "after",
@@ -397,6 +445,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(a_write_and_its_entry),
+		T(prepared_beforehand),
 		T(no_write_no_entry),
 		T(followers_are_told_whose_change_it_is),
 		T(by_pages_and_by_object),
