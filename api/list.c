@@ -115,6 +115,8 @@ static bool take_sort(struct list *l)
 		l->sort.keys[l->sort.n++].down = down;
 		p += n + !!p[n];
 	}
+	if (l->sort.n && !l->sort.keys[0].down && (int)l->sort.keys[0].field == row_field(l->of->shape, "name"))
+		l->sort.n = 0; /* as they are; there are no two of one name */
 	return true;
 }
 
