@@ -17,6 +17,7 @@
 struct planned {
 	struct err err; /* its tag is static: in the same place in parent and child */
 	size_t overlay_len, report_len;
+	bool judged; /* as writer.judged */
 };
 
 /* --- in the child --- */
@@ -64,6 +65,7 @@ static void work(void *arg, FILE *out)
 	if (!w->err.code) {
 		head.overlay_len = strlen(overlay);
 		head.report_len = strlen(report);
+		head.judged = wr->judged;
 	}
 	fwrite(&head, sizeof(head), 1, out);
 	if (w->err.code)
@@ -98,6 +100,7 @@ static int take(struct writer *wr, struct write *w, const struct planned *head, 
 	free(w->report);
 	free(w->prepared);
 	w->report = w->prepared = NULL;
+	w->judged = head->judged;
 	if (!keep(report, head->report_len, &w->report, &w->report_len))
 		return -ENOMEM;
 	if (w->dry_run)

@@ -39,8 +39,8 @@ struct cache_object {
 	const char *name;
 	enum topo_kind kind;
 	json_t *record;
-	/* private */
-	struct hmap_node by_id;
+	struct hmap_node by_id; /* the cache's */
+	json_t *values[]; /* fields of the record by their number (row.h); NULL = it has none.  Borrowed */
 };
 
 const char *cache_name(const struct cache_tenant *t);

@@ -3,13 +3,14 @@
 #include <string.h>
 
 #include "api/cache_private.h"
+#include "api/row.h"
+#include "topology/doc.h"
 
 #define OBJECT	 224 /* an empty one */
 #define MEMBER	 112 /* beside key and value */
 #define ARRAY	 128
 #define STRING	 80
 #define NUMBER	 32
-#define ROW	 192 /* struct cache_object, its place in rows and ids */
 
 static size_t value_size(const json_t *v)
 {
@@ -38,7 +39,11 @@ static size_t value_size(const json_t *v)
 
 size_t cache_record_size(const char *path, const json_t *record)
 {
-	return record ? MEMBER + ROW + strlen(path) + value_size(record) : 0;
+	enum topo_kind kind;
+	const char *name;
+	size_t row = record && topo_path_parse(path, &kind, &name) ? row_size(&topo_shapes[kind]) + strlen(name) : 0;
+
+	return record ? MEMBER + row + strlen(path) + value_size(record) : 0;
 }
 
 size_t cache_records_size(const json_t *records)

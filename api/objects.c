@@ -87,8 +87,27 @@ static void on_get(struct api_request *r)
 	api_with_tenant(r, get_one);
 }
 
+struct listing {
+	struct cache_tenant *t;
+	enum topo_kind kind;
+};
+
+static json_t *view(const struct cache_object *o)
+{
+	return object_view(o->kind, o);
+}
+
+static const struct cache_object *const *rows(void *arg, const struct order_keys *keys, uint32_t *n)
+{
+	const struct listing *l = arg;
+
+	return keys->n ? cache_ordered(l->t, l->kind, keys, n) : cache_rows(l->t, l->kind, n);
+}
+
 static void get_list(struct api_request *r, struct cache_tenant *t)
 {
+	struct listing l = { t, object_kind(r) };
+	const struct list_of of = { topo_kind_plural(l.kind), &topo_shapes[l.kind], view, rows, &l };
 	const char *seen = api_request_header(r, "If-None-Match");
 	char tag[40];
 
@@ -98,7 +117,7 @@ static void get_list(struct api_request *r, struct cache_tenant *t)
 	if (seen && object_matches(seen, cache_crev(t), false))
 		api_answer(r, 304, NULL);
 	else
-		list_answer(r, t, object_kind(r));
+		list_answer(r, &of);
 }
 
 static void on_list(struct api_request *r)

@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "topology/schema.h"
-
 #define ORDERS_MAX 4 /* of one kind */
 
 struct order {
@@ -14,11 +12,6 @@ struct order {
 	const struct cache_object **v;
 	uint32_t n, max;
 };
-
-json_t *order_value(const struct cache_object *o, const char *field)
-{
-	return json_object_get(o->record, strcmp(field, topo_shapes[o->kind].key) ? field : "name");
-}
 
 int order_compare(const json_t *a, const json_t *b)
 {
@@ -42,59 +35,27 @@ int order_compare(const json_t *a, const json_t *b)
 	return 0;
 }
 
-/* --- sorting: each value is looked up once --- */
-
-struct keyed {
-	const struct cache_object *o;
-	json_t *v[ORDER_KEYS_MAX];
-};
-
-static void key(struct keyed *k, const struct order_keys *keys, const struct cache_object *o)
+int order_compare_objects(const struct cache_object *a, const struct cache_object *b, const struct order_keys *keys)
 {
-	k->o = o;
-	for (unsigned int i = 0; i < keys->n; i++)
-		k->v[i] = order_value(o, keys->keys[i].field);
-}
-
-static int compare(const void *a, const void *b, void *arg)
-{
-	const struct keyed *x = a, *y = b;
-	const struct order_keys *keys = arg;
-
 	for (unsigned int i = 0; i < keys->n; i++) {
-		int c = order_compare(x->v[i], y->v[i]);
+		int c = order_compare(a->values[keys->keys[i].field], b->values[keys->keys[i].field]);
 
 		if (c)
 			return keys->keys[i].down ? -c : c;
 	}
-	return strcmp(x->o->name, y->o->name);
-}
-
-/* In the order of names, forth or back, they are already. */
-static bool by_name(const struct order_keys *keys)
-{
-	return !strcmp(keys->keys[0].field, "name");
+	return strcmp(a->name, b->name);
 }
 
 static bool sort(struct order *order, struct cache_object *const *rows, uint32_t n)
 {
-	struct keyed *all = calloc(n + 1, sizeof(*all));
-
 	order->v = malloc((n + 1) * sizeof(*order->v));
 	order->max = n + 1;
-	if (all && order->v && by_name(&order->keys)) {
-		for (uint32_t i = 0; i < n; i++)
-			order->v[i] = rows[order->keys.keys[0].down ? n - 1 - i : i];
-	} else if (all && order->v) {
-		for (uint32_t i = 0; i < n; i++)
-			key(&all[i], &order->keys, rows[i]);
-		qsort_r(all, n, sizeof(*all), compare, &order->keys);
-		for (uint32_t i = 0; i < n; i++)
-			order->v[i] = all[i].o;
-	}
 	order->n = n;
-	free(all);
-	return all && order->v;
+	if (!order->v)
+		return false;
+	if (n)
+		memcpy(order->v, rows, n * sizeof(*order->v));
+	return order_sort(order->v, n, &order->keys);
 }
 
 static void free_order(struct order *order)
@@ -108,7 +69,7 @@ static bool same_keys(const struct order_keys *a, const struct order_keys *b)
 	if (a->n != b->n)
 		return false;
 	for (unsigned int i = 0; i < a->n; i++)
-		if (strcmp(a->keys[i].field, b->keys[i].field) != 0 || a->keys[i].down != b->keys[i].down)
+		if (a->keys[i].field != b->keys[i].field || a->keys[i].down != b->keys[i].down)
 			return false;
 	return true;
 }
@@ -148,15 +109,12 @@ const struct cache_object *const *orders_get(struct orders *orders, const struct
 /* The first that 'o' is not behind. */
 static uint32_t place(const struct order *order, const struct cache_object *o)
 {
-	struct keyed mine, other;
 	uint32_t lo = 0, hi = order->n;
 
-	key(&mine, &order->keys, o);
 	while (lo < hi) {
 		uint32_t mid = lo + (hi - lo) / 2;
 
-		key(&other, &order->keys, order->v[mid]);
-		if (compare(&other, &mine, (void *)&order->keys) < 0)
+		if (order_compare_objects(order->v[mid], o, &order->keys) < 0)
 			lo = mid + 1;
 		else
 			hi = mid;

@@ -11,7 +11,7 @@
 
 struct order_keys {
 	struct {
-		char field[64];
+		unsigned int field; /* row_field() */
 		bool down;
 	} keys[ORDER_KEYS_MAX];
 	unsigned int n;
@@ -22,10 +22,13 @@ struct orders { /* of one kind; all 0: none yet */
 	struct order *first; /* the one that was asked for last */
 };
 
-/* The value of a field; of a binding, "port" is its name.  NULL: it has none. */
-json_t *order_value(const struct cache_object *o, const char *field);
 /* Those without come first; then by type. */
 int order_compare(const json_t *a, const json_t *b);
+/* By all keys, then by name. */
+int order_compare_objects(const struct cache_object *a, const struct cache_object *b, const struct order_keys *keys);
+
+/* order_sort.c: 'rows', which are sorted by name.  False: no memory. */
+bool order_sort(const struct cache_object **rows, uint32_t n, const struct order_keys *keys);
 
 /* All 'n' of 'rows', which are sorted by name, in that order; NULL: no memory. */
 const struct cache_object *const *orders_get(struct orders *orders, const struct order_keys *keys,

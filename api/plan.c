@@ -13,7 +13,6 @@
 #include "api/object.h"
 #include "api/writer.h"
 #include "topology/doc.h"
-#include "util/log.h"
 #include "util/uuid.h"
 
 /* Ids of new objects. */
@@ -89,31 +88,13 @@ int write_precondition_all(const struct writer *wr, const struct write *w, struc
 
 /* --- one step --- */
 
-static void no_step(struct writer *wr)
-{
-	topo_step_free(wr->step);
-	wr->step = NULL;
-}
-
-static bool has_step(struct writer *wr)
-{
-	struct err err = { 0 };
-
-	if (wr->step)
-		return true;
-	wr->step = topo_step_new(wr->records, &err);
-	if (!wr->step)
-		log_debug("tenant '%s': %s", cache_name(wr->t), err.text);
-	return wr->step;
-}
-
 /* 0; -EOPNOTSUPP: all must be looked at; else 'err'. */
 static int judge(struct writer *wr, const json_t *changes, struct err *err)
 {
-	int rc = has_step(wr) ? topo_step_judge(wr->step, changes, err) : -EOPNOTSUPP;
+	int rc = writer_has_step(wr) ? topo_step_judge(wr->step, changes, err) : -EOPNOTSUPP;
 
 	if (rc == -ENOMEM)
-		no_step(wr);
+		writer_no_step(wr);
 	return rc;
 }
 
@@ -144,8 +125,8 @@ int writer_take(struct writer *wr, const json_t *changes, json_t **before)
 
 void writer_step(struct writer *wr, const json_t *changes)
 {
-	if (wr->step && topo_step_take(wr->step, changes))
-		no_step(wr);
+	if (wr->making || (wr->step && topo_step_take(wr->step, changes)))
+		writer_no_step(wr);
 }
 
 int writer_quota(const struct writer *wr, const json_t *changes, struct quota_use *use, struct err *err)
@@ -170,6 +151,15 @@ size_t write_objects(const json_t *doc)
 	return n;
 }
 
+/* All of the network, as it will be. */
+static json_t *apply_whole(struct writer *wr, const json_t *records, const json_t *doc, bool prune, struct err *err)
+{
+	json_t *changes = topo_doc_apply(records, doc, prune, new_id, NULL, err);
+
+	wr->judged = changes;
+	return changes;
+}
+
 json_t *write_apply(struct writer *wr, const json_t *records, const json_t *doc, bool prune, struct err *err)
 {
 	_json_ json_t *changes = NULL;
@@ -177,7 +167,7 @@ json_t *write_apply(struct writer *wr, const json_t *records, const json_t *doc,
 
 	/* many are judged sooner together */
 	if (prune || records != wr->records || write_objects(doc) > WRITE_STEP)
-		return topo_doc_apply(records, doc, prune, new_id, NULL, err);
+		return apply_whole(wr, records, doc, prune, err);
 	changes = topo_doc_changes(records, doc, by_id, new_id, wr, err);
 	if (!changes)
 		return NULL;
@@ -186,7 +176,7 @@ json_t *write_apply(struct writer *wr, const json_t *records, const json_t *doc,
 	rc = judge(wr, changes, err);
 	if (!rc)
 		return TAKE_PTR(changes);
-	return rc == -EOPNOTSUPP ? topo_doc_apply(records, doc, false, new_id, NULL, err) : NULL;
+	return rc == -EOPNOTSUPP ? apply_whole(wr, records, doc, false, err) : NULL;
 }
 
 /* "port 1: ...": there is but one, and its number in a document that nobody has written says nothing. */
@@ -216,7 +206,7 @@ json_t *write_delete(struct writer *wr, enum topo_kind kind, const char *name, s
 {
 	_json_ json_t *doc = NULL;
 
-	if (has_step(wr))
+	if (writer_has_step(wr))
 		return topo_step_delete(wr->step, kind, name, err);
 	doc = json_pack("{s:s, s:[{s:s}]}", "tenant", cache_name(wr->t), topo_kind_plural(kind), topo_shapes[kind].key, name);
 	return doc ? topo_doc_delete(wr->records, doc, err) : NULL;

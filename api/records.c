@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/cache_private.h"
+#include "api/row.h"
 #include "topology/doc.h"
 #include "util/hash.h"
 #include "util/json.h"
@@ -62,26 +63,21 @@ static void object_free(struct cache_tenant *t, struct cache_object *o)
 {
 	if (json_str(o->record, "id"))
 		hmap_remove(&t->ids, &o->by_id);
-	json_decref(o->record);
-	free(o);
+	row_free(o);
 }
 
 static struct cache_object *object_new(struct cache_tenant *t, enum topo_kind kind, const char *name, json_t *record)
 {
-	size_t len = strlen(name) + 1;
-	struct cache_object *o = calloc(1, sizeof(*o) + len);
+	struct cache_object *o = row_new(&topo_shapes[kind], name, record);
 	const char *id = json_str(record, "id");
 
 	if (!o)
 		return NULL;
-	memcpy(o + 1, name, len);
-	o->name = (const char *)(o + 1);
 	o->kind = kind;
 	if (id && hmap_insert(&t->ids, &o->by_id, id_hash(kind, id))) {
-		free(o);
+		row_free(o);
 		return NULL;
 	}
-	o->record = json_incref(record);
 	return o;
 }
 

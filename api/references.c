@@ -7,6 +7,7 @@
 #include "api/cache.h"
 #include "api/object.h"
 #include "api/request.h"
+#include "api/row.h"
 #include "topology/schema.h"
 #include "util/cleanup.h"
 
@@ -61,19 +62,67 @@ static int on_ref(void *arg, const struct topo_field *f, enum topo_kind kind, js
 	return 0;
 }
 
-static void look(struct asking *a, const struct cache_object *o)
+static bool may_name(const struct topo_field *f, enum topo_kind kind)
 {
-	const struct topo_shape *shape = &topo_shapes[o->kind];
+	if (f->type == TOPO_T_DEVICE)
+		return kind == TOPO_BRIDGE || kind == TOPO_ROUTER;
+	if (f->type != TOPO_T_OBJECTS)
+		return f->type == TOPO_T_REF && f->ref == kind;
+	for (unsigned int i = 0; i < f->shape->n; i++)
+		if (may_name(&f->shape->fields[i], kind))
+			return true;
+	return false;
+}
 
-	a->in = o;
+static bool is_named(const json_t *v, const char *name)
+{
+	const json_t *item;
+	size_t i;
+
+	if (json_is_string(v))
+		return !strcmp(json_string_value(v), name);
+	json_array_foreach ((json_t *)v, i, item)
+		if (json_is_string(item) && !strcmp(json_string_value(item), name))
+			return true;
+	return false;
+}
+
+/* Objects of a kind that name it in their 'field': most often they do not have it, or it is one name. */
+static void look(struct asking *a, const struct topo_shape *shape, unsigned int field, const struct cache_object *const *rows, uint32_t n)
+{
+	const struct topo_shape one = { .fields = &shape->fields[field], .n = 1 };
+
+	a->outer = one.fields;
+	for (uint32_t i = 0; i < n; i++) {
+		row_fetch(rows, i, n, field);
+		a->in = rows[i];
+		if (!rows[i]->values[field])
+			continue;
+		if (a->outer->type != TOPO_T_REF)
+			(void)topo_each_ref(&one, rows[i]->record, on_ref, a);
+		else if (is_named(rows[i]->values[field], a->name))
+			count(a, a->outer);
+	}
+}
+
+static void look_at_kind(struct asking *a, struct cache_tenant *t, enum topo_kind kind)
+{
+	const struct topo_shape *shape = &topo_shapes[kind];
+	const struct cache_object *const *rows;
+	uint32_t n;
+
 	for (unsigned int i = 0; i < shape->n; i++) {
-		const struct topo_shape one = { .fields = &shape->fields[i], .n = 1 };
-
+		if (!may_name(&shape->fields[i], a->kind))
+			continue;
+		rows = cache_rows(t, kind, &n);
+		if (strcmp(shape->fields[i].name, shape->key) != 0) {
+			look(a, shape, i, rows, n);
+			continue;
+		}
+		a->in = cache_find(t, kind, a->name); /* bindings are called by their port */
 		a->outer = &shape->fields[i];
-		if (!strcmp(a->outer->name, shape->key) && a->outer->ref == a->kind && !strcmp(o->name, a->name))
-			count(a, a->outer); /* bindings are called by their port */
-		else
-			(void)topo_each_ref(&one, o->record, on_ref, a);
+		if (a->in && !strcmp(a->in->name, a->name))
+			count(a, a->outer);
 	}
 }
 
@@ -115,13 +164,8 @@ static void get_references(struct api_request *r, struct cache_tenant *t)
 		return;
 	}
 	a.name = o->name;
-	for (int k = 0; k < TOPO_KIND_MAX; k++) {
-		uint32_t n;
-		const struct cache_object *const *rows = cache_rows(t, (enum topo_kind)k, &n);
-
-		for (uint32_t i = 0; i < n; i++)
-			look(&a, rows[i]);
-	}
+	for (int k = 0; k < TOPO_KIND_MAX; k++)
+		look_at_kind(&a, t, (enum topo_kind)k);
 	api_answer(r, 200, answer_of(&a));
 }
 

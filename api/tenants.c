@@ -7,7 +7,9 @@
 #include "api/auth.h"
 #include "api/cache.h"
 #include "api/exchange.h"
+#include "api/list.h"
 #include "api/request.h"
+#include "api/row.h"
 #include "api/tenant_delete.h"
 #include "topology/schema.h"
 #include "util/clock.h"
@@ -18,53 +20,57 @@
 
 /* --- which there are --- */
 
-static int by_text(const void *a, const void *b)
+static const struct topo_field tenant_fields[] = { { .name = "name" } };
+static const struct topo_shape tenants_shape = { .what = "tenant", .key = "name", .fields = tenant_fields, .n = ARRAY_SIZE(tenant_fields) };
+
+/* 'names': an array of them. */
+static void answer_list(struct api_request *r, const json_t *names)
 {
-	return strcmp(json_string_value(*(json_t *const *)a), json_string_value(*(json_t *const *)b));
+	struct cache_object **rows = calloc(json_array_size(names) + 1, sizeof(*rows));
+	uint32_t n = 0;
+	bool ok = rows;
+	json_t *name;
+	size_t i;
+
+	json_array_foreach ((json_t *)names, i, name) {
+		_json_ json_t *record = NULL;
+
+		/* the API's own space is nobody's tenant */
+		if (!ok || !topo_name_valid(json_string_value(name)))
+			continue;
+		record = json_pack("{s:O}", "name", name);
+		rows[n] = record ? row_new(&tenants_shape, json_string_value(name), record) : NULL;
+		ok = rows[n];
+		n += ok;
+	}
+	if (ok)
+		list_answer_rows(r, "tenants", &tenants_shape, rows, n);
+	else
+		api_problemf(r, 503, "overloaded", "out of memory");
+	while (n)
+		row_free(rows[--n]);
+	free(rows);
 }
 
 static void on_names(void *arg, const struct err *err, const json_t *reply)
 {
-	struct api_request *r = arg;
-	const json_t *names = json_object_get(reply, "tenants");
-	size_t n = json_array_size(names), i;
-	_free_ json_t **sorted = calloc(n + 1, sizeof(*sorted));
-	json_t *items = json_array(), *name;
-
-	if (err || !sorted) {
-		json_decref(items);
-		if (err)
-			api_fail(r, err);
-		else
-			api_problemf(r, 503, "overloaded", "out of memory");
-		return;
-	}
-	json_array_foreach (names, i, name)
-		sorted[i] = name;
-	qsort(sorted, n, sizeof(*sorted), by_text);
-	for (i = 0; i < n; i++) {
-		const char *text = json_string_value(sorted[i]);
-
-		/* the API's own space is nobody's tenant */
-		if (topo_name_valid(text))
-			json_array_append_new(items, json_pack("{s:s}", "name", text));
-	}
-	n = json_array_size(items);
-	api_answer(r, 200, json_pack("{s:o, s:n, s:I}", "items", items, "next", "total", (json_int_t)n));
+	if (err)
+		api_fail(arg, err);
+	else
+		answer_list(arg, json_object_get(reply, "tenants"));
 }
 
 static void on_own(void *arg, struct cache_tenant *t, const struct err *err)
 {
-	struct api_request *r = arg;
-	json_t *items;
+	_json_ json_t *names = json_array();
 
 	if (err) {
-		api_fail(r, err);
+		api_fail(arg, err);
 		return;
 	}
-	items = cache_exists(t) ? json_pack("[{s:s}]", "name", cache_name(t)) : json_array();
-	api_answer(r, 200, json_pack("{s:O, s:n, s:I}", "items", items, "next", "total", (json_int_t)json_array_size(items)));
-	json_decref(items);
+	if (cache_exists(t))
+		json_array_append_new(names, json_string(cache_name(t)));
+	answer_list(arg, names);
 }
 
 /* Who is of one tenant makes nobody read the names of all. */
@@ -278,7 +284,7 @@ static void on_put(struct api_request *r)
 
 #define TENANT "/api/v1/tenants/{tenant}"
 const struct api_route tenants_routes[] = {
-	{ "GET", "/api/v1/tenants", on_list, API_READER, 0, NULL, "tenants that the caller sees" },
+	{ "GET", "/api/v1/tenants", on_list, API_READER, API_LISTS, NULL, "tenants that the caller sees" },
 	{ "GET", TENANT, on_get, API_READER, 0, NULL, "a tenant: how much it has" },
 	{ "PUT", TENANT, on_put, API_OPERATOR, API_WRITES | API_MATCHES, NULL, "make a tenant, or describe it" },
 	{ "DELETE", TENANT, tenant_delete, API_OPERATOR, API_WRITES, "recursive", "delete a tenant" },

@@ -112,8 +112,8 @@ int writer_refresh(struct writer *wr)
 {
 	if (!wr->dirty)
 		return 0;
-	topo_step_free(wr->step);
-	wr->step = NULL;
+	writer_no_step(wr);
+	wr->whole = false;
 	json_decref(wr->records);
 	wr->records = topo_json_copy(cache_records(wr->t));
 	wr->dirty = !wr->records;
@@ -161,6 +161,13 @@ static void requeue(struct writer *wr)
 	json_object_clear(wr->overlay);
 }
 
+/* What a child has judged, together with all there was, is written: that is what there is now. */
+static void take_judged(struct writer *wr)
+{
+	if (wr->flight && wr->flight->judged && !writer_refresh(wr))
+		wr->whole = true;
+}
+
 static void on_committed(void *arg, const struct err *err, const json_t *reply)
 {
 	struct writer *wr = arg;
@@ -177,6 +184,8 @@ static void on_committed(void *arg, const struct err *err, const json_t *reply)
 			cache_wrote(wr->t, wr->overlay, (uint64_t)json_integer_value(json_object_get(reply, "rev")),
 				    (uint64_t)json_integer_value(json_object_get(reply, "crev")));
 			wr->own = false;
+			take_judged(wr);
+			writer_prepare(wr);
 		}
 		wr->attempts = 0;
 		answer_flight(wr, err, reply);
@@ -307,6 +316,7 @@ void writer_plan(struct writer *wr, struct write *w)
 	json_decref(w->before);
 	w->before = NULL;
 	w->changes = NULL;
+	wr->judged = false;
 	if (!w->dry_run && is_gone(wr))
 		err_set(&w->err, -ENOENT, "tenant '%s' does not exist", cache_name(wr->t));
 	else if (!auth_still(wr->api->auth, api_caller_of(w->r))) /* shut out while it waited */
@@ -330,6 +340,7 @@ void writer_plan(struct writer *wr, struct write *w)
 		err_set(&w->err, -ENOMEM, "out of memory");
 	} else {
 		wr->use = use;
+		wr->whole = wr->whole || wr->judged;
 	}
 }
 
@@ -451,7 +462,7 @@ void writer_free(struct writer *wr)
 {
 	if (!wr)
 		return;
-	topo_step_free(wr->step);
+	writer_no_step(wr);
 	json_decref(wr->records);
 	json_decref(wr->overlay);
 	free(wr); /* the watch is the tenant's, and ends with it */

@@ -31,6 +31,7 @@ struct write {
 	char name_buf[TOPO_NAME_MAX + 1];
 	json_t *body;		     /* what the plan makes of the request; owned */
 	bool dry_run, prune, created;
+	bool judged; /* 'apart': with all there is */
 	bool apart; /* its plan looks at all there is, or reads much: in a child (heavy.h).  Its 'done' is write_done_report() */
 	bool first; /* of its commit: what was asked for before it is done, and answered, before it */
 	/* filled by the queue */

@@ -58,15 +58,9 @@ static int add_name(void *arg, json_t *item)
 
 json_t *rest_tenants(struct cli *cli, struct err *err)
 {
-	_json_ json_t *names = json_array(), *page = rest_call(cli, "GET", "/api/v1/tenants", NULL, err);
-	json_t *item;
-	size_t i;
+	_json_ json_t *names = json_array();
 
-	if (!page)
-		return NULL;
-	json_array_foreach(json_object_get(page, "items"), i, item)
-		(void)add_name(names, item);
-	return TAKE_PTR(names);
+	return rest_each(cli, "/api/v1/tenants", add_name, names, err) ? NULL : TAKE_PTR(names);
 }
 
 struct reading {
@@ -150,48 +144,47 @@ int rest_add_live(struct cli *cli, const char *tenant, json_t *records, struct e
 	return 0;
 }
 
+static int add_lease(void *arg, json_t *host)
+{
+	char path[TOPO_NAME_MAX + 8];
+
+	snprintf(path, sizeof(path), "host/%.63s", json_str(host, "name") ? json_str(host, "name") : "");
+	return json_is_true(json_object_get(host, "live")) ? json_object_set_new(arg, path, json_object()) : 0;
+}
+
 json_t *rest_leases(struct cli *cli, struct err *err)
 {
-	_json_ json_t *page = rest_call(cli, "GET", "/api/v1/hosts", NULL, err);
-	json_t *leases, *host;
-	char path[TOPO_NAME_MAX + 8];
+	_json_ json_t *leases = json_object();
+
+	if (!rest_each(cli, "/api/v1/hosts", add_lease, leases, err))
+		return TAKE_PTR(leases);
+	if (err->code == -EPERM)
+		*err = (struct err){ 0 };
+	return NULL;
+}
+
+static int add_host(void *arg, json_t *host)
+{
+	const char *name = json_str(host, "name") ? json_str(host, "name") : "";
+	char path[2 * TOPO_NAME_MAX + 8];
+	json_t *tenant;
 	size_t i;
 
-	if (!page) {
-		if (err->code == -EPERM)
-			*err = (struct err){ 0 };
-		return NULL;
+	json_array_foreach(json_object_get(host, "tenants"), i, tenant) {
+		snprintf(path, sizeof(path), "use/%.*s/%.*s", TOPO_NAME_MAX, name, TOPO_NAME_MAX,
+			 json_is_string(tenant) ? json_string_value(tenant) : "");
+		if (json_object_set_new(arg, path, json_object()))
+			return -ENOMEM;
 	}
-	leases = json_object();
-	json_array_foreach(json_object_get(page, "items"), i, host) {
-		snprintf(path, sizeof(path), "host/%.63s", json_str(host, "name") ? json_str(host, "name") : "");
-		if (json_is_true(json_object_get(host, "live")))
-			json_object_set_new(leases, path, json_object());
-	}
-	return leases;
+	snprintf(path, sizeof(path), "host/%.*s", TOPO_NAME_MAX, name);
+	return json_object_set(arg, path, host);
 }
 
 json_t *rest_registry(struct cli *cli, struct err *err)
 {
-	_json_ json_t *page = rest_call(cli, "GET", "/api/v1/hosts", NULL, err), *records = json_object();
-	char path[2 * TOPO_NAME_MAX + 8];
-	json_t *host, *tenant;
-	size_t i, k;
+	_json_ json_t *records = json_object();
 
-	if (!page)
-		return NULL;
-	json_array_foreach(json_object_get(page, "items"), i, host) {
-		const char *name = json_str(host, "name") ? json_str(host, "name") : "";
-
-		snprintf(path, sizeof(path), "host/%.*s", TOPO_NAME_MAX, name);
-		json_object_set(records, path, host);
-		json_array_foreach(json_object_get(host, "tenants"), k, tenant) {
-			snprintf(path, sizeof(path), "use/%.*s/%.*s", TOPO_NAME_MAX, name, TOPO_NAME_MAX,
-				 json_is_string(tenant) ? json_string_value(tenant) : "");
-			json_object_set_new(records, path, json_object());
-		}
-	}
-	return json_pack("{s:O}", "records", records);
+	return rest_each(cli, "/api/v1/hosts", add_host, records, err) ? NULL : json_pack("{s:O}", "records", records);
 }
 
 json_t *rest_bindings(struct cli *cli, const char *tenant, struct err *err)

@@ -9,10 +9,13 @@
 #include <stdlib.h>
 
 #include "topology/around.h"
+#include "topology/schema.h"
 
 struct topo_step {
 	struct step_index index;
 	bool broken; /* for lack of memory: not of all records any more */
+	json_t *rest; /* a copy of the records, of which 'at' and what is behind it are still to be taken; NULL = none */
+	void *at;
 };
 
 static int no_memory(struct err *err)
@@ -34,21 +37,43 @@ static int put(struct topo_step *s, const char *path, json_t *rec)
 	return e ? step_index_put(&s->index, e, json_is_null(rec) ? NULL : rec) : -ENOMEM;
 }
 
+struct topo_step *topo_step_begin(const json_t *records)
+{
+	struct topo_step *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	step_index_init(&s->index);
+	s->rest = topo_json_copy(records);
+	s->at = json_object_iter(s->rest);
+	if (s->rest)
+		return s;
+	topo_step_free(s);
+	return NULL;
+}
+
+int topo_step_more(struct topo_step *s, size_t n)
+{
+	for (; s->at && n; n--) {
+		if (put(s, json_object_iter_key(s->at), json_object_iter_value(s->at)))
+			return -ENOMEM;
+		s->at = json_object_iter_next(s->rest, s->at);
+	}
+	if (s->at)
+		return 1;
+	json_decref(s->rest);
+	s->rest = NULL;
+	return 0;
+}
+
 struct topo_step *topo_step_new(const json_t *records, struct err *err)
 {
 	struct topo_step *s;
-	const char *path;
-	json_t *rec;
-	int rc = 0;
 
 	if (topo_validate(records, err))
 		return NULL;
-	s = calloc(1, sizeof(*s));
-	if (s) {
-		step_index_init(&s->index);
-		json_object_foreach((json_t *)records, path, rec) rc = rc ? rc : put(s, path, rec);
-	}
-	if (s && !rc)
+	s = topo_step_begin(records);
+	if (s && !topo_step_more(s, SIZE_MAX))
 		return s;
 	topo_step_free(s);
 	no_memory(err);
@@ -57,8 +82,10 @@ struct topo_step *topo_step_new(const json_t *records, struct err *err)
 
 void topo_step_free(struct topo_step *s)
 {
-	if (s)
-		step_index_fini(&s->index);
+	if (!s)
+		return;
+	step_index_fini(&s->index);
+	json_decref(s->rest);
 	free(s);
 }
 

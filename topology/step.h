@@ -11,6 +11,9 @@ struct topo_step; /* a network: the records that were taken so far */
 
 /* NULL: 'err'; 'records' must be valid. */
 struct topo_step *topo_step_new(const json_t *records, struct err *err);
+/* The same of records that are known to be valid, bit by bit: first none of them is taken, each topo_step_more() takes 'n' more.  NULL: no memory. */
+struct topo_step *topo_step_begin(const json_t *records);
+int topo_step_more(struct topo_step *step, size_t n); /* 1: there are more; 0: those were all, now it may be used; -ENOMEM: free it */
 void topo_step_free(struct topo_step *step); /* takes NULL */
 /*
  * Would the records be valid with 'changes' ({path: record})?  0; -EINVAL: no, and 'err' is topo_validate()'s; -EOPNOTSUPP: it cannot be told; -ENOMEM.  The step

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "util/metrics.h"
 
+#include <dirent.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 void metrics_fini(struct metrics *m)
@@ -107,7 +109,7 @@ void metrics_value_real(struct metrics *m, double value)
 {
 	char text[32];
 
-	snprintf(text, sizeof(text), "%.10g", value);
+	snprintf(text, sizeof(text), "%.12g", value);
 	end(m, text);
 }
 
@@ -163,6 +165,7 @@ static double seconds(const struct timeval *t)
 	return (double)t->tv_sec + (double)t->tv_usec / 1e6;
 }
 
+/* 0: it cannot be read. */
 static uint64_t resident_bytes(void)
 {
 	FILE *f = fopen("/proc/self/statm", "re");
@@ -174,6 +177,47 @@ static uint64_t resident_bytes(void)
 		pages = 0;
 	fclose(f);
 	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+/* UNIX time, of the clock as it is now; 0: it cannot be read. */
+static double start_time(void)
+{
+	FILE *f = fopen("/proc/self/stat", "re");
+	struct timespec now, up;
+	unsigned long long ticks = 0;
+	char text[1024] = "", *name_end;
+
+	if (!f)
+		return 0;
+	text[fread(text, 1, sizeof(text) - 1, f)] = 0;
+	fclose(f);
+	name_end = strrchr(text, ')'); /* a name may have anything in it */
+	if (!name_end || sscanf(name_end + 1, " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu", &ticks) != 1 ||
+	    clock_gettime(CLOCK_REALTIME, &now) || clock_gettime(CLOCK_BOOTTIME, &up))
+		return 0;
+	return (double)(now.tv_sec - up.tv_sec) + (double)(now.tv_nsec - up.tv_nsec) / 1e9 + (double)ticks / (double)sysconf(_SC_CLK_TCK);
+}
+
+static uint64_t open_fds(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	const struct dirent *e;
+	uint64_t n = 0;
+
+	if (!d)
+		return 0;
+	while ((e = readdir(d)))
+		n += e->d_name[0] != '.';
+	closedir(d);
+	return n - 1; /* the one that looks */
+}
+
+static uint64_t max_fds(void)
+{
+	struct rlimit limit = { 0 };
+
+	(void)getrlimit(RLIMIT_NOFILE, &limit); /* cannot fail */
+	return limit.rlim_cur;
 }
 
 void metrics_process(struct metrics *m, const char *program)
@@ -188,4 +232,12 @@ void metrics_process(struct metrics *m, const char *program)
 	metrics_value_real(m, seconds(&used.ru_utime) + seconds(&used.ru_stime));
 	snprintf(help, sizeof(help), "Memory of %s that is in RAM.", program);
 	metrics_gauge(m, "process_resident_memory_bytes", help, resident_bytes());
+	snprintf(help, sizeof(help), "When %s was started, UNIX time.", program);
+	metrics_family(m, "process_start_time_seconds", "gauge", help);
+	metrics_sample(m, "process_start_time_seconds");
+	metrics_value_real(m, start_time());
+	snprintf(help, sizeof(help), "Files and sockets that %s has open.", program);
+	metrics_gauge(m, "process_open_fds", help, open_fds());
+	snprintf(help, sizeof(help), "Files and sockets that %s may have open.", program);
+	metrics_gauge(m, "process_max_fds", help, max_fds());
 }

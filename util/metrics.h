@@ -47,5 +47,5 @@ void metrics_counter(struct metrics *m, const char *name, const char *help, uint
 void metrics_gauge(struct metrics *m, const char *name, const char *help, uint64_t value);
 /* Samples of a histogram in seconds, with one label, or none if 'label' is NULL.  The family is the caller's. */
 void metrics_histogram(struct metrics *m, const char *name, const char *label, const char *value, const struct histogram *h);
-/* process_cpu_seconds_total, process_resident_memory_bytes: of this process, whose name is 'program'. */
+/* process_cpu_seconds_total, process_start_time_seconds and what else Prometheus' clients tell of a process: of this one, whose name is 'program'. */
 void metrics_process(struct metrics *m, const char *program);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Pages about what carries the networks: hosts, the state DB, what a tenant may use, who may sign in.
 import { html, useState, useLoad, usePolled } from './lib.js';
-import { get, ask, post, tenantPath, seg } from './api.js';
+import { get, getUpTo, ask, post, tenantPath, seg } from './api.js';
 import { KINDS, PLURALS, fieldLabel } from './kinds.js';
 import { link } from './router.js';
 import { useChanges } from './live.js';
@@ -10,7 +10,7 @@ import { Fault, Old, Busy, Empty, Badge, Meter, Dialog, Time, Value, Copy, numbe
 const Tenants = ({ names }) => html`<span class="values">${(names || []).slice(0, 20).map((t) => html`<a href=${link(['t', t, 'topology'])}>${t}</a>`)}${names?.length > 20 && html`<span class="more">+${number(names.length - 20)}</span>`}</span>`;
 
 export function HostsPage() {
-	const { data, at, error, reload } = usePolled((signal) => get('/api/v1/hosts', undefined, signal), ['hosts'], 5000);
+	const { data, at, error, reload } = usePolled((signal) => getUpTo('/api/v1/hosts', {}, Infinity, signal), ['hosts'], 5000);
 	const [text, setText] = useState('');
 	const items = (data?.items || []).filter((h) => h.name.includes(text.trim()));
 	const dead = (data?.items || []).filter((h) => h.live === false).length;

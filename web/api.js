@@ -141,13 +141,13 @@ export async function session() {
 /* One page of a kind's objects: {items, next, total}; by name, if nothing else is asked for. */
 export const list = (tenant, plural, query, signal) => get(tenantPath(tenant, plural), query, signal);
 
-/* Up to 'max' objects, page by page: {items, total}.  'each' is called with what there is after every page. */
-export async function listUpTo(tenant, plural, query, max, signal, each) {
+/* Up to 'max' of a list, page by page: {items, total}.  'each' is called with what there is after every page. */
+export async function getUpTo(path, query, max, signal, each) {
 	const items = [];
 	let cursor, total = 0;
 
 	do {
-		const page = await list(tenant, plural, { ...query, limit: Math.min(1000, max - items.length), cursor }, signal);
+		const page = await get(path, { ...query, limit: Math.min(1000, max - items.length), cursor }, signal);
 		items.push(...page.items);
 		total = page.total;
 		cursor = page.next;
@@ -155,6 +155,7 @@ export async function listUpTo(tenant, plural, query, max, signal, each) {
 	} while (cursor && items.length < max);
 	return { items, total };
 }
+export const listUpTo = (tenant, plural, query, max, signal, each) => getUpTo(tenantPath(tenant, plural), query, max, signal, each);
 
 let document31;
 /* The OpenAPI document; read once, and again only if it has changed. */

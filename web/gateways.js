@@ -2,7 +2,7 @@
 // Gateways: the ports by which routers reach the outside.  Where each is, whether it is alive, which routes lead over it, with which others it shares
 // connections, what it carries and drops.
 import { html, useLoad, usePolled } from './lib.js';
-import { get, list, listUpTo, tenantPath } from './api.js';
+import { get, getUpTo, list, listUpTo, tenantPath } from './api.js';
 import { useChanges } from './live.js';
 import { link } from './router.js';
 import { Fault, Busy, Empty, Badge, Ref, Sign, Time, Old, number, short } from './ui.js';
@@ -102,7 +102,7 @@ export function GatewaysPage({ tenant, me }) {
 	const names = (data?.uplinks || []).map((p) => p.name).join(',');
 	const live = usePolled((signal) => (names ? loadLive(tenant, names.split(','), signal) : Promise.resolve(null)), [`${tenant} ${names}`], EVERY_MS);
 	// who lives is known to operators; others see it by what hosts say
-	const hosts = usePolled((signal) => (me.role === 'operator' ? get('/api/v1/hosts', undefined, signal) : Promise.resolve(null)), [me.role], 5000);
+	const hosts = usePolled((signal) => (me.role === 'operator' ? getUpTo('/api/v1/hosts', { fields: 'name,live' }, Infinity, signal) : Promise.resolve(null)), [me.role], 5000);
 	const dead = new Set((!hosts.error && hosts.data?.items || []).filter((h) => !h.live).map((h) => h.name));
 	const now = live.error ? null : live.data; // what was true before is not told as what is
 

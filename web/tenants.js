@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tenants, for operators: what there is, making one, deleting one.  Which there are is asked for here for the whole panel.
 import { html, useState, useEffect, useLoad } from './lib.js';
-import { get, ask, tenantPath } from './api.js';
+import { get, getUpTo, ask, tenantPath } from './api.js';
 import { link } from './router.js';
 import { Fault, Busy, Empty, Dialog, number } from './ui.js';
 
@@ -9,7 +9,7 @@ const AGAIN_MS = 30000, RETRY_MS = 3000;
 
 /* Names of all tenants, {names (null: not known yet), error, reload()}; asked for now and then, and soon again after an error. */
 export function useTenants(wanted) {
-	const { data, error, busy, reload } = useLoad((signal) => (wanted ? get('/api/v1/tenants', undefined, signal) : Promise.resolve(null)), ['tenants', wanted]);
+	const { data, error, busy, reload } = useLoad((signal) => (wanted ? getUpTo('/api/v1/tenants', {}, Infinity, signal) : Promise.resolve(null)), ['tenants', wanted]);
 
 	useEffect(() => {
 		const timer = wanted && !busy && setInterval(() => document.visibilityState === 'visible' && reload(), error ? RETRY_MS : AGAIN_MS);

@@ -32,6 +32,11 @@ check 'the state DB' [ "$(value 'skep_api_db_request_duration_seconds_count{requ
 equal '... is connected' 1 "$(value skep_api_db_connected)"
 equal 'open connections: this one' 1 "$(value skep_api_connections_open)"
 check 'memory' [ "$(value process_resident_memory_bytes)" -gt 1000000 ]
+age=$(($(date +%s) - $(ps -o etimes= -p "${api_pid[1]}"))) started=$(value process_start_time_seconds)
+check 'when it was started' [ $((${started%.*} - age)) -ge -2 -a $((${started%.*} - age)) -le 2 ]
+fds=$(value process_open_fds) now=$(find "/proc/${api_pid[1]}/fd" -mindepth 1 | wc -l) # this one's connection comes and goes
+check 'open files' [ $((fds - now)) -ge 0 -a $((fds - now)) -le 1 ]
+equal '... of so many' "$(awk '/Max open files/ { print $4 }' "/proc/${api_pid[1]}/limits")" "$(value process_max_fds)"
 call 1 GET /metrics "$OP"
 equal 'docs/monitoring.md has all of them' '' "$(sed -n 's/^# TYPE \([^ ]*\) .*/\1/p' "$work/body" | python3 selftests/lib/documented.py docs/monitoring.md)"
 

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "api/order.h"
+#include "api/row.h"
 #include "util/hash.h"
 
 #define OBJECTS 200
@@ -23,28 +24,61 @@ static uint32_t below(uint32_t n)
 	return (uint32_t)(hash_u64(at) % n);
 }
 
+static json_t *text(void)
+{
+	static const char *const beginnings[] = { "", "0", "02:00:00:00:", "a text that is longer than what is looked at at once, and " };
+
+	return json_sprintf("%s%x", beginnings[below(4)], below(30));
+}
+
+static json_t *value(void)
+{
+	static const json_int_t numbers[] = { 0, 1, -1, 7, 1000, INT64_C(1) << 52, (INT64_C(1) << 52) + 1, INT64_MAX, INT64_MIN, INT64_MIN + 1 };
+
+	switch (below(8)) {
+	case 0:
+		return json_null();
+	case 1:
+		return json_boolean(below(2));
+	case 2:
+		return json_integer(numbers[below(sizeof(numbers) / sizeof(numbers[0]))]);
+	case 3:
+		return json_pack("[{s:i}, o]", "a", below(3), text());
+	case 4:
+		return json_array();
+	case 5:
+		return json_pack("[o, [i], o]", text(), below(3), text());
+	default:
+		return text();
+	}
+}
+
 static struct cache_object *make(uint32_t i)
 {
-	struct cache_object *o = calloc(1, sizeof(*o) + 16);
-	char *name = (char *)(o + 1);
+	char name[16];
+	struct cache_object *o;
+	json_t *record;
 
-	snprintf(name, 16, "p%u", i);
-	o->name = name;
-	o->kind = TOPO_PORT;
-	o->record = json_pack("{s:s, s:i}", "name", name, "rev", below(50));
+	snprintf(name, sizeof(name), "p%u", i);
+	record = json_pack("{s:s, s:i}", "name", name, "rev", below(50));
 	if (below(2))
-		json_object_set_new(o->record, "mac", json_sprintf("%02x", below(30)));
+		json_object_set_new(record, "mac", json_sprintf("%02x", below(30)));
 	if (below(2))
-		json_object_set_new(o->record, "addresses", json_pack("[i, i]", below(4), below(4)));
+		json_object_set_new(record, "addresses", json_pack("[i, i]", below(4), below(4)));
 	if (!below(10))
-		json_object_set_new(o->record, "mac", json_null());
+		json_object_set_new(record, "mac", json_null());
+	if (below(3))
+		json_object_set_new(record, "description", value());
+	if (below(3))
+		json_object_set_new(record, "trunk", json_pack("[o, o, i]", text(), value(), below(3)));
+	o = row_new(&topo_shapes[TOPO_PORT], name, record);
+	json_decref(record);
 	return o;
 }
 
 static void unmake(struct cache_object *o)
 {
-	json_decref(o->record);
-	free(o);
+	row_free(o);
 }
 
 static int by_name(const void *a, const void *b)
@@ -68,7 +102,7 @@ static void keys_of(struct order_keys *keys, const char *const *fields)
 	*keys = (struct order_keys){ 0 };
 	for (; *fields; fields++) {
 		keys->keys[keys->n].down = **fields == '-';
-		snprintf(keys->keys[keys->n++].field, 64, "%s", *fields + (**fields == '-'));
+		keys->keys[keys->n++].field = (unsigned int)row_field(&topo_shapes[TOPO_PORT], *fields + (**fields == '-'));
 	}
 }
 
@@ -91,7 +125,8 @@ static void kept_orders(void **state)
 {
 	/* more than are kept */
 	static const char *const sorts[][5] = { { "name" },	   { "-name", "rev" },	  { "mac" },
-						{ "-mac", "rev" }, { "-rev", "-addresses" }, { "addresses", "mac", "-rev", "name" } };
+						{ "-mac", "rev" }, { "-rev", "-addresses" }, { "addresses", "mac", "-rev", "name" },
+						{ "description", "-trunk" }, { "-trunk", "description", "rev" } };
 	struct cache_object *all[OBJECTS] = { 0 };
 	struct orders orders = { 0 };
 	struct order_keys keys;
@@ -122,11 +157,54 @@ static void kept_orders(void **state)
 			unmake(all[i]);
 }
 
+static int compare(const void *a, const void *b, void *keys)
+{
+	return order_compare_objects(*(struct cache_object *const *)a, *(struct cache_object *const *)b, keys);
+}
+
+/* Many, so that nothing of them is sorted by comparison; some have more in common than is looked at piece by piece. */
+static void many(void **state)
+{
+	static const char *const sorts[][5] = { { "description" }, { "-description", "rev" }, { "-trunk" }, { "trunk", "-description" }, { "mac", "-addresses", "trunk" }, { "-rev", "trunk", "description" } };
+	enum { MANY = 5000 };
+	struct cache_object **rows = calloc(MANY, sizeof(*rows));
+	const struct cache_object **sorted = calloc(MANY, sizeof(*sorted));
+	char *long_text = calloc(1, 1001);
+
+	(void)state;
+	memset(long_text, 'x', 1000);
+	for (uint32_t i = 0; i < MANY; i++) {
+		rows[i] = make(i);
+		if (below(3))
+			continue;
+		json_object_set_new(rows[i]->record, "description", json_sprintf("%.*s%u", (int)below(5) * 250, long_text, below(100)));
+		rows[i]->values[row_field(&topo_shapes[TOPO_PORT], "description")] = json_object_get(rows[i]->record, "description");
+	}
+	qsort(rows, MANY, sizeof(*rows), by_name);
+	for (size_t k = 0; k < sizeof(sorts) / sizeof(sorts[0]); k++) {
+		struct order_keys keys;
+
+		keys_of(&keys, sorts[k]);
+		memcpy(sorted, rows, MANY * sizeof(*rows));
+		assert_true(order_sort(sorted, MANY, &keys));
+		qsort_r(rows, MANY, sizeof(*rows), compare, &keys);
+		for (uint32_t i = 0; i < MANY; i++)
+			if (rows[i] != sorted[i])
+				fail_msg("'%s': at %u: '%s', not '%s'", sorts[k][0], i, sorted[i]->name, rows[i]->name);
+		qsort(rows, MANY, sizeof(*rows), by_name);
+	}
+	for (uint32_t i = 0; i < MANY; i++)
+		unmake(rows[i]);
+	free(rows);
+	free(sorted);
+	free(long_text);
+}
+
 static void forth_and_back(void **state)
 {
 	struct cache_object *rows[3] = { make(0), make(1), make(2) };
 	struct orders orders = { 0 };
-	struct order_keys keys = { .keys = { { "name", true } }, .n = 1 };
+	struct order_keys keys = { .keys = { { (unsigned int)row_field(&topo_shapes[TOPO_PORT], "name"), true } }, .n = 1 };
 	const struct cache_object *const *v = orders_get(&orders, &keys, rows, 3);
 
 	(void)state;
@@ -144,6 +222,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(kept_orders),
+		cmocka_unit_test(many),
 		cmocka_unit_test(forth_and_back),
 	};
 

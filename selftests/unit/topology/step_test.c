@@ -50,8 +50,10 @@ static const char *by_id(void *arg, enum topo_kind kind, const char *id)
 
 static void begin(struct test *t, uint64_t seed)
 {
+	static size_t pieces;
 	struct err err = { 0 };
 	json_t *docs = topo_doc_parse(world_base, strlen(world_base), "base", &err), *none = json_object();
+	int rc;
 
 	t->w = (struct world){ .random = seed * 1000003 };
 	if (!docs)
@@ -59,8 +61,12 @@ static void begin(struct test *t, uint64_t seed)
 	t->w.records = topo_doc_apply(none, json_array_get(docs, 0), false, uuid, &t->w, &err);
 	if (!t->w.records)
 		fail_msg("%s", err.text);
-	t->step = topo_step_new(t->w.records, &err);
+	t->step = topo_step_begin(t->w.records); /* as topo_step_new(), bit by bit */
 	assert_non_null(t->step);
+	do
+		rc = topo_step_more(t->step, 1 + pieces++ % 7);
+	while (rc > 0);
+	assert_int_equal(rc, 0);
 	json_decref(none);
 	json_decref(docs);
 }

@@ -7,9 +7,12 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "util/clock.h"
 #include "util/metrics.h"
@@ -84,12 +87,48 @@ static void grows(void **state)
 	metrics_fini(&m);
 }
 
+static double sample(const struct metrics *m, const char *name)
+{
+	char start[80];
+	const char *at;
+
+	snprintf(start, sizeof(start), "\n%s ", name);
+	at = strstr(m->text, start);
+	if (!at)
+		fail_msg("no %s", name);
+	return strtod(at + strlen(start), NULL);
+}
+
+static void process(void **state)
+{
+	struct metrics before = { 0 }, m = { 0 };
+	const double now = (double)time(NULL);
+	int fd;
+
+	(void)state;
+	metrics_process(&before, "this");
+	fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	metrics_process(&m, "this");
+	close(fd);
+	if (sample(&m, "process_start_time_seconds") > now + 1 || sample(&m, "process_start_time_seconds") < now - 600)
+		fail_msg("started at %f, and now it is %f", sample(&m, "process_start_time_seconds"), now);
+	assert_true(sample(&m, "process_start_time_seconds") - sample(&before, "process_start_time_seconds") < 1);
+	assert_int_equal((int)sample(&m, "process_open_fds"), (int)sample(&before, "process_open_fds") + 1);
+	assert_true(sample(&m, "process_max_fds") >= sample(&m, "process_open_fds"));
+	assert_true(sample(&m, "process_resident_memory_bytes") > 100000);
+	assert_true(sample(&m, "process_cpu_seconds_total") < 600);
+	metrics_fini(&before);
+	metrics_fini(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(histogram_bounds),
 		cmocka_unit_test(text),
 		cmocka_unit_test(grows),
+		cmocka_unit_test(process),
 	};
 
 	return cmocka_run_group_tests_name("metrics", tests, NULL, NULL);
