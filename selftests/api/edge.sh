@@ -63,7 +63,7 @@ import socket, sys, time, threading
 acme, beta = sys.argv[1:]
 def ask(path, token, n=1):
     return ("GET %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n" % (path, token)).encode() * n
-got, n, connections = 0, 480, 120
+got, n, connections = 0, 1440, 360
 def read(busy):
     global got
     try:
@@ -91,8 +91,8 @@ PY
 others_have_turns() { # TEXT BUSY-TOKEN OTHER-TOKEN
 	local worst round got
 	read -r worst round got <<<"$(python3 "$work/turns.py" "$2" "$3")"
-	[ "$got" -lt 480 ] && [ "$worst" -lt $((round / 3)) ] && ok "while $1 asks by 120 connections, another one does not wait for all of them: $worst ms, of $round ms" ||
-		not_ok "while $1 asks by 120 connections, another one does not wait for all of them: $worst ms, of $round ms ($got of 480 were answered)"
+	[ "$got" -lt 1440 ] && [ "$worst" -lt $((round / 3)) ] && ok "while $1 asks by 360 connections, another one does not wait for all of them: $worst ms, of $round ms" ||
+		not_ok "while $1 asks by 360 connections, another one does not wait for all of them: $worst ms, of $round ms ($got of 1440 were answered)"
 }
 others_have_turns 'one tenant' "$ACME" "$BETA"
 others_have_turns 'an operator' "$(make_token operator '')" "$BETA"
