@@ -75,9 +75,23 @@ static int find_field(const struct topo_shape *shape, char *name, const char **i
 	return shape->fields[field].shape && has_inner(shape->fields[field].shape, dot + 1) ? field : -1;
 }
 
+/* "name, id, mac": those that find_field() knows. */
+static void list_fields(const struct topo_shape *shape, char *text, size_t size)
+{
+	size_t n = (size_t)snprintf(text, size, "name, id, rev");
+
+	for (unsigned int i = 0; i < shape->n && n < size; i++) {
+		const char *name = shape->fields[i].name;
+
+		if (strcmp(name, "name") && strcmp(name, "id") && strcmp(name, "rev"))
+			n += (size_t)snprintf(text + n, size - n, ", %s", name);
+	}
+}
+
 /* 'text' is where its name is kept, and 'inner' as above. */
 static bool take_field(struct list *l, const char *param, const char *from, size_t len, char text[static 64], unsigned int *field, const char **inner)
 {
+	char known[400];
 	int found = -1;
 
 	if (len < 64) {
@@ -89,7 +103,8 @@ static bool take_field(struct list *l, const char *param, const char *from, size
 		*field = (unsigned int)found;
 		return true;
 	}
-	api_problemf(l->r, 400, "malformed", "query parameter '%s': '%.*s' is not a field of %s", param, (int)(len > 60 ? 60 : len), from, l->of->plural);
+	list_fields(l->of->shape, known, sizeof(known));
+	api_problemf(l->r, 400, "malformed", "query parameter '%s': '%.*s' is not a field of %s (want %s)", param, (int)(len > 60 ? 60 : len), from, l->of->plural, known);
 	return false;
 }
 

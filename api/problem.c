@@ -127,20 +127,11 @@ static const char *take_element(const char *p, json_t *e)
 	return p + word + 1 + digits + 2;
 }
 
-/* "field 'mac': 'zz' is not ...", "field 'hosts' element 1: field 'mac': ..." */
-static const char *take_field(const char *p, json_t *e)
+/* ": 'zz' is not ...", behind what it is the value of. */
+static const char *take_value(const char *p, json_t *e)
 {
-	const char *end, *q;
+	const char *q;
 
-	if (strncmp(p, "field '", 7) || !(end = strchr(p + 7, '\'')))
-		return p;
-	if (json_object_get(e, "field")) {
-		if (!json_object_get(e, "element"))
-			return p;
-		json_object_set(e, "in", json_object_get(e, "field")); /* it was the list that this is in */
-	}
-	json_object_set_new(e, "field", part(p + 7, end));
-	p = end + 1;
 	if (strncmp(p, ": ", 2))
 		return p + strspn(p, " ");
 	p += 2;
@@ -153,6 +144,22 @@ static const char *take_field(const char *p, json_t *e)
 		return p;
 	json_object_set_new(e, "value", part(p + 1, q));
 	return q + 1 + strspn(q + 1, " ");
+}
+
+/* "field 'mac': 'zz' is not ...", "field 'hosts' element 1: field 'mac': ..." */
+static const char *take_field(const char *p, json_t *e)
+{
+	const char *end;
+
+	if (strncmp(p, "field '", 7) || !(end = strchr(p + 7, '\'')))
+		return p;
+	if (json_object_get(e, "field")) {
+		if (!json_object_get(e, "element"))
+			return p;
+		json_object_set(e, "in", json_object_get(e, "field")); /* it was the list that this is in */
+	}
+	json_object_set_new(e, "field", part(p + 7, end));
+	return take_value(end + 1, e);
 }
 
 /* "body:3: ", "operation 2: ": where in what was sent. */
@@ -176,6 +183,18 @@ static const char *take_place(const char *p, json_t *e)
 	return p;
 }
 
+/* "query parameter 'filter': 'colour' is not ..." */
+static const char *take_parameter(const char *p, json_t *e)
+{
+	static const char begins[] = "query parameter '";
+	const char *end = strncmp(p, begins, strlen(begins)) ? NULL : strchr(p + strlen(begins), '\'');
+
+	if (!end)
+		return p;
+	json_object_set_new(e, "parameter", part(p + strlen(begins), end));
+	return take_value(end + 1, e);
+}
+
 static json_t *details(const char *text)
 {
 	_json_ json_t *e = json_object();
@@ -187,6 +206,7 @@ static json_t *details(const char *text)
 	for (;;) {
 		was = p;
 		p = take_place(p, e);
+		p = take_parameter(p, e);
 		p = take_object(p, e);
 		p = take_kind(p);
 		p = take_field(p, e);
