@@ -195,6 +195,33 @@ static const char *take_parameter(const char *p, json_t *e)
 	return take_value(end + 1, e);
 }
 
+/* "cannot delete bridge 'b': port 'p' refers to it in field 'bridge'": it is the port that is in the way. */
+static const char *take_user(const char *p, json_t *e)
+{
+	char kind[32], name[TOPO_NAME_MAX + 1], field[64];
+	const char *user = strncmp(p, "cannot delete ", 14) ? NULL : strstr(p, "': ");
+	int n = 0;
+
+	if (!user || sscanf(user + 3, "%31[a-z_] '%63[^']' %nrefers to it in field '%63[^']'", kind, name, &n, field) != 3)
+		return p;
+	json_object_set_new(e, "object", json_sprintf("%s/%s", kind, name));
+	json_object_set_new(e, "field", json_string(field));
+	return user + 3 + n;
+}
+
+/* "the quota of the tenant is 5 ports": the quota's field, and what it says. */
+static const char *take_quota(const char *p, json_t *e)
+{
+	char what[32];
+	long long n;
+
+	if (sscanf(p, "the quota of the tenant is %lld %31[a-z_]", &n, what) != 2)
+		return p;
+	json_object_set_new(e, "field", json_sprintf("%s%s", topo_kind_find(what) < 0 ? "" : "objects.", what));
+	json_object_set_new(e, "allowed", json_sprintf("at most %lld", n));
+	return p;
+}
+
 static json_t *details(const char *text)
 {
 	_json_ json_t *e = json_object();
@@ -203,6 +230,7 @@ static json_t *details(const char *text)
 
 	if (!e)
 		return NULL;
+	p = take_quota(take_user(p, e), e);
 	for (;;) {
 		was = p;
 		p = take_place(p, e);
