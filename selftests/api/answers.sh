@@ -115,7 +115,7 @@ equal '... nothing that has no path of its own' '' "$(field ports)"
 for query in filter=colour:red sort=-colour fields=name,colour; do
 	answers "?$query" 400 1 GET "$T/ports?$query" "$OP"
 	equal '... names the parameter, and the value' "${query%%=*} colour" "$(field errors.0.parameter) $(field errors.0.value)"
-	contains '... and the fields that there are' '^name, id, rev, .*mac.*security_groups' "$(field errors.0.allowed)"
+	contains '... and the fields that there are' '^name, .*mac.*security_groups' "$(field errors.0.allowed)"
 done
 answers '?page=2' 400 1 GET "$T/ports?page=2" "$OP"
 equal '... lists what lists take' 'page limit, cursor, sort, filter, fields' "$(field errors.0.parameter) $(field errors.0.allowed)"
@@ -123,4 +123,35 @@ answers '?dryrun=true' 400 1 PUT "$T/topology?dryrun=true" "$OP" -d '{}'
 equal '... lists what writes take' 'dry_run, wait, prune' "$(field errors.0.allowed)"
 answers '?x=' 400 1 GET "$T/ports/p1?x=" "$OP"
 equal '... none, where there is none' none "$(field errors.0.allowed)"
+
+# --- addresses, however they are written ---
+answers 'machines' 200 1 PUT $T/topology "$OP" -d '{"bridges": [{"name": "b9"}], "routers": [{"name": "r9"}], "ports": [
+  {"name": "m1", "bridge": "b9", "mac": "02:00:00:00:00:AA", "addresses": ["10.0.1.10", "fd00::10"]}, {"name": "m2", "bridge": "b9", "mac": "02:00:00:00:00:bb", "addresses": ["10.0.2.10"]},
+  {"name": "r9-1", "router": "r9", "addresses": ["10.0.1.1/24"]}]}'
+found() { # FILTER NAMES
+	answers "filter=$1" 200 1 GET "$T/ports?fields=name&filter=$1" "$OP"
+	equal '... finds' "$2" "$(python3 -c 'import json, sys; print(" ".join(i["name"] for i in json.loads(sys.argv[1])["items"]))' "$body")"
+}
+found mac:02-00-00-00-00-aa m1
+found mac:02:00:00:00:00:BB m2
+found 'mac:02:00:00:00:00:*' 'm1 m2'
+found mac:02-00-00-00-00 ''
+found addresses:10.0.1.0/24 'm1 r9-1'
+found addresses:10.0.0.0/8 'm1 m2 r9-1'
+found addresses:10.0.1.10 m1
+found addresses:10.0.1.1 r9-1
+found addresses:10.0.1.1/24 r9-1
+found addresses:FD00:0::/64 m1
+found addresses:FD00:0:0::10 m1
+found addresses:10.0.1 ''
+found 'addresses:10.0.1*' 'm1 r9-1'
+
+# --- who is in the way ---
+answers 'what is in use' 409 1 DELETE $T/bridges/b9 "$OP"
+contains '... by whom' '^port/m[12] bridge$' "$(field errors.0.object) $(field errors.0.field)"
+answers 'a quota' 200 1 PUT $T/quota "$OP" -d '{"objects": {"routers": 1}}'
+answers '... that is used up' 403 1 POST $T/routers "$OP" -d '{"name": "more"}'
+equal '... which' 'objects.routers at most 1' "$(field errors.0.field) $(field errors.0.allowed)"
+answers 'the MAC of another' 422 1 PUT $T/topology "$OP" -d '{"ports": [{"name": "a", "bridge": "b9", "mac": "02:00:00:00:00:aa"}]}'
+equal '... is told of who came last' 'port/a mac' "$(field errors.0.object) $(field errors.0.field)"
 api_stop 1
