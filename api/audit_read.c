@@ -24,6 +24,7 @@ json_t *audit_view(const json_t *entry)
 	json_object_set(o, "time_ms", json_object_get(entry, "ms"));
 	json_object_set(o, "rev", json_object_get(entry, "rev"));
 	json_object_set(o, "crev", json_object_get(entry, "crev"));
+	json_object_set(o, "revision", json_object_get(entry, "crev")); /* as others call it */
 	if (json_is_object(json_object_get(entry, "meta")))
 		json_object_update_missing(o, json_object_get(entry, "meta"));
 	if (!changes) {

@@ -16,8 +16,6 @@
 #include "util/cleanup.h"
 #include "util/json.h"
 
-#define OBJECT_MAX 200
-
 /* What is asked, and from where on it is the caller's: what is older is of another tenant, which had the name before.  Operators see all. */
 struct question {
 	uint64_t since;
@@ -91,16 +89,46 @@ static bool by_text(struct api_request *r, char *text, size_t size)
 	return true;
 }
 
+/* ?object= as the audit has it: "ports/web1", as paths have it, is "port/web1".  False: answered. */
+static bool object_of_tenant(struct api_request *r, char path[static TOPO_PATH])
+{
+	const char *text = api_query(r, "object"), *name = text ? strchr(text, '/') : NULL;
+	char kind[32];
+
+	*path = 0;
+	if (!text)
+		return true;
+	if (name && (size_t)(name - text) < sizeof(kind)) {
+		snprintf(kind, sizeof(kind), "%.*s", (int)(name - text), text);
+		if (topo_kind_find(kind) >= 0 && topo_name_valid(name + 1)) {
+			topo_path((enum topo_kind)topo_kind_find(kind), name + 1, path);
+			return true;
+		}
+	}
+	api_problemf(r, 400, "malformed", "query parameter 'object': '%.80s' is no object (want KIND/NAME, like port/web1)", text);
+	return false;
+}
+
+/* The same of /api/v1/audit. */
+static bool object_of_access(struct api_request *r)
+{
+	static const char *const kinds[] = { "token/", "quota/", "tenant/", "about/" };
+	const char *text = api_query(r, "object");
+
+	for (size_t i = 0; text && i < ARRAY_SIZE(kinds); i++)
+		if (!strncmp(text, kinds[i], strlen(kinds[i])) && role_name_ok(text + strlen(kinds[i])))
+			return true;
+	if (text)
+		api_problemf(r, 400, "malformed", "query parameter 'object': '%.80s' is no object (want token/ID, quota/TENANT, tenant/TENANT or about/TENANT)", text);
+	return !text;
+}
+
 static void list(struct api_request *r, const char *space, const char *object)
 {
 	unsigned int limit = page_limit(r);
 	char by[TOPO_NAME_MAX + 16];
 
-	if (!limit || !by_text(r, by, sizeof(by)) || !auth_may(r, api_caller_of(r), AUTH_AUDIT))
-		return;
-	if (object && strlen(object) > OBJECT_MAX)
-		api_problemf(r, 400, "malformed", "query parameter 'object': too long (want 'port/web1')");
-	else
+	if (limit && by_text(r, by, sizeof(by)) && auth_may(r, api_caller_of(r), AUTH_AUDIT))
 		db_audit_list(api_of(r)->db, space, api_query(r, "cursor"), limit, object, *by ? by : NULL, on_listed, r);
 }
 
@@ -117,8 +145,10 @@ static void of_tenant(struct api_request *r, void (*fn)(struct api_request *r, s
 
 static void list_of_tenant(struct api_request *r, struct cache_tenant *t)
 {
-	if (ask(r, t ? cache_since(t) : 0))
-		list(r, api_param(r, "tenant"), api_query(r, "object"));
+	char object[TOPO_PATH];
+
+	if (object_of_tenant(r, object) && ask(r, t ? cache_since(t) : 0))
+		list(r, api_param(r, "tenant"), *object ? object : NULL);
 }
 
 static void on_list(struct api_request *r)
@@ -159,7 +189,7 @@ static void on_list_all(struct api_request *r)
 	snprintf(object, sizeof(object), "about/%s", tenant);
 	if (*tenant && api_query(r, "object"))
 		api_problemf(r, 403, "forbidden", "query parameter 'object' is for operators");
-	else if (ask(r, life && life->since ? life->since - 1 : 0)) /* that it was made is told */
+	else if (object_of_access(r) && ask(r, life && life->since ? life->since - 1 : 0)) /* that it was made is told */
 		list(r, DB_API, *tenant ? object : api_query(r, "object"));
 }
 

@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "api/idempotency.h"
+#include "api/object.h"
 #include "api/parse.h"
 #include "api/role.h"
 #include "api/problem.h"
@@ -110,6 +111,25 @@ static void check_length(struct api_request *r)
 
 /* --- path and query --- */
 
+static void no_path(struct api_request *r, const char *const *parts, unsigned int n)
+{
+	struct route_match m = { 0 };
+	char next[400];
+	unsigned int at;
+
+	if (n > 1 && !*parts[n - 1])
+		routes_match(r->method, parts, n - 1, &m);
+	at = routes_next(parts, n, next, sizeof(next));
+	if (m.route || m.allow[0])
+		api_problemf(r, 404, "not_found", "there is nothing at this path (want it without the '/' at its end)");
+	else if (*next && at < n && *parts[at])
+		api_problemf(r, 404, "not_found", "there is nothing at this path: '%.40s' is not known here (want %s)", parts[at], next);
+	else if (*next)
+		api_problemf(r, 404, "not_found", "there is nothing at this path (want one that goes on with %s)", next);
+	else
+		api_problemf(r, 404, "not_found", "there is nothing at this path");
+}
+
 static void take_path(struct api_request *r, const char *url)
 {
 	char *copy = arena_dup(&r->arena, url, strlen(url) + 1), *parts[ROUTE_PARTS_MAX];
@@ -142,22 +162,23 @@ static void take_path(struct api_request *r, const char *url)
 		else
 			api_problemf(r, 405, "method_not_allowed", "'%.20s' is not allowed here (want %s)", r->method, m.allow);
 	} else if (!m.route) {
-		api_problemf(r, 404, "not_found", "there is nothing at this path");
+		no_path(r, (const char *const *)parts, n);
 	}
 }
 
 static enum MHD_Result see_query(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
 {
 	struct api_request *r = arg;
-	char *n = arena_printf(&r->arena, "%s", name), *v = arena_printf(&r->arena, "%s", value ? value : "");
+	char *n = arena_printf(&r->arena, "%s", name), *v = arena_printf(&r->arena, "%s", value ? value : ""), known[200];
 
 	(void)kind;
+	route_query(r->route, known, sizeof(known));
 	if (!n || !v || parse_unescape(n) || parse_unescape(v))
 		api_problemf(r, 400, "malformed", "the query is not valid");
 	else if (r->n_query == API_QUERY_MAX)
 		api_problemf(r, 400, "malformed", "more than %d query parameters", API_QUERY_MAX);
 	else if (!route_takes(r->route, n))
-		api_problemf(r, 400, "unknown_parameter", "query parameter '%.40s' is not known here", n);
+		api_problemf(r, 400, "unknown_parameter", "query parameter '%.40s' is not known here (want %s)", n, known);
 	else if (strcmp(n, "filter") && api_query(r, n))
 		api_problemf(r, 400, "malformed", "query parameter '%.40s' appears twice", n);
 	else
@@ -250,6 +271,13 @@ static void check_caller(struct api_request *r)
 		api_problem(r, status, err.tag, &err);
 }
 
+/* One that is none would guard nothing, or refuse everything; a GET is only a cache's question. */
+static void check_condition(struct api_request *r, const char *name, const char *value)
+{
+	if (!r->answered && value && !role_method_safe(r->method) && !object_tags_ok(value))
+		api_problemf(r, 400, "malformed", "%s: '%.60s' is not a list of entity tags (want the revision in quotes, like \"5\", or *)", name, value);
+}
+
 void dispatch(struct api_request *r)
 {
 	if (r->auth == AUTH_PENDING)
@@ -269,7 +297,9 @@ void dispatch(struct api_request *r)
 		api_problemf(r, 400, "malformed", "%s is not looked at here, and would not guard anything", r->if_match ? "If-Match" : "If-None-Match");
 		return;
 	}
-	if (!turns_wait(r->http->turns, r))
+	check_condition(r, "If-Match", r->if_match);
+	check_condition(r, "If-None-Match", r->if_none_match);
+	if (!r->answered && !turns_wait(r->http->turns, r))
 		dispatch_now(r);
 }
 

@@ -14,6 +14,7 @@
 #include "api/parse.h"
 #include "api/row.h"
 #include "topology/schema.h"
+#include "util/addr.h"
 
 #define LIMIT_DEFAULT 100
 #define LIMIT_MAX     1000
@@ -26,8 +27,11 @@ struct filter {
 	unsigned int field;
 	const char *inner; /* "remote_group" of "rules.remote_group"; "" = the field itself */
 	const char *pattern;
-	enum { SAME, HAS, LIKE } how;
+	enum { SAME, HAS, LIKE, WITHIN } how;
 	char text[64]; /* what 'inner' points into; HAS: what is looked for */
+	char value[ADDR_TEXT]; /* an address as records have it */
+	struct skep_ip net; /* WITHIN: of addresses */
+	unsigned int net_len;
 };
 
 struct list {
@@ -75,9 +79,20 @@ static int find_field(const struct topo_shape *shape, char *name, const char **i
 	return shape->fields[field].shape && has_inner(shape->fields[field].shape, dot + 1) ? field : -1;
 }
 
+/* "name, id, mac": those that row_field() knows. */
+static void list_fields(const struct topo_shape *shape, char *text, size_t size)
+{
+	size_t n = (size_t)snprintf(text, size, "name");
+
+	for (unsigned int i = 0; i < shape->n && n < size; i++)
+		if (strcmp(shape->fields[i].name, "name"))
+			n += (size_t)snprintf(text + n, size - n, ", %s", shape->fields[i].name);
+}
+
 /* 'text' is where its name is kept, and 'inner' as above. */
 static bool take_field(struct list *l, const char *param, const char *from, size_t len, char text[static 64], unsigned int *field, const char **inner)
 {
+	char known[400];
 	int found = -1;
 
 	if (len < 64) {
@@ -89,7 +104,8 @@ static bool take_field(struct list *l, const char *param, const char *from, size
 		*field = (unsigned int)found;
 		return true;
 	}
-	api_problemf(l->r, 400, "malformed", "query parameter '%s': '%.*s' is not a field of %s", param, (int)(len > 60 ? 60 : len), from, l->of->plural);
+	list_fields(l->of->shape, known, sizeof(known));
+	api_problemf(l->r, 400, "malformed", "query parameter '%s': '%.*s' is not a field of %s (want %s)", param, (int)(len > 60 ? 60 : len), from, l->of->plural, known);
 	return false;
 }
 
@@ -120,14 +136,50 @@ static bool take_sort(struct list *l)
 	return true;
 }
 
+static enum topo_type type_of(const struct topo_shape *shape, const struct filter *f)
+{
+	const struct topo_field *field = &shape->fields[f->field];
+	char name[64];
+
+	for (const char *p = f->inner; *p; p += strcspn(p, ".") + (p[strcspn(p, ".")] == '.')) {
+		snprintf(name, sizeof(name), "%.*s", (int)strcspn(p, "."), p);
+		field = topo_field_find(field->shape, name);
+	}
+	return field->type;
+}
+
+/* Addresses may be written in several ways; of a prefix it is those within. */
+static void take_address(struct filter *f, enum topo_type type)
+{
+	char text[ADDR_TEXT];
+	struct skep_mac mac;
+	struct skep_ip masked;
+
+	snprintf(text, sizeof(text), "%s", f->pattern);
+	for (char *p = text; type == TOPO_T_MAC && *p; p++)
+		*p = *p == '-' ? ':' : *p;
+	if (type == TOPO_T_MAC && mac_parse(text, &mac)) {
+		f->pattern = mac_format(&mac, f->value);
+	} else if ((type == TOPO_T_IP || type == TOPO_T_ADDRESSES || type == TOPO_T_PREFIX) && prefix_parse(f->pattern, &f->net, &f->net_len)) {
+		masked = ip_mask(&f->net, f->net_len);
+		if (type != TOPO_T_PREFIX && ip_eq(&masked, &f->net))
+			f->how = WITHIN;
+		else if (strchr(f->pattern, '/'))
+			f->pattern = prefix_format(&f->net, f->net_len, f->value);
+		else
+			f->pattern = ip_format(&f->net, f->value);
+	}
+}
+
 /* Most patterns need not be tried at each place of the text. */
-static void understand(struct filter *f)
+static void understand(const struct topo_shape *shape, struct filter *f)
 {
 	const size_t len = strlen(f->pattern), stars = strspn(f->pattern, "*");
 
 	f->how = LIKE;
 	if (!strchr(f->pattern, '*')) {
 		f->how = SAME;
+		take_address(f, type_of(shape, f));
 	} else if (!*f->inner && len >= 2 && stars == 1 && strcspn(f->pattern + 1, "*") == len - 2 && len - 2 < sizeof(f->text)) {
 		f->how = HAS;
 		snprintf(f->text, sizeof(f->text), "%.*s", (int)(len - 2), f->pattern + 1);
@@ -152,7 +204,7 @@ static bool take_filters(struct list *l)
 		if (!take_field(l, "filter", text, (size_t)(colon - text), f->text, &f->field, &f->inner))
 			return false;
 		f->pattern = colon + 1;
-		understand(f);
+		understand(l->of->shape, f);
 		l->n_filters++;
 	}
 	return true;
@@ -229,6 +281,11 @@ static bool is_like(const char *pattern, const char *text)
 
 static bool matches_text(const struct filter *f, const char *text)
 {
+	struct skep_ip ip;
+	unsigned int len;
+
+	if (f->how == WITHIN)
+		return prefix_parse(text, &ip, &len) && ip_in_prefix(&ip, &f->net, f->net_len);
 	if (f->how == LIKE)
 		return is_like(f->pattern, text);
 	return f->how == HAS ? !!strstr(text, f->text) : !strcmp(f->pattern, text);

@@ -120,9 +120,9 @@ static json_t *cell(struct matrix *m, const struct topo_port *from, const struct
 		return err.code == -ENOMEM ? NULL :
 					     json_pack("{s:s, s:s}", "verdict", "unknown", "text", err.text);
 	verdict = why.reason == SKEP_DROP_NOT_LIVE ? "down" : verdicts[why.reachable];
-	c = json_pack("{s:s, s:s*, s:s*, s:s*}", "verdict", verdict, "reason",
+	c = json_pack("{s:s, s:s*, s:s*, s:s*, s:s*}", "verdict", verdict, "reason",
 		      why.reason != SKEP_DROP_NONE ? skep_drop_name(why.reason) : NULL, "rule",
-		      *why.culprit ? why.culprit : NULL, "text",
+		      *why.rule ? why.rule : NULL, "at", *why.culprit && !*why.rule ? why.culprit : NULL, "text",
 		      why.reachable == SIM_WHY_YES ? NULL : why.text);
 	sim_why_fini(&why);
 	return c;

@@ -10,3 +10,5 @@ json_t *object_view(enum topo_kind kind, const struct cache_object *o); /* new r
 uint64_t object_rev(const struct cache_object *o);
 /* Does If-Match ('strong': W/"7" is not the same) or If-None-Match name the revision? */
 bool object_matches(const char *header, uint64_t rev, bool strong);
+/* Is it an asterisk, or a list of tags as RFC 9110 has them? */
+bool object_tags_ok(const char *header);

@@ -38,6 +38,43 @@ uint64_t object_rev(const struct cache_object *o)
 	return (uint64_t)json_integer_value(json_object_get(o->record, "rev"));
 }
 
+static bool is_asterisk(const char *header)
+{
+	const char *p = header + strspn(header, " \t");
+
+	return *p == '*' && !p[1 + strspn(p + 1, " \t")];
+}
+
+/* RFC 9110, 8.8.3, and blanks.  NULL: what is at 'p' is no tag; else behind it. */
+static const char *skip_tag(const char *p)
+{
+	p += strncmp(p, "W/", 2) ? 0 : 2;
+	if (*p++ != '"')
+		return NULL;
+	p += strcspn(p, "\"");
+	return *p == '"' ? p + 1 : NULL;
+}
+
+bool object_tags_ok(const char *header)
+{
+	const char *p = header + strspn(header, " ,\t");
+
+	if (is_asterisk(header))
+		return true;
+	if (!*p)
+		return false;
+	while (*p) {
+		p = skip_tag(p);
+		if (!p)
+			return false;
+		p += strspn(p, " \t");
+		if (*p && *p != ',')
+			return false;
+		p += strspn(p, " ,\t");
+	}
+	return true;
+}
+
 /* A list of "tags", W/"weak" ones among them, or an asterisk and nothing else. */
 bool object_matches(const char *header, uint64_t rev, bool strong)
 {

@@ -25,7 +25,31 @@ struct operation {
 	const json_t *said;	       /* api/openapi.yaml about this operation */
 };
 
-/* --- text with {kind}, {plural} and {a_kind} --- */
+/* --- text with {kind}, {plural}, {a_kind} and {kinds} --- */
+
+/* "qos_policies" -> "QoS policies", "floating_ips" -> "floating IPs". */
+static void people_text(const char *plural, char *out, size_t size)
+{
+	static const char *const said[][2] = { { "qos", "QoS" }, { "ips", "IPs" }, { "vips", "VIPs" }, { "nats", "NAT rules" } };
+	size_t n = 0, i;
+
+	for (size_t len; *plural; plural += len + !!plural[len]) {
+		len = strcspn(plural, "_");
+		for (i = 0; i < ARRAY_SIZE(said) && (strlen(said[i][0]) != len || strncmp(said[i][0], plural, len)); i++)
+			;
+		n += (size_t)snprintf(out + n, size - n, "%s%.*s", n ? " " : "", i < ARRAY_SIZE(said) ? 64 : (int)len,
+				      i < ARRAY_SIZE(said) ? said[i][1] : plural);
+	}
+}
+
+/* "a QoS policy", "an address". */
+static void with_article(const char *kinds, char *out, size_t size)
+{
+	size_t n = strlen(kinds);
+	bool y = n > 3 && !strcmp(kinds + n - 3, "ies");
+
+	snprintf(out, size, "%s %.*s%s", strchr("aeiou", *kinds) ? "an" : "a", (int)(n - (y ? 3 : 1)), kinds, y ? "y" : "");
+}
 
 static bool replace(char *out, size_t size, size_t *n, const char *word)
 {
@@ -36,16 +60,16 @@ static bool replace(char *out, size_t size, size_t *n, const char *word)
 /* 'text' as it reads for the kind; in people's text (a_kind) words have blanks between. */
 static json_t *fill_text(const char *text, int kind)
 {
-	static const char *const marks[] = { "{kind}", "{plural}", "{a_kind}" };
+	static const char *const marks[] = { "{kind}", "{plural}", "{a_kind}", "{kinds}" };
 	const char *name = kind < 0 ? "" : topo_kind_name((enum topo_kind)kind);
-	char out[2048], article[64];
+	const char *plural = kind < 0 ? "" : topo_kind_plural((enum topo_kind)kind);
+	char out[2048], kinds[64] = "", article[80] = "";
+	const char *const words[] = { name, plural, article, kinds };
 	size_t n = 0;
 
-	snprintf(article, sizeof(article), "%s %s", strchr("aeiou", *name) ? "an" : "a", name);
-	for (char *p = article; *p; p++)
-		*p = *p == '_' ? ' ' : *p;
-	const char *const words[] = { name, kind < 0 ? "" : topo_kind_plural((enum topo_kind)kind),
-				      article };
+	people_text(plural, kinds, sizeof(kinds));
+	if (*kinds)
+		with_article(kinds, article, sizeof(article));
 
 	while (*text && n < sizeof(out) - 1) {
 		size_t m = 0;

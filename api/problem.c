@@ -127,20 +127,11 @@ static const char *take_element(const char *p, json_t *e)
 	return p + word + 1 + digits + 2;
 }
 
-/* "field 'mac': 'zz' is not ...", "field 'hosts' element 1: field 'mac': ..." */
-static const char *take_field(const char *p, json_t *e)
+/* ": 'zz' is not ...", behind what it is the value of. */
+static const char *take_value(const char *p, json_t *e)
 {
-	const char *end, *q;
+	const char *q;
 
-	if (strncmp(p, "field '", 7) || !(end = strchr(p + 7, '\'')))
-		return p;
-	if (json_object_get(e, "field")) {
-		if (!json_object_get(e, "element"))
-			return p;
-		json_object_set(e, "in", json_object_get(e, "field")); /* it was the list that this is in */
-	}
-	json_object_set_new(e, "field", part(p + 7, end));
-	p = end + 1;
 	if (strncmp(p, ": ", 2))
 		return p + strspn(p, " ");
 	p += 2;
@@ -153,6 +144,22 @@ static const char *take_field(const char *p, json_t *e)
 		return p;
 	json_object_set_new(e, "value", part(p + 1, q));
 	return q + 1 + strspn(q + 1, " ");
+}
+
+/* "field 'mac': 'zz' is not ...", "field 'hosts' element 1: field 'mac': ..." */
+static const char *take_field(const char *p, json_t *e)
+{
+	const char *end;
+
+	if (strncmp(p, "field '", 7) || !(end = strchr(p + 7, '\'')))
+		return p;
+	if (json_object_get(e, "field")) {
+		if (!json_object_get(e, "element"))
+			return p;
+		json_object_set(e, "in", json_object_get(e, "field")); /* it was the list that this is in */
+	}
+	json_object_set_new(e, "field", part(p + 7, end));
+	return take_value(end + 1, e);
 }
 
 /* "body:3: ", "operation 2: ": where in what was sent. */
@@ -176,6 +183,45 @@ static const char *take_place(const char *p, json_t *e)
 	return p;
 }
 
+/* "query parameter 'filter': 'colour' is not ..." */
+static const char *take_parameter(const char *p, json_t *e)
+{
+	static const char begins[] = "query parameter '";
+	const char *end = strncmp(p, begins, strlen(begins)) ? NULL : strchr(p + strlen(begins), '\'');
+
+	if (!end)
+		return p;
+	json_object_set_new(e, "parameter", part(p + strlen(begins), end));
+	return take_value(end + 1, e);
+}
+
+/* "cannot delete bridge 'b': port 'p' refers to it in field 'bridge'": it is the port that is in the way. */
+static const char *take_user(const char *p, json_t *e)
+{
+	char kind[32], name[TOPO_NAME_MAX + 1], field[64];
+	const char *user = strncmp(p, "cannot delete ", 14) ? NULL : strstr(p, "': ");
+	int n = 0;
+
+	if (!user || sscanf(user + 3, "%31[a-z_] '%63[^']' %nrefers to it in field '%63[^']'", kind, name, &n, field) != 3)
+		return p;
+	json_object_set_new(e, "object", json_sprintf("%s/%s", kind, name));
+	json_object_set_new(e, "field", json_string(field));
+	return user + 3 + n;
+}
+
+/* "the quota of the tenant is 5 ports": the quota's field, and what it says. */
+static const char *take_quota(const char *p, json_t *e)
+{
+	char what[32];
+	long long n;
+
+	if (sscanf(p, "the quota of the tenant is %lld %31[a-z_]", &n, what) != 2)
+		return p;
+	json_object_set_new(e, "field", json_sprintf("%s%s", topo_kind_find(what) < 0 ? "" : "objects.", what));
+	json_object_set_new(e, "allowed", json_sprintf("at most %lld", n));
+	return p;
+}
+
 static json_t *details(const char *text)
 {
 	_json_ json_t *e = json_object();
@@ -184,9 +230,11 @@ static json_t *details(const char *text)
 
 	if (!e)
 		return NULL;
+	p = take_quota(take_user(p, e), e);
 	for (;;) {
 		was = p;
 		p = take_place(p, e);
+		p = take_parameter(p, e);
 		p = take_object(p, e);
 		p = take_kind(p);
 		p = take_field(p, e);

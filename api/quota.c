@@ -210,13 +210,13 @@ int quota_check(const struct quota *q, const struct quota_use *before,
 		if (after->objects[k] > q->objects[k] && after->objects[k] > before->objects[k])
 			return err_tag(err, -EDQUOT, "quota_exceeded",
 				       "the quota of the tenant is %" PRId64
-				       " %s; it has %" PRId64 ", this would make %" PRId64,
+				       " %s; it has %" PRId64 ", this would make %" PRId64 " (delete some, or ask an operator for more)",
 				       q->objects[k], topo_kind_plural((enum topo_kind)k),
 				       before->objects[k], after->objects[k]);
 	if (after->bytes > q->bytes && after->bytes > before->bytes)
 		return err_tag(err, -EDQUOT, "quota_exceeded",
 			       "the quota of the tenant is %" PRId64 " bytes of configuration; it has %"
-			       PRId64 ", this would make %" PRId64,
+			       PRId64 ", this would make %" PRId64 " (delete some, or ask an operator for more)",
 			       q->bytes, before->bytes, after->bytes);
 	return 0;
 }

@@ -13,6 +13,7 @@
 	X(change) \
 	X(events) \
 	X(hosts) \
+	X(index) \
 	X(live) \
 	X(metrics) \
 	X(objects) \
@@ -71,7 +72,7 @@ static unsigned int fits(const struct api_route *route, const char *const *parts
 	while (*p == '/' && p[1]) {
 		size_t len = strcspn(++p, "/");
 
-		if (i == n)
+		if (i == n || !*parts[i])
 			return 0;
 		if (*p != '{') {
 			if (strlen(parts[i]) != len || memcmp(parts[i], p, len))
@@ -132,7 +133,7 @@ static bool has_word(const char *words, const char *word)
 	size_t len = strlen(word);
 
 	for (const char *p = words; p && *p;) {
-		size_t n = strcspn(p, " ");
+		size_t n = strcspn(p, ", ");
 
 		if (n == len && !memcmp(p, word, n))
 			return true;
@@ -141,9 +142,90 @@ static bool has_word(const char *words, const char *word)
 	return false;
 }
 
+/* Words of each kind of route. */
+#define WRITE_QUERY "dry_run wait"
+#define LIST_QUERY  "limit cursor sort filter fields"
+
 bool route_takes(const struct api_route *route, const char *query)
 {
-	return has_word(route->query, query) ||
-	       ((route->flags & API_WRITES) && has_word("dry_run wait", query)) ||
-	       ((route->flags & API_LISTS) && has_word("limit cursor sort filter fields", query));
+	return has_word(route->query, query) || ((route->flags & API_WRITES) && has_word(WRITE_QUERY, query)) ||
+	       ((route->flags & API_LISTS) && has_word(LIST_QUERY, query));
+}
+
+/* --- what there is instead of what was asked for --- */
+
+static void add_word(char *list, size_t size, const char *word, size_t len)
+{
+	char one[64];
+	size_t n = strlen(list);
+
+	snprintf(one, sizeof(one), "%.*s", (int)len, word);
+	if (!has_word(list, one))
+		snprintf(list + n, size - n, "%s%s", n ? ", " : "", one);
+}
+
+static void add_words(char *list, size_t size, const char *words)
+{
+	for (size_t n; words && *words; words += n + !!words[n]) {
+		n = strcspn(words, " ");
+		add_word(list, size, words, n);
+	}
+}
+
+void route_query(const struct api_route *route, char *list, size_t size)
+{
+	*list = 0;
+	if (route->flags & API_LISTS)
+		add_words(list, size, LIST_QUERY);
+	if (route->flags & API_WRITES)
+		add_words(list, size, WRITE_QUERY);
+	add_words(list, size, route->query);
+	if (!*list)
+		snprintf(list, size, "none");
+}
+
+/* How many of the parts the route has; '*rest': its next one, or "". */
+static unsigned int fits_until(const struct api_route *route, const char *const *parts, unsigned int n, const char **rest)
+{
+	const char *p = route->path;
+	unsigned int i = 0;
+
+	for (; *p == '/' && p[1] && i < n; i++) {
+		size_t len = strcspn(p + 1, "/");
+		bool fits = p[1] != '{'		       ? strlen(parts[i]) == len && !memcmp(parts[i], p + 1, len) :
+			    !strncmp(p + 1, "{kind}", 6) ? is_plural(parts[i]) :
+							 *parts[i];
+
+		if (!fits)
+			break;
+		p += 1 + len;
+	}
+	*rest = *p ? p + 1 : p;
+	return i;
+}
+
+unsigned int routes_next(const char *const *parts, unsigned int n, char *list, size_t size)
+{
+	const struct api_route *route;
+	unsigned int best = 0, at;
+	const char *rest;
+
+	*list = 0;
+	for (unsigned int i = 0; (route = routes_at(i)); i++) {
+		at = fits_until(route, parts, n, &rest);
+		if (at < best)
+			continue;
+		if (at > best)
+			*list = 0;
+		best = at;
+		if (!strncmp(rest, "{kind}", 6) && at < n && topo_kind_find(parts[at]) >= 0) {
+			snprintf(list, size, "%s", topo_kind_plural((enum topo_kind)topo_kind_find(parts[at])));
+			return at;
+		}
+		for (int k = 0; !strncmp(rest, "{kind}", 6) && k < TOPO_KIND_MAX; k++)
+			add_words(list, size, topo_kind_plural((enum topo_kind)k));
+		if (*rest && *rest != '{')
+			add_word(list, size, rest, strcspn(rest, "/"));
+	}
+	return best;
 }

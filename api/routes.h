@@ -22,3 +22,7 @@ void routes_match(const char *method, const char *const *parts, unsigned int n, 
 
 /* Does the route take a query parameter of the name? */
 bool route_takes(const struct api_route *route, const char *query);
+/* All that it takes: "limit, cursor", or "none". */
+void route_query(const struct api_route *route, char *list, size_t size);
+/* How many of the parts are those of a path that there is, and what could be next: "bridges, ports", or the one that was meant; "": nothing. */
+unsigned int routes_next(const char *const *parts, unsigned int n, char *list, size_t size);

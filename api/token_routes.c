@@ -132,15 +132,28 @@ static int limit_age(const struct api_request *r, struct token *t, struct err *e
 	return 0;
 }
 
+static void no_right(struct api_request *r)
+{
+	const struct api_caller *c = api_caller_of(r);
+
+	api_problemf(r, 403, "forbidden", "'%s' (%s) cannot make a token for others, or with more rights", c->name, api_role_name(c->role));
+}
+
 static void on_create(struct api_request *r)
 {
 	const struct api_caller *c = api_caller_of(r);
 	_json_ json_t *body = json_copy(api_body(r));
+	const char *role = json_str(body, "role");
 	struct making *m;
 	struct err err = { 0 };
 
 	if (!auth_may(r, c, AUTH_TOKENS))
 		return;
+	/* first of all: what else is wrong with a token that one may not make does not matter */
+	if (role && api_role_find(role) > (int)c->role) {
+		no_right(r);
+		return;
+	}
 	m = calloc(1, sizeof(*m));
 
 	/* an admin need not say for which tenant, for there is one */
@@ -153,8 +166,7 @@ static void on_create(struct api_request *r)
 	if (token_of_request(body, (int64_t)time(NULL), &m->token, &err) || limit_age(r, &m->token, &err)) {
 		api_fail(r, &err);
 	} else if (m->token.role > c->role || (*c->tenant && strcmp(c->tenant, m->token.tenant) != 0)) {
-		api_problemf(r, 403, "forbidden", "'%s' (%s) cannot make a token for others, or with more rights", c->name,
-			     api_role_name(c->role));
+		no_right(r);
 	} else if (!token_make(&m->token, m->text)) {
 		api_problemf(r, 503, "unavailable", "there are no random bits");
 	} else {

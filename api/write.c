@@ -527,6 +527,16 @@ struct write *write_new(struct api_request *r, write_plan *plan, write_done *don
 
 /* --- answers --- */
 
+/* A record as it is now: with the revision that the commit gave it, which those that were planned do not know. */
+static json_t *as_written(const struct write *w, const json_t *record)
+{
+	json_t *o = json_copy((json_t *)record);
+
+	if (w->rev)
+		json_object_set_new(o, "rev", json_integer((json_int_t)w->rev));
+	return o;
+}
+
 json_t *write_report(const struct write *w)
 {
 	json_t *list = json_array(), *after;
@@ -536,10 +546,10 @@ json_t *write_report(const struct write *w)
 		json_t *before = json_object_get(w->before, path);
 		const char *op = json_is_null(after) ? "deleted" : before ? "changed" : "created";
 
-		json_array_append_new(list, json_pack("{s:s, s:s, s:O?, s:O?}", "path", path, "op", op, "before", before,
-						      "after", json_is_null(after) ? NULL : after));
+		json_array_append_new(list, json_pack("{s:s, s:s, s:O?, s:o?}", "path", path, "op", op, "before", before,
+						      "after", json_is_null(after) ? NULL : as_written(w, after)));
 	}
-	return json_pack("{s:o, s:b}", "changes", list, "dry_run", w->dry_run);
+	return json_pack("{s:o, s:b, s:I}", "changes", list, "dry_run", w->dry_run, "revision", (json_int_t)w->crev);
 }
 
 static void answer_text(struct write *w, struct cache_tenant *t, int status, char *report, size_t len)

@@ -72,7 +72,7 @@ json_t *write_apply(struct writer *writer, const json_t *records, const json_t *
 
 /* --- for answers --- */
 
-/* {"changes": [{"path", "op", "before", "after"}], "dry_run"}: new reference */
+/* {"changes": [{"path", "op", "before", "after"}], "dry_run", "revision"}: new reference */
 json_t *write_report(const struct write *w);
 /* Skep-Revision, Skep-Durability; then the answer, at once or when ?wait is over (wait.c). */
 void write_answer(struct write *w, struct cache_tenant *t, int status, json_t *body);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * For a packet that is about to be dropped: what would let it pass, as one sentence for the
- * operator.  Called by sim_drop() while tracing.  Reads the walk and marks nothing.
+ * operator.  Called by sim_drop() for who wants to know.  Reads the walk and marks nothing.
  */
 #include "simulator/run.h"
 

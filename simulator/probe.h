@@ -51,6 +51,7 @@ struct sim_why {
 	enum { SIM_WHY_YES, SIM_WHY_NO, SIM_WHY_UNKNOWN } reachable;
 	enum skep_drop reason;	/* of NO, if a packet was dropped; else SKEP_DROP_NONE */
 	char culprit[192];	/* of that: "rule 'no-telnet' of chain 'fw'"; "" = nobody in particular */
+	char rule[192];	/* that lets the request in, or drops it: "rule 'http' of security group 'web'"; "" = none does */
 	char text[512];	    /* one sentence for people: which direction ends where, because of whom, and what would let it pass */
 	json_t *forward, *reply; /* sim_trace_json() of each; NULL = there was none.  The caller's */
 	char *forward_text, *reply_text; /* sim_trace_text() of each; malloc'ed, the caller's */
@@ -69,7 +70,7 @@ int sim_why(struct sim *sim, const struct topo_snapshot *snap, const struct sim_
 int sim_reaches(struct sim *sim, const struct topo_snapshot *snap, const struct sim_view *view,
 		const char *from, const char *to, const char *what, uint64_t now_ns, uint64_t seed,
 		struct sim_why *why, struct err *err);
-/* {"tenant", "reachable": true, false or null, "text", "forward", "forward_text", "reply", "reply_text"}, null where there is none: new
+/* {"tenant", "reachable": true, false or null, "text", "rule", "forward", "forward_text", "reply", "reply_text"}, null where there is none: new
  * reference, NULL = no memory. */
 json_t *sim_why_json(const struct sim_why *why, const char *tenant);
 /* Is it a service: "tcp/443", "udp/53", "icmp", "icmp6"?  0, or -EINVAL with 'err'. */

@@ -342,7 +342,7 @@ void sim_drop(struct walk *w, enum skep_drop reason, const struct topo_object *o
 		run->drop_rank = drop_rank(reason);
 		run->reason = reason;
 		run->culprit = culprit;
-		run->hint = run->tracing ? sim_hint(w, reason, object, rule) : NULL;
+		run->hint = run->hinting ? sim_hint(w, reason, object, rule) : NULL;
 	}
 }
 

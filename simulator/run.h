@@ -70,7 +70,7 @@ struct run {
 	const struct topo_port *in;
 	const struct pkt *pkt;
 	uint64_t seed;
-	bool tracing;
+	bool tracing, hinting;
 
 	bool cacheable, truncated;
 	bool looped;	   /* a path was longer than SIM_DEVICES_MAX */

@@ -195,6 +195,7 @@ int sim_run(struct sim *sim, const struct topo_snapshot *snap, const struct sim_
 		run->pkt = pkt;
 		run->seed = seed;
 		run->tracing = flags & SIM_TRACE;
+		run->hinting = flags & (SIM_TRACE | SIM_HINT);
 		run->recheck = flags & SIM_RECHECK;
 		run->cacheable = true;
 		run->queue_tail = &run->queue;

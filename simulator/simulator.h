@@ -275,12 +275,13 @@ struct sim_result {
 	const struct topo_vip *class_vip;    /* of new ones */
 	const struct sim_step *steps; /* only with SIM_TRACE */
 	uint32_t n_steps;
-	const char *hint; /* DROP, only with SIM_TRACE: what would let it pass; NULL = nothing known */
+	const char *hint; /* DROP, only with SIM_TRACE or SIM_HINT: what would let it pass; NULL = nothing known */
 };
 
 enum sim_flags {
 	SIM_TRACE = 1 << 0,   /* fill steps[] */
 	SIM_RECHECK = 1 << 1, /* rules see the original direction of a connection as new (its bindings hold): would it be admitted today? */
+	SIM_HINT = 1 << 2,    /* fill hint */
 };
 
 struct sim { /* scratch of one thread; results live in it until the next run */

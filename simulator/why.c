@@ -239,7 +239,7 @@ static int walk(struct sim *sim, struct question *q, const struct topo_port *in,
 	if (pkt_parse(leg->frame, (uint32_t)leg->len, &leg->pkt))
 		return err_set(err, -EINVAL, "the packet cannot be parsed");
 	rc = sim_run(sim, q->snap, &q->view, in, &leg->pkt, q->now_ns, seed,
-		     q->traced ? SIM_TRACE : 0, &leg->res, err);
+		     q->traced ? SIM_TRACE : SIM_HINT, &leg->res, err);
 	if (rc || !q->traced)
 		return rc;
 	*json = sim_trace_json(sim, &leg->pkt, &leg->res);
@@ -305,6 +305,19 @@ static const char *drop_text(const struct sim_result *res, char buf[static 400])
 	return buf;
 }
 
+static void rule_text(const struct topo_rule *r, char buf[static 192])
+{
+	snprintf(buf, 192, "rule '%s' of %s '%s'", r->name, r->chain->o.kind == TOPO_SECURITY_GROUP ? "security group" : "chain", r->chain->o.name);
+}
+
+/* The last one that let it pass: each that did was asked, and what is behind it is nearer to the machine. */
+static void admitted(const struct sim_result *res, struct sim_why *why)
+{
+	for (uint32_t i = 0; i < res->n_rules; i++)
+		if (res->rules[i]->chain->o.kind == TOPO_SECURITY_GROUP || res->rules[i]->action == TOPO_ACCEPT)
+			rule_text(res->rules[i], why->rule);
+}
+
 /* No port, neighbour, floating IP, NAT rule or VIP has the address. */
 static void nobody(const struct skep_ip *ip, const struct topo_bridge *b, struct sim_why *why)
 {
@@ -334,10 +347,13 @@ static void refused(const struct sim_result *res, const char *which, struct sim_
 	char buf[400];
 
 	why->reachable = SIM_WHY_NO;
+	why->rule[0] = 0;
 	switch (res->verdict) {
 	case SIM_DROP:
 		why->reason = res->reason;
 		sim_culprit_text(&res->culprit, why->culprit);
+		if (res->culprit.rule)
+			rule_text(res->culprit.rule, why->rule);
 		snprintf(why->text, sizeof(why->text), "no: %s is dropped: %s", which,
 			 drop_text(res, buf));
 		break;
@@ -397,6 +413,7 @@ static int ask_back(struct sim *sim, struct question *q, struct leg *leg,
 		succeeded(q, at, why);
 	} else {
 		why->reachable = SIM_WHY_NO;
+		why->rule[0] = 0;
 		snprintf(why->text, sizeof(why->text),
 			 "no: the request arrives at port '%s', but the answer leaves by port '%s'",
 			 at->o.name, out->port->o.name);
@@ -423,6 +440,7 @@ static int ask(struct sim *sim, struct question *q, const char *what, uint64_t s
 	rc = walk(sim, q, from->port, &leg, seed, &why->forward, &why->forward_text, err);
 	if (rc)
 		return rc;
+	admitted(&leg.res, why);
 	if (leg.res.verdict == SIM_CONSUMED && is_answered(&leg.res)) {
 		why->reachable = SIM_WHY_YES;
 		snprintf(why->text, sizeof(why->text), "yes: the network itself answers");
@@ -435,6 +453,7 @@ static int ask(struct sim *sim, struct question *q, const char *what, uint64_t s
 	}
 	if (to->named && out->port != to->port) {
 		why->reachable = SIM_WHY_NO;
+		why->rule[0] = 0;
 		snprintf(why->text, sizeof(why->text),
 			 "no: the request arrives at port '%s', and not at '%s'",
 			 out->port->o.name, to->port->o.name);
@@ -493,11 +512,11 @@ int sim_reaches(struct sim *sim, const struct topo_snapshot *snap, const struct 
 
 json_t *sim_why_json(const struct sim_why *why, const char *tenant)
 {
-	return json_pack("{s:s, s:o, s:s, s:O?, s:s?, s:O?, s:s?}", "tenant", tenant, "reachable",
+	return json_pack("{s:s, s:o, s:s, s:s?, s:O?, s:s?, s:O?, s:s?}", "tenant", tenant, "reachable",
 			 why->reachable == SIM_WHY_UNKNOWN ?
 				 json_null() :
 				 json_boolean(why->reachable == SIM_WHY_YES),
-			 "text", why->text, "forward", why->forward, "forward_text",
+			 "text", why->text, "rule", *why->rule ? why->rule : NULL, "forward", why->forward, "forward_text",
 			 why->forward_text, "reply", why->reply, "reply_text", why->reply_text);
 }
 

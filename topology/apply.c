@@ -8,6 +8,7 @@
 
 #include "topology/doc.h"
 #include "topology/step.h"
+#include "topology/validate.h"
 #include "util/uuid.h"
 
 struct apply {
@@ -345,11 +346,15 @@ static json_t *run(struct apply *a, const json_t *doc, bool prune)
 		return NULL;
 	if (prune && prune_rest(a))
 		return NULL;
-	if (link_peers(a, doc) || topo_validate(a->merged, a->err))
+	if (link_peers(a, doc))
 		return NULL;
 	changes = difference(a);
-	if (!changes)
+	if (!changes) {
 		no_memory(a);
+	} else if (topo_validate_changes(a->merged, changes, a->err)) {
+		json_decref(changes);
+		return NULL;
+	}
 	return changes;
 }
 

@@ -10,6 +10,7 @@
 
 #include "topology/around.h"
 #include "topology/schema.h"
+#include "topology/validate.h"
 
 struct topo_step {
 	struct step_index index;
@@ -166,7 +167,7 @@ int topo_step_judge(struct topo_step *s, const json_t *changes, struct err *err)
 		return rc;
 	if (!records)
 		return no_memory(err);
-	rc = topo_validate(records, err);
+	rc = topo_validate_changes(records, changes, err);
 	return rc && err->code == -ENOMEM ? -ENOMEM : rc;
 }
 

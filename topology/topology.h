@@ -64,6 +64,7 @@ struct topo_snapshot;
 /* What all objects have.  Strings live as long as the snapshot. */
 struct topo_object {
 	enum topo_kind kind;
+	bool changed; /* by what is being validated (validate.h) */
 	const char *name;
 	const char *id; /* UUID */
 	uint64_t rev;	/* revision of the record */

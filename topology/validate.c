@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "topology/doc.h"
 #include "topology/validate.h"
 #include "util/hash.h"
 
@@ -194,13 +195,25 @@ static int by_net(const void *a, const void *b)
 	    c = memcmp(&x->net, &y->net, sizeof(x->net));
 
 	c = v4 ? v4 : c ? c : (int)x->addr->len - (int)y->addr->len;
+	c = c ? c : x->port->o.changed - y->port->o.changed;
 	return c ? c : strcmp(x->port->o.name, y->port->o.name);
+}
+
+static int overlap(const struct subnet *outer, const struct subnet *inner, const struct topo_router *r, struct err *err)
+{
+	const bool first = topo_blames_first(&outer->port->o, &inner->port->o);
+	const struct subnet *a = first ? outer : inner, *b = first ? inner : outer;
+	char text[ADDR_TEXT], other[ADDR_TEXT];
+
+	return err_set(err, -EINVAL,
+		       "port '%s': field 'addresses': subnet of '%s' overlaps that of '%s' on port '%s' of the same router '%s' (want subnets apart)",
+		       a->port->o.name, prefix_format(&a->addr->ip, a->addr->len, text),
+		       prefix_format(&b->addr->ip, b->addr->len, other), b->port->o.name, r->o.name);
 }
 
 static int check_subnets(const struct topo_router *r, struct arena *arena, struct err *err)
 {
 	const struct subnet *outer = NULL;
-	char text[ADDR_TEXT], other[ADDR_TEXT];
 	struct subnet *all;
 	size_t n = 0;
 
@@ -220,13 +233,7 @@ static int check_subnets(const struct topo_router *r, struct arena *arena, struc
 	for (size_t i = 0; i < n; i++) {
 		if (outer && ip_in_prefix(&all[i].net, &outer->net, outer->addr->len)) {
 			if (all[i].port != outer->port)
-				return err_set(
-					err, -EINVAL,
-					"port '%s': field 'addresses': subnet of '%s' overlaps that of '%s' on port '%s' of the same router '%s' (want subnets apart)",
-					all[i].port->o.name,
-					prefix_format(&all[i].addr->ip, all[i].addr->len, text),
-					prefix_format(&outer->addr->ip, outer->addr->len, other),
-					outer->port->o.name, r->o.name);
+				return overlap(outer, &all[i], r, err);
 			continue; /* the wider one goes on to count */
 		}
 		outer = &all[i];
@@ -309,6 +316,7 @@ static int by_id(const void *a, const void *b)
 	const struct topo_object *x = *(const struct topo_object *const *)a, *y = *(const struct topo_object *const *)b;
 	int c = strcmp(x->id, y->id);
 
+	c = c ? c : x->changed - y->changed;
 	return c ? c : x->kind != y->kind ? (int)x->kind - (int)y->kind : strcmp(x->name, y->name);
 }
 
@@ -334,6 +342,16 @@ static int check_ids(const struct topo_snapshot *snap, struct arena *arena, stru
 	return 0;
 }
 
+static int check_port(struct claims *macs, struct claims *ips, struct claims *interfaces, const struct topo_port *p, struct err *err)
+{
+	if (check_mac(macs, p, err) || check_addresses(ips, p, err))
+		return err_prefix(err, "port '%s'", p->o.name);
+	if (check_binding(interfaces, p, err))
+		return err_prefix(err, "bind '%s'", p->o.name);
+	return 0;
+}
+
+/* Those that were there are first: what they have is theirs. */
 static int check_ports(const struct topo_snapshot *snap, struct arena *arena, struct err *err)
 {
 	struct claims macs = { .arena = arena }, ips = { .arena = arena },
@@ -341,18 +359,10 @@ static int check_ports(const struct topo_snapshot *snap, struct arena *arena, st
 	struct topo_ports_at at;
 	int rc = 0;
 
-	for (const struct topo_port *p = topo_ports_first(&snap->ports, &at); p && !rc;
-	     p = topo_ports_next(&at)) {
-		rc = check_mac(&macs, p, err);
-		rc = rc ? rc : check_addresses(&ips, p, err);
-		if (rc) {
-			err_prefix(err, "port '%s'", p->o.name);
-			break;
-		}
-		rc = check_binding(&interfaces, p, err);
-		if (rc)
-			err_prefix(err, "bind '%s'", p->o.name);
-	}
+	for (int changed = 0; changed < 2; changed++)
+		for (const struct topo_port *p = topo_ports_first(&snap->ports, &at); p && !rc; p = topo_ports_next(&at))
+			if (p->o.changed == changed)
+				rc = check_port(&macs, &ips, &interfaces, p, err);
 	hmap_fini(&macs.map);
 	hmap_fini(&ips.map);
 	hmap_fini(&interfaces.map);
@@ -375,7 +385,29 @@ static int check_all(const struct topo_snapshot *snap, struct arena *arena, stru
 	return rc ? rc : topo_validate_lbs(snap, arena, err);
 }
 
+static void mark(struct topo_snapshot *snap, const json_t *changes)
+{
+	struct topo_object *o;
+	enum topo_kind kind;
+	const char *path, *name;
+	json_t *rec;
+
+	json_object_foreach((json_t *)changes, path, rec)
+	{
+		if (!topo_path_parse(path, &kind, &name))
+			continue;
+		o = topo_find(snap, kind == TOPO_BIND ? TOPO_PORT : kind, name);
+		if (o)
+			o->changed = true;
+	}
+}
+
 int topo_validate(const json_t *records, struct err *err)
+{
+	return topo_validate_changes(records, NULL, err);
+}
+
+int topo_validate_changes(const json_t *records, const json_t *changes, struct err *err)
 {
 	struct topo_snapshot *snap = topo_decode("", 0, records, err);
 	struct arena arena;
@@ -383,6 +415,7 @@ int topo_validate(const json_t *records, struct err *err)
 
 	if (!snap)
 		return -EINVAL;
+	mark(snap, changes);
 	arena_init(&arena, 0);
 	rc = check_all(snap, &arena, err);
 	arena_fini(&arena);

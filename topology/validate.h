@@ -4,6 +4,14 @@
 
 #include "topology/snapshot.h"
 
+/* topo_validate() of records that 'changes' ({path: record}; NULL = none are known) are part of: of two that are at odds, it is the changed one that is told. */
+int topo_validate_changes(const json_t *records, const json_t *changes, struct err *err);
+/* Is it 'first' that is to be told of, and not 'last', which has the same? */
+static inline bool topo_blames_first(const struct topo_object *first, const struct topo_object *last)
+{
+	return first->changed && !last->changed;
+}
+
 /* Things that only one may have: (scope, bytes, text) -> owner. */
 struct claims {
 	struct hmap map;

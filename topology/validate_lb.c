@@ -15,12 +15,15 @@ static int check_services(const struct topo_router *r, struct err *err)
 	for (uint32_t i = 1; i < r->n_vips; i++) {
 		const struct topo_vip *v = r->vips[i - 1], *w = r->vips[i];
 
-		if (ip_eq(&v->address, &w->address) && v->proto == w->proto && v->port == w->port)
-			return err_set(
-				err, -EINVAL,
-				"vip '%s': field 'address': '%s' %s/%u is also that of vip '%s' on the same router '%s' (want another address, protocol or port)",
-				w->o.name, ip_format(&w->address, text), proto_format(w->proto, proto), w->port,
-				v->o.name, r->o.name);
+		if (!ip_eq(&v->address, &w->address) || v->proto != w->proto || v->port != w->port)
+			continue;
+		if (topo_blames_first(&v->o, &w->o)) {
+			v = w;
+			w = r->vips[i - 1];
+		}
+		return err_set(err, -EINVAL,
+			       "vip '%s': field 'address': '%s' %s/%u is also that of vip '%s' on the same router '%s' (want another address, protocol or port)",
+			       w->o.name, ip_format(&w->address, text), proto_format(w->proto, proto), w->port, v->o.name, r->o.name);
 	}
 	return 0;
 }
@@ -74,6 +77,7 @@ static int by_endpoint(const void *a, const void *b)
 	const struct topo_member *x = *(struct topo_member *const *)a, *y = *(struct topo_member *const *)b;
 	int c = compare_endpoints(x, y);
 
+	c = c ? c : x->o.changed - y->o.changed;
 	return c ? c : strcmp(x->o.name, y->o.name);
 }
 

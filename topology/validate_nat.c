@@ -353,12 +353,14 @@ static int check_fixed(const struct topo_router *r, const struct used *all, uint
 		const struct topo_floating_ip *f = r->fips_by_fixed[i];
 		const struct used *u = find_used(all, n, &f->fixed, &f->fixed);
 
-		if (i && ip_eq(&r->fips_by_fixed[i - 1]->fixed, &f->fixed))
-			return err_set(
-				err, -EINVAL,
-				"floating_ip '%s': field 'fixed': '%s' is also that of floating_ip '%s' of the same router '%s' (want one for each)",
-				f->o.name, ip_format(&f->fixed, text),
-				r->fips_by_fixed[i - 1]->o.name, r->o.name);
+		if (i && ip_eq(&r->fips_by_fixed[i - 1]->fixed, &f->fixed)) {
+			const struct topo_floating_ip *g = r->fips_by_fixed[i - 1];
+			bool first = topo_blames_first(&g->o, &f->o);
+
+			return err_set(err, -EINVAL,
+				       "floating_ip '%s': field 'fixed': '%s' is also that of floating_ip '%s' of the same router '%s' (want one for each)",
+				       first ? g->o.name : f->o.name, ip_format(&f->fixed, text), first ? f->o.name : g->o.name, r->o.name);
+		}
 		if (u)
 			return err_set(err, -EINVAL,
 				       "floating_ip '%s': field 'fixed': '%s' is that of %s of router '%s' (want a machine's)",

@@ -12,6 +12,7 @@ static int by_prefix(const void *a, const void *b)
 	int c = memcmp(&x->prefix, &y->prefix, sizeof(x->prefix));
 
 	c = c ? c : (int)x->len - (int)y->len;
+	c = c ? c : x->o.changed - y->o.changed;
 	return c ? c : strcmp(x->o.name, y->o.name);
 }
 
@@ -24,14 +25,20 @@ static int check_apart(const struct topo_bridge *b, struct arena *arena, struct 
 	if (!all)
 		return err_set(err, -ENOMEM, "out of memory");
 	qsort(all, b->n_subnets, sizeof(*all), by_prefix);
-	for (uint32_t i = 1; i < b->n_subnets; i++)
-		if (ip_in_prefix(&all[i]->prefix, &all[i - 1]->prefix, all[i - 1]->len))
-			return err_set(
-				err, -EINVAL,
-				"subnet '%s': field 'prefix': '%s' overlaps '%s' of subnet '%s' on the same bridge '%s' (want subnets apart)",
-				all[i]->o.name, prefix_format(&all[i]->prefix, all[i]->len, text),
-				prefix_format(&all[i - 1]->prefix, all[i - 1]->len, other),
-				all[i - 1]->o.name, b->o.name);
+	for (uint32_t i = 1; i < b->n_subnets; i++) {
+		const struct topo_subnet *s = all[i], *outer = all[i - 1];
+
+		if (!ip_in_prefix(&s->prefix, &outer->prefix, outer->len))
+			continue;
+		if (topo_blames_first(&outer->o, &s->o)) {
+			s = outer;
+			outer = all[i];
+		}
+		return err_set(err, -EINVAL,
+			       "subnet '%s': field 'prefix': '%s' overlaps '%s' of subnet '%s' on the same bridge '%s' (want subnets apart)",
+			       s->o.name, prefix_format(&s->prefix, s->len, text), prefix_format(&outer->prefix, outer->len, other),
+			       outer->o.name, b->o.name);
+	}
 	return 0;
 }
 

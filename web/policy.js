@@ -131,6 +131,7 @@ export function PolicyPage({ tenant, query }) {
 				<h2><a href=${objectLink(tenant, 'ports', from)}>${from}</a> <span aria-label="to">→</span> <a href=${objectLink(tenant, 'ports', to)}>${to}</a></h2>
 				<p><${Badge} tone=${TONE[verdictOf(cell)]}>${WORD[verdictOf(cell)]}</${Badge}> <span class="mono">${state.asked}</span></p>
 				${cell.rule && html`<p><b>Decided by</b> ${ruleLink(tenant, cell.rule) ? html`<a href=${ruleLink(tenant, cell.rule)}>${cell.rule}</a>` : cell.rule}</p>`}
+				${cell.at && html`<p><b>Ends at</b> ${ruleLink(tenant, cell.at) ? html`<a href=${ruleLink(tenant, cell.at)}>${cell.at}</a>` : cell.at}</p>`}
 				${cell.text && html`<p>${cell.text}</p>`}
 				<p class="button-row"><a class="button" href=${link(['t', tenant, 'trace'], { from, to, proto: state.asked })}>See the path</a>
 				<button type="button" onClick=${() => setAt([at[1], at[0]])}>The other way</button></p>`)}

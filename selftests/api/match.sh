@@ -22,7 +22,7 @@ answers 'an object' 201 1 PUT $T/bridges/b "$OP" -d '{}'
 tag=$(header ETag)
 answers 'weak tags are not the same' 412 1 PUT $T/bridges/b "$OP" -d '{}' -H "If-Match: W/$tag"
 answers '... but for GET' 304 1 GET $T/bridges/b "$OP" -H "If-None-Match: W/$tag"
-answers 'an asterisk in a list is none' 412 1 PUT $T/bridges/b "$OP" -d '{}' -H 'If-Match: "0", *'
+answers 'an asterisk in a list is no tag' 400 1 PUT $T/bridges/b "$OP" -d '{}' -H 'If-Match: "0", *'
 answers '... nor one in a tag' 412 1 PUT $T/bridges/b "$OP" -d '{}' -H 'If-Match: "a,*"'
 answers 'a list with the right one' 200 1 PUT $T/bridges/b "$OP" -d '{}' -H "If-Match: \"a, b\",W/\"0\" , $tag"
 answers 'an asterisk' 200 1 PUT $T/bridges/b "$OP" -d '{"description": "z"}' -H 'If-Match:  * '

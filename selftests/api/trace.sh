@@ -62,6 +62,40 @@ ask policy_matrix '{"ports": ["vm2", "vm1"], "proto": "tcp/80"}'
 equal 'policy_matrix of ports that are up' allow "$(get 'v["cells"][1][0]["verdict"]')"
 equal '... in the order in which they were named' "['vm2', 'vm1']" "$(get 'v["ports"]')"
 
+# --- which rule says so ---
+cat >"$work/groups" <<'YAML'
+tenant: groups
+bridges: [{name: b}]
+security_groups:
+- {name: web, rules: [{name: http, direction: ingress, proto: tcp, dst_ports: 80}]}
+chains:
+- {name: fw, rules: [{name: counted, action: continue}, {name: mail, action: accept, proto: tcp, dst_ports: 25}, {name: rest, action: drop}]}
+ports:
+- {name: a, bridge: b, mac: "02:00:00:00:00:0a", addresses: [10.0.0.10]}
+- {name: b, bridge: b, mac: "02:00:00:00:00:0b", addresses: [10.0.0.11], security_groups: [web]}
+- {name: d, bridge: b, mac: "02:00:00:00:00:0d", addresses: [10.0.0.13]}
+- {name: c, bridge: b, mac: "02:00:00:00:00:0c", addresses: [10.0.0.12], out_chain: fw}
+YAML
+"$SKEP" apply -f "$work/groups" >/dev/null || bail 'apply groups'
+records=$(redis-cli -s "$work/db.sock" --scan --pattern 'skep:*:t:groups:o')
+redis-cli -s "$work/db.sock" hset "$records" live/a '{"rev":1,"host":"h1","key":1}' live/b '{"rev":1,"host":"h1","key":2}' live/c '{"rev":1,"host":"h1","key":3}' live/d '{"rev":1,"host":"h1","key":4}' >/dev/null
+decided() { # TEXT PROTO TO VERDICT RULE
+	ask policy_matrix "{\"ports\": [\"a\", \"$3\"], \"proto\": \"$2\"}" groups
+	equal "$1: $4 by ${5:-nobody}" "$4 $5" "$(get 'v["cells"][0][1]["verdict"] + " " + v["cells"][0][1].get("rule", "")')"
+	cell=$(get 'v["cells"][0][1].get("text", "")') at=$(get 'v["cells"][0][1].get("at", "")')
+	ask reachability "{\"from\": \"a\", \"to\": \"$3\", \"proto\": \"$2\"}" groups
+	equal '... reachability says the same' "$5" "$(get 'v["rule"] or ""')"
+}
+decided 'a rule of a security group' tcp/80 b allow "rule 'http' of security group 'web'"
+decided 'what no rule allows' tcp/23 b deny ''
+contains '... ends at a port' "port 'b'" "$at"
+contains '... and needs a rule' "add an ingress rule for tcp/23 from 10.0.0.10 to security group 'web'" "$cell"
+decided 'a rule of a chain' tcp/25 c allow "rule 'mail' of chain 'fw'"
+decided '... that drops' tcp/23 c deny "rule 'rest' of chain 'fw'"
+equal '... is where it ends' '' "$at"
+ask policy_matrix '{"ports": ["d", "a"], "proto": "tcp/80"}' groups
+equal 'what nothing is in the way of is allowed by no rule' "allow None" "$(get 'v["cells"][0][1]["verdict"] + " " + str(v["cells"][0][1].get("rule"))')"
+
 # --- refusals ---
 refused() { # FIELD QUESTION BODY
 	ask "$2" "$3"

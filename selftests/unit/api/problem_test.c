@@ -17,6 +17,15 @@ static const struct {
 	const char *text, *errors; /* NULL: none */
 } cases[] = {
 	{ "out of memory", NULL },
+	{ "query parameter 'sort': 'colour' is not a field of ports (want name, id)",
+	  "[{\"parameter\": \"sort\", \"value\": \"colour\", \"detail\": \"is not a field of ports\", \"allowed\": \"name, id\"}]" },
+	{ "query parameter 'page' is not known here (want limit)", "[{\"parameter\": \"page\", \"detail\": \"is not known here\", \"allowed\": \"limit\"}]" },
+	{ "cannot delete bridge 'b': port 'p' refers to it in field 'bridge' (delete or change that first, or both together)",
+	  "[{\"object\": \"port/p\", \"field\": \"bridge\", \"detail\": \"refers to it in field 'bridge' (delete or change that first, or both together)\"}]" },
+	{ "cannot delete bridge 'b'", NULL },
+	{ "the quota of the tenant is 5 floating_ips; it has 5, this would make 6 (delete some, or ask an operator for more)",
+	  "[{\"field\": \"objects.floating_ips\", \"detail\": \"the quota of the tenant is 5 floating_ips; it has 5, this would make 6 (delete some, or ask an operator for more)\", \"allowed\": \"at most 5\"}]" },
+	{ "the quota of the tenant is 9 tokens (revoke one)", "[{\"field\": \"tokens\", \"detail\": \"the quota of the tenant is 9 tokens (revoke one)\", \"allowed\": \"at most 9\"}]" },
 	{ "port 'web1': field 'mac': 'zz' is not an address (want six octets)",
 	  "[{\"object\": \"port/web1\", \"field\": \"mac\", \"value\": \"zz\", \"detail\": \"is not an address\", \"allowed\": \"six octets\"}]" },
 	{ "operation 1: port: field 'name': '0' is not a name (want letters)",
