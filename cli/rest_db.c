@@ -126,7 +126,7 @@ json_t *rest_read(struct cli *cli, const char *tenant, int kind, const char *nam
 	return TAKE_PTR(about);
 }
 
-int rest_add_live(struct cli *cli, const char *tenant, json_t *records, struct err *err)
+int rest_add_live(struct cli *cli, const char *tenant, json_t *records, json_t *leases, struct err *err)
 {
 	_json_ json_t *live = NULL;
 	char path[REST_URL_MAX];
@@ -138,8 +138,12 @@ int rest_add_live(struct cli *cli, const char *tenant, json_t *records, struct e
 		return err->code;
 	json_object_foreach(json_object_get(live, "ports"), name, port) {
 		snprintf(path, sizeof(path), "live/%.*s", TOPO_NAME_MAX, name);
-		if (json_is_true(json_object_get(port, "up")))
+		if (json_is_true(json_object_get(port, "up")) || json_is_true(json_object_get(port, "was_up")))
 			json_object_set_new(records, path, json_pack("{s:O?}", "host", json_object_get(port, "host")));
+		if (!json_str(port, "host") || !strcmp(json_str(port, "state") ? json_str(port, "state") : "", "no agent"))
+			continue;
+		snprintf(path, sizeof(path), "host/%.*s", TOPO_NAME_MAX, json_str(port, "host"));
+		json_object_set_new(leases, path, json_object());
 	}
 	return 0;
 }

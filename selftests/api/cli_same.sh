@@ -225,6 +225,7 @@ token create x king
 token create x operator soon
 token revoke 0123456789abcdef | who has the state DB is told how to find ids
 host list
+host list -t t
 TABLE
 equal 'in the end, both have the same network' "$(over_db get -o yaml -t t | plain)" "$(over_api get -o yaml -t t | plain)"
 
