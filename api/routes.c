@@ -12,6 +12,7 @@
 	X(batch) \
 	X(change) \
 	X(events) \
+	X(health) \
 	X(hosts) \
 	X(live) \
 	X(metrics) \

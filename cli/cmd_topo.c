@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/rest.h"
 #include "util/json.h"
 #include "cli/out.h"
 #include "cli/suggest.h"
@@ -431,6 +432,8 @@ int cmd_get(struct cli *cli, struct err *err)
 	if (cli->format == CLI_JSON)
 		out_json(doc);
 	else {
+		if (cli->rest && json_object_get(doc, "members") && rest_add_health(cli, tenant, json_object_get(state, "records"), err))
+			return err->code;
 		add_health(json_object_get(state, "records"), json_object_get(doc, "members"));
 		print_doc(doc, cli->n_args == 2);
 	}

@@ -224,6 +224,8 @@ token create x tenant-admin -t nobody
 token create x king
 token create x operator soon
 token revoke 0123456789abcdef | who has the state DB is told how to find ids
+member down m1 -t t
+member up m1 -t nobody
 host list
 host list -t t
 TABLE

@@ -47,3 +47,40 @@ contains 'an operator is told the way' 'port unbind.*status 4' "$(SKEP_API=http:
 
 # --- who gets a new connection, and why ---
 contains 'trace of a new packet to a VIP says how its member is chosen' 'member m[12]: of pool web, weight [13] of 4, by the hash of addresses and ports' "$(as_admin trace --port web2 'tcp 10.0.1.12:4000 > 203.0.113.80:80 syn' | tr -s ' ')"
+
+# --- what a health checker tells ---
+same get members
+equal 'member down' 'member/m1 down status 0' "$(as_admin member down m1 | xargs)"
+contains '... is in the state DB' '^m1 .* down' "$(over_db get members)"
+same get members
+contains '... the other one is chosen' 'member m2: of pool web, weight 3 of 3' "$(as_admin trace --port web2 'tcp 10.0.1.12:4000 > 203.0.113.80:80 syn' | tr -s ' ')"
+refute '... nothing of it is in the document' grep -q health <("$SKEP" get -o yaml)
+equal 'member up, as JSON' '{"health/m1":{"up":true}} status 0' "$("$SKEP" -j member up m1 | tr -d '\n'; echo " status $?")"
+same get members
+same member down nosuch
+same -j member down nosuch
+M=/api/v1/tenants/acme/members/m1/health
+call 1 PUT /api/v1/tenants/rival "$OP" -d "{}"
+reader=$(make_token tenant-reader acme) other=$(make_token tenant-admin rival)
+audited() { call 1 GET /api/v1/tenants/acme/audit "$OP"; field items.0.id; }
+revised() { call 1 GET /api/v1/tenants/acme "$OP"; field revision; }
+before="$(audited) $(revised)"
+answers 'it is told over REST' 200 1 PUT $M "$admin" -d '{"state": "down"}'
+equal '... answered with' '{"name":"m1","state":"down"}' "$body"
+answers '... read' 200 1 GET $M "$reader"
+equal '... as it was told' '{"name":"m1","state":"down"}' "$body"
+answers '... of all' 200 1 GET /api/v1/tenants/acme/health "$reader"
+equal '... of whom it was told' '{"members":{"m1":"down"}}' "$body"
+equal 'it is no configuration: no audit, no revision' "$before" "$(audited) $(revised)"
+answers 'a reader may not' 403 1 PUT $M "$reader" -d '{"state": "up"}'
+answers 'nor may another tenant' 404 1 PUT $M "$other" -d '{"state": "up"}'
+answers 'a member that is not there' 404 1 PUT ${M/m1/nosuch} "$admin" -d '{"state": "up"}'
+for wrong in '{"state": "cheese"}' '{"state": 1}' '{}' '[]' '{"state": "up", "host": "h1"}'; do answers "what is no state: $wrong" 422 1 PUT $M "$admin" -d "$wrong"; done
+contains '... told what is wanted' "field 'host' is not known .want state" "$body"
+answers 'it is forgotten' 200 1 PUT $M "$admin" -d '{"state": null}'
+answers '... gone' 200 1 GET $M "$reader"
+equal '... for all' '{"name":"m1","state":null}' "$body"
+answers 'down once more' 200 1 PUT $M "$admin" -d '{"state": "down"}'
+answers '... it goes with its member' 204 1 DELETE ${M%/health} "$admin"
+answers '... so' 200 1 GET /api/v1/tenants/acme/health "$reader"
+equal '... nothing is left' '{"members":{}}' "$body"
