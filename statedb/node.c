@@ -58,8 +58,7 @@ struct node {
 	bool want_out;
 	struct pending *first, **last;
 	size_t n_pending;
-	uint64_t next_try_ns, state_ns, rx_ns; /* rx: when the last bytes came */
-	uint64_t tick_ns, quiet_ns;
+	uint64_t next_try_ns, state_ns, tick_ns, quiet_ns, rx_ns; /* rx: when the last bytes came */
 	uint32_t backoff_ms;
 	unsigned int turn; /* attempts: a name may have several addresses */
 	unsigned int gen;  /* counts connections: tells a reading loop that its own is gone */
@@ -281,8 +280,7 @@ static int enqueue(struct node *n, int argc, const char *const *argv, const size
 	*p = (struct pending){ .cb = cb,
 			       .arg = arg,
 			       .block_ns = block_ms * NSEC_PER_MSEC,
-			       .late_ns = clock_mono_ns() +
-					  (n->c.stall_ms + block_ms) * NSEC_PER_MSEC };
+			       .late_ns = clock_mono_ns() + (n->c.stall_ms + block_ms) * NSEC_PER_MSEC };
 	*n->last = p;
 	n->last = &p->next;
 	n->n_pending++;
