@@ -259,7 +259,7 @@ static struct cache_tenant *add(struct cache *c, const char *name)
 
 static bool is_down(const struct cache *c)
 {
-	return c->down_ns && c->down_ns + CACHE_STALE_MS * NSEC_PER_MSEC < clock_mono_ns();
+	return db_is_silent(c->api->db) || (c->down_ns && c->down_ns + CACHE_STALE_MS * NSEC_PER_MSEC < clock_mono_ns());
 }
 
 bool cache_is_current(const struct cache_tenant *t)

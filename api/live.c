@@ -180,6 +180,8 @@ static json_t *port_json(const struct live_tenant *lt, const char *name, const c
 
 	if (!lives)
 		json_object_set_new(o, "state", json_string("no agent"));
+	if (!lives && live)
+		json_object_set_new(o, "was_up", json_true());
 	json_object_foreach ((json_t *)said, key, v)
 		json_object_set(o, key, v);
 	return o;

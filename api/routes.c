@@ -12,6 +12,7 @@
 	X(batch) \
 	X(change) \
 	X(events) \
+	X(health) \
 	X(hosts) \
 	X(index) \
 	X(live) \

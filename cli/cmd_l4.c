@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/rest.h"
 #include "util/json.h"
 #include "cli/out.h"
 #include "cli/watch.h"
@@ -90,11 +91,11 @@ int cmd_log_watch(struct cli *cli, struct err *err)
 
 static int set_health(struct cli *cli, bool up, struct err *err)
 {
-	const char *name = cli->args[0], *tenant = cli_db_open(cli, err) ? NULL : cli_tenant(cli, err);
+	const char *name = cli->args[0], *tenant = cli_tenant(cli, err);
 	char member[TOPO_NAME_MAX + 16], path[TOPO_NAME_MAX + 16];
 	_json_ json_t *state = NULL, *changes = NULL, *done = NULL;
 
-	state = tenant ? cli_db_read_tenant(cli, tenant, err) : NULL;
+	state = tenant ? cli_db_read_kind(cli, tenant, TOPO_MEMBER, name, err) : NULL;
 	if (!state)
 		return err->code;
 	snprintf(member, sizeof(member), "member/%.*s", TOPO_NAME_MAX, name);
@@ -104,7 +105,8 @@ static int set_health(struct cli *cli, bool up, struct err *err)
 			       "tenant '%s' has no member '%s' ('skep get members' shows those it has)",
 			       tenant, name);
 	changes = json_pack("{s:{s:b}}", path, "up", up);
-	done = changes ? cli_db_put(cli, tenant, NULL, changes, err) : NULL;
+	if (changes)
+		done = cli->rest ? rest_set_health(cli, tenant, name, up, err) : cli_db_put(cli, tenant, NULL, changes, err);
 	if (!done)
 		return err->code ? err->code : err_set(err, -ENOMEM, "out of memory");
 	if (cli->format == CLI_JSON)

@@ -5,10 +5,14 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/rest.h"
 #include "util/json.h"
 #include "cli/out.h"
 #include "cli/suggest.h"
+#include "topology/schema.h"
 #include "topology/topology.h"
+
+#define COLUMNS_MAX 32
 
 /* --- reports of changes --- */
 
@@ -287,35 +291,49 @@ static void print_rules(const json_t *chain, const char *what)
 	out_table_end(t);
 }
 
+static bool any_has(const json_t *list, const char *key)
+{
+	json_t *object;
+	size_t i;
+
+	json_array_foreach (list, i, object)
+		if (json_object_get(object, key))
+			return true;
+	return false;
+}
+
+/* The fields that any object has, in the schema's order; behind them health, which is no field. */
+static unsigned int columns_of(const char *plural, const json_t *list, const char *keys[static COLUMNS_MAX])
+{
+	const struct topo_shape *shape = &topo_shapes[topo_kind_find(plural)];
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < shape->n && n < COLUMNS_MAX - 1; i++)
+		if (any_has(list, shape->fields[i].name))
+			keys[n++] = shape->fields[i].name;
+	if (any_has(list, "health"))
+		keys[n++] = "health";
+	return n;
+}
+
 /* One kind's objects: a column for each field that any of them has. */
 static void print_kind(const char *plural, const json_t *list)
 {
-	const char *headings[32], *keys[32], *key;
-	char upper[32][32];
-	unsigned int n = 0;
+	const char *headings[COLUMNS_MAX], *keys[COLUMNS_MAX];
+	const unsigned int n = columns_of(plural, list, keys);
+	char upper[COLUMNS_MAX][32];
 	json_t *object, *value;
 	struct out_table *t;
 	size_t i;
 
-	json_array_foreach (list, i, object) {
-		json_object_foreach (object, key, value) {
-			unsigned int c = 0;
-
-			while (c < n && strcmp(keys[c], key))
-				c++;
-			if (c < n || n == ARRAY_SIZE(keys) || !strcmp(key, "id") ||
-			    !strcmp(key, "rev"))
-				continue;
-			keys[n] = key;
-			snprintf(upper[n], sizeof(upper[n]), "%s", key);
-			for (char *p = upper[n]; *p; p++)
-				*p = (char)(*p >= 'a' && *p <= 'z' ? *p - 32 : *p);
-			headings[n] = upper[n];
-			n++;
-		}
-	}
 	if (!n)
 		return;
+	for (unsigned int c = 0; c < n; c++) {
+		snprintf(upper[c], sizeof(upper[c]), "%s", keys[c]);
+		for (char *p = upper[c]; *p; p++)
+			*p = (char)(*p >= 'a' && *p <= 'z' ? *p - 32 : *p);
+		headings[c] = upper[c];
+	}
 	printf("%s%s%s\n", out_style(stdout, OUT_DIM), plural, out_style(stdout, OUT_PLAIN));
 	t = out_table_new(headings, n);
 	json_array_foreach (list, i, object) {
@@ -414,6 +432,8 @@ int cmd_get(struct cli *cli, struct err *err)
 	if (cli->format == CLI_JSON)
 		out_json(doc);
 	else {
+		if (cli->rest && json_object_get(doc, "members") && rest_add_health(cli, tenant, json_object_get(state, "records"), err))
+			return err->code;
 		add_health(json_object_get(state, "records"), json_object_get(doc, "members"));
 		print_doc(doc, cli->n_args == 2);
 	}

@@ -48,8 +48,11 @@ json_t *rest_tenants(struct cli *cli, struct err *err);				      /* array of nam
 json_t *rest_read(struct cli *cli, const char *tenant, int kind, const char *name, struct err *err);
 json_t *rest_change(struct cli *cli, const char *tenant, const json_t *doc, enum change_how how, bool prune,
 		    bool dry_run, struct err *err);				      /* as change_run() */
-/* Adds "live/<port>" {"host"} of the ports that are up, as agents publish it. */
-int rest_add_live(struct cli *cli, const char *tenant, json_t *records, struct err *err);
+/* Adds "live/<port>" {"host"} of the ports that are up, as agents publish it; to 'leases', "host/<name>" of the ports' hosts whose agents live. */
+int rest_add_live(struct cli *cli, const char *tenant, json_t *records, json_t *leases, struct err *err);
+/* Adds "health/<member>" {"up"} of those of whom something was told; tells it. */
+int rest_add_health(struct cli *cli, const char *tenant, json_t *records, struct err *err);
+json_t *rest_set_health(struct cli *cli, const char *tenant, const char *member, bool up, struct err *err);
 /* {"host/<name>": {}} of hosts whose agents live; NULL without 'err': only operators are told. */
 json_t *rest_leases(struct cli *cli, struct err *err);
 /* {"records"} of the registry of hosts, as DB_HOSTS has them; of a tenant, "bind/<port>" only; tokens as token_public() shows them.  The tenant is one of the registry. */

@@ -126,7 +126,7 @@ json_t *rest_read(struct cli *cli, const char *tenant, int kind, const char *nam
 	return TAKE_PTR(about);
 }
 
-int rest_add_live(struct cli *cli, const char *tenant, json_t *records, struct err *err)
+int rest_add_live(struct cli *cli, const char *tenant, json_t *records, json_t *leases, struct err *err)
 {
 	_json_ json_t *live = NULL;
 	char path[REST_URL_MAX];
@@ -138,10 +138,40 @@ int rest_add_live(struct cli *cli, const char *tenant, json_t *records, struct e
 		return err->code;
 	json_object_foreach(json_object_get(live, "ports"), name, port) {
 		snprintf(path, sizeof(path), "live/%.*s", TOPO_NAME_MAX, name);
-		if (json_is_true(json_object_get(port, "up")))
+		if (json_is_true(json_object_get(port, "up")) || json_is_true(json_object_get(port, "was_up")))
 			json_object_set_new(records, path, json_pack("{s:O?}", "host", json_object_get(port, "host")));
+		if (!json_str(port, "host") || !strcmp(json_str(port, "state") ? json_str(port, "state") : "", "no agent"))
+			continue;
+		snprintf(path, sizeof(path), "host/%.*s", TOPO_NAME_MAX, json_str(port, "host"));
+		json_object_set_new(leases, path, json_object());
 	}
 	return 0;
+}
+
+int rest_add_health(struct cli *cli, const char *tenant, json_t *records, struct err *err)
+{
+	_json_ json_t *told = NULL;
+	char path[REST_URL_MAX];
+	const char *name;
+	json_t *state;
+
+	told = rest_call(cli, "GET", rest_of_tenant(path, tenant, "/health"), NULL, err);
+	if (!told)
+		return err->code;
+	json_object_foreach(json_object_get(told, "members"), name, state) {
+		snprintf(path, sizeof(path), "health/%.*s", TOPO_NAME_MAX, name);
+		json_object_set_new(records, path, json_pack("{s:b}", "up", !strcmp(json_is_string(state) ? json_string_value(state) : "", "up")));
+	}
+	return 0;
+}
+
+json_t *rest_set_health(struct cli *cli, const char *tenant, const char *member, bool up, struct err *err)
+{
+	_json_ json_t *body = json_pack("{s:s}", "state", up ? "up" : "down");
+	char path[REST_URL_MAX], rest[TOPO_NAME_MAX + 32];
+
+	snprintf(rest, sizeof(rest), "/members/%.*s/health", TOPO_NAME_MAX, member);
+	return rest_call(cli, "PUT", rest_of_tenant(path, tenant, rest), body, err);
 }
 
 static int add_lease(void *arg, json_t *host)

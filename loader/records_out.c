@@ -22,7 +22,6 @@
 #define BURST	     10000		   /* ... after so many at once */
 #define TEMPLATES_NS (30 * NSEC_PER_SEC)
 #define LOOK_NS	     (5 * NSEC_PER_SEC)  /* for a way to the collector */
-#define HEARD_NS     (10 * NSEC_PER_SEC) /* nothing has failed for so long: somebody is there */
 #define LINE_MAX     2048
 
 /* --- the collector --- */
@@ -31,21 +30,23 @@ static void send_message(struct records *r)
 {
 	const uint32_t n = r->ipfix.records;
 	const size_t len = ipfix_end(&r->ipfix, (uint32_t)time(NULL));
+	int error;
 
 	if (!len)
 		return;
-	if (send(r->udp, r->ipfix.buf, len, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)len) {
-		if (r->deaf && clock_mono_ns() >= r->deaf_ns + HEARD_NS) { /* one that gets through between two that do not says nothing */
-			log_info("flow records: the collector '%s' is there again", r->a->config->records_ipfix);
-			r->deaf = false;
-		}
-		return;
+	error = send(r->udp, r->ipfix.buf, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? errno : 0;
+	if (error)
+		r->stats.failed += n;
+	switch (reached(&r->reached, error, clock_mono_ns())) {
+	case REACHED_LOST:
+		log_warn("flow records: the collector '%s' cannot be reached: %s", r->a->config->records_ipfix, strerror(error));
+		break;
+	case REACHED_AGAIN:
+		log_info("flow records: the collector '%s' is there again", r->a->config->records_ipfix);
+		break;
+	case REACHED_SAME:
+		break;
 	}
-	r->stats.failed += n;
-	if (!r->deaf) /* ECONNREFUSED tells of an earlier one */
-		log_warn("flow records: the collector '%s' cannot be reached: %s", r->a->config->records_ipfix, strerror(errno));
-	r->deaf = true;
-	r->deaf_ns = clock_mono_ns();
 }
 
 static void send_templates(struct records *r, uint64_t now_ns)

@@ -6,6 +6,7 @@
 
 #include "loader/agent.h"
 #include "loader/ipfix.h"
+#include "loader/reached.h"
 #include "loader/records.h"
 #include "loader/records_file.h"
 
@@ -22,8 +23,7 @@ struct records {
 	uint64_t tried_ns; /* when a way was looked for last; 0 = never */
 	struct ipfix ipfix;
 	uint64_t templates_ns; /* when they were sent last; 0 = never */
-	bool deaf;	       /* the collector was not there: said */
-	uint64_t deaf_ns;      /* when it was not there last */
+	struct reached reached; /* the collector */
 	struct records_file *file; /* NULL = none */
 };
 

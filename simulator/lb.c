@@ -162,11 +162,21 @@ static struct topo_member *choose(struct walk *w, const struct topo_vip *vip, co
 			learn_affinity(w->run, vip, client, m);
 		return m;
 	}
-	*how = "by the connection";
+	*how = "by the hash of addresses and ports";
 	w->run->vip = vip;
 	if (view->member)
 		return as_told(vip->pool, view->member);
 	return topo_maglev_pick(vip->pool, hash_u64(sim_tuple_hash(&w->run->tuple) ^ w->run->seed));
+}
+
+/* Of all that take new connections. */
+static unsigned int weights(const struct topo_pool *pool)
+{
+	unsigned int sum = 0;
+
+	for (uint32_t i = 0; i < pool->n_members; i++)
+		sum += takes_new(pool->members[i]) ? pool->members[i]->weight : 0;
+	return sum;
 }
 
 static bool no_member(struct walk *w, const struct topo_vip *vip)
@@ -194,7 +204,7 @@ static bool begin(struct walk *w, const struct topo_router *r, const struct topo
 				  .to = m->address,
 				  .from_port = w->f.l4_dst,
 				  .to_port = m->port && vip->port ? htons(m->port) : w->f.l4_dst };
-	STEP(w, 1, "member", m->o.name, "of pool %s, %s", vip->pool->o.name, how);
+	STEP(w, 1, "member", m->o.name, "of pool %s, weight %u of %u, %s", vip->pool->o.name, m->weight, weights(vip->pool), how);
 	if (!sim_bind(w, &b)) {
 		sim_drop(w, SKEP_DROP_OVERLOAD, &vip->o, NULL);
 		return false;

@@ -305,6 +305,19 @@ int db_await(struct db *db, const bool *done, unsigned int timeout_ms, struct er
 
 /* --- status --- */
 
+static bool is_silent(const struct node *n)
+{
+	return node_quiet_ns(n) > DB_SILENT_MS * NSEC_PER_MSEC;
+}
+
+bool db_is_silent(const struct db *db)
+{
+	for (unsigned int i = 0; i < db->n_nodes; i++)
+		if (is_silent(db->nodes[i]) && cluster_is_master(db, db->nodes[i]))
+			return true;
+	return false;
+}
+
 const char *db_trouble(const struct db *db)
 {
 	if (db->schema == SCHEMA_REFUSED)
@@ -316,6 +329,8 @@ const char *db_trouble(const struct db *db)
 	for (unsigned int i = 0; i < db->n_nodes; i++)
 		if (!node_is_up(db->nodes[i]) && *node_why(db->nodes[i]))
 			return node_why(db->nodes[i]);
+	if (db_is_silent(db))
+		return "the state DB does not answer (it hangs, or the way to it is cut)";
 	if (db->retry_why[0])
 		return db->retry_why;
 	return db->feed_why[0] ? db->feed_why : NULL;
@@ -330,7 +345,7 @@ json_t *db_status(const struct db *db)
 
 	for (unsigned int i = 0; i < db->n_nodes; i++) {
 		const struct node *n = db->nodes[i];
-		bool up = node_is_up(n), master = cluster_is_master(db, n);
+		bool up = node_is_up(n) && !is_silent(n), master = cluster_is_master(db, n);
 
 		all = all && (up || !master);
 		json_array_append_new(nodes, json_pack("{s:s, s:b, s:b, s:s?}", "address",

@@ -28,6 +28,8 @@
 #define CONNECT_MS     3000
 #define BACKOFF_MIN_MS 50
 #define BACKOFF_MAX_MS 1000
+#define BEAT_MS	       500 /* nothing was heard for so long: it is asked whether it is there */
+#define TICK_MS	       100 /* what counts of the time between two ticks: in more, it was us who did not listen */
 #define PENDING_MAX    131072
 #define REPLY_SIZE_MAX (1u << 30)
 #define ELEMENTS_MAX   (16 * 1024 * 1024)
@@ -38,7 +40,8 @@ struct pending {
 	struct pending *next;
 	node_reply *cb;
 	void *arg;
-	uint64_t late_ns; /* no answer by then: stalled */
+	uint64_t late_ns;  /* no answer by then: stalled */
+	uint64_t block_ns; /* the server may take so long, and be well */
 };
 
 struct node {
@@ -55,7 +58,7 @@ struct node {
 	bool want_out;
 	struct pending *first, **last;
 	size_t n_pending;
-	uint64_t next_try_ns, state_ns, rx_ns; /* rx: when the last bytes came */
+	uint64_t next_try_ns, state_ns, tick_ns, quiet_ns, rx_ns; /* rx: when the last bytes came */
 	uint32_t backoff_ms;
 	unsigned int turn; /* attempts: a name may have several addresses */
 	unsigned int gen;  /* counts connections: tells a reading loop that its own is gone */
@@ -106,6 +109,7 @@ static void disconnect(struct node *n)
 	n->first = NULL;
 	n->last = &n->first;
 	n->n_pending = 0;
+	n->quiet_ns = 0;
 	for (; p; p = next) {
 		next = p->next;
 		p->cb(p->arg, n, NULL, n->why);
@@ -163,6 +167,11 @@ bool node_is_up(const struct node *n)
 int node_fd(const struct node *n)
 {
 	return n->fd;
+}
+
+uint64_t node_quiet_ns(const struct node *n)
+{
+	return n->first && n->quiet_ns > n->first->block_ns ? n->quiet_ns - n->first->block_ns : 0;
 }
 
 size_t node_pending(const struct node *n)
@@ -270,8 +279,8 @@ static int enqueue(struct node *n, int argc, const char *const *argv, const size
 	}
 	*p = (struct pending){ .cb = cb,
 			       .arg = arg,
-			       .late_ns = clock_mono_ns() +
-					  (n->c.stall_ms + block_ms) * NSEC_PER_MSEC };
+			       .block_ns = block_ms * NSEC_PER_MSEC,
+			       .late_ns = clock_mono_ns() + (n->c.stall_ms + block_ms) * NSEC_PER_MSEC };
 	*n->last = p;
 	n->last = &p->next;
 	n->n_pending++;
@@ -410,6 +419,7 @@ static void receive(struct node *n)
 			return;
 		}
 		n->rx_ns = clock_mono_ns();
+		n->quiet_ns = 0;
 		if (n->reader->len - n->reader->pos > REPLY_SIZE_MAX ||
 		    redisReaderFeed(n->reader, buf, (size_t)len) != REDIS_OK) {
 			fail(n, "sent more than can be held");
@@ -548,9 +558,32 @@ static void connect_start(struct node *n)
 	}
 }
 
+static void on_beat(void *arg, struct node *n, const redisReply *r, const char *why)
+{
+	(void)arg; /* that something came is all that matters */
+	(void)n;
+	(void)r;
+	(void)why;
+}
+
+/* A server that hangs keeps its connections: who asks nothing would not notice. */
+static void listen_for(struct node *n, uint64_t now_ns)
+{
+	static const char *const ping[] = { "PING" };
+	const uint64_t since = now_ns - n->tick_ns, most = TICK_MS * NSEC_PER_MSEC;
+
+	if (n->first)
+		n->quiet_ns += since < most ? since : most;
+	else if (now_ns > n->rx_ns + BEAT_MS * NSEC_PER_MSEC)
+		(void)enqueue(n, 1, ping, NULL, 0, on_beat, NULL);
+}
+
 void node_tick(struct node *n, uint64_t now_ns)
 {
 	n->busy++;
+	if (n->state == NODE_UP)
+		listen_for(n, now_ns);
+	n->tick_ns = now_ns;
 	if (n->state == NODE_DOWN) {
 		if (now_ns >= n->next_try_ns)
 			connect_start(n);

@@ -36,6 +36,8 @@ void node_reset(struct node *n, const char *why);
 bool node_is_up(const struct node *n);
 int node_fd(const struct node *n); /* -1 if down */
 size_t node_pending(const struct node *n);
+/* For how long it has owed an answer and sent nothing, while we listened.  One that is asked nothing is asked for a sign of life. */
+uint64_t node_quiet_ns(const struct node *n);
 const struct db_addr *node_addr(const struct node *n);
 const char *node_why(const struct node *n); /* last trouble, "" if none yet */
 

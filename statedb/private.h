@@ -18,6 +18,7 @@
 #include "util/hmap.h"
 
 #define DB_TICK_MS     50
+#define DB_SILENT_MS   2500 /* of a server that owes an answer; a commit of 40 000 objects takes a second */
 #define DB_PENDING_MAX 65536 /* requests not answered yet */
 #define DB_NODES_MAX   512
 

@@ -59,6 +59,9 @@ struct db *db_new(struct loop *loop, const struct db_config *config, struct err 
 void db_free(struct db *db, bool stop_server); /* takes NULL */
 /* {"mode", "connected", "schema", "nodes": [{"address", "connected", "master"...}], "error": text of the last trouble or null}: new reference */
 json_t *db_status(const struct db *db);
+/* A server is connected, but has owed an answer for 2.5 s: it hangs, or the way to it is cut.  Asked or not, that is known 3 s after it began.  Not
+ * connected, then; who only follows, and is told of no change, cannot know whether there was one. */
+bool db_is_silent(const struct db *db);
 
 /* Every request's answer, exactly once.  'err' NULL = success.  'reply' is borrowed, only on success, shape as said at the request. */
 typedef void db_done(void *arg, const struct err *err, const json_t *reply);

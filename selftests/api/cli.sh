@@ -99,7 +99,7 @@ refute '... it is gone' grep -q "$made" <("$SKEP" token list --db "$db")
 contains '... twice: not found' 'status 3' "$("$SKEP" token revoke "$made" 2>&1; echo "status $?")"
 contains '... what is no id' 'status 3' "$("$SKEP" token revoke ../tenants/t 2>&1; echo "status $?")"
 same 'host list' host list
-for command in 'member up m1' 'host remove h1'; do
+for command in 'host remove h1'; do
 	contains "$command: not over the API, and not somewhere else" "in the state DB only.*$url.*--db.*status 1" "$("$SKEP" $command 2>&1 | tr '\n' ' '; echo "status ${PIPESTATUS[0]}")"
 	contains '... with --db, there' 'status 3' "$("$SKEP" $command --db "$db" 2>&1; echo "status $?")"
 done

@@ -224,7 +224,10 @@ token create x tenant-admin -t nobody
 token create x king
 token create x operator soon
 token revoke 0123456789abcdef | who has the state DB is told how to find ids
+member down m1 -t t
+member up m1 -t nobody
 host list
+host list -t t
 TABLE
 equal 'in the end, both have the same network' "$(over_db get -o yaml -t t | plain)" "$(over_api get -o yaml -t t | plain)"
 

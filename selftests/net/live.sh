@@ -150,7 +150,9 @@ check "... $(($(writes) - w)) writes" [ $(($(writes) - w)) -le $((s * 4 + 10)) ]
 # --- a host is gone; nobody looks any more ---
 stop_skepd h2 KILL
 can 'an agent that was killed: its ports are not up, and why' wait_for 20 says \
-	"[j['ports'][p] for p in ('vm2', 'vm4')] == [{'host': 'h2', 'up': False, 'state': 'no agent'}] * 2 and j['ports']['vm1']['up']"
+	"[j['ports'][p] for p in ('vm2', 'vm4')] == [{'host': 'h2', 'up': False, 'state': 'no agent', 'was_up': True}] * 2 and j['ports']['vm1']['up']"
+equal 'skep port list --api says so, as the state DB does' "$(skep h1 -j port list -t t)" "$("$SKEP" -j port list -t t --api "unix:$work/api/sock")"
+contains '... up, but without agent' '^vm4 .*up, no agent$' "$("$SKEP" port list -t t --api "unix:$work/api/sock")"
 can 'a host that says nothing any more is not quoted' wait_for 20 says "sorted(j['hosts']) == ['h1'] and 'rx_packets' not in j['ports']['vm2']"
 silent() { ! telemetry_key; }
 can 'nobody looks: it is taken back' wait_for 40 silent

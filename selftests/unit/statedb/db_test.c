@@ -334,6 +334,58 @@ static void a_hanging_server_is_given_up(void **state)
 	db_free(d, false);
 }
 
+static bool is_connected(const struct db *d)
+{
+	json_t *s = db_status(d);
+	bool yes = json_is_true(json_object_get(s, "connected"));
+
+	json_decref(s);
+	return yes;
+}
+
+static void silence_is_noticed_by_who_asks_nothing(void **state)
+{
+	struct db *d = connect_with(NULL, 0, 15000);
+	json_t *s;
+
+	(void)state;
+	assert_records(do_read(d, "t1"), "{}");
+	assert_true(is_connected(d));
+	assert_true(redis_ok(&redis, "pause 0"));
+	assert_true(LOOP_UNTIL(loop, !is_connected(d), 4500));
+	s = db_status(d);
+	assert_non_null(strstr(json_string_value(json_object_get(s, "error")), "does not answer"));
+	json_decref(s);
+	assert_true(redis_ok(&redis, "resume 0"));
+	assert_true(LOOP_UNTIL(loop, is_connected(d), 5000));
+	assert_records(do_read(d, "t1"), "{}");
+	db_free(d, false);
+}
+
+static bool stays_connected(const struct db *d, bool *away)
+{
+	*away = *away || !is_connected(d);
+	return false;
+}
+
+/* A long script, or much to write, is no silence. */
+static void a_busy_server_is_there(void **state)
+{
+	struct db *d = connect_with(NULL, 0, 15000);
+	struct answer a = { 0 };
+	char answer[4096];
+	bool away = false;
+
+	(void)state;
+	assert_records(do_read(d, "t1"), "{}");
+	assert_string_equal(redis_do(&redis, answer, "cli 0 client pause 1500 all"), "OK ");
+	db_read(d, "t1", answer_cb, &a);
+	assert_true(LOOP_UNTIL(loop, stays_connected(d, &away) || a.calls, 10000));
+	assert_false(away);
+	assert_records(a, "{}");
+	db_free(d, false);
+}
+
 static void missing_replicas_are_a_warning(void **state)
 {
 	struct db *d = connect_with(NULL, 1, 3000);
@@ -418,6 +470,8 @@ int main(void)
 		T(a_wrong_password_is_told),
 		T(an_absent_server_is_waited_for),
 		T(a_hanging_server_is_given_up),
+		T(silence_is_noticed_by_who_asks_nothing),
+		T(a_busy_server_is_there),
 		T(missing_replicas_are_a_warning),
 		T(a_cluster_was_expected),
 		T(bad_configurations_are_refused),
