@@ -205,6 +205,23 @@ static json_t *ports_json(const struct api_request *r, const struct live_tenant 
 	return ports;
 }
 
+/* What health checks have found of these members (commas between). */
+static json_t *members_json(const struct cache_tenant *t, const char *names)
+{
+	json_t *members = json_object();
+	char path[TOPO_NAME_MAX + 8];
+	const json_t *found;
+
+	for (size_t n; names && *names; names += n + (names[n] == ',')) {
+		n = strcspn(names, ",");
+		snprintf(path, sizeof(path), "health/%.*s", (int)(n > TOPO_NAME_MAX ? 0 : n), names);
+		found = cache_record(t, path);
+		if (found)
+			json_object_set_new(members, path + 7, json_pack("{s:O, s:O*}", "up", json_object_get(found, "up"), "host", json_object_get(found, "host")));
+	}
+	return members;
+}
+
 /* How long ago it said what is known of it. */
 static uint64_t age_ms(const struct live_tenant *lt, const char *host)
 {
@@ -269,8 +286,12 @@ static json_t *trouble_json(const struct live_tenant *lt)
 
 static json_t *all_json(const struct api_request *r, const struct live_tenant *lt, const struct cache_tenant *t)
 {
-	return json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o}", "tenant", cache_name(t), "at_ms", (json_int_t)unix_ms(), "ports",
-			      ports_json(r, lt, t), "hosts", hosts_json(r, lt), "drops", newest(r, lt, "drops"), "events",
+	const char *members = api_query(r, "member");
+
+	/* who asks about members alone is not told of all ports */
+	return json_pack("{s:s, s:I, s:o, s:o*, s:o, s:o, s:o, s:o}", "tenant", cache_name(t), "at_ms", (json_int_t)unix_ms(), "ports",
+			      members && !api_query(r, "port") ? json_object() : ports_json(r, lt, t), "members",
+			      members ? members_json(t, members) : NULL, "hosts", hosts_json(r, lt), "drops", newest(r, lt, "drops"), "events",
 			      newest(r, lt, "events"), "telemetry_error", trouble_json(lt));
 }
 
@@ -485,7 +506,7 @@ static void on_flows(struct api_request *r)
 }
 
 const struct api_route live_routes[] = {
-	{ "GET", "/api/v1/tenants/{tenant}/live", on_live, API_READER, 0, "port host places",
+	{ "GET", "/api/v1/tenants/{tenant}/live", on_live, API_READER, 0, "port host member places",
 	  "where ports are, what they carry, what was dropped and what happened" },
 	{ "GET", "/api/v1/tenants/{tenant}/live/flows", on_flows, API_READER, 0, "port proto address number flow",
 	  "the flows of a port as its host has them now, and the way of one" },

@@ -27,7 +27,7 @@ const pages = {
 };
 
 const VIEWS = [['topology', 'Map', 'm'], ['trace', 'Path trace', 't'], ['gateways', 'Gateways', 'w'], ['policy', 'Policy matrix', 'p'], ['history', 'Change history', 'h'], ['capacity', 'Capacity', 'c'], ['tokens', 'Tokens', 'k']];
-const SHARED = [['tenants', 'Tenants', 'a'], ['hosts', 'Hosts', 'o'], ['status', 'Health', 's']];
+const SHARED = [['tenants', 'Tenants', 'a'], ['hosts', 'Hosts', 'o'], ['status', 'Health', 's'], ['tokens', 'All tokens']];
 
 const mayView = (me, page) => page !== 'tokens' || me.role !== 'tenant-reader';
 const mayWrite = (me, plural) => me.writes && (plural !== 'bindings' || me.role === 'operator');
@@ -59,7 +59,7 @@ function SignIn({ onDone, why }) {
 			await signIn(token.trim());
 			onDone();
 		} catch (x) {
-			setError(x.status === 401 ? { title: 'This token is not valid', message: x.message || 'It may have expired, or been revoked.' } : x);
+			setError(x.status === 401 ? { title: 'This token is not valid', message: 'It may have expired, or been revoked.' } : x);
 			field.current.focus();
 		}
 		setBusy(false);
@@ -148,15 +148,14 @@ function Live() {
 /* In words, and for all to see: what is below is not what is. */
 const StaleBar = () => (useLiveState() === 'stale' ? html`<p class="stale-bar" role="status"><b>Not connected since ${new Date(heardAt()).toLocaleTimeString()}.</b> What is shown is from before, and may have changed. It is read anew as soon as the server answers.</p>` : null);
 
-/* A tenant that one may not see, or that is not there: instead of its pages. */
+/* A tenant that is not there, or is another's, which is the same to who asks: instead of its pages. */
 function TenantGuard({ tenant, me, children }) {
 	const state = useLiveState();
-	const own = me.tenant && me.tenant !== tenant ? html`<p><a class="button" href=${link(['t', me.tenant, 'topology'])}>To ${me.tenant}</a></p>` : null;
+	const other = me.tenant && me.tenant !== tenant;
 
-	if (state === 'denied' || (state === 'gone' && own))
-		return html`<section class="page"><${Empty} title="This is not your tenant"><p>Your token lets you see “${me.tenant || 'others'}”; what is called “${tenant}” is another’s, or is not there.</p>${own}</${Empty}></section>`;
-	if (state === 'gone')
-		return html`<section class="page"><${Empty} title=${`There is no tenant “${tenant}”`}><p>It was deleted, or was never made. ${me.role === 'operator' ? 'Should it be made again, it is shown here.' : ''}</p></${Empty}></section>`;
+	if (other || state === 'gone' || state === 'denied')
+		return html`<section class="page"><${Empty} title=${`There is no tenant “${tenant}”`}><p>${other ? `Your token is for ${me.tenant}.` : `It was deleted, or was never made. ${me.role === 'operator' ? 'Should it be made again, it is shown here.' : ''}`}</p>
+			${other && html`<p><a class="button" href=${link(['t', me.tenant, 'topology'])}>To ${me.tenant}</a></p>`}</${Empty}></section>`;
 	return children;
 }
 
@@ -182,7 +181,7 @@ function Nav({ tenant, tenants, me, page, open }) {
 			${!tenant && html`<option value="">choose a tenant</option>`}${tenants.map((t) => html`<option value=${t}>${t}</option>`)}</select></label>` : html`<p class="tenant">${tenant || ''}</p>`}
 		${tenant && html`<ul>${VIEWS.filter(([p]) => mayView(me, p)).map(([p, name]) => item(link(['t', tenant, p]), p, name, page === p))}</ul>
 			${GROUPS.map(([name, plurals]) => html`<h2>${name}</h2><ul>${plurals.map((p) => item(link(['t', tenant, p]), p, KINDS[p].many, page === p, counts[p]))}</ul>`)}`}
-		${me.role === 'operator' && html`<h2>Platform</h2><ul>${SHARED.map(([p, name]) => item(link([p]), p, name, page === p))}</ul>`}</nav>`;
+		${me.role === 'operator' && html`<h2>Platform</h2><ul>${SHARED.map(([p, name]) => item(link([p]), p, name, page === (p === 'tokens' ? 'all-tokens' : p)))}</ul>`}</nav>`;
 }
 
 /* Which page an address means: [loader's name, props, what the title says]. */
@@ -192,8 +191,11 @@ function resolve(route, me) {
 
 	const denied = (title) => ['denied', { title, me }, 'Not allowed'];
 
-	if ((first === 'hosts' || first === 'status' || first === 'tenants') && me.role !== 'operator')
-		return denied(`${first === 'hosts' ? 'Hosts are' : 'Health is'} for operators`);
+	const shared = SHARED.find(([p]) => p === first);
+	if (shared && me.role !== 'operator')
+		return denied(`${shared[1]} ${first === 'status' ? 'is' : 'are'} for operators`);
+	if (first === 'tokens')
+		return ['tokens', { me }, 'All tokens', 'all-tokens'];
 	if (first === 'hosts')
 		return tenant ? ['host', { name: tenant }, `Host ${tenant}`, 'hosts'] : ['hosts', {}, 'Hosts', 'hosts'];
 	if (first === 'tenants')
@@ -245,7 +247,8 @@ function Shell({ me }) {
 	const last = useRef(me.tenant || null); // pages that are of no tenant keep the one that one comes from
 	if (tenants && !tenants.includes(last.current))
 		last.current = null; // it was deleted
-	const tenant = last.current = route.segments[0] === 't' ? tenantInPath : last.current;
+	const mine = !me.tenant || tenantInPath === me.tenant; // who is of one tenant has its menu, whatever the address says
+	const tenant = last.current = route.segments[0] === 't' && mine ? tenantInPath : last.current;
 	const main = useRef();
 	const first = useRef(true);
 	const where = route.segments.join('/');
@@ -306,7 +309,7 @@ function Shell({ me }) {
 			<button type="button" class="quiet" aria-label="Keys" title="Keys (?)" onClick=${() => setDialog('help')}>?</button>
 			<span class="who" title=${me.tenant ? `of ${me.tenant}` : 'of all tenants'}>${me.name} <span class="dim">${me.role}</span></span>
 			<button type="button" class="quiet" onClick=${signOut}>Sign out</button></header>
-		<main id="main" ref=${main} tabindex="-1">${tenant && html`<${StaleBar} />`}<${Guard} at=${location.hash}>${!route.segments.length ? html`<${Busy} />` : route.segments[0] === 't' ? html`<${TenantGuard} tenant=${tenant} me=${me}>${shown}</${TenantGuard}>` : shown}</${Guard}></main>
+		<main id="main" ref=${main} tabindex="-1">${tenant && html`<${StaleBar} />`}<${Guard} at=${location.hash}>${!route.segments.length ? html`<${Busy} />` : route.segments[0] === 't' ? html`<${TenantGuard} tenant=${tenantInPath} me=${me}>${shown}</${TenantGuard}>` : shown}</${Guard}></main>
 		${dialog === 'search' && html`<${Palette} tenant=${tenant} me=${me} onClose=${() => setDialog(null)} />`}
 		${dialog === 'help' && html`<${Help} onClose=${() => setDialog(null)} />`}`;
 }

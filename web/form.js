@@ -133,7 +133,7 @@ function Refs({ tenant, f, id, value, onChange, describedBy, invalid }) {
 			placeholder=${`add a ${KINDS[f.ref].one.toLowerCase()}`} /></span></div>`;
 }
 
-/* Rules, members of lists: a card for each, in order. */
+/* Rules, members of lists: a card for each; with arrows, if it matters which comes first. */
 function Objects({ tenant, f, path, value, onChange, errors }) {
 	const items = value || [];
 	const [open, setOpen] = useState(items.length <= 3 ? -1 : -2); // -1: all, -2: none, else the one
@@ -149,8 +149,8 @@ function Objects({ tenant, f, path, value, onChange, errors }) {
 	return html`<div class="cards">${items.slice(0, 300).map((o, i) => html`<fieldset class="card ${isOpen(i) ? 'open' : ''}" key=${i}>
 		<legend><button type="button" class="quiet" aria-expanded=${isOpen(i)} onClick=${() => setOpen(isOpen(i) ? -2 : i)}>
 			<span class="num">${i + 1}</span> ${summary(o)}</button></legend>
-		<span class="card-tools"><button type="button" class="quiet icon" disabled=${!i} aria-label=${`Move ${one} ${i + 1} up`} onClick=${() => swap(i, i - 1)}>↑</button>
-			<button type="button" class="quiet icon" disabled=${i === items.length - 1} aria-label=${`Move ${one} ${i + 1} down`} onClick=${() => swap(i, i + 1)}>↓</button>
+		<span class="card-tools">${f.ordered && html`<button type="button" class="quiet icon" disabled=${!i} aria-label=${`Move ${one} ${i + 1} up`} onClick=${() => swap(i, i - 1)}>↑</button>
+			<button type="button" class="quiet icon" disabled=${i === items.length - 1} aria-label=${`Move ${one} ${i + 1} down`} onClick=${() => swap(i, i + 1)}>↓</button>`}
 			<button type="button" class="quiet icon" aria-label=${`Remove ${one} ${i + 1}`} onClick=${() => put(items.filter((x, j) => j !== i))}>✕</button></span>
 		${isOpen(i) && html`<${Fields} tenant=${tenant} fields=${f.fields} value=${o} path=${`${path}.${i}`} errors=${errors} nested
 			onChange=${(next) => put(items.map((x, j) => (j === i ? next : x)))} />`}</fieldset>`)}
@@ -158,12 +158,16 @@ function Objects({ tenant, f, path, value, onChange, errors }) {
 		<button type="button" onClick=${() => { put([...items, {}]); setOpen(items.length <= 3 ? -1 : items.length); }}>Add ${one}</button></div>`;
 }
 
+const inWords = (v) => (typeof v === 'boolean' ? (v ? 'yes' : 'no') : Array.isArray(v) ? v.map(inWords).join(' ') : typeof v === 'object' ? JSON.stringify(v) : v);
+
+/* An entry in a line, in the words of its form. */
 const summary = (o) => {
-	const rest = Object.entries(o).filter(([k, v]) => k !== 'name' && k !== 'description' && isSet(v)).map(([k, v]) => (k === 'action' || k === 'direction' ? v : `${k} ${Array.isArray(v) ? v.join(' ') : v}`));
+	const rest = Object.entries(o).filter(([k, v]) => k !== 'name' && k !== 'description' && isSet(v)).map(([k, v]) => (k === 'action' || k === 'direction' ? v : `${fieldLabel(k)}: ${inWords(v)}`));
 	return html`${o.name && html`<b>${o.name}</b> `}<span class="dim">${rest.join(', ') || 'empty'}</span>`;
 };
 
 /* Docs' texts have field names and values between backticks. */
+const yesOrNo = (text) => text.replace(/`?\b(true|false)\b`?/gi, (all, word) => (/^[tT]/.test(word) ? (word[0] === 'T' ? 'Yes' : 'yes') : word[0] === 'F' ? 'No' : 'no')); // as the choice above it
 const Help = ({ id, text }) => html`<p class="help" id=${id}>${text.split('`').map((part, i) => (i % 2 ? html`<code>${part}</code>` : i ? part : part.slice(0, 1).toUpperCase() + part.slice(1)))}</p>`;
 
 function Field({ tenant, f, value, onChange, path, errors }) {
@@ -176,8 +180,8 @@ function Field({ tenant, f, value, onChange, path, errors }) {
 		f.list ? html`<${Lines} ...${props} />` : html`<${Single} ...${props} />`;
 
 	return html`<div class="field ${mine ? 'wrong' : ''} ${group ? 'group' : ''}" data-field=${path} role=${group ? 'group' : undefined} aria-label=${group ? fieldLabel(f.name) : undefined}>
-		${group ? html`<span class="label">${fieldLabel(f.name)}</span>` : html`<label for=${id} title=${f.help}>${fieldLabel(f.name)}${f.required && html`<span class="required" title="required"> *</span>`}</label>`}
-		<div class="control">${control}<${Errors} id=${`${id}-error`} errors=${mine} />${f.help && html`<${Help} id=${`${id}-help`} text=${f.help} />`}</div></div>`;
+		${group ? html`<span class="label">${fieldLabel(f.name)}</span>` : html`<label for=${id} title=${f.type === 'bool' ? yesOrNo(f.help) : f.help}>${fieldLabel(f.name)}${f.required && html`<span class="required" title="required"> *</span>`}</label>`}
+		<div class="control">${control}<${Errors} id=${`${id}-error`} errors=${mine} />${f.help && html`<${Help} id=${`${id}-help`} text=${f.type === 'bool' ? yesOrNo(f.help) : f.help} />`}</div></div>`;
 }
 
 /* The fields of an object: required ones and those that are set; the others can be called for. */
@@ -217,6 +221,8 @@ export function mergePatch(before, after, fields) {
 	return patch;
 }
 
+const ORDERED = new Set(['chains.rules']); // of all lists of objects: the first rule that matches decides
+
 const FIRST = { ports: ['bridge', 'mac', 'addresses', 'security_groups'], chains: ['rules'], security_groups: ['rules'], address_groups: ['addresses'], mirrors: ['at'],
 	routes: ['port', 'gateway'], floating_ips: ['port'], nats: ['to', 'src'], subnets: ['gateway', 'dns'], qos_policies: ['rate_in', 'rate_out'] };
 
@@ -236,7 +242,9 @@ export function ObjectForm({ tenant, plural, before, onDone }) {
 	const changes = Object.keys(patch);
 
 	// an object keeps its name
-	useEffect(() => { schemas().then((s) => setFields(s[plural].filter((f) => !before || f.name !== (plural === 'bindings' ? 'port' : 'name'))), setError); }, [plural]);
+	useEffect(() => {
+		schemas().then((s) => setFields(s[plural].filter((f) => !before || f.name !== (plural === 'bindings' ? 'port' : 'name')).map((f) => (ORDERED.has(`${plural}.${f.name}`) ? { ...f, ordered: true } : f))), setError);
+	}, [plural]);
 	useEffect(() => {
 		if (error) {
 			const el = form.current?.querySelector('[aria-invalid=true]');

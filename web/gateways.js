@@ -93,7 +93,7 @@ function Router({ tenant, name, ports, data, live, dead, me }) {
 				<td class="mono">${(p.addresses || []).map((a) => html`<div>${a}</div>`)}</td><td><${Routes} tenant=${tenant} routes=${routes.filter((r) => r.port === p.name)} /></td>
 				<td><${Shares} tenant=${tenant} port=${p} all=${data.uplinks} stateful=${data.stateful} /></td>
 				<td class="num">${rate(l, 'rx_bps', 'bit/s')}<br /><small class="dim">${rate(l, 'rx_packets')}</small></td><td class="num">${rate(l, 'tx_bps', 'bit/s')}<br /><small class="dim">${rate(l, 'tx_packets')}</small></td>
-				<td class="num">${rate(l, 'drops_ps', '/s')}<br /><small class="dim">${rate(l, 'drops')}</small></td></tr>`;
+				<td class="num">${rate(l, 'drops_ps', 'pkt/s')}<br /><small class="dim">${rate(l, 'drops')}</small></td></tr>`;
 		})}</tbody></table></div></section>`;
 }
 

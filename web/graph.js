@@ -2,6 +2,8 @@
 // The network as the map shows it: devices, how they are linked, and the ports of those bridges that are open.  A tenant may have forty
 // thousand ports: what is not in sight is counted by the server, not loaded.
 import { list, listUpTo } from './api.js';
+import { loadServices } from './services.js';
+import { pluralOf } from './kinds.js';
 
 export const OPEN_ALL = 1000; // with more ports than this, bridges begin closed
 const DEVICES_MAX = 5000, LINKS_MAX = 10000, PORTS_MAX = 10000, BINDINGS_MAX = 5000;
@@ -14,17 +16,18 @@ export async function loadGraph(tenant, signal) {
 	const one = await list(tenant, 'ports', { limit: 1, fields: 'name' }, signal);
 	const whole = one.total <= OPEN_ALL;
 	const fields = { fields: PORT_FIELDS };
-	const [routers, bridges, ports, linked, bindings] = await Promise.all([
+	const [routers, bridges, ports, linked, bindings, services] = await Promise.all([
 		listUpTo(tenant, 'routers', { fields: 'name,admin_up' }, DEVICES_MAX, signal),
 		listUpTo(tenant, 'bridges', { fields: 'name,admin_up,vlan_aware' }, DEVICES_MAX, signal),
 		// all ports, or else those of routers, and those that are linked: what the skeleton is made of
 		whole ? listUpTo(tenant, 'ports', fields, OPEN_ALL, signal) : listUpTo(tenant, 'ports', { ...fields, filter: 'router:*' }, LINKS_MAX, signal),
 		whole ? { items: [] } : listUpTo(tenant, 'ports', { ...fields, filter: 'peer:*' }, LINKS_MAX, signal),
 		listUpTo(tenant, 'bindings', { fields: 'name,port,host,interface' }, BINDINGS_MAX, signal),
+		loadServices(tenant, signal),
 	]);
 	const g = {
 		tenant, total: one.total, whole, routers: byName(routers.items), bridges: byName(bridges.items), ports: byName([...ports.items, ...linked.items]), opened: new Set(), counts: new Map(),
-		bindings: new Map(bindings.items.map((b) => [b.port || b.name, b])), hosts: new Map(),
+		bindings: new Map(bindings.items.map((b) => [b.port || b.name, b])), hosts: new Map(), services,
 		recount: false, miscounted: new Set(), // is the total, are counts of bridges to be asked for anew?
 		cutBindings: bindings.total > bindings.items.length,
 		cut: routers.total > routers.items.length || bridges.total > bridges.items.length,
@@ -102,7 +105,7 @@ export function applyChanges(g, batch) {
 	if (batch.reset || batch.events.length > 2000)
 		return false;
 	for (const { type, kind, name, object } of batch.events) {
-		const map = { router: g.routers, bridge: g.bridges, bind: g.bindings, port: g.ports }[kind];
+		const map = { router: g.routers, bridge: g.bridges, bind: g.bindings, port: g.ports }[kind] || g.services[pluralOf(kind)]?.items;
 		if (!map)
 			continue;
 		if (type === 'delete') {

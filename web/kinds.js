@@ -13,8 +13,8 @@ const K = {
 		about: 'A bridge is an Ethernet switch that spans all hosts. Machines plug into its ports.' },
 	routers: { kind: 'router', one: 'Router', many: 'Routers', columns: ['admin_up', 'in_chain', 'out_chain', 'description'],
 		about: 'A router connects bridges with each other and, by an uplink, with the outside.' },
-	ports: { kind: 'port', one: 'Port', many: 'Ports', columns: ['device', 'addresses', 'mac', 'peer', 'security_groups', 'admin_up'],
-		fields: ['bridge', 'router'],
+	ports: { kind: 'port', one: 'Port', many: 'Ports', columns: ['is', 'is_on', 'device', 'addresses', 'mac', 'peer', 'security_groups'],
+		fields: ['bridge', 'router', 'admin_up'],
 		about: 'A port is a place on a bridge or a router: for a machine, or linked to another port.' },
 	routes: { kind: 'route', one: 'Route', many: 'Routes', columns: ['router', 'dst', 'type', 'port', 'gateway', 'weight'],
 		about: 'A route tells a router where packets for a prefix go. The networks of its own ports need none.' },
@@ -61,7 +61,7 @@ const WORDS = {
 	vlan: 'VLAN', vlan_aware: 'VLAN-aware', ra: 'Router advertisements', dscp: 'DSCP', admin_up: 'Enabled', src: 'Source', dst: 'Destination',
 	eth_src: 'Ethernet source', eth_dst: 'Ethernet destination', ct_state: 'Connection state', proto: 'Protocol', icmp_type: 'ICMP type',
 	icmp_code: 'ICMP code', tcp_flags: 'TCP flags', in_chain: 'Inbound chain', out_chain: 'Outbound chain', static_macs: 'Static MACs',
-	rate_in: 'Rate in', rate_out: 'Rate out', device: 'On', src_ports: 'Source ports', dst_ports: 'Destination ports', src_group: 'Source group', dst_group: 'Destination group',
+	rate_in: 'Rate in', rate_out: 'Rate out', device: 'On', is: 'State', is_on: 'Host', src_ports: 'Source ports', dst_ports: 'Destination ports', src_group: 'Source group', dst_group: 'Destination group',
 };
 
 /* "security_groups" -> "Security groups" */

@@ -6,9 +6,10 @@ import { KINDS, fieldLabel } from './kinds.js';
 import { schemas } from './schema.js';
 import { useChanges } from './live.js';
 import { link, objectLink, setQuery, go } from './router.js';
-import { Old, Busy, Empty, Sign, Value, number, Ref } from './ui.js';
+import { usePlaces, usePlaced, takePlace, stateOf, STATES, TONES } from './places.js';
+import { Old, Busy, Empty, Badge, Sign, Value, number, Ref } from './ui.js';
 
-const PAGE = 200, ROW = 32;
+const PAGE = 200, ROW = 32, NARROW = 620, NARROW_ROW = 72; // in narrow windows what a row has is below its name
 
 /* Filters as people write them: "web" is a part of the name, "mac:02:00.." a field. */
 export function filters(text) {
@@ -53,9 +54,9 @@ async function loadAgain({ pages, next, total }, which, ask) {
 
 /*
  * Objects of a kind as far as they were asked for: {items, total, error, busy, change(), tend(first, last), retry()}.  After change() what is in sight is read
- * again, the rest when it comes into sight.  tend() is called as rows come into sight, and loads what is missing.
+ * again, the rest when it comes into sight.  tend() is called as rows come into sight, and loads what is missing.  Nothing is asked for while it is not 'on'.
  */
-export function usePages(tenant, plural, query) {
+export function usePages(tenant, plural, query, on = true) {
 	const key = JSON.stringify([tenant, plural, query]);
 	const none = { key, pages: [], total: null, next: null, at: 0, error: null, again: false, busy: true, age: 0 };
 	const [kept, set] = useState(none);
@@ -84,9 +85,10 @@ export function usePages(tenant, plural, query) {
 
 	useEffect(() => {
 		run.current.tries = 0;
-		more(none);
-		return () => run.current.abort.abort();
-	}, [key]);
+		if (on)
+			more(none);
+		return () => run.current.abort?.abort();
+	}, [key, on]);
 	// who is refused waits, as long as the server says, and longer each time
 	useEffect(() => {
 		const timer = state.error && setTimeout(retry, Math.min(RETRY_MOST_MS, Math.max(1000 * (state.error.retryAfter || 0), RETRY_MS * 2 ** run.current.tries++)));
@@ -110,7 +112,15 @@ export function usePages(tenant, plural, query) {
 	};
 }
 
-function Cell({ tenant, plural, name, object, fields }) {
+const NOW = new Set(['is', 'is_on']); // columns of what is now: no fields
+
+function Cell({ tenant, plural, name, object, fields, place }) {
+	if (name === 'is') {
+		const state = place || object.peer || object.admin_up === false ? stateOf(object, place) : '';
+		return state === 'linked' ? html`<span class="dim">linked</span>` : state && html`<${Badge} tone=${TONES[state]}>${state}</${Badge}>`;
+	}
+	if (name === 'is_on')
+		return place?.host ? html`<a href=${link(['t', tenant, plural], { q: `host:${place.host}` })}>${place.host}</a>` : html`<span class="none">–</span>`;
 	if (name === 'device') {
 		const on = object.bridge ? 'bridges' : 'routers';
 		return html`<${Ref} tenant=${tenant} plural=${on} name=${object.bridge || object.router || ''} />`;
@@ -118,7 +128,7 @@ function Cell({ tenant, plural, name, object, fields }) {
 	return html`<${Value} tenant=${tenant} f=${fields?.find((f) => f.name === name)} value=${object[name]} brief />`;
 }
 
-const WIDTH = { addresses: 1.8, description: 1.8, mac: 1.1, to: 1.4, admin_up: 0.6, stateful: 0.6, vlan_aware: 0.7, rules: 0.5, weight: 0.6, port: 0.9, proto: 0.6, dhcp: 0.5, position: 0.6, dscp: 0.5 };
+const WIDTH = { addresses: 1.8, description: 1.8, mac: 1.4, is: 0.8, is_on: 0.8, peer: 0.8, to: 1.4, admin_up: 0.6, stateful: 0.6, vlan_aware: 0.7, rules: 0.5, weight: 0.6, port: 0.9, proto: 0.6, dhcp: 0.5, position: 0.6, dscp: 0.5 };
 const template = (columns) => `minmax(140px, 1.2fr) ${columns.map((c) => `minmax(60px, ${WIDTH[c] || 1}fr)`).join(' ')}`;
 
 const SORTABLE = new Set(['name', 'rev', 'mac', 'prefix', 'address', 'dst', 'host', 'interface', 'position', 'weight', 'type', 'state', 'proto']);
@@ -128,15 +138,27 @@ export function ListPage({ tenant, plural, query, me }) {
 	const [text, setText] = useState(query.get('q') || '');
 	const settled = useSettled(text, 200);
 	const sort = query.get('sort') || 'name';
-	const pages = usePages(tenant, plural, { sort: sort === 'name' ? undefined : sort, filter: filters(settled), fields: ['name', ...K.columns.filter((c) => c !== 'device'), ...(K.fields || [])].join(',') });
+	const places = plural === 'ports'; // of these it is told what is now
+	const { rest, ...asked } = places ? takePlace(settled) : { rest: settled };
+	const wanted = { sort: sort === 'name' ? undefined : sort, filter: filters(rest), fields: ['name', ...K.columns.filter((c) => c !== 'device' && !NOW.has(c)), ...(K.fields || [])].join(',') };
+	const placed = usePlaced(tenant, wanted, asked);
+	const paged = usePages(tenant, plural, wanted, !placed);
+	const pages = placed || paged;
 	const [fields, setFields] = useState(null);
 	const box = useRef();
 	const size = useSize(box);
+	const narrow = size.width > 0 && size.width < NARROW;
+	const row = narrow ? NARROW_ROW : ROW;
 	const [top, setTop] = useState(0);
 	const [at, setAt] = useState(0);
-	const first = Math.max(0, Math.floor(top / ROW) - 8);
-	const last = Math.min(pages.items.length, Math.ceil((top + size.height) / ROW) + 8);
+	const first = Math.max(0, Math.floor(top / row) - 8);
+	const last = Math.min(pages.items.length, Math.ceil((top + size.height) / row) + 8);
 	const writable = me.writes && (plural !== 'bindings' || me.role === 'operator');
+	const now = usePlaces(tenant, places ? pages.items.slice(first, last).map((o) => o.name) : []);
+	const askState = (state) => {
+		const typed = takePlace(text);
+		setText([typed.rest, typed.host && `host:${typed.host}`, state && `state:${state.replaceAll(' ', '_')}`].filter(Boolean).join(' '));
+	};
 
 	useEffect(() => { schemas().then((s) => setFields(s[plural]), () => {}); }, [plural]);
 	useEffect(() => { setQuery({ q: settled }); }, [settled]);
@@ -148,11 +170,11 @@ export function ListPage({ tenant, plural, query, me }) {
 		to = Math.max(0, Math.min(pages.items.length - 1, to));
 		setAt(to);
 		const el = box.current;
-		const y = to * ROW;
+		const y = to * row;
 		if (y < el.scrollTop)
 			el.scrollTop = y;
-		else if (y + 2 * ROW > el.scrollTop + el.clientHeight)
-			el.scrollTop = y + 2 * ROW - el.clientHeight;
+		else if (y + 2 * row > el.scrollTop + el.clientHeight)
+			el.scrollTop = y + 2 * row - el.clientHeight;
 		requestAnimationFrame(() => box.current?.querySelector(`[data-row="${to}"] a`)?.focus());
 	};
 	const key = (e) => {
@@ -174,6 +196,7 @@ export function ListPage({ tenant, plural, query, me }) {
 		<header class="page-head"><h1 id="title"><${Sign} of=${plural} />${K.many}</h1>
 			<span class="count num" role="status">${pages.total !== null && `${number(pages.total)}${settled ? ' found' : ''}`}</span>
 			<span class="grow"></span>
+			${places && html`<select aria-label="State" value=${asked.state || ''} onChange=${(e) => askState(e.target.value)}><option value="">any state</option>${STATES.map((x) => html`<option value=${x}>${x}</option>`)}</select>`}
 			<input type="search" aria-label=${`Filter ${K.many.toLowerCase()}`} placeholder="Filter: part of a name, or field:value" value=${text} onInput=${(e) => setText(e.target.value)} />
 			${writable && html`<a class="button primary" href=${link(['t', tenant, plural], { new: '1' })}>New ${K.one.toLowerCase()}</a>`}
 		</header>
@@ -181,14 +204,14 @@ export function ListPage({ tenant, plural, query, me }) {
 		${empty && (settled ? html`<${Empty} title=${`No ${K.one.toLowerCase()} matches “${settled}”`}
 				action=${html`<button type="button" onClick=${() => setText('')}>Show all</button>`}><p>A word is looked for in names. Other fields by their name: <code>mac:02:00:00:00:00:01</code>, <code>name:*db*</code>.</p></${Empty}>` :
 			html`<${Empty} title=${`No ${K.many.toLowerCase()} yet`} action=${writable && html`<a class="button primary" href=${link(['t', tenant, plural], { new: '1' })}>Make the first one</a>`}><p>${K.about}</p></${Empty}>`)}
-		<div class="vtable" ref=${box} hidden=${empty} role="table" aria-label=${K.many} aria-rowcount=${(pages.total ?? pages.items.length) + 1} aria-busy=${pages.busy}
+		<div class=${`vtable ${narrow ? 'narrow' : ''}`} ref=${box} hidden=${empty} role="table" aria-label=${K.many} aria-rowcount=${(pages.total ?? pages.items.length) + 1} aria-busy=${pages.busy}
 			onScroll=${(e) => setTop(e.target.scrollTop)} onKeyDown=${key} style=${{ '--columns': template(K.columns) }} tabindex="0">
 			<div role="rowgroup" class="vhead"><div role="row" aria-rowindex="1">${['name', ...K.columns].map(head)}</div></div>
-			<div role="rowgroup" class="vbody" style=${{ height: `${pages.items.length * ROW}px` }}>
+			<div role="rowgroup" class="vbody" style=${{ height: `${pages.items.length * row}px` }}>
 				${pages.items.slice(first, last).map((o, i) => html`<div role="row" key=${o.name} data-row=${first + i} aria-rowindex=${first + i + 2}
-					style=${{ transform: `translateY(${(first + i) * ROW}px)` }} onDblClick=${() => go(objectLink(tenant, plural, o.name))}>
+					style=${{ transform: `translateY(${(first + i) * row}px)` }} onDblClick=${() => go(objectLink(tenant, plural, o.name))}>
 					<div role="cell"><a class="strong" href=${objectLink(tenant, plural, o.name)} tabindex=${first + i === at ? 0 : -1} onFocus=${() => setAt(first + i)}>${o.name}</a></div>
-					${K.columns.map((c) => html`<div role="cell"><${Cell} tenant=${tenant} plural=${plural} name=${c} object=${o} fields=${fields} /></div>`)}</div>`)}
+					${K.columns.map((c) => html`<div role="cell"><${Cell} tenant=${tenant} plural=${plural} name=${c} object=${o} fields=${fields} place=${now[o.name]} /></div>`)}</div>`)}
 			</div>
 			${pages.busy && html`<${Busy} />`}
 		</div></section>`;

@@ -26,7 +26,7 @@ export function Spark({ values, label, unit }) {
 /* What is counted, in the words of the machine behind the port: it sends what skep receives.  [counter, its rate, words, unit of the rate] */
 const COUNTERS = [['rx_packets', 'rx_pps', 'Packets sent', ''], ['rx_bytes', 'rx_bps', 'Bytes sent', 'bit/s'], ['tx_packets', 'tx_pps', 'Packets received', ''], ['tx_bytes', 'tx_bps', 'Bytes received', 'bit/s'],
 	['drops', 'drops_ps', 'Packets dropped', ''], ['upcalls', 'upcalls_ps', 'Asked of the agent', ''], ['conns', null, 'Connections', ''], ['conns_refused', null, 'Connections refused', '']];
-const DRAWN = [['tx_bps', 'Received', 'bit/s'], ['rx_bps', 'Sent', 'bit/s'], ['drops_ps', 'Dropped', '/s']];
+const DRAWN = [['tx_bps', 'Received', 'bit/s'], ['rx_bps', 'Sent', 'bit/s'], ['drops_ps', 'Dropped', 'pkt/s']];
 
 function Port({ tenant, name, live, rates, old }) {
 	const told = live && live.rx_packets !== undefined;
@@ -37,7 +37,7 @@ function Port({ tenant, name, live, rates, old }) {
 		${told ? html`<div class="sparks ${old ? 'old' : ''}">${DRAWN.map(([rate, label, unit]) => html`<${Spark} key=${rate} values=${rates[rate] || []} label=${label} unit=${unit} />`)}</div>
 			<table class="plain counters"><caption class="hidden">Counters of ${name}</caption><thead><tr><th scope="col">Since the agent began</th><th class="num" scope="col">Total</th><th class="num" scope="col">${old ? 'Then' : 'Now'}</th></tr></thead>
 			<tbody>${COUNTERS.filter(([k]) => live[k] !== undefined).map(([k, rate, words, unit]) => html`<tr><th scope="row">${words}</th><td class="num">${number(Number(live[k]))}</td>
-				<td class="num">${rate && live[rate] !== undefined ? short(live[rate], unit || '/s') : ''}</td></tr>`)}</tbody></table>` :
+				<td class="num">${rate && live[rate] !== undefined ? short(live[rate], unit || 'pkt/s') : ''}</td></tr>`)}</tbody></table>` :
 			live?.up && html`<p class="dim" role="status">Its host is asked for counters…</p>`}`;
 }
 

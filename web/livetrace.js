@@ -37,7 +37,7 @@ function Flow({ flow, on, onChoose }) {
 	return html`<li><button type="button" class="quiet flow ${on ? 'on' : ''}" aria-pressed=${on} onClick=${() => onChoose(flow)}>
 		<code class="mono">${flow.packet}</code>${flow.match && html`<small class="dim">and all like it: <code class="mono">${flow.match}</code></small>`}
 		<span class="flow-facts"><${Badge} tone=${tone}>${words}</${Badge}>${flow.reason && html`<span>${flow.culprit || flow.reason}</span>`}
-			<span class="grow"></span><span class="num">${short(flow.pps, '/s')}</span><span class="num dim">${short(flow.bps, 'bit/s')}</span><span class="num dim">${number(flow.packets)} packets</span></span></button></li>`;
+			<span class="grow"></span><span class="num">${short(flow.pps, 'pkt/s')}</span><span class="num dim">${short(flow.bps, 'bit/s')}</span><span class="num dim">${number(flow.packets)} packets</span></span></button></li>`;
 }
 
 /*

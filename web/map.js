@@ -11,6 +11,7 @@ import { KINDS } from './kinds.js';
 import { Combo, Fault, Busy, Empty, number } from './ui.js';
 import { pathOnMap } from './path.js';
 import { tipOf, showTip } from './maptip.js';
+import { servicesBy, servicesLine } from './services.js';
 
 const movedKey = (tenant) => `skep-map:${tenant}`;
 const readMoved = (tenant) => {
@@ -273,6 +274,10 @@ export function Map_({ tenant, selected, onSelect, trace, panel, label }) {
 		const m = layout(g, pinned.current, moved.current);
 		for (const d of m.devices.values())
 			d.count = g.counts.get(d.name);
+		g.servicesOf = servicesBy(g.services);
+		for (const [name, of] of g.servicesOf)
+			if (m.devices.has(`routers/${name}`))
+				m.devices.get(`routers/${name}`).services = servicesLine(g.services, of);
 		m.hostLinks = hostLinksOf(m, g);
 		m.stateOf = stateOf;
 		model.current = m;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is under the pointer on the map, in a few lines.  Who has no pointer has the same in what is told beside the map.
 import { KINDS } from './kinds.js';
+import { servicesTip } from './services.js';
 
 const STATES = { up: 'up', lost: 'no agent', placed: 'bound, not up', loose: 'not bound', off: 'disabled' };
 
@@ -12,7 +13,7 @@ export function tipOf(id, g, stateOf) {
 		return null;
 	const on = kind === 'ports' && g.bindings.get(name);
 	return [name, kind === 'hosts' ? `Host${o.live === false ? ', not alive' : ''}` : kind === 'ports' ? (o.peer ? `Port, linked to ${o.peer}` : `Port, ${STATES[stateOf(o)]}${on ? ` on ${on.host}` : ''}`) : `${KINDS[kind].one}${o.admin_up === false ? ', disabled' : ''}`,
-		...(o.addresses || []).slice(0, 4), o.mac, o.description?.slice(0, 120)].filter(Boolean);
+		...(o.addresses || []).slice(0, 4), o.mac, o.description?.slice(0, 120), ...(kind === 'routers' ? servicesTip(g.servicesOf?.get(name)) : [])].filter(Boolean);
 }
 
 /* Beside the pointer, and within the map; no lines: hides it. */

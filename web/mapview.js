@@ -88,18 +88,18 @@ export class MapView {
 		this.move({ k, x: x - (x - this.at.x) * f, y: y - (y - this.at.y) * f });
 	}
 
-	/* Brings a box into sight; with 'near' also near enough to be read. */
+	/* Brings a box into sight, moving no more than that takes; with 'near' also near enough to be read. */
 	show(box, near) {
 		if (!box || !this.width)
 			return;
-		let { k } = this.at;
-		if (near && k < 0.75)
-			k = 0.9;
-		const x = box.x * k + this.at.x, y = box.y * k + this.at.y;
 		const { width, height, top } = this.free();
-		if (k === this.at.k && x > 40 && y > top + 8 && x + box.w * k < width - 40 && y + box.h * k < top + height - 24)
-			return;
-		this.move({ k, x: width / 2 - (box.x + box.w / 2) * k, y: top + height / 2 - (box.y + box.h / 2) * k });
+		const k = near && this.at.k < 0.55 ? 0.9 : this.at.k;
+		const cx = box.x + box.w / 2, cy = box.y + box.h / 2;
+		const within = (at, half, from, to) => (to - from < 2 * half ? (from + to) / 2 : Math.max(from + half, Math.min(to - half, at)));
+		const x = within(cx * this.at.k + this.at.x, (box.w * k) / 2, 40, width - 40), y = within(cy * this.at.k + this.at.y, (box.h * k) / 2, top + 8, top + height - 24);
+		const at = { k, x: x - cx * k, y: y - cy * k };
+		if (k !== this.at.k || Math.abs(at.x - this.at.x) > 0.5 || Math.abs(at.y - this.at.y) > 0.5)
+			this.move(at);
 	}
 
 	toWorld(x, y) {
@@ -366,12 +366,20 @@ export class MapView {
 		ctx.setLineDash([]);
 		if (this.at.k < 0.1)
 			return;
+		if (d.services && this.at.k <= 0.55) { // too far to read: that there is something
+			ctx.beginPath();
+			ctx.arc(d.x + DEVICE_W - 14, d.y + 9, Math.min(9, 3.5 / this.at.k), 0, 2 * Math.PI);
+			ctx.fillStyle = dull ? c.line : c.accent;
+			ctx.fill();
+		}
 		const closed = d.kind === 'bridges' && !d.open;
 		const size = this.readable(TEXT.device, 30);
-		const two = this.at.k > 0.55 && !router;
+		const two = this.at.k > 0.55 && (!router || d.services);
 		const tone = dull ? c.dim : c.ink;
 		this.label(d.name, d.x + DEVICE_W / 2, d.y + DEVICE_H / 2 - (two ? 7 : 0), DEVICE_W - 24, size, tone, 'center');
-		if (two) {
+		if (two && router) {
+			this.label(d.services, d.x + DEVICE_W / 2, d.y + DEVICE_H / 2 + 9, DEVICE_W - 20, 10, c.dim, 'center');
+		} else if (two) {
 			const n = d.open ? d.ports.length : typeof d.count === 'number' ? Math.max(0, d.count - d.near.length) : undefined; // without those of links
 			const note = n === undefined ? 'bridge' : `${n.toLocaleString('en').replaceAll(',', ' ')} ${n === 1 ? 'port' : 'ports'}${closed && n ? '  ▸' : ''}`;
 			this.label(note, d.x + DEVICE_W / 2, d.y + DEVICE_H / 2 + 9, DEVICE_W - 24, TEXT.small, c.dim, 'center');

@@ -7,6 +7,7 @@ import { schemas, referrers } from './schema.js';
 import { useChanges } from './live.js';
 import { ObjectForm } from './form.js';
 import { LivePart } from './livepart.js';
+import { Balancer } from './balancer.js';
 import { Changes } from './history.js';
 import { link, go } from './router.js';
 import { curlOf } from './curl.js';
@@ -116,6 +117,7 @@ export function ObjectPage({ tenant, plural, name, query, me }) {
 			${long.map((f) => html`<section aria-label=${fieldLabel(f.name)}><h2>${fieldLabel(f.name)} <span class="count num">${number(data[f.name].length)}</span></h2>
 				<${Value} tenant=${tenant} f=${f} value=${data[f.name]} /></section>`)}
 			${['bridges', 'routers', 'ports'].includes(plural) && html`<${LivePart} tenant=${tenant} plural=${plural} object=${data} me=${me} />`}
+			${plural === 'load_balancers' && html`<${Balancer} tenant=${tenant} name=${data.name} />`}
 		</div><div>
 			<section aria-label="Used by"><h2>Used by</h2><${UsedBy} tenant=${tenant} plural=${plural} name=${data.name} all=${all} /></section>
 			<section aria-label="History"><h2>Changes</h2><${Changes} tenant=${tenant} object=${`${K.kind}/${data.name}`} limit=${6} me=${me} /></section>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who may talk to whom, and why: a cell for each pair of ports.  Of forty thousand cells only those in sight are in the document.
-import { html, useState, useEffect, useRef, useSize, announce } from './lib.js';
+import { html, useState, useEffect, useRef, useSize, useLoad, announce } from './lib.js';
 import { post, list, tenantPath } from './api.js';
 import { setQuery, link, objectLink } from './router.js';
 import { useChanges } from './live.js';
@@ -19,6 +19,19 @@ export function ruleLink(tenant, text) {
 	const m = /(chain|security group|security_group|route|port|router|bridge) '([^']+)'\)?$/.exec(text || '');
 	const plural = m && { chain: 'chains', 'security group': 'security_groups', security_group: 'security_groups', port: 'ports', router: 'routers', bridge: 'bridges' }[m[1]];
 	return plural ? objectLink(tenant, plural, m[2]) : null;
+}
+
+/* "rule 'web' of chain 'fw'": what is no rule has not decided, it is where the packet ended. */
+const ruleOf = (cell) => (/^rule /.test(cell.rule || '') ? cell.rule : null);
+const NOTHING = new Set(['policy', 'security_group', undefined]); // reasons: for want of a rule
+
+/* Why a pair may not talk, although no rule forbids it, and what would let it: as reachability says it. */
+function Nothing({ tenant, cell, from, to, proto }) {
+	const { data } = useLoad((signal) => post(tenantPath(tenant, 'reachability'), { from, to, proto }, { signal }), [`${tenant} ${from} ${to} ${proto}`]);
+	const at = cell.at || cell.rule;
+
+	return html`<p><b>${NOTHING.has(cell.reason) ? 'Nothing allows it' : 'It gets no further'}</b>${at && html` at ${ruleLink(tenant, at) ? html`<a href=${ruleLink(tenant, at)}>${at}</a>` : at}`}</p>
+		<p>${(data?.reachable === false && data.text ? data.text : cell.text || '').replace(/^no: /, '')}</p>`;
 }
 
 function Grid({ matrix, at, onAt }) {
@@ -130,9 +143,9 @@ export function PolicyPage({ tenant, query }) {
 			<aside class="side" aria-label="This pair">${cell && (cell.verdict === 'self' ? html`<p class="dim">${from} is the same port.</p>` : html`
 				<h2><a href=${objectLink(tenant, 'ports', from)}>${from}</a> <span aria-label="to">→</span> <a href=${objectLink(tenant, 'ports', to)}>${to}</a></h2>
 				<p><${Badge} tone=${TONE[verdictOf(cell)]}>${WORD[verdictOf(cell)]}</${Badge}> <span class="mono">${state.asked}</span></p>
-				${cell.rule && html`<p><b>Decided by</b> ${ruleLink(tenant, cell.rule) ? html`<a href=${ruleLink(tenant, cell.rule)}>${cell.rule}</a>` : cell.rule}</p>`}
-				${cell.at && html`<p><b>Ends at</b> ${ruleLink(tenant, cell.at) ? html`<a href=${ruleLink(tenant, cell.at)}>${cell.at}</a>` : cell.at}</p>`}
-				${cell.text && html`<p>${cell.text}</p>`}
+				${ruleOf(cell) && html`<p><b>Decided by</b> ${ruleLink(tenant, cell.rule) ? html`<a href=${ruleLink(tenant, cell.rule)}>${cell.rule}</a>` : cell.rule}</p>`}
+				${cell.at && cell.verdict !== 'deny' && html`<p><b>Ends at</b> ${ruleLink(tenant, cell.at) ? html`<a href=${ruleLink(tenant, cell.at)}>${cell.at}</a>` : cell.at}</p>`}
+				${cell.verdict === 'deny' && !ruleOf(cell) ? html`<${Nothing} tenant=${tenant} cell=${cell} from=${from} to=${to} proto=${state.asked} />` : cell.text && html`<p>${cell.text}</p>`}
 				<p class="button-row"><a class="button" href=${link(['t', tenant, 'trace'], { from, to, proto: state.asked })}>See the path</a>
 				<button type="button" onClick=${() => setAt([at[1], at[0]])}>The other way</button></p>`)}
 				<p class="legend">${['allow', 'deny', 'away', 'unknown'].map((v) => html`<span><span class=${`cell ${v}`} aria-hidden="true">${SIGN[v]}</span> ${WORD[v]}</span>`)}</p></aside></div>`}</section>`;

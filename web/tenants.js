@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tenants, for operators: what there is, making one, deleting one.  Which there are is asked for here for the whole panel.
-import { html, useState, useEffect, useLoad } from './lib.js';
+import { html, useState, useEffect, useRef, useLoad } from './lib.js';
 import { get, getUpTo, ask, tenantPath } from './api.js';
+import { KINDS, PLURALS } from './kinds.js';
+import { useInSight } from './insight.js';
 import { link } from './router.js';
 import { Fault, Busy, Empty, Dialog, number } from './ui.js';
 
@@ -63,6 +65,25 @@ function DeleteDialog({ name, onClose }) {
 		<footer><button type="submit" class="danger" disabled=${!data || typed !== name}>Delete</button><button type="button" onClick=${onClose}>Keep it</button></footer></form></${Dialog}>`;
 }
 
+const COUNTED = ['ports', 'bridges', 'routers']; // by themselves; the others together
+
+/* "8 ports, 2 bridges, 1 router, 3 others" */
+function counted(objects) {
+	const others = PLURALS.filter((p) => !COUNTED.includes(p)).reduce((sum, p) => sum + (objects[p] || 0), 0);
+
+	return [...COUNTED.map((p) => [objects[p], KINDS[p].one, KINDS[p].many]), [others, 'other', 'others']].filter(([n]) => n > 0)
+		.map(([n, one, many]) => `${number(n)} ${(n === 1 ? one : many).toLowerCase()}`).join(', ') || 'nothing';
+}
+
+function Row({ name, onDelete }) {
+	const ref = useRef();
+	const told = useInSight(ref, (signal) => get(tenantPath(name), undefined, signal), [name]);
+
+	return html`<tr ref=${ref}><th scope="row"><a class="strong" href=${link(['t', name, 'topology'])}>${name}</a></th><td>${told?.description}</td><td class="counts">${told && counted(told.objects || {})}</td>
+		<td class="pages"><a href=${link(['t', name, 'capacity'])}>Capacity</a> <a href=${link(['t', name, 'tokens'])}>Tokens</a></td>
+		<td class="actions"><button type="button" class="danger-quiet small" aria-label=${`Delete ${name}`} onClick=${onDelete}>Delete</button></td></tr>`;
+}
+
 export function TenantsPage({ tenants }) {
 	const { names, error, reload } = tenants;
 	const [making, setMaking] = useState(false);
@@ -76,10 +97,8 @@ export function TenantsPage({ tenants }) {
 		<${Fault} error=${error} onRetry=${reload} />
 		${!names && !error && html`<${Busy} />`}
 		${names && !names.length && html`<${Empty} title="No tenant yet"><p>A tenant is a network of its own, with its own people. Make one, and tokens for them.</p></${Empty}>`}
-		${shown.length > 0 && html`<div class="table-wrap" tabindex="0" role="group" aria-label="Tenants"><table class="plain wide"><thead><tr><th scope="col">Name</th><th scope="col"><span class="hidden">Its pages</span></th><th scope="col"><span class="hidden">Delete</span></th></tr></thead>
-		<tbody>${shown.map((n) => html`<tr key=${n}><th scope="row"><a class="strong" href=${link(['t', n, 'topology'])}>${n}</a></th>
-			<td class="pages"><a href=${link(['t', n, 'capacity'])}>Capacity</a> <a href=${link(['t', n, 'tokens'])}>Tokens</a></td>
-			<td class="actions"><button type="button" class="danger-quiet small" aria-label=${`Delete ${n}`} onClick=${() => setDeleting(n)}>Delete</button></td></tr>`)}</tbody></table></div>`}
+		${shown.length > 0 && html`<div class="table-wrap" tabindex="0" role="group" aria-label="Tenants"><table class="plain wide"><thead><tr><th scope="col">Name</th><th scope="col">Description</th><th scope="col">It has</th><th scope="col"><span class="hidden">Its pages</span></th><th scope="col"><span class="hidden">Delete</span></th></tr></thead>
+		<tbody>${shown.map((n) => html`<${Row} key=${n} name=${n} onDelete=${() => setDeleting(n)} />`)}</tbody></table></div>`}
 		${making && html`<${MakeDialog} onClose=${() => { setMaking(false); reload(); }} />`}
 		${deleting && html`<${DeleteDialog} name=${deleting} onClose=${() => { setDeleting(null); reload(); }} />`}</section>`;
 }

@@ -4,6 +4,7 @@ import { html } from './lib.js';
 import { Map_ } from './map.js';
 import { KINDS } from './kinds.js';
 import { setQuery, objectLink, link } from './router.js';
+import { servicesList } from './services.js';
 import { Sign, Badge, number } from './ui.js';
 
 /* Everything that is linked to what is chosen, as buttons: the map in words. */
@@ -41,6 +42,7 @@ function Side({ tenant, id, graph, model, onSelect, toggle, me, stateOf }) {
 	const [kind, name] = [id.slice(0, id.indexOf('/')), id.slice(id.indexOf('/') + 1)];
 	const o = { routers: graph.routers, bridges: graph.bridges, ports: graph.ports, hosts: graph.hosts }[kind]?.get(name);
 	const near = o ? neighbours(id, graph, model) : [];
+	const services = kind === 'routers' ? servicesList(graph.servicesOf?.get(name)) : [];
 	const binding = kind === 'ports' && graph.bindings.get(name);
 	const open = graph.opened.has(name);
 	const [tone, word] = (kind === 'ports' && o && STATES[stateOf(o)]) || (kind === 'hosts' && o?.live === false ? ['bad', 'no agent'] : []);
@@ -56,6 +58,8 @@ function Side({ tenant, id, graph, model, onSelect, toggle, me, stateOf }) {
 		<div class="button-row">${kind !== 'hosts' ? html`<a class="button" href=${objectLink(tenant, kind, name)}>Open</a>` : me.role === 'operator' && html`<a class="button" href=${link(['hosts', name])}>Open</a>`}
 			${kind === 'bridges' && html`<button type="button" aria-expanded=${open} onClick=${() => toggle(name)}>${open ? 'Hide its ports' : 'Show its ports'}</button>`}
 			${kind === 'ports' && o.bridge && !o.peer && html`<a class="button" href=${link(['t', tenant, 'trace'], { from: name })}>Trace from here</a>`}</div>
+		${services.length > 0 && html`<h3>Does to packets</h3><ul class="near">${services.slice(0, 40).map((x) => html`<li><a class="ref" href=${objectLink(tenant, x.plural, x.name)}><${Sign} of=${x.plural} />${x.name}</a> <small class="dim">${x.label}</small></li>`)}</ul>
+			${services.length > 40 && html`<p class="dim">and ${number(services.length - 40)} more</p>`}`}
 		<h3>Linked to</h3>
 		${near.length ? html`<ul class="near">${near.slice(0, 60).map((n) => html`<li><button type="button" class="quiet" onClick=${() => onSelect(n)}>
 			${KINDS[n.split('/')[0]] ? html`<${Sign} of=${n.split('/')[0]} />` : html`<${Sign} of="hosts" />`}${n.slice(n.indexOf('/') + 1)}</button></li>`)}</ul>

@@ -53,6 +53,7 @@ export const Badge = ({ tone = 'plain', children, title }) => html`<span class="
 export const Ref = ({ tenant, plural, name }) => (plural ? html`<a class="ref" href=${objectLink(tenant, plural, name)}>${name}</a>` : html`<span>${name}</span>`);
 
 const MONO = new Set(['text']);
+const SECONDS = new Set(['lease', 'affinity_timeout']);
 
 /* One value of a field, as text, links, badges; 'f' from schema.js, or nothing. */
 export function Value({ tenant, f, value, brief }) {
@@ -74,7 +75,7 @@ export function Value({ tenant, f, value, brief }) {
 	if (typeof value === 'object')
 		return html`<code class="mono">${JSON.stringify(value)}</code>`;
 	if (typeof value === 'number')
-		return html`<span class="num">${String(value)}</span>`;
+		return html`<span class="num">${String(value)}${SECONDS.has(f?.name) ? '\u2009s' : ''}</span>`;
 	const prose = f && ['description', 'name', 'text', 'domain'].includes(f.name);
 	return html`<span class=${f && MONO.has(f.type) && !prose ? 'mono' : ''}>${value}</span>`;
 }

@@ -115,6 +115,13 @@ can 'a change is told' wait_for 10 says "any(e['event'] == 'changed' and 'port/l
 # --- where ports are, and nothing else ---
 equal 'places: where a port is' "h1 True 2" "$(live '?places=true&port=vm1' | json "j['ports']['vm1']['host'], j['ports']['vm1']['up'], len(j['ports']['vm1'])" | tr -d "(),'")"
 
+# --- what health checks have found ---
+apply > /dev/null <<< '{tenant: t, pools: [{name: pool}], members: [{name: m1, pool: pool, address: 10.0.2.13, port: 80}, {name: m2, pool: pool, address: 10.0.2.14, port: 80}]}'
+skep - --tenant t member down m1 > /dev/null
+can 'a member that was found down; of others nothing was found, and nobody asked about ports' wait_for 10 says "j['members'] == {'m1': {'up': False}} and j['ports'] == {}" '?places=true&member=m1,m2,nobody'
+check 'ports, if they are asked for' says "sorted(j['ports']) == ['vm1'] and 'm1' in j['members']" '?member=m1&port=vm1'
+check 'no member is told of who asks for none' says "'members' not in j" '?places=true'
+
 # --- what is asked for ---
 check 'one port' says "sorted(j['ports']) == ['vm1'] and all(d['port'] == 'vm1' for d in j['drops'])" '?port=vm1'
 check 'two ports' says "sorted(j['ports']) == ['vm1', 'vm2']" '?port=vm1,vm2'

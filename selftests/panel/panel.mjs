@@ -4,6 +4,7 @@
 import { execFileSync } from 'node:child_process';
 import { start, person, signIn, to, mapReady, shot, findings, equal, truth, until, test, finish, api, url } from './person.mjs';
 import { colours, hover, decided, commands, notRunning } from './looking.mjs';
+import { whatWasDone, whichIsDown, balancer, whose, nothingAllows, forms, inSight } from './asking.mjs';
 import { liveTraces, gateways, references, rights, goneThings, everywhere } from './watching.mjs';
 
 const token = process.argv[2];
@@ -24,6 +25,7 @@ await test('a token that is none is refused, in words', me, async (page) => {
 	await page.getByLabel('Token').fill('skep_0000000000000000_wrong');
 	await page.keyboard.press('Enter');
 	await page.getByRole('alert').getByText('This token is not valid').waitFor();
+	equal((await page.getByRole('alert').textContent()).match(/not valid/g).length, 1, 'how often it is said');
 	await shot(page, 'sign-in');
 });
 
@@ -322,7 +324,7 @@ await test('what others change is seen at once, in lists, on objects and on the 
 	await page.getByRole('link', { name: 'outside' }).click();
 	await page.getByRole('heading', { name: 'outside' }).waitFor();
 	await api(token, 'PATCH', `${T}/bridges/outside`, { description: 'seen at once' });
-	await page.getByText('seen at once').waitFor();
+	await page.getByText('seen at once', { exact: true }).waitFor();
 	await to(page, '#/t/t/topology');
 	await mapReady(page);
 	await api(token, 'DELETE', `${T}/bridges/outside`);
@@ -494,6 +496,16 @@ await decided(me, token);
 await commands(me, token);
 await notRunning(me, token);
 
+// --- what an operator asks ---
+
+await whatWasDone(me, token);
+await whichIsDown(me, token);
+await balancer(me, token, command);
+await whose(me, token);
+await nothingAllows(me, token);
+await forms(me, token);
+await inSight(me, token);
+
 // --- keys, themes, everybody ---
 
 await test('keys lead everywhere', me, async (page) => {
@@ -557,7 +569,7 @@ await test('dark or light stays as one chose', me, async (page) => {
 });
 
 const PAGES = ['#/t/t/topology?at=ports/vm1', '#/t/t/ports', '#/t/t/mirrors', '#/t/t/ports/vm1', '#/t/t/ports/vm1?edit=1', '#/t/t/chains/panel-fw', '#/t/t/chains/panel-fw?edit=1',
-	'#/t/t/trace?mode=reach&from=vm1&to=vm4&proto=tcp/22', '#/t/t/trace?mode=live&from=vm1', '#/t/t/gateways', '#/t/t/policy?proto=tcp/22&q=vm', '#/t/t/history', '#/t/t/capacity', '#/t/t/tokens', '#/hosts', '#/hosts/h1', '#/status', '#/tenants'];
+	'#/t/t/trace?mode=reach&from=vm1&to=vm4&proto=tcp/22', '#/t/t/trace?mode=live&from=vm1', '#/t/t/gateways', '#/t/t/policy?proto=tcp/22&q=vm', '#/t/t/history', '#/t/t/capacity', '#/t/t/tokens', '#/hosts', '#/hosts/h1', '#/status', '#/tenants', '#/tokens'];
 for (const dark of [false, true]) {
 	const page = await person({ dark, inspect: true });
 	await test(`axe has nothing to say about any page, ${dark ? 'dark' : 'light'}`, page, async () => {

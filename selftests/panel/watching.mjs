@@ -165,7 +165,7 @@ export async function rights(me, token) {
 	await test("another tenant's pages say whose they are", page, async () => {
 		page.expected.add('403').add('404');
 		await to(page, '#/t/big/ports');
-		await page.getByRole('heading', { name: 'This is not your tenant' }).waitFor();
+		await page.getByRole('heading', { name: 'There is no tenant “big”' }).waitFor();
 		await page.getByRole('link', { name: 'To t', exact: true }).click();
 		await mapReady(page);
 		page.expected.clear();

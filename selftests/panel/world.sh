@@ -75,6 +75,8 @@ panel_control() {
 			for h in h1 h2; do
 				ip -n $id-\$h link add up-\$h type veth peer name out-\$h && ip -n $id-\$h link set up-\$h up && ip -n $id-\$h link set out-\$h up
 			done ;;
+		member-down | member-up) # what a health check would have found
+			nsenter --net=/run/netns/$id-h1 $SKEP --config $work/h1/skepd.yaml --tenant t member \${1#member-} ask-m1 ;;
 		uplink-down) ip -n $id-h2 link del up-h2 ;;
 		traffic) # what arrives, and what is dropped
 			nsenter --net=/run/netns/$id-vm1 ping -q -c 5 -i 0.05 -W 1 10.0.1.12
