@@ -37,6 +37,7 @@ took=$(($(now_ms) - start))
 unreadable && ok '... reads are 503' || not_ok '... reads are 503'
 contains '... as a problem' '/problems/unavailable' "$body"
 [ -n "$(header Retry-After)" ] && ok '... with Retry-After' || not_ok '... with Retry-After'
+answers '... no stream of events begins' 503 1 GET "$A/events" "$OP"
 call 1 GET /api/v1/status "$OP"
 contains '... the operator is told' 'does not answer' "$(field db.error)"
 answers '... but alive' 200 1 GET /healthz ''
