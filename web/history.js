@@ -103,8 +103,8 @@ function Entry({ tenant, id, me, onClose }) {
 function What({ changes, object, most, undo }) {
 	const shown = object ? changes.filter((c) => c.object === object).slice(0, 1) : changes.slice(0, most);
 	const more = changes.length - shown.length;
-	// a binding has the name of its port
-	const named = (c) => (c.object.startsWith('bind/') && c.word !== 'undone' && c.word !== 'written' ? `port/${c.object.slice(5)}` : c.object);
+	// a binding has the name of its port, when it is known what became of it
+	const named = (c) => (c.object.startsWith('bind/') && c.after !== undefined ? `port/${c.object.slice(5)}` : c.object);
 
 	return html`${undo && html`<${Badge}>undone</${Badge}>`}${shown.map((c) => html`<span>${(!undo || c.word !== 'undone') && html`<${Badge} tone=${TONE[c.op]}>${c.word}</${Badge}>`} ${object ? '' : named(c)}${
 			c.after !== undefined && briefly(c) && html` <span class="dim">${briefly(c)}</span>`}</span>`)}

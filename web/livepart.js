@@ -5,7 +5,7 @@ import { get, list, tenantPath } from './api.js';
 import { Badge, Time, Old, number, short } from './ui.js';
 import { link } from './router.js';
 
-const EVERY_MS = 2000, POINTS = 60;
+const EVERY_MS = 2000, LATE_MS = 8000, POINTS = 60;
 export const NO_AGENT = 'no agent'; // what the server says in place of a state when the host's lease is over
 
 /* {ports: {name: {host, up, ...}}, hosts: {name: {age_ms}}, drops, events}: of all ports that are anywhere, or of one. */
@@ -75,7 +75,7 @@ export function LivePart({ tenant, plural, object }) {
 		const tick = async () => {
 			if (document.visibilityState === 'visible') {
 				try {
-					const all = await liveOf(tenant, abort.signal, name);
+					const all = await liveOf(tenant, AbortSignal.any([abort.signal, AbortSignal.timeout(LATE_MS)]), name);
 					const port = all.ports?.[name] || null;
 					for (const [k] of DRAWN)
 						if (port?.[k] !== undefined)
@@ -104,7 +104,7 @@ export function LivePart({ tenant, plural, object }) {
 		return null;
 	return html`<section aria-label="Live"><h2>Now</h2>
 		<${Old} error=${error} at=${at} what="What is below" />
-		${(now || !error) && html`<${Port} tenant=${tenant} name=${name} live=${now?.port} rates=${rates.current} old=${!!error} />`}
+		${(now || !error) && html`<${Port} tenant=${tenant} name=${name} live=${now?.port} rates=${rates.current} old=${!!error || !!now?.trouble} />`}
 		${now?.trouble && html`<p class="warn-text">This may be old: ${now.trouble}</p>`}
 		${now && html`<${List} title="Last drops" none="No packet of this port was dropped lately." rows=${now.drops.map((d) => html`<li><${Time} at=${d.at_ms} /> <b class="bad-text">${d.help || d.reason}</b>
 			${d.culprit && html` <span>${d.culprit}</span>`}${d.packet && html`<br /><code class="mono">${d.packet}</code>`}</li>`)} />

@@ -201,7 +201,7 @@ export async function goneThings(me, token, command) {
 		await page.getByRole('heading', { name: 'short-lived' }).waitFor();
 		await api(token, 'DELETE', `${T}/bridges/short-lived`);
 		await page.getByText('deleted', { exact: true }).or(page.getByText('There is no bridge')).first().waitFor();
-		equal(await page.getByRole('link', { name: 'Edit' }).count(), 0, 'Edit');
+		await until(async () => (await page.getByRole('link', { name: 'Edit' }).count()) === 0, 'nothing to edit');
 		page.expected.clear();
 	});
 
