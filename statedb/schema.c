@@ -141,7 +141,8 @@ static const char *const scripts[SCRIPT_MAX] = {
 		"		local sum = sum_of(KEYS[6]) + size(f)\n"
 		"		f[12] = string.format('%.0f', sum)\n"
 		"		redis.pcall('XADD', KEYS[6], 'MAXLEN', math.ceil(keep / 4), e[1], unpack(f))\n"
-		"		for i = 1, 1000 do\n"
+		"		local crossed = math.floor(sum / part) ~= math.floor((sum - size(f)) / part)\n"
+		"		for i = 1, crossed and 1000 or 0 do\n" /* as below */
 		"			local k = oldest(KEYS[6], '+')\n"
 		"			if not k or sum - tonumber(k[2][12]) < bytes / 4 then break end\n"
 		"			redis.call('XDEL', KEYS[6], k[1])\n"
